@@ -1,0 +1,63 @@
+"""Command line of the training room: `python -m training COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from training.config import Config, TrainingError, load_config
+
+_DEFAULT = Path(__file__).with_name("bundled.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a TrainingError becomes one sentence and exit code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options, load_config(options.config))
+    except TrainingError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _pack(options: argparse.Namespace, config: Config) -> None:
+    from training.photos import pack
+
+    pack(options.photos, options.work, config)
+
+
+def _fit_autoencoder(options: argparse.Namespace, config: Config) -> None:
+    from training.autoencoder import fit_autoencoder
+
+    fit_autoencoder(options.work, config, lapped=not options.no_lapping)
+
+
+def _train(options: argparse.Namespace, config: Config) -> None:
+    from training.train import Run
+
+    Run(options.work, config).train(options.minutes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--config", type=Path, default=_DEFAULT)
+    parser.add_argument(
+        "--work", type=Path, default=Path("training-work"), help="folder of packs and checkpoints"
+    )
+    commands = parser.add_subparsers(required=True)
+    packing = commands.add_parser("pack", help="photos with a manifest.tsv to one flat file")
+    packing.add_argument("photos", type=Path, nargs="+")
+    packing.set_defaults(run=_pack)
+    fitting = commands.add_parser("fit-autoencoder", help="fit the lapped patch transform")
+    fitting.add_argument("--no-lapping", action="store_true", help="plain PCA, for comparison")
+    fitting.set_defaults(run=_fit_autoencoder)
+    training = commands.add_parser("train", help="train or go on training")
+    training.add_argument("--minutes", type=float, required=True)
+    training.set_defaults(run=_train)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

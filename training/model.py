@@ -1,0 +1,121 @@
+"""The network that is trained: diffusers' U-Net, a small CLIP text encoder, and scales.
+
+Latents of an orthonormal patch transform differ a hundredfold in variance. Training sees
+them scaled to about one on the way in and out; both scales are linear and are folded into
+the first and last convolution on export, so that what ships is a plain U-Net.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+
+import torch
+from diffusers import UNet2DConditionModel
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+from training.config import Config, ScheduleConfig
+
+
+def noise_levels(schedule: ScheduleConfig) -> Tensor:
+    """Cumulative alphas (steps,) of a shifted cosine schedule that ends in pure noise.
+
+    Hoogeboom et al., "simple diffusion" (ICML 2023), section 3.1, with the shift as a
+    factor on sigma/alpha.
+    """
+    time = torch.arange(1, schedule.steps + 1, dtype=torch.float64) / schedule.steps
+    ratio = schedule.noise_shift * torch.tan(math.pi / 2 * time[:-1])
+    return torch.cat([1 / (1 + ratio**2), torch.zeros(1, dtype=torch.float64)])
+
+
+def train_tokenizer(texts: Iterable[str], config: Config) -> PreTrainedTokenizerFast:
+    """A byte-pair tokenizer of the texts that the training photos come with."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
+    special = ["<pad>", "<unk>", "<start>", "<end>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.model.vocabulary, special_tokens=special, end_of_word_suffix="</w>"
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[("<start>", 2), ("<end>", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=config.model.text_tokens,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<start>",
+        eos_token="<end>",
+    )
+
+
+def build_text_encoder(config: Config) -> CLIPTextModel:
+    """A CLIP text model small enough to be trained together with the U-Net."""
+    shape = config.model
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.text_width,
+            intermediate_size=2 * shape.text_width,
+            projection_dim=shape.text_width,
+            num_hidden_layers=shape.text_layers,
+            num_attention_heads=shape.text_width // 32,
+            max_position_embeddings=shape.text_tokens,
+            pad_token_id=0,
+            bos_token_id=2,
+            eos_token_id=3,
+        )
+    )
+
+
+def build_unet(config: Config) -> UNet2DConditionModel:
+    """diffusers' text-conditional U-Net; attention at the coarsest level alone."""
+    shape = config.model
+    levels = len(shape.block_channels)
+    return UNet2DConditionModel(
+        sample_size=32,
+        in_channels=config.autoencoder.latent_channels,
+        out_channels=config.autoencoder.latent_channels,
+        block_out_channels=tuple(shape.block_channels),
+        layers_per_block=shape.layers_per_block,
+        down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
+        attention_head_dim=shape.block_channels[-1] // shape.attention_head_dim,
+        cross_attention_dim=shape.text_width,
+        norm_num_groups=16,
+    )
+
+
+class Denoiser(nn.Module):
+    """U-Net and text encoder behind latents of about unit scale; predicts v.
+
+    `variance` (channels,) is the second moment of each latent channel over good photos.
+    """
+
+    def __init__(self, config: Config, variance: Tensor) -> None:
+        super().__init__()
+        self.unet = build_unet(config)
+        self.text_encoder = build_text_encoder(config)
+        self.register_buffer("scale", (0.5 + 0.5 * variance).sqrt()[:, None, None])
+
+    def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
+        """Predict v from latents (N, C, h, w) noised to integer timesteps (N,)."""
+        hidden = self.text_encoder(input_ids=tokens).last_hidden_state
+        out = self.unet(noisy / self.scale, timestep, encoder_hidden_states=hidden).sample
+        return torch.as_tensor(out * self.scale)
+
+    def folded_unet(self) -> UNet2DConditionModel:
+        """A copy of the U-Net that takes and gives plain latents."""
+        unet = copy.deepcopy(self.unet).float()
+        scale = self.scale.flatten()
+        with torch.no_grad():
+            unet.conv_in.weight /= scale[None, :, None, None]
+            unet.conv_out.weight *= scale[:, None, None, None]
+            unet.conv_out.bias *= scale
+        return unet

@@ -1,0 +1,220 @@
+"""Train the bundled prior. The same loop on a CPU and on a GPU; stop and start it at will."""
+
+from __future__ import annotations
+
+import math
+import queue
+import random
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.description.tagger import tag_scene
+from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from training.config import Config, TrainingError
+from training.model import Denoiser, noise_levels, train_tokenizer
+from training.photos import PhotoPack
+from training.state import load_state, read_progress, save_state
+
+_FEATURE_FLOOR = 0.3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops as (N, 3, s, s) in [-1, 1] and their token ids (N, text_tokens)."""
+
+    images: Tensor
+    tokens: Tensor
+
+
+class Loader:
+    """Draws crops and their texts on a thread of its own, a few batches ahead."""
+
+    def __init__(self, pack: PhotoPack, config: Config, tokenizer: object, seed: int) -> None:
+        self._config = config
+        self._tokenizer = tokenizer
+        self._rng = random.Random(seed)
+        self._pack = pack
+        self._ready: queue.Queue[Batch] = queue.Queue(maxsize=4)
+        threading.Thread(target=self._fill, daemon=True).start()
+
+    def next(self) -> Batch:
+        """The next batch; all crops in one batch share a size."""
+        return self._ready.get()
+
+    def _fill(self) -> None:
+        sizes = self._config.train.crop_sizes
+        sources = {size: self._pack.crops(size, self._rng) for size in sizes}
+        while True:
+            size = self._rng.choice(sizes)
+            count = max(1, self._config.train.pixels_per_batch // size**2)
+            drawn = [next(sources[size]) for _ in range(count)]
+            images = torch.from_numpy(np.stack([crop for crop, _ in drawn]))
+            texts = [self._text(crop, words) for crop, words in drawn]
+            self._ready.put(
+                Batch(
+                    images.permute(0, 3, 1, 2).float() / 127.5 - 1,
+                    tokenize(self._tokenizer, texts, self._config),
+                )
+            )
+
+    def _text(self, crop: NDArray[np.uint8], words: str) -> str:
+        if self._rng.random() < self._config.train.drop_text:
+            return ""
+        tags = tag_scene(crop[::2, ::2].astype(np.float32) / 255)
+        choice = self._rng.random()
+        if choice < 0.2:
+            return tags
+        return words if choice < 0.4 else ", ".join(filter(None, (words, tags)))
+
+
+def tokenize(tokenizer: object, texts: list[str], config: Config) -> Tensor:
+    """Token ids (N, text_tokens), padded and cut."""
+    out = tokenizer(  # type: ignore[operator]
+        texts,
+        padding="max_length",
+        truncation=True,
+        max_length=config.model.text_tokens,
+        return_tensors="pt",
+    )
+    return torch.as_tensor(out["input_ids"])
+
+
+class Run:
+    """One training run in a work folder."""
+
+    def __init__(self, work: Path, config: Config) -> None:
+        if not (work / "vae").is_dir():
+            raise TrainingError(f"{work} holds no autoencoder; run `fit-autoencoder` first")
+        self.work, self.config = work, config
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(config.train.seed)
+        self.pack = PhotoPack(work, config)
+        self.vae = PatchAutoencoder.from_pretrained(work / "vae").to(self.device)
+        self.tokenizer = self._tokenizer()
+        self.variance = channel_variance(self.vae, self.pack, config)
+        self.alphas = noise_levels(config.schedule).float().to(self.device)
+        self.model = Denoiser(config, self.variance).to(
+            self.device, memory_format=torch.channels_last
+        )
+        self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=config.train.learning_rate,
+            weight_decay=config.train.weight_decay,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
+        saved = read_progress(work, config)
+        if saved:
+            load_state(work, self.model, self.ema, self.optimiser)
+            self.progress = saved
+        step = self.model if self.device.type == "cpu" else torch.compile(self.model)
+        self.predict = step
+
+    def train(self, minutes: float) -> None:
+        """Train for `minutes`, saving as configured and at the end."""
+        seed = self.config.train.seed + int(self.progress["step"])
+        loader = Loader(self.pack, self.config, self.tokenizer, seed)
+        start = last_save = last_line = time.monotonic()
+        losses: list[float] = []
+        drawn = 0
+        while (now := time.monotonic()) - start < minutes * 60:
+            batch = loader.next()
+            losses.append(self.step(batch))
+            drawn += len(batch.images)
+            self.progress["seconds"] += time.monotonic() - now
+            if now - last_line > 30:
+                left = minutes - (now - start) / 60
+                print(
+                    f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
+                    f"{drawn / (now - last_line):.1f} samples/s, {left:.0f} min left",
+                    flush=True,
+                )
+                losses, drawn, last_line = [], 0, now
+            if now - last_save > self.config.train.save_minutes * 60:
+                self.save()
+                last_save = now
+        self.save()
+
+    def step(self, batch: Batch) -> float:
+        """One optimiser step; returns the loss."""
+        train = self.config.train
+        progress = self.progress
+        for group in self.optimiser.param_groups:
+            group["lr"] = train.learning_rate * min(1.0, (progress["step"] + 1) / train.warmup)
+        images = batch.images.to(self.device)
+        latents = self.vae.encode(images).latents
+        times = self._times(len(images))
+        loss = self._loss(latents, times, batch.tokens.to(self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        progress["step"] += 1
+        progress["samples"] += len(images)
+        decay = min(train.ema_decay, (progress["step"] + 1) / (progress["step"] + 10))
+        with torch.no_grad():
+            parameters = [p.detach() for p in self.model.parameters()]
+            torch._foreach_lerp_(list(self.ema.values()), parameters, 1 - decay)
+        return float(loss.item())
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_state(
+            self.work, self.config, self.model, self.ema, self.optimiser, dict(self.progress)
+        )
+
+    def _times(self, count: int) -> Tensor:
+        """Timesteps: part uniform, part where photos are only noisy (sigma 4 to 128 of 255)."""
+        steps = self.config.schedule.steps
+        uniform = torch.rand(count, device=self.device)
+        ratio = torch.exp(torch.empty(count, device=self.device).uniform_(math.log(0.03), 0.0))
+        low = torch.atan(ratio / self.config.schedule.noise_shift) * 2 / math.pi
+        share = torch.rand(count, device=self.device) < self.config.train.low_noise_share
+        return (torch.where(share, low, uniform) * steps).long().clamp(0, steps - 1)
+
+    def _loss(self, latents: Tensor, times: Tensor, tokens: Tensor) -> Tensor:
+        """Squared error of v, each channel in units of what v varies by there."""
+        signal = self.alphas[times].sqrt()[:, None, None, None]
+        sigma = (1 - self.alphas[times]).sqrt()[:, None, None, None]
+        noise = torch.randn_like(latents)
+        target = signal * noise - sigma * latents
+        spread = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
+        weight = 1 / (signal**2 + sigma**2 * spread)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            noisy = (signal * latents + sigma * noise).contiguous(
+                memory_format=torch.channels_last
+            )
+            predicted = self.predict(noisy, times, tokens)
+        return (weight * (predicted.float() - target) ** 2).mean()
+
+    def _tokenizer(self) -> object:
+        from transformers import PreTrainedTokenizerFast
+
+        folder = self.work / "tokenizer"
+        if not folder.is_dir():
+            rng = random.Random(self.config.train.seed)
+            texts = [photo.text for photo in self.pack.photos]
+            for index in self.pack.training[::4]:
+                crop = self.pack.crop(index, 96, rng)
+                texts.append(tag_scene(crop.astype(np.float32) / 255))
+            train_tokenizer(texts, self.config).save_pretrained(folder)
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def channel_variance(vae: PatchAutoencoder, pack: PhotoPack, config: Config) -> Tensor:
+    """Second moment of each latent channel over crops of good photos, (channels,)."""
+    rng = random.Random(config.train.seed)
+    source = pack.crops(128, rng)
+    crops = torch.from_numpy(np.stack([next(source)[0] for _ in range(256)]))
+    latents = vae.cpu().encode(crops.permute(0, 3, 1, 2).float() / 127.5 - 1).latents
+    vae.to("cuda" if torch.cuda.is_available() else "cpu")
+    return (latents**2).mean((0, 2, 3))
