@@ -1,0 +1,118 @@
+"""A photo in memory: float pixels, the depth they came in, alpha and colour profile. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.errors import LimitError, PhotoError
+
+MIN_SIDE = 16
+MAX_SIDE = 65_535
+MAX_PIXELS = 100_000_000
+MAX_ASPECT = 64
+
+Samples = NDArray[np.generic]
+
+
+class Depth(Enum):
+    """Sample types a photo can come in and go back out as; the value is numpy's dtype name."""
+
+    U8 = "uint8"
+    U16 = "uint16"
+    F16 = "float16"
+    F32 = "float32"
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The numpy dtype of the samples, little-endian."""
+        return np.dtype(self.value).newbyteorder("<")
+
+    @property
+    def peak(self) -> float:
+        """The sample value that means 1.0."""
+        return {"uint8": 255.0, "uint16": 65535.0}.get(self.value, 1.0)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Display-encoded pixels of one photo. Neutral: no alpha, no profile (read as sRGB)."""
+
+    pixels: NDArray[np.float32]
+    """(H, W, 3) for colour or (H, W, 1) for grey; 0 is black, 1 white; floats may exceed 1."""
+    depth: Depth = Depth.U8
+    """Sample type to give the result back in."""
+    alpha: Samples | None = None
+    """(H, W) in the depth's own samples, carried through untouched; None if opaque."""
+    icc_profile: bytes = b""
+    """Embedded profile, carried through; empty if there was none."""
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether there is one channel only."""
+        return self.pixels.shape[2] == 1
+
+    @classmethod
+    def from_samples(cls, samples: Samples, icc_profile: bytes = b"") -> Photo:
+        """From (H, W) or (H, W, 1..4) samples: grey, grey+alpha, RGB or RGBA.
+
+        Raises PhotoError for other layouts and types or samples that are not finite,
+        LimitError for sizes we do not take.
+        """
+        if samples.ndim == 2:
+            samples = samples[..., None]
+        if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4:
+            raise PhotoError(f"pixels have the shape {samples.shape}; give 1 to 4 channels")
+        depth = next((d for d in Depth if d.value == samples.dtype.name), None)
+        if depth is None:
+            raise PhotoError(
+                f"samples are {samples.dtype.name}; use uint8, uint16, float16 or float32"
+            )
+        check_size(samples.shape[1], samples.shape[0])
+        has_alpha = samples.shape[2] in (2, 4)
+        colour = samples[..., :-1] if has_alpha else samples
+        pixels = colour.astype(np.float32) / np.float32(depth.peak)
+        if depth in (Depth.F16, Depth.F32) and not np.isfinite(pixels).all():
+            raise PhotoError("pixels hold NaN or infinity; replace them before restoring")
+        alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
+        return cls(pixels=pixels, depth=depth, alpha=alpha, icc_profile=icc_profile)
+
+    def with_pixels(self, pixels: NDArray[np.float32]) -> Photo:
+        """The same photo with other pixels (H, W, 1 or 3); depth, alpha and profile stay."""
+        return Photo(pixels, self.depth, self.alpha, self.icc_profile)
+
+    def to_samples(self) -> Samples:
+        """(H, W, channels) in the photo's own depth, rounded to nearest, alpha appended."""
+        values = self.pixels * np.float32(self.depth.peak)
+        if self.depth in (Depth.U8, Depth.U16):
+            values = np.clip(np.rint(values), 0, self.depth.peak)
+        samples = values.astype(self.depth.dtype)
+        if self.alpha is None:
+            return samples
+        return np.concatenate([samples, self.alpha[..., None].astype(self.depth.dtype)], axis=2)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse sizes outside 16x16 .. 100 megapixels before anything is allocated."""
+    if min(width, height) < MIN_SIDE:
+        raise LimitError(f"the photo is {width}x{height}; both sides need {MIN_SIDE} pixels or more")
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise LimitError(
+            f"the photo is {width}x{height}; at most {MAX_PIXELS // 10**6} megapixels "
+            f"and {MAX_SIDE} pixels a side can be restored"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise LimitError(f"the photo is {width}x{height}; sides may differ {MAX_ASPECT}-fold")

@@ -1,0 +1,60 @@
+"""What the engine tells while it works. The same call is where it learns that it should stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.diagnosis import Diagnosis
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is being read; `fraction` runs from 0 to 1."""
+
+    model: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What was found wrong with the photo."""
+
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True)
+class Described:
+    """The text that conditions the prior, and who wrote it: `user` or `tagger`."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Step `index` of `count` is done (1-based, over all stages of the job)."""
+
+    stage: str
+    """`sample`, `refine` (a recurrence) or `transfer`."""
+    index: int
+    count: int
+    preview: Callable[[], NDArray[np.uint8]] | None = None
+    """Makes a small (h, w, 3) sRGB picture of the current estimate, when asked."""
+
+
+Progress = Loading | Diagnosed | Described | Step
+
+
+class OnStep(Protocol):
+    """Called by the engine at least once a step. It stops the engine by raising."""
+
+    def __call__(self, progress: Progress, /) -> None: ...
+
+
+def ignore(_: Progress, /) -> None:
+    """For callers who only want the result."""

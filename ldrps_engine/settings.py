@@ -1,0 +1,79 @@
+"""What a caller may choose: validated once at the edge, frozen, the whole request in one object."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from ldrps_engine.errors import SettingsError
+
+RECIPES = ("auto", "low-light", "haze", "noise", "colour", "old-photo", "paper")
+"""`auto` is blind; the named ones say what is wrong; `paper` uses the published constants."""
+
+LAYERS = ("restored", "pilot")
+"""What a result can hold: the restored photo, and the sampled pilot as it left the model."""
+
+MAX_DESCRIPTION = 400
+MAX_RECURRENCES = 3
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One request. Neutral values are the defaults; None means: decide from the photo."""
+
+    recipe: str = "auto"
+    """One of RECIPES."""
+    strength: float = 1.0
+    """0 gives the photo back, 1 the full restoration; a blend along the way it was changed."""
+    description: str | None = None
+    """The scene in the user's own words, at most 400 characters. None: the tagger writes it."""
+    recurrences: int | None = None
+    """Further passes from the middle of the schedule, 0 to 3. None: as the recipe says."""
+    steps: int | None = None
+    """Sampling steps of the first pass, 1 to 1000. None: as the recipe says."""
+    seed: int = 0
+    """Seed of the sampler's noise, 0 to 2**63 - 1. Same seed and device, same pixels."""
+    model: str = "bundled"
+    """Name of an installed prior."""
+    noise_sigma: float | None = None
+    """Noise standard deviation in 8-bit steps, 0 to 100. None: measured."""
+    layers: tuple[str, ...] = ("restored",)
+    """Which of LAYERS to return, in this order."""
+
+    def __post_init__(self) -> None:
+        _one_of("recipe", self.recipe, RECIPES)
+        _within("strength", self.strength, 0.0, 1.0)
+        _within("seed", self.seed, 0, 2**63 - 1)
+        if self.recurrences is not None:
+            _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
+        if self.steps is not None:
+            _within("steps", self.steps, 1, MAX_STEPS)
+        if self.noise_sigma is not None:
+            _within("noise_sigma", self.noise_sigma, 0.0, 100.0)
+        if self.description is not None and len(self.description) > MAX_DESCRIPTION:
+            raise SettingsError(
+                f"description has {len(self.description)} characters; "
+                f"use at most {MAX_DESCRIPTION}"
+            )
+        if not self.model:
+            raise SettingsError("model is empty; name an installed model, such as 'bundled'")
+        if not self.layers:
+            raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
+        for layer in self.layers:
+            _one_of("layers", layer, LAYERS)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for logs, JSON and metadata."""
+        return dataclasses.asdict(self)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name} '{value}' is not known; use one of {', '.join(allowed)}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    # Written so that NaN fails too.
+    if not low <= value <= high:
+        raise SettingsError(f"{name} is {value}; use a value from {low} to {high}")

@@ -1,0 +1,30 @@
+"""Generate ldrps.v1 from restoration.proto: `python proto/generate.py [OUT]` (default: here)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from grpc_tools import protoc
+
+HERE = Path(__file__).resolve().parent
+
+
+def generate(out: Path) -> None:
+    """Write restoration_pb2.py, .pyi and restoration_pb2_grpc.py below `out`/ldrps/v1."""
+    code = protoc.main(
+        [
+            "protoc",
+            f"-I{HERE}",
+            f"--python_out={out}",
+            f"--pyi_out={out}",
+            f"--grpc_python_out={out}",
+            str(HERE / "ldrps/v1/restoration.proto"),
+        ]
+    )
+    if code:
+        raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

@@ -1,0 +1,1 @@
+"""The generated contract lives in `ldrps.v1`."""
