@@ -1,0 +1,137 @@
+"""Between the contract's messages and the engine's types, used by both ends of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_engine.errors import PhotoError
+from ldrps_engine.photo import Depth, Photo, Samples, check_size
+from ldrps_engine.settings import Settings
+
+CHUNK_BYTES = 1 << 20
+"""No chunk on the wire is larger."""
+MAX_PROFILE_BYTES = 1 << 19
+"""Larger ICC profiles would not fit in one message beside the rest of a header."""
+
+_DEPTHS = {
+    pb.SAMPLE_TYPE_U8: Depth.U8,
+    pb.SAMPLE_TYPE_U16: Depth.U16,
+    pb.SAMPLE_TYPE_F16: Depth.F16,
+    pb.SAMPLE_TYPE_F32: Depth.F32,
+}
+_SAMPLE_TYPES = {depth: kind for kind, depth in _DEPTHS.items()}
+_COUNTS = {
+    pb.CHANNELS_GREY: 1,
+    pb.CHANNELS_GREY_ALPHA: 2,
+    pb.CHANNELS_RGB: 3,
+    pb.CHANNELS_RGBA: 4,
+}
+_CHANNELS = {count: kind for kind, count in _COUNTS.items()}
+_OPTIONAL = ("strength", "description", "recurrences", "steps", "noise_sigma")
+
+
+def settings_to_proto(settings: Settings) -> pb.Settings:
+    """What the engine calls Settings, as the wire has it."""
+    return pb.Settings(
+        recipe=settings.recipe,
+        strength=settings.strength,
+        description=settings.description,
+        recurrences=settings.recurrences,
+        steps=settings.steps,
+        seed=settings.seed,
+        model=settings.model,
+        noise_sigma=settings.noise_sigma,
+        layers=settings.layers,
+    )
+
+
+def settings_from_proto(message: pb.Settings) -> Settings:
+    """Read and validate settings; SettingsError names the first bad one."""
+    given = {name for name in _OPTIONAL if message.HasField(name)}
+    chosen: dict[str, Any] = {name: getattr(message, name) for name in given}
+    # An empty string or list on the wire means: the default.
+    for name in ("recipe", "model"):
+        if getattr(message, name):
+            chosen[name] = getattr(message, name)
+    if message.layers:
+        chosen["layers"] = tuple(message.layers)
+    return Settings(seed=message.seed, **chosen)
+
+
+def sample_count(raster: pb.Raster) -> int:
+    """Channels per pixel; PhotoError if the raster does not say."""
+    count = _COUNTS.get(raster.channels)
+    if count is None:
+        raise PhotoError("the raster does not say its channels; give GREY, GREY_ALPHA, RGB or RGBA")
+    return count
+
+
+def depth_of(raster: pb.Raster) -> Depth:
+    """Sample depth; PhotoError if the raster does not say."""
+    depth = _DEPTHS.get(raster.sample_type)
+    if depth is None:
+        raise PhotoError("the raster does not say its sample type; give U8, U16, F16 or F32")
+    return depth
+
+
+def raster_bytes(raster: pb.Raster) -> int:
+    """How many bytes of pixels belong to a raster."""
+    samples = raster.width * raster.height * sample_count(raster)
+    return samples * depth_of(raster).dtype.itemsize
+
+
+def check_raster(raster: pb.Raster) -> None:
+    """Refuse a raster that no photo can have, before a byte of it is kept."""
+    sample_count(raster)
+    depth_of(raster)
+    check_size(raster.width, raster.height)
+    if len(raster.icc_profile) > MAX_PROFILE_BYTES:
+        raise PhotoError(
+            f"the colour profile has {len(raster.icc_profile)} bytes; "
+            f"at most {MAX_PROFILE_BYTES} are taken, so convert the photo to a plain profile"
+        )
+
+
+def raster_of(photo: Photo) -> pb.Raster:
+    """How a photo's samples are laid out on the wire."""
+    count = photo.pixels.shape[2] + (photo.alpha is not None)
+    return pb.Raster(
+        width=photo.width,
+        height=photo.height,
+        channels=_CHANNELS[count],
+        sample_type=_SAMPLE_TYPES[photo.depth],
+        icc_profile=photo.icc_profile,
+    )
+
+
+def photo_to_wire(photo: Photo) -> tuple[pb.Raster, bytes]:
+    """A photo as raster description and raw samples."""
+    return raster_of(photo), photo.to_samples().tobytes()
+
+
+def samples_of(raster: pb.Raster, data: bytes | bytearray | memoryview) -> Samples:
+    """View raw bytes as (H, W, channels); PhotoError unless there are exactly enough."""
+    wanted = raster_bytes(raster)
+    given = memoryview(data).nbytes
+    if given != wanted:
+        raise PhotoError(f"the pixels have {given} bytes where the raster needs {wanted}")
+    shape = (raster.height, raster.width, sample_count(raster))
+    samples: Samples = np.frombuffer(data, dtype=depth_of(raster).dtype).reshape(shape)
+    return samples
+
+
+def photo_from_wire(raster: pb.Raster, data: bytes | bytearray | memoryview) -> Photo:
+    """The photo that a raster and its raw samples describe."""
+    check_raster(raster)
+    return Photo.from_samples(samples_of(raster, data), raster.icc_profile)
+
+
+def chunks(data: bytes | bytearray | memoryview) -> Iterator[bytes]:
+    """Cut bytes to pieces that fit in one message."""
+    view = memoryview(data).cast("B")
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield bytes(view[start : start + CHUNK_BYTES])
