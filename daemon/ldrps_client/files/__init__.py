@@ -1,0 +1,19 @@
+"""Photo files: read with all that belongs to them, written whole or not at all."""
+
+from __future__ import annotations
+
+from ldrps_client.files._comparison import write_comparison
+from ldrps_client.files._formats import Format
+from ldrps_client.files._metadata import Metadata
+from ldrps_client.files._read import LoadedFile, decode
+from ldrps_client.files._write import check_target, encode
+
+__all__ = [
+    "Format",
+    "LoadedFile",
+    "Metadata",
+    "check_target",
+    "decode",
+    "encode",
+    "write_comparison",
+]

@@ -1,0 +1,124 @@
+"""Reading one photo file. Everything is checked from the header before a pixel is decoded."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from ldrps_client.files._formats import Format, recognise
+from ldrps_client.files._metadata import Metadata
+from ldrps_engine.errors import InputError, LdrpsError, PhotoError
+from ldrps_engine.photo import Photo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How the source was compressed, so that the result can be alike. Neutral: not known."""
+
+    quantization: dict[int, list[int]] = field(default_factory=dict)
+    """JPEG quantization tables."""
+    subsampling: int = 0
+    """JPEG chroma subsampling as Pillow counts it: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0."""
+    progressive: bool = False
+    """Whether a JPEG loads in passes."""
+    lossless: bool = False
+    """Whether a WebP kept every pixel."""
+    compression: str = "zlib"
+    """TIFF compression as tifffile names it."""
+    alpha: str = "unassalpha"
+    """What a TIFF's alpha means, as tifffile names it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedFile:
+    """A photo, and what its file held besides."""
+
+    path: Path
+    """Where it was read from."""
+    photo: Photo
+    """Upright pixels in the file's own depth, alpha and profile."""
+    format: Format
+    """What kind of file it was, whatever its name says."""
+    metadata: Metadata
+    """EXIF, XMP and resolution."""
+    encoding: Encoding
+    """How it was compressed."""
+
+
+def decode(path: str | os.PathLike[str]) -> LoadedFile:
+    """Read a photo file; PhotoError or LimitError say in one sentence why not.
+
+    The file is opened for reading only.
+    """
+    where = Path(path)
+    with _opened(where) as file, _named(where):
+        kind = recognise("the file", file.read(16))
+        file.seek(0)
+        return _decode(where, kind, file)
+
+
+def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
+    # The image libraries are imported when the first file is read: half of the start-up time.
+    if kind is Format.TIFF:
+        from ldrps_client.files._tiff import read_tiff as read
+    else:
+        from ldrps_client.files._pillow import read_with_pillow as read
+    photo, metadata, encoding = read(file, kind)
+    return LoadedFile(path=where, photo=photo, format=kind, metadata=metadata, encoding=encoding)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with _open(path) as file:
+        _check_kind(path, os.fstat(file.fileno()))
+        yield file
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb", opener=_without_waiting)
+    except FileNotFoundError:
+        raise PhotoError(f"{path}: there is no such file; check the path") from None
+    except IsADirectoryError:
+        raise PhotoError(f"{path} is a folder; give a photo file") from None
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{path} cannot be opened: {_why(error)}") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe that nobody writes to would wait for ever otherwise."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _why(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PhotoError(f"{path} is not a regular file; give a photo file")
+    if status.st_size == 0:
+        raise PhotoError(f"{path} is empty; copy the photo again")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name in front of what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from None
+    except LdrpsError:
+        raise
+    except MemoryError:
+        raise PhotoError(f"{path}: there is not enough memory to decode it") from None
+    except Exception as error:
+        # Decoders raise whatever comes to hand over broken bytes, struct.error to TypeError.
+        raise PhotoError(
+            f"{path} is damaged or incomplete; copy it again from where it came from"
+        ) from error

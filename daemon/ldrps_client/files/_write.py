@@ -1,0 +1,185 @@
+"""Writing a photo file: whole or not at all, and never over one that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ldrps_client.files._formats import Format, format_for
+from ldrps_client.files._metadata import Metadata, with_prefix
+from ldrps_client.files._read import Encoding, LoadedFile
+from ldrps_engine.errors import OutputError
+from ldrps_engine.photo import Depth, Photo, Samples
+
+_EXIF_LIMIT = 65_533  # of one JPEG segment
+_DEPTHS: dict[Format, tuple[Depth, ...]] = {
+    Format.TIFF: tuple(Depth),
+    Format.PNG: (Depth.U8, Depth.U16),
+}
+
+
+def check_target(path: Path, *, force: bool = False, source: Path | None = None) -> None:
+    """Refuse, before any work is done, a file that could not be written in the end."""
+    format_for(path)
+    if source is not None and path.exists() and path.samefile(source):
+        raise OutputError(f"{path} is the original, which is never written to; choose another name")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give a file name")
+    if os.path.lexists(path) and not force:
+        raise OutputError(f"{path} exists already; choose another name or use --force")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent} is no folder; create it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path.parent} may not be written to; choose another folder")
+
+
+def encode(
+    path: str | os.PathLike[str],
+    photo: Photo,
+    *,
+    like: LoadedFile | None = None,
+    force: bool = False,
+) -> None:
+    """Write a photo as its file's name says, with the metadata and compression of `like`.
+
+    Depths that the kind of file cannot hold are reduced to the deepest that it can.
+    OutputError if the file exists and `force` is not given, or cannot be written.
+    """
+    where = Path(path)
+    check_target(where, force=force, source=like.path if like else None)
+    data = _encoded(where, photo, like)
+    write_bytes(where, data, force=force)
+
+
+def _encoded(where: Path, photo: Photo, like: LoadedFile | None) -> bytes:
+    kind = format_for(where)
+    if photo.alpha is not None and not kind.has_alpha:
+        raise OutputError(f"{where}: {kind.name} cannot be transparent; use .png, .tif or .webp")
+    photo = _fitting(photo, kind)
+    metadata = like.metadata if like else Metadata()
+    encoding = like.encoding if like else Encoding()
+    try:
+        return _bytes_of(kind, photo, metadata, encoding)
+    except (OSError, ValueError, MemoryError) as error:
+        raise OutputError(f"{where}: {kind.name} cannot hold this photo ({error})") from error
+
+
+def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding) -> bytes:
+    samples = photo.to_samples()
+    if kind is Format.TIFF:
+        from ldrps_client.files._tiff import tiff_bytes
+
+        return tiff_bytes(photo, samples, metadata, encoding)
+    if kind is Format.PNG:
+        from ldrps_client.files._png import png_bytes
+
+        return png_bytes(samples, photo.icc_profile, metadata)
+    return _through_pillow(kind, samples, photo.icc_profile, metadata, encoding)
+
+
+def _fitting(photo: Photo, kind: Format) -> Photo:
+    """The photo in a depth that the kind of file holds, with a profile that is for its channels."""
+    held = _DEPTHS.get(kind, (Depth.U8,))
+    if photo.depth not in held:
+        deepest = held[-1]
+        ratio = deepest.peak / photo.depth.peak
+        alpha = photo.alpha
+        if alpha is not None:
+            scaled = np.rint(np.clip(alpha.astype(np.float64) * ratio, 0, deepest.peak))
+            alpha = scaled.astype(deepest.dtype)
+        photo = replace(photo, depth=deepest, alpha=alpha)
+    is_for_grey = photo.icc_profile[16:20] == b"GRAY"
+    # A grey photo's profile cannot describe the colours it was given, nor the reverse.
+    return photo if is_for_grey == photo.is_grey else replace(photo, icc_profile=b"")
+
+
+def _through_pillow(
+    kind: Format, samples: Samples, profile: bytes, metadata: Metadata, encoding: Encoding
+) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
+    exif = with_prefix(metadata.exif)
+    options: dict[str, object] = {
+        "exif": exif if len(exif) <= _EXIF_LIMIT else b"",
+        "icc_profile": profile or None,
+        **_compression(kind, encoding),
+    }
+    if metadata.xmp and len(metadata.xmp) <= _EXIF_LIMIT - 29:
+        options["xmp"] = metadata.xmp
+    if metadata.dpi:
+        options["dpi"] = metadata.dpi
+    Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
+    return buffer.getvalue()
+
+
+def _compression(kind: Format, encoding: Encoding) -> dict[str, object]:
+    if kind is Format.WEBP:
+        return {"lossless": True} if encoding.lossless else {"quality": 95, "method": 4}
+    if kind is Format.AVIF:
+        return {"quality": 90, "subsampling": "4:4:4"}
+    if encoding.quantization:
+        return {
+            "qtables": encoding.quantization,
+            "subsampling": encoding.subsampling,
+            "progressive": encoding.progressive,
+            "optimize": True,
+        }
+    return {"quality": 95, "subsampling": 0, "optimize": True}
+
+
+def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
+    """Write a file by renaming a finished one into place; OutputError if it cannot be done."""
+    check_target(path, force=force)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write_through(part, data)
+        _into_place(part, path, force=force)
+    except FileExistsError:
+        raise OutputError(f"{path} exists already; choose another name or use --force") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OutputError(f"{path} cannot be written: {why}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_through(part: Path, data: bytes) -> None:
+    with open(part, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _into_place(part: Path, path: Path, *, force: bool) -> None:
+    if force:
+        os.replace(part, path)
+    else:
+        _link_into_place(part, path)
+    # The new name itself is on the disk only when the folder is.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _link_into_place(part: Path, path: Path) -> None:
+    """As a rename that fails when somebody was faster."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links, such as FAT: a small window remains.
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.rename(part, path)
