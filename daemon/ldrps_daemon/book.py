@@ -1,0 +1,71 @@
+"""Every job the daemon knows, and which ended ones it may forget."""
+
+from __future__ import annotations
+
+import time
+
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.jobs import Job
+from ldrps_engine.errors import NotFoundError
+
+
+class JobBook:
+    """Jobs by id and by idempotency key, oldest first."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        self._jobs: dict[str, Job] = {}
+        self._by_key: dict[str, Job] = {}
+
+    def add(self, job: Job) -> None:
+        """Know a job from now on."""
+        self._jobs[job.id] = job
+        if job.header.idempotency_key:
+            self._by_key[job.header.idempotency_key] = job
+
+    def get(self, job_id: str) -> Job:
+        """A job by its id; NotFoundError if it never was or has been forgotten."""
+        if job := self._jobs.get(job_id):
+            return job
+        raise NotFoundError(f"job '{job_id[:64]}' is not known; ended jobs are forgotten in time")
+
+    def with_key(self, key: str) -> Job | None:
+        """The job that came with an idempotency key."""
+        return self._by_key.get(key) if key else None
+
+    def newest(self, limit: int) -> list[Job]:
+        """Newest first."""
+        return list(reversed(self._jobs.values()))[:limit]
+
+    def open(self) -> list[Job]:
+        """Jobs that have not ended."""
+        return [job for job in self._jobs.values() if not job.ended]
+
+    def mean_seconds(self) -> float:
+        """How long recent jobs took a worker; 0 if none is done yet."""
+        took = [j.ended_at - j.started_at for j in self._jobs.values() if j.ended and j.log.layers]
+        return sum(took[-8:]) / len(took[-8:]) if took else 0.0
+
+    def sweep(self) -> None:
+        """Forget ended jobs, longest ended first, until all limits are kept."""
+        ended = sorted((j for j in self._jobs.values() if j.ended), key=lambda j: j.ended_at)
+        kept_bytes = sum(_bytes(job) for job in ended)
+        kept = len(ended)
+        oldest = time.time() - self._config.keep_seconds
+        for job in ended:
+            over = kept > self._config.max_kept_jobs or kept_bytes > self._config.max_kept_bytes
+            # Someone who is reading a result may finish.
+            if job.watchers or not (over or job.ended_at < oldest):
+                continue
+            self._forget(job)
+            kept -= 1
+            kept_bytes -= _bytes(job)
+
+    def _forget(self, job: Job) -> None:
+        del self._jobs[job.id]
+        self._by_key.pop(job.header.idempotency_key, None)
+        job.folder.remove()
+
+
+def _bytes(job: Job) -> int:
+    return job.log.layers.bytes if job.log.layers else 0

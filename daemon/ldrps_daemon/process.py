@@ -1,0 +1,101 @@
+"""One worker's process, seen from the front: its start, its reports, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import pipe as wire
+
+Report = pb.Worker | pb.Event | None
+"""What a worker says; None: it is gone."""
+
+
+class Process:
+    """A fresh interpreter, never a fork: gRPC and CUDA both break in forked children."""
+
+    def __init__(
+        self, device: str, engine: str, on_report: Callable[[Process, Report], None]
+    ) -> None:
+        self._on_report = on_report
+        self._loop = asyncio.get_running_loop()
+        self._front, back = socket.socketpair()
+        with back:
+            self._process = subprocess.Popen(
+                _command(back.fileno(), device, engine),
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                pass_fds=[back.fileno()],
+            )
+        self.pid = self._process.pid
+        self.pipe = Connection(os.dup(self._front.fileno()))
+        threading.Thread(target=self._read, daemon=True).start()
+
+    async def kill(self) -> int:
+        """End it at once and return its exit code."""
+        if self._process.poll() is None:
+            self._process.kill()
+        if self._front.fileno() >= 0:
+            # Wakes the reading thread even if a grandchild still holds the other end.
+            _shut(self._front)
+        return await asyncio.to_thread(self._process.wait)
+
+    def _read(self) -> None:
+        # A thread, so that a worker that stops in the middle of a message blocks nobody else.
+        report: Report = pb.Worker()
+        while report is not None:
+            try:
+                report = wire.receive_report(self.pipe)
+            except (EOFError, OSError, DecodeError):
+                report = None
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, report)
+            except RuntimeError:  # the loop has been closed
+                return
+
+    def _deliver(self, report: Report) -> None:
+        self._on_report(self, report)
+        # Closed here, not in the thread: a send could meet a descriptor that is used anew.
+        if report is None:
+            self.pipe.close()
+            self._front.close()
+
+
+def _shut(end: socket.socket) -> None:
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+def _has_descriptor() -> bool:
+    try:
+        return sys.stderr.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _command(pipe: int, device: str, engine: str) -> list[str]:
+    given = {"--pipe": pipe, "--parent": os.getpid(), "--device": device, "--engine": engine}
+    options = [str(word) for pair in given.items() for word in pair]
+    return [sys.executable, "-P", "-m", "ldrps_daemon.worker", *options]
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process; 0 if there is none, or on systems without /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,116 @@
+"""The step callback inside a worker: tells the front how it goes, learns that it should stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from multiprocessing.connection import Connection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import pipe as wire
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.errors import CancelledError
+from ldrps_engine.progress import Described, Diagnosed, Loading, Progress, Step
+
+PREVIEW_SECONDS = 0.5
+PREVIEW_SIDE = 512
+
+
+class Reporter:
+    """Called by the engine at every step. `open`, `cancel` and `want_previews` come from the
+    thread that reads commands; plain attributes suffice, since each is written by one thread.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._job = ""
+        self._cancelled = threading.Event()
+        self._previews = False
+        self._last_preview = 0.0
+        self._started = 0.0
+
+    def open(self, job: str) -> None:
+        """Another job begins."""
+        self._job = job
+        self._cancelled.clear()
+        self._previews = False
+        self._started = 0.0
+
+    def cancel(self, job: str) -> None:
+        """Stop at the next step. A command for an earlier job is late and means nothing."""
+        if job == self._job:
+            self._cancelled.set()
+
+    def want_previews(self, job: str, wanted: bool) -> None:
+        """Whether anybody looks."""
+        if job == self._job:
+            self._previews = wanted
+
+    def check(self) -> None:
+        """Raise CancelledError if the job should stop."""
+        if self._cancelled.is_set():
+            raise CancelledError("the job was cancelled")
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Send one event, and a preview when one is due."""
+        self.check()
+        wire.send_event(self._pipe, self._event(progress))
+        if isinstance(progress, Step):
+            self._preview(progress)
+
+    def _event(self, progress: Progress) -> pb.Event:
+        match progress:
+            case Loading():
+                loading = pb.Loading(model=progress.model, fraction=progress.fraction)
+                return pb.Event(loading=loading)
+            case Diagnosed():
+                return pb.Event(diagnosis=_diagnosis(progress.diagnosis))
+            case Described():
+                described = pb.Description(text=progress.text, source=progress.source)
+                return pb.Event(description=described)
+            case Step():
+                return pb.Event(step=self._step(progress))
+
+    def _step(self, step: Step) -> pb.Step:
+        now = time.monotonic()
+        # The first step only starts the clock: before it models were loaded.
+        if not self._started or step.index <= 1:
+            self._started, left = now, 0.0
+        else:
+            left = (now - self._started) / (step.index - 1) * (step.count - step.index)
+        return pb.Step(stage=step.stage, index=step.index, count=step.count, seconds_left=left)
+
+    def _preview(self, step: Step) -> None:
+        due = time.monotonic() - self._last_preview >= PREVIEW_SECONDS
+        if not (self._previews and due and step.preview):
+            return
+        self._last_preview = time.monotonic()
+        pixels = _small(step.preview())
+        raster = pb.Raster(
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            channels=pb.CHANNELS_RGB,
+            sample_type=pb.SAMPLE_TYPE_U8,
+        )
+        preview = pb.Preview(raster=raster, pixels=pixels.tobytes())
+        wire.send_event(self._pipe, pb.Event(preview=preview))
+
+
+def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
+    return pb.Diagnosis(
+        noise_sigma=found.noise_sigma,
+        veil=found.veil,
+        darkness=found.darkness,
+        cast=found.cast,
+        grey=found.grey,
+        words=found.words(),
+    )
+
+
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # A message on the wire must stay well below gRPC's usual limit of 4 MiB.
+    stride = -(-max(pixels.shape[:2]) // PREVIEW_SIDE)
+    return np.ascontiguousarray(pixels[::stride, ::stride])

@@ -1,0 +1,122 @@
+"""The contract's calls, mapped to the dispatcher; errors mapped to status and reason."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, status_of
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.dispatch import Dispatcher
+from ldrps_daemon.intake import Intake
+from ldrps_daemon.jobs import Job
+from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
+
+log = logging.getLogger("ldrps.server")
+DEFAULT_LIST = 100
+MAX_LIST = 1000
+
+
+class Servicer(pb_grpc.RestorationServicer):
+    """One daemon's answers."""
+
+    def __init__(self, config: ServeConfig, dispatcher: Dispatcher) -> None:
+        self._config = config
+        self._dispatcher = dispatcher
+        self._intake = Intake(config, dispatcher)
+        self._started = time.monotonic()
+        self.stopping = False
+
+    async def Submit(self, requests: Any, context: Any) -> pb.SubmitResponse:
+        """Take a photo in."""
+        async with _answering(context):
+            if self.stopping:
+                raise UnavailableError("the daemon is stopping; submit again when it is back")
+            job, existing = await self._intake.take(aiter(requests))
+            position = self._dispatcher.room.position(job)
+            return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
+
+    async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
+        """Stream events from a number on."""
+        async with _answering(context):
+            job = self._dispatcher.book.get(request.job_id)
+            async with self._dispatcher.watched(job, request.previews):
+                async for event in job.follow(request.from_event, request.previews):
+                    await context.write(event)
+
+    async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.Job:
+        """Stop a job."""
+        async with _answering(context):
+            job = self._dispatcher.book.get(request.job_id)
+            self._dispatcher.cancel(job, "a client asked for it")
+            return self._show(job)
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.Job:
+        """Show one job."""
+        async with _answering(context):
+            return self._show(self._dispatcher.book.get(request.job_id))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
+        """Show jobs, newest first."""
+        async with _answering(context):
+            jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
+            return pb.ListJobsResponse(jobs=[self._show(job) for job in jobs])
+
+    async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
+        """Show the daemon and its workers."""
+        async with _answering(context):
+            return pb.StatusResponse(
+                version=version(),
+                pid=os.getpid(),
+                uptime_seconds=time.monotonic() - self._started,
+                queued=len(self._dispatcher.room),
+                running=self._dispatcher.running(),
+                queue_limit=self._config.queue_limit,
+                workers=[seat.to_proto() for seat in self._dispatcher.seats],
+                address=self._config.address,
+            )
+
+    def _show(self, job: Job) -> pb.Job:
+        return job.to_proto(self._dispatcher.room.position(job))
+
+
+@asynccontextmanager
+async def _answering(context: Any) -> AsyncIterator[None]:
+    """Turn what is raised inside into a status, a sentence and a reason."""
+    try:
+        yield
+    except LdrpsError as error:
+        await _abort(context, error)
+    except grpc.aio.AbortError:
+        raise
+    except Exception:
+        if context.cancelled():
+            raise
+        log.exception("a call failed")
+        await _abort(context, InternalError("the daemon failed at this call; its log says where"))
+
+
+async def _abort(context: Any, error: LdrpsError) -> None:
+    trailing = [(REASON_KEY, error.reason)]
+    if isinstance(error, BusyError):
+        trailing.append((RETRY_AFTER_KEY, str(math.ceil(error.retry_after))))
+    await context.abort(status_of(error), str(error), tuple(trailing))
+
+
+def version() -> str:
+    """Of the installed distribution; 0 when run from a source tree."""
+    try:
+        return metadata.version("ldrps")
+    except metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,118 @@
+"""Jobs on disk: header and pixels on the way in, layers on the way out as a watcher asks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import CHUNK_BYTES, raster_bytes, raster_of
+from ldrps_daemon.security import own_folder
+from ldrps_engine.result import Layer
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """A job's own folder in the spool."""
+
+    path: Path
+
+    @property
+    def header(self) -> Path:
+        """The SubmitHeader, serialised."""
+        return self.path / "header"
+
+    @property
+    def pixels(self) -> Path:
+        """What the client's chunks held."""
+        return self.path / "pixels"
+
+    @property
+    def result(self) -> Path:
+        """Raw samples of all layers, one after the other."""
+        return self.path / "result"
+
+    def make(self, header: pb.SubmitHeader) -> BinaryIO:
+        """Make the folder, keep the header, and open the pixels' file for writing."""
+        self.path.mkdir(mode=0o700)
+        self.header.write_bytes(header.SerializeToString())
+        return self.pixels.open("wb")
+
+    def drop_input(self) -> None:
+        """Nobody will read header and pixels any more."""
+        self.header.unlink(missing_ok=True)
+        self.pixels.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def spool_folder(spool: Path, address: str) -> Path:
+    """A fresh folder for the daemon of this address, whose lock must be held: what lies there
+    belongs to a daemon that is no more.
+    """
+    own_folder(spool)
+    folder = spool / hashlib.sha256(address.encode()).hexdigest()[:16]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
+    """Write the raw samples of all layers, one after the other; whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    headers = []
+    with unfinished.open("wb") as file:
+        for index, layer in enumerate(layers):
+            layer.photo.to_samples().tofile(file)
+            raster = raster_of(layer.photo)
+            headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
+    os.replace(unfinished, path)
+    return headers
+
+
+@dataclass(frozen=True)
+class StoredLayers:
+    """A result file and what lies in it. The same index always gives the same event."""
+
+    path: Path
+    headers: tuple[pb.LayerHeader, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all layers."""
+        return sum(raster_bytes(header.raster) for header in self.headers)
+
+    def count(self) -> int:
+        """How many events carry the layers: a header and its chunks for each."""
+        return sum(1 + _chunk_count(header) for header in self.headers)
+
+    def event(self, index: int) -> pb.Event:
+        """The event at a 0-based index, its number not yet set. Reads the file."""
+        start = 0
+        for header in self.headers:
+            chunks = _chunk_count(header)
+            if index == 0:
+                return pb.Event(layer_header=header)
+            if index <= chunks:
+                return pb.Event(layer_chunk=self._chunk(header, start, index - 1))
+            index -= 1 + chunks
+            start += raster_bytes(header.raster)
+        raise IndexError(index)
+
+    def _chunk(self, header: pb.LayerHeader, start: int, index: int) -> pb.LayerChunk:
+        offset = index * CHUNK_BYTES
+        length = min(CHUNK_BYTES, raster_bytes(header.raster) - offset)
+        with self.path.open("rb") as file:
+            file.seek(start + offset)
+            return pb.LayerChunk(layer=header.layer, data=file.read(length))
+
+
+def _chunk_count(header: pb.LayerHeader) -> int:
+    return -(-raster_bytes(header.raster) // CHUNK_BYTES)

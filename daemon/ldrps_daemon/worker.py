@@ -1,0 +1,152 @@
+"""A worker process: one device, one job at a time, started by the pool as a fresh interpreter.
+
+The main thread runs the engine. A second thread reads commands, so that a cancel is noticed at
+the next step, and so that the worker dies at once when its front process does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib
+import logging
+import os
+import queue
+import signal
+import threading
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import settings_from_proto
+from ldrps_daemon import pipe as wire
+from ldrps_daemon.pipe import Order
+from ldrps_daemon.reading import read_photo
+from ldrps_daemon.reporter import Reporter
+from ldrps_daemon.spool import write_layers
+from ldrps_engine.errors import CancelledError, LdrpsError
+
+log = logging.getLogger("ldrps.worker")
+_PR_SET_PDEATHSIG = 1
+
+
+class Worker:
+    """The loop from order to result."""
+
+    def __init__(self, pipe: Connection, device: str, engine: str) -> None:
+        self._pipe = pipe
+        self._device = device
+        self._engine = engine
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._reporter = Reporter(pipe)
+        self._models: Any = None
+
+    def run(self) -> None:
+        """Work until the front goes away, or until this process is not to be trusted."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        engine = self._load()
+        while True:
+            wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
+            order = self._orders.get()
+            if not self._work(engine, order):
+                return
+
+    def _load(self) -> ModuleType | ImportError:
+        # Reported with the first job, so that a client is told what is missing.
+        try:
+            return importlib.import_module(self._engine)
+        except ImportError as error:
+            return error
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._obey(wire.receive_command(self._pipe))
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if command["do"] == "work":
+            order = wire.order_of(command)
+            self._reporter.open(order.job)
+            self._orders.put(order)
+        elif command["do"] == "cancel":
+            self._reporter.cancel(command["job"])
+        else:
+            self._reporter.want_previews(command["job"], command["wanted"])
+
+    def _work(self, engine: ModuleType | ImportError, order: Order) -> bool:
+        """Do one job; whether this process can be trusted with another."""
+        try:
+            done = self._restore(engine, order)
+        except CancelledError as error:
+            return self._end(pb.Event(cancelled=pb.Cancelled(message=str(error))), True)
+        except LdrpsError as error:
+            failed = pb.Failed(reason=error.reason, message=str(error))
+            return self._end(pb.Event(failed=failed), True)
+        except Exception as error:
+            # A CUDA context may be beyond repair and memory may be torn to pieces after this.
+            log.exception("job=%s failed", order.job)
+            failed = pb.Failed(reason="internal", message=_sentence(error))
+            return self._end(pb.Event(failed=failed), False)
+        return self._end(pb.Event(done=done), True)
+
+    def _restore(self, engine: ModuleType | ImportError, order: Order) -> pb.Done:
+        if isinstance(engine, ImportError):
+            raise engine
+        self._reporter.check()
+        header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
+        settings = settings_from_proto(header.settings)
+        photo = read_photo(order, header)
+        if self._models is None:
+            self._models = engine.Models(self._device)
+        restoration = engine.restore(photo, settings, self._models, self._reporter)
+        for layer in write_layers(order.folder.result, restoration.layers):
+            wire.send_event(self._pipe, pb.Event(layer_header=layer))
+        return pb.Done(seconds=restoration.seconds, model=settings.model, seed=settings.seed)
+
+    def _end(self, event: pb.Event, trusted: bool) -> bool:
+        state = pb.WORKER_STATE_IDLE if trusted else pb.WORKER_STATE_ASLEEP
+        wire.send_worker(self._pipe, state, self._loaded() if trusted else [])
+        wire.send_event(self._pipe, event)
+        return trusted
+
+    def _loaded(self) -> list[str]:
+        return list(self._models.loaded()) if self._models else []
+
+
+def _sentence(error: Exception) -> str:
+    """For the client: no traceback, nothing about the insides."""
+    if isinstance(error, ImportError):
+        missing = error.name or "a part of it"
+        return f"the engine cannot be loaded because {missing} is missing; install ldrps[daemon]"
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        return "the job needs more memory than the device has; restore a smaller photo"
+    return "the engine failed at this photo; the daemon's log says where"
+
+
+def _die_with_parent(parent: int) -> None:
+    """In case the commands' thread never gets to run."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def main() -> None:
+    """Entry point of the process that the pool starts."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pipe", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--engine", required=True)
+    given = parser.parse_args()
+    _die_with_parent(given.parent)
+    # Ctrl-C in a terminal reaches the whole group; only the front decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    Worker(Connection(given.pipe), given.device, given.engine).run()
+
+
+if __name__ == "__main__":
+    main()

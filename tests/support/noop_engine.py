@@ -1,0 +1,83 @@
+"""An engine without torch: inverts the photo in as many steps as it is asked for.
+
+The description, if it is one of these words, makes it misbehave: `die` ends the process,
+`die-once PATH` does so unless PATH exists, `raise` raises, `refuse` raises a ModelError, `memory`
+a MemoryError.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.errors import ModelError
+from ldrps_engine.progress import Described, Diagnosed, Loading, Step, ignore
+from ldrps_engine.result import Layer, Restoration
+
+STEP_SECONDS = 0.01
+DEFAULT_STEPS = 5
+
+
+class FixedDiagnosis(Diagnosis):
+    def words(self):
+        return "noise about 3"
+
+
+class Models:
+    def __init__(self, device):
+        self.device = device
+        self._loaded = []
+
+    def loaded(self):
+        return self._loaded
+
+    def load(self, name, on_step):
+        if name in self._loaded:
+            return
+        on_step(Loading(name, 0.0))
+        on_step(Loading(name, 1.0))
+        self._loaded.append(name)
+
+
+def restore(photo, settings, models, on_step=ignore):
+    started = time.monotonic()
+    models.load(settings.model, on_step)
+    diagnosis = FixedDiagnosis(noise_sigma=3.0, veil=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey)
+    on_step(Diagnosed(diagnosis))
+    text = settings.description or "a photo"
+    on_step(Described(text, "user" if settings.description else "tagger"))
+    count = settings.steps or DEFAULT_STEPS
+    for index in range(1, count + 1):
+        time.sleep(STEP_SECONDS)
+        if index == min(3, count):
+            _misbehave(text)
+        on_step(Step("sample", index, count, lambda: np.zeros((8, 12, 3), np.uint8)))
+    made = {"restored": 1.0 - photo.pixels, "pilot": photo.pixels}
+    layers = tuple(Layer(name, photo.with_pixels(made[name])) for name in settings.layers)
+    return Restoration(
+        layers=layers,
+        diagnosis=diagnosis,
+        description=text,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _misbehave(text):
+    word, _, argument = text.partition(" ")
+    if word == "die" or (word == "die-once" and _first_time(argument)):
+        os._exit(9)
+    if word == "raise":
+        raise RuntimeError("a bug in the engine")
+    if word == "refuse":
+        raise ModelError("model 'x' is broken; install it again")
+    if word == "memory":
+        raise MemoryError
+
+
+def _first_time(path):
+    if Path(path).exists():
+        return False
+    Path(path).touch()
+    return True
