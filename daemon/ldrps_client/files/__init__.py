@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldrps_client.files._colour import to_srgb
 from ldrps_client.files._comparison import write_comparison
 from ldrps_client.files._formats import Format
 from ldrps_client.files._metadata import Metadata
@@ -15,5 +16,6 @@ __all__ = [
     "check_target",
     "decode",
     "encode",
+    "to_srgb",
     "write_comparison",
 ]

@@ -1,0 +1,102 @@
+"""Starting a daemon when none answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from ldrps_client._address import run_folder
+from ldrps_client._channel import open_channel
+from ldrps_engine.errors import UnavailableError
+
+START_SECONDS = 60.0
+_PROBE_SECONDS = 2.0
+_PAUSE_SECONDS = 0.1
+# A daemon that ended at once may have found that another one is just starting.
+_PATIENCE_SECONDS = 3.0
+
+
+def is_serving(address: str) -> bool:
+    """Whether a daemon answers and takes jobs."""
+    channel = open_channel(address)
+    try:
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer: Any = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    except grpc.RpcError:
+        return False
+    finally:
+        channel.close()
+
+
+def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
+    """Start a daemon unless one answers; UnavailableError tells why none does."""
+    if is_serving(address):
+        return
+    log = _log_file()
+    began_at = log.stat().st_size if log.exists() else 0
+    process = _start(address, log)
+    if not _wait(address, process, seconds):
+        why = _last_line(log, began_at)
+        raise UnavailableError(
+            f"the daemon did not start ({why}); see {log}, or run 'ldrps serve' to watch it"
+        )
+
+
+def _log_file() -> Path:
+    folder = run_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"folder {folder} cannot be made ({error.strerror}); set XDG_RUNTIME_DIR to your own"
+        ) from None
+    return folder / "daemon.log"
+
+
+def _start(address: str, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ldrps_daemon", "--address", address]
+    try:
+        with log.open("ab") as output:
+            # In a session of its own: Ctrl-C here is not meant for it, nor is the end of a shell.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise UnavailableError(f"the daemon cannot be started: {error.strerror}") from None
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    ended = False
+    while time.monotonic() < deadline:
+        if is_serving(address):
+            # It outlives us on purpose; Popen would warn of that when it is collected.
+            process.returncode = process.returncode or 0
+            return True
+        if not ended and process.poll() is not None:
+            ended = True
+            deadline = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
+        time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def _last_line(log: Path, offset: int) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(offset)
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return "it left no word"
+    told = [line.strip() for line in lines if line.strip()]
+    return told[-1][:300] if told else "it left no word"

@@ -1,0 +1,50 @@
+"""Collecting a job's events into its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ldrps_client import events
+from ldrps_client._result import Result
+from ldrps_client.files import LoadedFile
+from ldrps_engine.errors import InternalError
+from ldrps_engine.settings import Settings
+
+
+@dataclass
+class Gathered:
+    """What a job has told so far."""
+
+    layers: list[events.Layer] = field(default_factory=list)
+    diagnosed: events.Diagnosed | None = None
+    description: str = ""
+    done: events.Done | None = None
+
+    def add(self, event: events.Event) -> None:
+        """Keep what belongs to the result."""
+        match event:
+            case events.Layer():
+                self.layers.append(event)
+            case events.Diagnosed():
+                self.diagnosed = event
+            case events.Described(text):
+                self.description = text
+            case events.Done():
+                self.done = event
+
+    def result(self, settings: Settings, job_id: str, source: LoadedFile | None) -> Result:
+        """The finished result; InternalError if the job ended without one."""
+        if self.done is None or not self.layers:
+            raise InternalError("the job ended without a photo; please report this")
+        return Result(
+            layers=tuple(self.layers),
+            settings=settings,
+            diagnosis=self.diagnosed.diagnosis if self.diagnosed else None,
+            words=self.diagnosed.words if self.diagnosed else "",
+            description=self.description,
+            seconds=self.done.seconds,
+            model=self.done.model,
+            seed=self.done.seed,
+            job_id=job_id,
+            source=source,
+        )

@@ -1,0 +1,109 @@
+"""What the daemon says about jobs and about itself, as plain objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import settings_from_proto
+from ldrps_engine.settings import Settings
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job, as it stood when it was asked for."""
+
+    id: str
+    state: JobState
+    position: int
+    """In the queue; 0 when not queued."""
+    settings: Settings
+    width: int
+    height: int
+    submitted_at: float
+    """Seconds since 1970, as the other times; 0 means: not yet."""
+    started_at: float
+    ended_at: float
+    step: int
+    step_count: int
+    reason: str
+    """Of a failure, one word; else empty."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerStatus:
+    """One worker of the daemon."""
+
+    device: str
+    state: str
+    pid: int
+    """0 when asleep."""
+    models: tuple[str, ...]
+    memory_bytes: int
+    job_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaemonStatus:
+    """The daemon as a whole."""
+
+    version: str
+    pid: int
+    uptime_seconds: float
+    queued: int
+    running: int
+    queue_limit: int
+    workers: tuple[WorkerStatus, ...]
+    address: str
+
+
+def job_of(message: pb.Job) -> Job:
+    """From the wire."""
+    return Job(
+        id=message.job_id,
+        state=cast(JobState, _word(pb.JobState.Name(message.state), "JOB_STATE_")),
+        position=message.position,
+        settings=settings_from_proto(message.settings),
+        width=message.width,
+        height=message.height,
+        submitted_at=message.submitted_at,
+        started_at=message.started_at,
+        ended_at=message.ended_at,
+        step=message.step,
+        step_count=message.step_count,
+        reason=message.reason,
+        message=message.message,
+    )
+
+
+def status_from_wire(message: pb.StatusResponse) -> DaemonStatus:
+    """From the wire."""
+    return DaemonStatus(
+        version=message.version,
+        pid=message.pid,
+        uptime_seconds=message.uptime_seconds,
+        queued=message.queued,
+        running=message.running,
+        queue_limit=message.queue_limit,
+        workers=tuple(_worker(worker) for worker in message.workers),
+        address=message.address,
+    )
+
+
+def _worker(message: pb.Worker) -> WorkerStatus:
+    return WorkerStatus(
+        device=message.device,
+        state=_word(pb.WorkerState.Name(message.state), "WORKER_STATE_"),
+        pid=message.pid,
+        models=tuple(message.models),
+        memory_bytes=message.memory_bytes,
+        job_id=message.job_id,
+    )
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()

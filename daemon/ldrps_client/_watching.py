@@ -1,0 +1,130 @@
+"""Following a job over connections that break: every event once, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client import events
+from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
+from ldrps_client._status import error_of
+from ldrps_client._wire import photo_from_wire, raster_bytes
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
+from ldrps_engine.result import Layer
+
+TRIES = 6
+"""Connections in a row that may fail before we give up."""
+_FIRST_PAUSE = 0.1
+
+
+def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
+    """Events of a job until it has ended; connects again from the last number when cut off."""
+    next_event, failures = max(1, request.from_event), 0
+    while True:
+        request.from_event = next_event
+        stream = stub.Watch(request, metadata=credentials(address))
+        try:
+            for event in stream:
+                next_event, failures = event.number + 1, 0
+                yield event
+                if event.WhichOneof("kind") in ("done", "failed", "cancelled"):
+                    return
+            raise InternalError("the daemon ended the events before the job; please report this")
+        except grpc.RpcError as error:
+            failures += 1
+            _give_up_or_wait(error, address, failures)
+        finally:
+            stream.cancel()
+
+
+def _give_up_or_wait(error: Any, address: str, failures: int) -> None:
+    if is_connection_loss(error) and failures < TRIES:
+        time.sleep(_FIRST_PAUSE * 2**failures)
+        return
+    known = error_from_rpc(error, address)
+    if isinstance(known, NotFoundError) and failures > 1:
+        raise UnavailableError(
+            "the daemon was restarted and no longer knows the job; hand the photo in again"
+        ) from None
+    if is_connection_loss(error):
+        raise UnavailableError(
+            f"the daemon on {address} went away before the job was done; "
+            "start it again with 'ldrps serve' and hand the photo in again"
+        ) from None
+    raise known from None
+
+
+class Reader:
+    """Turns messages into events; layers come out once, when they are complete."""
+
+    def __init__(self) -> None:
+        self._headers: dict[int, pb.LayerHeader] = {}
+        self._data: dict[int, bytearray] = {}
+
+    def read(self, message: pb.Event) -> events.Event | None:
+        """The event of a message; None where there is none (yet). Failures are raised."""
+        kind = message.WhichOneof("kind")
+        if kind == "layer_header":
+            self._begin(message.layer_header)
+            return None
+        if kind == "layer_chunk":
+            return self._add(message.layer_chunk)
+        return _simple_event(kind, message)
+
+    def _begin(self, header: pb.LayerHeader) -> None:
+        self._headers[header.layer] = header
+        self._data[header.layer] = bytearray()
+
+    def _add(self, chunk: pb.LayerChunk) -> Layer | None:
+        header = self._headers.get(chunk.layer)
+        if header is None:
+            raise InternalError("pixels came without a header; watch from an earlier event")
+        data = self._data[chunk.layer]
+        data += chunk.data
+        if len(data) < raster_bytes(header.raster):
+            return None
+        del self._headers[chunk.layer], self._data[chunk.layer]
+        return Layer(header.name, photo_from_wire(header.raster, data))
+
+
+def _simple_event(kind: str | None, message: pb.Event) -> events.Event | None:
+    if kind == "failed":
+        raise error_of(message.failed.reason, message.failed.message)
+    if kind == "cancelled":
+        raise CancelledError(message.cancelled.message or "the job was cancelled")
+    read = _READERS.get(kind or "")
+    # Kinds added to the contract later are not for this client.
+    return read(getattr(message, kind or "")) if read else None
+
+
+def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
+    diagnosis = Diagnosis(
+        noise_sigma=message.noise_sigma,
+        veil=message.veil,
+        darkness=message.darkness,
+        cast=message.cast,
+        grey=message.grey,
+    )
+    return events.Diagnosed(diagnosis, message.words)
+
+
+def _preview(message: pb.Preview) -> events.Preview:
+    shape = (message.raster.height, message.raster.width, 3)
+    return events.Preview(np.frombuffer(message.pixels, np.uint8).reshape(shape))
+
+
+_READERS: dict[str, Any] = {
+    "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
+    "loading": lambda m: events.Loading(m.model, m.fraction),
+    "diagnosis": _diagnosed,
+    "description": lambda m: events.Described(m.text, m.source),
+    "step": lambda m: events.Step(m.stage, m.index, m.count, m.seconds_left),
+    "preview": _preview,
+    "done": lambda m: events.Done(m.seconds, m.model, m.seed),
+}

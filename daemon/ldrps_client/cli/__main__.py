@@ -1,0 +1,10 @@
+"""`python -m ldrps_client.cli` is the `ldrps` command."""
+
+from __future__ import annotations
+
+import sys
+
+from ldrps_client.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

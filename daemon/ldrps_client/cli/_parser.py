@@ -1,0 +1,125 @@
+"""What can be typed behind `ldrps`. The commands themselves are imported when they run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module, metadata
+from typing import Any, NoReturn
+
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.settings import LAYERS, RECIPES
+
+_EPILOG = """\
+exit codes:
+  0  done                          7  no daemon answers, or it went away
+  2  a setting or option is wrong  8  the daemon's queue is full; try again later
+  3  not a photo we can take       9  no such job
+  4  larger than a limit          10  the job was cancelled
+  5  the result cannot be written 11  a worker died, or a bug showed itself
+  6  a model is missing or broken 130 stopped by Ctrl-C
+"""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see '{self.prog} --help'")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = _Parser(
+        prog="ldrps",
+        description="Restore photos without saying what is wrong with them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_restore(commands)
+    _add_diagnose(commands)
+    _add_serve(commands)
+    _add_daemon_commands(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"ldrps {metadata.version('ldrps')}")
+        parser.exit()
+
+
+def _add(commands: Any, name: str, run: str, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
+    parser.set_defaults(run=_later(run))
+    return parser
+
+
+def _later(where: str) -> Command:
+    """The command in `module:function`, imported when it is called."""
+    module, _, function = where.partition(":")
+
+    def run(options: argparse.Namespace) -> int:
+        command: Command = getattr(import_module(f"ldrps_client.cli.{module}"), function)
+        return command(options)
+
+    return run
+
+
+def _add_restore(commands: Any) -> None:
+    parser = _add(commands, "restore", "_restore:restore", "restore photos")
+    add = parser.add_argument
+    add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG, TIFF, WebP or AVIF")
+    add("-o", "--output", metavar="PATH", help="file, or folder with a / at its end")
+    add("--recipe", default="auto", metavar="NAME", help=f"one of {', '.join(RECIPES)}")
+    add("--strength", type=float, default=1.0, metavar="X", help="0 to 1 (default: 1)")
+    add("--description", metavar="TEXT", help="the scene in your words (default: found out)")
+    add("--recurrences", type=int, metavar="N", help="further passes, 0 to 3")
+    add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
+    add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
+    add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
+    add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
+    add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
+    add("--before-after", metavar="PATH", help="also write both beside each other")
+    add("--force", action="store_true", help="replace files that are there already")
+    add("--no-start", action="store_true", help="do not start a daemon if none answers")
+    _add_common(parser)
+
+
+def _add_diagnose(commands: Any) -> None:
+    parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO")
+    _add_json(parser)
+
+
+def _add_serve(commands: Any) -> None:
+    # The daemon explains its own options, --help included.
+    parser = commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_later("_daemon:serve"))
+
+
+def _add_daemon_commands(commands: Any) -> None:
+    _add_common(_add(commands, "status", "_daemon:status", "say how the daemon is"))
+    _add_common(_add(commands, "stop", "_daemon:stop", "stop the daemon"))
+    jobs = _add(commands, "jobs", "_jobs:jobs", "list jobs, newest first")
+    jobs.add_argument("--limit", type=int, default=100, metavar="N", help="at most N")
+    _add_common(jobs)
+    cancel = _add(commands, "cancel", "_jobs:cancel", "cancel a job")
+    cancel.add_argument("id", metavar="ID", help="as `ldrps jobs` prints it")
+    _add_common(cancel)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--address", metavar="ADDR", help="unix:PATH or 127.0.0.1:PORT")
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object, no more")

@@ -1,0 +1,126 @@
+"""Progress of one photo: a bar on a terminal, a few lines in a pipe, nothing for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ldrps_client import events
+from ldrps_client.cli._output import duration
+
+_LINE_SECONDS = 5.0
+
+
+class Progress(Protocol):
+    """Shown while it is entered; called with each event."""
+
+    def __call__(self, event: events.Event, /) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def progress_for(name: str, *, silent: bool) -> Progress:
+    """What suits where the error output goes."""
+    if silent:
+        return Silent()
+    return Bar(name) if sys.stderr.isatty() else Lines(name)
+
+
+def text_of(event: events.Event) -> str:
+    """An event in words; empty if it says nothing to people."""
+    match event:
+        case events.Queued(position, seconds):
+            return f"waiting, {position} before it" + (_about(seconds) if seconds else "")
+        case events.Loading(model, fraction):
+            return f"loading {model}, {fraction:.0%}"
+        case events.Diagnosed(_, words):
+            return words
+        case events.Described(text, _) if text:
+            return f"looks like: {text}"
+        case events.Step(stage, index, count, left):
+            return f"{stage}, step {index} of {count}" + (_about(left) if left else "")
+        case _:
+            return ""
+
+
+def _about(seconds: float) -> str:
+    return f", about {duration(seconds)} left"
+
+
+class Silent:
+    """For programs."""
+
+    def __call__(self, event: events.Event, /) -> None:
+        """Say nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Lines(Silent):
+    """One line for every new kind of event, and of steps one in a while."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last_kind = ""
+        self._last_time = 0.0
+
+    def __call__(self, event: events.Event, /) -> None:
+        """Print the event unless it says what was just said."""
+        kind = event.stage if isinstance(event, events.Step) else type(event).__name__
+        now = time.monotonic()
+        if kind == self._last_kind and now - self._last_time < _LINE_SECONDS:
+            return
+        if text := text_of(event):
+            self._last_kind, self._last_time = kind, now
+            print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+
+
+class Bar(Silent):
+    """A bar that moves with the steps; what was found out stays above it."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            TextColumn("{task.fields[name]}", markup=False),
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
+        self._rich: Any = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._name = name
+        self._task: Any = self._rich.add_task("connecting", total=None, name=name)
+
+    def __call__(self, event: events.Event, /) -> None:
+        """Move the bar."""
+        text = text_of(event)
+        if isinstance(event, events.Diagnosed | events.Described) and text:
+            self._rich.console.print(f"{self._name}: {text}", markup=False, highlight=False)
+        elif isinstance(event, events.Step):
+            self._update(text, event.count, event.index)
+        elif text:
+            self._update(text, None, 0)
+
+    def _update(self, text: str, total: int | None, completed: int) -> None:
+        self._rich.update(self._task, description=text, total=total, completed=completed)
+
+    def __enter__(self) -> Self:
+        self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rich.stop()

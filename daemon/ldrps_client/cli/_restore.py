@@ -1,0 +1,116 @@
+"""`ldrps restore`: one photo after the other; a bad one does not stop the rest."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ldrps_client._result import Result
+from ldrps_client.cli._output import duration, error_record, print_json, say
+from ldrps_client.cli._progress import progress_for
+from ldrps_client.cli._targets import Targets, check_apart, make_folders, targets_for
+from ldrps_client.client import Choices, Client
+from ldrps_client.files import decode, encode, write_comparison
+from ldrps_engine.errors import LdrpsError, UnavailableError
+from ldrps_engine.settings import Settings
+
+
+def restore(options: Namespace) -> int:
+    """Restore every photo; the exit code is that of the first that could not be."""
+    choices = _choices(options)
+    layers = Settings(**choices).layers
+    make_folders(options.output, options.before_after)
+    photos = [Path(name) for name in options.photos]
+    targets = [targets_for(p, options.output, options.before_after, layers) for p in photos]
+    check_apart(targets)
+    with Client(options.address, autostart=not options.no_start) as client:
+        work = _Work(client, choices, options)
+        records = [work.record(*pair) for pair in zip(photos, targets, strict=True)]
+    if options.json:
+        print_json({"results": records})
+    return next((r["error"]["exit_code"] for r in records if "error" in r), 0)
+
+
+def _choices(options: Namespace) -> Choices:
+    layers = tuple((options.layers or "restored").split(","))
+    return Choices(
+        recipe=options.recipe,
+        strength=options.strength,
+        description=options.description,
+        recurrences=options.recurrences,
+        steps=options.steps,
+        seed=options.seed,
+        model=options.model,
+        noise_sigma=options.noise_sigma,
+        layers=layers,
+    )
+
+
+class _Work:
+    """What is the same for every photo of one command."""
+
+    def __init__(self, client: Client, choices: Choices, options: Namespace) -> None:
+        self._client = client
+        self._choices = choices
+        self._options = options
+        self._gone: UnavailableError | None = None
+
+    def record(self, photo: Path, targets: Targets) -> dict[str, Any]:
+        """Restore one photo, tell the user, and return what --json prints of it."""
+        try:
+            # Where no daemon can be had for one photo, none can be for the next.
+            if self._gone:
+                raise self._gone
+            return self._restore(photo, targets)
+        except LdrpsError as error:
+            if isinstance(error, UnavailableError):
+                self._gone = error
+            say(error)
+            return {"photo": str(photo), "error": error_record(error)}
+
+    def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
+        began = time.monotonic()
+        source = decode(photo)
+        targets.check(photo, force=self._options.force)
+        with progress_for(photo.name, silent=self._options.json) as progress:
+            result = self._client.restore(source, on_event=progress, **self._choices)
+        self._write(result, targets)
+        if not self._options.json:
+            _tell(photo, targets, result)
+        return _record(photo, targets, result, time.monotonic() - began)
+
+    def _write(self, result: Result, targets: Targets) -> None:
+        force, source = self._options.force, result.source
+        for layer in result.layers:
+            encode(targets.layers[layer.name], layer.photo, like=source, force=force)
+        if targets.before_after and source:
+            write_comparison(targets.before_after, source.photo, result.photo, force=force)
+
+
+def _tell(photo: Path, targets: Targets, result: Result) -> None:
+    found = f"; {result.words}" if result.words else ""
+    print(f"{photo} -> {targets.output} ({duration(result.seconds)}{found})")
+    for path in targets.all()[1:]:
+        print(f"{photo} -> {path}")
+
+
+def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    diagnosis = asdict(result.diagnosis) if result.diagnosis else {}
+    return {
+        "photo": str(photo),
+        "output": str(targets.output),
+        "layers": {name: str(path) for name, path in targets.layers.items()},
+        "before_after": str(targets.before_after) if targets.before_after else None,
+        "seconds": round(result.seconds, 3),
+        "elapsed_seconds": round(elapsed, 3),
+        "diagnosis": {**diagnosis, "words": result.words},
+        "description": result.description,
+        "model": result.model,
+        "seed": result.seed,
+        "settings": result.settings.as_dict(),
+        "job_id": result.job_id,
+    }

@@ -1,0 +1,192 @@
+"""The client library: hand in photos, follow jobs, ask the daemon how it is."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self, TypedDict, Unpack
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc
+from ldrps_client import events
+from ldrps_client._address import default_address
+from ldrps_client._autostart import ensure_running
+from ldrps_client._channel import credentials, is_connection_loss, open_channel, translated
+from ldrps_client._gathering import Gathered
+from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
+from ldrps_client._result import Result
+from ldrps_client._watching import Reader, messages
+from ldrps_client._wire import chunks, raster_of, settings_to_proto
+from ldrps_client.files import LoadedFile, decode
+from ldrps_engine.errors import LdrpsError
+from ldrps_engine.photo import Photo
+from ldrps_engine.settings import Settings
+
+_CALL_SECONDS = 10.0
+
+PhotoLike = str | os.PathLike[str] | LoadedFile | Photo | NDArray[np.generic]
+"""A file's path, or pixels: (H, W) or (H, W, 1..4) in uint8, uint16, float16 or float32."""
+
+
+class Choices(TypedDict, total=False):
+    """Settings by name; see ldrps_engine.settings.Settings."""
+
+    recipe: str
+    strength: float
+    description: str | None
+    recurrences: int | None
+    steps: int | None
+    seed: int
+    model: str
+    noise_sigma: float | None
+    layers: tuple[str, ...]
+
+
+class Client:
+    """A connection to the daemon, started if none answers. One may be used from many threads."""
+
+    def __init__(self, address: str | None = None, *, autostart: bool = True) -> None:
+        """`address` is `unix:PATH` or `127.0.0.1:PORT`; None: the user's own daemon."""
+        self.address = address or default_address()
+        self._autostart = autostart
+        self._channel = open_channel(self.address)
+        self._stub = _stub(self._channel)
+
+    def restore(
+        self,
+        photo: PhotoLike,
+        *,
+        on_event: Callable[[events.Event], None] | None = None,
+        **choices: Unpack[Choices],
+    ) -> Result:
+        """Restore one photo and wait for it. Ctrl-C, or any error here, cancels the job."""
+        settings = Settings(**choices)
+        loaded = _loaded(photo)
+        pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
+        job_id = self._submit(pixels, settings, detached=False, batch=False)
+        gathered = Gathered()
+        try:
+            for event in self.watch(job_id):
+                gathered.add(event)
+                if on_event:
+                    on_event(event)
+        except BaseException:
+            self._cancel_quietly(job_id)
+            raise
+        source = loaded if isinstance(loaded, LoadedFile) else None
+        return gathered.result(settings, job_id, source)
+
+    def submit(
+        self,
+        photo: PhotoLike,
+        *,
+        detached: bool = False,
+        batch: bool = False,
+        **choices: Unpack[Choices],
+    ) -> str:
+        """Hand in one photo; returns the job's id.
+
+        A detached job goes on without watchers. Batch jobs let others go first.
+        """
+        settings = Settings(**choices)
+        loaded = _loaded(photo)
+        pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
+        return self._submit(pixels, settings, detached=detached, batch=batch)
+
+    def watch(
+        self, job_id: str, *, from_event: int = 1, previews: bool = False
+    ) -> Iterator[events.Event]:
+        """Events of a job to its end. A broken connection is mended where it broke.
+
+        Raises what the job failed with, CancelledError if it was cancelled.
+        """
+        request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
+        reader = Reader()
+        for message in messages(self._stub, self.address, request):
+            if (event := reader.read(message)) is not None:
+                yield event
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; one that has ended stays as it is."""
+        return job_of(self._call(self._stub.Cancel, pb.CancelRequest(job_id=job_id)))
+
+    def job(self, job_id: str) -> Job:
+        """One job; NotFoundError if there is none."""
+        return job_of(self._call(self._stub.GetJob, pb.GetJobRequest(job_id=job_id)))
+
+    def jobs(self, limit: int = 100) -> list[Job]:
+        """The newest jobs first."""
+        answer = self._call(self._stub.ListJobs, pb.ListJobsRequest(limit=limit))
+        return [job_of(message) for message in answer.jobs]
+
+    def status(self) -> DaemonStatus:
+        """How the daemon is; never starts one."""
+        return status_from_wire(self._call(self._stub.Status, pb.StatusRequest()))
+
+    def close(self) -> None:
+        """Let go of the connection. The daemon goes on."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, method: Any, request: Any) -> Any:
+        with translated(self.address):
+            return method(request, timeout=_CALL_SECONDS, metadata=credentials(self.address))
+
+    def _submit(self, photo: Photo, settings: Settings, *, detached: bool, batch: bool) -> str:
+        if self._autostart:
+            ensure_running(self.address)
+        header = pb.SubmitHeader(
+            settings=settings_to_proto(settings),
+            raster=raster_of(photo),
+            idempotency_key=uuid.uuid4().hex,
+            priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
+            detached=detached,
+        )
+        with translated(self.address):
+            try:
+                return self._submit_once(header, photo)
+            except grpc.RpcError as error:
+                if not is_connection_loss(error):
+                    raise
+                # Safe to repeat: the daemon knows the key if the first try reached it.
+                return self._submit_once(header, photo)
+
+    def _submit_once(self, header: pb.SubmitHeader, photo: Photo) -> str:
+        answer = self._stub.Submit(_requests(header, photo), metadata=credentials(self.address))
+        return str(answer.job_id)
+
+    def _cancel_quietly(self, job_id: str) -> None:
+        # The error on its way says more than that this did not work.
+        with suppress(LdrpsError):
+            self.cancel(job_id)
+
+
+def _stub(channel: Any) -> Any:
+    make: Any = restoration_pb2_grpc.RestorationStub  # generated code has no types
+    return make(channel)
+
+
+def _requests(header: pb.SubmitHeader, photo: Photo) -> Iterator[pb.SubmitRequest]:
+    yield pb.SubmitRequest(header=header)
+    for chunk in chunks(np.ascontiguousarray(photo.to_samples()).view(np.uint8).data):
+        yield pb.SubmitRequest(chunk=chunk)
+
+
+def _loaded(photo: PhotoLike) -> LoadedFile | Photo:
+    if isinstance(photo, LoadedFile | Photo):
+        return photo
+    if isinstance(photo, np.ndarray):
+        return Photo.from_samples(photo)
+    return decode(Path(photo))

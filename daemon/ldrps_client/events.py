@@ -1,0 +1,88 @@
+"""What a job tells on its way, as plain objects; `Client.watch` yields them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.result import Layer
+
+__all__ = [
+    "Described",
+    "Diagnosed",
+    "Done",
+    "Event",
+    "Layer",
+    "Loading",
+    "Preview",
+    "Queued",
+    "Step",
+]
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Waiting; `position` 0 is next to run."""
+
+    position: int
+    estimated_seconds: float
+    """Until it starts; 0 if not known."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is being read; `fraction` runs from 0 to 1."""
+
+    model: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What was found wrong with the photo, as figures and in words."""
+
+    diagnosis: Diagnosis
+    words: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """The text that conditions the model, and who wrote it: `user` or `tagger`."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Step `index` of `count` is done."""
+
+    stage: str
+    """`sample`, `refine` or `transfer`."""
+    index: int
+    count: int
+    seconds_left: float
+    """0 if not known."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A small (h, w, 3) sRGB picture of the current estimate."""
+
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of a job that went well."""
+
+    seconds: float
+    """Working time, without the queue."""
+    model: str
+    seed: int
+
+
+Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | Done
