@@ -151,7 +151,8 @@ class Dispatcher:
 
     def _announce(self) -> None:
         """Tell those who wait where they stand, when that has changed."""
-        turn = self.book.mean_seconds() / len(self.seats)
+        all_busy = self.running() >= len(self.seats)
+        turn = self.book.mean_seconds() / len(self.seats) if all_busy else 0.0
         for position, job in enumerate(self.room.jobs()):
             if job.told_position != position:
                 job.told_position = position

@@ -84,7 +84,9 @@ class Job:
         self.watchers = 0
         self.preview_watchers = 0
         self.told_position = -1
+        """What the last Queued event said."""
         self.grace: asyncio.TimerHandle | None = None
+        """Runs while nobody watches."""
         self.log = EventLog()
         self._preview = pb.Event()
         self._preview_serial = 0
@@ -123,6 +125,7 @@ class Job:
         """Back to waiting, after its worker died."""
         self.state = pb.JOB_STATE_QUEUED
         self.step = pb.Step()
+        self.told_position = -1
 
     def end(self, event: pb.Event, layers: StoredLayers | None = None) -> None:
         """Close the job with Done, Failed or Cancelled; the first end counts."""

@@ -70,7 +70,7 @@ def order_of(command: dict[str, Any]) -> Order:
     )
 
 
-def send_worker(pipe: Connection, state: int, models: list[str]) -> None:
+def send_worker(pipe: Connection, state: pb.WorkerState, models: list[str]) -> None:
     """In the worker: tell how it is."""
     message = pb.Worker(state=state, models=models)
     pipe.send_bytes(_WORKER + message.SerializeToString())
@@ -84,5 +84,6 @@ def send_event(pipe: Connection, event: pb.Event) -> None:
 def receive_report(pipe: Connection) -> pb.Worker | pb.Event:
     """In the front: what the worker says next; EOFError when it has died."""
     data = pipe.recv_bytes()
-    kind = pb.Worker if data[:1] == _WORKER else pb.Event
-    return kind.FromString(data[1:])
+    report = pb.Worker() if data[:1] == _WORKER else pb.Event()
+    report.ParseFromString(data[1:])
+    return report

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
@@ -112,7 +113,8 @@ class Seat:
         given_up = asyncio.ensure_future(cancelling.wait())
         waits = {up, given_up}
         try:
-            await asyncio.wait({*waits, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            everything: set[asyncio.Future[Any]] = {*waits, self._ending}
+            await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
             if self._ending.done():
                 self._ending.result()
             return not cancelling.is_set()

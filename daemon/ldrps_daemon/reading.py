@@ -17,7 +17,7 @@ def read_photo(order: Order, header: pb.SubmitHeader) -> Photo:
         return _decode(order)
     # Mapped, so that the raw samples take no memory beside the photo's own.
     pixels = np.memmap(order.folder.pixels, dtype=np.uint8, mode="r")
-    return photo_from_wire(header.raster, memoryview(pixels))
+    return photo_from_wire(header.raster, pixels.data)
 
 
 def _decode(order: Order) -> Photo:

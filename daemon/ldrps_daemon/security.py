@@ -41,7 +41,7 @@ def check_address(address: str) -> Place:
     if address.startswith(UNIX):
         return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
     match = _LOOPBACK.fullmatch(address)
-    if match and int(match[2]) <= 65535:
+    if match and 0 < int(match[2]) <= 65535:
         return Place(address, run_folder() / f"tcp-{match[2]}.lock", None)
     raise SettingsError(
         f"address '{address}' is refused; serve on unix:PATH or on 127.0.0.1:PORT, "

@@ -1,0 +1,5 @@
+"""Fixtures that tests of every room may use."""
+
+from support.daemon import daemon, start_daemon
+
+__all__ = ["daemon", "start_daemon"]

@@ -1,0 +1,181 @@
+"""A real daemon on a real socket for tests, by default with the no-op engine.
+
+`daemon` is one that is ready; `start_daemon(**options)` starts more, each option being one of
+`ldrps serve`: `start_daemon(queue_limit=1, engine="ldrps_engine.restore")`.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_client._wire import chunks, photo_to_wire, settings_to_proto
+from ldrps_engine.photo import Photo
+from ldrps_engine.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NOOP = "support.noop_engine"
+# Generous, because the tests share their machine with other work.
+START_SECONDS = 60
+CALL_SECONDS = 60
+END_KINDS = ("done", "failed", "cancelled")
+
+
+def environment():
+    """Import paths that work with and without an installed distribution."""
+    here = [ROOT / "tests", ROOT, ROOT / "proto", ROOT / "daemon"]
+    inherited = os.environ.get("PYTHONPATH")
+    paths = [*map(str, here), *([inherited] if inherited else [])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def command(**options):
+    """The command line of a daemon."""
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "ldrps_daemon", *words]
+
+
+class Daemon:
+    """A daemon's process, and a plain client of it."""
+
+    def __init__(self, folder, **options):
+        self.folder = folder
+        self.socket = folder / "s"
+        defaults = {"address": f"unix:{self.socket}", "spool": folder / "spool", "engine": NOOP}
+        options = defaults | options
+        self.address = options["address"]
+        self.log = []
+        self.process = subprocess.Popen(
+            command(**options), stderr=subprocess.PIPE, text=True, env=environment()
+        )
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        if not self._ready.wait(START_SECONDS) or self.process.poll() is not None:
+            self.stop()
+            raise AssertionError("the daemon did not start:\n" + "".join(self.log))
+        self.channel = grpc.insecure_channel(self.address)
+        self.stub = pb_grpc.RestorationStub(self.channel)
+
+    def _read(self):
+        with self.process.stderr as lines:
+            for line in lines:
+                self.log.append(line)
+                if line.startswith("ldrps: serving on"):
+                    self._ready.set()
+        self._ready.set()
+
+    def stop(self, number=signal.SIGTERM):
+        """End it and return its exit code."""
+        if hasattr(self, "channel"):
+            self.channel.close()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            self._reader.join(timeout=20)
+
+    def submit(self, photo=None, **more):
+        """Hand in a photo; keywords are SubmitHeader's, and Settings' as a dict `settings`."""
+        return self.stub.Submit(requests(photo, **more), timeout=CALL_SECONDS)
+
+    def watch(self, job_id, **more):
+        """Events of a job."""
+        request = pb.WatchRequest(job_id=job_id, **more)
+        return self.stub.Watch(request, timeout=CALL_SECONDS)
+
+    def job(self, job_id):
+        """A job as it is now."""
+        return self.stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=CALL_SECONDS)
+
+    def cancel(self, job_id):
+        """Stop a job."""
+        return self.stub.Cancel(pb.CancelRequest(job_id=job_id), timeout=CALL_SECONDS)
+
+    def status(self):
+        """The daemon as it is now."""
+        return self.stub.Status(pb.StatusRequest(), timeout=CALL_SECONDS)
+
+    def restores(self):
+        """Whether a plain job still works."""
+        return kinds(self.watch(self.submit().job_id))[-1] == "done"
+
+    def running_worker(self, job_id):
+        """The process id of the worker that has reached this job's first step."""
+        for event in self.watch(job_id):
+            if event.HasField("step"):
+                return self.status().workers[0].pid
+        raise AssertionError("the job took no step")
+
+
+def grey_photo(width=20, height=16, value=77):
+    """A small uniform photo."""
+    return Photo.from_samples(np.full((height, width, 3), value, np.uint8))
+
+
+def requests(photo=None, *, settings=None, **header):
+    """What Submit wants, for a photo."""
+    raster, data = photo_to_wire(photo or grey_photo())
+    chosen = settings_to_proto(Settings(**(settings or {})))
+    yield pb.SubmitRequest(header=pb.SubmitHeader(settings=chosen, raster=raster, **header))
+    for chunk in chunks(data):
+        yield pb.SubmitRequest(chunk=chunk)
+
+
+def kinds(events):
+    """Which kinds of events came."""
+    return [event.WhichOneof("kind") for event in events]
+
+
+def layer_bytes(events, layer=0):
+    """The pixels that a watcher received."""
+    found = (event.layer_chunk for event in events if event.HasField("layer_chunk"))
+    return b"".join(chunk.data for chunk in found if chunk.layer == layer)
+
+
+def wait_until(condition, seconds=30):
+    """Poll until something is so, and say whether it came to be."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def start_daemon():
+    """Starts daemons that end with the test. Folders are short: socket paths are limited."""
+    folders, daemons = [], []
+
+    def start(**options):
+        folders.append(Path(tempfile.mkdtemp(prefix="ldrps-")))
+        daemons.append(Daemon(folders[-1], **options))
+        return daemons[-1]
+
+    yield start
+    for each in daemons:
+        each.stop()
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def daemon(start_daemon):
+    """One daemon with the no-op engine."""
+    return start_daemon()
