@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ldrps_client.cli._output import print_error
 from ldrps_client.cli._parser import build_parser
+from ldrps_client.cli._serve import serve
 from ldrps_engine.errors import InternalError, LdrpsError
 
 __all__ = ["main"]
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     try:
+        if given[:1] == ["serve"]:
+            # Behind argparse's back: its options are the daemon's own, --help included.
+            return serve(given[1:])
         options = build_parser().parse_args(given)
         return int(options.run(options))
     except LdrpsError as error:

@@ -1,14 +1,12 @@
-"""`ldrps serve`, `status` and `stop`."""
+"""`ldrps status` and `ldrps stop`."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from argparse import Namespace
 from dataclasses import asdict
-from typing import NoReturn
 
 from ldrps_client._autostart import is_serving
 from ldrps_client._records import DaemonStatus, WorkerStatus
@@ -18,11 +16,6 @@ from ldrps_engine.errors import UnavailableError
 
 _STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
-
-
-def serve(options: Namespace) -> NoReturn:
-    """Become the daemon: it is not ours to import, and signals should reach it directly."""
-    os.execv(sys.executable, [sys.executable, "-m", "ldrps_daemon", *options.arguments])
 
 
 def status(options: Namespace) -> int:

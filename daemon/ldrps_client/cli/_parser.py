@@ -99,10 +99,8 @@ def _add_diagnose(commands: Any) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    # The daemon explains its own options, --help included.
-    parser = commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    parser.set_defaults(run=_later("_daemon:serve"))
+    """For `ldrps --help` only; `main` runs it."""
+    commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
 
 
 def _add_daemon_commands(commands: Any) -> None:

@@ -1,0 +1,44 @@
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ldrps_client import Client
+from tests.client.fake_daemon import FakeDaemon, serve
+
+
+@pytest.fixture
+def fake():
+    return FakeDaemon()
+
+
+@pytest.fixture
+def address(fake, monkeypatch):
+    # Not pytest's folder: the path of a socket has to fit in 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="ldrps") as folder:
+        where = f"unix:{folder}/s"
+        monkeypatch.setenv("LDRPS_ADDRESS", where)
+        server = serve(fake, where)
+        yield where
+        server.stop(None).wait()
+
+
+@pytest.fixture
+def client(address):
+    with Client(autostart=False) as made:
+        yield made
+
+
+@pytest.fixture
+def pixels():
+    y, x = np.mgrid[0:48, 0:64]
+    return np.stack([x * 3, y * 4, (x + y) * 2], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture
+def photo(tmp_path, pixels) -> Path:
+    path = tmp_path / "in.png"
+    Image.fromarray(pixels).save(path)
+    return path

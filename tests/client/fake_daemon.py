@@ -1,0 +1,122 @@
+"""A daemon in this process: inverts photos at once, and misbehaves as it is told."""
+
+import threading
+from concurrent import futures
+from dataclasses import dataclass, field
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc
+from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, STATUS_OF_REASON
+from ldrps_client._wire import chunks, photo_from_wire, photo_to_wire
+
+
+@dataclass
+class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
+    refuse: tuple[str, str] | None = None
+    """Reason and message with which Submit is refused."""
+    cut_after: list[int] = field(default_factory=list)
+    """After so many events, each Watch in turn breaks off."""
+    fail: tuple[str, str] | None = None
+    """Reason and message with which jobs fail."""
+    wait: bool = False
+    """Whether jobs go on until they are cancelled."""
+    forget: bool = False
+    """Whether a second Watch does not know the job."""
+    submits: list[pb.SubmitHeader] = field(default_factory=list)
+    watches: list[int] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    jobs: dict[str, list[pb.Event]] = field(default_factory=dict)
+
+    def Submit(self, request_iterator, context):
+        header = next(request_iterator).header
+        self.submits.append(header)
+        if self.refuse:
+            _abort(context, *self.refuse)
+        data = b"".join(request.chunk for request in request_iterator)
+        job_id = f"job-{len(self.jobs) + 1}"
+        self.jobs[job_id] = list(_numbered(self._events(header, data)))
+        return pb.SubmitResponse(job_id=job_id)
+
+    def Watch(self, request, context):
+        self.watches.append(request.from_event)
+        if request.job_id not in self.jobs or (self.forget and len(self.watches) > 1):
+            _abort(context, "not-found", f"no job {request.job_id}")
+        events = [e for e in self.jobs[request.job_id] if e.number >= request.from_event]
+        if self.cut_after:
+            yield from events[: self.cut_after.pop(0)]
+            context.abort(grpc.StatusCode.UNAVAILABLE, "cut off")
+        yield from events
+        if self.wait:
+            self.cancelled.wait(10)
+            cancelled = pb.Cancelled(message="cancelled by its client")
+            yield pb.Event(number=events[-1].number + 1, cancelled=cancelled)
+
+    def Cancel(self, request, context):
+        self.cancelled.set()
+        return self._job(request.job_id, pb.JOB_STATE_CANCELLED)
+
+    def GetJob(self, request, context):
+        if request.job_id not in self.jobs:
+            _abort(context, "not-found", f"no job {request.job_id}")
+        return self._job(request.job_id, pb.JOB_STATE_DONE)
+
+    def ListJobs(self, request, context):
+        found = [self._job(job_id, pb.JOB_STATE_DONE) for job_id in reversed(self.jobs)]
+        return pb.ListJobsResponse(jobs=found)
+
+    def Status(self, request, context):
+        worker = pb.Worker(device="cpu", state=pb.WORKER_STATE_IDLE, pid=7, models=["bundled"])
+        return pb.StatusResponse(version="9.9", pid=1, queue_limit=16, workers=[worker])
+
+    def _job(self, job_id, state):
+        return pb.Job(job_id=job_id, state=state, width=40, height=30, submitted_at=1.0)
+
+    def _events(self, header, data):
+        yield pb.Event(queued=pb.Queued(position=0))
+        yield pb.Event(diagnosis=pb.Diagnosis(noise_sigma=3.0, words="noise about 3"))
+        yield pb.Event(description=pb.Description(text="a street", source="tagger"))
+        for index in range(1, 4):
+            yield pb.Event(step=pb.Step(stage="sample", index=index, count=3))
+        if self.fail:
+            yield pb.Event(failed=pb.Failed(reason=self.fail[0], message=self.fail[1]))
+        elif not self.wait:
+            yield from _layers(header, data)
+            yield pb.Event(done=pb.Done(seconds=1.5, model="bundled", seed=header.settings.seed))
+
+
+def _layers(header, data):
+    photo = photo_from_wire(header.raster, data)
+    for index, name in enumerate(header.settings.layers):
+        raster, pixels = photo_to_wire(photo.with_pixels(1.0 - photo.pixels))
+        header_event = pb.LayerHeader(layer=index, name=name, raster=raster)
+        yield pb.Event(layer_header=header_event)
+        for chunk in chunks(pixels):
+            yield pb.Event(layer_chunk=pb.LayerChunk(layer=index, data=chunk))
+
+
+def _numbered(events):
+    for number, event in enumerate(events, 1):
+        event.number = number
+        yield event
+
+
+def _abort(context, reason, message):
+    context.set_trailing_metadata(((REASON_KEY, reason), (RETRY_AFTER_KEY, "7")))
+    context.abort(STATUS_OF_REASON[reason], message)
+
+
+class _Health(health_pb2_grpc.HealthServicer):
+    def Check(self, request, context):
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+
+def serve(daemon, address):
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    restoration_pb2_grpc.add_RestorationServicer_to_server(daemon, server)
+    health_pb2_grpc.add_HealthServicer_to_server(_Health(), server)
+    server.add_insecure_port(address)
+    server.start()
+    return server

@@ -1,0 +1,163 @@
+"""The client library against a daemon in this process."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from ldrps_client import Client, events
+from ldrps_client.files import decode
+from ldrps_engine.errors import (
+    BusyError,
+    CancelledError,
+    InternalError,
+    ModelError,
+    NotFoundError,
+    PhotoError,
+    SettingsError,
+    UnavailableError,
+)
+from ldrps_engine.photo import Photo
+
+
+def test_three_lines_of_python(address, photo, tmp_path, pixels):
+    Client().restore(photo).save(tmp_path / "out.png")
+    assert np.array_equal(decode(tmp_path / "out.png").photo.to_samples(), 255 - pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pixels_come_back_in_their_own_kind(client, dtype, channels):
+    rng = np.random.default_rng(channels)
+    given = (
+        rng.random((20, 30, channels)) * Photo.from_samples(np.zeros((16, 16), dtype)).depth.peak
+    ).astype(dtype)
+    back = client.restore(given).photo.to_samples()
+    assert back.dtype == dtype
+    assert back.shape == given.shape
+    if channels in (2, 4):
+        assert np.array_equal(back[..., -1], given[..., -1])
+
+
+def test_photos_larger_than_a_chunk(client):
+    given = np.arange(1200 * 1100 * 3, dtype=np.uint32).astype(np.uint8).reshape(1200, 1100, 3)
+    assert np.array_equal(client.restore(given).photo.to_samples(), 255 - given)
+
+
+def test_the_result_tells_how_it_came_about(client, photo):
+    seen = []
+    result = client.restore(photo, recipe="haze", seed=5, on_event=seen.append)
+    assert (result.seconds, result.model, result.seed) == (1.5, "bundled", 5)
+    assert (result.words, result.description) == ("noise about 3", "a street")
+    assert result.diagnosis is not None
+    assert result.settings.recipe == "haze"
+    assert [type(event) for event in seen[:3]] == [
+        events.Queued,
+        events.Diagnosed,
+        events.Described,
+    ]
+    assert events.Step("sample", 2, 3, 0.0) in seen
+
+
+def test_layers_come_in_the_order_asked_for(client, photo):
+    result = client.restore(photo, layers=("pilot", "restored"))
+    assert [layer.name for layer in result.layers] == ["pilot", "restored"]
+
+
+@pytest.mark.parametrize("cuts", [[1], [3, 2], [7, 1], [0, 0, 2]])
+def test_a_broken_watch_goes_on_where_it_broke(client, fake, photo, pixels, cuts):
+    fake.cut_after = list(cuts)
+    seen = []
+    result = client.restore(photo, on_event=seen.append)
+    assert np.array_equal(result.photo.to_samples(), 255 - pixels)
+    steps = [event.index for event in seen if isinstance(event, events.Step)]
+    assert steps == [1, 2, 3]
+    assert fake.watches == [1 + sum(cuts[:n]) for n in range(len(cuts) + 1)]
+
+
+def test_a_daemon_that_stays_away_is_given_up(client, fake, photo, monkeypatch):
+    monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
+    fake.cut_after = [2] + [0] * 20
+    with pytest.raises(UnavailableError, match="went away before the job was done"):
+        client.restore(photo)
+
+
+def test_a_daemon_that_forgot_the_job(client, fake, photo, monkeypatch):
+    fake.cut_after, fake.forget = [2], True
+    with pytest.raises((UnavailableError, NotFoundError)):
+        client.restore(photo)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [("model", ModelError), ("internal", InternalError), ("photo", PhotoError)],
+)
+def test_a_failed_job_raises_what_it_failed_with(client, fake, photo, reason, kind):
+    fake.fail = (reason, "it went wrong")
+    with pytest.raises(kind, match="it went wrong"):
+        client.restore(photo)
+
+
+def test_a_full_queue_says_when_to_come_back(client, fake, photo):
+    fake.refuse = ("busy", "the queue is full")
+    with pytest.raises(BusyError, match="the queue is full") as caught:
+        client.restore(photo)
+    assert caught.value.retry_after == 7.0
+
+
+def test_an_unknown_recipe_reaches_no_daemon(client, fake, photo):
+    with pytest.raises(SettingsError, match="recipe 'magic'"):
+        client.restore(photo, recipe="magic")
+    assert not fake.submits
+
+
+def test_an_interrupt_cancels_the_job(client, fake, photo):
+    fake.wait = True
+
+    def interrupt(event):
+        if isinstance(event, events.Step):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.restore(photo, on_event=interrupt)
+    assert fake.cancelled.is_set()
+
+
+def test_cancel_from_elsewhere_ends_the_wait(client, fake, photo):
+    fake.wait = True
+    job_id = client.submit(photo)
+    timer = threading.Timer(0.1, client.cancel, [job_id])
+    timer.start()
+    with pytest.raises(CancelledError, match="cancelled by its client"):
+        list(client.watch(job_id))
+    timer.join()
+
+
+def test_jobs_and_status(client, photo):
+    job_id = client.submit(photo)
+    assert client.job(job_id).state == "done"
+    assert [job.id for job in client.jobs()] == [job_id]
+    assert client.status().workers[0].state == "idle"
+    with pytest.raises(NotFoundError):
+        client.job("nobody")
+
+
+def test_every_submit_can_be_told_from_another(client, fake, photo):
+    client.submit(photo)
+    client.submit(photo, detached=True, batch=True)
+    first, second = fake.submits
+    assert first.idempotency_key != second.idempotency_key
+    assert (first.detached, second.detached) == (False, True)
+
+
+def test_no_daemon_is_one_sentence(tmp_path, photo):
+    with (
+        Client(f"unix:{tmp_path}/none", autostart=False) as client,
+        pytest.raises(UnavailableError, match="no daemon answers on unix:"),
+    ):
+        client.restore(photo)
+
+
+def test_saving_needs_no_source(client, pixels, tmp_path):
+    client.restore(pixels).save(tmp_path / "out.tif")
+    assert np.array_equal(decode(tmp_path / "out.tif").photo.to_samples(), 255 - pixels)
