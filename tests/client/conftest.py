@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from client.fake_daemon import FakeDaemon, serve
 from ldrps_client import Client
-from tests.client.fake_daemon import FakeDaemon, serve
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from client import bad_photos
 from ldrps_client.cli import main
 from ldrps_client.files import decode, encode
 from ldrps_engine.errors import BY_REASON
 from ldrps_engine.photo import Photo
-from tests.client import bad_photos
 
 
 @pytest.fixture
