@@ -11,6 +11,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from ldrps.v1 import restoration_pb2 as pb
 from support.daemon import (
     command,
     environment,
@@ -20,8 +22,6 @@ from support.daemon import (
     requests,
     wait_until,
 )
-
-from ldrps.v1 import restoration_pb2 as pb
 
 pytestmark = pytest.mark.e2e
 

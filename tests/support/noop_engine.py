@@ -44,7 +44,9 @@ class Models:
 def restore(photo, settings, models, on_step=ignore):
     started = time.monotonic()
     models.load(settings.model, on_step)
-    diagnosis = FixedDiagnosis(noise_sigma=3.0, veil=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey)
+    diagnosis = FixedDiagnosis(
+        noise_sigma=3.0, veil=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey
+    )
     on_step(Diagnosed(diagnosis))
     text = settings.description or "a photo"
     on_step(Described(text, "user" if settings.description else "tagger"))

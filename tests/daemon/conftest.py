@@ -1,0 +1,29 @@
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.jobs import Job
+from ldrps_engine.settings import Settings
+from support.daemon import NOOP, environment
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Makes configs of daemons that keep to a folder of their own."""
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+
+    def make(**options):
+        own = {"address": f"unix:{tmp_path}/s", "spool": tmp_path / "spool", "engine": NOOP}
+        return ServeConfig(**own | options)
+
+    return make
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Makes jobs that no daemon knows."""
+
+    def make(**header):
+        return Job(pb.SubmitHeader(**header), Settings(), tmp_path)
+
+    return make

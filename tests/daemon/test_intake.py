@@ -1,0 +1,123 @@
+"""Submit over a real server in this process."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_daemon.intake import payload_bytes
+from ldrps_daemon.server import running
+from ldrps_engine.errors import LimitError, PhotoError
+from support.daemon import grey_photo, requests
+
+RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+
+
+@asynccontextmanager
+async def serving(config):
+    async with (
+        running(config) as dispatcher,
+        grpc.aio.insecure_channel(config.address) as channel,
+    ):
+        yield dispatcher, pb_grpc.RestorationStub(channel)
+
+
+def refusal(config, messages):
+    async def main():
+        async with serving(config) as (dispatcher, stub):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Submit(messages)
+            # The place in the queue is free again, and nothing is kept.
+            for _ in range(config.queue_limit):
+                dispatcher.room.reserve(1)
+            assert not list(dispatcher.spool.iterdir())
+            return caught.value
+
+    return asyncio.run(main())
+
+
+def header(**fields):
+    return pb.SubmitRequest(header=pb.SubmitHeader(**fields))
+
+
+def chunk(size):
+    return pb.SubmitRequest(chunk=bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "words"),
+    [
+        ([], "INVALID_ARGUMENT", "no header"),
+        ([chunk(1)], "INVALID_ARGUMENT", "no header"),
+        ([header(raster=RASTER), header(raster=RASTER)], "INVALID_ARGUMENT", "second header"),
+        ([header(raster=RASTER), chunk(959)], "INVALID_ARGUMENT", "ended 1 bytes early"),
+        ([header(raster=RASTER), chunk(960), chunk(1)], "INVALID_ARGUMENT", "more bytes"),
+        ([header(raster=RASTER), pb.SubmitRequest()], "INVALID_ARGUMENT", "empty"),
+        (
+            [header(file=pb.EncodedFile(size=9 << 20)), chunk((1 << 20) + 1)],
+            None,
+            "at most 1048576",
+        ),
+        ([header(settings=pb.Settings(steps=0), raster=RASTER)], "INVALID_ARGUMENT", "steps"),
+        ([header(file=pb.EncodedFile(size=2**40))], "OUT_OF_RANGE", "at most"),
+    ],
+)
+def test_refusals_say_why_and_leave_nothing(config, messages, code, words):
+    error = refusal(config(), messages)
+    assert error.code().name == (code or "INVALID_ARGUMENT")
+    assert words in error.details()
+
+
+def test_a_submit_that_stalls_is_refused(config):
+    async def stalling():
+        yield header(raster=RASTER)
+        await asyncio.sleep(30)
+
+    error = refusal(config(stall_seconds=0.1), stalling())
+    assert "no pixels came" in error.details()
+
+
+def test_limits_are_checked_from_the_header_alone(config):
+    with pytest.raises(LimitError, match="at most 100 pixels"):
+        payload_bytes(pb.SubmitHeader(raster=RASTER), config(max_pixels=100))
+    with pytest.raises(LimitError, match="960 bytes; this daemon takes at most 959"):
+        payload_bytes(pb.SubmitHeader(raster=RASTER), config(max_bytes=959))
+    with pytest.raises(PhotoError, match="describes no payload"):
+        payload_bytes(pb.SubmitHeader(), config())
+    assert payload_bytes(pb.SubmitHeader(raster=RASTER), config()) == 960
+
+
+def test_the_same_key_on_two_connections_at_once_makes_one_job(config):
+    async def main():
+        async with serving(config()) as (dispatcher, stub):
+            photo = grey_photo()
+            both = [stub.Submit(requests(photo, idempotency_key="k")) for _ in range(2)]
+            answers = [await call for call in both]
+            assert len({answer.job_id for answer in answers}) == 1
+            assert len(list(dispatcher.spool.iterdir())) == 1
+
+    asyncio.run(main())
+
+
+def test_a_stopping_daemon_takes_nothing_new(config):
+    async def main():
+        from ldrps_daemon.dispatch import Dispatcher
+        from ldrps_daemon.servicer import Servicer
+
+        server = grpc.aio.server()
+        servicer = Servicer(config(), Dispatcher(config(), config().spool))
+        servicer.stopping = True
+        pb_grpc.add_RestorationServicer_to_server(servicer, server)
+        server.add_insecure_port(config().address)
+        await server.start()
+        async with grpc.aio.insecure_channel(config().address) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await pb_grpc.RestorationStub(channel).Submit(requests())
+        await server.stop(None)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert dict(caught.value.trailing_metadata())["ldrps-reason"] == "unavailable"
+
+    asyncio.run(main())

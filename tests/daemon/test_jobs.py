@@ -1,0 +1,155 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import CHUNK_BYTES
+from ldrps_daemon.book import JobBook
+from ldrps_daemon.spool import StoredLayers, write_layers
+from ldrps_daemon.waiting import WaitingRoom
+from ldrps_engine.errors import BusyError, NotFoundError
+from ldrps_engine.photo import Photo
+from ldrps_engine.result import Layer
+
+DONE = pb.Event(done=pb.Done(seconds=1))
+
+
+def step(index):
+    return pb.Event(step=pb.Step(index=index, count=9))
+
+
+def stored(folder, *sides):
+    layers = [Layer(str(s), Photo.from_samples(np.full((s, s), s % 256, np.uint8))) for s in sides]
+    return StoredLayers(folder / "result", tuple(write_layers(folder / "result", layers)))
+
+
+async def collect(job, number=0, previews=False):
+    return [event async for event in job.follow(number, previews)]
+
+
+def test_layers_lie_between_what_was_said_and_the_end(job, tmp_path):
+    async def main():
+        made = job()
+        made.tell(step(1))
+        made.end(pb.Event(done=pb.Done()), stored(tmp_path, 1500, 20))
+        return made, [await collect(made, number) for number in range(9)]
+
+    made, views = asyncio.run(main())
+    events = views[0]
+    assert [event.number for event in events] == list(range(1, 9))
+    kinds = [event.WhichOneof("kind") for event in events]
+    chunk = "layer_chunk"
+    assert kinds == ["step", "layer_header", *[chunk] * 3, "layer_header", chunk, "done"]
+    assert [len(event.layer_chunk.data) for event in events[2:5]] == [
+        *(CHUNK_BYTES, CHUNK_BYTES),
+        1500 * 1500 - 2 * CHUNK_BYTES,
+    ]
+    assert events[6].layer_chunk.data == bytes([20]) * 400
+    for number in range(1, 9):
+        assert views[number] == events[number - 1 :]
+    assert made.to_proto(0).last_event == 8
+
+
+def test_only_the_first_end_counts(job):
+    made = job()
+    made.end(pb.Event(cancelled=pb.Cancelled(message="first")))
+    made.end(pb.Event(done=pb.Done()))
+    made.tell(step(1))
+    assert (made.state, made.message, made.log.last) == (pb.JOB_STATE_CANCELLED, "first", 1)
+
+
+def test_watchers_see_events_as_they_come_and_only_the_latest_preview(job):
+    async def main():
+        made = job()
+        made.tell(step(1))
+        made.tell(pb.Event(preview=pb.Preview(pixels=b"before")))
+        watching = asyncio.create_task(collect(made, previews=True))
+        await asyncio.sleep(0)
+        made.tell(pb.Event(preview=pb.Preview(pixels=b"old")))
+        made.tell(pb.Event(preview=pb.Preview(pixels=b"new")))
+        await asyncio.sleep(0.01)
+        made.tell(step(2))
+        made.end(pb.Event(failed=pb.Failed(reason="photo", message="bad")))
+        return made, await watching
+
+    made, events = asyncio.run(main())
+    assert [event.number for event in events] == [1, 1, 2, 3]
+    assert events[1].preview.pixels == b"new"
+    assert (made.to_proto(0).reason, made.to_proto(0).step) == ("photo", 2)
+
+
+def test_watchers_are_counted(job):
+    made = job()
+    with made.watched(True), made.watched(False):
+        assert (made.watchers, made.preview_watchers) == (2, 1)
+    assert (made.watchers, made.preview_watchers) == (0, 0)
+
+
+def test_interactive_before_batch_and_first_come_first_served(job):
+    async def main():
+        room = WaitingRoom(9)
+        batch = [job(priority=pb.PRIORITY_BATCH) for _ in range(2)]
+        plain = [job(), job(priority=pb.PRIORITY_INTERACTIVE)]
+        retried = job(priority=pb.PRIORITY_BATCH)
+        for each in (batch[0], plain[0], batch[1], plain[1]):
+            await room.put(each)
+        await room.put(retried, first=True)
+        assert room.position(batch[1]) == 4
+        assert room.drop(plain[0])
+        assert not room.drop(plain[0])
+        taken = [await room.take() for _ in range(4)]
+        assert taken == [retried, plain[1], *batch]
+
+    asyncio.run(main())
+
+
+def test_places_are_held_while_photos_come_in(job):
+    async def main():
+        room = WaitingRoom(2)
+        room.reserve(1)
+        await room.put(job())
+        with pytest.raises(BusyError, match="try again in 3 seconds") as caught:
+            room.reserve(3)
+        assert caught.value.retry_after == 3
+        room.release()
+        room.reserve(1)
+
+    asyncio.run(main())
+
+
+def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_path):
+    book = JobBook(config(max_kept_jobs=1))
+    jobs = [job(idempotency_key=f"key {index}") for index in range(3)]
+    for index, each in enumerate(jobs):
+        book.add(each)
+        each.end(pb.Event(done=pb.Done()))
+        each.ended_at += index
+    with jobs[0].watched(False):
+        book.sweep()
+        assert book.newest(9) == [jobs[0]]
+    with pytest.raises(NotFoundError):
+        book.get(jobs[1].id)
+    assert book.with_key("key 0") is jobs[0]
+    assert book.with_key("key 1") is None
+    assert book.with_key("") is None
+
+
+def test_results_take_no_more_room_than_allowed(config, job, tmp_path):
+    book = JobBook(config(max_kept_bytes=1000))
+    for _ in range(3):
+        made = job()
+        book.add(made)
+        made.end(pb.Event(done=pb.Done()), stored(tmp_path, 20))
+    book.sweep()
+    assert len(book.newest(9)) == 2
+
+
+def test_old_jobs_are_forgotten_and_open_ones_are_not(config, job):
+    book = JobBook(config(keep_seconds=10))
+    for each in (old := job(), waiting := job()):
+        book.add(each)
+    old.end(pb.Event(done=pb.Done()))
+    old.ended_at -= 11
+    book.sweep()
+    assert book.newest(9) == book.open() == [waiting]
