@@ -12,8 +12,6 @@ from ldrps_engine.errors import BusyError, NotFoundError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 
-DONE = pb.Event(done=pb.Done(seconds=1))
-
 
 def step(index):
     return pb.Event(step=pb.Step(index=index, count=9))
@@ -33,22 +31,23 @@ def test_layers_lie_between_what_was_said_and_the_end(job, tmp_path):
         made = job()
         made.tell(step(1))
         made.end(pb.Event(done=pb.Done()), stored(tmp_path, 1500, 20))
-        return made, [await collect(made, number) for number in range(9)]
+        events = await collect(made)
+        check_layers(events)
+        for number in range(1, 9):
+            assert await collect(made, number) == events[number - 1 :]
+        assert made.to_proto(0).last_event == 8
 
-    made, views = asyncio.run(main())
-    events = views[0]
+    asyncio.run(main())
+
+
+def check_layers(events):
     assert [event.number for event in events] == list(range(1, 9))
     kinds = [event.WhichOneof("kind") for event in events]
     chunk = "layer_chunk"
     assert kinds == ["step", "layer_header", *[chunk] * 3, "layer_header", chunk, "done"]
-    assert [len(event.layer_chunk.data) for event in events[2:5]] == [
-        *(CHUNK_BYTES, CHUNK_BYTES),
-        1500 * 1500 - 2 * CHUNK_BYTES,
-    ]
+    sizes = [len(event.layer_chunk.data) for event in events[2:5]]
+    assert sizes == [CHUNK_BYTES, CHUNK_BYTES, 1500 * 1500 - 2 * CHUNK_BYTES]
     assert events[6].layer_chunk.data == bytes([20]) * 400
-    for number in range(1, 9):
-        assert views[number] == events[number - 1 :]
-    assert made.to_proto(0).last_event == 8
 
 
 def test_only_the_first_end_counts(job):
