@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.floating[Any]]
 
-_YIQ_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of the display RGB in Y of YIQ."""
+
 _SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 # The ImageNet mean and deviation as LPIPS v0.1 states them, for inputs in [-1, 1].
@@ -126,7 +128,7 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float64]:
-    luma: NDArray[np.float64] = np.rint(pixels.astype(np.float64) @ _YIQ_LUMA * 255)
+    luma: NDArray[np.float64] = np.rint(pixels.astype(np.float64) @ LUMA * 255)
     return luma
 
 

@@ -1,0 +1,89 @@
+"""What is measured: the degraded photo itself, our recipes, and the rivals, under one signature."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.rivals import Rival
+from benchmarks.sets import Samples, to_samples
+from ldrps_engine.settings import RECIPES, Settings
+
+Restore = Callable[[Samples], Samples]
+
+RestoreFactory = Callable[[str, int], Restore]
+"""From a recipe's name and a seed to a function that restores one photo."""
+
+OWN = (*RECIPES, "pilot")
+"""Names for --recipe; `pilot` is `auto` without the transfer to the photo's own pixels."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from a degraded photo to a restored one, (H, W, 3) uint8 both."""
+
+    name: str
+    run: Restore
+    kind: str
+    """`degraded`, `ours` or `rival`."""
+
+
+def methods(
+    recipes: Iterable[str], rivals: Iterable[Rival], seed: int, factory: RestoreFactory
+) -> list[Method]:
+    """In the order of the table."""
+    found = [Method("degraded", lambda photo: photo, "degraded")]
+    found += [Method(recipe, factory(recipe, seed), "ours") for recipe in recipes]
+    found += [Method(rival.name, _on_samples(rival), "rival") for rival in rivals]
+    return found
+
+
+def check_recipes(recipes: Iterable[str]) -> None:
+    """Refuse unknown names before anything is loaded."""
+    for recipe in recipes:
+        if recipe not in OWN:
+            raise BenchmarkError(
+                f"recipe '{recipe}' is not known; use one of {', '.join(OWN)}, or none"
+            )
+
+
+class Engine:
+    """The RestoreFactory of the product: the engine in this process, on the CPU."""
+
+    def __init__(self) -> None:
+        from ldrps_engine.residency import Models
+
+        self._models = Models("cpu")
+
+    def __call__(self, recipe: str, seed: int) -> Restore:
+        """One recipe, with its model loaded by a first cheap call so that no photo pays for it."""
+        settings = (
+            Settings(layers=("pilot",), seed=seed)
+            if recipe == "pilot"
+            else Settings(recipe=recipe, seed=seed)
+        )
+        ramp = np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))
+        self._restore(ramp, dataclasses.replace(settings, steps=1, recurrences=0))
+        return lambda photo: self._restore(photo, settings)
+
+    def _restore(self, photo: Samples, settings: Settings) -> Samples:
+        from ldrps_engine.photo import Photo
+        from ldrps_engine.restore import restore
+
+        return np.asarray(
+            restore(Photo.from_samples(photo), settings, self._models).photo.to_samples(), np.uint8
+        )
+
+
+def _on_samples(rival: Rival) -> Restore:
+    def run(photo: Samples) -> Samples:
+        result = rival.run(photo / 255.0)
+        if not np.isfinite(result).all():
+            raise BenchmarkError(f"{rival.name} gave values that are not numbers; leave it out")
+        return to_samples(result)
+
+    return run

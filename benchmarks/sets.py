@@ -1,0 +1,146 @@
+"""Test sets: pairs of degraded and reference photos, from folders or derived from references."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.errors import BenchmarkError
+from ldrps_engine.metrics import LUMA
+
+Samples = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+MIN_SIDE = 32
+"""LPIPS and SSIM have no value below this."""
+
+DERIVED_SEED = 20250725
+"""Fixed, whatever the sampler's seed is: everybody measures on the same files."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One photo of a set, (H, W, 3) uint8 each."""
+
+    name: str
+    degraded: Samples
+    reference: Samples
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A set under the name its rows carry."""
+
+    __test__ = False  # pytest would take the class for a test
+
+    name: str
+    pairs: tuple[Pair, ...]
+
+
+def load(name: str, folder: Path, limit: int | None = None) -> TestSet:
+    """`folder/degraded` and `folder/reference`, matched by file name."""
+    degraded, reference = _files(name, folder / "degraded"), _files(name, folder / "reference")
+    odd = sorted(set(degraded) ^ set(reference))
+    if odd:
+        raise BenchmarkError(f"set {name}: {odd[0]} is in only one of degraded/ and reference/")
+    pairs = []
+    for file in sorted(degraded)[:limit]:
+        pair = Pair(file, _read(name, degraded[file]), _read(name, reference[file]))
+        if pair.degraded.shape != pair.reference.shape:
+            raise BenchmarkError(f"set {name}: {file} has another size in reference/")
+        pairs.append(pair)
+    return TestSet(name, tuple(pairs))
+
+
+def derive(kind: str, folder: Path, limit: int | None = None) -> TestSet:
+    """A set of one of the kinds of DERIVED, degraded here from `folder/reference`."""
+    if kind not in DERIVED:
+        raise BenchmarkError(f"cannot derive '{kind}'; use one of {', '.join(DERIVED)}")
+    files = _files(kind, folder / "reference")
+    pairs = []
+    for file in sorted(files)[:limit]:
+        reference = _read(kind, files[file])
+        # A stream for each file, so that --limit does not change what the others look like.
+        rng = np.random.default_rng([DERIVED_SEED, zlib.crc32(f"{kind}/{file}".encode())])
+        degraded = DERIVED[kind](reference / 255.0, rng)
+        pairs.append(Pair(file, to_samples(degraded), reference))
+    return TestSet(kind, tuple(pairs))
+
+
+def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
+    """From [0, 1] to 8 bits, rounded to nearest."""
+    samples: Samples = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return samples
+
+
+def to_linear(srgb: Floats) -> Floats:
+    """The sRGB curve undone (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(linear: Floats) -> Floats:
+    """The sRGB curve."""
+    power = 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, power)
+
+
+def _clean(pixels: Floats, _: np.random.Generator) -> Floats:
+    """Nothing is wrong: the test of doing no harm."""
+    return pixels
+
+
+def _grey(pixels: Floats, _: np.random.Generator) -> Floats:
+    return np.repeat((pixels @ LUMA)[..., None], 3, axis=2)
+
+
+def _grey_noise(pixels: Floats, rng: np.random.Generator) -> Floats:
+    # One noise for all three channels: a grey photo stays grey.
+    return _grey(pixels, rng) + _noise(rng, (*pixels.shape[:2], 1))
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """White and Gaussian on the display values with sigma 25, as the denoising papers add it."""
+    return rng.normal(0.0, 25 / 255, shape)
+
+
+def _dark_noise(pixels: Floats, rng: np.random.Generator) -> Floats:
+    """An eighth of the light or so, then noise of sigma 25."""
+    dark = to_srgb(to_linear(pixels) * 0.12)
+    return dark + _noise(rng, pixels.shape)
+
+
+DERIVED: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
+    "clean": _clean,
+    "dark-noise": _dark_noise,
+    "grey": _grey,
+    "grey-noise": _grey_noise,
+}
+"""Kinds for --derive: degraded from [0, 1] RGB with a generator of their own."""
+
+
+def _files(name: str, folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise BenchmarkError(f"set {name}: there is no folder {folder}")
+    suffixes = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+    files = {path.name: path for path in folder.iterdir() if path.suffix.lower() in suffixes}
+    if not files:
+        raise BenchmarkError(f"set {name}: {folder} holds no photos")
+    return files
+
+
+def _read(name: str, path: Path) -> Samples:
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BenchmarkError(f"set {name}: {path} cannot be read ({error})") from error
+    if min(pixels.shape[:2]) < MIN_SIDE:
+        raise BenchmarkError(f"set {name}: {path} is smaller than {MIN_SIDE} pixels a side")
+    return pixels
