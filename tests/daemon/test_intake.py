@@ -57,11 +57,7 @@ def chunk(size):
         ([header(raster=RASTER), chunk(959)], "INVALID_ARGUMENT", "ended 1 bytes early"),
         ([header(raster=RASTER), chunk(960), chunk(1)], "INVALID_ARGUMENT", "more bytes"),
         ([header(raster=RASTER), pb.SubmitRequest()], "INVALID_ARGUMENT", "empty"),
-        (
-            [header(file=pb.EncodedFile(size=9 << 20)), chunk((1 << 20) + 1)],
-            None,
-            "at most 1048576",
-        ),
+        ([header(file=LARGE), chunk((1 << 20) + 1)], "INVALID_ARGUMENT", "at most 1048576"),
         ([header(settings=pb.Settings(steps=0), raster=RASTER)], "INVALID_ARGUMENT", "steps"),
         ([header(file=pb.EncodedFile(size=2**40))], "OUT_OF_RANGE", "at most"),
     ],

@@ -1,13 +1,11 @@
 """An engine without torch: inverts the photo in as many steps as it is asked for.
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
-`die-once PATH` does so unless PATH exists, `raise` raises, `refuse` raises a ModelError, `memory`
-a MemoryError.
+`raise` raises, `refuse` raises a ModelError, `memory` a MemoryError.
 """
 
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -67,19 +65,11 @@ def restore(photo, settings, models, on_step=ignore):
 
 
 def _misbehave(text):
-    word, _, argument = text.partition(" ")
-    if word == "die" or (word == "die-once" and _first_time(argument)):
+    if text == "die":
         os._exit(9)
-    if word == "raise":
+    if text == "raise":
         raise RuntimeError("a bug in the engine")
-    if word == "refuse":
+    if text == "refuse":
         raise ModelError("model 'x' is broken; install it again")
-    if word == "memory":
+    if text == "memory":
         raise MemoryError
-
-
-def _first_time(path):
-    if Path(path).exists():
-        return False
-    Path(path).touch()
-    return True
