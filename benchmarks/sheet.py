@@ -13,6 +13,9 @@ from benchmarks.sets import Samples
 CELL = 320
 """Longest side of a picture on the sheet; smaller photos are shown pixel for pixel."""
 
+BLOCK = 8
+"""Rows below one another."""
+
 _GAP = 8
 _LINE = 22
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
@@ -27,7 +30,22 @@ class Cell:
 
 
 def contact_sheet(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Image.Image:
-    """All rows below one heading; every row has a cell for each column."""
+    """Blocks of up to BLOCK rows side by side, so that many photos do not make a ribbon.
+
+    Every row has a cell for each column.
+    """
+    blocks = [_block(columns, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
+    width = sum(block.width for block in blocks) + 3 * _GAP * (len(blocks) - 1)
+    sheet = Image.new("RGB", (width, max(block.height for block in blocks)), _PAPER)
+    left = 0
+    for block in blocks:
+        sheet.paste(block, (left, 0))
+        left += block.width + 3 * _GAP
+    return sheet
+
+
+def _block(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """Rows below one heading."""
     pictures = [[_fitted(cell.pixels) for cell in row] for row in rows]
     # A caption is wider than a very narrow picture.
     width = max(180, *(picture.width for row in pictures for picture in row))

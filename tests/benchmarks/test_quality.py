@@ -13,6 +13,7 @@ from PIL import Image
 from benchmarks import quality
 from benchmarks.rivals import RIVALS, chosen
 from benchmarks.sets import DERIVED, derive, load
+from benchmarks.sheet import Cell, contact_sheet
 
 KEYS = ["set", "method", "n", "psnr", "ssim", "lpips", "seconds"]
 
@@ -194,6 +195,13 @@ def test_rivals_give_finite_photos_for_awkward_ones(folder, rival):
         result = rival.run(awkward)
         assert result.shape == photo.shape
         assert np.isfinite(result).all()
+
+
+def test_a_long_sheet_is_broken_into_blocks():
+    row = [Cell(np.zeros((48, 48, 3), np.uint8), "a")] * 2
+    short, long = (contact_sheet(["x", "y"], [row] * count) for count in (8, 9))
+    assert long.height == short.height
+    assert long.width > 2 * short.width
 
 
 def test_fast_rivals_are_some_of_all():
