@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.colour import to_linear
+from ldrps_engine.noise import noise_sigma, noise_spectrum
+
+Array = NDArray[np.float32]
+
+_DARK_BELOW = 0.30
+_VEIL_FROM = 0.22
+_NOISE_FROM = 3.5
+_SURE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +33,95 @@ class Diagnosis:
     grey: bool
     """Whether the photo carries no colour at all."""
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether light has to be brought back."""
+        return self.darkness > 0.35
+
+    @property
+    def is_hazy(self) -> bool:
+        """Whether a veil has to be taken off."""
+        return self.veil > 0.55 and not self.is_dark
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether there is noise that a person would see."""
+        return self.noise_sigma > _NOISE_FROM
+
     def words(self) -> str:
         """For people: 'hazy, slightly dark; noise about 8', or 'clean'."""
-        raise NotImplementedError
+        found = [
+            _grade(self.darkness if self.is_dark else 0.0, "dark"),
+            _grade(self.veil if self.is_hazy else 0.0, "hazy"),
+            _grade(self.cast if self.cast > 0.25 else 0.0, "tinted"),
+            "without colour" if self.grey else "",
+        ]
+        text = ", ".join(filter(None, found))
+        noise = f"noise about {self.noise_sigma:.0f}" if self.is_noisy else ""
+        return "; ".join(filter(None, (text, noise))) or "clean"
+
+
+def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
+    """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
+
+    A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
+    sigma. Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal
+    using dark channel prior" (CVPR 2009).
+    """
+    sigma = noise_sigma(noise_spectrum(rgb)) * 255 if noise is None else noise
+    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    measured = Diagnosis(
+        noise_sigma=sigma,
+        veil=_veil(colour),
+        darkness=_darkness(colour),
+        cast=_cast(to_linear(np.clip(colour, 0, 1))),
+        grey=_is_grey(colour),
+    )
+    return _believing(measured, recipe)
+
+
+def _believing(found: Diagnosis, recipe: str) -> Diagnosis:
+    if recipe == "low-light":
+        return replace(found, darkness=max(found.darkness, _SURE), veil=0.0)
+    if recipe == "haze":
+        return replace(found, veil=max(found.veil, _SURE), darkness=0.0)
+    if recipe in ("noise", "colour", "old-photo"):
+        return replace(found, veil=0.0, darkness=0.0)
+    return found
+
+
+def _grade(amount: float, word: str) -> str:
+    return "" if amount <= 0 else f"slightly {word}" if amount < 0.5 else word
+
+
+def _darkness(rgb: Array) -> float:
+    """From the 90th percentile of the brightest channel: a night scene with lights is dark too."""
+    bright = float(np.percentile(rgb.max(-1), 90))
+    return float(np.clip(1 - bright / (2 * _DARK_BELOW), 0, 1))
+
+
+def dark_channel(rgb: Array, patches: int = 40) -> Array:
+    """Smallest value of any channel in blocks of about 1/40 of the long side, (h, w)."""
+    size = max(1, max(rgb.shape[:2]) // patches)
+    height, width = rgb.shape[0] // size * size, rgb.shape[1] // size * size
+    lowest = rgb[:height, :width].min(-1)
+    blocks = lowest.reshape(height // size, size, width // size, size)
+    return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
+
+
+def _veil(rgb: Array) -> float:
+    """How bright the darkest third of the scene's blocks is against its brightest parts."""
+    white = max(float(np.percentile(rgb.max(-1), 99)), 0.05)
+    floor = float(np.percentile(dark_channel(rgb), 15))
+    return float(np.clip(floor / white / (2 * _VEIL_FROM), 0, 1))
+
+
+def _cast(light: Array) -> float:
+    """Shades of grey (Finlayson and Trezzi 2004, p = 6): how far from neutral."""
+    norm = (light.reshape(-1, 3) ** 6).mean(0) ** (1 / 6)
+    return float(np.clip((norm.max() - norm.min()) / max(norm.max(), 1e-6), 0, 1))
+
+
+def _is_grey(rgb: Array) -> bool:
+    spread = rgb.max(-1) - rgb.min(-1)
+    return bool(np.percentile(spread, 99) < 0.02)

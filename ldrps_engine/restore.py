@@ -1,18 +1,181 @@
-"""The main path (being written)."""
+"""The main path, top to bottom: fit, diagnose, describe, sample, transfer."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.alignment import Aligner
+from ldrps_engine.description.describer import describe
+from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.noise import noise_sigma, noise_spectrum
 from ldrps_engine.photo import Photo
-from ldrps_engine.progress import OnStep, ignore
+from ldrps_engine.physics import Degradation, first_guess
+from ldrps_engine.plan import Plan, make_plan
+from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
 from ldrps_engine.residency import Models
-from ldrps_engine.result import Restoration
+from ldrps_engine.resampling import resize
+from ldrps_engine.result import Layer, Restoration
+from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
+from ldrps_engine.transfer.colour_field import ColourField, Smoothness
+from ldrps_engine.transfer.noise_filter import filter_noise, tiles
+from ldrps_engine.view import View
 
 __all__ = ["Models", "restore"]
+
+Array = NDArray[np.float32]
+
+_VISIBLE_NOISE = 2.0 / 255
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One photo with what was found out about it."""
+
+    rgb: Array
+    settings: Settings
+    diagnosis: Diagnosis
+    guess: Degradation
+    amplified: float
+    plan: Plan
+    view: View
+    prior: LatentPrior
+    text: str
 
 
 def restore(
     photo: Photo, settings: Settings, models: Models, on_step: OnStep = ignore
 ) -> Restoration:
-    """Restore one photo."""
-    raise NotImplementedError
+    """Restore one photo. Same seed and device, same pixels; `on_step` stops it by raising."""
+    start = time.monotonic()
+    rgb = _as_rgb(photo)
+    case = _open(rgb, settings, models, on_step)
+    if case.diagnosis.words() == "clean" and settings.recipe == "auto":
+        pilot = restored = rgb
+        on_step(Step("transfer", 1, 1))
+    else:
+        pilot, restored = _work(case, on_step)
+    layers = {"restored": restored, "pilot": pilot}
+    return Restoration(
+        layers=tuple(Layer(n, _as_photo(layers[n], photo, settings)) for n in settings.layers),
+        diagnosis=case.diagnosis,
+        description=case.text,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
+    """Diagnose, describe, plan."""
+    prior = models.prior(settings.model, on_step)
+    view = View.fit(*rgb.shape[:2], prior.view, prior.multiple)
+    small = resize(rgb, view.scaled) if view.scale < 1 else rgb
+    diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
+    on_step(Diagnosed(diagnosis))
+    guess = first_guess(small, diagnosis, settings.recipe)
+    amplified = guess.amplification(small) * diagnosis.noise_sigma / 255
+    description = describe(np.clip(guess.invert(small), 0, 1), settings)
+    on_step(description)
+    return _Case(
+        rgb=rgb,
+        settings=settings,
+        diagnosis=diagnosis,
+        guess=guess,
+        amplified=amplified,
+        plan=make_plan(settings, diagnosis, amplified, not guess.is_neutral),
+        view=view,
+        prior=prior,
+        text=description.text,
+    )
+
+
+def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
+    """Sample the pilot and carry the photo over to it: (pilot, restored), at the photo's size."""
+    filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
+    transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
+    entered = case.view.enter(case.rgb)
+    aligner = Aligner(entered, case.guess, case.plan.alignment)
+    sampler = _sampler(case, aligner)
+
+    def on_estimate(stage: str, index: int, count: int, image: Tensor) -> None:
+        on_step(Step(stage, index, count + transfers, lambda: _picture(image, case.view)))
+
+    first = case.view.enter(np.clip(case.guess.invert(case.rgb), 0, 1))
+    image = sampler.sample(first, on_estimate)
+    pilot = case.view.leave(image.clamp(0, 1))
+    large = resize(pilot, case.rgb.shape[:2])
+    if case.plan.pilot_only:
+        on_step(Step("transfer", sampler.count + 1, sampler.count + 1))
+        return large, large
+
+    def on_tile(index: int, count: int) -> None:
+        on_step(Step("transfer", sampler.count + index, sampler.count + count))
+
+    rgb = case.rgb
+    if filters:
+        with torch.no_grad():
+            oracle = case.view.leave(aligner.fpam(image))
+        spectrum = _spectrum(case)
+        rgb = filter_noise(rgb, spectrum, oracle, case.view, on_tile)
+    else:
+        on_tile(1, 1)
+    return large, _toned(case, rgb, pilot)
+
+
+def _spectrum(case: _Case) -> Array:
+    """The measured noise spectrum, scaled to the diagnosed sigma if a person gave that."""
+    spectrum = noise_spectrum(case.rgb)
+    measured = max(noise_sigma(spectrum) * 255, 1e-3)
+    return np.asarray(spectrum * (case.diagnosis.noise_sigma / measured), dtype=np.float32)
+
+
+def _sampler(case: _Case, aligner: Aligner) -> Sampler:
+    prior = case.prior
+    conditions = Conditions(prior.embed(case.text), prior.embed(""), case.amplified)
+    generator = torch.Generator().manual_seed(case.settings.seed)
+    return Sampler(prior, aligner, conditions, case.plan, generator)
+
+
+def _toned(case: _Case, rgb: Array, pilot: Array) -> Array:
+    """Carry filtered display values (H, W, 3) over to the pilot's tones.
+
+    The first guess is undone in the values it holds in (light, or display for composed haze);
+    what the pilot changes beyond it is a smooth field of maps between display values.
+    """
+    if not case.guess.is_neutral:
+        undone = case.guess.invert(rgb)
+        source = _channels(resize(undone, pilot.shape[:2]))
+        target, full = _channels(pilot), _channels(undone)
+        weight = torch.ones_like(source[0])
+        field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
+        rgb = field.apply(full, full.mean(0)).permute(1, 2, 0).numpy()
+    return np.asarray(case.rgb + case.settings.strength * (rgb - case.rgb), dtype=np.float32)
+
+
+def _channels(values: Array) -> Tensor:
+    return torch.from_numpy(values).permute(2, 0, 1).contiguous()
+
+
+def _as_rgb(photo: Photo) -> Array:
+    return photo.pixels if not photo.is_grey else photo.pixels.repeat(3, axis=2)
+
+
+def _as_photo(rgb: Array, photo: Photo, settings: Settings) -> Photo:
+    """Back to the channels the photo came with."""
+    if photo.is_grey:
+        return photo.with_pixels(rgb.mean(2, keepdims=True, dtype=np.float32))
+    return photo.with_pixels(rgb)
+
+
+def _picture(image: Tensor, view: View) -> NDArray[np.uint8]:
+    """A preview (h, w, 3) uint8 of at most 256 pixels a side."""
+    rgb = view.leave(image)
+    scale = min(1.0, 256 / max(rgb.shape[:2]))
+    size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
+    return np.rint(np.clip(resize(rgb, size), 0, 1) * 255).astype(np.uint8)

@@ -40,6 +40,18 @@ def _train(options: argparse.Namespace, config: Config) -> None:
     Run(options.work, config).train(options.minutes)
 
 
+def _fit_exposure(options: argparse.Namespace, config: Config) -> None:
+    from training.exposure import fit_exposure
+
+    fit_exposure(options.work, options.out, config)
+
+
+def _export(options: argparse.Namespace, config: Config) -> None:
+    from training.export import export
+
+    export(options.work, options.out, config, untrained=options.untrained)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--config", type=Path, default=_DEFAULT)
@@ -56,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train or go on training")
     training.add_argument("--minutes", type=float, required=True)
     training.set_defaults(run=_train)
+    exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
+    exposing.add_argument("out", type=Path)
+    exposing.set_defaults(run=_fit_exposure)
+    exporting = commands.add_parser("export", help="write the diffusers folder that ships")
+    exporting.add_argument("out", type=Path)
+    exporting.add_argument("--untrained", action="store_true", help="random weights, for ablation")
+    exporting.set_defaults(run=_export)
     return parser
 
 

@@ -56,6 +56,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         patch_size: int = 8,
         latent_channels: int = 32,
         scaling_factor: float = 1.0,
+        latent_std: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.basis = nn.Parameter(

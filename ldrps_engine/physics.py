@@ -1,0 +1,138 @@
+"""The first guess at how a photo was degraded: a smooth field of gain and veil. No torch.
+
+It is where F-PAM starts, and so where restoration stands when the prior has nothing to add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.colour import luminance, to_display, to_linear
+from ldrps_engine.diagnosis import Diagnosis, dark_channel
+from ldrps_engine.exposure import expected_level
+from ldrps_engine.resampling import resize
+
+Array = NDArray[np.float32]
+
+# He, Sun and Tang keep some haze for the eye (omega 0.95); on whole photos the dark channel
+# is never quite black, so more is kept.
+_OMEGA = 0.7
+_LOWEST_TRANSMISSION = 0.25
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """degraded = clean * gain + veil, in light or in display values. Neutral: 1 and 0."""
+
+    gain: Array
+    """(h, w, 3) on a grid of any size over the photo."""
+    veil: Array
+    """(h, w, 3), same grid."""
+    space: str
+    """`light` or `display`: the values in which the equation holds."""
+    grey: bool = False
+    """Whether the colours were lost as well."""
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether there is no tone or colour to bring back."""
+        return not self.grey and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+
+    def invert(self, rgb: Array) -> Array:
+        """Undo gain and veil on an (H, W, 3) image of display values."""
+        gain = resize(self.gain, rgb.shape[:2], smooth=True)
+        veil = resize(self.veil, rgb.shape[:2], smooth=True)
+        if self.space == "display":
+            return np.asarray((rgb - veil) / gain)
+        return to_display((to_linear(rgb) - veil) / gain)
+
+    def amplification(self, rgb: Array) -> float:
+        """By how much undoing it amplifies noise, root mean square over the image."""
+        step = np.float32(2 / 255)
+        change = self.invert(rgb + step) - self.invert(rgb)
+        return float(np.sqrt((change**2).mean()) / step)
+
+
+def first_guess(rgb: Array, diagnosis: Diagnosis, recipe: str) -> Degradation:
+    """The degradation of (H, W, 3) display values that diagnosis and recipe speak of."""
+    if recipe == "colour":
+        return Degradation(*_neutral(), "light", grey=True)
+    if recipe == "old-photo":
+        return _faded(rgb)
+    if diagnosis.is_dark:
+        return _darkened(rgb)
+    if diagnosis.is_hazy:
+        return _hazed(rgb)
+    return Degradation(*_neutral(), "light")
+
+
+def _neutral() -> tuple[Array, Array]:
+    return np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32)
+
+
+def _faded(rgb: Array) -> Degradation:
+    """Each dye has lost range of its own: its ends are brought most of the way back."""
+    low, high = np.percentile(rgb.reshape(-1, 3), (0.5, 99.5), axis=0)
+    low, high = 0.8 * low, 0.2 + 0.8 * high
+    gain = np.maximum(high - low, 0.2).astype(np.float32)
+    return Degradation(gain[None, None], low[None, None].astype(np.float32), "display")
+
+
+def _darkened(rgb: Array) -> Degradation:
+    """Less light, the same everywhere; how much less is judged by what good photos have."""
+    light = to_linear(rgb)
+    gain = float(luminance(light).mean()) / expected_level(light)
+    field = np.full((1, 1, 3), min(gain, 1.0), np.float32)
+    return Degradation(field, np.zeros_like(field), "light")
+
+
+def _hazed(rgb: Array) -> Degradation:
+    """Koschmieder's veil from the dark channel prior (He, Sun and Tang, CVPR 2009)."""
+    air = _airlight(rgb)
+    dark = dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4)
+    eroded = _minimum(dark, 2)
+    guide = _shrink(luminance(rgb), eroded.shape)
+    smooth = _guided(guide, 1 - _OMEGA * eroded, radius=8, epsilon=1e-3)
+    gain = np.clip(smooth, _LOWEST_TRANSMISSION, 1)[..., None].repeat(3, 2).astype(np.float32)
+    return Degradation(gain, ((1 - gain) * air).astype(np.float32), "display")
+
+
+def _airlight(rgb: Array) -> Array:
+    """Colour of the haze: the haziest thousandth of the scene, (3,)."""
+    lowest = rgb.min(-1).ravel()
+    count = max(16, lowest.size // 200)
+    haziest = np.argpartition(lowest, -count)[-count:]
+    return np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3).astype(np.float32)
+
+
+def _minimum(values: Array, radius: int) -> Array:
+    padded = np.pad(values, radius, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
+    return np.asarray(windows.min((2, 3)))
+
+
+def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
+    size = max(1, values.shape[0] // shape[0])
+    height, width = shape[0] * size, shape[1] * size
+    return np.asarray(values[:height, :width].reshape(shape[0], size, shape[1], size).mean((1, 3)))
+
+
+def _guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
+    """Guided filter (He, Sun and Tang, ECCV 2010) of a small image by a grey guide."""
+    mean_g, mean_v = _box(guide, radius), _box(values, radius)
+    slope = (_box(guide * values, radius) - mean_g * mean_v) / (
+        _box(guide * guide, radius) - mean_g**2 + epsilon
+    )
+    offset = mean_v - slope * mean_g
+    return _box(slope, radius) * guide + _box(offset, radius)
+
+
+def _box(values: Array, radius: int) -> Array:
+    padded = np.pad(values.astype(np.float64), radius, mode="edge")
+    sums = np.pad(padded.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    side = 2 * radius + 1
+    window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return np.asarray(window / side**2, dtype=np.float32)

@@ -1,0 +1,152 @@
+"""How one photo will be worked on: the numbers behind a recipe, resolved once. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """Weights of the guidance loss on the clean latent. Neutral: all 0."""
+
+    data: float = 0.0
+    """Share of the image error that one step removes where the photo is certain, 0 to 1."""
+    paper_scale: float = 0.0
+    """LD-RPS's s: step along the gradient of the mean squared error at 512x512."""
+    perceptual: float = 0.0
+    """a: VGG distance between F-PAM's image and the photo."""
+    adversarial: float = 0.0
+    """b: how little F-PAM's image looks like the photo to the discriminator."""
+    exposure: float = 0.0
+    """e: distance of local luminance from 0.5."""
+    grey_world: float = 0.0
+    """c: difference of the channel means."""
+    tone_below: int = 0
+    """Exposure and grey world act at timesteps below this one."""
+    below: int = 1000
+    """No guidance at or above this timestep: the prior lays out the scene alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """How F-PAM and its discriminator are trained online."""
+
+    physical: bool
+    """Behind the physical field (True) or the paper's convolutions alone."""
+    content: float
+    """w_mse: F-PAM's image stays near what it was given."""
+    perceptual: float
+    """w_per: the same in VGG features."""
+    adversarial: float
+    """w_adv: F-PAM's image looks like the photo to the discriminator."""
+    fit: float = 0.0
+    """F-PAM's image is near the photo (only safe for the physical field)."""
+    rate: float = 5e-4
+    """Adam's rate for F-PAM."""
+    field_rate: float = 0.0
+    """Adam's rate for the physical field."""
+    discriminator_rate: float = 4e-5
+    """Adam's rate for the discriminator."""
+    side: int = 128
+    """Long side of the images F-PAM is trained on, pixels; 0: the whole view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything the sampler needs besides the photo and the prior."""
+
+    steps: int
+    recurrences: int
+    text_scale: float
+    """Classifier-free guidance; 1 is the conditional model alone."""
+    start: float
+    """Noise over signal at the first step; infinity starts from pure noise."""
+    end: float
+    """Noise over signal after the last step."""
+    guidance: Guidance
+    alignment: Alignment
+    linear_steps: bool = False
+    """Steps evenly spread over timesteps (as published) instead of over log noise."""
+    published_estimate: bool = False
+    """Apply the guidance to the next noisy latent, as published, not to the clean one."""
+    threshold: bool = False
+    """Clamp the clean latent to its percentile 0.995, as published."""
+    pilot_only: bool = False
+    """Give the pilot out as the result."""
+
+
+_PAPER = {
+    "low-light": (80000.0, (0.02, 0.3, 0.8), 2e-3, 5e-5, 1e-2, 1e-2, 100, 4e-5, 2),
+    "haze": (25000.0, (0.2, 0.5, 0.2), 5e-3, 0.0, 1e-2, 1e-3, 150, 2e-5, 0),
+    "noise": (40000.0, (3.0, 0.002, 0.001), 0.0, 0.0, 0.0, 0.0, 0, 1e-3, 1),
+}
+"""LD-RPS's three scripts: s, F-PAM's weights, a, b, e, c, from t<, rate of d, recurrences."""
+
+
+def make_plan(settings: Settings, diagnosis: Diagnosis, amplified: float, toned: bool) -> Plan:
+    """The plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
+    sample; `toned` whether light or colour has to be brought back.
+    """
+    plan = _paper(diagnosis) if settings.recipe == "paper" else _ours(amplified, toned)
+    changes: dict[str, int] = {}
+    if settings.steps is not None:
+        changes["steps"] = settings.steps
+    if settings.recurrences is not None:
+        changes["recurrences"] = settings.recurrences
+    return dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def _paper(diagnosis: Diagnosis) -> Plan:
+    kind = "low-light" if diagnosis.is_dark else "haze" if diagnosis.is_hazy else "noise"
+    s, (mse, per, adv), a, b, e, c, tone, d_rate, recurrences = _PAPER[kind]
+    return Plan(
+        steps=450,
+        recurrences=recurrences,
+        text_scale=8.0,
+        start=float("inf"),
+        end=0.0,
+        linear_steps=True,
+        threshold=True,
+        pilot_only=True,
+        guidance=Guidance(
+            paper_scale=s,
+            perceptual=a,
+            adversarial=b,
+            exposure=e,
+            grey_world=c,
+            tone_below=tone,
+            below=700,
+        ),
+        alignment=Alignment(
+            physical=False,
+            content=mse,
+            perceptual=per,
+            adversarial=adv,
+            discriminator_rate=d_rate,
+            side=0,
+        ),
+    )
+
+
+def _ours(amplified: float, toned: bool) -> Plan:
+    """Start just above the photo's own noise: what is certain stays, what is not is sampled."""
+    return Plan(
+        steps=12 if toned else 6,
+        recurrences=1 if toned else 0,
+        text_scale=2.0 if toned else 1.0,
+        start=max(1.0 if toned else 0.0, 2.0 * amplified * 1.2),
+        end=max(2.0 * amplified, 0.02),
+        guidance=Guidance(data=1.0),
+        alignment=Alignment(
+            physical=True,
+            content=0.0,
+            perceptual=0.0,
+            adversarial=0.02,
+            fit=1.0,
+            field_rate=0.01 if toned else 0.0,
+        ),
+    )

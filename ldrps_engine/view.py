@@ -1,0 +1,54 @@
+"""The working view: the photo at the size the prior works at, aspect ratio kept, padded to its grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.resampling import resize
+
+Array = NDArray[np.float32]
+
+_MOST_ENLARGED = 2.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the photo lies in the view. Sizes are (height, width) in pixels."""
+
+    photo: tuple[int, int]
+    """Size of the photo."""
+    scaled: tuple[int, int]
+    """Size of the photo in the view."""
+    padded: tuple[int, int]
+    """Size of the view: `scaled`, mirrored at the right and lower edge to the prior's grid."""
+
+    @classmethod
+    def fit(cls, height: int, width: int, long_side: int, multiple: int) -> View:
+        """Enlarge a small photo at most twice, shrink a large one to `long_side`."""
+        scale = min(_MOST_ENLARGED, long_side / max(height, width))
+        scaled = max(1, round(height * scale)), max(1, round(width * scale))
+        padded = tuple(-(-side // multiple) * multiple for side in scaled)
+        return cls((height, width), scaled, (padded[0], padded[1]))
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the view per pixel of the photo."""
+        return self.scaled[1] / self.photo[1]
+
+    def enter(self, rgb: Array) -> Tensor:
+        """(H, W, 3) of the photo to (1, 3, h, w) of the view."""
+        small = resize(rgb, self.scaled)
+        grow = [(0, self.padded[k] - self.scaled[k]) for k in (0, 1)]
+        # A side shorter than the padding cannot be mirrored in one go; symmetric repeats.
+        padded = np.pad(small, (*grow, (0, 0)), mode="symmetric")
+        return torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+
+    def leave(self, image: Tensor) -> Array:
+        """(1, 3, h, w) of the view to (h', w', 3) without the padding, at the view's scale."""
+        inside = image[0, :, : self.scaled[0], : self.scaled[1]]
+        return np.ascontiguousarray(inside.detach().float().cpu().permute(1, 2, 0).numpy())

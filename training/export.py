@@ -1,0 +1,82 @@
+"""From a checkpoint to what ships: diffusers' folder format, fp16 safetensors, hashes recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler
+from transformers import PreTrainedTokenizerFast
+
+from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from training.config import Config, TrainingError
+from training.model import noise_levels
+from training.state import read_progress
+from training.train import Run
+
+_INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "vae": ["ldrps_engine.prior.patch_autoencoder", "PatchAutoencoder"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+}
+
+
+def export(work: Path, out: Path, config: Config, *, untrained: bool = False) -> None:
+    """Write the averaged weights of `work`'s checkpoint to `out`.
+
+    `untrained` writes the same network before its first step, for the ablation that shows
+    what the training brings.
+    """
+    run = Run(work, config)
+    if not untrained:
+        if read_progress(work, config) is None:
+            raise TrainingError(f"{work} holds no checkpoint; run `train` first")
+        with torch.no_grad():
+            for name, parameter in run.model.named_parameters():
+                parameter.copy_(run.ema[name])
+    else:
+        torch.manual_seed(config.train.seed)
+        run.model = type(run.model)(config, run.variance)
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    run.model.folded_unet().half().save_pretrained(part / "unet")
+    run.model.text_encoder.half().save_pretrained(part / "text_encoder")
+    vae = PatchAutoencoder.from_pretrained(work / "vae")
+    vae.register_to_config(latent_std=[round(v, 4) for v in run.variance.sqrt().tolist()])
+    vae.save_pretrained(part / "vae")
+    PreTrainedTokenizerFast.from_pretrained(work / "tokenizer").save_pretrained(part / "tokenizer")
+    scheduler(config).save_pretrained(part / "scheduler")
+    (part / "model_index.json").write_text(json.dumps(_INDEX, indent=2) + "\n")
+    _record(part, run.progress)
+    shutil.rmtree(out, ignore_errors=True)
+    part.replace(out)
+
+
+def scheduler(config: Config) -> DDIMScheduler:
+    """The training schedule as diffusers' scheduler, so that its config alone suffices."""
+    alphas = noise_levels(config.schedule)
+    previous = torch.cat([torch.ones(1, dtype=alphas.dtype), alphas[:-1]])
+    return DDIMScheduler(
+        num_train_timesteps=config.schedule.steps,
+        trained_betas=(1 - alphas / previous).tolist(),
+        prediction_type="v_prediction",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        timestep_spacing="trailing",
+    )
+
+
+def _record(folder: Path, progress: dict[str, float]) -> None:
+    """`weights.json`: how long it was trained, and the sha256 of every weight file."""
+    hashes = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.safetensors"))
+    }
+    record = {"training": {k: round(v) for k, v in progress.items()}, "sha256": hashes}
+    (folder / "weights.json").write_text(json.dumps(record, indent=2) + "\n")
