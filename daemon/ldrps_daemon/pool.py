@@ -39,7 +39,7 @@ class Seat:
         self._ending: asyncio.Future[pb.Event] | None = None
         self._tell: Callable[[pb.Event], None] = _to_nobody
         self._bedtime: asyncio.TimerHandle | None = None
-        self._stopping: asyncio.Task[None] | None = None
+        self._sleeping: asyncio.Task[None] | None = None
 
     async def work(
         self, order: Order, tell: Callable[[pb.Event], None], cancelling: asyncio.Event
@@ -164,7 +164,12 @@ class Seat:
         self._bedtime = loop.call_later(self._idle_seconds, self._stop_soon)
 
     def _stop_soon(self) -> None:
-        self._stopping = asyncio.get_running_loop().create_task(self.stop())
+        self._sleeping = asyncio.get_running_loop().create_task(self._sleep())
+
+    async def _sleep(self) -> None:
+        # A job may have come between the decision and this moment.
+        if not self.job:
+            await self.stop()
 
     def _stay_awake(self) -> None:
         if self._bedtime:

@@ -38,6 +38,8 @@ class Process:
                 stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[back.fileno()],
+                # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
+                start_new_session=True,
             )
         self.pid = self._process.pid
         self.pipe = Connection(os.dup(self._front.fileno()))

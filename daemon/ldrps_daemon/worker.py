@@ -13,6 +13,7 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -128,7 +129,8 @@ def _sentence(error: Exception) -> str:
 
 def _die_with_parent(parent: int) -> None:
     """In case the commands' thread never gets to run."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
@@ -142,8 +144,6 @@ def main() -> None:
     parser.add_argument("--engine", required=True)
     given = parser.parse_args()
     _die_with_parent(given.parent)
-    # Ctrl-C in a terminal reaches the whole group; only the front decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     Worker(Connection(given.pipe), given.device, given.engine).run()
 

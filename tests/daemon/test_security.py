@@ -88,7 +88,7 @@ def test_default_address_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert default_address() == f"unix:{tmp_path}/ldrps/ldrps.sock"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert run_folder() == Path("/home/someone/.cache/ldrps/run")
+    monkeypatch.setenv("HOME", str(tmp_path / "someone"))
+    assert run_folder() == tmp_path / "someone/.cache/ldrps/run"
     monkeypatch.setenv("LDRPS_ADDRESS", "localhost:1")
     assert default_address() == "localhost:1"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -123,6 +124,13 @@ def test_killed_worker_costs_one_attempt(daemon):
     assert kinds(events).count("queued") == 2
     assert kinds(events)[-1] == "done"
     assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
+
+
+def test_a_worker_that_dies_idle_is_replaced(daemon):
+    assert daemon.restores()
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    assert daemon.restores()
 
 
 def test_a_job_that_kills_two_workers_fails(daemon):
@@ -335,6 +343,18 @@ def test_second_daemon_on_the_same_address_is_refused(daemon):
     assert daemon.restores()
 
 
+def test_an_address_in_use_is_refused(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        own = {"token_file": tmp_path / "own" / "token", "spool": tmp_path / "spool"}
+        run = subprocess.run(
+            command(address=address, **own), capture_output=True, text=True, env=environment()
+        )
+    assert run.returncode == 7
+    assert f"cannot serve on {address}" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_a_killed_daemon_takes_its_worker_and_leaves_no_obstacle(start_daemon):
     daemon = start_daemon()
     job_id = daemon.submit(settings=LONG, detached=True).job_id
@@ -430,8 +450,6 @@ def alive(pid):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
