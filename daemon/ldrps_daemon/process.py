@@ -36,7 +36,7 @@ class Process:
                 _command(back.fileno(), device, engine),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=_environment(),
                 pass_fds=[back.fileno()],
                 # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
                 start_new_session=True,
@@ -91,6 +91,12 @@ def _command(pipe: int, device: str, engine: str) -> list[str]:
     given = {"--pipe": pipe, "--parent": os.getpid(), "--device": device, "--engine": engine}
     options = [str(word) for pair in given.items() for word in pair]
     return [sys.executable, "-P", "-m", "ldrps_daemon.worker", *options]
+
+
+def _environment() -> dict[str, str]:
+    # Progress bars of libraries would fill the log; ours go to the client as events.
+    paths = os.pathsep.join(filter(None, sys.path))
+    return os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
 
 
 def resident_bytes(pid: int) -> int:
