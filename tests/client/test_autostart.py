@@ -1,0 +1,127 @@
+"""Real daemons: started when none answers, stopped by the command, and used by the client."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldrps_client import Client, _autostart
+from ldrps_client._autostart import ensure_running, is_serving
+from ldrps_client.cli import main
+from ldrps_client.files import decode
+from ldrps_engine.errors import UnavailableError
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def place(monkeypatch):
+    """An address in a run folder of the test's own; whatever serves there ends with the test."""
+    with tempfile.TemporaryDirectory(prefix="ldrps") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        monkeypatch.delenv("LDRPS_ADDRESS", raising=False)
+        address = f"unix:{folder}/ldrps/ldrps.sock"
+        yield address
+        main(["stop", "--address", address])
+
+
+def test_a_daemon_is_started_once_and_stopped(place, capsys):
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(ensure_running, [place] * 3))
+    with Client() as client:
+        assert client.address == place
+        pid = client.status().pid
+    assert os.getsid(pid) != os.getsid(0), "Ctrl-C in our terminal would end it"
+    ensure_running(place)
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pid"] == pid
+    assert main(["stop"]) == 0
+    assert not is_serving(place)
+    assert not Path(place.removeprefix("unix:")).exists()
+
+
+def test_a_daemon_on_tcp_wants_the_token_that_only_we_can_read(place, unused_port):
+    address = f"127.0.0.1:{unused_port}"
+    ensure_running(address)
+    with Client(address) as client:
+        assert client.status().pid
+    token = Path(os.environ["XDG_RUNTIME_DIR"], "ldrps", "token")
+    kept = token.read_text()
+    token.write_text("wrong")
+    with Client(address) as client, pytest.raises(UnavailableError, match="token"):
+        client.status()
+    token.write_text(kept)
+    assert main(["stop", "--address", address]) == 0
+    assert not is_serving(address)
+
+
+@pytest.fixture
+def unused_port():
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_why_a_daemon_does_not_start(place):
+    with pytest.raises(UnavailableError, match=r"did not start .*is refused.*see .*daemon\.log"):
+        ensure_running("192.0.2.1:1", seconds=10)
+
+
+def test_a_daemon_that_says_nothing(place, monkeypatch):
+    monkeypatch.setattr(_autostart.sys, "executable", "/bin/false")
+    with pytest.raises(UnavailableError, match="it left no word"):
+        ensure_running(place, seconds=1)
+
+
+def test_the_command_against_a_real_daemon(daemon, photo, pixels, capsys):
+    assert main(["restore", str(photo), "--address", daemon.address, "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)["results"]
+    assert record["model"] == "bundled"
+    back = decode(record["output"]).photo.to_samples()
+    assert np.array_equal(back, 255 - pixels)
+
+
+def test_ctrl_c_cancels_the_job_and_leaves_nothing(daemon, photo):
+    command = [sys.executable, "-m", "ldrps_client.cli", "restore", str(photo), "--steps", "900"]
+    with Client(daemon.address, autostart=False) as client:
+        process = subprocess.Popen(
+            [*command, "--address", daemon.address], stderr=subprocess.PIPE, text=True
+        )
+        while not any(job.step for job in client.jobs()):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert err.endswith("ldrps: stopped\n")
+        assert "Traceback" not in err
+        while (job := client.jobs()[0]).state == "running":
+            time.sleep(0.02)
+        assert job.state == "cancelled"
+    assert not photo.with_name("in_restored.png").exists()
+
+
+def test_a_daemon_killed_half_way(start_daemon, photo):
+    daemon = start_daemon()
+    steps = []
+
+    def kill(event):
+        steps.append(event)
+        if len(steps) == 6:
+            daemon.stop(signal.SIGKILL)
+
+    with (
+        Client(daemon.address, autostart=False) as client,
+        pytest.raises(UnavailableError, match="went away before the job was done"),
+    ):
+        client.restore(photo, steps=500, on_event=kill)

@@ -1,0 +1,115 @@
+"""The rules of who may import whom, read from the source and tried in a fresh interpreter."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "training", "benchmarks"}
+FOLDERS = {
+    "ldrps": ROOT / "proto" / "ldrps",
+    "ldrps_engine": ROOT / "ldrps_engine",
+    "ldrps_client": ROOT / "daemon" / "ldrps_client",
+    "ldrps_daemon": ROOT / "daemon" / "ldrps_daemon",
+}
+CLIENT_MAY = {
+    f"ldrps_engine.{name}"
+    for name in ("photo", "settings", "errors", "diagnosis", "progress", "result")
+}
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
+
+
+def sources(folder):
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imports(path):
+    """Full names of what a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; name the whole path"
+            module = node.module or ""
+            if module in OURS:
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            else:
+                yield module
+
+
+def top(name):
+    return name.partition(".")[0]
+
+
+def violations(package, allowed):
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(FOLDERS[package])
+        for name in imports(path)
+        if not allowed(name)
+    ]
+
+
+def is_ours(name):
+    return top(name) in OURS
+
+
+def test_the_contract_imports_nothing_of_ours():
+    assert not violations("ldrps", lambda name: not is_ours(name) or top(name) == "ldrps")
+
+
+def test_the_engine_knows_nothing_but_itself():
+    def allowed(name):
+        return top(name) != "grpc" and (not is_ours(name) or top(name) == "ldrps_engine")
+
+    assert not violations("ldrps_engine", allowed)
+
+
+def test_the_client_knows_the_contract_and_the_engines_types():
+    def allowed(name):
+        return (
+            top(name) not in HEAVY and (not is_ours(name) or top(name) in ("ldrps", "ldrps_client"))
+        ) or any(name == may or name.startswith(may + ".") for may in CLIENT_MAY)
+
+    assert not violations("ldrps_client", allowed)
+
+
+def test_the_daemon_knows_no_training_and_no_benchmarks():
+    assert not violations("ldrps_daemon", lambda name: top(name) not in ("training", "benchmarks"))
+
+
+def test_the_plugin_stands_alone():
+    for path in sources(ROOT / "plugin_gimp"):
+        for name in imports(path):
+            assert top(name) in {*sys.stdlib_module_names, "gi", "plugin_gimp"}, (path, name)
+
+
+def loaded_by(statement):
+    """Top-level modules that a fresh interpreter has after a statement."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", sorted(CLIENT_MAY))
+def test_the_engines_types_load_no_torch(module):
+    assert not loaded_by(f"import {module}") & HEAVY
+
+
+def test_the_client_loads_no_torch_and_no_image_library_before_it_needs_one():
+    unwanted = {*HEAVY, "PIL", "tifffile", "imagecodecs", "rich", "scipy"}
+    assert not loaded_by("from ldrps_client import Client") & unwanted
+
+
+def test_the_command_line_answers_before_it_loads_anything_large():
+    unwanted = {*HEAVY, "grpc", "numpy", "PIL", "rich"}
+    assert not loaded_by("from ldrps_client.cli._parser import build_parser") & unwanted
+
+
+def test_the_daemons_front_loads_no_torch():
+    loaded = loaded_by("import ldrps_daemon.__main__, ldrps_daemon.server")
+    assert not loaded & {*HEAVY, "PIL", "tifffile", "imagecodecs"}
