@@ -1,0 +1,165 @@
+"""What keeps the repository honest: fresh stubs, exact public names, commands that exist."""
+
+import importlib
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import ldrps_client
+import ldrps_client.files
+from ldrps_client.cli._parser import build_parser
+from ldrps_engine.errors import BY_REASON
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def test_the_stubs_are_fresh(tmp_path):
+    command = [sys.executable, str(ROOT / "proto" / "generate.py"), str(tmp_path)]
+    subprocess.run(command, check=True)
+    made = sorted((tmp_path / "ldrps" / "v1").iterdir())
+    assert len(made) == 3
+    for path in made:
+        committed = ROOT / "proto" / "ldrps" / "v1" / path.name
+        assert committed.read_bytes() == path.read_bytes(), "run: make stubs"
+
+
+def public_modules():
+    for package in (ldrps_client, ldrps_client.files, importlib.import_module("ldrps_engine")):
+        yield package
+        for info in pkgutil.iter_modules(package.__path__):
+            if not info.name.startswith("_") and not info.ispkg:
+                path = Path(package.__path__[0], f"{info.name}.py")
+                if "__all__" in path.read_text():
+                    yield importlib.import_module(f"{package.__name__}.{info.name}")
+
+
+def test_public_names_exist_and_are_sorted():
+    for module in public_modules():
+        names = list(getattr(module, "__all__", ()))
+        assert names == sorted(names), module
+        for name in names:
+            assert getattr(module, name, None) is not None, f"{module.__name__}.{name}"
+
+
+def test_packages_in_the_distribution_are_those_in_the_tree():
+    setup = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]
+    folders = {"ldrps": "proto", "ldrps_engine": ".", "ldrps_client": "daemon"}
+    folders["ldrps_daemon"] = "daemon"
+    found = {
+        ".".join(path.parent.relative_to(ROOT / base).parts)
+        for name, base in folders.items()
+        for path in (ROOT / base / name).rglob("__init__.py")
+    }
+    assert found == set(setup["packages"])
+
+
+def test_constraints_pin_every_dependency():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["daemon"], *extras["dev"]]
+    pinned = dict(line.split("==") for line in read("constraints.txt").split() if "==" in line)
+    for requirement in wanted:
+        name = re.split(r"[<>=]", requirement)[0]
+        assert name in pinned, f"constraints.txt does not pin {name}"
+    assert pinned["torch"] == "2.13.0"
+
+
+def code_blocks():
+    for document in DOCUMENTS:
+        for language, block in re.findall(r"```(\w+)\n(.*?)```", document.read_text(), re.DOTALL):
+            yield document.name, language, block
+
+
+def shell_lines():
+    for document, language, block in code_blocks():
+        if language in ("sh", "bash", "console"):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words:
+                    yield document, words
+
+
+def test_documented_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z]+) [?:]?=", read("Makefile"), re.MULTILINE))
+    used = [words for _, words in shell_lines() if words[0] == "make"]
+    assert used
+    for _, *words in used:
+        for word in words:
+            name, equals, _ = word.partition("=")
+            assert name in (variables if equals else targets), word
+
+
+def test_documented_ldrps_commands_parse():
+    used = [words[1:] for _, words in shell_lines() if words[0] == "ldrps"]
+    assert {words[0] for words in used} >= {"restore", "diagnose", "serve", "status", "stop"}
+    parser = build_parser()
+    for words in used:
+        if words[0] == "serve":
+            parse_serve(words[1:])
+        elif words[0] != "--help":
+            parser.parse_args(words)
+
+
+def parse_serve(words):
+    from ldrps_daemon.__main__ import config_of
+
+    config_of(words)
+
+
+def test_every_command_and_option_is_documented():
+    guide = read("docs/user-guide.md")
+    commands = next(
+        action.choices for action in build_parser()._actions if hasattr(action, "add_parser")
+    )
+    for name, parser in commands.items():
+        assert f"ldrps {name}" in guide, name
+        for action in parser._actions:
+            for option in action.option_strings:
+                if option.startswith("--") and option != "--help":
+                    assert f"`{option}" in guide, f"{name} {option}"
+
+
+def test_every_exit_code_is_documented():
+    table = dict(re.findall(r"^\| (\d+) \| `([a-z-]+)`", read("docs/user-guide.md"), re.MULTILINE))
+    assert table == {str(kind.exit_code): reason for reason, kind in BY_REASON.items()}
+
+
+def test_every_reason_is_in_the_protocol():
+    protocol = read("docs/protocol.md")
+    for reason in BY_REASON.keys() - {"output"}:
+        assert f"`{reason}`" in protocol, reason
+
+
+def test_python_in_the_documents_compiles():
+    blocks = [block for _, language, block in code_blocks() if language == "python"]
+    assert blocks
+    for block in blocks:
+        compile(block, "document", "exec")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http:", "https:")):
+            assert (document.parent / target).exists(), f"{document.name} -> {target}"
+
+
+def test_what_is_committed_names_no_machine_of_ours():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        path = ROOT / name
+        if path.suffix in (".py", ".md", ".toml", ".txt", ".proto") and path.is_file():
+            assert not re.search(r"(?<![\w/.])/(work|opt|root|home)/\w", path.read_text()), name
