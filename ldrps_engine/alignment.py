@@ -32,9 +32,7 @@ class Aligner:
         self._adam = torch.optim.Adam(
             [{"params": rest, "lr": how.rate}, {"params": field, "lr": how.field_rate}]
         )
-        self._adam_d = torch.optim.Adam(
-            self.discriminator.parameters(), lr=how.discriminator_rate
-        )
+        self._adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=how.discriminator_rate)
 
     def learn(self, clean: Tensor) -> None:
         """One Adam step of `f` and one of `d` on the current clean image."""
@@ -83,7 +81,7 @@ class Aligner:
 
     def _update(self, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
 
 

@@ -41,7 +41,12 @@ class Diagnosis:
     @property
     def is_hazy(self) -> bool:
         """Whether a veil has to be taken off."""
-        return self.veil > 0.55 and not self.is_dark
+        return self.veil > 0.55 and not self.is_dark and not self.grey
+
+    @property
+    def is_faded(self) -> bool:
+        """Whether black and white have drawn together; a grey print's veil is not in the air."""
+        return self.veil > 0.55 and not self.is_dark and self.grey
 
     @property
     def is_noisy(self) -> bool:
@@ -53,6 +58,7 @@ class Diagnosis:
         found = [
             _grade(self.darkness if self.is_dark else 0.0, "dark"),
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
+            _grade(self.veil if self.is_faded else 0.0, "faded"),
             _grade(self.cast if self.cast > 0.25 else 0.0, "tinted"),
             "without colour" if self.grey else "",
         ]

@@ -54,17 +54,16 @@ class PhysicalFpam(nn.Module):
         self._grey = guess.grey
         gain = torch.from_numpy(guess.gain).permute(2, 0, 1)[None]
         veil = torch.from_numpy(guess.veil).permute(2, 0, 1)[None]
+        self.gain: Tensor
+        self.veil: Tensor
         self.register_buffer("gain", gain.contiguous())
         self.register_buffer("veil", veil.contiguous())
         self.log_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
         self.veil_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
-        self.residual = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 3, 3, padding=1),
-        )
-        nn.init.zeros_(self.residual[-1].weight)
-        nn.init.zeros_(self.residual[-1].bias)
+        last = nn.Conv2d(width, 3, 3, padding=1)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        self.residual = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(0.2), last)
 
     def forward(self, image: Tensor) -> Tensor:
         """Degraded look of `image`."""
@@ -91,9 +90,7 @@ class PhysicalFpam(nn.Module):
         size = like.shape[-2:]
 
         def grow(field: Tensor) -> Tensor:
-            return nn.functional.interpolate(
-                field, size=size, mode="bilinear", align_corners=False
-            )
+            return nn.functional.interpolate(field, size=size, mode="bilinear", align_corners=False)
 
         gain = grow(self.gain) * grow(self.log_change).exp()
         # A change of veil is in units of the clean image, so that a dark photo is not swamped.
@@ -128,8 +125,8 @@ class Discriminator(nn.Module):
 
 def grey_of(image: Tensor) -> Tensor:
     """Luma (ITU-R BT.601) in all three channels."""
-    red, green, blue = image.split(1, dim=1)
-    return (0.299 * red + 0.587 * green + 0.114 * blue).expand_as(image)
+    weights = torch.tensor([0.299, 0.587, 0.114], device=image.device)[:, None, None]
+    return (image * weights).sum(1, keepdim=True).expand_as(image)
 
 
 def srgb_to_linear(values: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ _SPREAD = (0.229, 0.224, 0.225)
 
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference."""
-    return (a - b).square().mean()
+    return torch.as_tensor((a - b).square().mean())
 
 
 def perceptual(a: Tensor, b: Tensor) -> Tensor:
@@ -28,7 +28,9 @@ def perceptual(a: Tensor, b: Tensor) -> Tensor:
 def exposure(image: Tensor, target: float = 0.5, patch: int = 32) -> Tensor:
     """Squared distance of patch luminance from `target` (Zero-DCE, Guo et al., CVPR 2020)."""
     grey = image.mean(1, keepdim=True)
-    return (nn.functional.avg_pool2d(grey, patch) - target).square().mean()
+    return squared_error(
+        nn.functional.avg_pool2d(grey, patch), torch.full_like(grey[..., :1, :1], target)
+    )
 
 
 def grey_world(image: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES = 40_000
 
-OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
+OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
 """Orthonormal rotation to luminance and two chroma channels: white noise keeps its sigma."""
 
@@ -31,7 +31,7 @@ def dct_matrix(size: int) -> Array:
     k, n = np.arange(size)[:, None], np.arange(size)[None, :]
     matrix = np.cos(np.pi * (n + 0.5) * k / size) * np.sqrt(2 / size)
     matrix[0] /= np.sqrt(2)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, dtype=np.float32)
 
 
 def noise_spectrum(rgb: Array) -> Array:
@@ -40,12 +40,11 @@ def noise_spectrum(rgb: Array) -> Array:
     `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
     Its mean square over a channel is that channel's noise variance.
     """
-    image = rgb @ OPPONENT.T if rgb.shape[2] == 3 else rgb
+    image = np.asarray(rgb @ OPPONENT.T) if rgb.shape[2] == 3 else rgb
     step = max(2, int(np.sqrt(image.shape[0] * image.shape[1] / _MOST_PATCHES)))
     unclipped = _unclipped(rgb, step)
-    return np.stack(
-        [_channel_spectrum(image[..., c], step, unclipped) for c in range(image.shape[2])]
-    )
+    channels = np.moveaxis(image, -1, 0)
+    return np.stack([_channel_spectrum(channel, step, unclipped) for channel in channels])
 
 
 def noise_sigma(spectrum: Array) -> float:
@@ -55,7 +54,7 @@ def noise_sigma(spectrum: Array) -> float:
 
 def _patches(channel: Array, step: int) -> Array:
     views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
-    return np.asarray(views[::step, ::step]).reshape(-1, PATCH, PATCH)
+    return np.ascontiguousarray(views[::step, ::step]).reshape(-1, PATCH, PATCH)
 
 
 def _unclipped(rgb: Array, step: int) -> NDArray[np.bool_]:
@@ -80,7 +79,7 @@ def _channel_spectrum(channel: Array, step: int, usable: NDArray[np.bool_]) -> A
         flattest = np.argpartition(texture, min(count, len(energy) - 1))[:count]
         here = parity == half
         variance[here] = np.median(energy[flattest][:, here], axis=0) / _MEDIAN_OF_CHI2
-    return np.sqrt(_without_shading(variance))
+    return np.asarray(np.sqrt(_without_shading(variance)), dtype=np.float32)
 
 
 def _without_shading(variance: Array) -> Array:

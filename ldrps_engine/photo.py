@@ -63,7 +63,7 @@ class Photo:
     @property
     def is_grey(self) -> bool:
         """Whether there is one channel only."""
-        return self.pixels.shape[2] == 1
+        return bool(self.pixels.shape[2] == 1)
 
     @classmethod
     def from_samples(cls, samples: Samples, icc_profile: bytes = b"") -> Photo:
@@ -108,7 +108,9 @@ class Photo:
 def check_size(width: int, height: int) -> None:
     """Refuse sizes outside 16x16 .. 100 megapixels before anything is allocated."""
     if min(width, height) < MIN_SIDE:
-        raise LimitError(f"the photo is {width}x{height}; both sides need {MIN_SIDE} pixels or more")
+        raise LimitError(
+            f"the photo is {width}x{height}; both sides need {MIN_SIDE} pixels or more"
+        )
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise LimitError(
             f"the photo is {width}x{height}; at most {MAX_PIXELS // 10**6} megapixels "

@@ -60,7 +60,7 @@ def first_guess(rgb: Array, diagnosis: Diagnosis, recipe: str) -> Degradation:
     """The degradation of (H, W, 3) display values that diagnosis and recipe speak of."""
     if recipe == "colour":
         return Degradation(*_neutral(), "light", grey=True)
-    if recipe == "old-photo":
+    if recipe == "old-photo" or diagnosis.is_faded:
         return _faded(rgb)
     if diagnosis.is_dark:
         return _darkened(rgb)

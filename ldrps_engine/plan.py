@@ -133,20 +133,32 @@ def _paper(diagnosis: Diagnosis) -> Plan:
 
 
 def _ours(amplified: float, toned: bool) -> Plan:
-    """Start just above the photo's own noise: what is certain stays, what is not is sampled."""
+    """What is certain stays, what is not is sampled; noise alone needs one exact estimate.
+
+    A latent noised by the photo's own noise alone is denoised best by a single evaluation at
+    that noise level: the posterior mean. Light, veil and colour are sampled from above it.
+    """
+    # Latents span [-1, 1], display values [0, 1].
+    noise = max(2.0 * amplified, 0.02)
+    if not toned:
+        return Plan(
+            steps=1,
+            recurrences=0,
+            text_scale=1.0,
+            start=noise,
+            end=noise,
+            guidance=Guidance(),
+            alignment=_ALIGNMENT,
+        )
     return Plan(
-        steps=12 if toned else 6,
-        recurrences=1 if toned else 0,
-        text_scale=2.0 if toned else 1.0,
-        start=max(1.0 if toned else 0.0, 2.0 * amplified * 1.2),
-        end=max(2.0 * amplified, 0.02),
+        steps=12,
+        recurrences=1,
+        text_scale=2.0,
+        start=max(1.0, 1.2 * noise),
+        end=noise,
         guidance=Guidance(data=1.0),
-        alignment=Alignment(
-            physical=True,
-            content=0.0,
-            perceptual=0.0,
-            adversarial=0.02,
-            fit=1.0,
-            field_rate=0.01 if toned else 0.0,
-        ),
+        alignment=dataclasses.replace(_ALIGNMENT, field_rate=0.01),
     )
+
+
+_ALIGNMENT = Alignment(physical=True, content=0.0, perceptual=0.0, adversarial=0.02, fit=1.0)

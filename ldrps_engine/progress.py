@@ -53,7 +53,9 @@ Progress = Loading | Diagnosed | Described | Step
 class OnStep(Protocol):
     """Called by the engine at least once a step. It stops the engine by raising."""
 
-    def __call__(self, progress: Progress, /) -> None: ...
+    def __call__(self, progress: Progress, /) -> None:
+        """Take note of one piece of progress, or raise to stop."""
+        ...
 
 
 def ignore(_: Progress, /) -> None:

@@ -19,8 +19,8 @@ from ldrps_engine.physics import Degradation, first_guess
 from ldrps_engine.plan import Plan, make_plan
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
-from ldrps_engine.residency import Models
 from ldrps_engine.resampling import resize
+from ldrps_engine.residency import Models
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
@@ -74,7 +74,7 @@ def restore(
 def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
     prior = models.prior(settings.model, on_step)
-    view = View.fit(*rgb.shape[:2], prior.view, prior.multiple)
+    view = View.fit(rgb.shape[0], rgb.shape[1], prior.view, prior.multiple)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
     on_step(Diagnosed(diagnosis))

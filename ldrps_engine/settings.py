@@ -53,8 +53,7 @@ class Settings:
             _within("noise_sigma", self.noise_sigma, 0.0, 100.0)
         if self.description is not None and len(self.description) > MAX_DESCRIPTION:
             raise SettingsError(
-                f"description has {len(self.description)} characters; "
-                f"use at most {MAX_DESCRIPTION}"
+                f"description has {len(self.description)} characters; use at most {MAX_DESCRIPTION}"
             )
         if not self.model:
             raise SettingsError("model is empty; name an installed model, such as 'bundled'")

@@ -1,4 +1,4 @@
-"""The working view: the photo at the size the prior works at, aspect ratio kept, padded to its grid."""
+"""The working view: the photo at the prior's size, aspect ratio kept, padded to its grid."""
 
 from __future__ import annotations
 

@@ -27,13 +27,15 @@ def fit_autoencoder(work: Path, config: Config, *, lapped: bool = True) -> Patch
     half = shape.patch_size // 2
     skew = torch.zeros(half, half, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([skew], lr=0.03)
-    model = PatchAutoencoder(patch_size=shape.patch_size, latent_channels=shape.latent_channels)
+    model: PatchAutoencoder = PatchAutoencoder(
+        patch_size=shape.patch_size, latent_channels=shape.latent_channels
+    )
     for step in range(80 if lapped else 0):
         boundary = lapped_boundary(torch.matrix_exp(skew - skew.T))
         energies = torch.linalg.eigvalsh(_covariance(model, crops, boundary))
         lost = energies[: -shape.latent_channels].sum()
         optimiser.zero_grad()
-        lost.backward()  # type: ignore[no-untyped-call]
+        lost.backward()
         optimiser.step()
         if step % 20 == 0:
             print(f"step {step}: energy lost {lost.item() / energies.sum().item():.5f}")
@@ -60,4 +62,5 @@ def _covariance(model: PatchAutoencoder, crops: Tensor, boundary: Tensor) -> Ten
     rotated = model._lap(crops, boundary)[..., size:-size, size:-size]
     patches = torch.nn.functional.pixel_unshuffle(rotated, size)
     flat = patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1])
-    return flat.T @ flat / flat.shape[0]
+    moments: Tensor = flat.T @ flat / flat.shape[0]
+    return moments

@@ -39,5 +39,5 @@ def fit_exposure(work: Path, out: Path, config: Config) -> None:
 
 
 def _measure(pack: PhotoPack, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    rows = [shape_of_light(to_linear(pack.pixels(i).astype(np.float32) / 255)) for i in indices]
+    rows = [shape_of_light(to_linear(pack.display(i))) for i in indices]
     return np.stack([f for _, f in rows]), np.array([level for level, _ in rows])

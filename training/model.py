@@ -13,7 +13,15 @@ from collections.abc import Iterable
 
 import torch
 from diffusers import UNet2DConditionModel
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
@@ -102,6 +110,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet = build_unet(config)
         self.text_encoder = build_text_encoder(config)
+        self.scale: Tensor
         self.register_buffer("scale", (0.5 + 0.5 * variance).sqrt()[:, None, None])
 
     def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:

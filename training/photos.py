@@ -112,6 +112,10 @@ class PhotoPack:
         flat = self._pixels[photo.offset : photo.offset + size]
         return np.asarray(flat).reshape(photo.height, photo.width, 3)
 
+    def display(self, index: int) -> NDArray[np.float32]:
+        """The whole photo as display values in [0, 1]."""
+        return np.divide(self.pixels(index), 255, dtype=np.float32)
+
     def crops(self, size: int, rng: random.Random) -> Iterator[tuple[NDArray[np.uint8], str]]:
         """Endless random crops (size, size, 3) at random scales, with the photo's text."""
         while True:
@@ -125,7 +129,7 @@ class PhotoPack:
         # The working view enlarges small photos twice, so half the crop size is the smallest box.
         largest = min(height, width)
         smallest = min(size / 2, largest)
-        side = int(round(smallest * (largest / smallest) ** rng.random()))
+        side = round(smallest * (largest / smallest) ** rng.random())
         left, top = rng.randint(0, width - side), rng.randint(0, height - side)
         box = Image.fromarray(pixels[top : top + side, left : left + side])
         if rng.random() < 0.5:

@@ -35,7 +35,9 @@ def save_state(
         save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
     except Exception as error:
         part.unlink(missing_ok=True)
-        raise TrainingError(f"could not save {part} ({error}); the last checkpoint stands") from None
+        raise TrainingError(
+            f"could not save {part} ({error}); the last checkpoint stands"
+        ) from None
     part.replace(work / _WEIGHTS)
 
 

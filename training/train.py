@@ -67,7 +67,7 @@ class Loader:
     def _text(self, crop: NDArray[np.uint8], words: str) -> str:
         if self._rng.random() < self._config.train.drop_text:
             return ""
-        tags = tag_scene(crop[::2, ::2].astype(np.float32) / 255)
+        tags = tag_scene(np.divide(crop[::2, ::2], 255, dtype=np.float32))
         choice = self._rng.random()
         if choice < 0.2:
             return tags
@@ -100,9 +100,8 @@ class Run:
         self.tokenizer = self._tokenizer()
         self.variance = channel_variance(self.vae, self.pack, config)
         self.alphas = noise_levels(config.schedule).float().to(self.device)
-        self.model = Denoiser(config, self.variance).to(
-            self.device, memory_format=torch.channels_last
-        )
+        self.model = Denoiser(config, self.variance).to(self.device)
+        self.model.unet.to(memory_format=torch.channels_last)
         self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
@@ -155,7 +154,7 @@ class Run:
         times = self._times(len(images))
         loss = self._loss(latents, times, batch.tokens.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         progress["step"] += 1
@@ -190,11 +189,10 @@ class Run:
         spread = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
         weight = 1 / (signal**2 + sigma**2 * spread)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            noisy = (signal * latents + sigma * noise).contiguous(
-                memory_format=torch.channels_last
-            )
+            noisy = (signal * latents + sigma * noise).contiguous(memory_format=torch.channels_last)
             predicted = self.predict(noisy, times, tokens)
-        return (weight * (predicted.float() - target) ** 2).mean()
+        loss: Tensor = (weight * (predicted.float() - target) ** 2).mean()
+        return loss
 
     def _tokenizer(self) -> object:
         from transformers import PreTrainedTokenizerFast
@@ -205,7 +203,7 @@ class Run:
             texts = [photo.text for photo in self.pack.photos]
             for index in self.pack.training[::4]:
                 crop = self.pack.crop(index, 96, rng)
-                texts.append(tag_scene(crop.astype(np.float32) / 255))
+                texts.append(tag_scene(np.divide(crop, 255, dtype=np.float32)))
             train_tokenizer(texts, self.config).save_pretrained(folder)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
@@ -217,4 +215,4 @@ def channel_variance(vae: PatchAutoencoder, pack: PhotoPack, config: Config) -> 
     crops = torch.from_numpy(np.stack([next(source)[0] for _ in range(256)]))
     latents = vae.cpu().encode(crops.permute(0, 3, 1, 2).float() / 127.5 - 1).latents
     vae.to("cuda" if torch.cuda.is_available() else "cpu")
-    return (latents**2).mean((0, 2, 3))
+    return torch.as_tensor((latents**2).mean((0, 2, 3)))

@@ -1,0 +1,1 @@
+"""Latent diffusion models as priors of good photos, the bundled one among them."""

@@ -34,7 +34,9 @@ class LatentPrior(Protocol):
         """Conditioning for `denoise` of one prompt; '' is the unconditional one."""
         ...
 
-    def denoise(self, noisy: Tensor, step: int, text: Tensor, empty: Tensor, scale: float) -> Tensor:
+    def denoise(
+        self, noisy: Tensor, step: int, text: Tensor, empty: Tensor, scale: float
+    ) -> Tensor:
         """Clean latents predicted from `noisy` at `step`, with classifier-free guidance.
 
         `scale` 1 evaluates the conditional model alone; above, it is pushed away from `empty`.

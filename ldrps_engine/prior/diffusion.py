@@ -72,7 +72,9 @@ class DiffusionPrior:
         return torch.as_tensor(self._text(input_ids=ids).last_hidden_state)
 
     @torch.no_grad()
-    def denoise(self, noisy: Tensor, step: int, text: Tensor, empty: Tensor, scale: float) -> Tensor:
+    def denoise(
+        self, noisy: Tensor, step: int, text: Tensor, empty: Tensor, scale: float
+    ) -> Tensor:
         """Clean latents at one step of the schedule."""
         count = noisy.shape[0]
         alpha = self.alphas[step].to(noisy)

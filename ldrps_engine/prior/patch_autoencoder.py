@@ -41,7 +41,8 @@ def lapped_boundary(rotation: Tensor) -> Tensor:
     flip = eye.flip(0)
     butterfly = torch.cat([torch.cat([eye, flip], 1), torch.cat([flip, -eye], 1)], 0) / 2**0.5
     middle = torch.block_diag(eye, rotation)
-    return butterfly.T @ middle @ butterfly
+    boundary: Tensor = butterfly.T @ middle @ butterfly
+    return boundary
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -50,7 +51,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     Images are (N, 3, H, W) in [-1, 1] with H and W multiples of `patch_size`.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         patch_size: int = 8,

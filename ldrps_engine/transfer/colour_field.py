@@ -80,7 +80,8 @@ class ColourField:
             self._grid, where, align_corners=False, padding_mode="border"
         )
         # Stored by design column (4) and colour (3).
-        return sliced[0, :, 0].unflatten(0, (4, 3)).transpose(0, 1)
+        maps: Tensor = sliced[0, :, 0].reshape(4, 3, height, width).transpose(0, 1)
+        return maps
 
 
 def _splat(guide: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
@@ -116,7 +117,8 @@ def _solve(cells: Tensor, total: Tensor, ridge: float) -> Tensor:
     """Per cell, the affine map (12,) that fits best and stays near the global one."""
 
     def split(sums: Tensor) -> tuple[Tensor, Tensor]:
-        return sums[..., :16].unflatten(-1, (4, 4)), sums[..., 16:].unflatten(-1, (4, 3))
+        lead = sums.shape[:-1]
+        return sums[..., :16].reshape(*lead, 4, 4), sums[..., 16:].reshape(*lead, 4, 3)
 
     gram, cross = split(total.double())
     scale = gram.diagonal().sum()
@@ -126,4 +128,5 @@ def _solve(cells: Tensor, total: Tensor, ridge: float) -> Tensor:
     # The pull has to be weak where pixels are many and decide where there are few.
     pull = ridge * (gram.diagonal(dim1=-2, dim2=-1).sum(-1) + 1e-3 * scale / len(cells))
     pull = pull[:, None, None] * eye
-    return torch.linalg.solve(gram + pull, cross + pull @ everywhere).flatten(1).float()
+    maps: Tensor = torch.linalg.solve(gram + pull, cross + pull @ everywhere)
+    return maps.flatten(1).float()

@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 
 _TILE = 448
 _OVERLAP = 24
-_ORACLE_SHARE = 0.5
+_ORACLE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
