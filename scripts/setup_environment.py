@@ -6,6 +6,7 @@ Does nothing when the environment is up to date. Needs nothing but Python itself
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def read(path: Path) -> str:
 
 def make_venv() -> None:
     """Create .venv unless it works already."""
-    if sys.version_info < (3, 11):
+    # Older ones do get here: they are what this line is for.
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"Python {sys.version.split()[0]} is too old; use 3.11 or later.")
     if PYTHON.exists() and succeeds(str(PYTHON), "-m", "pip", "--version"):
         return
@@ -92,7 +94,9 @@ def reachable(url: str) -> bool:
 def pip(*arguments: str) -> None:
     """Install quietly; leave with pip's own words if it fails."""
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*command, *arguments]).returncode:
+    # Setuptools warns at length of what an editable install is; pip's own words remain.
+    quiet = os.environ | {"PYTHONWARNINGS": "ignore"}
+    if subprocess.run([*command, *arguments], env=quiet).returncode:
         sys.exit("Installing failed; the lines above say why. Mend that and try again.")
 
 

@@ -1,6 +1,7 @@
 """What keeps the repository honest: fresh stubs, exact public names, commands that exist."""
 
 import importlib
+import os
 import pkgutil
 import re
 import shlex
@@ -99,6 +100,14 @@ def test_documented_make_targets_exist():
         for word in words:
             name, equals, _ = word.partition("=")
             assert name in (variables if equals else targets), word
+
+
+def test_the_two_commands_have_what_they_need():
+    default = re.search(r"^PHOTO \?= (.*)$", read("Makefile"), re.MULTILINE)
+    assert default
+    assert (ROOT / default[1]).is_file()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert read(".ci/run").endswith("exec make test\n")
 
 
 def test_documented_ldrps_commands_parse():

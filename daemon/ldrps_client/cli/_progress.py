@@ -39,7 +39,8 @@ def text_of(event: events.Event) -> str:
     """An event in words; empty if it says nothing to people."""
     match event:
         case events.Queued(position, seconds):
-            return f"waiting, {position} before it" + (_about(seconds) if seconds else "")
+            place = f"waiting, {position} before it" if position else "next in line"
+            return place + (_about(seconds) if seconds else "")
         case events.Loading(model, fraction):
             return f"loading {model}, {fraction:.0%}"
         case events.Diagnosed(_, words):
