@@ -19,6 +19,7 @@ PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES = 40_000
+_TEXTURE_EXCESS = 1.7
 
 OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
@@ -42,9 +43,10 @@ def noise_spectrum(rgb: Array) -> Array:
     """
     image = np.asarray(rgb @ OPPONENT.T) if rgb.shape[2] == 3 else rgb
     step = max(2, int(np.sqrt(image.shape[0] * image.shape[1] / _MOST_PATCHES)))
-    unclipped = _unclipped(rgb, step)
-    channels = np.moveaxis(image, -1, 0)
-    return np.stack([_channel_spectrum(channel, step, unclipped) for channel in channels])
+    spectrum = _spectrum(image, step, _unclipped(rgb, step, 0.002))
+    # Noise is cut off well before black and white: look again away from them.
+    spectrum = _spectrum(image, step, _unclipped(rgb, step, 2.5 * noise_sigma(spectrum)))
+    return _without_texture(spectrum)
 
 
 def noise_sigma(spectrum: Array) -> float:
@@ -57,11 +59,31 @@ def _patches(channel: Array, step: int) -> Array:
     return np.ascontiguousarray(views[::step, ::step]).reshape(-1, PATCH, PATCH)
 
 
-def _unclipped(rgb: Array, step: int) -> NDArray[np.bool_]:
-    """Patches in which black or white do not cut the noise off; all, if those are too few."""
-    clipped = ((rgb <= 0.002) | (rgb >= 0.998)).any(-1).astype(np.float32)
-    usable = _patches(clipped, step).mean((1, 2)) < 0.03
+def _unclipped(rgb: Array, step: int, margin: float) -> NDArray[np.bool_]:
+    """Patches away from black and white by `margin` on the whole; all, if those are too few."""
+    patches = np.stack([_patches(c, step).mean((1, 2)) for c in np.moveaxis(rgb, -1, 0)])
+    usable = np.all((patches > margin) & (patches < 1 - margin), axis=0)
     return usable if usable.mean() > 0.1 else np.ones_like(usable)
+
+
+def _spectrum(image: Array, step: int, usable: NDArray[np.bool_]) -> Array:
+    channels = np.moveaxis(image, -1, 0)
+    return np.stack([_channel_spectrum(channel, step, usable) for channel in channels])
+
+
+def _without_texture(spectrum: Array) -> Array:
+    """Texture without any flat part reads as noise, in luminance far more than in chroma.
+
+    Sensor noise rotates to the same in all three, so a moderate excess of luminance over chroma
+    is texture; a large one is grain or a chroma that JPEG has smoothed, and stands.
+    """
+    if len(spectrum) != 3:
+        return spectrum
+    luminance, chroma = noise_sigma(spectrum[:1]), noise_sigma(spectrum[1:])
+    if chroma < luminance < _TEXTURE_EXCESS * chroma:
+        spectrum = spectrum.copy()
+        spectrum[0] *= chroma / luminance
+    return spectrum
 
 
 def _channel_spectrum(channel: Array, step: int, usable: NDArray[np.bool_]) -> Array:
