@@ -285,6 +285,21 @@ def test_version_and_help_name_all_exit_codes(capsys):
         assert f" {kind.exit_code} " in out
 
 
+def test_the_libraries_keep_their_complaints_to_themselves(tmp_path):
+    """In a process of its own, because pytest catches log lines and warnings."""
+    path = tmp_path / "in.tif"
+    encode(path, Photo.from_samples(np.zeros((32, 32, 3), np.uint8)))
+    data = bytearray(path.read_bytes())
+    # The first entry of the directory, the width, gets a type that does not exist.
+    start = int.from_bytes(data[4:8], "little")
+    data[start + 4 : start + 6] = b"\xef\0"
+    path.write_bytes(data)
+    command = [sys.executable, "-m", "ldrps_client.cli", "diagnose", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    one_sentence(done.stderr)
+
+
 def test_a_reader_that_leaves_is_no_error(address):
     command = [sys.executable, "-m", "ldrps_client.cli", "status"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -30,12 +29,9 @@ Parts = tuple[Photo, Metadata, Encoding]
 
 def read_with_pillow(file: BinaryIO, kind: Format) -> Parts:
     """Pixels, metadata and encoding of an open file whose kind is known."""
-    with warnings.catch_warnings():
-        # Its warnings are about sizes and broken tags; both are checked here.
-        warnings.simplefilter("ignore")
-        with _open(file, kind) as image:
-            _check(image, kind)
-            return _read(image, file, kind)
+    with _open(file, kind) as image:
+        _check(image, kind)
+        return _read(image, file, kind)
 
 
 def _open(file: BinaryIO, kind: Format) -> Image.Image:

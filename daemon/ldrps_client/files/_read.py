@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,7 +69,10 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
         from ldrps_client.files._tiff import read_tiff as read
     else:
         from ldrps_client.files._pillow import read_with_pillow as read
-    photo, metadata, encoding = read(file, kind)
+    with warnings.catch_warnings():
+        # The libraries warn of sizes and broken tags; both are checked or borne here.
+        warnings.simplefilter("ignore")
+        photo, metadata, encoding = read(file, kind)
     return LoadedFile(path=where, photo=photo, format=kind, metadata=metadata, encoding=encoding)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -15,6 +16,9 @@ from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
+
+# Its complaints about broken tags go to those who set up logging, and not past them to stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _REDUCED_OR_MASK = 1 | 4  # NewSubfileType, TIFF 6.0 page 36
 _REFUSED = {
