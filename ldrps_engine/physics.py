@@ -17,10 +17,13 @@ from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
 
-# He, Sun and Tang keep some haze for the eye (omega 0.95); on whole photos the dark channel
+# He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
 # is never quite black, so more is kept.
-_OMEGA = 0.7
-_LOWEST_TRANSMISSION = 0.25
+_OMEGA = 0.8
+# Parts as bright as the air itself (sky, snow) cannot tell their transmission.
+_TELLING = 0.8
+_TELLING_SHARE = 75
+_TRANSMISSION = (0.25, 0.9)
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,26 @@ def _darkened(rgb: Array) -> Degradation:
     """Less light, the same everywhere; how much less is judged by what good photos have."""
     light = to_linear(rgb)
     gain = float(luminance(light).mean()) / expected_level(light)
-    field = np.full((1, 1, 3), min(gain, 1.0), np.float32)
+    field = np.full((1, 1, 3), np.clip(gain, LOWEST_GAIN, 1.0), np.float32)
     return Degradation(field, np.zeros_like(field), "light")
 
 
 def _hazed(rgb: Array) -> Degradation:
     """Koschmieder's veil from the dark channel prior (He, Sun and Tang, CVPR 2009)."""
     air = _airlight(rgb)
-    dark = dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4)
-    eroded = _minimum(dark, 2)
-    guide = _shrink(luminance(rgb), eroded.shape)
-    smooth = _guided(guide, 1 - _OMEGA * eroded, radius=8, epsilon=1e-3)
-    gain = np.clip(smooth, _LOWEST_TRANSMISSION, 1)[..., None].repeat(3, 2).astype(np.float32)
+    dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
+    floor = _floor(dark)
+    guide = _shrink(luminance(rgb), dark.shape)
+    smooth = _guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
+    gain = np.clip(smooth, floor, 1)[..., None].repeat(3, 2).astype(np.float32)
     return Degradation(gain, ((1 - gain) * air).astype(np.float32), "display")
+
+
+def _floor(dark: Array) -> float:
+    """Least transmission anywhere: that of the haziest parts which can tell theirs."""
+    telling = dark[dark < _TELLING]
+    share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
+    return float(np.clip(1 - _OMEGA * share, *_TRANSMISSION))
 
 
 def _airlight(rgb: Array) -> Array:
