@@ -1,0 +1,58 @@
+"""Models that are loaded once for all tests of the engine."""
+
+import pytest
+import torch
+
+from ldrps_engine.prior import registry
+from ldrps_engine.prior.diffusion import DiffusionPrior
+from ldrps_engine.restore import Models
+from support import pictures
+from support.tiny_models import stable_diffusion
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """On a shared machine, two threads that wait for each other are slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def models():
+    """The bundled model, loaded once."""
+    models = Models("cpu")
+    models.prior("bundled")
+    return models
+
+
+@pytest.fixture(scope="session")
+def bundled(models):
+    """The bundled prior."""
+    return models.prior("bundled")
+
+
+@pytest.fixture(scope="session", params=["v_prediction", "epsilon"])
+def tiny_folder(request, tmp_path_factory):
+    """A tiny model of Stable Diffusion 2.1's classes, in both kinds of prediction."""
+    return stable_diffusion(tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder):
+    """The tiny model as a prior."""
+    return DiffusionPrior(tiny_folder, "tiny", "cpu")
+
+
+@pytest.fixture
+def tiny_models(tiny_folder, monkeypatch):
+    """Models among which one is called `tiny`."""
+    monkeypatch.setitem(registry._INSTALLED, "tiny", tiny_folder)
+    return Models("cpu")
+
+
+@pytest.fixture(scope="session")
+def natural():
+    """A picture like a photo, 96x128."""
+    return pictures.natural()

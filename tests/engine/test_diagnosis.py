@@ -1,0 +1,108 @@
+"""What is called dark, hazy, noisy, grey and clean, and that a person's word is believed."""
+
+import numpy as np
+import pytest
+
+from ldrps_engine.diagnosis import Diagnosis, diagnose
+from support import pictures
+
+SEEDS = [1, 2, 3]
+
+
+def findings(diagnosis):
+    names = ("is_dark", "is_hazy", "is_faded", "is_noisy", "grey")
+    return {name for name in names if getattr(diagnosis, name)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_good_photo_is_clean(seed):
+    diagnosis = diagnose(pictures.natural(seed=seed))
+    assert findings(diagnosis) == set()
+    assert diagnosis.words() == "clean"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_less_light_is_dark_and_the_less_the_darker(seed):
+    natural = pictures.natural(seed=seed)
+    dark, night = (diagnose(pictures.darkened(natural, light)) for light in (0.06, 0.01))
+    assert findings(dark) == findings(night) == {"is_dark"}
+    assert night.darkness > dark.darkness
+    assert "dark" in dark.words()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_haze_is_hazy_and_the_thicker_the_hazier(seed):
+    natural = pictures.natural(seed=seed)
+    diagnosis = diagnose(pictures.hazed(natural))
+    assert findings(diagnosis) == {"is_hazy"}
+    assert diagnosis.veil > diagnose(pictures.hazed(natural, 0.9)).veil > diagnose(natural).veil
+    assert "hazy" in diagnosis.words()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_noise_is_noisy_with_its_figure(seed):
+    diagnosis = diagnose(np.clip(pictures.noisy(pictures.natural(seed=seed), 25), 0, 1))
+    assert findings(diagnosis) == {"is_noisy"}
+    assert diagnosis.words() == f"noise about {diagnosis.noise_sigma:.0f}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_photo_without_colour_is_grey(seed):
+    grey = pictures.grey(pictures.natural(seed=seed))
+    assert findings(diagnose(grey)) == {"grey"}
+    assert diagnose(grey[..., :1]).grey
+    assert diagnose(grey).words() == "without colour"
+
+
+def test_a_grey_print_that_lost_its_black_is_faded_and_not_hazy(natural):
+    assert findings(diagnose(0.25 + 0.5 * pictures.grey(natural))) == {"grey", "is_faded"}
+
+
+def test_a_tint_is_told(natural):
+    tinted = diagnose(natural * np.array([1, 0.8, 0.5], np.float32))
+    assert "tinted" in tinted.words()
+    assert tinted.cast > diagnose(natural).cast
+
+
+def test_two_degradations_are_both_found(natural):
+    noisy = np.clip(pictures.noisy(pictures.darkened(natural, 0.03), 10), 0, 1)
+    assert findings(diagnose(noisy)) == {"is_dark", "is_noisy"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ("low-light", {"is_dark"}),
+        ("haze", {"is_hazy"}),
+        ("noise", set()),
+        ("colour", set()),
+        ("old-photo", set()),
+    ],
+)
+@pytest.mark.parametrize("degrade", [np.asarray, pictures.darkened, pictures.hazed])
+def test_a_recipe_is_believed_against_the_measurement(natural, degrade, recipe, expected):
+    assert findings(diagnose(degrade(natural), recipe)) == expected
+
+
+@pytest.mark.parametrize("recipe", ["auto", "paper"])
+def test_other_recipes_leave_the_measurement_alone(natural, recipe):
+    dark = pictures.darkened(natural)
+    assert diagnose(dark, recipe) == diagnose(dark)
+
+
+def test_a_given_sigma_replaces_the_measured_one(natural):
+    assert diagnose(natural, noise=12.5).noise_sigma == 12.5
+    assert diagnose(pictures.noisy(natural, 25), noise=0.0).noise_sigma == 0.0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_flat_photo_has_figures_in_their_range(value):
+    diagnosis = diagnose(np.full((16, 40, 3), value, np.float32))
+    for figure in (diagnosis.veil, diagnosis.darkness, diagnosis.cast):
+        assert 0 <= figure <= 1
+    assert diagnosis.noise_sigma < 1e-3
+
+
+def test_neutral_figures_are_clean():
+    neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
+    assert neutral.words() == "clean"

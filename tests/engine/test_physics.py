@@ -1,0 +1,116 @@
+"""First guesses of the degradation, and the two ways in which they are undone."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldrps_engine.colour import luminance, to_linear
+from ldrps_engine.diagnosis import diagnose
+from ldrps_engine.fpam import PhysicalFpam
+from ldrps_engine.metrics import psnr
+from ldrps_engine.physics import Degradation, first_guess
+from support import pictures
+
+
+def field(rng, low, high):
+    return rng.uniform(low, high, (3, 4, 3)).astype(np.float32)
+
+
+def degradation(space):
+    rng = np.random.default_rng(0)
+    return Degradation(field(rng, 0.3, 0.8), field(rng, 0.0, 0.2), space)
+
+
+def tensor(picture):
+    return torch.from_numpy(picture).permute(2, 0, 1)[None]
+
+
+def array(image):
+    return image[0].permute(1, 2, 0).detach().numpy()
+
+
+@pytest.mark.parametrize("space", ["light", "display"])
+def test_invert_undoes_what_fpam_does(natural, space):
+    guess = degradation(space)
+    degraded = array(PhysicalFpam(guess)(tensor(natural)))
+    # Two resamplings of the field differ a little at its knots; 50 dB is below 8 bits' rounding.
+    assert psnr(guess.invert(degraded), natural) > 50
+    assert psnr(degraded, natural) < 25
+
+
+def test_amplification_is_one_over_the_gain_where_values_are_linear(natural):
+    gain = np.full((1, 1, 3), 0.25, np.float32)
+    assert Degradation(gain, 0 * gain, "display").amplification(natural) == pytest.approx(
+        4, rel=1e-3
+    )
+    dark = Degradation(gain, 0 * gain, "light").amplification(pictures.darkened(natural, 0.25))
+    # In display values less: the curve is steeper where the photo was dark.
+    assert 1.5 < dark < 4
+
+
+def test_a_clean_photo_has_a_neutral_guess(natural):
+    guess = first_guess(natural, diagnose(natural), "auto")
+    assert guess.is_neutral
+    assert guess.amplification(natural) == pytest.approx(1, rel=1e-3)
+    assert np.allclose(guess.invert(natural), natural, atol=1e-5)
+
+
+def test_a_dark_photo_is_lit_to_about_its_own_light(natural):
+    dark = pictures.darkened(natural, 0.06)
+    guess = first_guess(dark, diagnose(dark), "auto")
+    assert not guess.is_neutral
+    undone = guess.invert(dark)
+    light, truth = (float(luminance(to_linear(x)).mean()) for x in (undone, natural))
+    # Half a stop up or down: photographers themselves differ as much.
+    assert truth / 1.5 < light < truth * 1.5
+    assert psnr(undone, natural) > psnr(dark, natural) + 6
+
+
+def test_light_is_never_taken_away(natural):
+    bright = diagnose(natural, "low-light")
+    assert first_guess(np.clip(natural * 2, 0, 1), bright, "low-light").gain.max() <= 1
+
+
+@pytest.mark.parametrize("light", [0.1, 0.01, 0.002])
+def test_the_two_ways_of_undoing_agree_however_dark_it_is(natural, light):
+    dark = pictures.darkened(natural, light)
+    guess = first_guess(dark, diagnose(dark), "auto")
+    undone = array(PhysicalFpam(guess).inverse(tensor(dark), tensor(dark)))
+    assert psnr(guess.invert(dark), undone) > 60
+
+
+@pytest.mark.parametrize("transmission", [0.3, 0.5])
+def test_haze_is_thinned_and_not_overdone(natural, transmission):
+    hazy = pictures.hazed(natural, transmission)
+    guess = first_guess(hazy, diagnose(hazy, "haze"), "haze")
+    undone = np.clip(guess.invert(hazy), 0, 1)
+    assert psnr(undone, natural) > psnr(hazy, natural) + 1
+    assert hazy.std() < undone.std() < 1.2 * natural.std()
+    assert guess.gain.min() >= 0.25
+
+
+def test_an_old_photo_gets_its_black_and_white_back(natural):
+    faded = (0.25 + 0.5 * natural).astype(np.float32)
+    guess = first_guess(faded, diagnose(faded, "old-photo"), "old-photo")
+    undone = guess.invert(faded)
+    before, after = (np.percentile(x, (2, 98)) for x in (faded, undone))
+    assert np.ptp(after) > 1.4 * np.ptp(before)
+    assert psnr(undone, natural) > psnr(faded, natural) + 3
+
+
+def test_the_recipe_colour_asks_for_colour_alone(natural):
+    grey = pictures.grey(natural)
+    guess = first_guess(grey, diagnose(grey, "colour"), "colour")
+    assert guess.grey
+    assert not guess.is_neutral
+    assert np.allclose(guess.invert(grey), grey, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", ["low-light", "haze", "old-photo", "noise"])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [(16, 16), (17, 300)])
+def test_a_flat_photo_has_a_finite_guess(recipe, value, size):
+    flat = np.full((*size, 3), value, np.float32)
+    guess = first_guess(flat, diagnose(flat, recipe), recipe)
+    assert np.isfinite(guess.invert(flat)).all()
+    assert np.isfinite(guess.amplification(flat))

@@ -1,0 +1,83 @@
+"""Pictures for tests: like photos in their statistics, made of nothing but a seed."""
+
+import numpy as np
+from PIL import Image
+
+from ldrps_engine.colour import to_display, to_linear
+
+
+def natural(height=96, width=128, seed=1):
+    """A colour picture (H, W, 3) in [0, 1]: soft textures, like a photo's, cut by sharp edges.
+
+    Amplitudes fall as f**-1.6, somewhat faster than in photos (Field, 1987: f**-1), because at
+    this size the same range of frequencies has to hold flat parts as well.
+    """
+    rng = np.random.default_rng(seed)
+    back = _texture(height, width, rng, mean=(0.42, 0.47, 0.52), contrast=0.19)
+    front = _texture(height, width, rng, mean=(0.50, 0.40, 0.33), contrast=0.17)
+    y, x = np.mgrid[:height, :width]
+    hills = y > height * (0.6 + 0.12 * np.sin(x / width * 7))
+    picture = np.where(hills[..., None], front, back)
+    disc = (y - height * 0.3) ** 2 + (x - width * 0.7) ** 2 < (height * 0.16) ** 2
+    things = [(disc, (0.97, 0.95, 0.9))]
+    for k, colour in enumerate([(0.04, 0.03, 0.03), (0.75, 0.2, 0.12), (0.1, 0.35, 0.16)]):
+        left = int(width * (0.12 + 0.22 * k))
+        inside = (y > height * 0.62) & (y < height * 0.9) & (x >= left) & (x < left + width // 9)
+        things.append((inside, colour))
+    for inside, colour in things:
+        picture[inside] = np.array(colour) + 0.1 * (picture[inside] - 0.5)
+    return np.clip(picture, 0.01, 0.99).astype(np.float32)
+
+
+def noisy(picture, sigma, seed=0):
+    """White Gaussian noise, `sigma` in 8-bit steps, not clipped."""
+    rng = np.random.default_rng(seed)
+    return (picture + rng.normal(0, sigma / 255, picture.shape)).astype(np.float32)
+
+
+def darkened(picture, light=0.06):
+    """The same scene in less light."""
+    return to_display(to_linear(picture) * np.float32(light))
+
+
+def hazed(picture, transmission=0.35, air=(0.84, 0.86, 0.88)):
+    """The same scene behind an even haze, composed in light."""
+    veil = to_linear(np.array(air, np.float32)) * (1 - transmission)
+    return to_display((to_linear(picture) * transmission + veil).astype(np.float32))
+
+
+def grey(picture):
+    """The same scene without colour, (H, W, 3)."""
+    luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.repeat(luma[..., None], 3, axis=2)
+
+
+def samples(picture, dtype):
+    """Integer or float samples of a picture."""
+    if np.dtype(dtype).kind == "f":
+        return picture.astype(dtype)
+    peak = np.iinfo(dtype).max
+    return np.rint(np.clip(picture, 0, 1) * peak).astype(dtype)
+
+
+def photo_of(path, box):
+    """A part of an example photo, (H, W, 3) in [0, 1]."""
+    with Image.open(path) as image:
+        return np.divide(np.asarray(image.crop(box)), 255, dtype=np.float32)
+
+
+def _texture(height, width, rng, mean, contrast):
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
+    frequency[0, 0] = np.inf
+    planes = []
+    for _ in range(3):
+        phase = rng.normal(size=(2, *frequency.shape))
+        spectrum = (phase[0] + 1j * phase[1]) / frequency**1.6
+        plane = np.fft.irfft2(spectrum, (height, width))
+        planes.append(plane / plane.std())
+    shared, warm, green = planes
+    # Photos vary in light more than in colour.
+    colours = np.stack(
+        [shared + 0.3 * warm, shared + 0.15 * green, shared - 0.3 * warm - 0.1 * green], -1
+    )
+    return np.array(mean) + contrast * colours
