@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ldrps_engine.physics import Degradation
+from ldrps_engine.physics import LOWEST_GAIN, Degradation
 
 _FIELD = 12
 _VEIL_RATE = 0.1
@@ -79,7 +79,7 @@ class PhysicalFpam(nn.Module):
         Where that has lost the colour, it is taken from the current `clean`.
         """
         gain, veil = self._fields(photo)
-        undone = self._from_working((self._to_working(photo) - veil) / gain.clamp(min=0.02))
+        undone = self._from_working((self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN))
         return undone + clean - grey_of(clean) if self._grey else undone
 
     def pull(self) -> Tensor:

@@ -17,6 +17,9 @@ from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
 
+LOWEST_GAIN = 0.01
+"""Light below a hundredth of what it should be is not brought back: it is noise alone."""
+
 # He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
 # is never quite black, so more is kept.
 _OMEGA = 0.8
