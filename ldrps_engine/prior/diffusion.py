@@ -135,7 +135,10 @@ def _read_index(folder: Path, name: str) -> dict[str, Any]:
     path = folder / "model_index.json"
     if not path.is_file():
         raise ModelError(f"model '{name}' is not installed: {path} is missing")
-    index = json.loads(path.read_text())
+    try:
+        index = json.loads(path.read_text())
+    except ValueError as error:
+        raise ModelError(f"model '{name}': {path} cannot be read: {error}") from error
     missing = [part for part in _PARTS if part not in index or not (folder / part).is_dir()]
     if missing:
         raise ModelError(f"model '{name}' in {folder} lacks {', '.join(missing)}")
