@@ -28,6 +28,12 @@ def _pack(options: argparse.Namespace, config: Config) -> None:
     pack(options.photos, options.work, config)
 
 
+def _debian_photos(options: argparse.Namespace, _config: Config) -> None:
+    from training.debian import debian_photos
+
+    debian_photos(options.out)
+
+
 def _fit_autoencoder(options: argparse.Namespace, config: Config) -> None:
     from training.autoencoder import fit_autoencoder
 
@@ -59,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=Path, default=Path("training-work"), help="folder of packs and checkpoints"
     )
     commands = parser.add_subparsers(required=True)
+    debian = commands.add_parser("debian-photos", help="photographs among Debian's wallpapers")
+    debian.add_argument("out", type=Path)
+    debian.set_defaults(run=_debian_photos)
     packing = commands.add_parser("pack", help="photos with a manifest.tsv to one flat file")
     packing.add_argument("photos", type=Path, nargs="+")
     packing.set_defaults(run=_pack)
