@@ -1,0 +1,327 @@
+"""The sampler against a slow transcription of LD-RPS's reverse step, and its ladder of steps.
+
+The transcription below is written from the published description of the method, in plain
+tensors and without any of the sampler's own code, so that the two can disagree.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import itertools
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy, conv2d, leaky_relu, mse_loss
+
+from ldrps_engine import guidance
+from ldrps_engine.alignment import Aligner
+from ldrps_engine.diagnosis import diagnose
+from ldrps_engine.physics import first_guess
+from ldrps_engine.plan import make_plan
+from ldrps_engine.sampling import Conditions, Sampler, threshold
+from ldrps_engine.settings import Settings
+from support import pictures
+
+SIZE = 32
+
+
+class Published:
+    """LD-RPS's reverse step, step by step as the paper and its public code describe it."""
+
+    guidance_scale = 8.0
+    percentile, most = 0.995, 100.0
+
+    def __init__(self, prior, photo, text, empty, aligner, plan):
+        self.unet, self.vae = prior._unet, prior._vae
+        self.alphas = prior._schedule.alphas_cumprod.double()
+        self.predicts_noise = prior._schedule.config.prediction_type == "epsilon"
+        self.text, self.empty, self.y = text, empty, photo
+        self.f = _trainable(aligner.fpam)
+        self.d = _trainable(aligner.discriminator)
+        self.plan = plan
+        how = plan.alignment
+        self.adam_f = torch.optim.Adam(self.f.values(), lr=how.rate)
+        self.adam_d = torch.optim.Adam(self.d.values(), lr=how.discriminator_rate)
+        # The published s belongs to 512x512 photos; a mean over fewer samples has a larger
+        # gradient in each of them.
+        self.s = plan.guidance.paper_scale * (photo.shape[-1] / 512) ** 2
+
+    def step(self, z_t, t, previous):
+        a_t, a_prev = self.alphas[t], self.alphas[previous]
+        with torch.no_grad():
+            # 1. eps with classifier-free guidance; z0, thresholded.
+            eps = self.epsilon(z_t, t, self.text)
+            none = self.epsilon(z_t, t, self.empty)
+            eps = none + self.guidance_scale * (eps - none)
+            z_0 = (z_t - (1 - a_t).sqrt() * eps) / a_t.sqrt()
+            limit = torch.quantile(z_0.abs().flatten(), self.percentile).clamp(1, self.most)
+            z_0 = z_0.clamp(-limit, limit)
+            # 2. DDIM with eta 0.
+            z_prev = a_prev.sqrt() * z_0 + (1 - a_prev).sqrt() * eps
+            # The public code decodes what z_prev would be the noisy version of at step t.
+            if self.plan.published_estimate:
+                z_0 = (z_prev - (1 - a_t).sqrt() * eps) / a_t.sqrt()
+        # 3. One Adam step of f and one of the discriminator.
+        self.learn(self.decode(z_0).detach())
+        # 4. Guidance, once the prior has laid out the scene.
+        if t >= 700:
+            return z_prev
+        z_0 = z_0.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self.guidance_loss(self.decode(z_0), t), z_0)
+        return z_prev - self.s * gradient
+
+    def epsilon(self, z_t, t, words):
+        words = words.expand(len(z_t), -1, -1)
+        out = self.unet(z_t, t, encoder_hidden_states=words).sample
+        if self.predicts_noise:
+            return out
+        a_t = self.alphas[t]
+        return a_t.sqrt() * out + (1 - a_t).sqrt() * z_t
+
+    def decode(self, z_0):
+        return (self.vae.decode(z_0 / self.vae.config.scaling_factor).sample + 1) / 2
+
+    def align(self, x):
+        f = self.f
+        h = leaky_relu(conv2d(x, f["head.0.weight"], f["head.0.bias"], padding=1), 0.2)
+        h = r = conv2d(h, f["head.2.weight"], f["head.2.bias"])
+        for k in (0, 2, 4, 6):
+            r = conv2d(r, f[f"residual.{k}.weight"], f[f"residual.{k}.bias"], padding=1)
+            r = leaky_relu(r, 0.2) if k < 6 else r
+        return h + r
+
+    def discriminate(self, x):
+        d = self.d
+        for k in (0, 2, 4):
+            x = conv2d(x, d[f"layers.{k}.weight"], d[f"layers.{k}.bias"], stride=2, padding=1)
+            x = leaky_relu(x, 0.2)
+        return torch.sigmoid(conv2d(x, d["layers.6.weight"], d["layers.6.bias"]))
+
+    def learn(self, x):
+        how = self.plan.alignment
+        fx = self.align(x)
+        loss = how.content * mse_loss(fx, x) + how.perceptual * guidance.perceptual(fx, x)
+        loss = loss + how.adversarial * _bce(self.discriminate(fx), 1.0)
+        self.adam_f.zero_grad()
+        loss.backward()
+        self.adam_f.step()
+        loss = _bce(self.discriminate(self.y), 1.0) + _bce(self.discriminate(fx.detach()), 0.0)
+        self.adam_d.zero_grad()
+        loss.backward()
+        self.adam_d.step()
+
+    def guidance_loss(self, x, t):
+        weights = self.plan.guidance
+        fx = self.align(x)
+        loss = mse_loss(fx, self.y)
+        loss = loss + weights.perceptual * guidance.perceptual(fx, self.y)
+        loss = loss + weights.adversarial * _bce(self.discriminate(fx), 1.0)
+        if t < weights.tone_below:
+            grey = nn.functional.avg_pool2d(x.mean(1, keepdim=True), 32)
+            red, green, blue = x.mean((0, 2, 3))
+            loss = loss + weights.exposure * ((grey - 0.5) ** 2).mean()
+            squares = (red - green) ** 2 + (green - blue) ** 2 + (blue - red) ** 2
+            loss = loss + weights.grey_world * squares
+        return loss
+
+
+def _trainable(module):
+    return {n: p.detach().clone().requires_grad_() for n, p in module.named_parameters()}
+
+
+def _bce(probability, label):
+    return binary_cross_entropy(probability, torch.full_like(probability, label))
+
+
+@pytest.fixture
+def exact(tiny, monkeypatch):
+    """The tiny model in double precision throughout.
+
+    Adam's first steps have the size of its rate whatever the gradient's, so that rounding of
+    gradients near zero would grow to differences as large as those of another method.
+    """
+    prior = copy.copy(tiny)
+    prior._unet, prior._vae = (copy.deepcopy(x).double() for x in (tiny._unet, tiny._vae))
+    prior._vae_dtype = torch.float64
+    vgg = copy.deepcopy(guidance._vgg("cpu")).double()
+    monkeypatch.setattr(guidance, "_vgg", lambda _: vgg)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    return prior
+
+
+def paper_plan(kind="low-light", **changes):
+    neutral = diagnose(np.full((16, 16, 3), 0.5, np.float32))
+    found = dataclasses.replace(
+        neutral,
+        grey=False,
+        darkness=0.9 if kind == "low-light" else 0.0,
+        veil=0.9 if kind == "haze" else 0.0,
+    )
+    plan = make_plan(Settings(recipe="paper"), found, 0.0, True)
+    return dataclasses.replace(plan, **changes)
+
+
+def make_sampler(prior, plan, kind=torch.float32):
+    dark = pictures.darkened(pictures.natural(SIZE, SIZE))
+    photo = torch.from_numpy(dark).permute(2, 0, 1)[None].contiguous().to(kind)
+    guess = first_guess(dark, diagnose(dark), "auto")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        aligner = Aligner(photo, guess, plan.alignment)
+    aligner.fpam.to(kind)
+    aligner.discriminator.to(kind)
+    text, empty = (prior.embed(words).to(kind) for words in ("a red photo", ""))
+    generator = torch.Generator().manual_seed(0)
+    sampler = Sampler(prior, aligner, Conditions(text, empty, 0.0), plan, generator)
+    return sampler, Published(prior, photo, text, empty, aligner, plan)
+
+
+def random(*shape, seed=0, **options):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **options)
+
+
+# Across 700, where guidance begins, and across 150 and 100, where the terms of tone do.
+LADDER = [900, 520, 120, 60, 10]
+
+
+@pytest.mark.parametrize(
+    ("kind", "published"),
+    [("low-light", False), ("haze", False), ("noise", False), ("low-light", True)],
+)
+def test_a_reverse_step_is_the_published_one(exact, kind, published):
+    plan = paper_plan(kind, published_estimate=published)
+    sampler, reference = make_sampler(exact, plan, torch.float64)
+    ours = theirs = random(1, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
+    for step, following in itertools.pairwise(LADDER):
+        _, ours = sampler.reverse_step(ours, step, following)
+        theirs = reference.step(theirs, step, following)
+        assert torch.allclose(ours, theirs, atol=1e-4), f"from {step} to {following}"
+
+
+@pytest.mark.parametrize("changes", [{"published_estimate": True}, {"threshold": False}])
+def test_the_comparison_sees_a_change_of_method(exact, changes):
+    sampler, _ = make_sampler(exact, paper_plan(**changes), torch.float64)
+    _, reference = make_sampler(exact, paper_plan(), torch.float64)
+    noisy = random(1, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
+    _, ours = sampler.reverse_step(noisy, 520, 330)
+    theirs = reference.step(noisy, 520, 330)
+    assert not torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_last_step_ends_at_the_clean_latent(exact):
+    sampler, reference = make_sampler(exact, paper_plan(), torch.float64)
+    noisy = random(1, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
+    reference.alphas = torch.cat([reference.alphas, torch.ones(1)])
+    clean, after = sampler.reverse_step(noisy, 10, None)
+    assert torch.equal(clean, after)
+    assert torch.allclose(clean, reference.step(noisy, 10, -1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "recurrences"), [("low-light", 8e4, 2), ("haze", 2.5e4, 0), ("noise", 4e4, 1)]
+)
+def test_the_paper_recipe_has_the_published_constants(kind, scale, recurrences):
+    plan = paper_plan(kind)
+    assert (plan.steps, plan.text_scale, plan.guidance.below) == (450, 8.0, 700)
+    assert (plan.guidance.paper_scale, plan.recurrences) == (scale, recurrences)
+    assert plan.alignment.rate == 5e-4
+    assert plan.threshold
+    assert math.isinf(plan.start)
+
+
+def ladders(alphas, plan):
+    """The passes of a sampler of which nothing else is asked."""
+    return Sampler(SimpleNamespace(alphas=alphas), None, None, plan, None)._passes
+
+
+@pytest.fixture(params=["zero signal", "stable diffusion"])
+def alphas(request):
+    """The bundled schedule, which ends in pure noise, and the published one, which does not."""
+    if request.param == "zero signal":
+        time = torch.arange(1, 1001) / 1000
+        ratio = 4 * torch.tan(math.pi / 2 * time[:-1])
+        return torch.cat([1 / (1 + ratio**2), torch.zeros(1)])
+    return (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2).cumprod(0)
+
+
+def test_the_paper_recipe_takes_450_steps_and_half_as_many_from_the_middle(alphas):
+    first, *again = ladders(alphas, paper_plan("low-light"))
+    assert (first[0], len(first[1]), first[1][0]) == ("sample", 450, 999)
+    assert [(stage, len(steps), steps[0]) for stage, steps in again] == [("refine", 225, 500)] * 2
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 12, 50, 450, 999, 1000])
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("start", [math.inf, 1.0, 0.05])
+def test_every_ladder_descends(alphas, steps, linear, start):
+    plan = paper_plan("noise", steps=steps, linear_steps=linear, start=start, end=0.02)
+    for _, ladder in ladders(alphas, plan):
+        assert 1 <= len(ladder) <= steps
+        assert all(later < earlier for earlier, later in itertools.pairwise(ladder))
+        assert 0 <= ladder[-1] <= ladder[0] <= 999
+
+
+def test_steps_of_our_own_go_from_the_start_to_the_noise_of_the_photo(alphas):
+    plan = paper_plan("noise", steps=12, linear_steps=False, start=1.2, end=0.1, recurrences=1)
+    ratios = ((1 - alphas) / alphas.clamp(min=1e-8)).sqrt()
+    (_, first), (_, again) = ladders(alphas, plan)
+    assert (len(first), len(again)) == (12, 6)
+    for ladder in (first, again):
+        assert float(ratios[ladder[0]]) == pytest.approx(1.2, rel=0.02)
+        assert float(ratios[ladder[-1]]) == pytest.approx(0.1, rel=0.05)
+
+
+def sampled(prior, seed):
+    plan = paper_plan("noise", steps=2, recurrences=1)
+    sampler, _ = make_sampler(prior, plan)
+    sampler._generator = torch.Generator().manual_seed(seed)
+    first = torch.full((1, 3, SIZE, SIZE), 0.5)
+    seen = []
+    last = sampler.sample(first, lambda *each: seen.append(each))
+    assert sampler.count == len(seen) == 3
+    stages = [each[:3] for each in seen]
+    assert stages == [("sample", 1, 3), ("sample", 2, 3), ("refine", 3, 3)]
+    assert torch.equal(seen[-1][3], last)
+    return last
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_gives_others(tiny):
+    assert torch.equal(sampled(tiny, 1), sampled(tiny, 1))
+    assert not torch.equal(sampled(tiny, 1), sampled(tiny, 2))
+
+
+def test_thresholding_clamps_to_the_percentile_and_does_not_rescale():
+    clean = random(1, 4, 16, 16) * 3
+    limit = torch.quantile(clean.abs(), 0.995)
+    held = threshold(clean, torch.ones(1, 1, 1))
+    inside = clean.abs() <= limit
+    assert 0 < (~inside).sum() <= 6
+    assert torch.equal(held[inside], clean[inside])
+    assert torch.allclose(held[~inside].abs(), limit)
+
+
+def test_thresholding_lets_one_through_and_stops_at_a_hundred():
+    assert threshold(torch.full((1, 1, 8, 8), 0.01), torch.ones(1, 1, 1)).max() == 0.01
+    spike = torch.zeros(1, 1, 10, 10)
+    spike[..., 0, 0] = 0.9
+    assert torch.equal(threshold(spike, torch.ones(1, 1, 1)), spike)
+    assert threshold(torch.full((1, 1, 8, 8), 500.0), torch.ones(1, 1, 1)).max() == 100
+
+
+def test_thresholding_counts_in_units_of_each_channels_spread():
+    clean, spread = random(1, 2, 16, 16), torch.tensor([1.0, 50.0])[:, None, None]
+    held, expected = threshold(clean * spread, spread), threshold(clean, torch.ones(2, 1, 1))
+    assert torch.allclose(held, expected * spread)
+
+
+def test_thresholding_treats_each_latent_of_a_batch_by_itself():
+    quiet, loud = random(1, 4, 8, 8), 50 * random(1, 4, 8, 8, seed=1)
+    ones = torch.ones(1, 1, 1)
+    together = threshold(torch.cat([quiet, loud]), ones)
+    assert torch.equal(together[:1], threshold(quiet, ones))
+    assert torch.equal(together[1:], threshold(loud, ones))
