@@ -72,7 +72,7 @@ class Plan:
     linear_steps: bool = False
     """Steps evenly spread over timesteps (as published) instead of over log noise."""
     published_estimate: bool = False
-    """Apply the guidance to the next noisy latent, as published, not to the clean one."""
+    """Guide a clean estimate that is off by a step: the next latent's with this step's noise."""
     threshold: bool = False
     """Clamp the clean latent to its percentile 0.995, as published."""
     pilot_only: bool = False

@@ -77,35 +77,30 @@ class Sampler:
         clean = prior.denoise(
             noisy, step, self._conditions.text, self._conditions.empty, plan.text_scale
         )
-        if plan.threshold:
-            clean = threshold(clean, prior.spread)
         alpha = prior.alphas[step].to(noisy)
         noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
-        with torch.no_grad():
-            image = prior.decode(clean)
-        self._aligner.learn(image)
-        guided = self._guided(clean, step)
-        if following is None:
-            return guided, guided
-        after = prior.alphas[following].to(noisy)
-        base = clean if plan.published_estimate else guided
-        noisy = after.sqrt() * base + (1 - after).sqrt() * noise
+        if plan.threshold:
+            clean = threshold(clean, prior.spread)
+        after = alpha.new_ones(()) if following is None else prior.alphas[following].to(noisy)
+        estimate = clean
         if plan.published_estimate:
-            noisy = noisy + (guided - clean)
-        return guided, noisy
+            ahead = after.sqrt() * clean + (1 - after).sqrt() * noise
+            estimate = (ahead - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+        with torch.no_grad():
+            image = prior.decode(estimate)
+        self._aligner.learn(image)
+        push = self._push(estimate, step)
+        guided = self._pulled(clean, step)
+        return guided - push, after.sqrt() * guided + (1 - after).sqrt() * noise - push
 
-    def _guided(self, clean: Tensor, step: int) -> Tensor:
+    def _push(self, clean: Tensor, step: int) -> Tensor:
+        """LD-RPS's guidance: what is taken from the next noisy latent."""
         weights = self._plan.guidance
-        if step >= weights.below:
-            return clean
-        if weights.data:
-            clean = self._pulled(clean, step)
-        if not weights.paper_scale:
-            return clean
+        if step >= weights.below or not weights.paper_scale:
+            return torch.zeros_like(clean)
         latent = clean.detach().requires_grad_()
         loss = self._aligner.guidance_loss(self._prior.decode(latent), weights, step)
-        (gradient,) = torch.autograd.grad(loss, latent)
-        return clean - gradient
+        return torch.autograd.grad(loss, latent)[0]
 
     def _pulled(self, clean: Tensor, step: int) -> Tensor:
         """Move towards the photo as far as its noise and the prior's uncertainty allow.
@@ -113,6 +108,9 @@ class Sampler:
         Zhu et al., "Denoising diffusion models for plug-and-play image restoration" (DiffPIR,
         CVPRW 2023): the proximal step, here in the clean domain through F-PAM's inverse.
         """
+        weights = self._plan.guidance
+        if step >= weights.below or not weights.data:
+            return clean
         noise = 2 * self._conditions.noise
         doubt = float(self._ratios[step])
         certainty = doubt**2 / (doubt**2 + noise**2 + 1e-8)
@@ -120,7 +118,7 @@ class Sampler:
         image = self._prior.decode(latent)
         error = image - self._aligner.clean_photo(image.detach())
         (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)
-        return clean - self._plan.guidance.data * certainty * self._prior.newton * gradient
+        return clean - weights.data * certainty * self._prior.newton * gradient
 
     def _noised(self, clean: Tensor, step: int) -> Tensor:
         """Noise up to `step`; the photo's own noise counts as part of it."""
@@ -134,7 +132,8 @@ class Sampler:
         last = len(self._ratios) - 1
         first = last if math.isinf(start) else self._nearest(start)
         if self._plan.linear_steps:
-            return [round(first * (1 - k / count)) for k in range(count)]
+            even = [round(first * (1 - k / count)) for k in range(count)]
+            return sorted(set(even), reverse=True)
         high = min(float(self._ratios[first]), 30.0)
         low = min(max(self._plan.end, float(self._ratios[0])), high)
         ladder = [high * (low / high) ** (k / max(1, count - 1)) for k in range(count)]
