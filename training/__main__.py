@@ -40,16 +40,34 @@ def _fit_autoencoder(options: argparse.Namespace, config: Config) -> None:
     fit_autoencoder(options.work, config, lapped=not options.no_lapping)
 
 
+def _compare(options: argparse.Namespace, config: Config) -> None:
+    from training.compare import compare
+
+    compare(options.work, config, options.minutes, options.taef2)
+
+
 def _train(options: argparse.Namespace, config: Config) -> None:
     from training.train import Run
 
     Run(options.work, config).train(options.minutes)
 
 
+def _curve(options: argparse.Namespace, _config: Config) -> None:
+    from training.curve import print_curve
+
+    print_curve(options.work)
+
+
 def _fit_exposure(options: argparse.Namespace, config: Config) -> None:
     from training.exposure import fit_exposure
 
     fit_exposure(options.work, options.out, config)
+
+
+def _evaluate(options: argparse.Namespace, config: Config) -> None:
+    from training.evaluate import evaluate
+
+    evaluate(options.work, options.out, config, options.model, options.photos)
 
 
 def _export(options: argparse.Namespace, config: Config) -> None:
@@ -74,9 +92,19 @@ def _parser() -> argparse.ArgumentParser:
     fitting = commands.add_parser("fit-autoencoder", help="fit the lapped patch transform")
     fitting.add_argument("--no-lapping", action="store_true", help="plain PCA, for comparison")
     fitting.set_defaults(run=_fit_autoencoder)
+    comparing = commands.add_parser("compare-autoencoders", help="which autoencoder, and why")
+    comparing.add_argument(
+        "--minutes", type=float, default=6, help="for the convolutional one; 0 leaves it out"
+    )
+    comparing.add_argument(
+        "--taef2", type=Path, nargs=2, metavar=("ENCODER", "DECODER"), help="published weights"
+    )
+    comparing.set_defaults(run=_compare)
     training = commands.add_parser("train", help="train or go on training")
     training.add_argument("--minutes", type=float, required=True)
     training.set_defaults(run=_train)
+    curve = commands.add_parser("curve", help="print what training has brought so far")
+    curve.set_defaults(run=_curve)
     exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
     exposing.add_argument("out", type=Path)
     exposing.set_defaults(run=_fit_exposure)
@@ -84,6 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     exporting.add_argument("out", type=Path)
     exporting.add_argument("--untrained", action="store_true", help="random weights, for ablation")
     exporting.set_defaults(run=_export)
+    measuring = commands.add_parser("evaluate", help="denoising ladder, samples, are they copies")
+    measuring.add_argument("--out", type=Path, default=Path("evaluation"), help="folder written to")
+    measuring.add_argument("--model", type=Path, help="exported folder; else the checkpoint")
+    measuring.add_argument("--photos", type=int, default=12, help="held-out photos to denoise")
+    measuring.set_defaults(run=_evaluate)
     return parser
 
 

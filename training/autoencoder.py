@@ -17,13 +17,20 @@ _CROP = 64
 
 
 def fit_autoencoder(work: Path, config: Config, *, lapped: bool = True) -> PatchAutoencoder:
-    """Fit on random crops of the pack and save to `work/vae` in diffusers' folder format.
+    """Fit on random crops of the pack and save to `work/vae` in diffusers' folder format."""
+    model = fit(PhotoPack(work, config), config, lapped=lapped)
+    model.save_pretrained(work / "vae")
+    return model
+
+
+def fit(pack: PhotoPack, config: Config, *, lapped: bool) -> PatchAutoencoder:
+    """Fit on random crops of the pack.
 
     The rotation maximises the energy that the kept components hold (orthonormal, so what
     they do not hold is the squared reconstruction error).
     """
     shape = config.autoencoder
-    crops = _crops(PhotoPack(work, config), shape.samples, config.train.seed)
+    crops = _crops(pack, shape.samples, config.train.seed)
     half = shape.patch_size // 2
     skew = torch.zeros(half, half, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([skew], lr=0.03)
@@ -45,7 +52,6 @@ def fit_autoencoder(work: Path, config: Config, *, lapped: bool = True) -> Patch
         _, vectors = torch.linalg.eigh(_covariance(model, crops, boundary))
         model.boundary.copy_(boundary)
         model.basis.copy_(vectors.T.flip(0)[: shape.latent_channels])
-    model.save_pretrained(work / "vae")
     return model
 
 

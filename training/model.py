@@ -63,6 +63,18 @@ def train_tokenizer(texts: Iterable[str], config: Config) -> PreTrainedTokenizer
     )
 
 
+def tokenize(tokenizer: object, texts: list[str], config: Config) -> Tensor:
+    """Token ids (N, text_tokens), padded and cut."""
+    out = tokenizer(  # type: ignore[operator]
+        texts,
+        padding="max_length",
+        truncation=True,
+        max_length=config.model.text_tokens,
+        return_tensors="pt",
+    )
+    return torch.as_tensor(out["input_ids"])
+
+
 def build_text_encoder(config: Config) -> CLIPTextModel:
     """A CLIP text model small enough to be trained together with the U-Net."""
     shape = config.model

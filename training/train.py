@@ -17,12 +17,17 @@ from torch import Tensor
 
 from ldrps_engine.description.tagger import tag_scene
 from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from training.averaged import AveragedPrior
 from training.config import Config, TrainingError
-from training.model import Denoiser, noise_levels, train_tokenizer
+from training.curve import CROPS, SIDE, append_point, denoising_psnr
+from training.ladder import unseen_photos
+from training.model import Denoiser, noise_levels, tokenize, train_tokenizer
 from training.photos import PhotoPack
+from training.sampling import PROMPTS, sample, save_sheet
 from training.state import load_state, read_progress, save_state
 
 _FEATURE_FLOOR = 0.3
+_SHEET_SIDE = 192
 
 
 @dataclass(frozen=True)
@@ -74,18 +79,6 @@ class Loader:
         return words if choice < 0.4 else ", ".join(filter(None, (words, tags)))
 
 
-def tokenize(tokenizer: object, texts: list[str], config: Config) -> Tensor:
-    """Token ids (N, text_tokens), padded and cut."""
-    out = tokenizer(  # type: ignore[operator]
-        texts,
-        padding="max_length",
-        truncation=True,
-        max_length=config.model.text_tokens,
-        return_tensors="pt",
-    )
-    return torch.as_tensor(out["input_ids"])
-
-
 class Run:
     """One training run in a work folder."""
 
@@ -122,7 +115,7 @@ class Run:
         """Train for `minutes`, saving as configured and at the end."""
         seed = self.config.train.seed + int(self.progress["step"])
         loader = Loader(self.pack, self.config, self.tokenizer, seed)
-        start = last_save = last_line = time.monotonic()
+        start = last_save = last_line = last_sheet = time.monotonic()
         losses: list[float] = []
         drawn = 0
         while (now := time.monotonic()) - start < minutes * 60:
@@ -138,6 +131,9 @@ class Run:
                     flush=True,
                 )
                 losses, drawn, last_line = [], 0, now
+            if now - last_sheet > self.config.train.sample_minutes * 60:
+                self.draw_sheet()
+                last_sheet = now
             if now - last_save > self.config.train.save_minutes * 60:
                 self.save()
                 last_save = now
@@ -166,9 +162,24 @@ class Run:
         return float(loss.item())
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, and a point of the curve over compute."""
         save_state(
             self.work, self.config, self.model, self.ema, self.optimiser, dict(self.progress)
+        )
+        photos = unseen_photos(self.pack, CROPS, SIDE)
+        append_point(self.work, self.progress, denoising_psnr(self.averaged(), photos))
+
+    def draw_sheet(self) -> None:
+        """Write `samples/STEP.png`: four pictures without text, then four with."""
+        prompts = ("",) * 4 + PROMPTS[:4]
+        pictures = sample(self.averaged(), prompts, side=_SHEET_SIDE, steps=20, scale=3.0)
+        path = self.work / "samples" / f"{int(self.progress['step']):07d}.png"
+        save_sheet(pictures, 4, path)
+
+    def averaged(self) -> AveragedPrior:
+        """The averaged weights as the prior that `export` would make of them."""
+        return AveragedPrior(
+            self.config, self.model, self.ema, self.vae, self.tokenizer, self.alphas
         )
 
     def _times(self, count: int) -> Tensor:
