@@ -1,0 +1,276 @@
+"""The main path with the bundled model on small photos: what comes back, and how."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from ldrps_engine.metrics import psnr
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Described, Diagnosed, Step
+from ldrps_engine.restore import Models, restore
+from ldrps_engine.settings import Settings
+from support import pictures
+
+SIZE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return pictures.natural(*SIZE)
+
+
+@pytest.fixture(scope="module")
+def dark(small):
+    return Photo.from_samples(pictures.samples(pictures.darkened(small, 0.06), np.uint8))
+
+
+def photo_of(picture, dtype=np.uint8):
+    return Photo.from_samples(pictures.samples(picture, dtype))
+
+
+def quick(**changes):
+    """Few steps: what is tested does not depend on their number."""
+    return Settings(**{"recipe": "low-light", "steps": 2, "recurrences": 0} | changes)
+
+
+def test_a_dark_photo_becomes_brighter_and_comes_nearer_to_the_truth(models, small, dark):
+    found = restore(dark, Settings(), models)
+    assert found.diagnosis.is_dark
+    assert found.photo.pixels.mean() > 2 * dark.pixels.mean()
+    # 6 dB is half the distance.
+    assert psnr(found.photo.pixels, small) > psnr(dark.pixels, small) + 6
+
+
+def test_a_noisy_photo_comes_nearer_to_the_truth(models):
+    natural = pictures.natural()
+    noisy = photo_of(pictures.noisy(natural, 25))
+    found = restore(noisy, Settings(), models)
+    assert found.diagnosis.is_noisy
+    assert psnr(found.photo.pixels, natural) > psnr(noisy.pixels, natural) + 5
+
+
+def test_a_hazy_photo_comes_nearer_to_the_truth(models, small):
+    hazy = photo_of(pictures.hazed(small, 0.5))
+    found = restore(hazy, Settings(recipe="haze"), models)
+    assert psnr(found.photo.pixels, small) > psnr(hazy.pixels, small)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_clean_photo_is_not_touched(models, natural, dtype):
+    samples = pictures.samples(natural, dtype)
+    found = restore(Photo.from_samples(samples), Settings(), models)
+    assert found.diagnosis.words() == "clean"
+    assert np.array_equal(found.photo.to_samples(), samples)
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_ran_before(models, dark):
+    settings = Settings(steps=3)
+    first = restore(dark, settings, models).photo.pixels
+    torch.manual_seed(99)
+    restore(dark, quick(), models)
+    second = restore(dark, settings, models).photo.pixels
+    assert np.array_equal(first, second)
+
+
+def test_restoring_leaves_the_callers_random_numbers_alone(models, dark):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    restore(dark, quick(steps=1), models)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_another_seed_gives_another_pilot(models, dark):
+    pilots = [restore(dark, quick(seed=n, layers=("pilot",)), models).photo for n in (1, 2)]
+    assert not np.array_equal(pilots[0].pixels, pilots[1].pixels)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_size_depth_channels_alpha_and_profile_are_the_photos_own(models, small, dtype, channels):
+    dark = pictures.darkened(small)[: SIZE[0] - 7, : SIZE[1] - 5]
+    samples = pictures.samples(dark[..., : 1 if channels < 3 else 3], dtype)
+    if channels in (2, 4):
+        alpha = np.random.default_rng(0).random(samples.shape[:2])
+        alpha = pictures.samples(alpha, dtype)[..., None]
+        samples = np.concatenate([samples, alpha], axis=2)
+    found = restore(Photo.from_samples(samples, b"profile"), quick(steps=1), models).photo
+    back = found.to_samples()
+    assert (back.shape, back.dtype) == (samples.shape, samples.dtype)
+    assert found.icc_profile == b"profile"
+    assert np.isfinite(found.pixels).all()
+    colours = 1 if channels < 3 else 3
+    assert np.array_equal(back[..., colours:], samples[..., colours:])
+    assert not np.array_equal(back[..., :colours], samples[..., :colours])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 300), (300, 17), (33, 95)])
+@pytest.mark.parametrize("recipe", ["auto", "noise"])
+def test_odd_sizes_come_back_at_their_size(models, size, recipe):
+    dark = photo_of(pictures.noisy(pictures.darkened(pictures.natural(*size), 0.2), 8))
+    found = restore(dark, Settings(recipe=recipe, steps=1, recurrences=0), models).photo
+    assert found.pixels.shape == (*size, 3)
+    assert np.isfinite(found.pixels).all()
+
+
+@pytest.mark.parametrize("recipe", ["auto", "low-light", "haze", "noise", "colour", "old-photo"])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_flat_photos_come_back_finite(models, recipe, value):
+    flat = Photo.from_samples(np.full((16, 20, 3), value, np.uint8))
+    settings = Settings(recipe=recipe, steps=1, recurrences=0)
+    assert np.isfinite(restore(flat, settings, models).photo.pixels).all()
+
+
+def test_floats_above_white_and_below_black_are_taken(models, small):
+    wide = Photo.from_samples((pictures.darkened(small) * 1.5 - 0.1).astype(np.float32))
+    wide.pixels[3, 4] = 7.5
+    assert np.isfinite(restore(wide, quick(), models).photo.pixels).all()
+
+
+def test_strength_zero_gives_the_photo_back(models, dark):
+    found = restore(dark, quick(strength=0.0), models)
+    assert np.array_equal(found.photo.to_samples(), dark.to_samples())
+
+
+def test_strength_goes_from_the_photo_to_the_whole_restoration(models, dark):
+    none, half, whole = (
+        restore(dark, quick(strength=s), models).photo.pixels for s in (0.0, 0.5, 1.0)
+    )
+    assert psnr((none + whole) / 2, half) > 60
+
+
+def test_layers_come_in_the_order_asked_for(models, dark):
+    one = restore(dark, quick(), models)
+    both = restore(dark, quick(layers=("pilot", "restored")), models)
+    assert [layer.name for layer in one.layers] == ["restored"]
+    assert [layer.name for layer in both.layers] == ["pilot", "restored"]
+    assert np.array_equal(both.layers[1].photo.pixels, one.photo.pixels)
+    assert not np.array_equal(both.layers[0].photo.pixels, one.photo.pixels)
+    assert both.photo is both.layers[0].photo
+
+
+def progress_of(photo, settings, models):
+    seen = []
+    restore(photo, settings, models, seen.append)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(recipe="noise", noise_sigma=10.0),
+        Settings(recipe="low-light", noise_sigma=5.0, steps=3, recurrences=2),
+        Settings(recipe="paper", steps=1, recurrences=1),
+    ],
+    ids=["auto", "noise", "both", "paper"],
+)
+def test_steps_are_counted_from_one_to_the_end(models, dark, settings):
+    seen = progress_of(dark, settings, models)
+    assert [type(each) for each in seen[:2]] == [Diagnosed, Described]
+    steps = seen[2:]
+    assert all(isinstance(each, Step) for each in steps)
+    assert [each.index for each in steps] == list(range(1, len(steps) + 1))
+    assert {each.count for each in steps} == {len(steps)}
+    stages = [stage for stage, _ in itertools.groupby(each.stage for each in steps)]
+    refines = ["refine"] if "refine" in stages else []
+    assert stages == ["sample", *refines, "transfer"]
+
+
+def test_a_clean_photo_is_one_step(models, natural):
+    steps = progress_of(photo_of(natural), Settings(), models)[2:]
+    assert [(each.stage, each.index, each.count) for each in steps] == [("transfer", 1, 1)]
+
+
+def test_a_step_shows_a_small_picture_when_asked(models, dark):
+    steps = progress_of(dark, quick(), models)[2:]
+    preview = steps[0].preview()
+    assert preview.dtype == np.uint8
+    assert preview.ndim == 3
+    assert preview.shape[2] == 3
+    assert max(preview.shape) <= 256
+    # The photo's proportions, and a picture of it in good light.
+    assert preview.shape[1] / preview.shape[0] == pytest.approx(SIZE[1] / SIZE[0], rel=0.02)
+    assert preview.mean() > dark.pixels.mean() * 255
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_raising_stops_the_work_within_one_step(models, dark, last):
+    seen = []
+
+    def on_step(progress):
+        seen.append(progress)
+        if isinstance(progress, Step) and progress.index == last:
+            raise StopError
+
+    with pytest.raises(StopError):
+        restore(dark, quick(steps=2), models, on_step)
+    assert sum(isinstance(each, Step) for each in seen) == last
+
+
+def test_raising_at_the_diagnosis_stops_before_any_step(models, dark):
+    def on_step(progress):
+        assert not isinstance(progress, Step)
+        if isinstance(progress, Diagnosed):
+            raise StopError
+
+    with pytest.raises(StopError):
+        restore(dark, quick(), models, on_step)
+
+
+def test_a_given_sigma_decides_how_much_is_filtered(models):
+    natural = pictures.natural()
+    noisy = photo_of(pictures.noisy(natural, 15))
+    results = {}
+    for sigma in (0.0, 15.0, 60.0):
+        found = restore(noisy, Settings(recipe="noise", noise_sigma=sigma), models)
+        assert found.diagnosis.noise_sigma == sigma
+        results[sigma] = found.photo.pixels
+    changes = [float(np.abs(x - noisy.pixels).mean()) for x in results.values()]
+    assert changes == sorted(changes)
+    assert psnr(results[0.0], noisy.pixels) > 60
+    assert psnr(results[15.0], natural) > psnr(results[60.0], natural)
+
+
+def test_the_users_own_words_are_used(models, dark):
+    words = "a boat on a green lake"
+    seen = progress_of(dark, quick(description=words), models)
+    assert Described(words, "user") in seen
+    results = [restore(dark, quick(description=w, layers=("pilot",)), models) for w in (words, "")]
+    assert results[0].description == words
+    assert not np.array_equal(results[0].photo.pixels, results[1].photo.pixels)
+
+
+def test_without_words_the_tagger_writes_some(models, dark):
+    found = restore(dark, quick(steps=1), models)
+    described = next(e for e in progress_of(dark, quick(steps=1), models) if type(e) is Described)
+    assert described.source == "tagger"
+    assert described.text == found.description
+    assert 0 < len(found.description.split()) <= 20
+
+
+@pytest.mark.parametrize("degrade", [pictures.darkened, pictures.hazed, np.asarray])
+def test_the_paper_recipe_runs_on_every_kind_of_photo(models, degrade):
+    picture = degrade(pictures.natural(32, 32))
+    settings = Settings(recipe="paper", steps=2, recurrences=1, layers=("restored", "pilot"))
+    found = restore(photo_of(picture), settings, models)
+    assert np.isfinite(found.photo.pixels).all()
+    # As published: what was sampled is the result.
+    assert np.array_equal(found.layers[0].photo.pixels, found.layers[1].photo.pixels)
+
+
+def test_the_bundled_model_stays_in_memory(models):
+    assert models.loaded() == ["bundled"]
+    assert Models("cpu").loaded() == []
+
+
+def test_the_photo_itself_is_not_written_to(models, dark):
+    before = dark.pixels.copy()
+    restore(dark, quick(), models)
+    assert np.array_equal(dark.pixels, before)

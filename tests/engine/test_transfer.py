@@ -1,0 +1,184 @@
+"""Tones are carried by a field of colour maps, noise is filtered in groups and tiles."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldrps_engine.metrics import psnr
+from ldrps_engine.noise import noise_spectrum
+from ldrps_engine.transfer import noise_filter
+from ldrps_engine.transfer.collaborative import (
+    Groups,
+    Search,
+    from_opponent,
+    hard_threshold,
+    match,
+    to_opponent,
+    wiener,
+)
+from ldrps_engine.transfer.colour_field import ColourField, Smoothness
+from ldrps_engine.transfer.noise_filter import filter_noise, tiles
+from ldrps_engine.view import View
+from support import pictures
+
+
+def tensor(picture):
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).contiguous()
+
+
+def array(image):
+    return image.permute(1, 2, 0).numpy()
+
+
+def field(source, target):
+    return ColourField.fit(source, target, source.mean(0), torch.ones_like(source[0]), Smoothness())
+
+
+def test_a_field_between_equal_images_is_the_identity(natural):
+    image = tensor(natural)
+    # 50 dB is below the rounding of 8 bits.
+    assert psnr(array(field(image, image).apply(image, image.mean(0))), natural) > 50
+
+
+def test_a_field_recovers_an_affine_map_of_colours(natural):
+    source = tensor(natural)
+    matrix = torch.tensor([[1.5, 0.1, -0.1], [0.0, 1.2, 0.1], [0.1, -0.2, 0.9]])
+    offset = torch.tensor([0.05, -0.1, 0.02])
+    target = torch.einsum("kc,chw->khw", matrix, source) + offset[:, None, None]
+    found = field(source, target).apply(source, source.mean(0))
+    assert psnr(array(found), array(target)) > 50
+
+
+def test_a_field_follows_a_gradual_change_over_the_photo(natural):
+    source = tensor(natural)
+    target = source * torch.linspace(0.5, 1.5, source.shape[-1])
+    found = field(source, target).apply(source, source.mean(0))
+    # One map for the whole photo would leave 20 dB.
+    assert psnr(array(found), array(target)) > 32
+
+
+def test_a_field_fitted_on_a_small_image_serves_the_large_one(natural):
+    source = tensor(natural)
+    small = torch.nn.functional.avg_pool2d(source, 2)
+    fitted = field(small, small * 0.5 + 0.1)
+    found = fitted.apply(source, source.mean(0))
+    assert psnr(array(found), array(source * 0.5 + 0.1)) > 45
+
+
+def test_a_field_does_not_learn_the_noise_of_its_target(natural):
+    source = tensor(natural)
+    noise = torch.randn(source.shape, generator=torch.manual_seed(0)) * 0.1
+    found = field(source, source + noise).apply(source, source.mean(0))
+    # The noise itself is at 20 dB; a thousand maps of twelve numbers average most of it out.
+    assert psnr(array(found), natural) > 27
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_field_of_flat_images_is_finite(value):
+    flat = torch.full((3, 16, 40), value)
+    assert torch.isfinite(field(flat, flat).apply(flat, flat.mean(0))).all()
+
+
+def test_opponent_colours_go_back(natural):
+    image = tensor(natural)
+    assert torch.allclose(from_opponent(to_opponent(image)), image, atol=1e-6)
+    assert to_opponent(tensor(pictures.grey(natural)))[1:].abs().max() < 1e-6
+
+
+def test_every_group_starts_with_its_reference_and_holds_the_most_similar():
+    picture = torch.zeros(32, 64)
+    picture[:, 32:] = 1.0
+    indices, reference = match(picture[None], Search(stride=4, radius=6))
+    assert torch.equal(indices[:, 0], reference)
+    left = indices[reference % 64 < 18] % 64
+    # Equal patches all around: none of a group's lies over the edge.
+    assert left.max() <= 24
+
+
+def test_groups_give_the_picture_back_when_nothing_is_shrunk(natural):
+    image = to_opponent(tensor(natural[:24, :40]))
+    groups = Groups(image, Search())
+    kept = hard_threshold(image, torch.zeros(3, 64), groups)
+    assert torch.allclose(kept, image, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (9, 40)])
+def test_the_smallest_pictures_can_be_filtered(size):
+    image = torch.rand(3, *size, generator=torch.manual_seed(0))
+    groups = Groups(image, Search())
+    sigmas = torch.full((3, 64), 0.1)
+    assert torch.isfinite(
+        wiener(image, hard_threshold(image, sigmas, groups), sigmas, groups)
+    ).all()
+
+
+def filtered(noisy, sigma, oracle=None):
+    spectrum = np.full((3, 8, 8), sigma / 255, np.float32)
+    view = View.fit(*noisy.shape[:2], 512, 32)
+    oracle = noisy if oracle is None else oracle
+    return filter_noise(noisy, spectrum, oracle, view, lambda *_: None)
+
+
+def test_strong_noise_is_filtered(natural):
+    noisy = pictures.noisy(natural, 25)
+    # BM3D's gain on photos at this sigma is 8 to 9 dB; small pictures have fewer twins.
+    assert psnr(filtered(noisy, 25), natural) > psnr(noisy, natural) + 5
+
+
+def test_a_better_oracle_gives_a_better_result(natural):
+    noisy = pictures.noisy(natural, 25)
+    assert psnr(filtered(noisy, 25, natural), natural) > psnr(filtered(noisy, 25), natural)
+
+
+def test_a_clean_photo_is_left_alone(natural):
+    assert psnr(filtered(natural, 0.0), natural) > 50
+    assert psnr(filtered(natural, 0.5), natural) > 45
+
+
+def test_a_measured_spectrum_filters_about_as_well_as_the_true_one(natural):
+    noisy = pictures.noisy(natural, 25)
+    view = View.fit(*noisy.shape[:2], 512, 32)
+    blind = filter_noise(noisy, noise_spectrum(noisy), noisy, view, lambda *_: None)
+    assert psnr(blind, natural) > psnr(filtered(noisy, 25), natural) - 1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (448, 449), (1000, 700), (17, 2000)])
+def test_tiles_keep_every_pixel_once_and_lie_inside(size):
+    counts = np.zeros(size, int)
+    for tile in tiles(*size):
+        counts[tile.inner] += 1
+        for inner, outer, length in zip(tile.inner, tile.outer, size, strict=True):
+            assert 0 <= outer.start <= inner.start < inner.stop <= outer.stop <= length
+    assert np.all(counts == 1)
+
+
+def test_tiles_do_not_show(natural, monkeypatch):
+    noisy = pictures.noisy(natural, 10)
+    whole = filtered(noisy, 10)
+    monkeypatch.setattr(noise_filter, "_TILE", 64)
+    assert len(tiles(*noisy.shape[:2])) == 4
+    # Groups near a border differ a little; what is left of the noise is at 35 dB or so.
+    assert psnr(filtered(noisy, 10), whole) > 50
+
+
+def test_every_tile_is_reported_with_their_number(natural, monkeypatch):
+    monkeypatch.setattr(noise_filter, "_TILE", 64)
+    seen = []
+    view = View.fit(*natural.shape[:2], 512, 32)
+    spectrum = np.full((3, 8, 8), 0.02, np.float32)
+    filter_noise(natural, spectrum, natural, view, lambda *each: seen.append(each))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_above_the_views_detail_the_oracle_has_no_say(natural):
+    view = View.fit(*natural.shape[:2], 32, 32)
+    merged = noise_filter._merged(natural, np.full_like(natural, 0.5), view.scale)
+    detail, kept = (x - blurred(x) for x in (natural, merged))
+    # A share taken of everything would leave its square, a sixteenth, and more of the rest.
+    assert np.var(kept - detail) < 0.03 * np.var(detail)
+    assert np.var(blurred(merged)) < 0.7 * np.var(blurred(natural))
+
+
+def blurred(picture):
+    pooled = torch.nn.functional.avg_pool2d(tensor(picture)[None], 2)
+    return array(torch.nn.functional.interpolate(pooled, size=picture.shape[:2], mode="bicubic")[0])
