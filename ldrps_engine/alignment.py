@@ -19,14 +19,17 @@ _PAPER_SAMPLES = 3 * 512 * 512
 class Aligner:
     """F-PAM `f`, discriminator `d`, and their optimisers, for one photo `y` (1, 3, H, W)."""
 
-    def __init__(self, photo: Tensor, guess: Degradation, how: Alignment) -> None:
+    def __init__(self, photo: Tensor, guess: Degradation, how: Alignment, seed: int = 0) -> None:
         self._photo = photo
         self._how = how
         self._small = _shrink(photo, how.side)
         width = 64 if how.side == 0 else 16
-        self.discriminator = Discriminator(width).to(photo.device)
         self.fpam: ConvolutionalFpam | PhysicalFpam
-        self.fpam = (PhysicalFpam(guess) if how.physical else ConvolutionalFpam()).to(photo.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.discriminator = Discriminator(width).to(photo.device)
+            self.fpam = PhysicalFpam(guess) if how.physical else ConvolutionalFpam()
+        self.fpam.to(photo.device)
         field = [p for n, p in self.fpam.named_parameters() if n.endswith("_change")]
         rest = [p for n, p in self.fpam.named_parameters() if not n.endswith("_change")]
         self._adam = torch.optim.Adam(

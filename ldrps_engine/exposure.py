@@ -28,7 +28,10 @@ def shape_of_light(light: Array) -> tuple[float, Array]:
     """Log mean luminance of (H, W, 3) linear light, and features that do not depend on it."""
     size = max(1, min(light.shape[:2]) // _BLOCKS)
     height, width = light.shape[0] // size * size, light.shape[1] // size * size
-    blocks = light[:height, :width].reshape(height // size, size, width // size, size, 3)
+    # Floats may lie below black, which has no logarithm.
+    blocks = np.maximum(light[:height, :width], 0).reshape(
+        height // size, size, width // size, size, 3
+    )
     means = blocks.mean((1, 3))
     grey = luminance(means)
     level = float(grey.mean()) + 1e-6

@@ -100,7 +100,7 @@ def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
     filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
     transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
     entered = case.view.enter(case.rgb)
-    aligner = Aligner(entered, case.guess, case.plan.alignment)
+    aligner = Aligner(entered, case.guess, case.plan.alignment, case.settings.seed)
     sampler = _sampler(case, aligner)
 
     def on_estimate(stage: str, index: int, count: int, image: Tensor) -> None:
