@@ -7,7 +7,7 @@ RECIPE ?= auto
 OUT ?= restored
 BIN := .venv/bin
 
-.PHONY: restore test setup setup-dev stubs clean
+.PHONY: restore test setup setup-dev stubs pictures clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -29,6 +29,14 @@ setup-dev:
 # After a change of proto/ldrps/v1/restoration.proto.
 stubs: setup-dev
 	$(BIN)/python proto/generate.py
+
+# The before/after pictures of the README.
+pictures: setup
+	@mkdir -p restored
+	@for name in low-light haze noise grey; do \
+		$(BIN)/ldrps restore examples/$$name.jpg -o restored/ \
+			--before-after docs/images/$$name.jpg --force || exit; \
+	done
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored

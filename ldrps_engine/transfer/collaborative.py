@@ -46,10 +46,9 @@ def from_opponent(opponent: Tensor) -> Tensor:
 def match(guide: Tensor, search: Search) -> tuple[Tensor, Tensor]:
     """Find each reference patch's GROUP most similar patches.
 
-    `guide` is (H, W), or (C, H, W) whose channels all count. Returns flat indices of top left
+    `guide` is (C, H, W); all channels count. Returns flat indices of top left
     corners, (R, GROUP) with the reference first, and the references' own (R,).
     """
-    guide = guide[None] if guide.ndim == 2 else guide
     height, width = guide.shape[-2:]
     rows, columns = height - PATCH + 1, width - PATCH + 1
     top = _grid(rows, search.stride)

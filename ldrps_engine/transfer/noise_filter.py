@@ -79,13 +79,13 @@ def filter_noise(
 
 def _filter_tile(rgb: Array, sigmas: torch.Tensor, pilot: Array, view: View) -> Array:
     noisy = to_opponent(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1))
-    groups = Groups(noisy[0], Search())
+    groups = Groups(noisy, Search())
     basic = hard_threshold(noisy, sigmas, groups)
     basic_rgb = from_opponent(basic).permute(1, 2, 0).numpy()
     oracle = to_opponent(
         torch.from_numpy(_merged(basic_rgb, pilot, view.scale)).permute(2, 0, 1).contiguous()
     )
-    final = wiener(noisy, oracle, sigmas, Groups(oracle[0], Search()))
+    final = wiener(noisy, oracle, sigmas, Groups(oracle, Search()))
     return from_opponent(final).permute(1, 2, 0).numpy()
 
 
