@@ -31,8 +31,9 @@ def photo_of(picture, dtype=np.uint8):
 
 
 def quick(**changes):
-    """Few steps: what is tested does not depend on their number."""
-    return Settings(**{"recipe": "low-light", "steps": 2, "recurrences": 0} | changes)
+    """Few steps, no filtering of noise: what is tested does not depend on them."""
+    plain = {"recipe": "low-light", "steps": 2, "recurrences": 0, "noise_sigma": 0.0}
+    return Settings(**plain | changes)
 
 
 def test_a_dark_photo_becomes_brighter_and_comes_nearer_to_the_truth(models, small, dark):
@@ -119,7 +120,7 @@ def test_odd_sizes_come_back_at_their_size(models, size, recipe):
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_flat_photos_come_back_finite(models, recipe, value):
     flat = Photo.from_samples(np.full((16, 20, 3), value, np.uint8))
-    settings = Settings(recipe=recipe, steps=1, recurrences=0)
+    settings = quick(recipe=recipe, steps=1, noise_sigma=None)
     assert np.isfinite(restore(flat, settings, models).photo.pixels).all()
 
 
@@ -234,7 +235,8 @@ def test_a_given_sigma_decides_how_much_is_filtered(models):
         results[sigma] = found.photo.pixels
     changes = [float(np.abs(x - noisy.pixels).mean()) for x in results.values()]
     assert changes == sorted(changes)
-    assert psnr(results[0.0], noisy.pixels) > 60
+    # No noise to take out, no tone to change: the photo itself.
+    assert np.array_equal(results[0.0], noisy.pixels)
     assert psnr(results[15.0], natural) > psnr(results[60.0], natural)
 
 
@@ -258,7 +260,7 @@ def test_without_words_the_tagger_writes_some(models, dark):
 @pytest.mark.parametrize("degrade", [pictures.darkened, pictures.hazed, np.asarray])
 def test_the_paper_recipe_runs_on_every_kind_of_photo(models, degrade):
     picture = degrade(pictures.natural(32, 32))
-    settings = Settings(recipe="paper", steps=2, recurrences=1, layers=("restored", "pilot"))
+    settings = Settings(recipe="paper", steps=2, layers=("restored", "pilot"))
     found = restore(photo_of(picture), settings, models)
     assert np.isfinite(found.photo.pixels).all()
     # As published: what was sampled is the result.
