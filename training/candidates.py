@@ -18,8 +18,8 @@ from training.autoencoder import fit
 from training.config import Config, TrainingError
 from training.photos import PhotoPack
 
-_CROP = 128
-_BATCH = 4
+_CROP = 64
+_BATCH = 8
 _RATE = 1e-3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -53,7 +54,7 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
     PreTrainedTokenizerFast.from_pretrained(work / "tokenizer").save_pretrained(part / "tokenizer")
     scheduler(config).save_pretrained(part / "scheduler")
     (part / "model_index.json").write_text(json.dumps(_INDEX, indent=2) + "\n")
-    _record(part, run.progress)
+    _record(part, run.progress, Counter(photo.source for photo in run.pack.photos))
     shutil.rmtree(out, ignore_errors=True)
     part.replace(out)
 
@@ -72,11 +73,15 @@ def scheduler(config: Config) -> DDIMScheduler:
     )
 
 
-def _record(folder: Path, progress: dict[str, float]) -> None:
-    """`weights.json`: how long it was trained, and the sha256 of every weight file."""
+def _record(folder: Path, progress: dict[str, float], photos: dict[str, int]) -> None:
+    """`weights.json`: how long it was trained and on what, and the sha256 of every weight file."""
     hashes = {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*.safetensors"))
     }
-    record = {"training": {k: round(v) for k, v in progress.items()}, "sha256": hashes}
+    record = {
+        "training": {k: round(v) for k, v in progress.items()},
+        "photos": dict(photos),
+        "sha256": hashes,
+    }
     (folder / "weights.json").write_text(json.dumps(record, indent=2) + "\n")
