@@ -1,0 +1,131 @@
+"""A training run of toy size: a dozen small pictures, a network of a few thousand weights."""
+
+import csv
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from support import pictures
+from training.autoencoder import fit_autoencoder
+from training.config import load_config
+from training.photos import pack
+
+COLUMNS = ("file", "source", "licence", "size", "text")
+TOML = """
+[data]
+tiers = ["permissive"]
+source_weight = { "some" = 2.0 }
+min_side = 64
+holdout_every = 4
+
+[autoencoder]
+patch_size = 4
+latent_channels = 16
+samples = 16
+
+[model]
+block_channels = [16, 32]
+layers_per_block = 1
+attention_head_dim = 16
+text_width = 32
+text_layers = 1
+text_tokens = 12
+vocabulary = 160
+
+[schedule]
+steps = 100
+noise_shift = 2.0
+
+[train]
+crop_sizes = [32]
+pixels_per_batch = 4096
+learning_rate = 1e-3
+warmup = 2
+weight_decay = 0.01
+ema_decay = 0.9
+drop_text = 0.1
+low_noise_share = 0.5
+save_minutes = 60
+sample_minutes = 60
+seed = 7
+"""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """On a shared machine, two threads that wait for each other are slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Writes the toy configuration with one line replaced."""
+
+    def write(old="", new=""):
+        assert old in TOML
+        path = tmp_path / "config.toml"
+        path.write_text(TOML.replace(old, new) if old else TOML)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory):
+    """The toy configuration."""
+    path = tmp_path_factory.mktemp("config") / "config.toml"
+    path.write_text(TOML)
+    return load_config(path)
+
+
+def _write_manifest(folder, rows):
+    with (folder / "manifest.tsv").open("w", newline="") as sink:
+        writer = csv.writer(sink, delimiter="\t")
+        writer.writerow(COLUMNS)
+        writer.writerows((name, "some", "CC0", "1", text) for name, text in rows)
+
+
+@pytest.fixture(scope="session")
+def write_manifest():
+    """Writes a folder's `manifest.tsv` of (file, text)."""
+    return _write_manifest
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of twelve good pictures with a manifest."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "permissive").mkdir()
+    rows = []
+    for seed in range(12):
+        name = f"permissive/{seed}.png"
+        picture = pictures.samples(pictures.natural(80, 96, seed), np.uint8)
+        Image.fromarray(picture).save(folder / name)
+        rows.append((name, f"Hills number {seed} | a disc"))
+    _write_manifest(folder, rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory, photos, config):
+    """A work folder with a pack and an autoencoder, to be copied and not written to."""
+    work = tmp_path_factory.mktemp("packed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pack([photos], work, config)
+    fit_autoencoder(work, config)
+    return work
+
+
+@pytest.fixture
+def work(packed, tmp_path):
+    """A work folder of one's own."""
+    return Path(shutil.copytree(packed, tmp_path / "work"))

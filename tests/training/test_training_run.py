@@ -1,0 +1,283 @@
+"""A run of a few steps: it can be stopped, resumed, killed while saving, and exported."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ldrps_engine.prior.diffusion import DiffusionPrior
+from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from training import state, train
+from training.config import TrainingError
+from training.export import export
+from training.model import noise_levels
+from training.photos import PhotoPack
+from training.state import load_state, read_progress, save_state
+from training.train import Loader, Run
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@pytest.fixture(scope="module")
+def variance(packed, config):
+    """What a run measures at its start: half a second each time, so that here it is done once."""
+    vae = PatchAutoencoder.from_pretrained(packed / "vae", local_files_only=True)
+    return train.channel_variance(vae, PhotoPack(packed, config), config)
+
+
+@pytest.fixture(autouse=True)
+def _measured_once(variance, monkeypatch):
+    monkeypatch.setattr(train, "channel_variance", lambda *_: variance.clone())
+
+
+@pytest.fixture(scope="module")
+def trained(packed, config, variance, tmp_path_factory):
+    """A work folder after three steps, to be copied and not written to."""
+    folder = shutil.copytree(packed, tmp_path_factory.mktemp("trained") / "work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "channel_variance", lambda *_: variance.clone())
+        stepped(folder, config)
+    return folder
+
+
+def stepped(work, config, count=3):
+    """A run that took some steps and was saved."""
+    run = Run(work, config)
+    loader = Loader(run.pack, config, run.tokenizer, 0)
+    losses = [run.step(loader.next()) for _ in range(count)]
+    assert all(0 < loss < 100 for loss in losses)
+    run.save()
+    return run
+
+
+def test_the_fitted_autoencoder_is_orthonormal_and_keeps_the_photos(packed, config):
+    vae = PatchAutoencoder.from_pretrained(packed / "vae", local_files_only=True)
+    for matrix in (vae.basis, vae.boundary):
+        assert torch.allclose(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-5)
+    run = Run(packed, config)
+    images = Loader(run.pack, config, run.tokenizer, 0).next().images
+    back = vae.decode(vae.encode(images).latents).sample
+    # A third of the components keep nearly all of a photo's energy: that is what they are for.
+    assert (back - images).square().mean() < 0.01 * images.square().mean()
+
+
+def test_the_spread_of_latents_is_measured_on_the_photos(variance):
+    # Components come by size, the largest holding the light of a patch.
+    assert variance.shape == (16,)
+    assert variance[0] > 1
+    assert variance[0] > 20 * variance[8]
+
+
+def test_the_schedule_falls_to_zero_signal(config):
+    alphas = noise_levels(config.schedule)
+    assert len(alphas) == config.schedule.steps
+    assert alphas[-1] == 0
+    assert torch.all(alphas.diff() < 0)
+    assert 0.99 < alphas[0] < 1
+
+
+def test_a_run_goes_on_where_it_was_saved(work, config):
+    before = stepped(work, config)
+    after = Run(work, config)
+    assert after.progress["step"] == 3
+    assert after.progress["samples"] == before.progress["samples"] == 12
+    for name, value in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], value)
+    for name, value in before.ema.items():
+        assert torch.equal(after.ema[name], value)
+    moments = [run.optimiser.state_dict()["state"] for run in (before, after)]
+    assert len(moments[0]) == len(moments[1]) > 0
+    for key, one in moments[0].items():
+        for name, value in one.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(moments[1][key][name]))
+
+
+def test_a_resumed_run_takes_the_same_step_as_one_that_went_on(work, config):
+    before = stepped(work, config)
+    after = Run(work, config)
+    batch = Loader(before.pack, config, before.tokenizer, 9).next()
+    losses = []
+    for run in (before, after):
+        torch.manual_seed(1)
+        losses.append(run.step(batch))
+    assert losses[0] == losses[1]
+    for one, other in zip(before.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_training_by_the_clock_saves_at_its_end(work, config):
+    Run(work, config).train(minutes=0.01)
+    progress = read_progress(work, config)
+    assert progress["step"] >= 1
+    assert progress["seconds"] > 0
+    lines = (work / "curve.tsv").read_text().splitlines()
+    assert len(lines) == 2
+    assert lines[1].split("\t")[0] == str(progress["step"])
+
+
+def test_steps_lower_the_loss(work, config):
+    run = Run(work, config)
+    batch = Loader(run.pack, config, run.tokenizer, 0).next()
+    losses = []
+    for _ in range(20):
+        torch.manual_seed(0)
+        losses.append(run.step(batch))
+    # The same batch, noise and timesteps again and again: it has to learn that by heart.
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_average_follows_the_weights(work, config):
+    run = stepped(work, config, 2)
+    moved = [
+        name
+        for name, value in run.model.named_parameters()
+        if not torch.equal(run.ema[name], value.detach())
+    ]
+    assert len(moved) > 0.5 * len(run.ema)
+
+
+def test_a_fresh_folder_has_no_progress(work, config):
+    assert read_progress(work, config) is None
+    assert Run(work, config).progress["step"] == 0
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_what_differs(trained, config):
+    other = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, text_layers=2),
+        schedule=dataclasses.replace(config.schedule, noise_shift=4.0),
+    )
+    with pytest.raises(TrainingError) as caught:
+        Run(trained, other)
+    assert "another model.text_layers, schedule.noise_shift;" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_another_pace_is_taken(trained, config):
+    slower = dataclasses.replace(
+        config, train=dataclasses.replace(config.train, learning_rate=1e-5)
+    )
+    assert Run(trained, slower).progress["step"] == 3
+
+
+@pytest.fixture
+def saved(tmp_path, config):
+    """A saved state of one small layer, and what it needs to be saved again."""
+    model = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    optimiser.step()
+    ema = {name: value.detach().clone() + 1 for name, value in model.named_parameters()}
+    save_state(tmp_path, config, model, ema, optimiser, {"step": 1})
+    return model, ema, optimiser
+
+
+def test_a_state_comes_back_as_it_was(saved, tmp_path, config):
+    model, ema, optimiser = saved
+    other = torch.nn.Linear(3, 2)
+    averages = {name: torch.zeros_like(value) for name, value in ema.items()}
+    again = torch.optim.AdamW(other.parameters())
+    load_state(tmp_path, other, averages, again)
+    assert read_progress(tmp_path, config) == {"step": 1}
+    assert torch.equal(other.weight, model.weight)
+    assert torch.equal(averages["bias"], ema["bias"])
+    for key in ("exp_avg", "exp_avg_sq", "step"):
+        assert torch.equal(again.state[other.weight][key], optimiser.state[model.weight][key])
+    assert [path.name for path in tmp_path.glob("*.safetensors*")] == [CHECKPOINT]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("I/O")])
+def test_a_full_disk_leaves_the_last_checkpoint_whole(saved, tmp_path, config, monkeypatch, error):
+    def fails(_tensors, path, _meta):
+        path.write_bytes(b"half a file")
+        raise error
+
+    monkeypatch.setattr(state, "save_file", fails)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(TrainingError, match="the last checkpoint stands"):
+        save_state(tmp_path, config, *saved, {"step": 2})
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "safetensors" in path.name] == [CHECKPOINT]
+
+
+def test_a_kill_in_mid_save_leaves_the_last_checkpoint_whole(saved, tmp_path, config, monkeypatch):
+    def killed(_tensors, path, _meta):
+        path.write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save_state(tmp_path, config, *saved, {"step": 2})
+    assert read_progress(tmp_path, config) == {"step": 1}
+    # What was left behind is in nobody's way.
+    save_state(tmp_path, config, *saved, {"step": 3})
+    assert read_progress(tmp_path, config) == {"step": 3}
+    assert [path.name for path in tmp_path.iterdir() if "safetensors" in path.name] == [CHECKPOINT]
+
+
+def test_exporting_without_a_checkpoint_is_refused(work, tmp_path, config):
+    with pytest.raises(TrainingError, match="holds no checkpoint"):
+        export(work, tmp_path / "out", config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_exported_loads_as_any_model_does(trained, tmp_path, config):
+    run = Run(trained, config)
+    export(trained, tmp_path / "out", config)
+    prior = DiffusionPrior(tmp_path / "out", "toy", "cpu")
+    assert prior.alphas[-1] == 0
+    assert torch.allclose(prior.alphas, run.alphas, atol=1e-5)
+    assert torch.allclose(prior.spread.flatten(), run.variance.sqrt(), atol=1e-3)
+    assert prior.multiple == 8
+    latents = prior.encode(torch.rand(1, 3, 32, 32, generator=torch.manual_seed(0)))
+    text = prior.embed("hills")
+    assert torch.isfinite(prior.denoise(latents, 50, text, prior.embed(""), 2.0)).all()
+    record = json.loads((tmp_path / "out" / "weights.json").read_text())
+    assert record["training"]["step"] == 3
+    assert len(record["sha256"]) == 3
+    assert {p.suffix for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
+        ".json",
+        ".safetensors",
+    }
+
+
+def test_what_is_exported_are_the_averages(trained, tmp_path, config):
+    run = Run(trained, config)
+    export(trained, tmp_path / "out", config)
+    name = "unet/diffusion_pytorch_model.safetensors"
+    weights = load_file(tmp_path / "out" / name)
+    inside = "mid_block.resnets.0.conv1.weight"
+    assert torch.equal(weights[inside], run.ema[f"unet.{inside}"].half())
+
+
+def test_exporting_again_replaces_the_folder_and_leaves_no_part(trained, tmp_path, config):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("")
+    export(trained, tmp_path / "out", config)
+    assert not (tmp_path / "out" / "old").exists()
+    assert not (tmp_path / "out.part").exists()
+
+
+def test_the_untrained_model_differs_from_the_trained_one(trained, tmp_path, config):
+    export(trained, tmp_path / "trained", config)
+    export(trained, tmp_path / "untrained", config, untrained=True)
+    name = "unet/diffusion_pytorch_model.safetensors"
+    trained, untrained = (load_file(tmp_path / kind / name) for kind in ("trained", "untrained"))
+    assert trained.keys() == untrained.keys()
+    assert any(not torch.equal(trained[key], untrained[key]) for key in trained)
+
+
+def test_the_folded_network_predicts_what_the_trained_one_does(trained, config):
+    run = Run(trained, config)
+    noisy = torch.randn(2, 16, 8, 8, generator=torch.manual_seed(0))
+    times, tokens = torch.tensor([10, 90]), torch.tensor([[2, 5, 3] + [0] * 9] * 2)
+    with torch.no_grad():
+        expected = run.model(noisy, times, tokens)
+        hidden = run.model.text_encoder(input_ids=tokens).last_hidden_state
+        found = run.model.folded_unet()(noisy, times, encoder_hidden_states=hidden).sample
+    assert expected.abs().max() > 0.01
+    assert torch.allclose(found, expected, atol=1e-4)
