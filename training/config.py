@@ -95,8 +95,13 @@ _ROOMS = {
 
 
 def load_config(path: Path) -> Config:
-    """Read a TOML file; an unknown or missing key is refused by name."""
-    table = tomllib.loads(path.read_text())
+    """Read a TOML file; an unknown or missing section or key is refused by name."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error
+    if strange := ", ".join(sorted(table.keys() - _ROOMS.keys())):
+        raise TrainingError(f"{path}: the configuration does not know: {strange}")
     rooms = {}
     for name, kind in _ROOMS.items():
         known = {field.name for field in dataclasses.fields(kind)}

@@ -82,5 +82,9 @@ def load_state(
             if f"adam.{key}.{name}" in tensors
         }
         if saved:
-            saved = {k: v if k == "step" else v.to(parameter.device) for k, v in saved.items()}
+            # The fused optimiser walks through memory: moments have to lie as their weights do.
+            saved = {
+                k: v if k == "step" else torch.empty_like(parameter).copy_(v)
+                for k, v in saved.items()
+            }
             optimiser.state[parameter] = saved
