@@ -45,7 +45,7 @@ def test_a_dark_photo_becomes_brighter_and_comes_nearer_to_the_truth(models, sma
 
 
 def test_a_noisy_photo_comes_nearer_to_the_truth(models):
-    natural = pictures.natural()
+    natural = pictures.natural(64, 96)
     noisy = photo_of(pictures.noisy(natural, 25))
     found = restore(noisy, Settings(), models)
     assert found.diagnosis.is_noisy
@@ -226,7 +226,7 @@ def test_raising_at_the_diagnosis_stops_before_any_step(models, dark):
 
 
 def test_a_given_sigma_decides_how_much_is_filtered(models):
-    natural = pictures.natural()
+    natural = pictures.natural(64, 96)
     noisy = photo_of(pictures.noisy(natural, 15))
     results = {}
     for sigma in (0.0, 15.0, 60.0):
