@@ -16,6 +16,8 @@ _DARK_BELOW = 0.30
 _VEIL_FROM = 0.22
 _NOISE_FROM = 3.5
 _SURE = 0.6
+# Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
+_CAST_FROM = 0.65
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,18 @@ class Diagnosis:
         """Whether there is noise that a person would see."""
         return self.noise_sigma > _NOISE_FROM
 
+    @property
+    def needs_work(self) -> bool:
+        """Whether anything is wrong that `auto` mends."""
+        return self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
+
     def words(self) -> str:
         """For people: 'hazy, slightly dark; noise about 8', or 'clean'."""
         found = [
             _grade(self.darkness if self.is_dark else 0.0, "dark"),
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
             _grade(self.veil if self.is_faded else 0.0, "faded"),
-            _grade(self.cast if self.cast > 0.25 else 0.0, "tinted"),
+            _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
             "without colour" if self.grey else "",
         ]
         text = ", ".join(filter(None, found))

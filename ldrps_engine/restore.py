@@ -57,7 +57,7 @@ def restore(
     start = time.monotonic()
     rgb = _as_rgb(photo)
     case = _open(rgb, settings, models, on_step)
-    if case.diagnosis.words() == "clean" and settings.recipe == "auto":
+    if settings.recipe == "auto" and not case.diagnosis.needs_work:
         pilot = restored = rgb
         on_step(Step("transfer", 1, 1))
     else:
