@@ -137,7 +137,9 @@ def _spectrum(case: _Case) -> Array:
 
 def _sampler(case: _Case, aligner: Aligner) -> Sampler:
     prior = case.prior
-    conditions = Conditions(prior.embed(case.text), prior.embed(""), case.amplified)
+    # The published method knows of no noise in the photo itself.
+    noise = 0.0 if case.plan.pilot_only else case.amplified
+    conditions = Conditions(prior.embed(case.text), prior.embed(""), noise)
     generator = torch.Generator().manual_seed(case.settings.seed)
     return Sampler(prior, aligner, conditions, case.plan, generator)
 

@@ -61,7 +61,8 @@ class Sampler:
         clean = self._prior.encode(first)
         done = 0
         for stage, steps in self._passes:
-            noisy = self._noised(clean, steps[0])
+            blank = stage == "sample" and math.isinf(self._plan.start)
+            noisy = self._noised(torch.zeros_like(clean) if blank else clean, steps[0])
             for k, step in enumerate(steps):
                 following = steps[k + 1] if k + 1 < len(steps) else None
                 clean, noisy = self.reverse_step(noisy, step, following)
