@@ -14,7 +14,7 @@ from torch import Tensor
 from ldrps_engine.metrics import psnr
 from ldrps_engine.resampling import resize
 from training.candidates import Candidate, convolutional, patch_transform, taef2
-from training.config import Config
+from training.config import Config, TrainingError
 from training.ladder import Array, unseen_photos
 from training.photos import PhotoPack
 
@@ -41,12 +41,14 @@ class Verdict:
 def compare(work: Path, config: Config, minutes: float, published: list[Path] | None) -> None:
     """Fit or load every candidate, measure all on held-out photos, print the table."""
     pack = PhotoPack(work, config)
+    photos = unseen_photos(pack, _PHOTOS, _CROP)
+    if not photos:
+        raise TrainingError("no photo is held out that was not also trained on; pack more photos")
     candidates = [patch_transform(pack, config, lapped=lapped) for lapped in (False, True)]
     if minutes > 0:
         candidates.append(convolutional(pack, config, minutes))
     if published:
         candidates.append(taef2(*published))
-    photos = unseen_photos(pack, _PHOTOS, _CROP)
     verdicts = [_judge(candidate, photos) for candidate in candidates]
     print(_table(verdicts))
 

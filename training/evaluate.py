@@ -16,7 +16,7 @@ from ldrps_engine.prior.diffusion import DiffusionPrior
 from training.config import Config
 from training.export import export
 from training.ladder import Rung, available_filters, climb, unseen_photos
-from training.neighbours import Neighbour, central_squares, nearest
+from training.neighbours import Neighbour, central_squares, nearest, without_twins
 from training.photos import PhotoPack
 from training.sampling import PROMPTS, Pixels, sample, save_sheet
 
@@ -64,7 +64,7 @@ def ladder_table(rungs: list[Rung]) -> str:
 def _copies(samples: list[Pixels], pack: PhotoPack, out: Path) -> dict[str, Any]:
     """Nearest training photos of the samples, beside those of photos never trained on."""
     near = nearest(samples, pack, pack.training)
-    unseen = nearest(central_squares(pack, pack.heldout), pack, pack.training)
+    unseen = nearest(central_squares(pack, without_twins(pack)), pack, pack.training)
     order = sorted(range(len(samples)), key=lambda k: -near[k].correlation)[:8]
     small = [np.asarray(Image.fromarray(samples[k]).resize((128, 128))) for k in order]
     pairs = small + [_enlarged(near[k]) for k in order]

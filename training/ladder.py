@@ -15,6 +15,8 @@ from ldrps_engine.metrics import psnr
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.resampling import resize
 from ldrps_engine.view import View
+from training.config import TrainingError
+from training.neighbours import without_twins
 from training.photos import PhotoPack
 
 Array = NDArray[np.float32]
@@ -38,11 +40,14 @@ class Rung:
 
 
 def unseen_photos(pack: PhotoPack, count: int, side: int) -> list[Array]:
-    """Central crops of held-out photos, the sources taking turns; the same on every call."""
+    """Central crops of held-out photos, the sources taking turns; the same on every call.
+
+    Collections contain photos twice: held-out ones with a twin among the trained are left out.
+    """
     queues: dict[str, list[int]] = {}
-    for index in pack.heldout:
+    for index in without_twins(pack):
         queues.setdefault(pack.photos[index].source, []).append(index)
-    turns = max(map(len, queues.values()))
+    turns = max(map(len, queues.values()), default=0)
     order = [q[turn] for turn in range(turns) for q in queues.values() if turn < len(q)]
     return [_central_crop(pack, index, side) for index in order[:count]]
 
@@ -59,6 +64,8 @@ def _central_crop(pack: PhotoPack, index: int, side: int) -> Array:
 
 def climb(photos: list[Array], prior: LatentPrior, filters: dict[str, Filter]) -> list[Rung]:
     """Denoise every photo at every level with the prior and with each filter."""
+    if not photos:
+        raise TrainingError("no photo is held out that was not also trained on; pack more photos")
     return [_rung(photos, sigma, prior, filters) for sigma in SIGMAS]
 
 

@@ -15,6 +15,8 @@ Pixels = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 _SIDE = 32
+_TWIN = 0.98
+"""Whole frames that correlate more than this show the same picture."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,20 @@ def nearest(pictures: Sequence[Pixels], pack: PhotoPack, indices: Sequence[int])
             if old is None or scores[k, best] > old.correlation:
                 found[k] = Neighbour(float(scores[k, best]), index, thumbnails[best])
     return [neighbour for neighbour in found if neighbour is not None]
+
+
+def without_twins(pack: PhotoPack) -> list[int]:
+    """Held-out photos of which the training photos contain no copy, rescaled or saved anew."""
+    if not pack.training:
+        return pack.heldout
+    trained = np.stack([_unit(_frame(pack, index)) for index in pack.training])
+    alike = [float((trained @ _unit(_frame(pack, index))).max()) for index in pack.heldout]
+    return [index for index, most in zip(pack.heldout, alike, strict=True) if most < _TWIN]
+
+
+def _frame(pack: PhotoPack, index: int) -> Pixels:
+    image = Image.fromarray(pack.pixels(index))
+    return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=2.0))
 
 
 def central_squares(pack: PhotoPack, indices: Sequence[int]) -> list[Pixels]:
@@ -70,8 +86,8 @@ def _squares(pixels: Pixels) -> Iterator[Pixels]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Places of squares that overlap by about half and touch both ends."""
-    count = 1 if length == side else 1 + -(-2 * (length - side) // side)
+    """Places of squares a quarter of their side apart; both ends and the middle are among them."""
+    count = 1 + 2 * -(-2 * (length - side) // side)
     return [round(k * (length - side) / max(1, count - 1)) for k in range(count)]
 
 
