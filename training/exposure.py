@@ -10,6 +10,7 @@ import numpy as np
 from ldrps_engine.colour import to_linear
 from ldrps_engine.exposure import shape_of_light
 from training.config import Config
+from training.neighbours import without_twins
 from training.photos import PhotoPack
 
 _RIDGE = 3.0
@@ -29,7 +30,7 @@ def fit_exposure(work: Path, out: Path, config: Config) -> None:
     solution = np.linalg.solve(design.T @ design + penalty, design.T @ levels)
     weights = solution[1:] / spread
     bias = float(solution[0] - weights @ mean)
-    unseen, truth = _measure(pack, pack.heldout)
+    unseen, truth = _measure(pack, without_twins(pack))
     unseen = np.clip(unseen, low, high)
     error = float(np.std(unseen @ weights + bias - truth))
     print(f"held-out error of log level {error:.3f}, of a constant {truth.std():.3f}")

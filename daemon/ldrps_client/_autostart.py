@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +43,27 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
     if is_serving(address):
         return
     log = _log_file()
-    began_at = log.stat().st_size if log.exists() else 0
-    process = _start(address, log)
-    if not _wait(address, process, seconds):
-        why = _last_line(log, began_at)
-        raise UnavailableError(
-            f"the daemon did not start ({why}); see {log}, or run 'ldrps serve' to watch it"
-        )
+    with _one_starter(log.with_name("start.lock")):
+        if is_serving(address):
+            return
+        began_at = log.stat().st_size if log.exists() else 0
+        process = _start(address, log)
+        if not _wait(address, process, seconds):
+            why = _last_line(log, began_at)
+            raise UnavailableError(
+                f"the daemon did not start ({why}); see {log}, or run 'ldrps serve' to watch it"
+            )
+
+
+@contextmanager
+def _one_starter(lock: Path) -> Iterator[None]:
+    """Of clients that find no daemon at the same time, one starts it and the others wait.
+
+    Without it a second daemon could still be on its way up when the first one is stopped.
+    """
+    with lock.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _log_file() -> Path:
@@ -61,7 +78,8 @@ def _log_file() -> Path:
 
 
 def _start(address: str, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "ldrps_daemon", "--address", address]
+    # -P: what lies in the folder one happens to be in is not imported.
+    command = [sys.executable, "-P", "-m", "ldrps_daemon", "--address", address]
     try:
         with log.open("ab") as output:
             # In a session of its own: Ctrl-C here is not meant for it, nor is the end of a shell.

@@ -93,7 +93,12 @@ def test_the_command_against_a_real_daemon(daemon, photo, pixels, capsys):
 
 
 def test_ctrl_c_cancels_the_job_and_leaves_nothing(daemon, photo):
-    command = [sys.executable, "-m", "ldrps_client.cli", "restore", str(photo), "--steps", "900"]
+    # A shell that runs the tests in the background has Ctrl-C ignored, also by its children.
+    main_with_ctrl_c = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from ldrps_client.cli import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", main_with_ctrl_c, "restore", str(photo), "--steps", "900"]
     with Client(daemon.address, autostart=False) as client:
         process = subprocess.Popen(
             [*command, "--address", daemon.address], stderr=subprocess.PIPE, text=True
