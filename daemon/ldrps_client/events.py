@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.progress import Described, Loading
 from ldrps_engine.result import Layer
 
 __all__ = [
@@ -33,27 +34,11 @@ class Queued:
 
 
 @dataclass(frozen=True)
-class Loading:
-    """A model is being read; `fraction` runs from 0 to 1."""
-
-    model: str
-    fraction: float
-
-
-@dataclass(frozen=True)
 class Diagnosed:
     """What was found wrong with the photo, as figures and in words."""
 
     diagnosis: Diagnosis
     words: str
-
-
-@dataclass(frozen=True)
-class Described:
-    """The text that conditions the model, and who wrote it: `user` or `tagger`."""
-
-    text: str
-    source: str
 
 
 @dataclass(frozen=True)
