@@ -53,6 +53,7 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
     vae.save_pretrained(part / "vae")
     PreTrainedTokenizerFast.from_pretrained(work / "tokenizer").save_pretrained(part / "tokenizer")
     scheduler(config).save_pretrained(part / "scheduler")
+    _forget_origin(part)
     (part / "model_index.json").write_text(json.dumps(_INDEX, indent=2) + "\n")
     _record(part, run.progress, Counter(photo.source for photo in run.pack.photos))
     shutil.rmtree(out, ignore_errors=True)
@@ -71,6 +72,14 @@ def scheduler(config: Config) -> DDIMScheduler:
         set_alpha_to_one=True,
         timestep_spacing="trailing",
     )
+
+
+def _forget_origin(folder: Path) -> None:
+    """Take out the paths on the training machine that libraries write into configs."""
+    for path in folder.rglob("*config.json"):
+        config = json.loads(path.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _record(folder: Path, progress: dict[str, float], photos: dict[str, int]) -> None:
