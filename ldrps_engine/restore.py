@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ def restore(
         pilot, restored = _work(case, on_step)
     layers = {"restored": restored, "pilot": pilot}
     return Restoration(
-        layers=tuple(Layer(n, _as_photo(layers[n], photo, settings)) for n in settings.layers),
+        layers=tuple(Layer(n, _as_photo(layers[n], photo)) for n in settings.layers),
         diagnosis=case.diagnosis,
         description=case.text,
         seconds=time.monotonic() - start,
@@ -100,7 +100,8 @@ def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
     filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
     transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
     entered = case.view.enter(case.rgb)
-    aligner = Aligner(entered, case.guess, case.plan.alignment, case.settings.seed)
+    guess = _in_view(case.guess, case.view)
+    aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     sampler = _sampler(case, aligner)
 
     def on_estimate(stage: str, index: int, count: int, image: Tensor) -> None:
@@ -112,7 +113,7 @@ def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
     large = resize(pilot, case.rgb.shape[:2])
     if case.plan.pilot_only:
         on_step(Step("transfer", sampler.count + 1, sampler.count + 1))
-        return large, large
+        return large, _blend(case, large)
 
     def on_tile(index: int, count: int) -> None:
         on_step(Step("transfer", sampler.count + index, sampler.count + count))
@@ -157,7 +158,18 @@ def _toned(case: _Case, rgb: Array, pilot: Array) -> Array:
         weight = torch.ones_like(source[0])
         field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
         rgb = field.apply(full, full.mean(0)).permute(1, 2, 0).numpy()
+    return _blend(case, rgb)
+
+
+def _blend(case: _Case, rgb: Array) -> Array:
+    """As far from the photo towards the restored one as the strength says."""
     return np.asarray(case.rgb + case.settings.strength * (rgb - case.rgb), dtype=np.float32)
+
+
+def _in_view(guess: Degradation, view: View) -> Degradation:
+    """The same field over the view and its padding, which it must not be stretched over."""
+    gain, veil = (view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.veil))
+    return replace(guess, gain=gain, veil=veil)
 
 
 def _channels(values: Array) -> Tensor:
@@ -168,7 +180,7 @@ def _as_rgb(photo: Photo) -> Array:
     return photo.pixels if not photo.is_grey else photo.pixels.repeat(3, axis=2)
 
 
-def _as_photo(rgb: Array, photo: Photo, settings: Settings) -> Photo:
+def _as_photo(rgb: Array, photo: Photo) -> Photo:
     """Back to the channels the photo came with."""
     if photo.is_grey:
         return photo.with_pixels(rgb.mean(2, keepdims=True, dtype=np.float32))

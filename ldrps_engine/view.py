@@ -42,11 +42,14 @@ class View:
 
     def enter(self, rgb: Array) -> Tensor:
         """(H, W, 3) of the photo to (1, 3, h, w) of the view."""
-        small = resize(rgb, self.scaled)
+        padded = self.pad(resize(rgb, self.scaled))
+        return torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+
+    def pad(self, scaled: Array) -> Array:
+        """(h, w, C) at the view's scale, mirrored to the prior's grid."""
         grow = [(0, self.padded[k] - self.scaled[k]) for k in (0, 1)]
         # A side shorter than the padding cannot be mirrored in one go; symmetric repeats.
-        padded = np.pad(small, (*grow, (0, 0)), mode="symmetric")
-        return torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+        return np.pad(scaled, (*grow, (0, 0)), mode="symmetric")
 
     def leave(self, image: Tensor) -> Array:
         """(1, 3, h, w) of the view to (h', w', 3) without the padding, at the view's scale."""
