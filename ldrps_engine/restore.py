@@ -163,7 +163,9 @@ def _toned(case: _Case, rgb: Array, pilot: Array) -> Array:
 
 def _blend(case: _Case, rgb: Array) -> Array:
     """As far from the photo towards the restored one as the strength says."""
-    return np.asarray(case.rgb + case.settings.strength * (rgb - case.rgb), dtype=np.float32)
+    share = case.settings.strength
+    # Written so that 0 and 1 give either one exactly.
+    return np.asarray((1 - share) * case.rgb + share * rgb, dtype=np.float32)
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:
