@@ -132,7 +132,7 @@ class Dispatcher:
             del self._placed[job.id]
         if end.HasField("cancelled"):
             return self._end_cancelled(job)
-        stored = StoredLayers(job.folder.result, tuple(tell.headers))
+        stored = StoredLayers(job.folder.result, tuple(tell.headers)) if tell.headers else None
         job.end(end, stored if end.HasField("done") else None)
         log.info("job=%s ended kind=%s reason=%s", job.id, end.WhichOneof("kind"), job.reason)
 

@@ -19,6 +19,10 @@ PREVIEW_SECONDS = 0.5
 PREVIEW_SIDE = 512
 
 
+class Looked(Exception):
+    """All that a job which only looks wants to know has been told."""
+
+
 class Reporter:
     """Called by the engine at every step. `open`, `cancel` and `want_previews` come from the
     thread that reads commands; plain attributes suffice, since each is written by one thread.
@@ -26,6 +30,8 @@ class Reporter:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self.look_only = False
+        """Whether to raise Looked behind the description."""
         self._job = ""
         self._cancelled = threading.Event()
         self._previews = False
@@ -60,6 +66,8 @@ class Reporter:
         wire.send_event(self._pipe, self._event(progress))
         if isinstance(progress, Step):
             self._preview(progress)
+        elif self.look_only and isinstance(progress, Described):
+            raise Looked
 
     def _event(self, progress: Progress) -> pb.Event:
         match progress:

@@ -15,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -24,9 +25,10 @@ from ldrps_client._wire import settings_from_proto
 from ldrps_daemon import pipe as wire
 from ldrps_daemon.pipe import Order
 from ldrps_daemon.reading import read_photo
-from ldrps_daemon.reporter import Reporter
+from ldrps_daemon.reporter import Looked, Reporter
 from ldrps_daemon.spool import write_layers
 from ldrps_engine.errors import CancelledError, LdrpsError
+from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
 _PR_SET_PDEATHSIG = 1
@@ -102,10 +104,15 @@ class Worker:
         photo = read_photo(order, header)
         if self._models is None:
             self._models = engine.Models(self._device)
-        restoration = engine.restore(photo, settings, self._models, self._reporter)
+        self._reporter.look_only = header.look_only
+        started = time.monotonic()
+        try:
+            restoration = engine.restore(photo, settings, self._models, self._reporter)
+        except Looked:
+            return _done(settings, time.monotonic() - started)
         for layer in write_layers(order.folder.result, restoration.layers):
             wire.send_event(self._pipe, pb.Event(layer_header=layer))
-        return pb.Done(seconds=restoration.seconds, model=settings.model, seed=settings.seed)
+        return _done(settings, restoration.seconds)
 
     def _end(self, event: pb.Event, trusted: bool) -> bool:
         state = pb.WORKER_STATE_IDLE if trusted else pb.WORKER_STATE_ASLEEP
@@ -115,6 +122,10 @@ class Worker:
 
     def _loaded(self) -> list[str]:
         return list(self._models.loaded()) if self._models else []
+
+
+def _done(settings: Settings, seconds: float) -> pb.Done:
+    return pb.Done(seconds=seconds, model=settings.model, seed=settings.seed)
 
 
 def _sentence(error: Exception) -> str:

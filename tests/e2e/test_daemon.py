@@ -453,3 +453,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def test_a_job_that_only_looks_ends_with_the_description(daemon):
+    looked = kinds(daemon.watch(daemon.submit(look_only=True, settings=LONG).job_id))
+    assert looked[-3:] == ["diagnosis", "description", "done"]
+    assert not {"step", "layer_header"} & set(looked)
+    assert daemon.restores(), "the next job must not stop there too"
