@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ldrps_client.files import LoadedFile, encode
+from ldrps_client.files import LoadedFile, Metadata, encode
 from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
@@ -39,10 +41,25 @@ class Result:
         """The first layer: the restored photo unless others were asked for."""
         return self.layers[0].photo
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the photo, with the metadata and compression of the file it came from.
+    def save(
+        self, path: str | os.PathLike[str], *, layer: str | None = None, force: bool = False
+    ) -> None:
+        """Write a layer, by default the first, with all that belongs to the file it came from.
 
-        The name's ending chooses the kind of file. OutputError if a file is there already
-        and `force` is not given.
+        Its XMP says how it was made, see `ldrps_client.provenance`. The name's ending chooses
+        the kind of file. OutputError if a file is there already and `force` is not given.
         """
-        encode(path, self.photo, like=self.source, force=force)
+        from ldrps_client.provenance import mark_for, marked
+
+        chosen = self._layer(layer or self.layers[0].name)
+        metadata = self.source.metadata if self.source else Metadata()
+        mark = mark_for(self, chosen.name, Path(path))
+        metadata = replace(metadata, xmp=marked(metadata.xmp, mark))
+        encode(path, chosen.photo, like=self.source, metadata=metadata, force=force)
+
+    def _layer(self, name: str) -> Layer:
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = ", ".join(layer.name for layer in self.layers)
+        raise SettingsError(f"layer '{name}' is not in this result; it has {names}")

@@ -12,7 +12,7 @@ from ldrps_client.cli._output import duration, error_record, print_json, say
 from ldrps_client.cli._progress import progress_for
 from ldrps_client.cli._targets import Targets, check_apart, make_folders, targets_for
 from ldrps_client.client import Choices, Client
-from ldrps_client.files import decode, encode, write_comparison
+from ldrps_client.files import decode, write_comparison
 from ldrps_engine.errors import LdrpsError, UnavailableError
 from ldrps_engine.settings import Settings
 
@@ -84,7 +84,7 @@ class _Work:
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
         for layer in result.layers:
-            encode(targets.layers[layer.name], layer.photo, like=source, force=force)
+            result.save(targets.layers[layer.name], layer=layer.name, force=force)
         if targets.before_after and source:
             write_comparison(targets.before_after, source.photo, result.photo, force=force)
 

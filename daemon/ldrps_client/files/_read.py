@@ -57,7 +57,7 @@ def decode(path: str | os.PathLike[str]) -> LoadedFile:
     The file is opened for reading only.
     """
     where = Path(path)
-    with _opened(where) as file, _named(where):
+    with opened(where) as file, _named(where):
         kind = recognise("the file", file.read(16))
         file.seek(0)
         return _decode(where, kind, file)
@@ -77,7 +77,8 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A photo file, open for reading; PhotoError if it is none or may not be read."""
     with _open(path) as file:
         _check_kind(path, os.fstat(file.fileno()))
         yield file

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ldrps_client.files._embedded import sidecar_for
 from ldrps_client.files._formats import Format, format_for
 from ldrps_client.files._metadata import Metadata, with_prefix
 from ldrps_client.files._read import Encoding, LoadedFile
@@ -18,6 +19,7 @@ from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Depth, Photo, Samples
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
+_JPEG_XMP_LIMIT = _EXIF_LIMIT - len(b"http://ns.adobe.com/xap/1.0/\0")
 _DEPTHS: dict[Format, tuple[Depth, ...]] = {
     Format.TIFF: tuple(Depth),
     Format.PNG: (Depth.U8, Depth.U16),
@@ -27,6 +29,10 @@ _DEPTHS: dict[Format, tuple[Depth, ...]] = {
 def check_target(path: Path, *, force: bool = False, source: Path | None = None) -> None:
     """Refuse, before any work is done, a file that could not be written in the end."""
     format_for(path)
+    _check_place(path, force=force, source=source)
+
+
+def _check_place(path: Path, *, force: bool, source: Path | None = None) -> None:
     if source is not None and path.exists() and path.samefile(source):
         raise OutputError(f"{path} is the original, which is never written to; choose another name")
     if path.is_dir():
@@ -44,25 +50,45 @@ def encode(
     photo: Photo,
     *,
     like: LoadedFile | None = None,
+    metadata: Metadata | None = None,
     force: bool = False,
 ) -> None:
     """Write a photo as its file's name says, with the metadata and compression of `like`.
 
-    Depths that the kind of file cannot hold are reduced to the deepest that it can.
+    `metadata` takes the place of that of `like`. XMP that the kind of file cannot hold goes
+    into a sidecar. Depths that it cannot hold are reduced to the deepest that it can.
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
     check_target(where, force=force, source=like.path if like else None)
-    data = _encoded(where, photo, like)
-    write_bytes(where, data, force=force)
+    carried = metadata or (like.metadata if like else Metadata())
+    outside = b"" if _holds_xmp(where, carried.xmp) else carried.xmp
+    data = _encoded(where, photo, replace(carried, xmp=b"") if outside else carried, like)
+    _write_both(where, data, outside, force=force)
 
 
-def _encoded(where: Path, photo: Photo, like: LoadedFile | None) -> bytes:
+def _holds_xmp(where: Path, xmp: bytes) -> bool:
+    return format_for(where) is not Format.JPEG or len(xmp) <= _JPEG_XMP_LIMIT
+
+
+def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> None:
+    """The sidecar first, so that a photo of ours is never without its mark."""
+    sidecar = sidecar_for(where)
+    if outside:
+        write_bytes(sidecar, outside, force=force)
+    try:
+        write_bytes(where, data, force=force)
+    except BaseException:
+        if outside:
+            sidecar.unlink(missing_ok=True)
+        raise
+
+
+def _encoded(where: Path, photo: Photo, metadata: Metadata, like: LoadedFile | None) -> bytes:
     kind = format_for(where)
     if photo.alpha is not None and not kind.has_alpha:
         raise OutputError(f"{where}: {kind.name} cannot be transparent; use .png, .tif or .webp")
     photo = _fitting(photo, kind)
-    metadata = like.metadata if like else Metadata()
     encoding = like.encoding if like else Encoding()
     try:
         return _bytes_of(kind, photo, metadata, encoding)
@@ -112,7 +138,7 @@ def _through_pillow(
         "icc_profile": profile or None,
         **_compression(kind, encoding),
     }
-    if metadata.xmp and len(metadata.xmp) <= _EXIF_LIMIT - 29:
+    if metadata.xmp:
         options["xmp"] = metadata.xmp
     if metadata.dpi:
         options["dpi"] = metadata.dpi
@@ -137,7 +163,7 @@ def _compression(kind: Format, encoding: Encoding) -> dict[str, object]:
 
 def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     """Write a file by renaming a finished one into place; OutputError if it cannot be done."""
-    check_target(path, force=force)
+    _check_place(path, force=force)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         _write_through(part, data)

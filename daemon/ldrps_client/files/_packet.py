@@ -1,0 +1,205 @@
+"""An XMP packet (ISO 16684-1) as a tree: properties read, taken out and added, the rest kept.
+
+Other programs write one and the same property as an attribute, an element, or a structure in
+three spellings; all are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from xml.dom import minidom
+from xml.parsers import expat
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_META = "adobe:ns:meta/"
+_XML = "http://www.w3.org/XML/1998/namespace"
+_HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_TAIL = '\n<?xpacket end="w"?>'
+_EMPTY = f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
+
+
+class Name(NamedTuple):
+    """A property's full name."""
+
+    space: str
+    local: str
+
+
+class Prefixes(dict[str, str]):
+    """Namespaces by the prefix they are written with."""
+
+    def name(self, qualified: str) -> Name:
+        """From `prefix:local`."""
+        prefix, _, local = qualified.partition(":")
+        return Name(self[prefix], local)
+
+
+class Packet:
+    """One packet. What cannot be parsed is an empty one: broken XMP is not worth a photo."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._document = _parsed(data) or minidom.parseString(_EMPTY)
+        found = self._document.getElementsByTagNameNS(RDF, "RDF")
+        self._root: minidom.Element = found[0]
+
+    def text(self, name: Name) -> str:
+        """A simple property's value; empty if it is not there."""
+        for owner in self._descriptions():
+            if value := owner.getAttributeNS(*name):
+                return str(value)
+        return next((_text(node) for node in self._elements(name)), "")
+
+    def fields(self, name: Name) -> dict[Name, str]:
+        """The fields of a structure; empty if it is not there."""
+        return next((_fields(node) for node in self._elements(name)), {})
+
+    def remove(self, name: Name) -> None:
+        """Take a property out, wherever and however it is written."""
+        for owner in self._descriptions():
+            if owner.hasAttributeNS(*name):
+                owner.removeAttributeNS(*name)
+        for node in list(self._elements(name)):
+            node.parentNode.removeChild(node)  # type: ignore[union-attr]
+
+    def add(self, prefixes: Prefixes) -> Addition:
+        """A new description, to which properties can be added."""
+        node = self._document.createElementNS(RDF, "rdf:Description")
+        node.setAttributeNS(RDF, "rdf:about", self._about())
+        self._root.appendChild(node)
+        return Addition(self._document, node, prefixes)
+
+    def sequence(self, name: Name) -> minidom.Element | None:
+        """The list of an ordered array, if there is one."""
+        found = (list(_named(node, Name(RDF, "Seq"))) for node in self._elements(name))
+        return next((lists[0] for lists in found if lists), None)
+
+    def to_bytes(self) -> bytes:
+        """The packet in UTF-8, with its wrapper."""
+        body = self._document.documentElement.toxml()  # type: ignore[union-attr]
+        return (_HEAD + body + _TAIL).encode("utf-8", "replace")
+
+    def _about(self) -> str:
+        """All descriptions of a packet are about one thing, which has a name now and then."""
+        return next((str(d.getAttributeNS(RDF, "about")) for d in self._descriptions()), "")
+
+    def _descriptions(self) -> Iterator[minidom.Element]:
+        yield from _named(self._root, Name(RDF, "Description"))
+
+    def _elements(self, name: Name) -> Iterator[minidom.Element]:
+        for owner in self._descriptions():
+            yield from [
+                node
+                for node in _children(owner)
+                if (node.namespaceURI, node.localName) == tuple(name)
+            ]
+
+
+class Addition:
+    """Properties that are added to a packet."""
+
+    def __init__(
+        self, document: minidom.Document, owner: minidom.Element, prefixes: Prefixes
+    ) -> None:
+        self._document = document
+        self._owner = owner
+        self._prefixes = prefixes
+        self._declare(owner)
+
+    def text(self, qualified: str, value: str) -> None:
+        """A simple property; nothing is added for an empty value."""
+        if value:
+            self._owner.appendChild(self._element(qualified, value))
+
+    def struct(self, qualified: str, fields: dict[str, str]) -> None:
+        """A structure; empty fields are left out."""
+        self._owner.appendChild(self._struct(qualified, fields))
+
+    def append(
+        self, qualified: str, sequence: minidom.Element | None, fields: dict[str, str]
+    ) -> None:
+        """A structure at the end of an ordered array, which is made if it is not there."""
+        if sequence is None:
+            sequence = self._element("rdf:Seq")
+            self._owner.appendChild(self._element(qualified)).appendChild(sequence)
+        item = self._struct("rdf:li", fields)
+        # The array may stand where our prefixes mean something else.
+        self._declare(item)
+        sequence.appendChild(item)
+
+    def _declare(self, node: minidom.Element) -> None:
+        for prefix, space in self._prefixes.items():
+            node.setAttribute(f"xmlns:{prefix}", space)
+
+    def _struct(self, qualified: str, fields: dict[str, str]) -> minidom.Element:
+        node = self._element(qualified)
+        node.setAttributeNS(RDF, "rdf:parseType", "Resource")
+        for name, value in fields.items():
+            if value:
+                node.appendChild(self._element(name, value))
+        return node
+
+    def _element(self, qualified: str, text: str = "") -> minidom.Element:
+        node = self._document.createElementNS(self._prefixes.name(qualified).space, qualified)
+        if text:
+            node.appendChild(self._document.createTextNode(_storable(text)))
+        return node
+
+
+def _storable(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))
+
+
+def _parsed(data: bytes) -> minidom.Document | None:
+    if not data.strip(b"\0 \r\n\t"):
+        return None
+    try:
+        _refuse_entities(data.rstrip(b"\0"))
+        document = minidom.parseString(data.rstrip(b"\0"))
+    except (expat.ExpatError, ValueError, LookupError):
+        return None
+    return document if document.getElementsByTagNameNS(RDF, "RDF") else None
+
+
+def _refuse_entities(data: bytes) -> None:
+    """XMP has no document type, and entities are how small files become large ones."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("XMP has no document type")
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.Parse(data, True)
+
+
+def _children(node: minidom.Node) -> list[minidom.Element]:
+    return [child for child in node.childNodes if isinstance(child, minidom.Element)]
+
+
+def _named(node: minidom.Element, name: Name) -> Iterator[minidom.Element]:
+    """Descendants with a name, nearest first, none inside another."""
+    for child in _children(node):
+        if (child.namespaceURI, child.localName) == tuple(name):
+            yield child
+        elif child.namespaceURI == RDF:
+            yield from _named(child, name)
+
+
+def _text(node: minidom.Element) -> str:
+    return "".join(
+        child.data for child in node.childNodes if isinstance(child, minidom.Text)
+    ).strip()
+
+
+def _fields(node: minidom.Element) -> dict[Name, str]:
+    found: dict[Name, str] = {}
+    for attribute in node.attributes.values():
+        if attribute.namespaceURI not in (RDF, _XML, "http://www.w3.org/2000/xmlns/", None):
+            found[Name(str(attribute.namespaceURI), str(attribute.localName))] = attribute.value
+    for child in _children(node):
+        if child.namespaceURI == RDF:
+            found |= _fields(child)
+        else:
+            found[Name(str(child.namespaceURI), str(child.localName))] = _text(child)
+    return found

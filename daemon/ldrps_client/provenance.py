@@ -1,0 +1,299 @@
+"""Our mark in a result's XMP: where it came from, how it was made, and all it takes to redo it.
+
+Standard properties say what other programs understand: `xmpMM:DerivedFrom`, `xmpMM:History`
+(XMP part 2, 2022), and IPTC's digital source type. Ours hold the whole request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldrps_client.files._embedded import embedded_xmp, sidecar_for
+from ldrps_client.files._packet import RDF, Addition, Name, Packet, Prefixes
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.photo import Photo
+from ldrps_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from ldrps_client._result import Result
+
+__all__ = [
+    "Mark",
+    "Origin",
+    "mark_for",
+    "mark_in",
+    "marked",
+    "pixel_digest",
+    "read_mark",
+    "sidecar_for",
+]
+
+NAMESPACE = "urn:x-ldrps:restoration/1.0/"
+"""Of our own properties."""
+
+_PREFIXES = Prefixes(
+    rdf=RDF,
+    xmp="http://ns.adobe.com/xap/1.0/",
+    xmpMM="http://ns.adobe.com/xap/1.0/mm/",
+    stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
+    stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#",
+    Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    ldrps=NAMESPACE,
+)
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+_OURS = (
+    "Version",
+    "Date",
+    "Layer",
+    "Recipe",
+    "Seed",
+    "Model",
+    "ModelHash",
+    "Description",
+    "Diagnosis",
+    "InventedMean",
+    "InventedMaximum",
+    "SourcePixels",
+    "Request",
+    "Measured",
+)
+_REPLACED = (
+    *("xmpMM:DocumentID", "xmpMM:InstanceID", "xmpMM:OriginalDocumentID", "xmpMM:DerivedFrom"),
+    *("xmp:ModifyDate", "xmp:MetadataDate", "Iptc4xmpExt:DigitalSourceType"),
+    *(f"ldrps:{name}" for name in _OURS),
+    # A picture of the photo before its restoration.
+    "xmp:Thumbnails",
+)
+_ROWS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The photo that a result was made from. Neutral: all empty, as for pixels without a file."""
+
+    path: str = ""
+    """Relative to the result's folder, with / between folders."""
+    document_id: str = ""
+    instance_id: str = ""
+    pixels: str = ""
+    """`pixel_digest` of the photo."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a result says about itself."""
+
+    document_id: str
+    instance_id: str
+    derived_from: Origin
+    when: str
+    """ISO 8601."""
+    version: str
+    """Of LD-RPS Restore."""
+    layer: str
+    """Which of the settings' layers the file holds."""
+    request: Mapping[str, object]
+    """Settings.as_dict(), as it was."""
+    model: str
+    model_hash: str = ""
+    """sha256 over the model's weights; empty if the daemon did not say."""
+    description: str = ""
+    """The text that conditioned the model."""
+    diagnosis: str = ""
+    """In words."""
+    measured: Mapping[str, object] = field(default_factory=dict)
+    """The diagnosis in figures."""
+    invented: tuple[float, float] | None = None
+    """Mean and maximum of the share that came from the model, 0 to 1; None if not measured."""
+
+    def settings(self) -> Settings:
+        """The request, to be made again; SettingsError if this version cannot."""
+        try:
+            return Settings(**self.request)  # type: ignore[arg-type]
+        except TypeError:
+            raise SettingsError(
+                f"it was made by version {self.version}, whose request this version does not "
+                "understand; use that version"
+            ) from None
+
+
+def mark_for(result: Result, layer: str, target: Path) -> Mark:
+    """The mark of one layer of a result that is about to be written to `target`."""
+    settings = result.settings
+    return Mark(
+        document_id=f"xmp.did:{uuid.uuid4()}",
+        instance_id=f"xmp.iid:{uuid.uuid4()}",
+        derived_from=_origin(result, target),
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=version("ldrps"),
+        layer=layer,
+        request=settings.as_dict(),
+        model=result.model,
+        description=result.description,
+        diagnosis=result.words,
+        measured=asdict(result.diagnosis) if result.diagnosis else {},
+    )
+
+
+def _origin(result: Result, target: Path) -> Origin:
+    source = result.source
+    if source is None:
+        return Origin()
+    packet = Packet(source.metadata.xmp)
+    return Origin(
+        path=Path(os.path.relpath(source.path.resolve(), target.resolve().parent)).as_posix(),
+        document_id=packet.text(_PREFIXES.name("xmpMM:DocumentID")),
+        instance_id=packet.text(_PREFIXES.name("xmpMM:InstanceID")),
+        pixels=pixel_digest(source.photo),
+    )
+
+
+def pixel_digest(photo: Photo) -> str:
+    """sha256 over a photo's samples and profile: the same whatever is done to its metadata."""
+    digest = hashlib.sha256(f"{photo.width}x{photo.height} {photo.depth.value}".encode())
+    digest.update(photo.icc_profile)
+    # In strips, because samples are made anew and 100 megapixels of them are large.
+    for top in range(0, photo.height, _ROWS):
+        rows = slice(top, top + _ROWS)
+        alpha = None if photo.alpha is None else photo.alpha[rows]
+        strip = Photo(photo.pixels[rows], photo.depth, alpha)
+        digest.update(strip.to_samples().tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def marked(xmp: bytes, mark: Mark) -> bytes:
+    """A packet with the mark, and all else that the given one says."""
+    packet = Packet(xmp)
+    first = packet.text(_PREFIXES.name("xmpMM:OriginalDocumentID"))
+    for qualified in _REPLACED:
+        packet.remove(_PREFIXES.name(qualified))
+    added = packet.add(_PREFIXES)
+    _add_standard(added, mark, first or mark.derived_from.document_id)
+    history = packet.sequence(_PREFIXES.name("xmpMM:History"))
+    added.append("xmpMM:History", history, _event(mark))
+    for name, value in _ours(mark).items():
+        added.text(f"ldrps:{name}", value)
+    return packet.to_bytes()
+
+
+def _add_standard(added: Addition, mark: Mark, first: str) -> None:
+    origin = mark.derived_from
+    added.text("xmp:ModifyDate", mark.when)
+    added.text("xmp:MetadataDate", mark.when)
+    added.text("xmpMM:OriginalDocumentID", first)
+    added.text("xmpMM:DocumentID", mark.document_id)
+    added.text("xmpMM:InstanceID", mark.instance_id)
+    if origin.pixels:
+        reference = {
+            "stRef:documentID": origin.document_id,
+            "stRef:instanceID": origin.instance_id,
+            "stRef:filePath": origin.path,
+        }
+        added.struct("xmpMM:DerivedFrom", reference)
+    added.text("Iptc4xmpExt:DigitalSourceType", _SOURCE_TYPE)
+
+
+def _event(mark: Mark) -> dict[str, str]:
+    what = f" from {mark.derived_from.path}" if mark.derived_from.path else ""
+    return {
+        "stEvt:action": "derived",
+        "stEvt:parameters": f"restored{what}: recipe {mark.request.get('recipe', '')}",
+        "stEvt:instanceID": mark.instance_id,
+        "stEvt:when": mark.when,
+        "stEvt:softwareAgent": f"LD-RPS Restore {mark.version}",
+    }
+
+
+def _ours(mark: Mark) -> dict[str, str]:
+    mean, maximum = mark.invented or ("", "")
+    return {
+        "Version": mark.version,
+        "Date": mark.when,
+        "Layer": mark.layer,
+        "Recipe": str(mark.request.get("recipe", "")),
+        "Seed": str(mark.request.get("seed", "")),
+        "Model": mark.model,
+        "ModelHash": mark.model_hash,
+        "Description": mark.description,
+        "Diagnosis": mark.diagnosis,
+        "InventedMean": str(mean),
+        "InventedMaximum": str(maximum),
+        "SourcePixels": mark.derived_from.pixels,
+        "Request": json.dumps(dict(mark.request), sort_keys=True),
+        "Measured": json.dumps(dict(mark.measured), sort_keys=True),
+    }
+
+
+def read_mark(path: Path) -> Mark | None:
+    """The mark in a file, or in the sidecar beside it; None if there is none.
+
+    Quick: no pixel is decoded. PhotoError if the file cannot be opened or is no photo.
+    """
+    found = mark_in(embedded_xmp(path))
+    if found is None and (sidecar := sidecar_for(path)).is_file():
+        found = mark_in(sidecar.read_bytes())
+    return found
+
+
+def mark_in(xmp: bytes) -> Mark | None:
+    """The mark in a packet; None if there is none that can be read."""
+    # Most packets are not ours, and parsing is what takes time.
+    if NAMESPACE.encode() not in xmp and NAMESPACE.encode("utf-16-le") not in xmp:
+        return None
+    packet = Packet(xmp)
+    ours = {name: packet.text(Name(NAMESPACE, name)) for name in _OURS}
+    request, measured = _object(ours["Request"]), _object(ours["Measured"])
+    if not request:
+        return None
+    return Mark(
+        document_id=packet.text(_PREFIXES.name("xmpMM:DocumentID")),
+        instance_id=packet.text(_PREFIXES.name("xmpMM:InstanceID")),
+        derived_from=_reference(packet, ours["SourcePixels"]),
+        when=ours["Date"],
+        version=ours["Version"],
+        layer=ours["Layer"],
+        request=request,
+        model=ours["Model"],
+        model_hash=ours["ModelHash"],
+        description=ours["Description"],
+        diagnosis=ours["Diagnosis"],
+        measured=measured,
+        invented=_invented(ours),
+    )
+
+
+def _reference(packet: Packet, pixels: str) -> Origin:
+    fields = packet.fields(_PREFIXES.name("xmpMM:DerivedFrom"))
+    return Origin(
+        path=fields.get(_PREFIXES.name("stRef:filePath"), ""),
+        document_id=fields.get(_PREFIXES.name("stRef:documentID"), ""),
+        instance_id=fields.get(_PREFIXES.name("stRef:instanceID"), ""),
+        pixels=pixels,
+    )
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    # JSON knows no tuples, and settings no lists.
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
+
+
+def _invented(ours: dict[str, str]) -> tuple[float, float] | None:
+    try:
+        return float(ours["InventedMean"]), float(ours["InventedMaximum"])
+    except ValueError:
+        return None
