@@ -89,16 +89,39 @@ class Client:
         *,
         detached: bool = False,
         batch: bool = False,
+        idempotency_key: str | None = None,
         **choices: Unpack[Choices],
     ) -> str:
         """Hand in one photo; returns the job's id.
 
-        A detached job goes on without watchers. Batch jobs let others go first.
+        A detached job goes on without watchers. Batch jobs let others go first. A repeated
+        call with the same `idempotency_key` gives the same job; None: every call a new one.
         """
         settings = Settings(**choices)
         loaded = _loaded(photo)
         pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
-        return self._submit(pixels, settings, detached=detached, batch=batch)
+        return self._submit(
+            pixels, settings, detached=detached, batch=batch, idempotency_key=idempotency_key
+        )
+
+    def result(
+        self,
+        job_id: str,
+        *,
+        source: LoadedFile | None = None,
+        on_event: Callable[[events.Event], None] | None = None,
+    ) -> Result:
+        """Wait for a job handed in by `submit`, now or long ago, and return its result.
+
+        `source` is the file it came from, whose metadata `Result.save` writes. Unlike with
+        `restore`, an error here leaves the job alone.
+        """
+        gathered = Gathered()
+        for event in self.watch(job_id):
+            gathered.add(event)
+            if on_event:
+                on_event(event)
+        return gathered.result(self.job(job_id).settings, job_id, source)
 
     def watch(
         self, job_id: str, *, from_event: int = 1, previews: bool = False
@@ -144,13 +167,21 @@ class Client:
         with translated(self.address):
             return method(request, timeout=_CALL_SECONDS, metadata=credentials(self.address))
 
-    def _submit(self, photo: Photo, settings: Settings, *, detached: bool, batch: bool) -> str:
+    def _submit(
+        self,
+        photo: Photo,
+        settings: Settings,
+        *,
+        detached: bool,
+        batch: bool,
+        idempotency_key: str | None = None,
+    ) -> str:
         if self._autostart:
             ensure_running(self.address)
         header = pb.SubmitHeader(
             settings=settings_to_proto(settings),
             raster=raster_of(photo),
-            idempotency_key=uuid.uuid4().hex,
+            idempotency_key=idempotency_key or uuid.uuid4().hex,
             priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
             detached=detached,
         )
