@@ -5,6 +5,8 @@ LD-RPS (ICCV 2025), the losses L_f and L_g; their weights come from the plan.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -62,6 +64,32 @@ class Aligner:
             loss = loss + weights.grey_world * guidance.grey_world(clean)
         # The published s belongs to a mean over 512x512 samples.
         return loss * weights.paper_scale * (count / _PAPER_SAMPLES)
+
+    def state(self) -> dict[str, Tensor]:
+        """Networks and optimisers' moments, by name."""
+        found: dict[str, Tensor] = {}
+        for name, (network, adam) in self._trained().items():
+            found |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
+            for index, moments in adam.state_dict()["state"].items():
+                found |= {f"{name}.adam.{index}.{key}": value for key, value in moments.items()}
+        return found
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave out."""
+        for name, (network, adam) in self._trained().items():
+            mine = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(name)}
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key in [key for key in mine if key.startswith("adam.")]:
+                _, index, kind = key.split(".")
+                moments.setdefault(int(index), {})[kind] = mine.pop(key)
+            network.load_state_dict(mine)
+            adam.load_state_dict(adam.state_dict() | {"state": moments})
+
+    def _trained(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
+        return {
+            "fpam": (self.fpam, self._adam),
+            "discriminator": (self.discriminator, self._adam_d),
+        }
 
     def clean_photo(self, clean: Tensor) -> Tensor:
         """The photo brought into the clean domain by F-PAM's physical part."""

@@ -45,6 +45,8 @@ class Step:
     count: int
     preview: Callable[[], NDArray[np.uint8]] | None = None
     """Makes a small (h, w, 3) sRGB picture of the current estimate, when asked."""
+    checkpoint: Callable[[], bytes] | None = None
+    """Gives the state after this step as safetensors, when asked: `restore` goes on from it."""
 
 
 Progress = Loading | Diagnosed | Described | Step
