@@ -45,6 +45,7 @@ class WorkerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WORKER_STATE_STARTING: _ClassVar[WorkerState]
     WORKER_STATE_IDLE: _ClassVar[WorkerState]
     WORKER_STATE_BUSY: _ClassVar[WorkerState]
+    WORKER_STATE_RESTING: _ClassVar[WorkerState]
 CHANNELS_UNSPECIFIED: Channels
 CHANNELS_GREY: Channels
 CHANNELS_GREY_ALPHA: Channels
@@ -69,6 +70,7 @@ WORKER_STATE_ASLEEP: WorkerState
 WORKER_STATE_STARTING: WorkerState
 WORKER_STATE_IDLE: WorkerState
 WORKER_STATE_BUSY: WorkerState
+WORKER_STATE_RESTING: WorkerState
 
 class SubmitRequest(_message.Message):
     __slots__ = ("header", "chunk")
@@ -79,7 +81,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +89,7 @@ class SubmitHeader(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     DETACHED_FIELD_NUMBER: _ClassVar[int]
     LOOK_ONLY_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -94,7 +97,8 @@ class SubmitHeader(_message.Message):
     priority: Priority
     detached: bool
     look_only: bool
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ...) -> None: ...
+    deadline_seconds: float
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ...) -> None: ...
 
 class Raster(_message.Message):
     __slots__ = ("width", "height", "channels", "sample_type", "icc_profile")
@@ -289,7 +293,7 @@ class Cancelled(_message.Message):
     def __init__(self, message: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("job_id", "state", "position", "settings", "width", "height", "submitted_at", "started_at", "ended_at", "step", "step_count", "reason", "message", "last_event")
+    __slots__ = ("job_id", "state", "position", "settings", "width", "height", "submitted_at", "started_at", "ended_at", "step", "step_count", "reason", "message", "last_event", "priority", "detached", "client", "estimated_seconds", "crashes", "preemptions", "deadline_at")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -304,6 +308,13 @@ class Job(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CRASHES_FIELD_NUMBER: _ClassVar[int]
+    PREEMPTIONS_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_AT_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     state: JobState
     position: int
@@ -318,7 +329,14 @@ class Job(_message.Message):
     reason: str
     message: str
     last_event: int
-    def __init__(self, job_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., position: _Optional[int] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., submitted_at: _Optional[float] = ..., started_at: _Optional[float] = ..., ended_at: _Optional[float] = ..., step: _Optional[int] = ..., step_count: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., last_event: _Optional[int] = ...) -> None: ...
+    priority: Priority
+    detached: bool
+    client: str
+    estimated_seconds: float
+    crashes: int
+    preemptions: int
+    deadline_at: float
+    def __init__(self, job_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., position: _Optional[int] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., submitted_at: _Optional[float] = ..., started_at: _Optional[float] = ..., ended_at: _Optional[float] = ..., step: _Optional[int] = ..., step_count: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., last_event: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., client: _Optional[str] = ..., estimated_seconds: _Optional[float] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., deadline_at: _Optional[float] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("job_id",)
@@ -349,7 +367,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("version", "pid", "uptime_seconds", "queued", "running", "queue_limit", "workers", "address")
+    __slots__ = ("version", "pid", "uptime_seconds", "queued", "running", "queue_limit", "workers", "address", "spool_bytes", "spool_limit", "watchers", "connections", "done", "failed", "cancelled", "crashes", "preemptions", "stopping")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -358,6 +376,16 @@ class StatusResponse(_message.Message):
     QUEUE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SPOOL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SPOOL_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    CRASHES_FIELD_NUMBER: _ClassVar[int]
+    PREEMPTIONS_FIELD_NUMBER: _ClassVar[int]
+    STOPPING_FIELD_NUMBER: _ClassVar[int]
     version: str
     pid: int
     uptime_seconds: float
@@ -366,7 +394,17 @@ class StatusResponse(_message.Message):
     queue_limit: int
     workers: _containers.RepeatedCompositeFieldContainer[Worker]
     address: str
-    def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ...) -> None: ...
+    spool_bytes: int
+    spool_limit: int
+    watchers: int
+    connections: int
+    done: int
+    failed: int
+    cancelled: int
+    crashes: int
+    preemptions: int
+    stopping: bool
+    def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id")
