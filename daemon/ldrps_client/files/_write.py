@@ -167,7 +167,7 @@ def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         _write_through(part, data)
-        _into_place(part, path, force=force)
+        into_place(part, path, force=force)
     except FileExistsError:
         raise OutputError(f"{path} exists already; choose another name or use --force") from None
     except OSError as error:
@@ -184,7 +184,11 @@ def _write_through(part: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _into_place(part: Path, path: Path, *, force: bool) -> None:
+def into_place(part: Path, path: Path, *, force: bool = False) -> None:
+    """Give a finished file its name, on the disk too; the old name may remain.
+
+    FileExistsError if the name is taken and `force` is not given.
+    """
     if force:
         os.replace(part, path)
     else:
