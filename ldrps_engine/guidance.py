@@ -34,9 +34,9 @@ def exposure(image: Tensor, target: float = 0.5, patch: int = 32) -> Tensor:
 
 
 def grey_world(image: Tensor) -> Tensor:
-    """Sum of squared differences of the channel means (Zero-DCE's colour constancy loss)."""
-    red, green, blue = image.mean((0, 2, 3))
-    return torch.as_tensor((red - green) ** 2 + (green - blue) ** 2 + (blue - red) ** 2)
+    """Sum of squared differences of each image's channel means (Zero-DCE's colour constancy)."""
+    red, green, blue = image.mean((2, 3)).unbind(1)
+    return ((red - green) ** 2 + (green - blue) ** 2 + (blue - red) ** 2).mean()
 
 
 @cache

@@ -77,6 +77,14 @@ class Plan:
     """Clamp the clean latent to its percentile 0.995, as published."""
     pilot_only: bool = False
     """Give the pilot out as the result."""
+    latents: int = 1
+    """Independent latents carried side by side, aligned and guided by the mean of their losses."""
+    text_interval: tuple[float, float] = (0.0, float("inf"))
+    """Noise over signal between which `text_scale` holds; outside it is 1, at half the cost."""
+    solver: str = "ddim"
+    """How a step is taken, see `ldrps_engine.solver`."""
+    full_decode: bool = False
+    """Never guide through a tiny autoencoder, not even far from the end."""
 
 
 _PAPER = {
@@ -112,6 +120,8 @@ def _paper(diagnosis: Diagnosis) -> Plan:
         linear_steps=True,
         threshold=True,
         pilot_only=True,
+        latents=2,
+        full_decode=True,
         guidance=Guidance(
             paper_scale=s,
             perceptual=a,

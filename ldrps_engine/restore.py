@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
+from ldrps_engine.checkpoint import Checkpoints
 from ldrps_engine.description.describer import describe
 from ldrps_engine.diagnosis import Diagnosis, diagnose
 from ldrps_engine.noise import noise_sigma, noise_spectrum
@@ -51,9 +53,17 @@ class _Case:
 
 
 def restore(
-    photo: Photo, settings: Settings, models: Models, on_step: OnStep = ignore
+    photo: Photo,
+    settings: Settings,
+    models: Models,
+    on_step: OnStep = ignore,
+    checkpoint: bytes | None = None,
 ) -> Restoration:
-    """Restore one photo. Same seed and device, same pixels; `on_step` stops it by raising."""
+    """Restore one photo. Same seed and device, same pixels; `on_step` stops it by raising.
+
+    With a step's `checkpoint` of the same photo and settings, sampling goes on after that step
+    and ends, on the CPU, with the same bits. One that does not belong here is ignored.
+    """
     start = time.monotonic()
     rgb = _as_rgb(photo)
     case = _open(rgb, settings, models, on_step)
@@ -61,7 +71,7 @@ def restore(
         pilot = restored = rgb
         on_step(Step("transfer", 1, 1))
     else:
-        pilot, restored = _work(case, on_step)
+        pilot, restored = _work(case, on_step, checkpoint)
     layers = {"restored": restored, "pilot": pilot}
     return Restoration(
         layers=tuple(Layer(n, _as_photo(layers[n], photo)) for n in settings.layers),
@@ -95,7 +105,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     )
 
 
-def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
+def _work(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> tuple[Array, Array]:
     """Sample the pilot and carry the photo over to it: (pilot, restored), at the photo's size."""
     filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
     transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
@@ -103,9 +113,15 @@ def _work(case: _Case, on_step: OnStep) -> tuple[Array, Array]:
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     sampler = _sampler(case, aligner)
+    saved = Checkpoints(case.settings, case.plan, case.view)
+    if state := saved.read(checkpoint):
+        sampler.resume(state)
 
-    def on_estimate(stage: str, index: int, count: int, image: Tensor) -> None:
-        on_step(Step(stage, index, count + transfers, lambda: _picture(image, case.view)))
+    def on_estimate(stage: str, index: int, count: int, image: Callable[[], Tensor]) -> None:
+        def picture() -> NDArray[np.uint8]:
+            return _picture(image(), case.view)
+
+        on_step(Step(stage, index, count + transfers, picture, lambda: saved.make(sampler.state())))
 
     first = case.view.enter(np.clip(case.guess.invert(case.rgb), 0, 1))
     image = sampler.sample(first, on_estimate)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,13 +13,16 @@ from torch import Tensor
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.plan import Plan
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.solver import Solver
 
 _THRESHOLD_SHARE = 0.995
 _THRESHOLD_MOST = 100.0
 _RECURRENCE_STRENGTH = 0.5
+# Of every pass, this share is guided through the full autoencoder where a tiny one does the rest.
+_EXACT_SHARE = 0.1
 
-OnEstimate = Callable[[str, int, int, Tensor], None]
-"""Called after each step with stage, index, count and the clean image (1, 3, H, W)."""
+OnEstimate = Callable[[str, int, int, Callable[[], Tensor]], None]
+"""Called after each step with stage, index, count and what makes the clean image (1, 3, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,14 @@ class Sampler:
         self._prior, self._aligner, self._plan = prior, aligner, plan
         self._conditions = conditions
         self._generator = generator
+        self._solver = Solver(plan.solver)
+        self._quick = False
         self._ratios = ((1 - prior.alphas) / prior.alphas.clamp(min=1e-8)).sqrt()
         middle = float(self._ratios[int(len(self._ratios) * _RECURRENCE_STRENGTH)])
         again = self._steps(min(plan.start, middle), max(1, plan.steps // 2))
         self._passes = [("sample", self._steps(plan.start, plan.steps))]
         self._passes += [("refine", again)] * plan.recurrences
+        self._state: dict[str, Tensor] = {}
 
     @property
     def count(self) -> int:
@@ -57,42 +64,87 @@ class Sampler:
         return sum(len(steps) for _, steps in self._passes)
 
     def sample(self, first: Tensor, on_estimate: OnEstimate) -> Tensor:
-        """The pilot (1, 3, H, W) from a first guess of the clean image of the same shape."""
-        clean = self._prior.encode(first)
-        done = 0
+        """The pilot (1, 3, H, W) from a first guess of the clean image of the same shape.
+
+        Of several latents side by side, the first becomes the pilot.
+        """
+        clean = noisy = self._prior.encode(first).repeat(self._plan.latents, 1, 1, 1)
+        resumed, done = 0, 0
+        if self._state:
+            clean, noisy = self._state["clean"].to(clean), self._state["noisy"].to(clean)
+            resumed = int(self._state["done"])
         for stage, steps in self._passes:
-            blank = stage == "sample" and math.isinf(self._plan.start)
-            noisy = self._noised(torch.zeros_like(clean) if blank else clean, steps[0])
             for k, step in enumerate(steps):
-                following = steps[k + 1] if k + 1 < len(steps) else None
-                clean, noisy = self.reverse_step(noisy, step, following)
                 done += 1
-                on_estimate(stage, done, self.count, self._prior.decode(clean))
-        return self._prior.decode(clean)
+                if done <= resumed:
+                    continue
+                if k == 0:
+                    self._solver = Solver(self._plan.solver)
+                    blank = stage == "sample" and math.isinf(self._plan.start)
+                    noisy = self._noised(torch.zeros_like(clean) if blank else clean, step)
+                following = steps[k + 1] if k + 1 < len(steps) else None
+                self._quick = self._may_be_quick(len(steps) - k, len(steps))
+                clean, noisy = self.reverse_step(noisy, step, following)
+                self._state = {"clean": clean, "noisy": noisy, "done": torch.tensor(done)}
+                on_estimate(stage, done, self.count, partial(self._image, clean))
+        return self._image(clean)
+
+    @torch.no_grad()
+    def _image(self, clean: Tensor) -> Tensor:
+        return self._prior.decode(clean[:1])
+
+    def _may_be_quick(self, left: int, count: int) -> bool:
+        """Whether a tiny autoencoder will do: not for the last steps of a pass."""
+        return not self._plan.full_decode and left > max(1, round(_EXACT_SHARE * count))
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        return (self._prior.decode_quickly if self._quick else self._prior.decode)(latents)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything the next step depends on, by name; valid until that step."""
+        return {
+            **self._state,
+            "generator": self._generator.get_state(),
+            **self._solver.state(),
+            **self._aligner.state(),
+        }
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Let `sample` go on after the step that `state` was taken at."""
+        self._state = {name: state[name] for name in ("clean", "noisy", "done")}
+        self._generator.set_state(state["generator"])
+        self._solver.resume(state)
+        self._aligner.resume(state)
 
     def reverse_step(
         self, noisy: Tensor, step: int, following: int | None
     ) -> tuple[Tensor, Tensor]:
-        """One reverse step: clean estimate, F-PAM's step, guidance, DDIM (eta 0)."""
+        """One reverse step: clean estimate, F-PAM's step, guidance, and on to the next level."""
         plan, prior = self._plan, self._prior
         clean = prior.denoise(
-            noisy, step, self._conditions.text, self._conditions.empty, plan.text_scale
+            noisy, step, self._conditions.text, self._conditions.empty, self._text_scale(step)
         )
-        alpha = prior.alphas[step].to(noisy)
-        noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+        alpha = float(prior.alphas[step])
+        noise = (noisy - math.sqrt(alpha) * clean) / math.sqrt(1 - alpha)
         if plan.threshold:
             clean = threshold(clean, prior.spread)
-        after = alpha.new_ones(()) if following is None else prior.alphas[following].to(noisy)
+        after = 1.0 if following is None else float(prior.alphas[following])
         estimate = clean
         if plan.published_estimate:
-            ahead = after.sqrt() * clean + (1 - after).sqrt() * noise
-            estimate = (ahead - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+            ahead = math.sqrt(after) * clean + math.sqrt(1 - after) * noise
+            estimate = (ahead - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
         with torch.no_grad():
-            image = prior.decode(estimate)
+            image = self._decode(estimate)
         self._aligner.learn(image)
         push = self._push(estimate, step)
         guided = self._pulled(clean, step)
-        return guided - push, after.sqrt() * guided + (1 - after).sqrt() * noise - push
+        noise = self._solver.corrected(guided, noise, alpha)
+        return guided - push, self._solver.advance(guided, noise, alpha, after) - push
+
+    def _text_scale(self, step: int) -> float:
+        """Kynkäänniemi et al., "Applying guidance in a limited interval" (NeurIPS 2024)."""
+        low, high = self._plan.text_interval
+        return self._plan.text_scale if low <= float(self._ratios[step]) <= high else 1.0
 
     def _push(self, clean: Tensor, step: int) -> Tensor:
         """LD-RPS's guidance: what is taken from the next noisy latent."""
@@ -100,7 +152,7 @@ class Sampler:
         if step >= weights.below or not weights.paper_scale:
             return torch.zeros_like(clean)
         latent = clean.detach().requires_grad_()
-        loss = self._aligner.guidance_loss(self._prior.decode(latent), weights, step)
+        loss = self._aligner.guidance_loss(self._decode(latent), weights, step)
         return torch.autograd.grad(loss, latent)[0]
 
     def _pulled(self, clean: Tensor, step: int) -> Tensor:
@@ -116,7 +168,7 @@ class Sampler:
         doubt = float(self._ratios[step])
         certainty = doubt**2 / (doubt**2 + noise**2 + 1e-8)
         latent = clean.detach().requires_grad_()
-        image = self._prior.decode(latent)
+        image = self._decode(latent)
         error = image - self._aligner.clean_photo(image.detach())
         (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)
         return clean - weights.data * certainty * self._prior.newton * gradient

@@ -30,6 +30,10 @@ class LatentPrior(Protocol):
         """Scaled latents to image; differentiable, not clamped."""
         ...
 
+    def decode_quickly(self, latents: Tensor) -> Tensor:
+        """As `decode`, by the family's tiny autoencoder where that is installed."""
+        ...
+
     def embed(self, text: str) -> Tensor:
         """Conditioning for `denoise` of one prompt; '' is the unconditional one."""
         ...
