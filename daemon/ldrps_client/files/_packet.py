@@ -14,6 +14,7 @@ from xml.parsers import expat
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
 _XML = "http://www.w3.org/XML/1998/namespace"
+_SYNTAX = (RDF, _XML, "http://www.w3.org/2000/xmlns/")
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = '\n<?xpacket end="w"?>'
 _EMPTY = f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
@@ -69,6 +70,45 @@ class Packet:
         self._root.appendChild(node)
         return Addition(self._document, node, prefixes)
 
+    def names(self) -> set[Name]:
+        """Every property that the packet says something about."""
+        found: set[Name] = set()
+        for owner in self._descriptions():
+            for node in [*owner.attributes.values(), *_children(owner)]:
+                if node.namespaceURI not in (*_SYNTAX, None):
+                    found.add(Name(str(node.namespaceURI), str(node.localName)))
+        return found
+
+    def adopt(self, other: Packet, name: Name) -> None:
+        """Take a property over from another packet, in place of our own."""
+        self.remove(name)
+        target = self._document.createElementNS(RDF, "rdf:Description")
+        target.setAttribute("xmlns:rdf", RDF)
+        target.setAttributeNS(RDF, "rdf:about", self._about())
+        for owner in other._descriptions():
+            if owner.hasAttributeNS(*name):
+                attribute = owner.getAttributeNodeNS(*name)
+                target.setAttribute(f"xmlns:{attribute.prefix}", name.space)
+                target.setAttributeNS(name.space, attribute.name, attribute.value)
+        for node in other._elements(name):
+            copy: minidom.Element = self._document.importNode(node, True)
+            # Prefixes that were declared further up, and would be lost.
+            for prefix, space in _declared(node).items():
+                copy.setAttribute(prefix, space)
+            target.appendChild(copy)
+        self._root.appendChild(target)
+
+    def items(self, name: Name) -> list[str]:
+        """The texts in an array; empty if it is not there."""
+        lists = (node for found in self._elements(name) for node in _children(found))
+        return [_text(item) for array in lists for item in _children(array)]
+
+    def set_bag(self, name: Name, prefix: str, items: list[str]) -> None:
+        """Replace a property by an unordered array of texts."""
+        self.remove(name)
+        added = self.add(Prefixes({"rdf": RDF, prefix: name.space}))
+        added.bag(f"{prefix}:{name.local}", items)
+
     def sequence(self, name: Name) -> minidom.Element | None:
         """The list of an ordered array, if there is one."""
         found = (list(_named(node, Name(RDF, "Seq"))) for node in self._elements(name))
@@ -115,6 +155,13 @@ class Addition:
         """A structure; empty fields are left out."""
         self._owner.appendChild(self._struct(qualified, fields))
 
+    def bag(self, qualified: str, items: list[str]) -> None:
+        """An unordered array of texts."""
+        array = self._element("rdf:Bag")
+        for item in items:
+            array.appendChild(self._element("rdf:li", item))
+        self._owner.appendChild(self._element(qualified)).appendChild(array)
+
     def append(
         self, qualified: str, sequence: minidom.Element | None, fields: dict[str, str]
     ) -> None:
@@ -144,6 +191,18 @@ class Addition:
         if text:
             node.appendChild(self._document.createTextNode(_storable(text)))
         return node
+
+
+def _declared(node: minidom.Element) -> dict[str, str]:
+    """The namespace declarations that hold at a node, by attribute name; inner ones win."""
+    found: dict[str, str] = {}
+    at: minidom.Node | None = node
+    while isinstance(at, minidom.Element):
+        for attribute in at.attributes.values():
+            if attribute.prefix == "xmlns" or attribute.name == "xmlns":
+                found.setdefault(attribute.name, attribute.value)
+        at = at.parentNode
+    return found
 
 
 def _storable(text: str) -> str:
@@ -195,7 +254,7 @@ def _text(node: minidom.Element) -> str:
 def _fields(node: minidom.Element) -> dict[Name, str]:
     found: dict[Name, str] = {}
     for attribute in node.attributes.values():
-        if attribute.namespaceURI not in (RDF, _XML, "http://www.w3.org/2000/xmlns/", None):
+        if attribute.namespaceURI not in (*_SYNTAX, None):
             found[Name(str(attribute.namespaceURI), str(attribute.localName))] = attribute.value
     for child in _children(node):
         if child.namespaceURI == RDF:
