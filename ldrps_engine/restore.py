@@ -29,6 +29,7 @@ from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
 from ldrps_engine.transfer.noise_filter import filter_noise, tiles
 from ldrps_engine.view import View
+from ldrps_engine.working import from_working, neutral, to_working
 
 __all__ = ["Models", "restore"]
 
@@ -65,16 +66,21 @@ def restore(
     and ends, on the CPU, with the same bits. One that does not belong here is ignored.
     """
     start = time.monotonic()
-    rgb = _as_rgb(photo)
+    rgb = to_working(photo)
     case = _open(rgb, settings, models, on_step)
     if settings.recipe == "auto" and not case.diagnosis.needs_work:
         pilot = restored = rgb
         on_step(Step("transfer", 1, 1))
     else:
         pilot, restored = _work(case, on_step, checkpoint)
+    coloured = settings.recipe == "colour"
+    if case.diagnosis.grey and not coloured and settings.recipe != "paper":
+        restored = neutral(restored, rgb)
     layers = {"restored": restored, "pilot": pilot}
     return Restoration(
-        layers=tuple(Layer(n, _as_photo(layers[n], photo)) for n in settings.layers),
+        layers=tuple(
+            Layer(n, from_working(layers[n], photo, coloured=coloured)) for n in settings.layers
+        ),
         diagnosis=case.diagnosis,
         description=case.text,
         seconds=time.monotonic() - start,
@@ -192,17 +198,6 @@ def _in_view(guess: Degradation, view: View) -> Degradation:
 
 def _channels(values: Array) -> Tensor:
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
-
-
-def _as_rgb(photo: Photo) -> Array:
-    return photo.pixels if not photo.is_grey else photo.pixels.repeat(3, axis=2)
-
-
-def _as_photo(rgb: Array, photo: Photo) -> Photo:
-    """Back to the channels the photo came with."""
-    if photo.is_grey:
-        return photo.with_pixels(rgb.mean(2, keepdims=True, dtype=np.float32))
-    return photo.with_pixels(rgb)
 
 
 def _picture(image: Tensor, view: View) -> NDArray[np.uint8]:

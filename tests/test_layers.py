@@ -17,7 +17,10 @@ FOLDERS = {
 }
 CLIENT_MAY = {
     f"ldrps_engine.{name}"
-    for name in ("photo", "settings", "errors", "diagnosis", "progress", "result")
+    for name in (
+        *("photo", "settings", "errors", "diagnosis", "progress", "result"),
+        *("colour_space", "icc", "working"),
+    )
 }
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 

@@ -1,0 +1,101 @@
+"""A photo's own samples to the values the engine works on, and back. No torch.
+
+The engine sees three channels of display-encoded sRGB without bounds: profiles are undone,
+grey is repeated, and invisible pixels hold what lies beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.colour_space import colour_space, from_srgb, strips, to_srgb
+from ldrps_engine.photo import Photo
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def to_working(photo: Photo) -> Array:
+    """(H, W, 3) display-encoded sRGB; below 0 and above 1 where the photo's own space reaches."""
+    space = colour_space(photo.icc_profile, grey=photo.is_grey)
+    values = to_srgb(photo.pixels, space)
+    visible = _visible(photo)
+    if visible is not None:
+        values = _filled(values, visible)
+    return np.repeat(values, 3, axis=2) if photo.is_grey else values
+
+
+def from_working(rgb: Array, photo: Photo, *, coloured: bool = False) -> Photo:
+    """(H, W, 3) of working values in the photo's own channels, profile, depth and alpha.
+
+    Invisible pixels are what they were. A grey photo that is to be `coloured` becomes sRGB,
+    since its own profile has no colours.
+    """
+    if coloured and photo.is_grey:
+        photo = replace(photo, pixels=np.repeat(photo.pixels, 3, axis=2), icc_profile=b"")
+    space = colour_space(photo.icc_profile, grey=photo.is_grey)
+    values = _mean(rgb) if photo.is_grey else rgb
+    values = from_srgb(values, space, photo.pixels)
+    visible = _visible(photo)
+    if visible is not None:
+        values = np.where(visible[..., None], values, photo.pixels)
+    return photo.with_pixels(values)
+
+
+def neutral(rgb: Array, before: Array) -> Array:
+    """The restored lightness with the chroma from before, for a photo that is to stay grey."""
+    result = np.empty_like(rgb)
+    for rows in strips(rgb):
+        own = before[rows]
+        result[rows] = _mean(rgb[rows]) + (own - _mean(own))
+    return result
+
+
+def _mean(rgb: Array) -> Array:
+    """(H, W, 1) mean of the channels, to the bit where they are one."""
+    green = rgb[..., 1:2]
+    result = np.empty_like(green)
+    for rows in strips(rgb):
+        result[rows] = green[rows] + (rgb[rows] - green[rows]).mean(2, keepdims=True)
+    return result
+
+
+def _visible(photo: Photo) -> Mask | None:
+    """Which pixels can be seen; None if all or none can."""
+    if photo.alpha is None:
+        return None
+    visible: Mask = np.asarray(photo.alpha != 0)
+    return visible if visible.any() and not visible.all() else None
+
+
+def _filled(values: Array, visible: Mask) -> Array:
+    """Invisible pixels mirrored from what lies beside them, in rows and then in columns.
+
+    Mirrored rather than smoothed over: the photo's noise is measured from its pixels.
+    """
+    filled, known = _mirrored(values, visible)
+    columns, _ = _mirrored(filled.swapaxes(0, 1), known.swapaxes(0, 1))
+    return np.ascontiguousarray(columns.swapaxes(0, 1))
+
+
+def _mirrored(values: Array, visible: Mask) -> tuple[Array, Mask]:
+    """(values with gaps in their rows filled, what is known then: rows with anything visible)."""
+    result = values.copy()
+    some: Mask = np.asarray(visible.any(axis=1))
+    for row in np.flatnonzero(some & ~visible.all(axis=1)):
+        result[row] = values[row, _sources(visible[row])]
+    return result, np.broadcast_to(some[:, None], visible.shape)
+
+
+def _sources(visible: Mask) -> NDArray[np.intp]:
+    """For each place of a row, the visible place it takes its value from."""
+    places = np.arange(visible.size)
+    left = np.maximum.accumulate(np.where(visible, places, -1))
+    right = np.minimum.accumulate(np.where(visible, places, visible.size)[::-1])[::-1]
+    from_left = (left >= 0) & ((places - left <= right - places) | (right == visible.size))
+    edge = np.where(from_left, left, right)
+    mirrored = np.clip(2 * edge - places + np.sign(places - edge), 0, visible.size - 1)
+    return np.where(visible, places, np.where(visible[mirrored], mirrored, edge))
