@@ -14,6 +14,8 @@ MIN_SIDE = 16
 MAX_SIDE = 65_535
 MAX_PIXELS = 100_000_000
 MAX_ASPECT = 64
+_STRIP = 1 << 20
+_HALF_MAX = 65_504.0
 
 Samples = NDArray[np.generic]
 
@@ -84,7 +86,7 @@ class Photo:
         check_size(samples.shape[1], samples.shape[0])
         has_alpha = samples.shape[2] in (2, 4)
         colour = samples[..., :-1] if has_alpha else samples
-        pixels = colour.astype(np.float32) / np.float32(depth.peak)
+        pixels = np.divide(colour, np.float32(depth.peak), dtype=np.float32)
         if depth in (Depth.F16, Depth.F32) and not np.isfinite(pixels).all():
             raise PhotoError("pixels hold NaN or infinity; replace them before restoring")
         alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
@@ -96,13 +98,22 @@ class Photo:
 
     def to_samples(self) -> Samples:
         """(H, W, channels) in the photo's own depth, rounded to nearest, alpha appended."""
-        values = self.pixels * np.float32(self.depth.peak)
+        channels = self.pixels.shape[2]
+        shape = (self.height, self.width, channels + (self.alpha is not None))
+        samples: Samples = np.empty(shape, self.depth.dtype)
+        rows = max(1, _STRIP // (self.width * channels))
+        for strip in (slice(top, top + rows) for top in range(0, self.height, rows)):
+            samples[strip, :, :channels] = self._rounded(self.pixels[strip])
+        if self.alpha is not None:
+            samples[..., channels] = self.alpha
+        return samples
+
+    def _rounded(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        values = pixels * np.float32(self.depth.peak)
         if self.depth in (Depth.U8, Depth.U16):
-            values = np.clip(np.rint(values), 0, self.depth.peak)
-        samples = values.astype(self.depth.dtype)
-        if self.alpha is None:
-            return samples
-        return np.concatenate([samples, self.alpha[..., None].astype(self.depth.dtype)], axis=2)
+            return np.clip(np.rint(values), 0, self.depth.peak)
+        # A half float's largest; beyond it there is only infinity.
+        return np.clip(values, -_HALF_MAX, _HALF_MAX) if self.depth is Depth.F16 else values
 
 
 def check_size(width: int, height: int) -> None:

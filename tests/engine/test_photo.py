@@ -103,3 +103,8 @@ def test_a_raster_is_measured_before_it_is_converted():
     endless = np.broadcast_to(np.uint8(0), (60_000, 60_000, 3))
     with pytest.raises(LimitError):
         Photo.from_samples(endless)
+
+
+def test_half_floats_never_become_infinite():
+    photo = Photo(np.full((16, 16, 3), 1e6, np.float32), Depth.F16)
+    assert np.isfinite(photo.to_samples()).all()
