@@ -90,7 +90,7 @@ def restore(
 def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
     prior = models.prior(settings.model, on_step)
-    view = View.fit(rgb.shape[0], rgb.shape[1], prior.view, prior.multiple)
+    view = View.fit(*rgb.shape[:2], prior.view, prior.multiple, prior.most_enlarged)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
     on_step(Diagnosed(diagnosis))

@@ -13,8 +13,6 @@ from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
 
-_MOST_ENLARGED = 2.0
-
 
 @dataclass(frozen=True)
 class View:
@@ -28,9 +26,11 @@ class View:
     """Size of the view: `scaled`, mirrored at the right and lower edge to the prior's grid."""
 
     @classmethod
-    def fit(cls, height: int, width: int, long_side: int, multiple: int) -> View:
-        """Enlarge a small photo at most twice, shrink a large one to `long_side`."""
-        scale = min(_MOST_ENLARGED, long_side / max(height, width))
+    def fit(
+        cls, height: int, width: int, long_side: int, multiple: int, most_enlarged: float = 2.0
+    ) -> View:
+        """Shrink a large photo to `long_side`, enlarge a small one at most `most_enlarged` times."""
+        scale = min(most_enlarged, long_side / max(height, width))
         scaled = max(1, round(height * scale)), max(1, round(width * scale))
         padded = tuple(-(-side // multiple) * multiple for side in scaled)
         return cls((height, width), scaled, (padded[0], padded[1]))

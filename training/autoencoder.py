@@ -30,6 +30,8 @@ def fit(pack: PhotoPack, config: Config, *, lapped: bool) -> PatchAutoencoder:
     they do not hold is the squared reconstruction error).
     """
     shape = config.autoencoder
+    # Lapping moves energy into the kept components: of no use where all are kept.
+    lapped = lapped and shape.latent_channels < 3 * shape.patch_size**2
     crops = _crops(pack, shape.samples, config.train.seed)
     half = shape.patch_size // 2
     skew = torch.zeros(half, half, dtype=torch.float64, requires_grad=True)

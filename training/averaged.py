@@ -29,6 +29,7 @@ class AveragedPrior:
         self._config, self._model, self._averages = config, model, averages
         self._vae, self._tokenizer = vae, tokenizer
         self.alphas = alphas
+        self.most_enlarged = vae.most_enlarged
         self.multiple = config.autoencoder.patch_size * 2 ** (len(config.model.block_channels) - 1)
         self.spread = torch.ones(config.autoencoder.latent_channels, 1, 1, device=alphas.device)
 

@@ -123,12 +123,11 @@ class PhotoPack:
             yield self.crop(index, size, rng), self.photos[index].text
 
     def crop(self, index: int, size: int, rng: random.Random) -> NDArray[np.uint8]:
-        """A square of the photo, from twice enlarged to the whole short side, flipped or not."""
+        """A square of the photo, from its own pixels to the whole short side, flipped or not."""
         pixels = self.pixels(index)
         height, width = pixels.shape[:2]
-        # The working view enlarges small photos twice, so half the crop size is the smallest box.
         largest = min(height, width)
-        smallest = min(size / 2, largest)
+        smallest = min(size, largest)
         side = round(smallest * (largest / smallest) ** rng.random())
         left, top = rng.randint(0, width - side), rng.randint(0, height - side)
         box = Image.fromarray(pixels[top : top + side, left : left + side])

@@ -17,6 +17,8 @@ class LatentPrior(Protocol):
     """Both sides of an image must be multiples of this many pixels."""
     view: int
     """Long side, in pixels, that the model works best at."""
+    most_enlarged: float
+    """How many times at most a smaller photo is enlarged towards that."""
     spread: Tensor
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
     newton: float

@@ -41,6 +41,7 @@ class DiffusionPrior:
         self.alphas = self._schedule.alphas_cumprod.float()
         self.multiple = self._factor * 2 ** (len(self._unet.config.block_out_channels) - 1)
         self.view = 512
+        self.most_enlarged = getattr(self._vae, "most_enlarged", 2.0)
         spread = self._vae.config.get("latent_std") or [1.0]
         self.spread = torch.tensor(spread, device=self.device)[:, None, None]
         self.newton = self._newton()
