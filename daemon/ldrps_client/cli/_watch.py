@@ -1,0 +1,197 @@
+"""`ldrps watch`: the hot folder, and what can be asked about it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ldrps_client.cli._output import print_json
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.settings import RECIPES
+
+# Options of one folder by their key in a file; None means: not given.
+_FOLDER_OPTIONS = (
+    *("out", "recipe", "include", "exclude", "settle", "scan_every", "poll", "poll_every"),
+    *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
+)
+_MANNERS = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be typed behind `ldrps watch`."""
+    parser.add_argument("folders", nargs="*", metavar="IN", help="folders to watch")
+    _add_folder_options(parser.add_argument_group("what to do with photos").add_argument)
+    _add_manners(parser.add_argument_group("manners").add_argument)
+    _add_running(parser.add_argument_group("running").add_argument)
+    asking = parser.add_argument_group("instead of watching").add_mutually_exclusive_group()
+    add = asking.add_argument
+    add("--status", action="store_true", help="say how folders are; all, if none is named")
+    add("--report", metavar="FILE", help="write a page of what happened to FILE.html")
+    add("--retry-failed", action="store_true", help="queue all failures again")
+    add("--install-service", action="store_true", help="watch from now on, by systemd")
+
+
+def _add_folder_options(add: Any) -> None:
+    no = argparse.BooleanOptionalAction
+    add("--out", metavar="OUT", help="folder for results (default: beside the originals)")
+    add("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)} (default: auto)")
+    add("--recipe-by-folder", action=no, help="a subfolder named as a recipe chooses it")
+    add("--recursive", action=no, help="look into subfolders (default: yes)")
+    add("--include", action="append", metavar="GLOB", help="only these; may be repeated")
+    add("--exclude", action="append", metavar="GLOB", help="not these; may be repeated")
+    add("--pattern", metavar="TEXT", help="results' names (default: {stem}_restored{ext})")
+    add("--keyword", metavar="WORD", help="add a keyword to results")
+    add("--only-if", action="append", metavar="WHAT", help="needed, grey, or noise>5 and the like")
+    add("--link-clean", metavar="HOW", help="symlink, hardlink or copy photos that need nothing")
+    add("--settle", type=float, metavar="S", help="seconds a file must be still (default: 5)")
+    add("--scan-every", type=float, metavar="S", help="seconds between scans (default: 300)")
+    add("--poll", metavar="WHEN", help="auto, always or never rely on scans alone")
+    add("--poll-every", type=float, metavar="S", help="seconds between those (default: 15)")
+
+
+def _add_manners(add: Any) -> None:
+    add("--parallel", type=int, metavar="N", help="photos handed in at a time (default: 2)")
+    add("--per-hour", type=float, metavar="N", help="at most N photos an hour")
+    add("--hours", metavar="SPAN", help="work only then, such as 22:00-06:00")
+    add("--pause-on-battery", action="store_const", const=True, help="work only on mains")
+    add("--notify", action="store_const", const=True, help="tell the desktop")
+
+
+def _add_running(add: Any) -> None:
+    add("--config", metavar="FILE", help="folders and manners from a TOML file")
+    add("--once", action="store_true", help="end when all that is there is dealt with")
+    add("--json-lines", action="store_true", help="print one JSON object for all that happens")
+    add("--log", metavar="FILE", help="log there (default: in the folder's state)")
+    add("--rebind", action="store_true", help="the folders have moved to other mounts for good")
+    add("--no-start", action="store_true", help="do not start a daemon if none answers")
+
+
+def watch(options: Namespace) -> int:
+    """Watch, or answer a question about what is watched."""
+    if options.status:
+        return _status(options)
+    if options.retry_failed:
+        return _retry(options)
+    if options.report:
+        return _report(options)
+    config = _config(options)
+    if options.install_service:
+        return _install(options, config)
+    return _run(options, config)
+
+
+def _config(options: Namespace) -> Any:
+    from ldrps_client.hotfolder import config
+
+    given = {name: getattr(options, name) for name in _FOLDER_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    manners = {name: getattr(options, name) for name in _MANNERS}
+    manners = {name: value for name, value in manners.items() if value is not None}
+    if options.config:
+        if options.folders or given or manners:
+            raise SettingsError(
+                "folders and their options stand in the --config file; leave them out here"
+            )
+        return config.load_config(Path(options.config))
+    return config.WatchConfig(
+        folders=tuple(config.folder_from({"in": name, **given}) for name in options.folders),
+        manners=config.manners_from(manners),
+    )
+
+
+def _run(options: Namespace, config: Any) -> int:
+    from ldrps_client.hotfolder._show import JsonLines, Lines, Terminal
+    from ldrps_client.hotfolder._state import state_folder
+    from ldrps_client.hotfolder.running import RunOptions, run
+    from ldrps_client.hotfolder.status import status_of
+
+    quiet = options.json
+    if options.json_lines:
+        display: Any = JsonLines()
+    elif sys.stderr.isatty() and not quiet:
+        display = Terminal()
+    else:
+        display = Lines()
+    chosen = RunOptions(
+        address=options.address,
+        start_daemon=not options.no_start,
+        once=options.once,
+        rebind=options.rebind,
+        log=Path(options.log) if options.log else None,
+    )
+    error = run(config, chosen, display)
+    if error:
+        raise error
+    if options.once:
+        found = [status_of(folder.root, state_folder(folder.root)) for folder in config.folders]
+        if options.json:
+            print_json({"folders": found})
+        return 3 if any(folder["failed"] for folder in found) else 0
+    return 0
+
+
+def _roots(options: Namespace) -> list[Path]:
+    if options.config:
+        return [folder.root for folder in _config(options).folders]
+    return [Path(name).expanduser().resolve() for name in options.folders]
+
+
+def _status(options: Namespace) -> int:
+    from ldrps_client.hotfolder.status import states_of, status_of
+
+    found = [status_of(*pair) for pair in states_of(_roots(options))]
+    if options.json:
+        print_json({"folders": found})
+        return 0
+    for folder in found:
+        print(f"{folder['folder']}: {folder['now']}")
+        print(
+            f"  {folder['done']} done, {folder['skipped']} skipped, {folder['working']} working, "
+            f"{folder['queued']} queued, {folder['failed']} failed, {folder['gone']} gone"
+        )
+        for failure in folder["failures"]:
+            print(f"  {failure['photo']}: {failure['message']}")
+        if folder["failed"]:
+            print(f"  all failures: {folder['failed_csv']}")
+        print(f"  log: {folder['log']}")
+    if not found:
+        print("no folder was ever watched")
+    return 0
+
+
+def _retry(options: Namespace) -> int:
+    from ldrps_client.hotfolder.status import retry_failed, states_of
+
+    counts = {str(root): retry_failed(root, state) for root, state in states_of(_roots(options))}
+    if options.json:
+        print_json({"queued": counts})
+    for root, count in counts.items():
+        if not options.json:
+            print(f"{root}: {count} queued again")
+    return 0
+
+
+def _report(options: Namespace) -> int:
+    from ldrps_client.hotfolder.report import write_report
+    from ldrps_client.hotfolder.status import states_of
+
+    path = write_report(Path(options.report), states_of(_roots(options)))
+    if options.json:
+        print_json({"report": str(path)})
+    else:
+        print(path)
+    return 0
+
+
+def _install(options: Namespace, config: Any) -> int:
+    from ldrps_client.hotfolder.service import install
+
+    path = install(config, sys.argv[1:])
+    if options.json:
+        print_json({"unit": str(path)})
+    else:
+        print(f"{path} is written; start it with: systemctl --user enable --now {path.name}")
+    return 0

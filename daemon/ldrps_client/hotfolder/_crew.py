@@ -1,0 +1,238 @@
+"""The threads that work on photos, and what is done about every kind of trouble."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ldrps_client._autostart import is_serving
+from ldrps_client.client import Client
+from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._manners import Gate
+from ldrps_client.hotfolder._mounts import Presence
+from ldrps_client.hotfolder._settling import identity_of
+from ldrps_client.hotfolder._troubles import (
+    MAX_TRIES,
+    Backoff,
+    Outlook,
+    outlook,
+    was_cancelled,
+)
+from ldrps_client.hotfolder._worker import ChangedError, StoppedError, Tell, Worker
+from ldrps_client.hotfolder.config import FolderConfig
+from ldrps_engine.errors import BusyError, InternalError, LdrpsError, OutputError
+
+_LONGEST_IDLE = 30.0
+_CLOSED_SECONDS = 5.0
+_RETRY_FACTOR = 6.0
+GIVE_UP = 6
+"""Waits in a row after which a single run ends with what it waited for."""
+
+
+class Crew:
+    """All that work on one folder's photos."""
+
+    def __init__(
+        self,
+        config: FolderConfig,
+        ledger: Ledger,
+        client: Client,
+        gate: Gate,
+        presence: Presence,
+        worker: Callable[[], Worker],
+        tell: Tell,
+        again: Callable[[Path], None],
+        stop: threading.Event,
+    ) -> None:
+        """`worker()` makes what works on one photo; `again(path)` lets a file settle anew."""
+        self._config = config
+        self._ledger = ledger
+        self._client = client
+        self._gate = gate
+        self._presence = presence
+        self._worker = worker
+        self._tell = tell
+        self._again = again
+        self._stop = stop
+        self._wake = threading.Condition()
+        self._news = 0
+        self._lock = threading.Lock()
+        self._held: dict[str, float] = {}
+        self._hold_until = 0.0
+        self._backoff = Backoff()
+        self._open: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self.stuck: LdrpsError | None = None
+        """What has been waited for again and again, without a success in between."""
+
+    def start(self, count: int) -> None:
+        """Begin, with so many threads."""
+        for number in range(count):
+            thread = threading.Thread(target=self._run, name=f"photo-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def notify(self) -> None:
+        """There may be something to do."""
+        with self._wake:
+            self._news += 1
+            self._wake.notify_all()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is being worked on."""
+        return not self._open
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads to end, after `stop` was set."""
+        self.notify()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        worker = self._worker()
+        while not self._stop.is_set():
+            seen = self._news
+            pause = self._pause()
+            if not pause:
+                with self._gate.place():
+                    # The place may have been long in coming.
+                    pause = self._pause() or self._one(worker)
+            if pause:
+                with self._wake:
+                    self._wake.wait_for(lambda seen=seen: self._news != seen, pause)  # type: ignore[misc]
+
+    def _pause(self) -> float:
+        """For how long nothing may begin; 0 if something may."""
+        if self._stop.is_set():
+            return _CLOSED_SECONDS
+        if (left := self._hold_until - time.monotonic()) > 0:
+            return left
+        if why := self._gate.closed():
+            if self._ledger.counts().get("queued"):
+                self._tell("paused", message=why)
+            return _CLOSED_SECONDS
+        return 0.0
+
+    def _one(self, worker: Worker) -> float:
+        """Work on one photo; how long to wait if there is none."""
+        try:
+            entry = self._claim()
+        except LdrpsError as error:
+            return self._wait(error)
+        if entry is None:
+            return self._until_held()
+        self._gate.began()
+        try:
+            worker.work(entry)
+            self._backoff.reset()
+            self.stuck = None
+        except StoppedError:
+            # The entry stays `working`, and so is taken up first by the next start.
+            return _CLOSED_SECONDS
+        except ChangedError:
+            self._surely(lambda: self._changed(entry))
+        except LdrpsError as error:
+            self._trouble(entry, error)
+        except Exception as bug:
+            what = " ".join(f"{type(bug).__name__}: {bug}".split())
+            self._trouble(entry, InternalError(f"an unforeseen error ({what}); please report it"))
+        finally:
+            self._open.discard(entry.key)
+        return 0.0
+
+    def _claim(self) -> Entry | None:
+        now = time.monotonic()
+        with self._lock:
+            self._held = {key: until for key, until in self._held.items() if until > now}
+            entry = self._ledger.claim(self._held)
+            if entry:
+                self._open.add(entry.key)
+        return entry
+
+    def _until_held(self) -> float:
+        now = time.monotonic()
+        with self._lock:
+            soonest = min(self._held.values(), default=now + _LONGEST_IDLE)
+        return min(max(soonest - now, 0.05), _LONGEST_IDLE)
+
+    def _hold(self, entry: Entry, seconds: float) -> None:
+        with self._lock:
+            self._held[entry.key] = time.monotonic() + seconds
+
+    def _trouble(self, entry: Entry, error: LdrpsError) -> None:
+        if self._stop.is_set():
+            return
+        kind = outlook(error)
+        daemon_ends = was_cancelled(error) and not is_serving(self._client.address)
+        if daemon_ends or self._presence.missing():
+            kind = Outlook.WAIT
+        if kind is Outlook.AGAIN and entry.tries + 1 >= MAX_TRIES:
+            kind = Outlook.LIST
+        shown = os.fsdecode(entry.source)
+        if kind is Outlook.WAIT:
+            # A cancelled job would stay so under its old key.
+            later = entry.round + was_cancelled(error)
+            self._surely(lambda: self._queue(entry, error, round=later))
+            self._wait(error)
+        elif kind is Outlook.AGAIN:
+            seconds = self._config.settle * _RETRY_FACTOR**entry.tries
+            self._hold(entry, seconds)
+            more = {"tries": entry.tries + 1, "round": entry.round + 1}
+            self._surely(lambda: self._queue(entry, error, **more))
+            self._tell("retry", shown, reason=error.reason, message=str(error), seconds=seconds)
+        else:
+            self._surely(lambda: self._list(entry, error))
+            self._tell("failed", shown, reason=error.reason, message=str(error))
+
+    def _queue(self, entry: Entry, error: LdrpsError, **values: int) -> None:
+        self._ledger.change(
+            entry.key, state="queued", reason=error.reason, message=str(error), **values
+        )
+
+    def _list(self, entry: Entry, error: LdrpsError) -> None:
+        self._ledger.end(
+            entry.key, "failed", reason=error.reason, message=str(error), tries=entry.tries + 1
+        )
+
+    def _wait(self, error: LdrpsError) -> float:
+        """Let everything wait for what is not a photo's fault; returns for how long."""
+        pause = error.retry_after if isinstance(error, BusyError) else self._backoff.next()
+        pause = min(pause, _LONGEST_IDLE * 2)
+        self._hold_until = time.monotonic() + pause
+        if self._backoff.failures >= GIVE_UP:
+            self.stuck = error
+        self._tell("waiting", message=str(error), seconds=pause)
+        return pause
+
+    def _changed(self, entry: Entry) -> None:
+        """The file is not what it was: it settles anew, or has a twin, or has gone."""
+        paths = [
+            self._config.root / os.fsdecode(source) for source in self._ledger.sources(entry.key)
+        ]
+        present = [path for path in paths if identity_of(path) is not None]
+        if present:
+            self._ledger.drop(entry.key)
+            for path in present:
+                self._again(path)
+        elif missing := self._presence.missing():
+            self._ledger.change(entry.key, state="queued")
+            self._wait(OutputError(missing))
+        else:
+            message = "the file went away before its turn"
+            self._ledger.end(entry.key, "gone", message=message)
+            self._tell("gone", os.fsdecode(entry.source))
+
+    def _surely(self, write: Callable[[], None]) -> None:
+        """Write to the ledger, however long its disk stays full."""
+        backoff = Backoff()
+        while not self._stop.is_set():
+            try:
+                return write()
+            except LdrpsError as error:
+                pause = backoff.next()
+                self._tell("waiting", message=str(error), seconds=pause)
+                self._stop.wait(pause)

@@ -1,0 +1,128 @@
+"""Which files are photos for us, under which recipe, and what their results are called."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from ldrps_client.files._formats import EXTENSIONS
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.settings import RECIPES, Settings
+
+DEFAULT_PATTERN = "{stem}_restored{ext}"
+# A folder called `paper` holds scans more often than it asks for the published method.
+FOLDER_RECIPES = frozenset(RECIPES) - {"paper"}
+STAGED = ".ldrps-"
+"""What the names of our own unfinished files begin with."""
+
+# Hidden files are left out before this list is asked: dot files of macOS, Syncthing, Nextcloud,
+# NFS, FUSE, exiftool and ourselves are among them.
+_IGNORED_FILES = (
+    # temporary and partial
+    *("*~", "~$*", "~*", "#*#", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart"),
+    *("*.crdownload", "*.download", "*.opdownload", "*.!ut", "*.swp", "*.bak"),
+    # exiftool's backup, and sync programs' conflicts with themselves
+    *("*_original", "*.sync-conflict-*"),
+    *("thumbs.db", "desktop.ini", "ehthumbs*.db"),
+)
+_IGNORED_FOLDERS = (
+    # Synology, QNAP and other NAS systems
+    *("@*", "#recycle", "#snapshot", "#work"),
+    *("$recycle.bin", "system volume information", "recycler", "lost+found"),
+    # previews and backups of photo programs
+    *("*.lrdata", "*.lrcat", "*.photoslibrary", "*.dtrash", "originals_backup", "~*"),
+)
+_FIELDS = re.compile(r"\{(\w*)\}")
+_KNOWN_FIELDS = {"stem", "ext", "recipe"}
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What of a folder is taken. Neutral: every photo that is not hidden or temporary."""
+
+    include: tuple[str, ...] = ()
+    """Globs on the name or the path within the folder; empty: everything."""
+    exclude: tuple[str, ...] = ()
+
+    def takes_file(self, relative: str) -> bool:
+        """Whether a file, by its path within the folder, is for us."""
+        name = os.path.basename(relative)
+        if is_ignored(name, _IGNORED_FILES) or not is_photo_name(name):
+            return False
+        if self.include and not _matches(relative, self.include):
+            return False
+        return not _matches(relative, self.exclude)
+
+    def enters(self, relative: str) -> bool:
+        """Whether a folder, by its path within the folder, is looked into."""
+        name = os.path.basename(relative)
+        return not is_ignored(name, _IGNORED_FOLDERS) and not _matches(relative, self.exclude)
+
+
+def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a name is hidden, or one that temporary and system files have."""
+    return name.startswith(".") or _any(name.casefold(), patterns)
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a name ends as photos' names do."""
+    return PurePath(name).suffix.lower() in EXTENSIONS
+
+
+def _matches(relative: str, globs: tuple[str, ...]) -> bool:
+    name = os.path.basename(relative)
+    return any(fnmatch.fnmatchcase(relative, g) or fnmatch.fnmatchcase(name, g) for g in globs)
+
+
+def _any(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def settings_for(relative: str, settings: Settings) -> Settings:
+    """The settings with the recipe that the nearest folder is named after, if one is."""
+    for part in reversed(PurePath(relative).parts[:-1]):
+        if part.lower() in FOLDER_RECIPES:
+            return replace(settings, recipe=part.lower())
+    return settings
+
+
+def check_pattern(pattern: str) -> None:
+    """SettingsError unless results can be named so."""
+    fields = set(_FIELDS.findall(pattern))
+    if unknown := fields - _KNOWN_FIELDS:
+        raise SettingsError(
+            f"pattern '{pattern}' has the unknown field {{{min(unknown)}}}; "
+            "use {stem}, {ext} and {recipe}"
+        )
+    if any(brace in _FIELDS.sub("", pattern) for brace in "{}"):
+        raise SettingsError(f"pattern '{pattern}' has a brace too many; use {{stem}} and {{ext}}")
+    if "stem" not in fields or not pattern.endswith("{ext}"):
+        raise SettingsError(
+            f"pattern '{pattern}' must have {{stem}} in it and {{ext}} at its end; "
+            f"the default is '{DEFAULT_PATTERN}'"
+        )
+    if "/" in pattern or "\0" in pattern or pattern.startswith("."):
+        raise SettingsError(f"pattern '{pattern}' is no file name; leave out / and a leading dot")
+
+
+def result_name(source: str, pattern: str, recipe: str, number: int, ending: str) -> str:
+    """A result's name; `number` from 2 on tells results apart that would be called the same."""
+    stem = PurePath(source).stem
+    extra = f"_{number}" if number > 1 else ""
+    while True:
+        name = pattern.format(stem=stem + extra, ext=ending, recipe=recipe)
+        if len(os.fsencode(name)) <= _LONGEST_NAME or not stem:
+            return name
+        stem = stem[:-1]
+
+
+def ending_for(source: str, *, deep: bool, alpha: bool) -> str:
+    """The source's own ending where files of its kind can be written, else the nearest one."""
+    own = PurePath(source).suffix
+    if own.lower() in EXTENSIONS:
+        return own
+    return ".tif" if deep else ".png" if alpha else ".jpg"

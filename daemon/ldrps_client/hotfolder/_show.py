@@ -1,0 +1,238 @@
+"""Where it is told what happens: terminal, log, JSON lines, desktop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Protocol
+
+from ldrps_client.hotfolder._failures import shown
+
+_QUIET = {"step"}
+"""Too many for a log."""
+_REPEATED = {"waiting", "paused", "away"}
+"""Told once, until something else happens."""
+_ROUTINE = {"scanned", "started"}
+_LOG_BYTES, _LOG_FILES = 5 << 20, 3
+_RATE_SECONDS = 600.0
+
+
+class Display(Protocol):
+    """Shows what happens in all folders of a watcher."""
+
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Teller:
+    """One folder's Tell: to the log, to a display, and to whoever reads the state."""
+
+    def __init__(self, folder: Path, log: Path | None, display: Display) -> None:
+        """`log` None: no log file."""
+        self._folder = folder
+        self._display = display
+        self._lock = threading.Lock()
+        self._last = ("", "")
+        self.now = "watching"
+        """What goes on, in words."""
+        self._log = _logger(log) if log else None
+
+    def __call__(self, kind: str, photo: str = "", **facts: object) -> None:
+        """See `_worker.Tell`."""
+        with self._lock:
+            if kind not in _QUIET | _ROUTINE:
+                same = (kind, str(facts.get("message", ""))) == self._last
+                self._last = (kind, str(facts.get("message", "")))
+                if kind in _REPEATED and same:
+                    return
+            self.now = _now(kind, facts, self.now)
+            if self._log and kind not in _QUIET:
+                self._log.info("%s", line_of(kind, photo, facts))
+            self._display.show(self._folder, kind, photo, facts)
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._log:
+            for handler in list(self._log.handlers):
+                handler.close()
+                self._log.removeHandler(handler)
+
+
+def _now(kind: str, facts: dict[str, object], before: str) -> str:
+    if kind in _REPEATED:
+        return f"{kind}: {facts.get('message', '')}"
+    return "watching" if kind in ("done", "back", "skipped") else before
+
+
+def _logger(path: Path) -> logging.Logger:
+    logger = logging.getLogger(f"ldrps.watch.{path}")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    handler = RotatingFileHandler(
+        path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", errors="replace"
+    )
+    # A full disk must not print stack traces over the terminal.
+    handler.handleError = lambda record: None  # type: ignore[method-assign]
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    logger.addHandler(handler)
+    return logger
+
+
+def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
+    """One line for people."""
+    parts = [kind, shown(photo)] if photo else [kind]
+    for name, value in facts.items():
+        text = shown(str(value)).replace("\n", " ")
+        if text:
+            parts.append(text if name in ("message", "words") else f"{name}={text}")
+    return "  ".join(parts)
+
+
+class Lines:
+    """A line for everything that is not routine, for a pipe or a journal."""
+
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        """Print it."""
+        if kind not in _QUIET | _ROUTINE:
+            where = shown(folder / photo) if photo else shown(folder)
+            print(f"{where}: {line_of(kind, '', facts)}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class JsonLines:
+    """One object a line on the standard output, for scripts."""
+
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        """Print it."""
+        if kind in _QUIET:
+            return
+        record: dict[str, object] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": kind,
+            "folder": shown(folder),
+        }
+        if photo:
+            record["photo"] = shown(photo)
+        record |= {n: shown(v) if isinstance(v, str) else v for n, v in facts.items()}
+        print(json.dumps(record, ensure_ascii=False, default=str), flush=True)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Terminal:
+    """A line per finished photo, and below them what goes on, with counts and rate."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._console: Any = Console(stderr=True)
+        self._progress: Any = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self._console,
+        )
+        self._all: Any = self._progress.add_task("photos", total=0, note="looking")
+        self._tasks: dict[tuple[Path, str], Any] = {}
+        self._found: set[tuple[Path, str]] = set()
+        self._ended: deque[float] = deque()
+        self._lock = threading.Lock()
+        self._progress.start()
+
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        """Update the display."""
+        with self._lock:
+            self._count(folder, kind, photo, facts)
+            if kind in ("done", "skipped", "failed", "duplicate", "warning", "overflow", "away"):
+                text = line_of(kind, photo, facts)
+                style = {"failed": "red", "warning": "yellow", "away": "yellow"}.get(kind)
+                self._console.print(text, style=style, markup=False, highlight=False)
+
+    def _count(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        task, name = (folder, photo), shown(Path(photo).name)
+        if kind == "found":
+            self._found.add(task)
+        elif kind == "started":
+            if task not in self._tasks:
+                self._tasks[task] = self._progress.add_task(name, total=None, note="")
+        elif kind == "step" and task in self._tasks:
+            self._progress.update(self._tasks[task], total=facts["count"], completed=facts["index"])
+        elif kind in ("done", "failed", "skipped", "gone", "retry"):
+            if task in self._tasks:
+                self._progress.remove_task(self._tasks.pop(task))
+            if kind != "retry":
+                self._found.discard(task)
+                self._ended.append(time.monotonic())
+        self._note(kind, facts)
+
+    def _note(self, kind: str, facts: dict[str, object]) -> None:
+        now = time.monotonic()
+        while len(self._ended) > 2 and now - self._ended[0] > _RATE_SECONDS:
+            self._ended.popleft()
+        completed = self._progress.tasks[0].completed + (kind in ("done", "failed", "skipped"))
+        note = f"{len(self._found)} to do"
+        if len(self._ended) > 2:
+            per_hour = (len(self._ended) - 1) / max(now - self._ended[0], 0.1) * 3600
+            note += f", {per_hour:.0f} an hour"
+        if kind in _REPEATED:
+            note = f"{kind}: {facts.get('message', '')}"
+        self._progress.update(
+            self._all, completed=completed, total=completed + len(self._found), note=note
+        )
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._progress.stop()
+
+
+class Desktop:
+    """Another display, and beside it notifications where the desktop shows them."""
+
+    def __init__(self, inner: Display) -> None:
+        self._inner = inner
+        self._command = shutil.which("notify-send")
+        self._done = 0
+        self._open: set[tuple[Path, str]] = set()
+
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        """Pass it on; tell the desktop of failures and of the end of a batch."""
+        self._inner.show(folder, kind, photo, facts)
+        task = (folder, photo)
+        if kind == "found":
+            self._open.add(task)
+        elif kind == "failed":
+            self._notify(f"{shown(photo)} could not be restored", str(facts.get("message", "")))
+        if kind in ("done", "failed", "skipped", "gone"):
+            self._done += kind == "done"
+            self._open.discard(task)
+            if not self._open and self._done:
+                self._notify("Photos restored", f"{self._done} in {shown(folder)}")
+                self._done = 0
+
+    def _notify(self, title: str, text: str) -> None:
+        if self._command:
+            subprocess.Popen(
+                [self._command, "--app-name=LD-RPS Restore", title, text],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        """Close the other display."""
+        self._inner.close()

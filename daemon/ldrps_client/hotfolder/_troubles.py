@@ -1,0 +1,89 @@
+"""Which troubles pass by themselves, and how long to wait for that."""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum, auto
+
+from ldrps_engine.errors import (
+    BusyError,
+    CancelledError,
+    InternalError,
+    LdrpsError,
+    ModelError,
+    NotFoundError,
+    OutputError,
+    PhotoError,
+    UnavailableError,
+)
+
+MAX_TRIES = 3
+"""At one photo, for troubles that may be the photo's own."""
+_PASSING = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "EMFILE"),
+        *("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ETIMEDOUT", "ENOMEM", "ENFILE"),
+        *("ECONNABORTED", "ECONNRESET", "EBUSY", "EAGAIN", "EINTR", "EREMOTEIO", "ENOLINK"),
+    )
+)
+
+
+class Outlook(Enum):
+    """What to do after a trouble."""
+
+    WAIT = auto()
+    """It is not the photo's: everything waits, and the photo is tried again."""
+    AGAIN = auto()
+    """It may be the photo's: tried again later, a few times; others go on."""
+    LIST = auto()
+    """Trying again would not help: the photo is listed as failed."""
+
+
+def outlook(error: LdrpsError) -> Outlook:
+    """What an error means for the photo that it came with."""
+    # One missing model must not list ten thousand photos as failed.
+    if isinstance(error, UnavailableError | BusyError | NotFoundError | ModelError):
+        return Outlook.WAIT
+    if isinstance(error, OutputError):
+        return Outlook.WAIT if is_passing(error) else Outlook.LIST
+    if isinstance(error, InternalError | PhotoError):
+        return Outlook.AGAIN
+    return Outlook.LIST
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether behind an error is a disk that is full, a mount that is away, or the like."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _PASSING:
+            return True
+        if type(cause).__module__ == "sqlite3":
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def was_cancelled(error: LdrpsError) -> bool:
+    """Whether the job was cancelled: by a person, or by a daemon on its way out."""
+    return isinstance(error, CancelledError)
+
+
+class Backoff:
+    """Longer and longer pauses while a trouble lasts."""
+
+    def __init__(self, first: float = 0.5, longest: float = 60.0) -> None:
+        """In seconds."""
+        self._first = first
+        self._longest = longest
+        self.failures = 0
+
+    def next(self) -> float:
+        """How long to pause now, one more failure counted."""
+        pause = min(self._longest, self._first * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return pause
+
+    def reset(self) -> None:
+        """It went well."""
+        self.failures = 0

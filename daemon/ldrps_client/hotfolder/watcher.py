@@ -1,0 +1,322 @@
+"""Watching one folder: what is due when, and the way back after any interruption."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from ldrps_client.client import Client
+from ldrps_client.hotfolder._crew import Crew
+from ldrps_client.hotfolder._events import Events, WatchLimitError
+from ldrps_client.hotfolder._failures import shown, write_failures
+from ldrps_client.hotfolder._intake import Intake
+from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._manners import Gate
+from ldrps_client.hotfolder._mounts import Presence, mount_of
+from ldrps_client.hotfolder._only_if import diagnosis_from, is_wanted
+from ldrps_client.hotfolder._place import content_of, place, staged_path, sweep
+from ldrps_client.hotfolder._scanner import Scanner
+from ldrps_client.hotfolder._settling import Settler
+from ldrps_client.hotfolder._state import StateFolder, one_watcher, state_folder
+from ldrps_client.hotfolder._worker import Tell, Worker
+from ldrps_client.hotfolder.config import FolderConfig
+from ldrps_engine.errors import LdrpsError
+
+_AWAY_SECONDS = 2.0
+_LONGEST_WAIT = 1.0
+_JOIN_SECONDS = 5.0
+# A scan may take at most this share of the time, however large the tree.
+_SCAN_SHARE = 0.2
+
+
+class FolderWatcher:
+    """Watches one folder from `run`'s call to its return."""
+
+    def __init__(
+        self,
+        config: FolderConfig,
+        client: Client,
+        gate: Gate,
+        parallel: int,
+        tell: Tell,
+        stop: threading.Event,
+    ) -> None:
+        """`stop` ends it; `gate` may be shared with other folders."""
+        self._config = config
+        self._client = client
+        self._gate = gate
+        self._parallel = parallel
+        self._tell = tell
+        self._stop = stop
+        self._wake = threading.Event()
+        self._news: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
+        self._lost = False
+        self._away = ""
+        self._polls = False
+        self._next_scan = 0.0
+        self._recovered = False
+        self._told_folders: set[Path] = set()
+        self._failures = -1
+        self._told_now = ""
+        self.now = "watching"
+        """What goes on, in words; kept in the ledger for `ldrps watch --status`."""
+        self.state: StateFolder = state_folder(config.root)
+
+    def wake(self) -> None:
+        """Look now: `stop` was set, or something else has changed."""
+        self._wake.set()
+
+    def run(self, *, once: bool = False, rebind: bool = False) -> None:
+        """Watch until `stop`, or with `once` until all that is there is dealt with.
+
+        LdrpsError if the folder cannot be watched, or with `once` if something that all wait for
+        does not come, such as a daemon.
+        """
+        self.state.make()
+        with ExitStack() as stack:
+            stack.enter_context(one_watcher(self.state, self._config.root))
+            self._ledger = Ledger(self.state.ledger)
+            self._ledger.remember("root", shown(self._config.root))
+            stack.callback(self._ledger.close)
+            self._presence = Presence(
+                self._config.root, self._config.out, self._ledger, rebind=rebind
+            )
+            self._scanner = Scanner(self._config, self._ledger)
+            self._settler = Settler(self._config.settle)
+            self._events = self._begin_events()
+            if self._events:
+                stack.callback(self._events.close)
+            self._intake = Intake(
+                self._config,
+                self._ledger,
+                self._presence,
+                self._tell,
+                self._note,
+                self._on_new,
+                self._stop,
+            )
+            self._crew = Crew(
+                self._config,
+                self._ledger,
+                self._client,
+                self._gate,
+                self._presence,
+                self._new_worker,
+                self._tell,
+                self._note,
+                self._stop,
+            )
+            stack.callback(self._end_threads)
+            self._intake.start()
+            self._loop(once)
+
+    def _new_worker(self) -> Worker:
+        return Worker(
+            self._config,
+            self.state,
+            self._ledger,
+            self._client,
+            self._tell,
+            self._stop,
+            self._presence,
+        )
+
+    def _end_threads(self) -> None:
+        self._stop.set()
+        self._intake.join(_JOIN_SECONDS)
+        self._crew.join(_JOIN_SECONDS)
+
+    def _begin_events(self) -> Events | None:
+        mount = mount_of(self._config.root)
+        if self._config.poll == "always" or (
+            self._config.poll == "auto" and not mount.tells_changes
+        ):
+            self._polls = True
+            why = f"on {mount.kind}" if self._config.poll == "auto" else "as asked"
+            self._tell("polling", message=f"looks every {self._config.poll_every:g} s, {why}")
+            return None
+        try:
+            return Events(self._on_change, self._on_loss)
+        except WatchLimitError as error:
+            self._warn_of_limit(error)
+            return None
+
+    def _warn_of_limit(self, error: WatchLimitError) -> None:
+        if not self._polls:
+            self._polls = True
+            self._tell(
+                "warning",
+                message=f"the kernel watches no more folders ({error}), so this one is looked "
+                f"through every {self._config.poll_every:g} s; raise fs.inotify.max_user_watches "
+                "with sysctl to be told of changes at once",
+            )
+
+    def _on_change(self, path: Path, is_folder: bool) -> None:
+        self._news.put((path, is_folder))
+        self._wake.set()
+
+    def _on_loss(self) -> None:
+        self._lost = True
+        self._wake.set()
+
+    def _on_new(self) -> None:
+        self._crew.notify()
+        self._wake.set()
+
+    def _note(self, path: Path) -> None:
+        """A file is to settle; from any thread."""
+        self._news.put((path, False))
+        self._wake.set()
+
+    def _loop(self, once: bool) -> None:
+        while not self._stop.is_set():
+            try:
+                self._look()
+                if once and self._crew.stuck:
+                    raise self._crew.stuck
+            except LdrpsError as error:
+                if once:
+                    raise
+                # The ledger's disk is full: nothing is lost by waiting.
+                self._tell("waiting", message=str(error), seconds=_AWAY_SECONDS)
+                self._stop.wait(_AWAY_SECONDS)
+            if once and self._is_finished():
+                return
+            self._wake.wait(self._until_due())
+            self._wake.clear()
+
+    def _look(self) -> None:
+        if self._is_away():
+            return self._write_down()
+        if not self._recovered:
+            self._recover()
+        lost, self._lost = self._lost, False
+        if lost:
+            self._tell("overflow", message="the kernel dropped events; looking through everything")
+        if lost or time.monotonic() >= self._next_scan:
+            self._scan_all()
+        self._hear()
+        for path in self._settler.settled():
+            self._intake.put(path)
+        self._write_down()
+
+    def _is_away(self) -> bool:
+        missing = self._presence.missing()
+        if missing and missing != self._away:
+            self._tell("away", message=missing)
+            if self._events:
+                # So that nothing of ours is in the way of mounting and unmounting.
+                self._events.clear()
+        if not missing and self._away:
+            self._tell("back", message=f"{self._config.root} is back")
+            self._next_scan = 0.0
+        self._away = missing
+        return bool(missing)
+
+    def _scan_all(self) -> None:
+        began = time.monotonic()
+        try:
+            found = self._scanner.scan(
+                self._config.root, self._settler.note, self._watch, self._on_unreadable
+            )
+        except OSError:
+            # It went away during the scan; the next look says so.
+            self._next_scan = time.monotonic() + _AWAY_SECONDS
+            return
+        took = time.monotonic() - began
+        every = self._config.poll_every if self._polls else self._config.scan_every
+        self._next_scan = time.monotonic() + max(every, took / _SCAN_SHARE)
+        self._tell("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
+
+    def _watch(self, folder: Path) -> None:
+        if self._events:
+            try:
+                self._events.watch(folder)
+            except WatchLimitError as error:
+                self._warn_of_limit(error)
+
+    def _on_unreadable(self, folder: Path, error: OSError) -> None:
+        if folder not in self._told_folders:
+            self._told_folders.add(folder)
+            why = (error.strerror or str(error)).lower()
+            self._tell("warning", message=f"folder {folder} cannot be looked into: {why}")
+
+    def _hear(self) -> None:
+        """Take up what events and other threads have told."""
+        for _ in range(self._news.qsize()):
+            path, is_folder = self._news.get()
+            if not is_folder:
+                if self._scanner.takes(path):
+                    self._settler.note(path)
+            elif self._scanner.enters(path):
+                self._scanner.scan(path, self._settler.note, self._watch, self._on_unreadable)
+
+    def _until_due(self) -> float:
+        now = time.monotonic()
+        if self._away:
+            return _AWAY_SECONDS
+        due = [self._next_scan, now + _LONGEST_WAIT]
+        if (settles := self._settler.next_due()) is not None:
+            due.append(settles)
+        return max(0.0, min(due) - now)
+
+    def _is_finished(self) -> bool:
+        # In this order: what leaves one place has been put into the next.
+        return (
+            not self._away
+            and self._recovered
+            and self._news.empty()
+            and not len(self._settler)
+            and self._intake.is_idle()
+            and not self._ledger.counts().keys() & {"queued", "working", "placing"}
+            and self._crew.is_idle()
+            and self._news.empty()
+        )
+
+    def _recover(self) -> None:
+        """Take up what an earlier run left in the middle, then let the work begin."""
+        for entry in self._ledger.entries("working", "placing"):
+            self._take_up(entry)
+        for entry in self._ledger.entries("skipped"):
+            found = diagnosis_from(entry.diagnosis)
+            if found is None or is_wanted(self._config.only_if, found):
+                self._ledger.change(entry.key, state="queued", message="")
+        self._crew.start(self._parallel)
+        self._recovered = True
+
+    def _take_up(self, entry: Entry) -> None:
+        folder = self._config.target / os.path.dirname(os.fsdecode(entry.source))
+        if entry.output and entry.output_content and self._finish(entry, folder):
+            self._ledger.end(entry.key, "done", reason="", message="")
+            self._tell("done", os.fsdecode(entry.source), output=os.fsdecode(entry.output))
+        else:
+            self._ledger.change(entry.key, state="queued")
+        sweep(folder, entry.key)
+
+    def _finish(self, entry: Entry, folder: Path) -> bool:
+        """Whether a result that was about to be placed is in its place now."""
+        target = Path(os.fsdecode(entry.output or b""))
+        try:
+            if target.exists():
+                return content_of(target) == entry.output_content
+            staged = staged_path(folder, entry.key, target.suffix)
+            if content_of(staged) != entry.output_content:
+                return False
+            place(staged, target)
+        except OSError:
+            return False
+        return True
+
+    def _write_down(self) -> None:
+        """failed.csv follows the ledger, and the ledger what goes on."""
+        if self.now != self._told_now:
+            self._ledger.remember("now", self.now)
+            self._told_now = self.now
+        count = self._ledger.counts().get("failed", 0)
+        if count != self._failures:
+            write_failures(self.state.failed, self._ledger, self._config.root)
+            self._failures = count
