@@ -1,112 +1,92 @@
-"""EXIF in TIFF files, where it is not a block but part of the file's own directories."""
+"""EXIF where it is part of a TIFF's own directories, and in sizes that files can hold."""
 
 from __future__ import annotations
 
 import io
 import struct
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from PIL import Image, TiffImagePlugin
+from ldrps_client.files._ifd import Directory, Entry, merge, read, structure
 
-# Of the first directory only what describes the photo; the rest describes the file.
-_TEXTS = (270, 271, 272, 305, 306, 315, 33432)
-_DIRECTORIES = (34665, 34853)  # EXIF and GPS
-_INTEROPERABILITY = 40965
-_HEADER = b"II*\0\x08\0\0\0"
-
-Tag = tuple[int, int, int, Any, bool]
+# Of the first directory, what describes how this very file stores its pixels (TIFF 6.0, its
+# supplements, DNG), and what is carried over by other ways.
+_STORAGE = {
+    *range(254, 267),
+    *(273, *range(275, 282), 284, *range(288, 294), 297, 301, *range(317, 348), *range(512, 533)),
+    *(700, 32953, *range(33421, 33424), 33723, 34377, 34675, 37724, *range(50706, 51200)),
+}
+_ORIENTATION, _ACROSS, _DOWN, _UNIT = 274, 282, 283, 296
+_RESOLUTION = {_ACROSS, _DOWN, _UNIT}
+_MAKER_NOTE, _EXIF = 37500, 34665
+_FRACTION, _SHORT = 5, 3
+_INCHES_PER_UNIT = {2: 1.0, 3: 2.54}
 
 
 def exif_of_tiff(file: BinaryIO) -> bytes:
     """The EXIF of an open TIFF as a structure of its own; empty if there is none to be had."""
-    source = Image.Exif()
     try:
-        file.seek(0)
-        source.load_from_fp(file)
-        return _copied(source)
-    except Exception:
-        # BigTIFF, or broken tags: the pixels are worth having without them.
+        found = read(file)
+    except (ValueError, OSError):
+        # Broken directories: the pixels are worth having without them.
         return b""
+    _without(found, _STORAGE)
+    return structure(found) if found.entries or found.children else b""
 
 
-def _copied(source: Image.Exif) -> bytes:
-    directory = TiffImagePlugin.ImageFileDirectory_v2(ifh=_HEADER)
-    for tag in _TEXTS:
-        if isinstance(value := source.get(tag), str):
-            directory[tag] = value
-    for tag in _DIRECTORIES:
-        if tag in source and (inner := dict(source.get_ifd(tag))):
-            inner.pop(_INTEROPERABILITY, None)
-            directory[tag] = inner
-    return _HEADER + directory.tobytes(8) if len(directory) else b""
+def byte_order(exif: bytes) -> str:
+    """The byte order that a TIFF must have to take this EXIF in; `<` if there is none."""
+    return ">" if exif[:2] == b"MM" else "<"
 
 
-def tags_of_exif(exif: bytes) -> list[Tag]:
-    """EXIF's texts as tags for tifffile."""
-    source = _loaded(exif)
-    return [
-        (tag, 2, 0, _ascii(value), True)
-        for tag in _TEXTS
-        if isinstance(value := source.get(tag), str)
-    ]
+def add_to_tiff(buffer: io.BytesIO, exif: bytes) -> None:
+    """Add EXIF to a finished classic TIFF of the same byte order."""
+    if directory := _read(exif):
+        _without(directory, {*_STORAGE, *_RESOLUTION, _ORIENTATION})
+        merge(buffer, directory)
 
 
-def _ascii(text: str) -> bytes:
-    return text.rstrip("\0").encode("utf-8", "replace") + b"\0"
+def resolution_of(exif: bytes) -> tuple[float, float] | None:
+    """Pixels per inch, across and down; None if the EXIF does not say."""
+    directory = _read(exif)
+    if directory is None:
+        return None
+    across, down = directory.ratio(_ACROSS), directory.ratio(_DOWN)
+    scale = _INCHES_PER_UNIT.get(directory.number(_UNIT) or 2)
+    return (across * scale, down * scale) if across and down and scale else None
 
 
-def add_directories(buffer: io.BytesIO, exif: bytes) -> None:
-    """Append EXIF's directories to a finished little-endian TIFF.
-
-    tifffile writes no pointers to them, so the first directory is written anew behind them;
-    its old entries keep their offsets, which count from the start of the file.
-    """
-    source = _loaded(exif)
-    pointers = {
-        tag: _append(buffer, _directory(tag, inner))
-        for tag in _DIRECTORIES
-        if (inner := dict(source.get_ifd(tag)))
-    }
-    if pointers:
-        _point_to(buffer, pointers)
+def with_resolution(exif: bytes, dpi: tuple[float, float]) -> bytes:
+    """EXIF that says how many pixels there are per inch, for files that say it nowhere else."""
+    if resolution_of(exif):
+        return exif
+    directory = _read(exif) or Directory("<")
+    order = directory.order
+    for tag, value in zip((_ACROSS, _DOWN), dpi, strict=True):
+        fraction = struct.pack(order + "II", round(value * 1000), 1000)
+        directory.entries[tag] = Entry(_FRACTION, 1, fraction)
+    directory.entries[_UNIT] = Entry(_SHORT, 1, struct.pack(order + "H", 2))
+    return structure(directory)
 
 
-def _directory(tag: int, values: dict[int, Any]) -> TiffImagePlugin.ImageFileDirectory_v2:
-    values.pop(_INTEROPERABILITY, None)
-    directory = TiffImagePlugin.ImageFileDirectory_v2(ifh=_HEADER, group=tag)
-    for key, value in values.items():
-        directory[key] = value
-    return directory
+def within(exif: bytes, limit: int) -> bytes:
+    """EXIF of so many bytes at most: without the makers' notes if need be, else empty."""
+    if len(exif) <= limit:
+        return exif
+    directory = _read(exif)
+    if directory is None or _EXIF not in directory.children:
+        return b""
+    directory.children[_EXIF].entries.pop(_MAKER_NOTE, None)
+    smaller = structure(directory)
+    return smaller if len(smaller) <= limit else b""
 
 
-def _append(buffer: io.BytesIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> int:
-    offset = _even_end(buffer)
-    buffer.write(directory.tobytes(offset))
-    return offset
+def _read(exif: bytes) -> Directory | None:
+    try:
+        return read(io.BytesIO(exif))
+    except ValueError:
+        return None
 
 
-def _point_to(buffer: io.BytesIO, pointers: dict[int, int]) -> None:
-    data = buffer.getbuffer()
-    (start,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, start)
-    first, last = start + 2, start + 2 + 12 * count
-    entries = [bytes(data[at : at + 12]) for at in range(first, last, 12)]
-    data.release()
-    entries += [struct.pack("<HHII", tag, 4, 1, offset) for tag, offset in pointers.items()]
-    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
-    offset = _even_end(buffer)
-    buffer.write(struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0")
-    buffer.seek(4)
-    buffer.write(struct.pack("<I", offset))
-
-
-def _even_end(buffer: io.BytesIO) -> int:
-    end = buffer.seek(0, io.SEEK_END)
-    return end + buffer.write(b"\0" * (end % 2))
-
-
-def _loaded(exif: bytes) -> Image.Exif:
-    source = Image.Exif()
-    if exif:
-        source.load(b"Exif\0\0" + exif)
-    return source
+def _without(directory: Directory, tags: set[int]) -> None:
+    for tag in tags & directory.entries.keys():
+        del directory.entries[tag]

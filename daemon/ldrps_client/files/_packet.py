@@ -86,8 +86,7 @@ class Packet:
         target.setAttribute("xmlns:rdf", RDF)
         target.setAttributeNS(RDF, "rdf:about", self._about())
         for owner in other._descriptions():
-            if owner.hasAttributeNS(*name):
-                attribute = owner.getAttributeNodeNS(*name)
+            if attribute := owner.getAttributeNodeNS(*name):
                 target.setAttribute(f"xmlns:{attribute.prefix}", name.space)
                 target.setAttributeNS(name.space, attribute.name, attribute.value)
         for node in other._elements(name):
@@ -157,10 +156,24 @@ class Addition:
 
     def bag(self, qualified: str, items: list[str]) -> None:
         """An unordered array of texts."""
-        array = self._element("rdf:Bag")
+        self._array(qualified, "rdf:Bag", items)
+
+    def ordered(self, qualified: str, items: list[str]) -> None:
+        """An ordered array of texts."""
+        self._array(qualified, "rdf:Seq", items)
+
+    def translated(self, qualified: str, text: str) -> None:
+        """A text that could have translations, and has none."""
+        (item,) = self._array(qualified, "rdf:Alt", [text])
+        item.setAttribute("xml:lang", "x-default")
+
+    def _array(self, qualified: str, kind: str, texts: list[str]) -> list[minidom.Element]:
+        array = self._element(kind)
+        items = [self._element("rdf:li", text) for text in texts]
         for item in items:
-            array.appendChild(self._element("rdf:li", item))
+            array.appendChild(item)
         self._owner.appendChild(self._element(qualified)).appendChild(array)
+        return items
 
     def append(
         self, qualified: str, sequence: minidom.Element | None, fields: dict[str, str]

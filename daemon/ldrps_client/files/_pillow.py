@@ -7,10 +7,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from ldrps_client.files._exif import resolution_of
 from ldrps_client.files._formats import Format
+from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
 from ldrps_client.files._metadata import Metadata, strip_prefix, upright_exif, upright_xmp
 from ldrps_client.files._orientation import upright
-from ldrps_client.files._png import is_16_bit, read_16_bit
+from ldrps_client.files._png import is_16_bit, read_16_bit, texts_of
 from ldrps_client.files._read import Encoding
 from ldrps_engine.errors import LimitError, PhotoError
 from ldrps_engine.photo import MAX_PIXELS, Photo, Samples, check_size
@@ -73,11 +75,28 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 def _metadata(image: Image.Image) -> tuple[Metadata, int]:
     info = image.info
-    exif, orientation = upright_exif(strip_prefix(info.get("exif") or b""))
+    texts = texts_of(getattr(image, "text", {}))
+    legacy = raw_profile(info.get("Raw profile type exif", ""))
+    exif, orientation = upright_exif(strip_prefix(info.get("exif") or legacy), image.size)
     xmp = info.get("xmp") or b""
     if isinstance(xmp, str):
         xmp = xmp.encode()
-    return Metadata(exif=exif, xmp=upright_xmp(xmp), dpi=_dpi(info)), orientation
+    if comment := info.get("comment"):
+        texts["Comment"] = comment.decode("utf-8", "replace").rstrip("\0")
+    metadata = Metadata(
+        exif=exif,
+        xmp=upright_xmp(xmp, orientation),
+        iptc=_iptc(info),
+        texts=texts,
+        dpi=_dpi(info) or resolution_of(exif),
+    )
+    return metadata, orientation
+
+
+def _iptc(info: dict[Any, Any]) -> bytes:
+    resources = info.get("photoshop") or {}
+    found = resources.get(JPEG_RESOURCE) if isinstance(resources, dict) else None
+    return bytes(found or unwrapped(raw_profile(info.get(PNG_KEYWORD, ""))))
 
 
 def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
 
+from ldrps_client.files._iptc import PNG_KEYWORD, png_text
 from ldrps_client.files._metadata import Metadata
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Samples
@@ -22,6 +24,7 @@ _DEPTH_AT = 24
 _COLOUR_AT = 25
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _INCH = 0.0254
+_XMP = "XML:com.adobe.xmp"
 
 
 def is_16_bit(file: BinaryIO) -> bool:
@@ -62,8 +65,28 @@ def _chunks(profile: bytes, metadata: Metadata) -> list[bytes]:
     if metadata.exif:
         chunks.append(_chunk(b"eXIf", metadata.exif))
     if metadata.xmp:
-        chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+        chunks.append(_text(_XMP, metadata.xmp))
+    chunks += [_text(keyword, text.encode()) for keyword, text in metadata.texts.items()]
+    if metadata.iptc:
+        body = zlib.compress(png_text(metadata.iptc).encode())
+        chunks.append(_chunk(b"zTXt", PNG_KEYWORD.encode() + b"\0\0" + body))
     return chunks
+
+
+def _text(keyword: str, text: bytes) -> bytes:
+    return _chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text)
+
+
+def texts_of(info: Mapping[Any, Any]) -> dict[str, str]:
+    """The comments among what Pillow found, without what is metadata of other kinds."""
+    return {
+        keyword: str(text)
+        for keyword, text in info.items()
+        if isinstance(keyword, str)
+        and isinstance(text, str)
+        and keyword != _XMP
+        and not keyword.startswith("Raw profile type")
+    }
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

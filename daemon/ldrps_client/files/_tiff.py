@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 import tifffile
 
-from ldrps_client.files._exif import add_directories, exif_of_tiff, tags_of_exif
+from ldrps_client.files._exif import add_to_tiff, byte_order, exif_of_tiff
 from ldrps_client.files._formats import Format
 from ldrps_client.files._metadata import Metadata, upright_exif, upright_xmp
 from ldrps_client.files._orientation import upright
@@ -31,6 +32,8 @@ _TAKEN = ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR")
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
 _ALPHAS = {0: "unspecified", 1: "assocalpha", 2: "unassalpha"}
 _PER_INCH, _PER_CENTIMETRE = 2, 3
+_IPTC = 33723
+_BYTE, _UNDEFINED = 1, 7
 
 
 def read_tiff(file: BinaryIO, kind: Format) -> tuple[Photo, Metadata, Encoding]:
@@ -41,12 +44,25 @@ def read_tiff(file: BinaryIO, kind: Format) -> tuple[Photo, Metadata, Encoding]:
         _check_layout(page)
         _check_complete(page, tiff.filehandle.size)
         samples = _samples(page)
-        exif, orientation = upright_exif(exif_of_tiff(file))
-        # The EXIF structure is rebuilt upright; the page's own tag is what counts here.
-        orientation = int(_value(page, 274, orientation) or 1)
+        size = page.imagewidth, page.imagelength
+        exif, orientation = upright_exif(exif_of_tiff(file), size)
         photo = Photo.from_samples(upright(samples, orientation), bytes(page.iccprofile or b""))
-        xmp = upright_xmp(bytes(_value(page, 700, b"")))
-        return photo, Metadata(exif=exif, xmp=xmp, dpi=_dpi(page)), _encoding(page)
+        metadata = Metadata(
+            exif=exif,
+            xmp=upright_xmp(_bytes(page, 700), orientation),
+            iptc=_bytes(page, _IPTC),
+            dpi=_dpi(page),
+        )
+        return photo, metadata, _encoding(page)
+
+
+def _bytes(page: Any, tag: int) -> bytes:
+    """A tag's bytes, which some programs store as longs."""
+    value = _value(page, tag, b"")
+    if isinstance(value, tuple):
+        order = page.parent.byteorder
+        return struct.pack(f"{order}{len(value)}I", *value)
+    return bytes(value)
 
 
 def _value(page: Any, tag: int, default: Any) -> Any:
@@ -118,17 +134,15 @@ def _encoding(page: Any) -> Encoding:
 
 
 def tiff_bytes(photo: Photo, samples: Samples, metadata: Metadata, encoding: Encoding) -> bytes:
-    """A little-endian TIFF of the samples with profile, XMP and EXIF."""
+    """A TIFF of the samples with profile, XMP and EXIF."""
     buffer = io.BytesIO()
-    tags = tags_of_exif(metadata.exif)
-    if metadata.xmp:
-        tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
+    blocks = ((700, _BYTE, metadata.xmp), (_IPTC, _UNDEFINED, metadata.iptc))
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     compression = None if encoding.compression == "none" else encoding.compression
     tifffile.imwrite(
         buffer,
         squeezed,
-        byteorder="<",
+        byteorder=byte_order(metadata.exif),
         photometric="minisblack" if photo.is_grey else "rgb",
         planarconfig=None if samples.shape[2] == 1 else "contig",
         extrasamples=None if photo.alpha is None else [encoding.alpha],
@@ -139,7 +153,7 @@ def tiff_bytes(photo: Photo, samples: Samples, metadata: Metadata, encoding: Enc
         resolutionunit=2 if metadata.dpi else None,
         metadata=None,
         software=False,
-        extratags=tags,
+        extratags=[(tag, kind, len(data), data, True) for tag, kind, data in blocks if data],
     )
-    add_directories(buffer, metadata.exif)
+    add_to_tiff(buffer, metadata.exif)
     return buffer.getvalue()

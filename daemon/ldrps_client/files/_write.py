@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ldrps_client.files._embedded import sidecar_for
+from ldrps_client.files._exif import with_resolution, within
 from ldrps_client.files._formats import Format, format_for
+from ldrps_client.files._iptc import into_xmp, jpeg_segment
 from ldrps_client.files._metadata import Metadata, with_prefix
 from ldrps_client.files._read import Encoding, LoadedFile
 from ldrps_engine.errors import OutputError
@@ -132,18 +134,28 @@ def _through_pillow(
 
     buffer = io.BytesIO()
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
-    exif = with_prefix(metadata.exif)
     options: dict[str, object] = {
-        "exif": exif if len(exif) <= _EXIF_LIMIT else b"",
         "icc_profile": profile or None,
         **_compression(kind, encoding),
+        **_options(kind, metadata),
     }
-    if metadata.xmp:
-        options["xmp"] = metadata.xmp
-    if metadata.dpi:
-        options["dpi"] = metadata.dpi
     Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
     return buffer.getvalue()
+
+
+def _options(kind: Format, metadata: Metadata) -> dict[str, object]:
+    """Pillow's for the metadata; what it is not given, it leaves out."""
+    exif, xmp = metadata.exif, metadata.xmp
+    options: dict[str, object] = {"dpi": metadata.dpi} if metadata.dpi else {}
+    if kind is Format.JPEG:
+        exif = within(exif, _EXIF_LIMIT)
+        options["extra"] = jpeg_segment(metadata.iptc)
+        options["comment"] = metadata.texts.get("Comment", "").encode()[:_EXIF_LIMIT]
+    else:
+        # Neither kind has a place for the resolution, nor for IPTC's own records.
+        exif = with_resolution(exif, metadata.dpi) if metadata.dpi else exif
+        xmp = into_xmp(xmp, metadata.iptc) if metadata.iptc else xmp
+    return {**options, "exif": with_prefix(exif), **({"xmp": xmp} if xmp else {})}
 
 
 def _compression(kind: Format, encoding: Encoding) -> dict[str, object]:

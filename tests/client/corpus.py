@@ -1,0 +1,92 @@
+"""Small files of every kind we read, with all the metadata they can carry."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from ldrps_client.files import Metadata, encode
+from ldrps_engine.photo import Depth, Photo
+from support import profiles
+
+EXIF_DIRECTORY, EXPOSURE_TIME, MAKE, ORIENTATION = 34665, 33434, 271, 274
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+    b'syntax-ns#"><rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    b'dc:format="image/x"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def exif_bytes(orientation=6):
+    """A little EXIF."""
+    exif = Image.Exif()
+    exif[MAKE], exif[ORIENTATION] = "Kamera", orientation
+    exif[EXIF_DIRECTORY] = {EXPOSURE_TIME: 0.02}
+    return exif.tobytes()
+
+
+def samples(depth, channels, size=(18, 22)):
+    """Noise."""
+    values = np.random.default_rng(channels).random((*size, channels)) * depth.peak
+    return values.astype(depth.dtype)
+
+
+def _pillow(kind, mode="RGB", **options):
+    image = Image.fromarray(samples(Depth.U8, 3)).convert(mode)
+    profile = profiles.KNOWN["adobe-rgb"] if mode == "RGB" else b""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, exif=exif_bytes(), icc_profile=profile, **options)
+    return buffer.getvalue()
+
+
+def _tiff(depth=Depth.U8, channels=3, **options):
+    buffer = io.BytesIO()
+    given = samples(depth, channels, (40, 40))
+    squeezed = given[..., 0] if channels == 1 else given
+    options = {"photometric": "rgb" if channels > 2 else "minisblack", **options}
+    tifffile.imwrite(buffer, squeezed, iccprofile=profiles.KNOWN["display-p3"], **options)
+    return buffer.getvalue()
+
+
+def _ours(folder, ending, depth, channels):
+    path = Path(folder) / f"ours{ending}"
+    metadata = Metadata(exif=exif_bytes()[6:], xmp=XMP, dpi=(300.0, 300.0))
+    photo = Photo.from_samples(samples(depth, channels), profiles.KNOWN["adobe-rgb"])
+    encode(path, photo, metadata=metadata, force=True)
+    return path.read_bytes()
+
+
+def corpus(folder):
+    """Files by name, made anew; `folder` is for the ones that are written on the way."""
+    made = {
+        "plain.jpg": _pillow("JPEG", quality=80),
+        "progressive.jpg": _pillow("JPEG", progressive=True, subsampling=2),
+        "grey.jpg": _pillow("JPEG", "L"),
+        "plain.png": _pillow("PNG"),
+        "alpha.png": _pillow("PNG", "RGBA"),
+        "transparent.png": _pillow("PNG", transparency=(0, 0, 0)),
+        "lossy.webp": _pillow("WEBP"),
+        "lossless.webp": _pillow("WEBP", "RGBA", lossless=True),
+        "plain.avif": _pillow("AVIF"),
+        "alpha.avif": _pillow("AVIF", "RGBA"),
+        "pillow.tif": _pillow("TIFF"),
+        "plain.tif": _tiff(),
+        "tiles.tif": _tiff(Depth.U16, tile=(16, 16), compression="zlib", predictor=True),
+        "big.tif": _tiff(Depth.F32, bigtiff=True, byteorder=">"),
+        "half.tif": _tiff(Depth.F16, 1),
+        "zstd.tif": _tiff(Depth.U8, 4, compression="zstd", extrasamples=["assocalpha"]),
+        "planes.tif": _tiff(Depth.U16, 3, compression="lzw"),
+        "jpeg.tif": _tiff(compression="jpeg"),
+    }
+    for ending, depth, channels in [
+        (".jpg", Depth.U8, 3),
+        (".png", Depth.U16, 4),
+        (".tif", Depth.F32, 4),
+        (".tif", Depth.U16, 2),
+        (".webp", Depth.U8, 4),
+        (".avif", Depth.U8, 3),
+    ]:
+        made[f"ours-{depth.value}-{channels}{ending}"] = _ours(folder, ending, depth, channels)
+    return made
