@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,5 +27,13 @@ def generate(out: Path) -> None:
         raise SystemExit(code)
 
 
+def generate_plugin() -> None:
+    """Write the GIMP plug-in's tables, from the module that was just generated."""
+    command = [sys.executable, str(HERE.parent / "plugin_gimp" / "generate.py")]
+    subprocess.run(command, check=True)
+
+
 if __name__ == "__main__":
     generate(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    if len(sys.argv) == 1:
+        generate_plugin()

@@ -85,9 +85,21 @@ def test_the_daemon_knows_no_training_and_no_benchmarks():
 
 
 def test_the_plugin_stands_alone():
-    for path in sources(ROOT / "plugin_gimp"):
+    allowed = {*sys.stdlib_module_names, "gi", "ldrps_gimp"}
+    ours = [p for p in sources(ROOT / "plugin_gimp" / "ldrps") if "vendor" not in p.parts]
+    assert ours
+    for path in ours:
         for name in imports(path):
-            assert top(name) in {*sys.stdlib_module_names, "gi", "plugin_gimp"}, (path, name)
+            assert top(name) in allowed, (path, name)
+
+
+def test_what_the_plugin_brings_along_needs_nothing():
+    for path in sources(ROOT / "plugin_gimp" / "ldrps" / "ldrps_gimp" / "vendor"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module)
+            assert {top(name) for name in names} <= sys.stdlib_module_names, (path, names)
 
 
 def loaded_by(statement):

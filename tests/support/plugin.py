@@ -1,0 +1,21 @@
+"""Makes the plug-in's package importable outside GIMP.
+
+Its folder cannot be put on the path: the script `ldrps.py` in it would hide the package `ldrps`.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "plugin_gimp" / "ldrps"
+
+
+def load():
+    """Import `ldrps_gimp`; its modules can be imported by name from then on."""
+    package = FOLDER / "ldrps_gimp"
+    spec = importlib.util.spec_from_file_location(
+        "ldrps_gimp", package / "__init__.py", submodule_search_locations=[str(package)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ldrps_gimp"] = module
+    spec.loader.exec_module(module)
