@@ -111,9 +111,11 @@ class Photo:
     def _rounded(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         values = pixels * np.float32(self.depth.peak)
         if self.depth in (Depth.U8, Depth.U16):
-            return np.clip(np.rint(values), 0, self.depth.peak)
+            values = np.clip(np.rint(values), 0, self.depth.peak)
         # A half float's largest; beyond it there is only infinity.
-        return np.clip(values, -_HALF_MAX, _HALF_MAX) if self.depth is Depth.F16 else values
+        if self.depth is Depth.F16:
+            values = np.clip(values, -_HALF_MAX, _HALF_MAX)
+        return values
 
 
 def check_size(width: int, height: int) -> None:

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from client import bad_photos
 from ldrps_client.cli import main
@@ -148,6 +149,27 @@ def test_an_existing_result_is_kept_unless_forced(ldrps, photo, fake):
     assert target.read_bytes() == b"precious"
     assert not fake.submits, "the work would have been for nothing"
     assert ldrps("restore", photo, "--force")[0] == 0
+
+
+def test_what_a_jpeg_cannot_hold_is_said_before_the_work(ldrps, tmp_path, pixels, fake):
+    given = np.dstack([pixels, pixels[..., 0]])
+    encode(tmp_path / "in.png", Photo.from_samples(given))
+    code, _, err = ldrps("restore", tmp_path / "in.png", "-o", tmp_path / "out.jpg")
+    assert code == 5
+    assert "cannot be transparent" in one_sentence(err)
+    assert not fake.submits
+
+
+def test_oddities_are_warned_of(ldrps, tmp_path, pixels):
+    path = tmp_path / "in.png"
+    Image.fromarray(pixels).save(path, icc_profile=b"rubbish")
+    code, out, err = ldrps("restore", path, "--json")
+    (record,) = json.loads(out)["results"]
+    assert (code, err) == (0, "")
+    assert "colour profile is damaged" in record["warnings"][0]
+    _, _, err = ldrps("restore", path, "--force")
+    assert "ldrps: warning: " in err
+    assert "colour profile" in ldrps("diagnose", path)[2]
 
 
 def test_two_photos_for_one_file(ldrps, photo, tmp_path):

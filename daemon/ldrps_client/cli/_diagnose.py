@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ldrps_client.cli._output import error_record, print_json, say
+from ldrps_client.cli._output import error_record, print_json, say, warn
 from ldrps_client.files import decode, to_srgb
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.diagnosis import diagnose as measure
@@ -24,11 +24,13 @@ def diagnose(options: Namespace) -> int:
 
 def _record(photo: Path, *, silent: bool) -> dict[str, Any]:
     try:
-        found = measure(to_srgb(decode(photo).photo))
+        loaded = decode(photo)
+        found = measure(to_srgb(loaded.photo))
     except LdrpsError as error:
         say(error)
         return {"photo": str(photo), "error": error_record(error)}
     if not silent:
+        warn(loaded.warnings)
         print(f"{photo}: {found.words()}\n  {_figures(found)}")
     return {"photo": str(photo), "diagnosis": {**asdict(found), "words": found.words()}}
 

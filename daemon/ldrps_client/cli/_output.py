@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from ldrps_engine.errors import BusyError, LdrpsError
@@ -25,6 +26,12 @@ def print_error(error: LdrpsError, *, as_json: bool) -> int:
 def say(error: LdrpsError) -> None:
     """One sentence for people."""
     print(f"ldrps: {error}", file=sys.stderr)
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """What went well although something is odd."""
+    for sentence in sentences:
+        print(f"ldrps: warning: {sentence}", file=sys.stderr)
 
 
 def error_record(error: LdrpsError) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._result import Result
-from ldrps_client.cli._output import duration, error_record, print_json, say
+from ldrps_client.cli._output import duration, error_record, print_json, say, warn
 from ldrps_client.cli._progress import progress_for
 from ldrps_client.cli._targets import Targets, check_apart, make_folders, targets_for
 from ldrps_client.client import Choices, Client
@@ -73,7 +73,9 @@ class _Work:
     def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
         began = time.monotonic()
         source = decode(photo)
-        targets.check(photo, force=self._options.force)
+        if not self._options.json:
+            warn(source.warnings)
+        targets.check(source, force=self._options.force)
         with progress_for(photo.name, silent=self._options.json) as progress:
             result = self._client.restore(source, on_event=progress, **self._choices)
         self._write(result, targets)
@@ -113,4 +115,5 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "seed": result.seed,
         "settings": result.settings.as_dict(),
         "job_id": result.job_id,
+        "warnings": list(result.source.warnings) if result.source else [],
     }

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client.files import check_target
+from ldrps_client.files import LoadedFile, check_target
 from ldrps_engine.errors import OutputError
 
 
@@ -23,10 +23,12 @@ class Targets:
         """Of the first layer."""
         return next(iter(self.layers.values()))
 
-    def check(self, source: Path, *, force: bool) -> None:
+    def check(self, source: LoadedFile, *, force: bool) -> None:
         """Raise OutputError if one of them could not be written."""
-        for path in self.all():
-            check_target(path, force=force, source=source)
+        for path in self.layers.values():
+            check_target(path, force=force, source=source.path, photo=source.photo)
+        if self.before_after:
+            check_target(self.before_after, force=force, source=source.path)
 
     def all(self) -> list[Path]:
         """Every path."""

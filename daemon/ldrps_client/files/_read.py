@@ -7,13 +7,15 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_client.files._formats import Format, recognise
 from ldrps_client.files._metadata import Metadata
+from ldrps_engine.colour_space import read_colour_space
 from ldrps_engine.errors import InputError, LdrpsError, PhotoError
+from ldrps_engine.icc import ProfileError
 from ldrps_engine.photo import Photo
 
 
@@ -49,6 +51,8 @@ class LoadedFile:
     """EXIF, XMP and resolution."""
     encoding: Encoding
     """How it was compressed."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about it and was borne, one sentence each."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:
@@ -73,7 +77,25 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
         # The libraries warn of sizes and broken tags; both are checked or borne here.
         warnings.simplefilter("ignore")
         photo, metadata, encoding = read(file, kind)
-    return LoadedFile(path=where, photo=photo, format=kind, metadata=metadata, encoding=encoding)
+    photo, odd = _with_usable_profile(where, photo)
+    return LoadedFile(
+        path=where,
+        photo=photo,
+        format=kind,
+        metadata=metadata,
+        encoding=encoding,
+        warnings=odd,
+    )
+
+
+def _with_usable_profile(where: Path, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
+    """The photo without a profile that cannot be used, and what to say about that."""
+    try:
+        read_colour_space(photo.icc_profile, grey=photo.is_grey)
+    except ProfileError as error:
+        odd = f"{where}: its colour profile {error}, so the photo is taken for sRGB"
+        return replace(photo, icc_profile=b""), (odd,)
+    return photo, ()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import tifffile
 
+from ldrps_client.files._alpha import associated, straight
 from ldrps_client.files._exif import add_to_tiff, byte_order, exif_of_tiff
 from ldrps_client.files._formats import Format
 from ldrps_client.files._metadata import Metadata, upright_exif, upright_xmp
@@ -30,7 +31,8 @@ _REFUSED = {
 }
 _TAKEN = ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR")
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
-_ALPHAS = {0: "unspecified", 1: "assocalpha", 2: "unassalpha"}
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_ALPHAS = {0: "unspecified", _ASSOCIATED: "assocalpha", _UNASSOCIATED: "unassalpha"}
 _PER_INCH, _PER_CENTIMETRE = 2, 3
 _IPTC = 33723
 _BYTE, _UNDEFINED = 1, 7
@@ -112,7 +114,14 @@ def _samples(page: Any) -> Samples:
         peak = next(depth.peak for depth in Depth if depth.value == samples.dtype.name)
         samples = np.concatenate([peak - samples[..., :1], samples[..., 1:]], axis=-1)
         samples = samples.astype(page.dtype)
+    if _extra(page) == _ASSOCIATED:
+        samples = straight(samples, Depth(samples.dtype.name))
     return cast(Samples, samples)
+
+
+def _extra(page: Any) -> int:
+    """What the channel behind the colours means."""
+    return int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:
@@ -129,14 +138,15 @@ def _dpi(page: Any) -> tuple[float, float] | None:
 
 def _encoding(page: Any) -> Encoding:
     compression = _COMPRESSIONS.get(getattr(page.compression, "name", ""), "zlib")
-    extra = int(page.extrasamples[0]) if page.extrasamples else 2
-    return Encoding(compression=compression, alpha=_ALPHAS.get(extra, "unspecified"))
+    return Encoding(compression=compression, alpha=_ALPHAS.get(_extra(page), "unspecified"))
 
 
 def tiff_bytes(photo: Photo, samples: Samples, metadata: Metadata, encoding: Encoding) -> bytes:
     """A TIFF of the samples with profile, XMP and EXIF."""
     buffer = io.BytesIO()
     blocks = ((700, _BYTE, metadata.xmp), (_IPTC, _UNDEFINED, metadata.iptc))
+    if photo.alpha is not None and encoding.alpha == _ALPHAS[_ASSOCIATED]:
+        samples = associated(samples, photo.depth)
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     compression = None if encoding.compression == "none" else encoding.compression
     tifffile.imwrite(

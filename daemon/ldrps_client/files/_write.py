@@ -28,9 +28,16 @@ _DEPTHS: dict[Format, tuple[Depth, ...]] = {
 }
 
 
-def check_target(path: Path, *, force: bool = False, source: Path | None = None) -> None:
-    """Refuse, before any work is done, a file that could not be written in the end."""
-    format_for(path)
+def check_target(
+    path: Path, *, force: bool = False, source: Path | None = None, photo: Photo | None = None
+) -> None:
+    """Refuse, before any work is done, a file that could not be written in the end.
+
+    `source` must not be overwritten; `photo` must fit into that kind of file.
+    """
+    kind = format_for(path)
+    if photo is not None and photo.alpha is not None and not kind.has_alpha:
+        raise OutputError(f"{path}: {kind.name} cannot be transparent; use .png, .tif or .webp")
     _check_place(path, force=force, source=source)
 
 
@@ -62,7 +69,7 @@ def encode(
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
-    check_target(where, force=force, source=like.path if like else None)
+    check_target(where, force=force, source=like.path if like else None, photo=photo)
     carried = metadata or (like.metadata if like else Metadata())
     outside = b"" if _holds_xmp(where, carried.xmp) else carried.xmp
     data = _encoded(where, photo, replace(carried, xmp=b"") if outside else carried, like)
@@ -88,8 +95,6 @@ def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> Non
 
 def _encoded(where: Path, photo: Photo, metadata: Metadata, like: LoadedFile | None) -> bytes:
     kind = format_for(where)
-    if photo.alpha is not None and not kind.has_alpha:
-        raise OutputError(f"{where}: {kind.name} cannot be transparent; use .png, .tif or .webp")
     photo = _fitting(photo, kind)
     encoding = like.encoding if like else Encoding()
     try:
