@@ -100,11 +100,13 @@ def make_plan(settings: Settings, diagnosis: Diagnosis, amplified: float, toned:
     sample; `toned` whether light or colour has to be brought back.
     """
     plan = _paper(diagnosis) if settings.recipe == "paper" else _ours(amplified, toned)
-    changes: dict[str, int] = {}
+    changes: dict[str, int | str] = {}
     if settings.steps is not None:
         changes["steps"] = settings.steps
     if settings.recurrences is not None:
         changes["recurrences"] = settings.recurrences
+    if settings.solver is not None:
+        changes["solver"] = settings.solver
     return dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
 
 

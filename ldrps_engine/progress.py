@@ -29,10 +29,12 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Described:
-    """The text that conditions the prior, and who wrote it: `user` or `tagger`."""
+    """The text that conditions the prior, and who wrote it: `user`, `tagger` or a describer."""
 
     text: str
     source: str
+    remarks: tuple[str, ...] = ()
+    """For the user: where describer and measurement disagree, or why the tagger stood in."""
 
 
 @dataclass(frozen=True)

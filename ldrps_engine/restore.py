@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.checkpoint import Checkpoints
-from ldrps_engine.description.describer import describe
+from ldrps_engine.description.describer import consult, describe
+from ldrps_engine.description.merging import merge
 from ldrps_engine.diagnosis import Diagnosis, diagnose
 from ldrps_engine.noise import noise_sigma, noise_spectrum
 from ldrps_engine.photo import Photo
@@ -89,14 +90,18 @@ def restore(
 
 def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
+    # Before the prior is loaded: where both do not fit in memory, each is read only once.
+    opinion, remarks = consult(rgb, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
     view = View.fit(*rgb.shape[:2], prior.view, prior.multiple, prior.most_enlarged)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
+    if opinion:
+        diagnosis, remarks = merge(diagnosis, opinion, settings.recipe)
     on_step(Diagnosed(diagnosis))
     guess = first_guess(small, diagnosis, settings.recipe)
     amplified = guess.amplification(small) * diagnosis.noise_sigma / 255
-    description = describe(np.clip(guess.invert(small), 0, 1), settings)
+    description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
     return _Case(
         rgb=rgb,

@@ -10,6 +10,9 @@ from ldrps_engine.errors import SettingsError
 RECIPES = ("auto", "low-light", "haze", "noise", "colour", "old-photo", "paper")
 """`auto` is blind; the named ones say what is wrong; `paper` uses the published constants."""
 
+SOLVERS = ("ddim", "dpm++", "unipc")
+"""How a sampling step is taken; see ldrps_engine.solver."""
+
 LAYERS = ("restored", "pilot")
 """What a result can hold: the restored photo, and the sampled pilot as it left the model."""
 
@@ -27,7 +30,7 @@ class Settings:
     strength: float = 1.0
     """0 gives the photo back, 1 the full restoration; a blend along the way it was changed."""
     description: str | None = None
-    """The scene in the user's own words, at most 400 characters. None: the tagger writes it."""
+    """The scene in the user's own words, at most 400 characters. None: the describer writes it."""
     recurrences: int | None = None
     """Further passes from the middle of the schedule, 0 to 3. None: as the recipe says."""
     steps: int | None = None
@@ -38,6 +41,11 @@ class Settings:
     """Name of an installed prior."""
     noise_sigma: float | None = None
     """Noise standard deviation in 8-bit steps, 0 to 100. None: measured."""
+    describer: str = "auto"
+    """Who describes the scene: `tagger`, the name of an installed describer, or `auto`, the best
+    that is installed."""
+    solver: str | None = None
+    """One of SOLVERS. None: as the recipe says."""
     layers: tuple[str, ...] = ("restored",)
     """Which of LAYERS to return, in this order."""
 
@@ -57,6 +65,10 @@ class Settings:
             )
         if not self.model:
             raise SettingsError("model is empty; name an installed model, such as 'bundled'")
+        if not self.describer:
+            raise SettingsError("describer is empty; use auto, tagger or an installed describer")
+        if self.solver is not None:
+            _one_of("solver", self.solver, SOLVERS)
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:

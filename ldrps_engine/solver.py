@@ -15,8 +15,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SOLVERS = ("ddim", "dpm++", "unipc")
-
 
 @dataclass(frozen=True)
 class _Point:

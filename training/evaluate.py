@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ldrps_engine.prior.diffusion import DiffusionPrior
+from ldrps_engine.prior.placement import Placement
+from ldrps_engine.prior.registry import load_prior
 from training.config import Config
 from training.export import export
 from training.ladder import Rung, available_filters, climb, unseen_photos
@@ -34,7 +35,8 @@ def evaluate(work: Path, out: Path, config: Config, model: Path | None, photos: 
         if model is None:
             model = Path(scratch) / "model"
             export(work, model, config)
-        prior = DiffusionPrior(model, "evaluated", "cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        prior = load_prior(str(model.resolve()), Placement(device=device))
         record = json.loads((model / "weights.json").read_text())
     rungs = climb(unseen_photos(pack, photos, _CROP), prior, available_filters())
     print(ladder_table(rungs))

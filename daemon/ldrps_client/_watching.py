@@ -123,7 +123,7 @@ _READERS: dict[str, Any] = {
     "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
     "loading": lambda m: events.Loading(m.model, m.fraction),
     "diagnosis": _diagnosed,
-    "description": lambda m: events.Described(m.text, m.source),
+    "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),
     "step": lambda m: events.Step(m.stage, m.index, m.count, m.seconds_left),
     "preview": _preview,
     "done": lambda m: events.Done(m.seconds, m.model, m.seed),

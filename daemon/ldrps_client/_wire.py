@@ -31,7 +31,7 @@ _COUNTS = {
     pb.CHANNELS_RGBA: 4,
 }
 _CHANNELS = {count: kind for kind, count in _COUNTS.items()}
-_OPTIONAL = ("strength", "description", "recurrences", "steps", "noise_sigma")
+_OPTIONAL = ("strength", "description", "recurrences", "steps", "noise_sigma", "solver")
 
 
 def settings_to_proto(settings: Settings) -> pb.Settings:
@@ -45,6 +45,8 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         seed=settings.seed,
         model=settings.model,
         noise_sigma=settings.noise_sigma,
+        describer=settings.describer,
+        solver=settings.solver,
         layers=settings.layers,
     )
 
@@ -54,7 +56,7 @@ def settings_from_proto(message: pb.Settings) -> Settings:
     given = {name for name in _OPTIONAL if message.HasField(name)}
     chosen: dict[str, Any] = {name: getattr(message, name) for name in given}
     # An empty string or list on the wire means: the default.
-    for name in ("recipe", "model"):
+    for name in ("recipe", "model", "describer"):
         if getattr(message, name):
             chosen[name] = getattr(message, name)
     if message.layers:

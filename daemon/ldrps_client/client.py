@@ -46,6 +46,8 @@ class Choices(TypedDict, total=False):
     seed: int
     model: str
     noise_sigma: float | None
+    describer: str
+    solver: str | None
     layers: tuple[str, ...]
 
 

@@ -77,8 +77,8 @@ class Reporter:
             case Diagnosed():
                 return pb.Event(diagnosis=_diagnosis(progress.diagnosis))
             case Described():
-                described = pb.Description(text=progress.text, source=progress.source)
-                return pb.Event(description=described)
+                said = {"text": progress.text, "source": progress.source}
+                return pb.Event(description=pb.Description(**said, remarks=progress.remarks))
             case Step():
                 return pb.Event(step=self._step(progress))
 

@@ -1,43 +1,85 @@
-"""Who writes the scene's description: the user, or the bundled tagger."""
+"""Who writes the scene's description: the user, a multimodal model, or the bundled tagger."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.description.opinion import Opinion
 from ldrps_engine.description.tagger import tag_scene
-from ldrps_engine.progress import Described
+from ldrps_engine.errors import ModelError
+from ldrps_engine.prior.catalogue import catalogue
+from ldrps_engine.prior.store import is_installed
+from ldrps_engine.progress import Described, OnStep
 from ldrps_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from ldrps_engine.residency import Models
 
 Array = NDArray[np.float32]
 
+AUTO, TAGGER = "auto", "tagger"
+
 
 class Describer(Protocol):
-    """Writes what the scene would look like in good quality, in at most 20 words."""
+    """A model that looks at a photo and says what it shows and what is wrong with it."""
 
     source: str
     """Shown to the user beside the text."""
 
-    def describe(self, rgb: Array) -> str:
-        """Describe an (H, W, 3) sRGB image in [0, 1] whose light is roughly mended."""
+    def look(self, rgb: Array) -> Opinion | None:
+        """Its opinion of an (H, W, 3) sRGB image in [0, 1]; None if it gave no usable answer."""
+        ...
+
+    def total_bytes(self) -> int:
+        """Memory of its weights."""
+        ...
+
+    def rest(self) -> None:
+        """Put the weights into the host's memory until the next use."""
         ...
 
 
-class Tagger:
-    """The bundled describer: measured colours in words, no language model."""
+def consult(
+    rgb: Array, settings: Settings, models: Models, on_step: OnStep
+) -> tuple[Opinion | None, tuple[str, ...]]:
+    """What the chosen describer says of a photo, and remarks for the user; None: the tagger's turn.
 
-    source = "tagger"
+    A describer that was named must work; one that was only found installed may fail.
+    """
+    if settings.description is not None or settings.describer == TAGGER:
+        return None, ()
+    name = _installed() if settings.describer == AUTO else settings.describer
+    if name is None:
+        return None, ()
+    try:
+        opinion = models.describer(name, on_step).look(rgb)
+    except ModelError as error:
+        if settings.describer != AUTO:
+            raise
+        return None, (str(error),)
+    if opinion is None:
+        return None, (f"{name} gave no usable answer, so the tagger describes the scene",)
+    return opinion, ()
 
-    def describe(self, rgb: Array) -> str:
-        """See `tag_scene`."""
-        return tag_scene(rgb)
 
+def describe(
+    mended: Array, settings: Settings, opinion: Opinion | None, remarks: tuple[str, ...] = ()
+) -> Described:
+    """The user's own text if there is one, else the describer's, else the tagger's.
 
-def describe(rgb: Array, settings: Settings, describer: Describer | None = None) -> Described:
-    """The user's own text if there is one, else the describer's."""
+    `mended` is the photo (H, W, 3) with its light roughly put right, which the tagger needs.
+    """
     if settings.description is not None:
-        return Described(settings.description, "user")
-    chosen = describer or Tagger()
-    return Described(chosen.describe(rgb), chosen.source)
+        return Described(settings.description, "user", remarks)
+    if opinion is not None:
+        return Described(opinion.scene, opinion.source, remarks)
+    return Described(tag_scene(mended), TAGGER, remarks)
+
+
+def _installed() -> str | None:
+    """The first describer of the catalogue that is installed; the best ones come first there."""
+    found = (e.name for e in catalogue().values() if e.kind == "describer")
+    return next(filter(is_installed, found), None)

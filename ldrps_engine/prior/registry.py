@@ -1,23 +1,96 @@
-"""From a model's name to its folder."""
+"""From a model's name or path to a prior that is loaded."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from ldrps_engine.errors import ModelError
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.catalogue import catalogue, tiny_of
+from ldrps_engine.prior.components import class_name, count_weights, read_index
+from ldrps_engine.prior.placement import Placement
+from ldrps_engine.prior.store import folder_of, is_installed, resolve
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+FAMILIES = {
+    "StableDiffusionPipeline": "stable-diffusion",
+    "StableDiffusionImg2ImgPipeline": "stable-diffusion",
+    "StableDiffusionXLPipeline": "sdxl",
+    "StableDiffusionXLImg2ImgPipeline": "sdxl",
+    "Flux2KleinPipeline": "flux2",
+}
+"""By the pipeline class that a model's index names."""
 
-_INSTALLED = {"bundled": MODELS / "bundled"}
+
+def load_prior(name: str, placement: Placement) -> LatentPrior:
+    """Load a prior by name or path; ModelError if there is none or it cannot be loaded.
+
+    Its family's tiny autoencoder is loaded with it where that is installed and fits.
+    """
+    folder = prior_folder(name)
+    index = read_index(folder, name)
+    family = FAMILIES.get(str(index.get("_class_name")))
+    if family is None:
+        raise ModelError(
+            f"model '{name}' is of the kind {index.get('_class_name', 'unknown')}; "
+            f"known are {', '.join(FAMILIES)}"
+        )
+    quick = _quick(folder, index, family)
+    prior: LatentPrior = _class_of(family)(folder, name, placement, quick)
+    return prior
 
 
-def load_prior(name: str, device: str) -> LatentPrior:
-    """Load an installed prior onto a device; ModelError if there is none of that name."""
-    folder = _INSTALLED.get(name)
-    if folder is None:
-        known = ", ".join(sorted(_INSTALLED))
-        raise ModelError(f"model '{name}' is not known; installed are {known}")
-    from ldrps_engine.prior.diffusion import DiffusionPrior
+def prior_folder(name: str) -> Path:
+    """The folder of a prior in diffusers' format; a single file is brought into it first."""
+    path = resolve(name)
+    if not is_prior(name):
+        raise ModelError(f"model '{name}' is no prior; 'ldrps models list' says what is one")
+    if path.is_file():
+        from ldrps_engine.prior.single_file import converted
 
-    return DiffusionPrior(folder, name, device)
+        return converted(path, name)
+    return path
+
+
+def is_prior(name: str) -> bool:
+    """Whether a name is a prior's; of paths it is taken for granted."""
+    entry = catalogue().get(name)
+    return entry is None or entry.kind == "prior"
+
+
+def prior_bytes(name: str, placement: Placement) -> int:
+    """Bytes of memory that a prior's weights will take."""
+    return count_weights(resolve(name)) * placement.dtype.itemsize
+
+
+def _class_of(family: str) -> Any:
+    # Imported only now: each family brings model classes that take a while to import.
+    if family == "sdxl":
+        from ldrps_engine.prior.sdxl import StableDiffusionXL
+
+        return StableDiffusionXL
+    if family == "flux2":
+        from ldrps_engine.prior.flux2 import Flux2
+
+        return Flux2
+    from ldrps_engine.prior.stable_diffusion import StableDiffusion
+
+    return StableDiffusion
+
+
+def _quick(folder: Path, index: dict[str, Any], family: str) -> Path | None:
+    """The tiny autoencoder, if it is installed and speaks of the same latents."""
+    entry = tiny_of(family)
+    if entry is None or not is_installed(entry.name) or not class_name(index, "vae"):
+        return None
+    quick = folder_of(entry.name)
+    return quick if _channels(quick) == _channels(folder / "vae") else None
+
+
+def _channels(folder: Path) -> int | None:
+    """Latent channels that an autoencoder's configuration names."""
+    try:
+        return int(json.loads((folder / "config.json").read_text())["latent_channels"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ldrps_engine.prior import registry
-from ldrps_engine.prior.diffusion import DiffusionPrior
+from ldrps_engine.prior import store
+from ldrps_engine.prior.placement import Placement
+from ldrps_engine.prior.stable_diffusion import StableDiffusion
 from ldrps_engine.restore import Models
 from support import pictures
 from support.tiny_models import stable_diffusion
@@ -42,14 +43,14 @@ def tiny_folder(request, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny(tiny_folder):
     """The tiny model as a prior."""
-    return DiffusionPrior(tiny_folder, "tiny", "cpu")
+    return StableDiffusion(tiny_folder, "tiny", Placement())
 
 
-@pytest.fixture
-def tiny_models(tiny_folder, monkeypatch):
-    """Models among which one is called `tiny`."""
-    monkeypatch.setitem(registry._INSTALLED, "tiny", tiny_folder)
-    return Models("cpu")
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path, monkeypatch):
+    """A store of the test's own: what is installed on this machine plays no part."""
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
+    return tmp_path / "models"
 
 
 @pytest.fixture(scope="session")

@@ -4,31 +4,27 @@ import numpy as np
 import pytest
 
 from ldrps_engine.description.describer import describe
+from ldrps_engine.description.opinion import Opinion
 from ldrps_engine.description.tagger import colour_name, even_light, tag_scene, thumbnail
 from ldrps_engine.progress import Described
 from ldrps_engine.settings import Settings
 from support import pictures
 
-
-class Poet:
-    source = "poet"
-
-    def describe(self, rgb):
-        return f"{rgb.shape[0]} rows of light"
+SEEN = Opinion("a lighthouse on a rock", "poet")
 
 
 def test_the_users_words_come_first_even_if_there_are_none(natural):
     for words in ("a lighthouse", ""):
         settings = Settings(description=words)
-        assert describe(natural, settings, Poet()) == Described(words, "user")
+        assert describe(natural, settings, SEEN) == Described(words, "user")
 
 
-def test_another_describer_may_write(natural):
-    assert describe(natural, Settings(), Poet()) == Described("96 rows of light", "poet")
+def test_a_describer_may_write(natural):
+    assert describe(natural, Settings(), SEEN) == Described("a lighthouse on a rock", "poet")
 
 
 def test_the_tagger_says_that_it_is_one(natural):
-    assert describe(natural, Settings()) == Described(tag_scene(natural), "tagger")
+    assert describe(natural, Settings(), None) == Described(tag_scene(natural), "tagger")
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 300), (96, 128)])

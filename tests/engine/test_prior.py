@@ -11,16 +11,17 @@ from safetensors.torch import load_file
 
 from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior import registry
-from ldrps_engine.prior.diffusion import DiffusionPrior
-from ldrps_engine.prior.registry import MODELS, load_prior
+from ldrps_engine.prior.placement import Placement
+from ldrps_engine.prior.registry import load_prior
+from ldrps_engine.prior.stable_diffusion import StableDiffusion
+from ldrps_engine.prior.store import folder_of
 from ldrps_engine.progress import Loading
 from ldrps_engine.restore import Models, restore
 from ldrps_engine.settings import Settings
 from support import pictures
 from support.tiny_models import stable_diffusion
 
-BUNDLED = MODELS / "bundled"
+BUNDLED = folder_of("bundled")
 MOST_PARAMETERS = 13_000_000
 
 
@@ -45,7 +46,7 @@ def test_the_bundled_model_is_small(bundled):
 
 
 def test_nothing_that_ships_could_run_code_when_it_is_read():
-    kinds = {path.suffix for path in MODELS.rglob("*") if path.is_file()}
+    kinds = {path.suffix for path in BUNDLED.parent.rglob("*") if path.is_file()}
     assert kinds == {".json", ".safetensors"}
 
 
@@ -91,8 +92,9 @@ def test_denoising_is_the_published_formula(tiny, tiny_folder, scale, monkeypatc
     text, empty = tiny.embed("a red photo"), tiny.embed("")
     alpha = tiny.alphas[step]
     with torch.no_grad():
+        unet = tiny._parts.use("unet")
         given, none = (
-            tiny._unet(noisy, step, encoder_hidden_states=words).sample for words in (text, empty)
+            unet(noisy, step, encoder_hidden_states=words).sample for words in (text, empty)
         )
     out = none + scale * (given - none)
     if kind["prediction_type"] == "v_prediction":
@@ -114,20 +116,21 @@ def test_the_text_matters_and_the_whole_batch_gets_it(tiny):
 
 
 @pytest.mark.parametrize("recipe", ["low-light", "paper"])
-def test_a_published_models_classes_restore_a_photo(tiny_models, recipe):
+def test_a_published_models_classes_restore_a_photo(tiny_folder, recipe):
     dark = pictures.samples(pictures.darkened(pictures.natural(32, 32)), np.uint8)
-    settings = Settings(recipe=recipe, model="tiny", steps=2, recurrences=1)
-    found = restore(Photo.from_samples(dark), settings, tiny_models)
+    settings = Settings(recipe=recipe, model=str(tiny_folder), steps=2, recurrences=1)
+    models = Models()
+    found = restore(Photo.from_samples(dark), settings, models)
     assert found.photo.pixels.shape == (32, 32, 3)
     assert np.isfinite(found.photo.pixels).all()
-    assert tiny_models.loaded() == ["tiny"]
+    assert models.loaded() == [str(tiny_folder)]
 
 
-def test_a_model_is_loaded_once_and_says_so(tiny_models):
-    said = []
-    first = tiny_models.prior("tiny", said.append)
-    assert said == [Loading("tiny", 0.0), Loading("tiny", 1.0)]
-    assert tiny_models.prior("tiny", said.append) is first
+def test_a_model_is_loaded_once_and_says_so(tiny_folder):
+    said, name, models = [], str(tiny_folder), Models()
+    first = models.prior(name, said.append)
+    assert said == [Loading(name, 0.0), Loading(name, 1.0)]
+    assert models.prior(name, said.append) is first
     assert len(said) == 2
 
 
@@ -139,7 +142,7 @@ def broken(tmp_path):
 
 def sentence(folder):
     with pytest.raises(ModelError) as caught:
-        DiffusionPrior(folder, "mine", "cpu")
+        StableDiffusion(folder, "mine", Placement())
     text = str(caught.value)
     assert "model 'mine'" in text
     assert "\n" not in text
@@ -147,8 +150,8 @@ def sentence(folder):
 
 
 def test_an_unknown_name_is_told_the_installed_ones():
-    with pytest.raises(ModelError, match=r"^model 'sd99' is not known; installed are .*bundled"):
-        load_prior("sd99", "cpu")
+    with pytest.raises(ModelError, match=r"^model 'sd99' is not known; known are .*bundled.*sd21"):
+        load_prior("sd99", Placement())
 
 
 def test_an_unknown_name_fails_before_anything_is_worked_on(natural):
@@ -224,7 +227,3 @@ def test_weights_of_another_shape_are_refused(broken):
     config["cross_attention_dim"] = 24
     path.write_text(json.dumps(config))
     assert "cannot be loaded" in sentence(broken)
-
-
-def test_the_registry_finds_what_it_lists():
-    assert all(folder.is_dir() for folder in registry._INSTALLED.values())

@@ -24,6 +24,7 @@ from ldrps_engine.diagnosis import diagnose
 from ldrps_engine.fpam import ConvolutionalFpam
 from ldrps_engine.physics import first_guess
 from ldrps_engine.plan import make_plan
+from ldrps_engine.prior.placement import Parts, Placement
 from ldrps_engine.sampling import Conditions, Sampler, threshold
 from ldrps_engine.settings import Settings
 from support import pictures
@@ -38,9 +39,9 @@ class Published:
     percentile, most = 0.995, 100.0
 
     def __init__(self, prior, photo, text, empty, aligner, plan):
-        self.unet, self.vae = prior._unet, prior._vae
-        self.alphas = prior._schedule.alphas_cumprod.double()
-        self.predicts_noise = prior._schedule.config.prediction_type == "epsilon"
+        self.unet, self.vae = prior._parts.use("unet"), prior._parts.use("vae")
+        self.alphas = prior.alphas.double()
+        self.predicts_noise = prior._schedule.kind == "epsilon"
         self.text, self.empty = text, empty
         # Two independent latents are carried side by side; they share f, d and the photo.
         self.y = photo.expand(plan.latents, -1, -1, -1)
@@ -150,8 +151,9 @@ def exact(tiny, monkeypatch):
     gradients near zero would grow to differences as large as those of another method.
     """
     prior = copy.copy(tiny)
-    prior._unet, prior._vae = (copy.deepcopy(x).double() for x in (tiny._unet, tiny._vae))
-    prior._vae_dtype = torch.float64
+    networks = {key: copy.deepcopy(tiny._parts.use(key)).double() for key in ("unet", "vae")}
+    prior._parts = Parts(networks, Placement(), "exact")
+    prior.texts = [tiny.embed(words) for words in ("a red photo", "")]
     vgg = copy.deepcopy(guidance._vgg("cpu")).double()
     monkeypatch.setattr(guidance, "_vgg", lambda _: vgg)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
@@ -172,6 +174,7 @@ def paper_plan(kind="low-light", **changes):
 
 
 def make_sampler(prior, plan, kind=torch.float32):
+    texts = getattr(prior, "texts", None) or [prior.embed(w) for w in ("a red photo", "")]
     dark = pictures.darkened(pictures.natural(SIZE, SIZE))
     photo = torch.from_numpy(dark).permute(2, 0, 1)[None].contiguous().to(kind)
     guess = first_guess(dark, diagnose(dark), "auto")
@@ -181,7 +184,7 @@ def make_sampler(prior, plan, kind=torch.float32):
         aligner = Aligner(photo, guess, plan.alignment)
     aligner.fpam.to(kind)
     aligner.discriminator.to(kind)
-    text, empty = (prior.embed(words).to(kind) for words in ("a red photo", ""))
+    text, empty = (words.to(kind) for words in texts)
     generator = torch.Generator().manual_seed(0)
     sampler = Sampler(prior, aligner, Conditions(text, empty, 0.0), plan, generator)
     return sampler, Published(prior, photo, text, empty, aligner, plan)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ldrps_engine.prior.diffusion import DiffusionPrior
+from ldrps_engine.prior.placement import Placement
+from ldrps_engine.prior.registry import load_prior
 from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
 from training import state, train
 from training.config import TrainingError
@@ -228,7 +229,7 @@ def test_exporting_without_a_checkpoint_is_refused(work, tmp_path, config):
 def test_what_is_exported_loads_as_any_model_does(trained, tmp_path, config):
     run = Run(trained, config)
     export(trained, tmp_path / "out", config)
-    prior = DiffusionPrior(tmp_path / "out", "toy", "cpu")
+    prior = load_prior(str(tmp_path / "out"), Placement())
     assert prior.alphas[-1] == 0
     assert torch.allclose(prior.alphas, run.alphas, atol=1e-5)
     assert torch.allclose(prior.spread.flatten(), run.variance.sqrt(), atol=1e-3)

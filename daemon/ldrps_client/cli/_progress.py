@@ -45,12 +45,16 @@ def text_of(event: events.Event) -> str:
             return f"loading {model}, {fraction:.0%}"
         case events.Diagnosed(_, words):
             return words
-        case events.Described(text, _) if text:
-            return f"looks like: {text}"
+        case events.Described(text, source, remarks) if text:
+            return "; ".join((f"looks like: {text} (says the {_writer(source)})", *remarks))
         case events.Step(stage, index, count, left):
             return f"{stage}, step {index} of {count}" + (_about(left) if left else "")
         case _:
             return ""
+
+
+def _writer(source: str) -> str:
+    return source if source in ("user", "tagger") else f"describer {source}"
 
 
 def _about(seconds: float) -> str:

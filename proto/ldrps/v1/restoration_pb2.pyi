@@ -72,6 +72,66 @@ WORKER_STATE_IDLE: WorkerState
 WORKER_STATE_BUSY: WorkerState
 WORKER_STATE_RESTING: WorkerState
 
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "kind", "family", "title", "repository", "revision", "bytes", "memory_bytes", "licence", "terms", "accept", "page", "view", "installed", "devices")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    INSTALLED_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    family: str
+    title: str
+    repository: str
+    revision: str
+    bytes: int
+    memory_bytes: int
+    licence: str
+    terms: str
+    accept: bool
+    page: str
+    view: int
+    installed: bool
+    devices: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., family: _Optional[str] = ..., title: _Optional[str] = ..., repository: _Optional[str] = ..., revision: _Optional[str] = ..., bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., licence: _Optional[str] = ..., terms: _Optional[str] = ..., accept: _Optional[bool] = ..., page: _Optional[str] = ..., view: _Optional[int] = ..., installed: _Optional[bool] = ..., devices: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ModelProgress(_message.Message):
+    __slots__ = ("file", "done_bytes", "total_bytes")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    DONE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    done_bytes: int
+    total_bytes: int
+    def __init__(self, file: _Optional[str] = ..., done_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
 class SubmitRequest(_message.Message):
     __slots__ = ("header", "chunk")
     HEADER_FIELD_NUMBER: _ClassVar[int]
@@ -121,7 +181,7 @@ class EncodedFile(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers")
+    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +191,8 @@ class Settings(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     LAYERS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBER_FIELD_NUMBER: _ClassVar[int]
+    SOLVER_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     strength: float
     description: str
@@ -140,7 +202,9 @@ class Settings(_message.Message):
     model: str
     noise_sigma: float
     layers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ...) -> None: ...
+    describer: str
+    solver: str
+    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job_id", "position", "existing")
@@ -223,12 +287,14 @@ class Diagnosis(_message.Message):
     def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ...) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("text", "source")
+    __slots__ = ("text", "source", "remarks")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REMARKS_FIELD_NUMBER: _ClassVar[int]
     text: str
     source: str
-    def __init__(self, text: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    remarks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, text: _Optional[str] = ..., source: _Optional[str] = ..., remarks: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("stage", "index", "count", "seconds_left")
@@ -407,17 +473,33 @@ class StatusResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id")
+    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents")
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    RESIDENTS_FIELD_NUMBER: _ClassVar[int]
     device: str
     state: WorkerState
     pid: int
     models: _containers.RepeatedScalarFieldContainer[str]
     memory_bytes: int
     job_id: str
-    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ...) -> None: ...
+    residents: _containers.RepeatedCompositeFieldContainer[Resident]
+    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ...) -> None: ...
+
+class Resident(_message.Message):
+    __slots__ = ("name", "kind", "bytes", "load_seconds", "idle_seconds")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOAD_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    bytes: int
+    load_seconds: float
+    idle_seconds: float
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., bytes: _Optional[int] = ..., load_seconds: _Optional[float] = ..., idle_seconds: _Optional[float] = ...) -> None: ...

@@ -318,3 +318,303 @@ class Restoration:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class ModelsStub:
+    """The models of this daemon's machine. Names are those of the catalogue, never paths: what lies in
+    a folder of the user's own is linked to a name on that machine first.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.List = channel.unary_unary(
+                '/ldrps.v1.Models/List',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.Pull = channel.unary_stream(
+                '/ldrps.v1.Models/Pull',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+                _registered_method=True)
+        self.Verify = channel.unary_stream(
+                '/ldrps.v1.Models/Verify',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+                _registered_method=True)
+        self.Remove = channel.unary_unary(
+                '/ldrps.v1.Models/Remove',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+                _registered_method=True)
+        self.Load = channel.unary_unary(
+                '/ldrps.v1.Models/Load',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+                _registered_method=True)
+        self.Unload = channel.unary_unary(
+                '/ldrps.v1.Models/Unload',
+                request_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+                response_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+                _registered_method=True)
+
+
+class ModelsServicer:
+    """The models of this daemon's machine. Names are those of the catalogue, never paths: what lies in
+    a folder of the user's own is linked to a name on that machine first.
+    """
+
+    def List(self, request, context):
+        """The catalogue and what is linked, with what is installed and in memory.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pull(self, request, context):
+        """Fetch a model from the hub. Ends when it is there whole and its sums are right. A caller that
+        leaves stops it; the next Pull goes on from there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Verify(self, request, context):
+        """Read every file of an installed model again. Ends when all are right.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Remove(self, request, context):
+        """Delete an installed model, or forget a linked one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Load(self, request, context):
+        """Bring a model into the memory of every idle worker; BUSY while one works.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unload(self, request, context):
+        """Give its memory back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ModelsServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ListModelsRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Pull': grpc.unary_stream_rpc_method_handler(
+                    servicer.Pull,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.SerializeToString,
+            ),
+            'Verify': grpc.unary_stream_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.SerializeToString,
+            ),
+            'Remove': grpc.unary_unary_rpc_method_handler(
+                    servicer.Remove,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.SerializeToString,
+            ),
+            'Load': grpc.unary_unary_rpc_method_handler(
+                    servicer.Load,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.SerializeToString,
+            ),
+            'Unload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unload,
+                    request_deserializer=ldrps_dot_v1_dot_restoration__pb2.ModelRequest.FromString,
+                    response_serializer=ldrps_dot_v1_dot_restoration__pb2.ModelProgress.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'ldrps.v1.Models', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('ldrps.v1.Models', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Models:
+    """The models of this daemon's machine. Names are those of the catalogue, never paths: what lies in
+    a folder of the user's own is linked to a name on that machine first.
+    """
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ldrps.v1.Models/List',
+            ldrps_dot_v1_dot_restoration__pb2.ListModelsRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pull(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ldrps.v1.Models/Pull',
+            ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ldrps.v1.Models/Verify',
+            ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Remove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ldrps.v1.Models/Remove',
+            ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Load(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ldrps.v1.Models/Load',
+            ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ldrps.v1.Models/Unload',
+            ldrps_dot_v1_dot_restoration__pb2.ModelRequest.SerializeToString,
+            ldrps_dot_v1_dot_restoration__pb2.ModelProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

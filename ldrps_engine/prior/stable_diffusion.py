@@ -1,0 +1,61 @@
+"""Stable Diffusion 1.x and 2.x: a U-Net, an autoencoder and one CLIP text encoder.
+
+The bundled model has the same shape and is loaded by the same code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ldrps_engine.prior.components import load_network, load_tokenizer
+from ldrps_engine.prior.published import PublishedPrior
+
+
+class StableDiffusion(PublishedPrior):
+    """See the module. Conditioning is the text encoder's last hidden state."""
+
+    parts: ClassVar[tuple[str, ...]] = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
+
+    @torch.no_grad()
+    def embed(self, text: str) -> Tensor:
+        """Last hidden state of the text encoder, (1, tokens, width)."""
+        encoder = self._parts.use("text_encoder")
+        ids = token_ids(self._tokenizer, text).to(self.device)
+        return torch.as_tensor(encoder(input_ids=ids).last_hidden_state).float()
+
+    def _load_networks(self, folder: Path) -> dict[str, Any]:
+        from diffusers import UNet2DConditionModel
+        from transformers import CLIPTextModel
+
+        unet = load_network(UNet2DConditionModel, folder / "unet", self._dtype, self.name)
+        text = load_network(CLIPTextModel, folder / "text_encoder", self._dtype, self.name)
+        self._tokenizer = load_tokenizer(folder / "tokenizer", self.name)
+        self.channels = int(unet.config.in_channels)
+        return {"unet": unet.to(memory_format=torch.channels_last), "text_encoder": text}
+
+    def _predict(self, noisy: Tensor, time: float, text: Tensor) -> Tensor:
+        unet = self._parts.use("unet")
+        # On the CPU the weights are single precision and only the arithmetic is not.
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            answer = unet(noisy.to(unet.dtype), time, encoder_hidden_states=text.to(unet.dtype))
+        return torch.as_tensor(answer.sample)
+
+    def _multiple(self, networks: dict[str, Any]) -> int:
+        levels = len(networks["unet"].config.block_out_channels)
+        return int(self._factor * 2 ** (levels - 1))
+
+
+def token_ids(tokenizer: Any, text: str) -> Tensor:
+    """A CLIP tokenizer's ids of one text, padded and cut to its length, (1, tokens)."""
+    found = tokenizer(
+        [text],
+        padding="max_length",
+        truncation=True,
+        max_length=tokenizer.model_max_length,
+        return_tensors="pt",
+    )
+    return torch.as_tensor(found["input_ids"])
