@@ -46,5 +46,6 @@ class Gathered:
             model=self.done.model,
             seed=self.done.seed,
             job_id=job_id,
+            model_hash=self.done.model_hash,
             source=source,
         )

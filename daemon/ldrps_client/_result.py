@@ -33,6 +33,8 @@ class Result:
     model: str
     seed: int
     job_id: str
+    model_hash: str = ""
+    """sha256 over the model's weights; empty if the daemon did not say."""
     source: LoadedFile | None = None
     """The file that was restored; None if it was no file."""
 

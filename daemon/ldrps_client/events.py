@@ -68,6 +68,8 @@ class Done:
     """Working time, without the queue."""
     model: str
     seed: int
+    model_hash: str = ""
+    """sha256 over the model's weights; empty if not known."""
 
 
 Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | Done

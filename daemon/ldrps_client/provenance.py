@@ -138,6 +138,7 @@ def mark_for(result: Result, layer: str, target: Path) -> Mark:
         layer=layer,
         request=settings.as_dict(),
         model=result.model,
+        model_hash=result.model_hash,
         description=result.description,
         diagnosis=result.words,
         measured=asdict(result.diagnosis) if result.diagnosis else {},

@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_restore(commands)
     _add_diagnose(commands)
+    _add_redo(commands)
     _add_serve(commands)
     _add_daemon_commands(commands)
     return parser
@@ -96,6 +97,17 @@ def _add_diagnose(commands: Any) -> None:
     parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     _add_json(parser)
+
+
+def _add_redo(commands: Any) -> None:
+    parser = _add(commands, "redo", "_redo:redo", "restore again as a result says it was made")
+    add = parser.add_argument
+    add("photos", nargs="+", metavar="RESTORED", help="results of ldrps restore")
+    add("-o", "--output", metavar="PATH", help="file, or folder with a / at its end")
+    add("--original", metavar="PATH", help="the photo it was made from, or the folder that has it")
+    add("--force", action="store_true", help="replace files that are there already")
+    add("--no-start", action="store_true", help="do not start a daemon if none answers")
+    _add_common(parser)
 
 
 def _add_serve(commands: Any) -> None:
