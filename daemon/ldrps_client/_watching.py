@@ -126,5 +126,5 @@ _READERS: dict[str, Any] = {
     "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),
     "step": lambda m: events.Step(m.stage, m.index, m.count, m.seconds_left),
     "preview": _preview,
-    "done": lambda m: events.Done(m.seconds, m.model, m.seed),
+    "done": lambda m: events.Done(m.seconds, m.model, m.seed, m.model_hash),
 }

@@ -28,6 +28,7 @@ from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, Reporter
 from ldrps_daemon.spool import write_layers
 from ldrps_engine.errors import CancelledError, LdrpsError
+from ldrps_engine.prior.store import weights_hash
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
@@ -125,7 +126,20 @@ class Worker:
 
 
 def _done(settings: Settings, seconds: float) -> pb.Done:
-    return pb.Done(seconds=seconds, model=settings.model, seed=settings.seed)
+    return pb.Done(
+        seconds=seconds,
+        model=settings.model,
+        seed=settings.seed,
+        model_hash=_hash_of(settings.model),
+    )
+
+
+def _hash_of(model: str) -> str:
+    try:
+        return weights_hash(model)
+    except (LdrpsError, OSError):
+        # Engines of tests know models that are nowhere.
+        return ""
 
 
 def _sentence(error: Exception) -> str:

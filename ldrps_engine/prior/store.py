@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,27 @@ def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
             raise ModelError(f"model '{name}': {file} is corrupted; pull it again")
         done += path.stat().st_size
     return done
+
+
+def weights_hash(name: str) -> str:
+    """One sha256 over the sums of all of a model's files; ModelError if it is not there.
+
+    The files themselves are read only where they have no list of sums: in a folder of one's own,
+    once for each state of it.
+    """
+    if name == BUNDLED or name in catalogue():
+        sums = {file: wanted for file, (_, wanted) in _sums(name).items()}
+    else:
+        path = _linked(name) if name.startswith(LOCAL) else Path(name).expanduser()
+        files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
+        sums = {file.name: _sum_of(file, file.stat().st_mtime_ns) for file in files}
+    words = "".join(f"{wanted}  {file}\n" for file, wanted in sorted(sums.items()))
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _sum_of(path: Path, _changed: int) -> str:
+    return file_sha256(path)
 
 
 def total_bytes(name: str) -> int:

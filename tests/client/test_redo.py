@@ -138,3 +138,19 @@ def test_into_a_folder(ldrps, restored, tmp_path, capsys):
     )
     assert main(["redo", str(restored)]) == 0
     assert "(the same pixels)" in capsys.readouterr().out
+
+
+@pytest.mark.e2e
+def test_against_a_real_daemon(daemon, photo, capsys):
+    options = ("--address", daemon.address, "--json")
+    assert main(["restore", str(photo), *options]) == 0
+    path = photo.with_name("in_restored.png")
+    assert len(read_mark(path).model_hash) == 64
+    capsys.readouterr()
+    assert main(["redo", str(path), *options]) == 0
+    (record,) = json.loads(capsys.readouterr().out)["results"]
+    assert (record["same"], record["warnings"]) == (True, [])
+    other = edited(path, model_hash="0" * 64)
+    assert main(["redo", str(other), *options]) == 0
+    (record,) = json.loads(capsys.readouterr().out)["results"]
+    assert "by another model of the name bundled" in record["warnings"][0]

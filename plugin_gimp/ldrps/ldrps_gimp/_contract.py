@@ -140,6 +140,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         1: ("seconds", "double", "", "plain"),
         2: ("model", "string", "", "plain"),
         3: ("seed", "uint64", "", "plain"),
+        4: ("model_hash", "string", "", "plain"),
     },
     "Failed": {
         1: ("reason", "string", "", "plain"),

@@ -335,14 +335,16 @@ class LayerChunk(_message.Message):
     def __init__(self, layer: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("seconds", "model", "seed")
+    __slots__ = ("seconds", "model", "seed", "model_hash")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_HASH_FIELD_NUMBER: _ClassVar[int]
     seconds: float
     model: str
     seed: int
-    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    model_hash: str
+    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., model_hash: _Optional[str] = ...) -> None: ...
 
 class Failed(_message.Message):
     __slots__ = ("reason", "message")
