@@ -1,0 +1,148 @@
+"""A hub in this process that speaks what huggingface_hub asks for, and misbehaves as it is told.
+
+`HubServer(repositories)` serves {repository: {path: bytes}} on a free port of the loopback.
+"""
+
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class HubServer:
+    """The server. Attributes say how it behaves; `requests` is what was asked of it."""
+
+    def __init__(self, repositories):
+        self.repositories = repositories
+        self.status = None
+        """Answer everything with this status."""
+        self.token = None
+        """Who does not show it is not known."""
+        self.gated = False
+        self.lost_revision = False
+        self.corrupt = ""
+        """The file whose bytes come wrong."""
+        self.break_after = None
+        """Bytes after which the next download breaks off, once."""
+        self.requests = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(hub):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                hub.requests.append((self.path, dict(self.headers)))
+                if not self._refused():
+                    self._answer(send=True)
+
+            def do_HEAD(self):
+                hub.requests.append((self.path, dict(self.headers)))
+                if not self._refused():
+                    self._answer(send=False)
+
+            def log_message(self, *_):
+                pass
+
+            def _refused(self):
+                if hub.status:
+                    self._reply(hub.status, b"{}")
+                elif hub.gated:
+                    self._reply(403, b"{}", {"X-Error-Code": "GatedRepo"})
+                elif hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
+                    self._reply(401, b"{}", {"X-Error-Code": "RepoNotFound"})
+                elif hub.lost_revision:
+                    self._reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+                else:
+                    return False
+                return True
+
+            def _answer(self, send):
+                if found := re.fullmatch(
+                    r"/api/models/([^/]+/[^/]+)/tree/([^?]+)(\?.*)?", self.path
+                ):
+                    self._json(_tree(hub.repositories[found[1]]))
+                elif found := re.fullmatch(
+                    r"/api/models/([^/]+/[^/]+)(/revision/[^?]+)?(\?.*)?", self.path
+                ):
+                    self._json({"id": found[1], "sha": COMMIT, "siblings": []})
+                elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path):
+                    self._file(hub.repositories[found[1]][found[3]], found[3], send)
+                else:
+                    self._reply(404, b"{}")
+
+            def _json(self, value):
+                self._reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+            def _file(self, data, path, send):
+                headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_sha(data)}"'}
+                start = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+                begin = int(start[1]) if start else 0
+                body = data if path != hub.corrupt else data[:-1] + bytes([data[-1] ^ 1])
+                body = body[begin:]
+                if start:
+                    headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+                cut = (
+                    hub.break_after if send and len(body) > (hub.break_after or len(body)) else None
+                )
+                self._reply(206 if start else 200, body, headers, send, cut)
+
+            def _reply(self, status, body, headers=None, send=True, cut=None):
+                self.send_response(status)
+                for key, value in (headers or {}).items():
+                    self.send_header(key, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if cut is not None:
+                    hub.break_after = None
+                    self.wfile.write(body[:cut])
+                    self.wfile.flush()
+                    self.close_connection = True
+                    self.connection.close()
+                elif send and self.command != "HEAD":
+                    self.wfile.write(body)
+
+        return Handler
+
+
+def _tree(files):
+    return [
+        {
+            "type": "file",
+            "path": path,
+            "size": len(data),
+            "oid": hashlib.sha1(data).hexdigest(),
+            **(
+                {"lfs": {"oid": _sha(data), "size": len(data), "pointerSize": 130}}
+                if _is_large(path)
+                else {}
+            ),
+        }
+        for path, data in files.items()
+    ]
+
+
+def _is_large(path):
+    return path.endswith((".safetensors", ".bin"))
+
+
+def _sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def files_below(folder):
+    """A folder as {path: bytes}."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
