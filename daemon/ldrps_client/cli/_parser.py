@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import LAYERS, RECIPES
 
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_restore(commands)
     _add_diagnose(commands)
     _add_redo(commands)
+    _add_watch(commands)
     _add_serve(commands)
     _add_daemon_commands(commands)
     return parser
@@ -97,6 +99,12 @@ def _add_diagnose(commands: Any) -> None:
     parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     _add_json(parser)
+
+
+def _add_watch(commands: Any) -> None:
+    parser = _add(commands, "watch", "_watch:watch", "restore what appears in folders")
+    add_watch_arguments(parser)
+    _add_common(parser)
 
 
 def _add_redo(commands: Any) -> None:

@@ -153,7 +153,8 @@ def _status(options: Namespace) -> int:
             f"{folder['queued']} queued, {folder['failed']} failed, {folder['gone']} gone"
         )
         for failure in folder["failures"]:
-            print(f"  {failure['photo']}: {failure['message']}")
+            told = failure["photo"] in failure["message"]
+            print(f"  {'' if told else failure['photo'] + ': '}{failure['message']}")
         if folder["failed"]:
             print(f"  all failures: {folder['failed_csv']}")
         print(f"  log: {folder['log']}")

@@ -249,6 +249,10 @@ class Ledger:
         """How many photos are in each state."""
         return dict(self._rows("SELECT state, count(*) FROM photos GROUP BY state"))
 
+    def seconds(self) -> float:
+        """Working time of all results together."""
+        return float(self._rows("SELECT total(seconds) FROM photos WHERE state = 'done'")[0][0])
+
     def claim(self, skip: Iterable[str] = ()) -> Entry | None:
         """The next queued photo, now being worked on; `skip` are keys to leave for later."""
         with self._writing() as db:
