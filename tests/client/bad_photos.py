@@ -101,7 +101,6 @@ BAD = {
     "huge.png": (lambda: _lying_png(20_000, 20_000), LIMIT, "megapixels"),
     "large.png": (lambda: _lying_png(12_000, 10_000), LIMIT, "100 megapixels"),
     "wide.png": (lambda: _lying_png(70_000, 1_400), LIMIT, "65535 pixels a side"),
-    "photo.heic": (lambda: b"\0\0\0\x18ftypheic" + b"\0" * 100, PHOTO, "HEIF"),
     "scan.pdf": (lambda: b"%PDF-1.7", PHOTO, "PDF"),
 }
 

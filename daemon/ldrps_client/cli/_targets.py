@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client.files import LoadedFile, check_target
+from ldrps_client.files import LoadedFile, check_target, result_suffix
 from ldrps_engine.errors import OutputError
 
 
@@ -54,7 +54,7 @@ def is_folder(text: str) -> bool:
 
 
 def _place(photo: Path, wanted: str | None, mark: str, suffix: str | None = None) -> Path:
-    name = f"{photo.stem}{mark}{suffix or photo.suffix}"
+    name = f"{photo.stem}{mark}{suffix or result_suffix(photo)}"
     if wanted is None:
         return photo.with_name(name)
     return Path(wanted) / name if is_folder(wanted) else Path(wanted)

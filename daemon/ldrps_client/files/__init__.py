@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldrps_client.files._colour import to_srgb
 from ldrps_client.files._comparison import write_comparison
-from ldrps_client.files._formats import Format
+from ldrps_client.files._formats import Format, result_suffix
 from ldrps_client.files._metadata import Metadata
 from ldrps_client.files._read import LoadedFile, decode
 from ldrps_client.files._write import check_target, encode
@@ -16,6 +16,7 @@ __all__ = [
     "check_target",
     "decode",
     "encode",
+    "result_suffix",
     "to_srgb",
     "write_comparison",
 ]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from ldrps_client.files._formats import Format, recognise
+from ldrps_client.files._formats import HEAD_BYTES, Format, recognise
 from ldrps_client.files._read import opened
 
 
@@ -23,11 +23,12 @@ def embedded_xmp(path: Path) -> bytes:
     """
     with opened(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        kind = recognise(str(path), file.read(16))
+        kind = recognise(str(path), file.read(HEAD_BYTES), path.suffix)
         file.seek(0)
         # Whatever a decoder makes of broken bytes, it has no packet for us.
         with suppress(Exception):
-            return _of_tiff(file) if kind is Format.TIFF else _of_others(file, kind)
+            is_tiff = kind in (Format.TIFF, Format.RAW)
+            return _of_tiff(file) if is_tiff else _of_others(file, kind)
     return b""
 
 

@@ -8,16 +8,20 @@ from pathlib import Path
 from ldrps_engine.errors import OutputError, PhotoError
 
 _READABLE = "JPEG, PNG, TIFF, WebP or AVIF"
+HEAD_BYTES = 64
+"""How much of a file `recognise` wants to see."""
 
 
 class Format(Enum):
-    """The kinds we read and write; the value is Pillow's name."""
+    """The kinds we read, and but for the last two write; the value is Pillow's name."""
 
     JPEG = "JPEG"
     PNG = "PNG"
     TIFF = "TIFF"
     WEBP = "WEBP"
     AVIF = "AVIF"
+    HEIF = "HEIF"
+    RAW = "RAW"
 
     @property
     def has_alpha(self) -> bool:
@@ -36,6 +40,20 @@ EXTENSIONS: dict[str, Format] = {
     ".avif": Format.AVIF,
 }
 
+_HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
+_RAW_EXTENSIONS = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef"),
+    *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"),
+    *(".srf", ".srw", ".x3f"),
+)
+_WRITTEN_AS = dict.fromkeys(_HEIF_EXTENSIONS, ".jpg") | dict.fromkeys(_RAW_EXTENSIONS, ".tif")
+
+_RAW_MAGIC = (
+    *(b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM"),
+    *(b"II\x1a\0\0\0HEAPCCDR", b"\0\0\0\x18ftypcrx "),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\xd8\xff", Format.JPEG),
     (b"\x89PNG\r\n\x1a\n", Format.PNG),
@@ -52,25 +70,40 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF; export its picture as PNG or TIFF"),
     (0, b"8BPS", "a Photoshop document; export it as TIFF or PNG"),
     (0, b"gimp xcf", "a GIMP document; export it as TIFF or PNG"),
-    (4, b"ftyphei", "a HEIF photo, which is not read yet; convert it to JPEG or PNG"),
-    (4, b"ftypmif1", "a HEIF photo, which is not read yet; convert it to JPEG or PNG"),
     (4, b"ftypavis", "an animation; export one frame as PNG"),
 )
 
 
-def recognise(name: str, head: bytes) -> Format:
-    """The kind of a file from its first bytes, whatever its name says; PhotoError if unknown."""
+def recognise(name: str, head: bytes, suffix: str = "") -> Format:
+    """The kind of a file from its first bytes, whatever its name says; PhotoError if unknown.
+
+    Only raw files are told by the name's `suffix` too: most of them are TIFFs as well, whose
+    first picture is a small preview.
+    """
+    if head.startswith(_RAW_MAGIC) or (_is_tiff(head) and suffix.lower() in _RAW_EXTENSIONS):
+        return Format.RAW
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return Format.WEBP
-    if head[4:12] == b"ftypavif":
+    if head[4:8] == b"ftyp" and b"avif" in head:
         return Format.AVIF
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return Format.HEIF
     for offset, magic, what in _REFUSED:
         if head[offset:].startswith(magic):
             raise PhotoError(f"{name} is {what}")
     raise PhotoError(f"{name} is not a photo we can read; give a {_READABLE} file")
+
+
+def _is_tiff(head: bytes) -> bool:
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def result_suffix(photo: Path) -> str:
+    """The ending of a result's name: the photo's own, unless that is of a kind we only read."""
+    return _WRITTEN_AS.get(photo.suffix.lower(), photo.suffix)
 
 
 def format_for(path: Path) -> Format:

@@ -46,28 +46,29 @@ def with_prefix(exif: bytes) -> bytes:
     return _EXIF_PREFIX + exif if exif else b""
 
 
-def upright_exif(exif: bytes, size: tuple[int, int]) -> tuple[bytes, int]:
+def upright_exif(exif: bytes, size: tuple[int, int], *, turned: bool = False) -> tuple[bytes, int]:
     """(EXIF with orientation 1 and without a thumbnail, the orientation it had).
 
-    `size` is the stored width and height; turned with the photo, they replace those in the EXIF.
+    `size` is the stored width and height, or that of pixels that were `turned` already; the
+    upright one replaces what the EXIF says.
     Patched in place, because rewriting the structure would move the makers' notes, whose
     offsets nobody can mend. Broken EXIF is dropped: other programs stumble over it.
     """
     if not exif:
         return b"", 1
     try:
-        return _patched(exif, size)
+        return _patched(exif, size, turned)
     except (struct.error, KeyError):
         return b"", 1
 
 
-def _patched(exif: bytes, size: tuple[int, int]) -> tuple[bytes, int]:
+def _patched(exif: bytes, size: tuple[int, int], turned: bool) -> tuple[bytes, int]:
     data = _Patch(exif)
     start = data.number("I", 4)
     first, behind = data.entries(start)
     orientation = data.value(first.get(_ORIENTATION)) or 1
     data.set(first.get(_ORIENTATION), 1)
-    width, height = size if orientation < 5 else size[::-1]
+    width, height = size if orientation < 5 or turned else size[::-1]
     if inner := data.value(first.get(_EXIF)):
         entries, _ = data.entries(inner)
         data.set(entries.get(_WIDTH), width)

@@ -1,4 +1,4 @@
-"""JPEG, PNG, WebP and AVIF through Pillow; PNG with 16 bits a sample through imagecodecs."""
+"""JPEG, PNG, WebP and AVIF through Pillow, but for pixels of more than 8 bits a sample."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from ldrps_client.files._deep import is_deep, read_deep
 from ldrps_client.files._exif import resolution_of
 from ldrps_client.files._formats import Format
 from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
 from ldrps_client.files._metadata import Metadata, strip_prefix, upright_exif, upright_xmp
 from ldrps_client.files._orientation import upright
-from ldrps_client.files._png import is_16_bit, read_16_bit, texts_of
+from ldrps_client.files._png import texts_of
 from ldrps_client.files._read import Encoding
 from ldrps_engine.errors import LimitError, PhotoError
 from ldrps_engine.photo import MAX_PIXELS, Photo, Samples, check_size
@@ -51,13 +52,13 @@ def _check(image: Image.Image, kind: Format) -> None:
 
 
 def _read(image: Image.Image, file: BinaryIO, kind: Format) -> Parts:
-    deep = kind is Format.PNG and is_16_bit(file)
+    deep = is_deep(file, kind)
     if not deep and image.mode not in _TAKEN:
         raise PhotoError(
             _REFUSED.get(image.mode, f"its pixels are {image.mode}; convert it to RGB")
         )
     encoding = _encoding(image, file, kind)
-    samples: Samples = read_16_bit(file) if deep else np.asarray(_with_alpha(image))
+    samples: Samples = read_deep(file, kind) if deep else np.asarray(_with_alpha(image))
     # After the pixels, because PNG may keep its texts behind them.
     metadata, orientation = _metadata(image)
     profile = image.info.get("icc_profile") or b""

@@ -9,42 +9,18 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 import imagecodecs
 import numpy as np
 
 from ldrps_client.files._iptc import PNG_KEYWORD, png_text
 from ldrps_client.files._metadata import Metadata
-from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Samples
 
 _HEADER_END = 33  # signature 8, IHDR 8 + 13 + 4
-_DEPTH_AT = 24
-_COLOUR_AT = 25
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _INCH = 0.0254
 _XMP = "XML:com.adobe.xmp"
-
-
-def is_16_bit(file: BinaryIO) -> bool:
-    """Whether an open PNG has 16 bits a sample."""
-    where = file.tell()
-    file.seek(0)
-    head = file.read(_HEADER_END)
-    file.seek(where)
-    return len(head) == _HEADER_END and head[_DEPTH_AT] == 16
-
-
-def read_16_bit(file: BinaryIO) -> Samples:
-    """All samples, big-endian in the file, native here."""
-    file.seek(0)
-    data = file.read()
-    samples: Samples = imagecodecs.png_decode(data)
-    channels = samples.shape[2] if samples.ndim == 3 else 1
-    if samples.dtype != np.uint16 or channels != _CHANNELS.get(data[_COLOUR_AT]):
-        raise PhotoError("it has one transparent colour; convert it to an alpha channel")
-    return samples
 
 
 def png_bytes(samples: Samples, profile: bytes, metadata: Metadata) -> bytes:

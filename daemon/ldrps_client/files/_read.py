@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ldrps_client.files._formats import Format, recognise
+from ldrps_client.files._formats import HEAD_BYTES, Format, recognise
 from ldrps_client.files._metadata import Metadata
 from ldrps_engine.colour_space import read_colour_space
 from ldrps_engine.errors import InputError, LdrpsError, PhotoError
@@ -62,7 +62,7 @@ def decode(path: str | os.PathLike[str]) -> LoadedFile:
     """
     where = Path(path)
     with opened(where) as file, _named(where):
-        kind = recognise("the file", file.read(16))
+        kind = recognise("the file", file.read(HEAD_BYTES), where.suffix)
         file.seek(0)
         return _decode(where, kind, file)
 
@@ -71,6 +71,10 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
     # The image libraries are imported when the first file is read: half of the start-up time.
     if kind is Format.TIFF:
         from ldrps_client.files._tiff import read_tiff as read
+    elif kind is Format.HEIF:
+        from ldrps_client.files._extras import read_heif as read
+    elif kind is Format.RAW:
+        from ldrps_client.files._extras import read_raw as read
     else:
         from ldrps_client.files._pillow import read_with_pillow as read
     with warnings.catch_warnings():

@@ -1,0 +1,67 @@
+"""Kinds of file that need an optional library: HEIF (pillow-heif) and camera raw (rawpy)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from ldrps_client.files._deep import widened
+from ldrps_client.files._exif import exif_of_tiff, resolution_of
+from ldrps_client.files._formats import Format
+from ldrps_client.files._metadata import Metadata, strip_prefix, upright_exif
+from ldrps_client.files._read import Encoding
+from ldrps_engine.errors import PhotoError
+from ldrps_engine.photo import Photo, Samples, check_size
+
+Parts = tuple[Photo, Metadata, Encoding]
+
+# A display's white would be somewhere below theirs.
+_HDR = {16: "PQ", 18: "HLG"}
+
+
+def read_heif(file: BinaryIO, kind: Format) -> Parts:
+    """A HEIF photo: upright, 8 bits, or 16 where it has more."""
+    library = _library("pillow_heif", "heif", "a HEIF photo", "convert it to JPEG or PNG")
+    image = library.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    check_size(*image.size)
+    transfer = image.info.get("nclx_profile", {}).get("transfer_characteristics")
+    if transfer in _HDR and not image.info.get("icc_profile"):
+        raise PhotoError(f"it is in HDR ({_HDR[transfer]}); export it as SDR")
+    samples = widened(np.asarray(image), image.info["bit_depth"])
+    photo = Photo.from_samples(samples, bytes(image.info.get("icc_profile") or b""))
+    # The library has turned the pixels by the file's own rule, which the EXIF only repeats.
+    exif, _ = upright_exif(strip_prefix(image.info.get("exif") or b""), image.size, turned=True)
+    xmp = bytes(image.info.get("xmp") or b"")
+    return photo, Metadata(exif=exif, xmp=xmp, dpi=resolution_of(exif)), Encoding()
+
+
+def read_raw(file: BinaryIO, kind: Format) -> Parts:
+    """A camera's raw file, developed: upright, 16 bits, sRGB, the camera's white balance."""
+    library = _library("rawpy", "raw", "a camera's raw file", "develop it to TIFF")
+    try:
+        with library.imread(file) as raw:
+            check_size(raw.sizes.width, raw.sizes.height)
+            samples = raw.postprocess(
+                output_bps=16,
+                use_camera_wb=True,
+                no_auto_bright=True,
+                gamma=(2.4, 12.92),
+                output_color=library.ColorSpace.sRGB,
+            )
+    except library.LibRawFileUnsupportedError:
+        raise PhotoError("it is a raw file of a camera we do not know; develop it first") from None
+    photo = Photo.from_samples(cast(Samples, samples))
+    exif, _ = upright_exif(exif_of_tiff(file), (photo.width, photo.height), turned=True)
+    return photo, Metadata(exif=exif), Encoding()
+
+
+def _library(module: str, extra: str, what: str, otherwise: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise PhotoError(
+            f"it is {what}, which needs an optional part; "
+            f"run pip install 'ldrps[{extra}]', or {otherwise}"
+        ) from None
