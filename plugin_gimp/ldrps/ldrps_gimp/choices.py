@@ -1,0 +1,89 @@
+"""What a user may choose. Checked here before a daemon is asked, in the user's language."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.messages import Message
+
+RECIPES = ("auto", "low-light", "haze", "noise", "colour", "old-photo", "paper")
+NEW_LAYER, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "replace", "new-image")
+MAX_DESCRIPTION = 400
+MAX_RECURRENCES = 3
+MAX_STEPS = 1000
+MAX_NOISE = 100.0
+DECIDE = -1
+"""Of a number: let the daemon decide from the photo."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """One request. The defaults are neutral."""
+
+    recipe: str = "auto"
+    strength: float = 1.0
+    """0 gives the photo back, 1 restores in full."""
+    description: str = ""
+    """The scene in the user's words; empty: found out."""
+    recurrences: int = DECIDE
+    steps: int = DECIDE
+    noise_sigma: float = DECIDE
+    """In 8-bit steps."""
+    seed: int = 0
+    model: str = "bundled"
+    output: str = NEW_LAYER
+
+    def __post_init__(self) -> None:
+        _one_of("recipe", self.recipe, RECIPES)
+        _one_of("output", self.output, OUTPUTS)
+        _within("strength", self.strength, 0.0, 1.0)
+        _within("recurrences", self.recurrences, DECIDE, MAX_RECURRENCES)
+        _within("steps", self.steps, DECIDE, MAX_STEPS)
+        _within("noise-sigma", self.noise_sigma, DECIDE, MAX_NOISE)
+        _within("seed", self.seed, 0, 2**31 - 1)
+        if self.steps == 0:
+            raise RestoreError("settings", _("steps is 0; use 1 or more, or -1 to let it decide."))
+        if len(self.description) > MAX_DESCRIPTION:
+            text = _("The description has {count} characters; use at most {most}.")
+            text = text.format(count=len(self.description), most=MAX_DESCRIPTION)
+            raise RestoreError("settings", text)
+        if not self.model:
+            raise RestoreError("settings", _("model is empty; name an installed one: bundled."))
+
+    def to_message(self) -> Message:
+        """As the daemon's Settings."""
+        message: Message = {
+            "recipe": self.recipe,
+            "strength": self.strength,
+            "seed": self.seed,
+            "model": self.model,
+        }
+        if self.description:
+            message["description"] = self.description
+        for name in ("recurrences", "steps", "noise_sigma"):
+            if getattr(self, name) >= 0:
+                message[name] = getattr(self, name)
+        return message
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for provenance."""
+        return dataclasses.asdict(self)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        text = _("{name} '{value}' is not known; use one of: {allowed}.")
+        raise RestoreError(
+            "settings", text.format(name=name, value=value, allowed=", ".join(allowed))
+        )
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    # Written so that NaN fails too.
+    if not low <= value <= high:
+        text = _("{name} is {value}; use a value from {low} to {high}.")
+        raise RestoreError("settings", text.format(name=name, value=value, low=low, high=high))

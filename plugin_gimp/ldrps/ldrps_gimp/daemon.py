@@ -1,0 +1,275 @@
+"""The daemon, as the plug-in uses it: calls, jobs with their events, and its start."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ldrps_gimp._contract import SERVICE
+from ldrps_gimp.errors import CancelledError, RestoreError
+from ldrps_gimp.grpc_call import Call, RpcError
+from ldrps_gimp.http2 import Connection
+from ldrps_gimp.i18n import _
+from ldrps_gimp.messages import Message, decode, encode
+from ldrps_gimp.place import Place, command, next_step, run_folder
+
+CHUNK_BYTES = 1 << 20
+_CALL_SECONDS = 10.0
+_CANCEL_SECONDS = 2.0
+_PROBE_SECONDS = 2.0
+START_SECONDS = 60.0
+_TRIES = 6
+_FIRST_PAUSE = 0.1
+_TICK_SECONDS = 0.05
+_PATIENCE_SECONDS = 3.0
+_HEALTH = "/grpc.health.v1.Health/Check"
+_SERVING = b"\x08\x01"
+"""HealthCheckResponse{status: SERVING}, the one message that is not of our contract."""
+
+
+class Daemon:
+    """One daemon. `idle` is called while we wait, and may raise to break off."""
+
+    def __init__(self, place: Place, idle: Callable[[], None] = lambda: None) -> None:
+        self.place = place
+        self.idle = idle
+        self._connection: Connection | None = None
+
+    def close(self) -> None:
+        """Let go of the connection. The daemon goes on, and takes it for a cancel of what we
+        watched.
+        """
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    # Its start.
+
+    def is_serving(self) -> bool:
+        """Whether it answers and takes jobs."""
+        try:
+            with self._call(_HEALTH, _PROBE_SECONDS) as call:
+                call.send(b"", last=True)
+                return call.only() == _SERVING
+        except RpcError:
+            self.close()
+            return False
+
+    def ensure_running(self) -> None:
+        """Start it unless it answers; RestoreError says why it does not, and what to do."""
+        if self.is_serving():
+            return
+        if self.place.chosen:
+            raise RestoreError(
+                "unavailable",
+                _("No daemon answers on {address}.").format(address=self.place.address)
+                + " "
+                + next_step(),
+            )
+        program = command()
+        if program is None:
+            raise RestoreError(
+                "unavailable", _("The restoration daemon is not running.") + " " + next_step()
+            )
+        self._start(program)
+
+    def _start(self, program: str) -> None:
+        folder = run_folder()
+        log = folder / "daemon.log"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                began_at = output.tell()
+                # In a session of its own: it outlives GIMP, for the next photo.
+                process = subprocess.Popen(
+                    [program, "serve", "--address", self.place.address],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise RestoreError(
+                "unavailable",
+                _("The daemon cannot be started ({reason}).").format(reason=error.strerror)
+                + " "
+                + next_step(),
+            ) from None
+        if not self._wait(process):
+            why = _last_line(log.read_bytes()[began_at:])
+            raise RestoreError(
+                "unavailable",
+                _("The daemon did not start ({reason}).").format(reason=why) + " " + next_step(),
+            )
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        ended = False
+        while time.monotonic() < deadline:
+            if self.is_serving():
+                # It outlives us on purpose; Popen would warn of that when it is collected.
+                process.returncode = process.returncode or 0
+                return True
+            if not ended and process.poll() is not None:
+                # Another one may just be starting.
+                ended = True
+                deadline = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
+            self._sleep(0.1)
+        return False
+
+    # Jobs.
+
+    def status(self) -> Message:
+        """A StatusResponse."""
+        return self._ask("Status", "StatusRequest", {}, "StatusResponse")
+
+    def submit(self, header: Message, pixels: Callable[[], Iterable[bytes]]) -> str:
+        """Hand in a photo; returns the job's id. `pixels` makes its chunks, from the first on."""
+        header = {"idempotency_key": uuid.uuid4().hex, **header}
+        with self._errors():
+            try:
+                return self._submit_once(header, pixels())
+            except RpcError as error:
+                if error.code != "UNAVAILABLE" or "ldrps-reason" in error.trailers:
+                    raise
+                # Safe to repeat: the daemon knows the key if the first try reached it.
+                self.close()
+                return self._submit_once(header, pixels())
+
+    def _submit_once(self, header: Message, pixels: Iterable[bytes]) -> str:
+        with self._call(_path("Submit"), None) as call:
+            more = call.send(encode("SubmitRequest", {"header": header}))
+            for chunk in pixels:
+                if not more:
+                    break
+                more = call.send(encode("SubmitRequest", {"chunk": chunk}))
+                self.idle()
+            call.finish_sending()
+            return str(decode("SubmitResponse", call.only())["job_id"])
+
+    def watch(self, job_id: str) -> Iterator[Message]:
+        """Events of a job to its end; a broken connection is mended where it broke.
+
+        Raises what the job failed with; CancelledError if it was cancelled.
+        """
+        wanted, failures = 1, 0
+        while True:
+            try:
+                for event in self._watch_once(job_id, wanted):
+                    wanted, failures = event["number"] + 1, 0
+                    _raise_failure(event)
+                    yield event
+                    if "done" in event:
+                        return
+                raise RestoreError("internal", _("The daemon ended the job without a word."))
+            except RpcError as error:
+                failures += 1
+                self._give_up_or_wait(error, failures)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job; one that has ended stays as it is."""
+        self._ask("Cancel", "CancelRequest", {"job_id": job_id}, "Job", _CANCEL_SECONDS)
+
+    def _watch_once(self, job_id: str, wanted: int) -> Iterator[Message]:
+        request = {"job_id": job_id, "from_event": wanted, "previews": True}
+        with self._call(_path("Watch"), None) as call:
+            call.send(encode("WatchRequest", request), last=True)
+            while (data := call.receive()) is not None:
+                yield decode("Event", data)
+
+    def _give_up_or_wait(self, error: RpcError, failures: int) -> None:
+        self.close()
+        lost = error.code == "UNAVAILABLE"
+        if lost and failures < _TRIES:
+            self._sleep(_FIRST_PAUSE * 2**failures)
+            return
+        if error.code == "NOT_FOUND" and failures > 1:
+            raise RestoreError(
+                "unavailable", _("The daemon was restarted and lost the job. Please try again.")
+            ) from None
+        if lost:
+            raise RestoreError(
+                "unavailable",
+                _("The daemon went away before the photo was done.") + " " + next_step(),
+            ) from None
+        raise self._as_ours(error) from None
+
+    # Calls.
+
+    def _ask(
+        self, method: str, kind: str, request: Message, answer: str, seconds: float = _CALL_SECONDS
+    ) -> Message:
+        with self._errors(), self._call(_path(method), seconds) as call:
+            call.send(encode(kind, request), last=True)
+            return decode(answer, call.only())
+
+    def _call(self, path: str, seconds: float | None) -> Call:
+        connection = self._connection
+        if connection is None or connection.lost or connection.going_away:
+            self.close()
+            try:
+                connection = Connection(self.place.connect(), lambda: self.idle())
+            except OSError as error:
+                raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
+            self._connection = connection
+        return Call(connection, path, self.place.metadata(), seconds)
+
+    def _errors(self) -> _Translated:
+        return _Translated(self)
+
+    def _as_ours(self, error: RpcError) -> RestoreError:
+        reason = error.trailers.get("ldrps-reason")
+        if reason == "cancelled":
+            return CancelledError(error.details)
+        if reason:
+            return RestoreError(reason, _sentence(error.details))
+        if error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            text = _("No daemon answers on {address}.").format(address=self.place.address)
+            return RestoreError("unavailable", f"{text} {next_step()}")
+        text = _("The daemon answered {code}: {details}")
+        return RestoreError("internal", text.format(code=error.code, details=error.details))
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.idle()
+            time.sleep(min(left, _TICK_SECONDS))
+
+
+class _Translated:
+    """Raises gRPC's errors as ours."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, RpcError):
+            raise self._daemon._as_ours(error) from None
+
+
+def _path(method: str) -> str:
+    return f"/{SERVICE}/{method}"
+
+
+def _raise_failure(event: Message) -> None:
+    if failed := event.get("failed"):
+        raise RestoreError(failed["reason"], _sentence(failed["message"]))
+    if (cancelled := event.get("cancelled")) is not None:
+        raise CancelledError(cancelled["message"])
+
+
+def _sentence(text: str) -> str:
+    """The daemon's sentences begin small and end without a point, for a terminal."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _last_line(log: bytes) -> str:
+    told = [line.strip() for line in log.decode(errors="replace").split("\n") if line.strip()]
+    return told[-1][:300] if told else _("it left no word")

@@ -1,0 +1,185 @@
+"""A layer's own samples, strip by strip, in its own format: nothing is converted on the way.
+
+A bare format name such as "R'G'B' u8" would mean sRGB; the name of the layer's own format carries
+its colour space along.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gi.repository import Babl, Gegl, Gimp
+
+from ldrps_gimp._contract import ENUMS
+from ldrps_gimp.daemon import CHUNK_BYTES
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.messages import Message
+
+STRIP_ROWS = 64
+MIN_SIDE = 16
+_CONTEXT = 64
+_BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
+_STRUCT = {"u8": "B", "u16": "H", "half": "e", "float": "f"}
+_SAMPLE_TYPES = {"u8": "U8", "u16": "U16", "half": "F16", "float": "F32"}
+_CHANNELS = {1: "GREY", 2: "GREY_ALPHA", 3: "RGB", 4: "RGBA"}
+_RUNS = re.compile(rb"\x00+|\xff+|[^\x00\xff]+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle in a layer's own coordinates."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def rows(self, count: int) -> Iterator[Area]:
+        """Cut into strips of at most `count` rows."""
+        for top in range(0, self.height, count):
+            rows = min(count, self.height - top)
+            yield Area(self.x, self.y + top, self.width, rows)
+
+    def rectangle(self, dx: int = 0, dy: int = 0) -> Any:
+        """As GEGL wants it, moved."""
+        return Gegl.Rectangle.new(self.x + dx, self.y + dy, self.width, self.height)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a layer's pixels are stored."""
+
+    name: str
+    """Babl's name, colour space included."""
+    kind: str
+    """Of a sample: u8, u16, half or float."""
+    channels: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel."""
+        return self.channels * _BYTES[self.kind]
+
+    def raster(self, area: Area, profile: bytes) -> Message:
+        """As the daemon's Raster."""
+        return {
+            "width": area.width,
+            "height": area.height,
+            "channels": ENUMS["Channels"][f"CHANNELS_{_CHANNELS[self.channels]}"],
+            "sample_type": ENUMS["SampleType"][f"SAMPLE_TYPE_{_SAMPLE_TYPES[self.kind]}"],
+            "icc_profile": profile,
+        }
+
+
+def format_of(layer: Any) -> Format:
+    """A layer's format; RestoreError for those that cannot be sent."""
+    own = layer.get_format()
+    model, _space, kind = Babl.get_name(own).partition(" ")
+    kind = kind.split("-")[0]
+    if kind not in _BYTES:
+        raise RestoreError(
+            "photo",
+            _("Images of this precision are not taken; choose Image > Precision > 32-bit float."),
+        )
+    channels = (3 if model.startswith("R") else 1) + model.endswith("A")
+    return Format(Babl.get_name(own), kind, channels)
+
+
+def whole(layer: Any) -> Area:
+    """All of a layer."""
+    return Area(0, 0, layer.get_width(), layer.get_height())
+
+
+def selected(layer: Any) -> Area | None:
+    """The part of a layer that the selection touches, feather included; None: no selection."""
+    if Gimp.Selection.is_empty(layer.get_image()):
+        return None
+    touched, x, y, width, height = layer.mask_intersect()
+    if not touched or not width or not height:
+        raise RestoreError(
+            "photo", _("The selection lies outside of the layer; move it, or choose Select > None.")
+        )
+    return Area(x, y, width, height)
+
+
+def with_context(part: Area, layer: Any) -> Area:
+    """The part and what is around it, half its size on every side: haze, light and noise cannot
+    be told from a cut-out alone.
+    """
+    grow_x, grow_y = max(_CONTEXT, part.width // 2), max(_CONTEXT, part.height // 2)
+    left, top = max(0, part.x - grow_x), max(0, part.y - grow_y)
+    right = min(layer.get_width(), part.x + part.width + grow_x)
+    bottom = min(layer.get_height(), part.y + part.height + grow_y)
+    return Area(left, top, right - left, bottom - top)
+
+
+def profile_of(image: Any) -> bytes:
+    """The ICC profile that the image's numbers are meant in."""
+    profile = image.get_effective_color_profile()
+    return bytes(profile.get_icc_profile()) if profile else b""
+
+
+def chunks(layer: Any, area: Area, form: Format) -> Iterator[bytes]:
+    """A layer's samples from the top, in pieces that the daemon takes."""
+    buffer = layer.get_buffer()
+    for strip in area.rows(STRIP_ROWS):
+        data = read(buffer, strip, form.name)
+        for start in range(0, len(data), CHUNK_BYTES):
+            yield data[start : start + CHUNK_BYTES]
+
+
+def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
+    """Samples of a part of a buffer, `dx` and `dy` further right and down."""
+    return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
+
+
+class StripWriter:
+    """Gathers bytes as they come and hands on whole strips."""
+
+    def __init__(self, area: Area, form: Format) -> None:
+        self._strips = area.rows(STRIP_ROWS)
+        self._form = form
+        self._strip = next(self._strips)
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Area, bytes]]:
+        """Strips that are complete now, each with its samples."""
+        self._data += data
+        while (size := self._size()) and len(self._data) >= size:
+            # GEGL takes bytes a hundred times as fast as bytearrays.
+            yield self._strip, bytes(self._data[:size])
+            del self._data[:size]
+            self._strip = next(self._strips, Area(0, 0, 0, 0))
+
+    def _size(self) -> int:
+        return self._strip.width * self._strip.height * self._form.pixel_bytes
+
+
+def blend(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:
+    """`new` where the mask is 255, `old` where it is 0, both to the bit; a mixture between."""
+    size = form.pixel_bytes
+    out = bytearray(old)
+    for run in _RUNS.finditer(mask):
+        if mask[run.start()] == 0:
+            continue
+        part = slice(run.start() * size, run.end() * size)
+        if mask[run.start()] == 255:
+            out[part] = new[part]
+        else:
+            out[part] = _mixed(old[part], new[part], run.group(), form)
+    return bytes(out)
+
+
+def _mixed(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:
+    code = f"={len(mask) * form.channels}{_STRUCT[form.kind]}"
+    shares = [share / 255 for share in mask for _ in range(form.channels)]
+    pairs = zip(struct.unpack(code, old), struct.unpack(code, new), shares, strict=True)
+    mixed = [a + (b - a) * share for a, b, share in pairs]
+    if form.kind in ("u8", "u16"):
+        return struct.pack(code, *(round(value) for value in mixed))
+    return struct.pack(code, *mixed)

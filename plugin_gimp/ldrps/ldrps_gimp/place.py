@@ -1,0 +1,109 @@
+"""Where the daemon is, and what to tell a user who has none. The rules are the client's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+
+ADDRESS_VARIABLE = "LDRPS_ADDRESS"
+COMMAND_FILE = "command.txt"
+"""In the plug-in's folder: the `ldrps` command that installed it. Written by `gimp install`."""
+_UNIX = "unix:"
+_CONNECT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, and what is known about who may start a daemon there."""
+
+    address: str
+    """`unix:PATH` or `HOST:PORT`."""
+    chosen: bool
+    """Whether the user named it; then no daemon is started there."""
+
+    def connect(self) -> socket.socket:
+        """A connected socket; OSError if nobody listens."""
+        if not self.address.startswith(_UNIX):
+            host, _colon, port = self.address.rpartition(":")
+            return socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS)
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.settimeout(_CONNECT_SECONDS)
+            sock.connect(self.address.removeprefix(_UNIX))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def metadata(self) -> dict[str, str]:
+        """What lets us in: nothing on a unix socket, the token on TCP."""
+        if self.address.startswith(_UNIX):
+            return {}
+        try:
+            token = (run_folder() / "token").read_text().strip()
+        except OSError:
+            return {}
+        return {"authorization": f"Bearer {token}"}
+
+
+def default_place() -> Place:
+    """`$LDRPS_ADDRESS`, or the socket in the user's own run folder."""
+    if address := os.environ.get(ADDRESS_VARIABLE):
+        return Place(_checked(address), chosen=True)
+    return Place(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
+
+
+def _checked(address: str) -> str:
+    _host, _colon, port = address.rpartition(":")
+    if address.startswith(_UNIX) or port.isdecimal():
+        return address
+    raise RestoreError(
+        "settings",
+        _("{variable} is not an address; use unix:PATH or 127.0.0.1:PORT").format(
+            variable=ADDRESS_VARIABLE
+        ),
+    )
+
+
+def run_folder() -> Path:
+    """The folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and Path(runtime).is_dir() and os.access(runtime, os.W_OK | os.X_OK):
+        return Path(runtime) / "ldrps"
+    return Path.home() / ".cache" / "ldrps" / "run"
+
+
+def command() -> str | None:
+    """The `ldrps` command that can start a daemon, if this GIMP can run one."""
+    if in_flatpak():
+        return None
+    noted = Path(__file__).resolve().parents[1] / COMMAND_FILE
+    try:
+        known = noted.read_text(encoding="utf-8").strip()
+    except OSError:
+        known = ""
+    return known if known and os.access(known, os.X_OK) else shutil.which("ldrps")
+
+
+def in_flatpak() -> bool:
+    """Whether this GIMP runs in flatpak's sandbox, from which nothing outside can be started."""
+    return Path("/.flatpak-info").exists()
+
+
+def next_step() -> str:
+    """What a user does who has no daemon."""
+    if in_flatpak():
+        return _(
+            "Run 'ldrps gimp doctor' in a terminal: it says how this sandboxed GIMP "
+            "is let through to the daemon."
+        )
+    if sys.platform != "linux":
+        return _("Start the daemon with 'ldrps serve' and try again.")
+    return _("Start it with 'ldrps serve' in a terminal, or run 'ldrps gimp doctor'.")

@@ -1,0 +1,140 @@
+"""What GIMP knows of us: names, menus, arguments; and from arguments back to choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gimp, GLib, GObject
+
+from ldrps_gimp.choices import (
+    DECIDE,
+    MAX_NOISE,
+    MAX_RECURRENCES,
+    MAX_STEPS,
+    NEW_LAYER,
+    OUTPUTS,
+    RECIPES,
+    Choices,
+)
+from ldrps_gimp.i18n import _
+
+RESTORE = "ldrps-restore"
+AGAIN = "ldrps-restore-again"
+CANVAS = "ldrps-canvas"
+_TYPES = "RGB*, GRAY*, INDEXED*"
+_RW = GObject.ParamFlags.READWRITE
+
+
+def make_restore(plug_in: Any, run: Any) -> Any:
+    """Filters > Restore (LD-RPS)."""
+    procedure = Gimp.ImageProcedure.new(plug_in, RESTORE, Gimp.PDBProcType.PLUGIN, run, None)
+    _describe(
+        procedure,
+        _("_Restore (LD-RPS)..."),
+        _("Restore a photo that is dark, hazy, noisy, tinted or grey"),
+        _(
+            "Hands the layer to the LD-RPS daemon on this machine and brings back the restored "
+            "photo, by default as a new layer with the selection as its mask. Returns the layer "
+            "that holds the result."
+        ),
+    )
+    _add_arguments(procedure)
+    _returns_layer(procedure)
+    return procedure
+
+
+def make_again(plug_in: Any, run: Any) -> Any:
+    """Filters > Restore Again: the settings of a layer that was made by us."""
+    procedure = Gimp.ImageProcedure.new(plug_in, AGAIN, Gimp.PDBProcType.PLUGIN, run, None)
+    _describe(
+        procedure,
+        _("Restore A_gain with These Settings..."),
+        _("Restore once more with the settings that the selected restored layer was made with"),
+        _(
+            "Reads the settings kept in a layer that Restore (LD-RPS) has made, and restores the "
+            "layer it was made from with them. Returns the layer that holds the result."
+        ),
+    )
+    _returns_layer(procedure)
+    return procedure
+
+
+def make_canvas(plug_in: Any, run: Any) -> Any:
+    """A process that shows and hides the preview, and outlives the one that restores."""
+    procedure = Gimp.Procedure.new(plug_in, CANVAS, Gimp.PDBProcType.PERSISTENT, run, None)
+    words = "Shows a layer as preview, and takes it away when the restoring process has gone"
+    procedure.set_documentation(words, words, CANVAS)
+    procedure.set_attribution("LD-RPS Restore", "LD-RPS Restore", "2026")
+    procedure.add_int_argument("port", "Port", "Where to listen for words", 1, 65535, 1, _RW)
+    procedure.add_string_argument("secret", "Secret", "Word that proves who we are", "", _RW)
+    return procedure
+
+
+def _describe(procedure: Any, label: str, blurb: str, text: str) -> None:
+    procedure.set_image_types(_TYPES)
+    procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+    procedure.set_documentation(blurb, text, None)
+    procedure.set_attribution("LD-RPS Restore", "LD-RPS Restore, Apache-2.0", "2026")
+    procedure.set_menu_label(label)
+    procedure.add_menu_path("<Image>/Filters")
+
+
+def _add_arguments(procedure: Any) -> None:
+    # Strings rather than choices: GIMP turns a choice it does not know silently to the default.
+    recipe = _("What is wrong: {names}").format(names=", ".join(RECIPES))
+    procedure.add_string_argument("recipe", _("Reci_pe"), recipe, "auto", _RW)
+    strength = _("0 gives the photo back, 1 restores in full")
+    procedure.add_double_argument("strength", _("S_trength"), strength, 0.0, 1.0, 1.0, _RW)
+    scene = _("The scene in your words; empty: found out")
+    procedure.add_string_argument("description", _("_Description"), scene, "", _RW)
+    decide = _("-1: decided from the photo")
+    for name, label, most in (
+        ("recurrences", _("Rec_urrences"), MAX_RECURRENCES),
+        ("steps", _("Steps"), MAX_STEPS),
+    ):
+        procedure.add_int_argument(name, label, decide, DECIDE, most, DECIDE, _RW)
+    noise = _("Noise in 8-bit steps") + "; " + decide
+    procedure.add_double_argument(
+        "noise-sigma", _("_Noise"), noise, DECIDE, MAX_NOISE, float(DECIDE), _RW
+    )
+    model = _("An installed model")
+    procedure.add_string_argument("model", _("_Model"), model, "bundled", _RW)
+    seed = _("Same seed, same result")
+    procedure.add_int_argument("seed", _("S_eed"), seed, 0, 2**31 - 1, 0, _RW)
+    output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
+    procedure.add_string_argument("output", _("_Output"), output, NEW_LAYER, _RW)
+    canvas = _("Show what is coming on the canvas while it runs")
+    procedure.add_boolean_argument("preview", _("Previe_w on the canvas"), canvas, True, _RW)
+
+
+def _returns_layer(procedure: Any) -> None:
+    words = _("The layer that holds the restored photo")
+    procedure.add_layer_return_value("layer", _("Layer"), words, False, _RW)
+
+
+def choices_of(config: Any) -> Choices:
+    """What a config holds. RestoreError for values that cannot be."""
+    read = config.get_property
+    return Choices(
+        recipe=read("recipe") or "auto",
+        strength=read("strength"),
+        description=read("description") or "",
+        recurrences=read("recurrences"),
+        steps=read("steps"),
+        noise_sigma=read("noise-sigma"),
+        seed=read("seed"),
+        model=read("model") or "bundled",
+        output=read("output") or NEW_LAYER,
+    )
+
+
+def keep(config: Any, choices: Choices) -> None:
+    """Put choices into a config, for a dialog to show."""
+    for name, value in choices.as_dict().items():
+        config.set_property(name.replace("_", "-"), value)
+
+
+def failure(procedure: Any, status: Any, sentence: str) -> Any:
+    """A procedure's return value that says what went wrong."""
+    error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), sentence, 0)
+    return procedure.new_return_values(status, error)

@@ -1,0 +1,59 @@
+"""How a layer came about, kept in the layer itself: JSON in a parasite that XCF files save."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from gi.repository import Gimp
+
+from ldrps_gimp import VERSION
+from ldrps_gimp.choices import Choices
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+
+NAME = "ldrps-provenance"
+# On a layer of an image, what cannot be undone would close the way back to earlier steps.
+_FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
+
+
+def parasite(choices: Choices, source: Any, found: dict[str, Any]) -> Any:
+    """What to attach to a result. `found` is what the daemon told: diagnosis, description, done."""
+    record = {
+        "software": "LD-RPS Restore",
+        "version": VERSION,
+        "settings": choices.as_dict(),
+        "source": {"layer": source.get_name(), "tattoo": source.get_tattoo()},
+        **found,
+    }
+    data = json.dumps(record, ensure_ascii=False).encode()
+    return Gimp.Parasite.new(NAME, _FLAGS, data)
+
+
+def record_of(layer: Any) -> dict[str, Any] | None:
+    """What was kept in a layer; None if it is none of ours, or broken."""
+    kept = layer.get_parasite(NAME)
+    if kept is None:
+        return None
+    try:
+        record = json.loads(bytes(kept.get_data()).rstrip(b"\0"))
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def choices_of(record: dict[str, Any]) -> Choices:
+    """The settings in a record; those of a later version that we do not know are left out."""
+    known = {field.name for field in fields(Choices)}
+    given = record.get("settings")
+    if not isinstance(given, dict):
+        raise RestoreError("settings", _("The layer's settings are broken; choose them anew."))
+    return Choices(**{name: value for name, value in given.items() if name in known})
+
+
+def source_of(record: dict[str, Any], image: Any) -> Any | None:
+    """The layer that a result was made from, if it is still in the image."""
+    source = record.get("source")
+    tattoo = source.get("tattoo") if isinstance(source, dict) else None
+    return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None

@@ -1,0 +1,42 @@
+"""What is not restored, each with a sentence that says what to do instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gimp
+
+from ldrps_gimp.choices import REPLACE, Choices
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.pixels import MIN_SIDE
+
+
+def only_layer(drawables: list[Any]) -> Any:
+    """The one layer to restore; RestoreError if what is selected is something else."""
+    if len(drawables) != 1:
+        raise _no(_("Select exactly one layer; {count} are selected.").format(count=len(drawables)))
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):
+        raise _no(_("A layer mask is no photo; click on the layer's picture instead of its mask."))
+    if isinstance(drawable, Gimp.GroupLayer) or drawable.is_group():
+        raise _no(_("A layer group cannot be restored; merge it, or select a layer in it."))
+    if not isinstance(drawable, Gimp.Layer):
+        raise _no(_("A channel is no photo; select a layer."))
+    if drawable.is_floating_sel():
+        raise _no(_("A floating selection cannot be restored; anchor it first."))
+    return drawable
+
+
+def check(image: Any, layer: Any, choices: Choices) -> None:
+    """Raise RestoreError for a layer or image that cannot be restored."""
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+        raise _no(_("Indexed images are not taken; choose Image > Mode > RGB first."))
+    if min(layer.get_width(), layer.get_height()) < MIN_SIDE:
+        raise _no(_("The layer is too small; it needs {side} pixels a side.").format(side=MIN_SIDE))
+    if choices.output == REPLACE and layer.get_lock_content():
+        raise _no(_("The layer's pixels are locked; unlock it, or choose a new layer as output."))
+
+
+def _no(sentence: str) -> RestoreError:
+    return RestoreError("photo", sentence)

@@ -1,0 +1,130 @@
+"""One restoration, from the layer's pixels to the result."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ldrps_gimp import provenance
+from ldrps_gimp.choices import Choices
+from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.messages import Message
+from ldrps_gimp.pixels import (
+    StripWriter,
+    chunks,
+    format_of,
+    profile_of,
+    selected,
+    whole,
+    with_context,
+)
+from ldrps_gimp.results import Output, output_for
+
+_RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
+
+
+class Report(Protocol):
+    """Shows how it goes."""
+
+    def stage(self, text: str) -> None:
+        """Something else is being done now."""
+
+    def event(self, kind: str, event: Message) -> None:
+        """What the daemon tells; `kind` is one of queued, loading, diagnosis, description, step
+        and preview.
+        """
+
+    def fraction(self, done: float) -> None:
+        """How much of the stage is done, 0 to 1."""
+
+
+class Restoration:
+    """What one request sends and gets back."""
+
+    def __init__(self, layer: Any, choices: Choices, daemon: Daemon, report: Report) -> None:
+        """RestoreError if the layer's pixels cannot be sent."""
+        self.layer, self.choices, self.report = layer, choices, report
+        self._daemon = daemon
+        self.part = selected(layer)
+        self.area = with_context(self.part, layer) if self.part else whole(layer)
+        self.form = format_of(layer)
+        self._raster = self.form.raster(self.area, profile_of(layer.get_image()))
+        self._found: dict[str, Any] = {}
+
+    def look(self) -> dict[str, Any]:
+        """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
+        for _event in self._events(look_only=True):
+            pass
+        return self._found
+
+    def run(self) -> Any:
+        """Restore; returns the layer with the result. On any error the image is as it was."""
+        output = output_for(self.choices.output, self.layer, self.area, self.form, self.part)
+        try:
+            self._fill(output)
+            record = provenance.parasite(self.choices, self.layer, self._found)
+            return output.finish(record)
+        except BaseException:
+            output.discard()
+            raise
+
+    def _fill(self, output: Output) -> None:
+        writer = StripWriter(self.area, self.form)
+        total = self.area.width * self.area.height * self.form.pixel_bytes
+        got = 0
+        for event in self._events(look_only=False):
+            if header := event.get("layer_header"):
+                self._check_raster(header["raster"])
+                self.report.stage(_("Receiving the restored photo"))
+            elif chunk := event.get("layer_chunk"):
+                got += len(chunk["data"])
+                self.report.fraction(got / total)
+                for strip, samples in writer.feed(chunk["data"]):
+                    output.write(strip, samples)
+                    self._daemon.idle()
+        if got != total:
+            raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
+
+    def _check_raster(self, raster: Message) -> None:
+        for name in ("width", "height", "channels", "sample_type"):
+            if raster[name] != self._raster[name]:
+                raise RestoreError("internal", _("The daemon sent another kind of photo back."))
+
+    def _events(self, *, look_only: bool) -> Any:
+        self.report.stage(_("Looking for the daemon"))
+        self._daemon.ensure_running()
+        self.report.stage(_("Sending the photo"))
+        header = {
+            "settings": self.choices.to_message(),
+            "raster": self._raster,
+            "look_only": look_only,
+        }
+        job = self._daemon.submit(header, lambda: chunks(self.layer, self.area, self.form))
+        over = False
+        try:
+            for event in self._daemon.watch(job):
+                over = "done" in event
+                self._note(event)
+                yield event
+        finally:
+            if not over:
+                self._cancel_quietly(job)
+
+    def _note(self, event: Message) -> None:
+        for kind in _RELAYED:
+            if kind in event:
+                self.report.event(kind, event[kind])
+        for kind in ("diagnosis", "description", "done"):
+            if kind in event:
+                self._found[kind] = event[kind]
+
+    def _cancel_quietly(self, job: str) -> None:
+        # What is on its way up says more than that this did not work.
+        idle, self._daemon.idle = self._daemon.idle, lambda: None
+        try:
+            self._daemon.cancel(job)
+        except RestoreError:
+            pass
+        finally:
+            self._daemon.idle = idle

@@ -1,0 +1,187 @@
+"""Where the restored pixels go. Until the last moment nothing of the image is touched.
+
+GIMP may end this process between any two calls. So a result is built where it is no part of the
+image yet, and comes in by one call, or by one undo group that nothing waits in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from gi.repository import Gimp
+
+from ldrps_gimp.choices import NEW_IMAGE, REPLACE
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, blend, read, whole
+
+
+class Output(ABC):
+    """Takes the pixels of an area of a layer, then puts them where they belong, at once."""
+
+    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
+        """`part` is what the selection touches of the layer; None: there is no selection."""
+        self.layer, self.area, self.form, self.part = layer, area, form, part
+        self.image = layer.get_image()
+        self.name = _("{layer} (restored)").format(layer=layer.get_name())
+        self._size = whole(layer)
+
+    @abstractmethod
+    def write(self, strip: Area, samples: bytes) -> None:
+        """Keep one strip, in the source layer's coordinates."""
+
+    @abstractmethod
+    def finish(self, parasite: Any) -> Any:
+        """Let the result appear; returns its layer."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Leave nothing behind."""
+
+    def check_alive(self) -> None:
+        """Raise if the user closed the image or deleted the layer meanwhile."""
+        if not self.image.is_valid() or not self.layer.is_valid():
+            raise RestoreError("photo", _("The layer was closed or deleted while it was restored."))
+        if whole(self.layer) != self._size:
+            raise RestoreError("photo", _("The layer's size changed while it was restored."))
+
+
+class _Fresh(Output):
+    """Base of outputs that are a layer of their own, which no image knows before the end."""
+
+    def _make(self, image: Any) -> None:
+        size, kind = (self.area.width, self.area.height), self.layer.type()
+        mode = image.get_default_new_layer_mode()
+        self._new = Gimp.Layer.new(image, self.name, *size, kind, 100.0, mode)
+        self._buffer = self._new.get_buffer()
+
+    def write(self, strip: Area, samples: bytes) -> None:
+        """Into the layer; GEGL leaves out what lies beyond it."""
+        place = strip.rectangle(-self.area.x, -self.area.y)
+        self._buffer.set(place, self.form.name, samples)
+
+    def _complete(self, parasite: Any) -> None:
+        self._buffer.flush()
+        self._new.update(0, 0, self.area.width, self.area.height)
+        _checked(self._new.attach_parasite(parasite))
+
+
+class NewLayer(_Fresh):
+    """A layer above the source, with the selection as its mask."""
+
+    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
+        super().__init__(layer, area, form, part)
+        self._make(self.image)
+        _found, x, y = layer.get_offsets()
+        self._new.set_offsets(x + area.x, y + area.y)
+        # Made now: by the end, the user may have selected something else.
+        if part:
+            _checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
+
+    def finish(self, parasite: Any) -> Any:
+        """One call brings layer, mask and provenance in: one step to undo."""
+        self.check_alive()
+        self._complete(parasite)
+        position = self.image.get_item_position(self.layer)
+        _checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
+        return self._new
+
+    def discard(self) -> None:
+        """GIMP frees a layer that never came into an image."""
+        self._new.delete()
+
+
+class Replace(Output):
+    """The source layer's own pixels, mixed by the selection."""
+
+    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
+        super().__init__(layer, area, form, part)
+        self._old = layer.get_buffer()
+        self._shadow = layer.get_shadow_buffer()
+        # Merged as a whole: GIMP's own mixing is not exact outside of a selection.
+        for strip in whole(layer).rows(STRIP_ROWS):
+            self._set(strip, read(self._old, strip, form.name))
+        self._mask = _selection_over(layer, area) if part else None
+
+    def _set(self, strip: Area, samples: bytes) -> None:
+        self._shadow.set(strip.rectangle(), self.form.name, samples)
+
+    def write(self, strip: Area, samples: bytes) -> None:
+        """Into the shadow of the layer, which GIMP drops if we are gone."""
+        if self._mask:
+            width, first = self.area.width, strip.y - self.area.y
+            mask = self._mask[first * width : (first + strip.height) * width]
+            samples = blend(read(self._old, strip, self.form.name), samples, mask, self.form)
+        self._set(strip, samples)
+
+    def finish(self, parasite: Any) -> Any:
+        """Merge the shadow with nothing selected, in one undo group."""
+        self.check_alive()
+        self._shadow.flush()
+        selected = not Gimp.Selection.is_empty(self.image)
+        self.image.undo_group_start()
+        try:
+            if selected:
+                kept = Gimp.Selection.save(self.image)
+                Gimp.Selection.none(self.image)
+            _checked(self.layer.merge_shadow(True))
+            _checked(self.layer.attach_parasite(parasite))
+            if selected:
+                self.image.select_item(Gimp.ChannelOps.REPLACE, kept)
+                self.image.remove_channel(kept)
+        finally:
+            self.image.undo_group_end()
+        self.layer.update(0, 0, self._size.width, self._size.height)
+        return self.layer
+
+    def discard(self) -> None:
+        """Drop the shadow."""
+        if self.layer.is_valid():
+            self.layer.free_shadow()
+
+
+class NewImage(_Fresh):
+    """An image of its own, in the same precision and colour space."""
+
+    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
+        # Of what was sent, it gets what the selection touches, without the context.
+        super().__init__(layer, part or area, form, None)
+        size = self.area.width, self.area.height
+        kind, precision = self.image.get_base_type(), self.image.get_precision()
+        self._made = Gimp.Image.new_with_precision(*size, kind, precision)
+        self._made.undo_disable()
+        if profile := self.image.get_color_profile():
+            self._made.set_color_profile(profile)
+        _found, x, y = self.image.get_resolution()
+        self._made.set_resolution(x, y)
+        self._make(self._made)
+
+    def finish(self, parasite: Any) -> Any:
+        """The image is complete before anyone sees it."""
+        self._complete(parasite)
+        _checked(self._made.insert_layer(self._new, None, 0))
+        self._made.undo_enable()
+        return self._new
+
+    def discard(self) -> None:
+        """Nobody has seen it."""
+        self._made.delete()
+
+
+def output_for(mode: str, layer: Any, area: Area, form: Format, part: Area | None) -> Output:
+    """The output of a mode of `choices.OUTPUTS`."""
+    kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
+    return kinds.get(mode, NewLayer)(layer, area, form, part)
+
+
+def _selection_over(layer: Any, area: Area) -> bytes:
+    """The selection over an area of a layer, a byte for each pixel."""
+    selection = layer.get_image().get_selection().get_buffer()
+    _found, x, y = layer.get_offsets()
+    return read(selection, area, "Y u8", x, y)
+
+
+def _checked(fine: Any) -> None:
+    if not fine:
+        raise RestoreError("internal", _("GIMP refused the result; its error console says why."))
