@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ldrps_client.files import LoadedFile, Metadata, encode
+from ldrps_client.files import Format, LoadedFile, Metadata, encode
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from ldrps_client.credentials import Credentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +48,18 @@ class Result:
         return self.layers[0].photo
 
     def save(
-        self, path: str | os.PathLike[str], *, layer: str | None = None, force: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: str | None = None,
+        force: bool = False,
+        credentials: Credentials | None = None,
     ) -> None:
         """Write a layer, by default the first, with all that belongs to the file it came from.
 
-        Its XMP says how it was made, see `ldrps_client.provenance`. The name's ending chooses
-        the kind of file. OutputError if a file is there already and `force` is not given.
+        Its XMP says how it was made, see `ldrps_client.provenance`; `credentials` sign that.
+        The name's ending chooses the kind of file. OutputError if a file is there already and
+        `force` is not given.
         """
         from ldrps_client.provenance import mark_for, marked
 
@@ -57,7 +67,12 @@ class Result:
         metadata = self.source.metadata if self.source else Metadata()
         mark = mark_for(self, chosen.name, Path(path))
         metadata = replace(metadata, xmp=marked(metadata.xmp, mark))
-        encode(path, chosen.photo, like=self.source, metadata=metadata, force=force)
+
+        def sign(data: bytes, kind: Format) -> bytes:
+            name = Path(path).name
+            return credentials.sign(data, kind, name, mark, self.source) if credentials else data
+
+        encode(path, chosen.photo, like=self.source, metadata=metadata, force=force, finish=sign)
 
     def _layer(self, name: str) -> Layer:
         for layer in self.layers:

@@ -49,7 +49,8 @@ _PREFIXES = Prefixes(
     Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     ldrps=NAMESPACE,
 )
-_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's word for a photo of which a model has made a part."""
 _OURS = (
     "Version",
     "Date",
@@ -200,7 +201,7 @@ def _add_standard(added: Addition, mark: Mark, first: str) -> None:
             "stRef:filePath": origin.path,
         }
         added.struct("xmpMM:DerivedFrom", reference)
-    added.text("Iptc4xmpExt:DigitalSourceType", _SOURCE_TYPE)
+    added.text("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE)
 
 
 def _event(mark: Mark) -> dict[str, str]:

@@ -90,6 +90,8 @@ def _add_restore(commands: Any) -> None:
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
     add("--before-after", metavar="PATH", help="also write both beside each other")
+    signing = "sign content credentials with a certificate and its key, in PEM form"
+    add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
     add("--force", action="store_true", help="replace files that are there already")
     add("--no-start", action="store_true", help="do not start a daemon if none answers")
     _add_common(parser)

@@ -12,6 +12,7 @@ from ldrps_client.cli._output import duration, error_record, print_json, say, wa
 from ldrps_client.cli._progress import progress_for
 from ldrps_client.cli._targets import Targets, check_apart, make_folders, targets_for
 from ldrps_client.client import Choices, Client
+from ldrps_client.credentials import Credentials
 from ldrps_client.files import decode, write_comparison
 from ldrps_engine.errors import LdrpsError, UnavailableError
 from ldrps_engine.settings import Settings
@@ -21,12 +22,13 @@ def restore(options: Namespace) -> int:
     """Restore every photo; the exit code is that of the first that could not be."""
     choices = _choices(options)
     layers = Settings(**choices).layers
+    credentials = Credentials(*options.c2pa) if options.c2pa else None
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
     targets = [targets_for(p, options.output, options.before_after, layers) for p in photos]
     check_apart(targets)
     with Client(options.address, autostart=not options.no_start) as client:
-        work = _Work(client, choices, options)
+        work = _Work(client, choices, options, credentials)
         records = [work.record(*pair) for pair in zip(photos, targets, strict=True)]
     if options.json:
         print_json({"results": records})
@@ -44,6 +46,8 @@ def _choices(options: Namespace) -> Choices:
         seed=options.seed,
         model=options.model,
         noise_sigma=options.noise_sigma,
+        describer=options.describer,
+        solver=options.solver,
         layers=layers,
     )
 
@@ -51,10 +55,17 @@ def _choices(options: Namespace) -> Choices:
 class _Work:
     """What is the same for every photo of one command."""
 
-    def __init__(self, client: Client, choices: Choices, options: Namespace) -> None:
+    def __init__(
+        self,
+        client: Client,
+        choices: Choices,
+        options: Namespace,
+        credentials: Credentials | None,
+    ) -> None:
         self._client = client
         self._choices = choices
         self._options = options
+        self._credentials = credentials
         self._gone: UnavailableError | None = None
 
     def record(self, photo: Path, targets: Targets) -> dict[str, Any]:
@@ -86,7 +97,12 @@ class _Work:
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
         for layer in result.layers:
-            result.save(targets.layers[layer.name], layer=layer.name, force=force)
+            result.save(
+                targets.layers[layer.name],
+                layer=layer.name,
+                force=force,
+                credentials=self._credentials,
+            )
         if targets.before_after and source:
             write_comparison(targets.before_after, source.photo, result.photo, force=force)
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +62,13 @@ def encode(
     like: LoadedFile | None = None,
     metadata: Metadata | None = None,
     force: bool = False,
+    finish: Callable[[bytes, Format], bytes] | None = None,
 ) -> None:
     """Write a photo as its file's name says, with the metadata and compression of `like`.
 
-    `metadata` takes the place of that of `like`. XMP that the kind of file cannot hold goes
-    into a sidecar. Depths that it cannot hold are reduced to the deepest that it can.
+    `metadata` takes the place of that of `like`; `finish` has the last word on the bytes. XMP
+    that the kind of file cannot hold goes into a sidecar, and depths that it cannot hold are
+    reduced to the deepest that it can.
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
@@ -73,6 +76,8 @@ def encode(
     carried = metadata or (like.metadata if like else Metadata())
     outside = b"" if _holds_xmp(where, carried.xmp) else carried.xmp
     data = _encoded(where, photo, replace(carried, xmp=b"") if outside else carried, like)
+    if finish is not None:
+        data = finish(data, format_for(where))
     _write_both(where, data, outside, force=force)
 
 
