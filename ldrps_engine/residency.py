@@ -18,6 +18,7 @@ from typing import Any, Literal
 from ldrps_engine.description.describer import Describer
 from ldrps_engine.errors import ModelError, SettingsError
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.catalogue import catalogue
 from ldrps_engine.prior.placement import Placement
 from ldrps_engine.progress import Loading, OnStep, ignore
 
@@ -103,6 +104,16 @@ class Models:
 
         found: Describer = self._get(name, "describer", load, on_step)
         return found
+
+    def load(self, name: str, on_step: OnStep = ignore) -> None:
+        """Load a model of either kind; ModelError for one that is loaded with another."""
+        entry = catalogue().get(name)
+        if entry is not None and entry.kind == "tiny":
+            raise ModelError(f"model '{name}' is loaded together with a prior; load that one")
+        if entry is not None and entry.kind == "describer":
+            self.describer(name, on_step)
+        else:
+            self.prior(name, on_step)
 
     def unload(self, name: str) -> bool:
         """Give a model's memory back; whether it was there."""

@@ -20,6 +20,7 @@ CLIENT_MAY = {
     for name in (
         *("photo", "settings", "errors", "diagnosis", "progress", "result"),
         *("colour_space", "icc", "working"),
+        *("prior.catalogue", "prior.store"),
     )
 }
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}

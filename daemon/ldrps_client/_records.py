@@ -35,6 +35,21 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResidentModel:
+    """A model in a worker's memory."""
+
+    name: str
+    kind: str
+    """`prior` or `describer`."""
+    bytes: int
+    """Of its weights."""
+    load_seconds: float
+    """How long it took to read."""
+    idle_seconds: float
+    """Since it was last used, when the worker told."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerStatus:
     """One worker of the daemon."""
 
@@ -45,6 +60,8 @@ class WorkerStatus:
     models: tuple[str, ...]
     memory_bytes: int
     job_id: str
+    residents: tuple[ResidentModel, ...] = ()
+    """The models in memory, the one used last first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +119,17 @@ def _worker(message: pb.Worker) -> WorkerStatus:
         models=tuple(message.models),
         memory_bytes=message.memory_bytes,
         job_id=message.job_id,
+        residents=tuple(_resident(each) for each in message.residents),
+    )
+
+
+def _resident(message: pb.Resident) -> ResidentModel:
+    return ResidentModel(
+        name=message.name,
+        kind=message.kind,
+        bytes=message.bytes,
+        load_seconds=message.load_seconds,
+        idle_seconds=message.idle_seconds,
     )
 
 

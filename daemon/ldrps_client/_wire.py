@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_engine.errors import PhotoError
+from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
+from ldrps_engine.prior.store import is_path
 from ldrps_engine.settings import Settings
 
 CHUNK_BYTES = 1 << 20
@@ -59,6 +60,10 @@ def settings_from_proto(message: pb.Settings) -> Settings:
     for name in ("recipe", "model", "describer"):
         if getattr(message, name):
             chosen[name] = getattr(message, name)
+    for name in ("model", "describer"):
+        # A client links a folder of its user's own to a name first: ldrps_client.models.
+        if is_path(getattr(message, name)):
+            raise SettingsError(f"{name} is a path, which is not taken; send a model's name")
     if message.layers:
         chosen["layers"] = tuple(message.layers)
     return Settings(seed=message.seed, **chosen)

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -25,6 +26,7 @@ from ldrps_client._result import Result
 from ldrps_client._watching import Reader, messages
 from ldrps_client._wire import chunks, raster_of, settings_to_proto
 from ldrps_client.files import LoadedFile, decode
+from ldrps_client.models import ModelManager, reference
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
@@ -60,6 +62,8 @@ class Client:
         self._autostart = autostart
         self._channel = open_channel(self.address)
         self._stub = _stub(self._channel)
+        self.models = ModelManager(self._channel, self.address, self._wake)
+        """The models of the daemon's machine."""
 
     def restore(
         self,
@@ -155,6 +159,10 @@ class Client:
         """How the daemon is; never starts one."""
         return status_from_wire(self._call(self._stub.Status, pb.StatusRequest()))
 
+    def _wake(self) -> None:
+        if self._autostart:
+            ensure_running(self.address)
+
     def close(self) -> None:
         """Let go of the connection. The daemon goes on."""
         self._channel.close()
@@ -181,7 +189,7 @@ class Client:
         if self._autostart:
             ensure_running(self.address)
         header = pb.SubmitHeader(
-            settings=settings_to_proto(settings),
+            settings=settings_to_proto(_by_name(settings)),
             raster=raster_of(photo),
             idempotency_key=idempotency_key or uuid.uuid4().hex,
             priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
@@ -215,6 +223,13 @@ def _requests(header: pb.SubmitHeader, photo: Photo) -> Iterator[pb.SubmitReques
     yield pb.SubmitRequest(header=header)
     for chunk in chunks(np.ascontiguousarray(photo.to_samples()).view(np.uint8).data):
         yield pb.SubmitRequest(chunk=chunk)
+
+
+def _by_name(settings: Settings) -> Settings:
+    """Models of one's own, given by path, as the names they have with the daemon."""
+    return replace(
+        settings, model=reference(settings.model), describer=reference(settings.describer)
+    )
 
 
 def _loaded(photo: PhotoLike) -> LoadedFile | Photo:

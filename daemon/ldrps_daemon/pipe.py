@@ -2,6 +2,7 @@
 malicious photo must not be able to run code in the front.
 
 Front to worker, as JSON: {"do": "work", "job": id, "folder": path, "max_pixels": n},
+{"do": "load", "job": words, "model": name}, the same with "unload",
 {"do": "cancel", "job": id}, {"do": "previews", "job": id, "wanted": bool}. These are small, so
 that sending one never has to wait for the worker; headers and pixels lie in the job's folder.
 
@@ -34,8 +35,21 @@ class Order:
     max_pixels: int
 
 
-def send_order(pipe: Connection, order: Order) -> None:
-    """Give a worker a job."""
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """Something to do with a model, done like a job but without a photo."""
+
+    job: str
+    """What the status shows in the place of a job's id."""
+    action: str
+    """`load` or `unload`."""
+    model: str
+
+
+def send_order(pipe: Connection, order: Order | Errand) -> None:
+    """Give a worker a job or an errand."""
+    if isinstance(order, Errand):
+        return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
     folder = str(order.folder.path)
     message = {"job": order.job, "folder": folder, "max_pixels": order.max_pixels}
     _send(pipe, {"do": "work", **message})
@@ -61,8 +75,10 @@ def receive_command(pipe: Connection) -> dict[str, Any]:
     return command
 
 
-def order_of(command: dict[str, Any]) -> Order:
-    """In the worker: the job in a `work` command."""
+def order_of(command: dict[str, Any]) -> Order | Errand:
+    """In the worker: the job in a `work` command, or the errand in another."""
+    if command["do"] != "work":
+        return Errand(job=command["job"], action=command["do"], model=command["model"])
     return Order(
         job=command["job"],
         folder=JobFolder(Path(command["folder"])),
@@ -70,9 +86,10 @@ def order_of(command: dict[str, Any]) -> Order:
     )
 
 
-def send_worker(pipe: Connection, state: pb.WorkerState, models: list[str]) -> None:
-    """In the worker: tell how it is."""
-    message = pb.Worker(state=state, models=models)
+def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
+    """In the worker: tell how it is and what it holds."""
+    names = sorted(resident.name for resident in residents)
+    message = pb.Worker(state=state, models=names, residents=residents)
     pipe.send_bytes(_WORKER + message.SerializeToString())
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
-from ldrps_daemon.pipe import Order
+from ldrps_daemon.pipe import Errand, Order
 from ldrps_daemon.process import Process, Report, resident_bytes
+from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
 _END_KINDS = ("done", "failed", "cancelled")
@@ -36,18 +37,33 @@ class Seat:
         self._idle_seconds = idle_seconds
         self._process: Process | None = None
         self._up = asyncio.Event()
+        self.residents: list[pb.Resident] = []
+        self._turn = asyncio.Lock()
         self._ending: asyncio.Future[pb.Event] | None = None
         self._tell: Callable[[pb.Event], None] = _to_nobody
         self._bedtime: asyncio.TimerHandle | None = None
         self._sleeping: asyncio.Task[None] | None = None
 
     async def work(
-        self, order: Order, tell: Callable[[pb.Event], None], cancelling: asyncio.Event
+        self, order: Order | Errand, tell: Callable[[pb.Event], None], cancelling: asyncio.Event
     ) -> pb.Event:
         """Do a job and return how it ended; WorkerDiedError if the process did not live to say.
 
         A job that is cancelled while the process starts ends at once; the process stays.
         """
+        async with self._turn:
+            return await self._work(order, tell, cancelling)
+
+    async def run(self, action: str, model: str) -> pb.Event:
+        """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
+        if self._turn.locked():
+            raise BusyError(f"{self.device} is working; try again when its job has ended")
+        errand = Errand(job=f"{action} {model}", action=action, model=model)
+        return await self.work(errand, _to_nobody, asyncio.Event())
+
+    async def _work(
+        self, order: Order | Errand, tell: Callable[[pb.Event], None], cancelling: asyncio.Event
+    ) -> pb.Event:
         self._stay_awake()
         self.job, self._tell = order.job, tell
         self._ending = asyncio.get_running_loop().create_future()
@@ -80,7 +96,7 @@ class Seat:
         """Kill the process: what it holds is only in memory, and it may be stuck."""
         self._stay_awake()
         process, self._process = self._process, None
-        self.state, self.models = pb.WORKER_STATE_ASLEEP, []
+        self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
         if self._ending and not self._ending.done():
             self._ending.set_exception(WorkerDiedError())
         if process:
@@ -95,6 +111,7 @@ class Seat:
             state=self.state,
             pid=pid,
             models=self.models,
+            residents=self.residents,
             memory_bytes=resident_bytes(pid),
             job_id=self.job,
         )
@@ -136,7 +153,7 @@ class Seat:
             self._tell(report)
 
     def _on_state(self, report: pb.Worker) -> None:
-        self.models = list(report.models)
+        self.models, self.residents = list(report.models), list(report.residents)
         self._up.set()
         # It says so when it will not take another job after this one.
         if report.state == pb.WORKER_STATE_ASLEEP:

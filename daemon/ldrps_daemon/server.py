@@ -19,6 +19,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
+from ldrps_daemon.models_service import ModelsServicer
 from ldrps_daemon.security import (
     Place,
     TokenInterceptor,
@@ -33,6 +34,7 @@ from ldrps_daemon.spool import spool_folder
 
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
+MODELS = pb.DESCRIPTOR.services_by_name["Models"].full_name
 # A chunk and a little around it; a header with its ICC profile is smaller.
 MAX_MESSAGE = (1 << 20) + (1 << 18)
 _STOP_GRACE = 1.0
@@ -56,6 +58,8 @@ async def running(config: ServeConfig) -> AsyncIterator[Dispatcher]:
         servicer = Servicer(config, dispatcher)
         server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place))
         pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+        models = ModelsServicer(dispatcher.seats)
+        pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
         healthy = await _add_standard_services(server)
         bind(server, place)
         dispatcher.start()
@@ -81,9 +85,9 @@ def _interceptors(config: ServeConfig, place: Place) -> list[TokenInterceptor]:
 async def _add_standard_services(server: Any) -> Any:
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    for name in ("", SERVICE):
+    for name in ("", SERVICE, MODELS):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    names = (SERVICE, MODELS, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     return healthy
 

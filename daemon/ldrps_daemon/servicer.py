@@ -40,7 +40,7 @@ class Servicer(pb_grpc.RestorationServicer):
 
     async def Submit(self, requests: Any, context: Any) -> pb.SubmitResponse:
         """Take a photo in."""
-        async with _answering(context):
+        async with answering(context):
             if self.stopping:
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
             job, existing = await self._intake.take(aiter(requests))
@@ -49,7 +49,7 @@ class Servicer(pb_grpc.RestorationServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
         """Stream events from a number on."""
-        async with _answering(context):
+        async with answering(context):
             job = self._dispatcher.book.get(request.job_id)
             async with self._dispatcher.watched(job, request.previews):
                 async for event in job.follow(request.from_event, request.previews):
@@ -57,25 +57,25 @@ class Servicer(pb_grpc.RestorationServicer):
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.Job:
         """Stop a job."""
-        async with _answering(context):
+        async with answering(context):
             job = self._dispatcher.book.get(request.job_id)
             self._dispatcher.cancel(job, "a client asked for it")
             return self._show(job)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.Job:
         """Show one job."""
-        async with _answering(context):
+        async with answering(context):
             return self._show(self._dispatcher.book.get(request.job_id))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """Show jobs, newest first."""
-        async with _answering(context):
+        async with answering(context):
             jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
             return pb.ListJobsResponse(jobs=[self._show(job) for job in jobs])
 
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
-        async with _answering(context):
+        async with answering(context):
             return pb.StatusResponse(
                 version=version(),
                 pid=os.getpid(),
@@ -92,7 +92,7 @@ class Servicer(pb_grpc.RestorationServicer):
 
 
 @asynccontextmanager
-async def _answering(context: Any) -> AsyncIterator[None]:
+async def answering(context: Any) -> AsyncIterator[None]:
     """Turn what is raised inside into a status, a sentence and a reason."""
     try:
         yield

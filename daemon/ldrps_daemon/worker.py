@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import settings_from_proto
 from ldrps_daemon import pipe as wire
-from ldrps_daemon.pipe import Order
+from ldrps_daemon.pipe import Errand, Order
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, Reporter
 from ldrps_daemon.spool import write_layers
@@ -42,7 +43,7 @@ class Worker:
         self._pipe = pipe
         self._device = device
         self._engine = engine
-        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | Errand] = queue.SimpleQueue()
         self._reporter = Reporter(pipe)
         self._models: Any = None
 
@@ -71,7 +72,7 @@ class Worker:
             os._exit(0)
 
     def _obey(self, command: dict[str, Any]) -> None:
-        if command["do"] == "work":
+        if command["do"] in ("work", "load", "unload"):
             order = wire.order_of(command)
             self._reporter.open(order.job)
             self._orders.put(order)
@@ -80,10 +81,14 @@ class Worker:
         else:
             self._reporter.want_previews(command["job"], command["wanted"])
 
-    def _work(self, engine: ModuleType | ImportError, order: Order) -> bool:
+    def _work(self, engine: ModuleType | ImportError, order: Order | Errand) -> bool:
         """Do one job; whether this process can be trusted with another."""
         try:
-            done = self._restore(engine, order)
+            models = self._models_of(engine)
+            if isinstance(order, Errand):
+                done = _run(order, models)
+            else:
+                done = self._restore(engine, models, order)
         except CancelledError as error:
             return self._end(pb.Event(cancelled=pb.Cancelled(message=str(error))), True)
         except LdrpsError as error:
@@ -96,19 +101,22 @@ class Worker:
             return self._end(pb.Event(failed=failed), False)
         return self._end(pb.Event(done=done), True)
 
-    def _restore(self, engine: ModuleType | ImportError, order: Order) -> pb.Done:
+    def _models_of(self, engine: ModuleType | ImportError) -> Any:
         if isinstance(engine, ImportError):
             raise engine
+        if self._models is None:
+            self._models = engine.Models(self._device)
+        return self._models
+
+    def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:
         self._reporter.check()
         header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
         settings = settings_from_proto(header.settings)
         photo = read_photo(order, header)
-        if self._models is None:
-            self._models = engine.Models(self._device)
         self._reporter.look_only = header.look_only
         started = time.monotonic()
         try:
-            restoration = engine.restore(photo, settings, self._models, self._reporter)
+            restoration = engine.restore(photo, settings, models, self._reporter)
         except Looked:
             return _done(settings, time.monotonic() - started)
         for layer in write_layers(order.folder.result, restoration.layers):
@@ -121,8 +129,15 @@ class Worker:
         wire.send_event(self._pipe, event)
         return trusted
 
-    def _loaded(self) -> list[str]:
-        return list(self._models.loaded()) if self._models else []
+    def _loaded(self) -> list[pb.Resident]:
+        held = self._models.residents() if self._models else []
+        return [pb.Resident(**asdict(resident)) for resident in held]
+
+
+def _run(errand: Errand, models: Any) -> pb.Done:
+    started = time.monotonic()
+    (models.load if errand.action == "load" else models.unload)(errand.model)
+    return pb.Done(seconds=time.monotonic() - started, model=errand.model)
 
 
 def _done(settings: Settings, seconds: float) -> pb.Done:

@@ -6,6 +6,7 @@ The description, if it is one of these words, makes it misbehave: `die` ends the
 
 import os
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,15 @@ class FixedDiagnosis(Diagnosis):
         return "noise about 3"
 
 
+@dataclass
+class Resident:
+    name: str
+    kind: str = "prior"
+    bytes: int = 1000
+    load_seconds: float = 0.5
+    idle_seconds: float = 0.0
+
+
 class Models:
     def __init__(self, device):
         self.device = device
@@ -31,7 +41,15 @@ class Models:
     def loaded(self):
         return self._loaded
 
-    def load(self, name, on_step):
+    def residents(self):
+        return [Resident(name) for name in reversed(self._loaded)]
+
+    def unload(self, name):
+        self._loaded = [each for each in self._loaded if each != name]
+
+    def load(self, name, on_step=ignore):
+        if name == "sd15":
+            raise ModelError("model 'sd15' is broken; pull it again")
         if name in self._loaded:
             return
         on_step(Loading(name, 0.0))

@@ -9,7 +9,7 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from ldrps_client._autostart import is_serving
-from ldrps_client._records import DaemonStatus, WorkerStatus
+from ldrps_client._records import DaemonStatus, ResidentModel, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import Client
 from ldrps_engine.errors import UnavailableError
@@ -43,11 +43,17 @@ def _worker(worker: WorkerStatus) -> str:
     parts = [worker.state]
     if worker.pid:
         parts.append(f"pid {worker.pid}, {worker.memory_bytes / 2**20:.0f} MiB")
-    if worker.models:
+    if worker.residents:
+        parts.append("holds " + ", ".join(_resident(each) for each in worker.residents))
+    elif worker.models:
         parts.append("holds " + ", ".join(worker.models))
     if worker.job_id:
         parts.append(f"works on {worker.job_id}")
     return "; ".join(parts)
+
+
+def _resident(model: ResidentModel) -> str:
+    return f"{model.name} ({model.bytes / 1e6:.0f} MB, read in {model.load_seconds:.1f} s)"
 
 
 def stop(options: Namespace) -> int:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.settings import LAYERS, RECIPES
+from ldrps_engine.settings import LAYERS, RECIPES, SOLVERS
 
 _EPILOG = """\
 exit codes:
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_redo(commands)
     _add_watch(commands)
     _add_serve(commands)
+    _add_models(commands)
     _add_daemon_commands(commands)
     return parser
 
@@ -87,6 +89,8 @@ def _add_restore(commands: Any) -> None:
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
+    add("--describer", default="auto", metavar="NAME", help="who describes it, or tagger")
+    add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
     add("--before-after", metavar="PATH", help="also write both beside each other")
@@ -101,6 +105,12 @@ def _add_diagnose(commands: Any) -> None:
     parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     _add_json(parser)
+
+
+def _add_models(commands: Any) -> None:
+    parser = _add(commands, "models", "_models:models", "list, fetch and load models")
+    add_models_arguments(parser)
+    _add_common(parser)
 
 
 def _add_watch(commands: Any) -> None:

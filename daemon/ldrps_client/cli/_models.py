@@ -1,0 +1,161 @@
+"""`ldrps models`: what there is, fetching it, and what is in memory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ldrps_client.cli._output import print_json
+from ldrps_engine.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ldrps_client.client import Client
+    from ldrps_client.models import ModelInfo
+
+_ACTIONS = {
+    "list": "list the models there are",
+    "show": "show one model",
+    "pull": "fetch a model, or what is missing of it",
+    "verify": "read a model's files again and check them",
+    "load": "bring a model into memory",
+    "unload": "give a model's memory back",
+    "remove": "delete a model, or forget one of your own",
+}
+_TELL_SECONDS = 1.0
+_WIDE = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The actions of `ldrps models`."""
+    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
+    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="a name that `list` shows")
+
+
+def models(options: Namespace) -> int:
+    """Do one action."""
+    # Only now: the parser, which knows this module, answers without it.
+    from ldrps_client.client import Client
+
+    with Client(options.address) as client:
+        if options.action == "list":
+            return _list(client.models.list(), options.json)
+        name = _name(options)
+        if options.action == "show":
+            return _show(client.models.show(name), options.json)
+        result = _do(client, options.action, name, silent=options.json)
+    if options.json:
+        print_json({"action": options.action, "model": name, **result})
+    else:
+        print(_done(options.action, name, result))
+    return 0
+
+
+def _name(options: Namespace) -> str:
+    if not options.name:
+        raise SettingsError(f"say which model to {options.action}; see 'ldrps models list'")
+    return str(options.name)
+
+
+def _do(client: Client, action: str, name: str, *, silent: bool) -> dict[str, Any]:
+    tell = _teller(name, silent=silent)
+    if action == "pull":
+        client.models.pull(name, tell)
+    elif action == "verify":
+        client.models.verify(name, tell)
+    elif action == "remove":
+        return {"freed_bytes": client.models.remove(name)}
+    elif action == "load":
+        client.models.load(name)
+    else:
+        client.models.unload(name)
+    return {}
+
+
+def _done(action: str, name: str, result: dict[str, Any]) -> str:
+    if action == "remove":
+        return f"{name} removed, {size(result['freed_bytes'])} freed"
+    words = {"pull": "is installed", "verify": "is as it should be", "load": "is in memory"}
+    return f"{name} {words.get(action, 'is out of memory')}"
+
+
+def _list(found: list[ModelInfo], as_json: bool) -> int:
+    if as_json:
+        print_json({"models": [asdict(model) for model in found]})
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("model", "kind", "is", "size", "memory", "licence", ""):
+        right = title in ("size", "memory")
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    for model in found:
+        table.add_row(
+            model.name, model.kind, _state(model), size(model.bytes), size(model.memory_bytes),
+            model.licence, model.title,
+        )  # fmt: skip
+    # Programs that read the table get it whole; a terminal cuts the last column.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    return 0
+
+
+def _show(model: ModelInfo, as_json: bool) -> int:
+    if as_json:
+        print_json(asdict(model))
+        return 0
+    terms = f" ({model.terms})" if model.terms else ""
+    print(f"{model.name}: {model.title}")
+    print(f"  kind      {model.kind}, family {model.family or 'of its own'}")
+    print(f"  is        {_state(model)}")
+    print(f"  licence   {model.licence}{terms}")
+    if model.accept:
+        print(f"  accept    the licence on {model.page}, then set HF_TOKEN")
+    if model.page:
+        print(f"  from      {model.page} at {model.revision}")
+    print(f"  size      {size(model.bytes)}")
+    print(f"  memory    about {size(model.memory_bytes)}")
+    if model.view:
+        print(f"  works at  {model.view} pixels on the long side")
+    return 0
+
+
+def _state(model: ModelInfo) -> str:
+    if model.devices:
+        return "in memory on " + ", ".join(model.devices)
+    return "installed" if model.installed else "not installed"
+
+
+def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
+    """Progress on the error output: one line that is written over on a terminal."""
+    last, on_terminal = 0.0, sys.stderr.isatty()
+
+    def tell(file: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if silent or (done < total and now - last < (0.1 if on_terminal else _TELL_SECONDS)):
+            return
+        last = now
+        share = 100 * done // total if total else 100
+        text = f"{name}: {size(done)} of {size(total)}, {share} %, {file}"
+        if on_terminal:
+            print(f"\r\x1b[K{text}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    return tell
+
+
+def size(count: int) -> str:
+    """Bytes for people, in powers of ten; nothing for none."""
+    if not count:
+        return ""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"
