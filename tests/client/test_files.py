@@ -329,3 +329,28 @@ def test_a_broken_profile_is_said_and_left_out(tmp_path, pixels, ending):
 def test_a_profile_for_other_channels_is_said(tmp_path, pixels):
     Image.fromarray(pixels).save(tmp_path / "in.png", icc_profile=profiles.GREYS["grey-linear"])
     assert "is for grey photos" in decode(tmp_path / "in.png").warnings[0]
+
+
+@pytest.mark.parametrize("ending", [".webp", ".avif"])
+def test_alpha_is_exact_also_where_colours_are_not(tmp_path, ending):
+    given = samples(Depth.U8, 4)
+    encode(tmp_path / f"a{ending}", Photo.from_samples(given))
+    assert np.array_equal(decode(tmp_path / f"a{ending}").photo.alpha, given[..., 3])
+
+
+def test_lossless_webp_keeps_invisible_pixels(tmp_path):
+    given = samples(Depth.U8, 4)
+    given[:20, :, 3] = 0
+    Image.fromarray(given).save(tmp_path / "in.webp", lossless=True, exact=True)
+    loaded = decode(tmp_path / "in.webp")
+    encode(tmp_path / "out.webp", loaded.photo, like=loaded)
+    assert np.array_equal(decode(tmp_path / "out.webp").photo.to_samples(), given)
+
+
+@pytest.mark.parametrize("ending", [".webp", ".avif"])
+def test_grey_in_a_space_of_its_own_looks_the_same_where_there_is_no_grey(tmp_path, ending):
+    grey = Photo.from_samples(samples(Depth.U8, 1), profiles.GREYS["grey-linear"])
+    encode(tmp_path / f"a{ending}", grey)
+    back = decode(tmp_path / f"a{ending}")
+    assert back.warnings == ()
+    assert np.abs(to_srgb(back.photo) - to_srgb(grey)).mean() < 2 / 255

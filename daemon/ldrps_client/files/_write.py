@@ -18,11 +18,13 @@ from ldrps_client.files._formats import Format, format_for
 from ldrps_client.files._iptc import into_xmp, jpeg_segment
 from ldrps_client.files._metadata import Metadata, with_prefix
 from ldrps_client.files._read import Encoding, LoadedFile
+from ldrps_engine.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Depth, Photo, Samples
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
 _JPEG_XMP_LIMIT = _EXIF_LIMIT - len(b"http://ns.adobe.com/xap/1.0/\0")
+_WITHOUT_GREY = (Format.WEBP, Format.AVIF)
 _DEPTHS: dict[Format, tuple[Depth, ...]] = {
     Format.TIFF: tuple(Depth),
     Format.PNG: (Depth.U8, Depth.U16),
@@ -132,9 +134,11 @@ def _fitting(photo: Photo, kind: Format) -> Photo:
             scaled = np.rint(np.clip(alpha.astype(np.float64) * ratio, 0, deepest.peak))
             alpha = scaled.astype(deepest.dtype)
         photo = replace(photo, depth=deepest, alpha=alpha)
-    is_for_grey = photo.icc_profile[16:20] == b"GRAY"
-    # A grey photo's profile cannot describe the colours it was given, nor the reverse.
-    return photo if is_for_grey == photo.is_grey else replace(photo, icc_profile=b"")
+    if kind in _WITHOUT_GREY and photo.is_grey and photo.icc_profile[16:20] == b"GRAY":
+        # Stored as three channels, for which such a profile says nothing.
+        space = colour_space(photo.icc_profile, grey=True)
+        photo = replace(photo, pixels=to_srgb(photo.pixels, space), icc_profile=b"")
+    return photo
 
 
 def _through_pillow(
@@ -146,7 +150,7 @@ def _through_pillow(
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     options: dict[str, object] = {
         "icc_profile": profile or None,
-        **_compression(kind, encoding),
+        **_compression(kind, encoding, alpha=samples.shape[2] in (2, 4)),
         **_options(kind, metadata),
     }
     Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
@@ -168,11 +172,14 @@ def _options(kind: Format, metadata: Metadata) -> dict[str, object]:
     return {**options, "exif": with_prefix(exif), **({"xmp": xmp} if xmp else {})}
 
 
-def _compression(kind: Format, encoding: Encoding) -> dict[str, object]:
+def _compression(kind: Format, encoding: Encoding, *, alpha: bool) -> dict[str, object]:
     if kind is Format.WEBP:
-        return {"lossless": True} if encoding.lossless else {"quality": 95, "method": 4}
+        # Exact: invisible pixels too are what they were.
+        lossy = {"quality": 95, "method": 4, "use_sharp_yuv": True}
+        return {"exact": True, **({"lossless": True} if encoding.lossless else lossy)}
     if kind is Format.AVIF:
-        return {"quality": 90, "subsampling": "4:4:4"}
+        exact = {"codec": "aom", "advanced": {"alpha:lossless": "1"}} if alpha else {}
+        return {"quality": 90, "subsampling": "4:4:4", **exact}
     if encoding.quantization:
         return {
             "qtables": encoding.quantization,
