@@ -21,7 +21,7 @@ def squared_error(a: Tensor, b: Tensor) -> Tensor:
 
 def perceptual(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference of VGG-16 features up to layer 9 (Johnson et al., ECCV 2016)."""
-    vgg = _vgg(a.device.type)
+    vgg = _vgg(str(a.device))
     return squared_error(vgg(a), vgg(b))
 
 

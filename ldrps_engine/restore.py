@@ -120,7 +120,7 @@ def _work(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> tuple[Array
     """Sample the pilot and carry the photo over to it: (pilot, restored), at the photo's size."""
     filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
     transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
-    entered = case.view.enter(case.rgb)
+    entered = case.view.enter(case.rgb).to(case.prior.spread.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     sampler = _sampler(case, aligner)

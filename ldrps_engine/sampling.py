@@ -133,42 +133,45 @@ class Sampler:
         if plan.published_estimate:
             ahead = math.sqrt(after) * clean + math.sqrt(1 - after) * noise
             estimate = (ahead - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
-        with torch.no_grad():
-            image = self._decode(estimate)
-        self._aligner.learn(image)
-        push = self._push(estimate, step)
-        guided = self._pulled(clean, step)
+        # Decoded once, for F-PAM and for guidance: decoding and its gradient are most of the work.
+        latent = estimate.detach().requires_grad_(self._is_guided(step))
+        with torch.set_grad_enabled(latent.requires_grad):
+            image = self._decode(latent)
+        self._aligner.learn(image.detach())
+        push = self._push(latent, image, step)
+        guided = self._pulled(clean, latent, image, step)
         noise = self._solver.corrected(guided, noise, alpha)
         return guided - push, self._solver.advance(guided, noise, alpha, after) - push
+
+    def _is_guided(self, step: int) -> bool:
+        weights = self._plan.guidance
+        return step < weights.below and bool(weights.paper_scale or weights.data)
 
     def _text_scale(self, step: int) -> float:
         """Kynkäänniemi et al., "Applying guidance in a limited interval" (NeurIPS 2024)."""
         low, high = self._plan.text_interval
         return self._plan.text_scale if low <= float(self._ratios[step]) <= high else 1.0
 
-    def _push(self, clean: Tensor, step: int) -> Tensor:
+    def _push(self, latent: Tensor, image: Tensor, step: int) -> Tensor:
         """LD-RPS's guidance: what is taken from the next noisy latent."""
         weights = self._plan.guidance
-        if step >= weights.below or not weights.paper_scale:
-            return torch.zeros_like(clean)
-        latent = clean.detach().requires_grad_()
-        loss = self._aligner.guidance_loss(self._decode(latent), weights, step)
+        if not (self._is_guided(step) and weights.paper_scale):
+            return torch.zeros_like(latent)
+        loss = self._aligner.guidance_loss(image, weights, step)
         return torch.autograd.grad(loss, latent)[0]
 
-    def _pulled(self, clean: Tensor, step: int) -> Tensor:
+    def _pulled(self, clean: Tensor, latent: Tensor, image: Tensor, step: int) -> Tensor:
         """Move towards the photo as far as its noise and the prior's uncertainty allow.
 
         Zhu et al., "Denoising diffusion models for plug-and-play image restoration" (DiffPIR,
         CVPRW 2023): the proximal step, here in the clean domain through F-PAM's inverse.
         """
         weights = self._plan.guidance
-        if step >= weights.below or not weights.data:
+        if not (self._is_guided(step) and weights.data):
             return clean
         noise = 2 * self._conditions.noise
         doubt = float(self._ratios[step])
         certainty = doubt**2 / (doubt**2 + noise**2 + 1e-8)
-        latent = clean.detach().requires_grad_()
-        image = self._decode(latent)
         error = image - self._aligner.clean_photo(image.detach())
         (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)
         return clean - weights.data * certainty * self._prior.newton * gradient
