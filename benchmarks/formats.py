@@ -124,13 +124,10 @@ def _compared(given: Photo, back: Photo) -> Loss:
         # By what they look like, where the numbers mean different things.
         given, back = (replace(p, pixels=to_working(p)) for p in (given, back))
     off = 255 * np.abs(given.pixels.astype(np.float64) - back.pixels)
-    alphas = [
-        np.zeros((1, 1)) if p.alpha is None else p.alpha / p.depth.peak for p in (given, back)
-    ]
     return Loss(
         mean=float(off.mean()),
         worst=float(off.max()),
-        alpha=float(255 * np.abs(alphas[0] - alphas[1]).max()),
+        alpha=float(255 * np.abs(_alpha(given) - _alpha(back)).max()),
         converted=converted,
     )
 

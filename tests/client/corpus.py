@@ -1,8 +1,10 @@
 """Small files of every kind we read, with all the metadata they can carry."""
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -17,6 +19,7 @@ XMP = (
     b'syntax-ns#"><rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '
     b'dc:format="image/x"/></rdf:RDF></x:xmpmeta>'
 )
+IPTC = b"\x1c\x02\x19\0\x06bridge\x1c\x02P\0\x03Ada"
 
 
 def exif_bytes(orientation=6):
@@ -52,15 +55,33 @@ def _tiff(depth=Depth.U8, channels=3, **options):
 
 def _ours(folder, ending, depth, channels):
     path = Path(folder) / f"ours{ending}"
-    metadata = Metadata(exif=exif_bytes()[6:], xmp=XMP, dpi=(300.0, 300.0))
+    metadata = Metadata(
+        exif=exif_bytes()[6:],
+        xmp=XMP,
+        iptc=IPTC,
+        texts={"Comment": "said", "Author": "Ada"},
+        dpi=(300.0, 300.0),
+    )
     photo = Photo.from_samples(samples(depth, channels), profiles.KNOWN["adobe-rgb"])
     encode(path, photo, metadata=metadata, force=True)
     return path.read_bytes()
 
 
+def _heif(folder):
+    """Only where the optional library is there."""
+    if not find_spec("pillow_heif"):
+        return {}
+    import pillow_heif
+
+    image = Image.fromarray(samples(Depth.U8, 3, (40, 40)))
+    path = Path(folder) / "made.heic"
+    pillow_heif.from_pillow(image).save(path, exif=exif_bytes(), xmp=XMP)
+    return {"plain.heic": path.read_bytes()}
+
+
 def corpus(folder):
     """Files by name, made anew; `folder` is for the ones that are written on the way."""
-    made = {
+    made = _heif(folder) | {
         "plain.jpg": _pillow("JPEG", quality=80),
         "progressive.jpg": _pillow("JPEG", progressive=True, subsampling=2),
         "grey.jpg": _pillow("JPEG", "L"),
@@ -70,6 +91,7 @@ def corpus(folder):
         "lossy.webp": _pillow("WEBP"),
         "lossless.webp": _pillow("WEBP", "RGBA", lossless=True),
         "plain.avif": _pillow("AVIF"),
+        "deep.avif": imagecodecs.avif_encode(samples(Depth.U16, 3) >> 6, bitspersample=10),
         "alpha.avif": _pillow("AVIF", "RGBA"),
         "pillow.tif": _pillow("TIFF"),
         "plain.tif": _tiff(),

@@ -19,7 +19,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ldrps_client.files import decode, encode
+from ldrps_client.files import decode, encode, result_suffix
 from ldrps_client.provenance import read_mark
 from ldrps_engine.errors import InputError, OutputError
 
@@ -38,7 +38,7 @@ def check(path, expect_photo=False):
             raise
         return None
     # What was read can be written, or is refused in a sentence too.
-    target = path.with_name(f"again{path.suffix}")
+    target = path.with_name(f"again{result_suffix(path)}")
     try:
         encode(target, loaded.photo, like=loaded, force=True)
         decode(target)
