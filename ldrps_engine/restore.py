@@ -180,7 +180,8 @@ def _toned(case: _Case, rgb: Array, pilot: Array) -> Array:
     """
     if not case.guess.is_neutral:
         undone = case.guess.invert(rgb)
-        source = _channels(resize(undone, pilot.shape[:2]))
+        # The pilot ends at white: a highlight beyond it must not teach the field to darken.
+        source = _channels(np.minimum(resize(undone, pilot.shape[:2]), 1))
         target, full = _channels(pilot), _channels(undone)
         weight = torch.ones_like(source[0])
         field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
