@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from ldrps_client.files import Format, check_target, decode, encode, to_srgb, write_comparison
-from ldrps_engine.errors import OutputError
+from ldrps_engine.errors import OutputError, PhotoError
 from ldrps_engine.photo import Depth, Photo
 from support import profiles
 
@@ -354,3 +354,36 @@ def test_grey_in_a_space_of_its_own_looks_the_same_where_there_is_no_grey(tmp_pa
     back = decode(tmp_path / f"a{ending}")
     assert back.warnings == ()
     assert np.abs(to_srgb(back.photo) - to_srgb(grey)).mean() < 2 / 255
+
+
+@pytest.mark.parametrize("value", [0, 1, 2**32 - 1, 2**31])
+@pytest.mark.parametrize("target", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_a_resolution_that_nobody_meant(tmp_path, pixels, value, target):
+    """Found by the fuzzer: a TIFF of infinite resolution could be read and not written."""
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", metadata=None)
+    data = bytearray(path.read_bytes())
+    for tag in (282, 283):
+        at = data.index(struct.pack("<HHI", tag, 5, 1))
+        (where,) = struct.unpack_from("<I", data, at + 8)
+        data[where : where + 8] = struct.pack("<II", 2**32 - 1, value)
+    path.write_bytes(data)
+    loaded = decode(path)
+    assert loaded.metadata.dpi is None
+    encode(tmp_path / f"out{target}", loaded.photo, like=loaded)
+    assert np.abs(decode(tmp_path / f"out{target}").photo.pixels.mean() - 0.39) < 0.1
+
+
+def test_a_jpeg_that_says_it_is_large_and_holds_next_to_nothing(tmp_path, pixels):
+    """Found by the fuzzer: decoders fill up what is missing, and the larger the slower."""
+    path = tmp_path / "in.jpg"
+    Image.fromarray(pixels).save(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 9000, 9000)
+    path.write_bytes(data)
+    with pytest.raises(PhotoError, match="incomplete"):
+        decode(path)
+    # The emptiest that there is passes.
+    Image.new("L", (4096, 4096)).save(path, optimize=True, progressive=True)
+    assert decode(path).photo.width == 4096

@@ -7,6 +7,7 @@ import struct
 from typing import BinaryIO
 
 from ldrps_client.files._ifd import Directory, Entry, merge, read, structure
+from ldrps_client.files._metadata import sensible_dpi
 
 # Of the first directory, what describes how this very file stores its pixels (TIFF 6.0, its
 # supplements, DNG), and what is carried over by other ways.
@@ -52,7 +53,9 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
         return None
     across, down = directory.ratio(_ACROSS), directory.ratio(_DOWN)
     scale = _INCHES_PER_UNIT.get(directory.number(_UNIT) or 2)
-    return (across * scale, down * scale) if across and down and scale else None
+    if not across or not down or not scale:
+        return None
+    return sensible_dpi(across * scale, down * scale)
 
 
 def with_resolution(exif: bytes, dpi: tuple[float, float]) -> bytes:

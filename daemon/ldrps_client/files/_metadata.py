@@ -36,6 +36,11 @@ class Metadata:
     """Pixels per inch, across and down."""
 
 
+def sensible_dpi(across: float, down: float) -> tuple[float, float] | None:
+    """A resolution that a file of any kind can hold; None for what nobody meant."""
+    return (across, down) if 1 <= across <= 1e5 and 1 <= down <= 1e5 else None
+
+
 def strip_prefix(exif: bytes) -> bytes:
     """EXIF as a bare TIFF structure."""
     return exif.removeprefix(_EXIF_PREFIX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,13 +12,21 @@ from ldrps_client.files._deep import is_deep, read_deep
 from ldrps_client.files._exif import resolution_of
 from ldrps_client.files._formats import Format
 from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
-from ldrps_client.files._metadata import Metadata, strip_prefix, upright_exif, upright_xmp
+from ldrps_client.files._metadata import (
+    Metadata,
+    sensible_dpi,
+    strip_prefix,
+    upright_exif,
+    upright_xmp,
+)
 from ldrps_client.files._orientation import upright
 from ldrps_client.files._png import texts_of
 from ldrps_client.files._read import Encoding
 from ldrps_engine.errors import LimitError, PhotoError
 from ldrps_engine.photo import MAX_PIXELS, Photo, Samples, check_size
 
+# Grey blocks of one bit each make 512, and twice that is no photo.
+_MOST_PER_BYTE = 1024
 _TAKEN = ("L", "LA", "RGB", "RGBA")
 _REFUSED = {
     "P": "it has a palette of few colours; convert it to RGB",
@@ -33,7 +42,7 @@ Parts = tuple[Photo, Metadata, Encoding]
 def read_with_pillow(file: BinaryIO, kind: Format) -> Parts:
     """Pixels, metadata and encoding of an open file whose kind is known."""
     with _open(file, kind) as image:
-        _check(image, kind)
+        _check(image, file, kind)
         return _read(image, file, kind)
 
 
@@ -44,11 +53,21 @@ def _open(file: BinaryIO, kind: Format) -> Image.Image:
         raise LimitError(f"it has more than {MAX_PIXELS // 10**6} megapixels") from None
 
 
-def _check(image: Image.Image, kind: Format) -> None:
+def _check(image: Image.Image, file: BinaryIO, kind: Format) -> None:
     # JPEGs with several pictures in them are phones' and cameras' photos with extras.
     if kind is not Format.JPEG and getattr(image, "n_frames", 1) > 1:
         raise PhotoError("it is animated; export one frame as PNG")
     check_size(*image.size)
+    # Else a few bytes of JPEG are decoded to as many grey pixels as their header says.
+    if kind is Format.JPEG and image.width * image.height > _MOST_PER_BYTE * _size(file):
+        raise PhotoError("it is incomplete; copy it again from where it came from")
+
+
+def _size(file: BinaryIO) -> int:
+    where = file.tell()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(where)
+    return end
 
 
 def _read(image: Image.Image, file: BinaryIO, kind: Format) -> Parts:
@@ -105,7 +124,7 @@ def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
         across, down = (float(value) for value in info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if min(across, down) >= 1 and max(across, down) < 1e5 else None
+    return sensible_dpi(across, down)
 
 
 def _encoding(image: Image.Image, file: BinaryIO, kind: Format) -> Encoding:

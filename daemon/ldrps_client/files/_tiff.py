@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from ldrps_client.files._alpha import associated, straight
-from ldrps_client.files._exif import add_to_tiff, byte_order, exif_of_tiff
+from ldrps_client.files._exif import add_to_tiff, byte_order, exif_of_tiff, resolution_of
 from ldrps_client.files._formats import Format
 from ldrps_client.files._metadata import Metadata, upright_exif, upright_xmp
 from ldrps_client.files._orientation import upright
@@ -33,7 +33,6 @@ _TAKEN = ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR")
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ALPHAS = {0: "unspecified", _ASSOCIATED: "assocalpha", _UNASSOCIATED: "unassalpha"}
-_PER_INCH, _PER_CENTIMETRE = 2, 3
 _IPTC = 33723
 _BYTE, _UNDEFINED = 1, 7
 
@@ -53,7 +52,7 @@ def read_tiff(file: BinaryIO, kind: Format) -> tuple[Photo, Metadata, Encoding]:
             exif=exif,
             xmp=upright_xmp(_bytes(page, 700), orientation),
             iptc=_bytes(page, _IPTC),
-            dpi=_dpi(page),
+            dpi=resolution_of(exif),
         )
         return photo, metadata, _encoding(page)
 
@@ -122,18 +121,6 @@ def _samples(page: Any) -> Samples:
 def _extra(page: Any) -> int:
     """What the channel behind the colours means."""
     return int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED
-
-
-def _dpi(page: Any) -> tuple[float, float] | None:
-    try:
-        across, down = (float(np.divide(*_value(page, tag, (0, 1)))) for tag in (282, 283))
-    except (TypeError, ValueError):
-        return None
-    unit = int(_value(page, 296, _PER_INCH))
-    if unit not in (_PER_INCH, _PER_CENTIMETRE) or not min(across, down) > 0:
-        return None
-    scale = 2.54 if unit == _PER_CENTIMETRE else 1.0
-    return (across * scale, down * scale)
 
 
 def _encoding(page: Any) -> Encoding:
