@@ -38,7 +38,7 @@ Messages: field number -> (name, scalar type, message type, mode).
 def generate() -> str:
     """The text of `_contract.py`."""
     file: Any = pb.DESCRIPTOR
-    lines = [_HEAD, f'SERVICE = "{file.services_by_name["Restoration"].full_name}"\n\n']
+    lines = [_HEAD, f'PACKAGE = "{file.package}"\n\n']
     lines.append("MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {\n")
     for name, message in file.message_types_by_name.items():
         rows = "".join(f"        {_row(field)},\n" for field in message.fields)

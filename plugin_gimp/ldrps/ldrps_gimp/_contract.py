@@ -3,7 +3,7 @@
 Messages: field number -> (name, scalar type, message type, mode).
 """
 
-SERVICE = "ldrps.v1.Restoration"
+PACKAGE = "ldrps.v1"
 
 MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
     "ListModelsRequest": {},

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ldrps_gimp._contract import SERVICE
+from ldrps_gimp._contract import PACKAGE
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
@@ -125,6 +125,14 @@ class Daemon:
     def status(self) -> Message:
         """A StatusResponse."""
         return self._ask("Status", "StatusRequest", {}, "StatusResponse")
+
+    def models(self) -> list[str]:
+        """Names of the installed models that can restore."""
+        path = _path("List", "Models")
+        with self._errors(), self._call(path, _CALL_SECONDS) as call:
+            call.send(encode("ListModelsRequest", {}), last=True)
+            listed = decode("ListModelsResponse", call.only())["models"]
+        return [m["name"] for m in listed if m["installed"] and m["kind"] == "prior"]
 
     def submit(self, header: Message, pixels: Callable[[], Iterable[bytes]]) -> str:
         """Hand in a photo; returns the job's id. `pixels` makes its chunks, from the first on."""
@@ -253,8 +261,8 @@ class _Translated:
             raise self._daemon._as_ours(error) from None
 
 
-def _path(method: str) -> str:
-    return f"/{SERVICE}/{method}"
+def _path(method: str, service: str = "Restoration") -> str:
+    return f"/{PACKAGE}.{service}/{method}"
 
 
 def _raise_failure(event: Message) -> None:

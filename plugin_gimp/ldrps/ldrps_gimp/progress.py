@@ -29,6 +29,31 @@ def stage_text(kind: str, event: Message) -> str:
     return ""
 
 
+def diagnosis_text(words: str) -> str:
+    """The daemon's words for what it found, as a sentence in the user's language."""
+    known = {
+        "clean": _("nothing wrong"),
+        "dark": _("dark"),
+        "slightly dark": _("slightly dark"),
+        "hazy": _("hazy"),
+        "slightly hazy": _("slightly hazy"),
+        "faded": _("faded"),
+        "slightly faded": _("slightly faded"),
+        "tinted": _("tinted"),
+        "slightly tinted": _("slightly tinted"),
+        "without colour": _("without colour"),
+    }
+    noise = "noise about "
+    parts = []
+    for part in words.replace("; ", ", ").split(", "):
+        if part.startswith(noise):
+            parts.append(_("noise about {sigma}").format(sigma=part.removeprefix(noise)))
+        else:
+            parts.append(known.get(part, part))
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
 def _about(seconds: float) -> str:
     if seconds <= 0:
         return ""

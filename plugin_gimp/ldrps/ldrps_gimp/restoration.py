@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ldrps_gimp import provenance
@@ -58,11 +59,15 @@ class Restoration:
             pass
         return self._found
 
-    def run(self) -> Any:
-        """Restore; returns the layer with the result. On any error the image is as it was."""
+    def run(self, before_finish: Callable[[], None] = lambda: None) -> Any:
+        """Restore; returns the layer with the result. On any error the image is as it was.
+
+        `before_finish` is called before the image is touched.
+        """
         output = output_for(self.choices.output, self.layer, self.area, self.form, self.part)
         try:
             self._fill(output)
+            before_finish()
             record = provenance.parasite(self.choices, self.layer, self._found)
             return output.finish(record)
         except BaseException:

@@ -1,0 +1,69 @@
+"""A real GIMP for each version whose root can be made; the daemon's socket is where it looks."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon
+
+from gimp.gimp_app import GimpApp
+from scripts.gimp_root import SUITES, Missing, gimp_root
+
+VARIABLE = "LDRPS_GIMP"
+"""Suites to test in, comma-separated. Unset: the first, which CI has."""
+
+
+def suites():
+    return os.environ.get(VARIABLE, SUITES[0]).split(",")
+
+
+def root_or_skip(suite, *, window=False):
+    try:
+        return gimp_root(suite, window=window)
+    except Missing as error:
+        pytest.skip(f"no GIMP of {suite}: {error}")
+
+
+@pytest.fixture(scope="session", params=suites())
+def suite(request):
+    root_or_skip(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def gimp(suite):
+    """A GIMP without a window, kept for all tests of a version."""
+    made = GimpApp(suite)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def make_daemon():
+    """Starts daemons with the no-op engine where a GIMP looks for its user's own."""
+    folders = []
+
+    def start(app, **options):
+        folders.append(Path(tempfile.mkdtemp(prefix="ldrps-")))
+        address = f"unix:{app.shared}/run/ldrps/ldrps.sock"
+        return Daemon(folders[-1], address=address, **options)
+
+    yield start
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_daemon(gimp, make_daemon):
+    made = make_daemon(gimp)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def served(gimp, shared_daemon):
+    """A GIMP whose daemon answers."""
+    assert shared_daemon.process.poll() is None
+    return gimp
