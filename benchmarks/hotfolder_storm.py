@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -222,7 +223,15 @@ class Writer(threading.Thread):
 class Storm:
     """Everything that runs, and what it may be killed by."""
 
-    def __init__(self, folder: Path, photos: int, kills: int, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        photos: int,
+        kills: int,
+        seed: int,
+        setenv: Callable[[str, str], object] = os.environ.__setitem__,
+    ) -> None:
+        """`folder` is empty and the storm's own; `setenv` sets what this process reads too."""
         self.photos = Photos(photos)
         self.inside, self.outside, self.out = (folder / n for n in ("in", "outside", "out"))
         for path in (self.inside, self.outside, self.out):
@@ -238,7 +247,7 @@ class Storm:
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_RUNTIME_DIR": str(folder),
         }
-        os.environ["XDG_STATE_HOME"] = self._environment["XDG_STATE_HOME"]
+        setenv("XDG_STATE_HOME", self._environment["XDG_STATE_HOME"])
         self._killed: dict[str, int] = {}
         self._daemon = self._start_daemon()
         self._watcher = self._start_watcher()

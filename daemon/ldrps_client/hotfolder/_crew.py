@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ldrps_client._autostart import is_serving
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._entry import Entry
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._settling import identity_of
@@ -45,9 +46,13 @@ class Crew:
         worker: Callable[[], Worker],
         tell: Tell,
         again: Callable[[Path], None],
+        on_end: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """`worker()` makes what works on one photo; `again(path)` lets a file settle anew."""
+        """`worker()` makes what works on one photo; `again(path)` lets a file settle anew.
+
+        `on_end()` is called after every photo, however it ended.
+        """
         self._config = config
         self._ledger = ledger
         self._client = client
@@ -56,6 +61,7 @@ class Crew:
         self._worker = worker
         self._tell = tell
         self._again = again
+        self._on_end = on_end
         self._stop = stop
         self._wake = threading.Condition()
         self._news = 0
@@ -112,7 +118,7 @@ class Crew:
         if (left := self._hold_until - time.monotonic()) > 0:
             return left
         if why := self._gate.closed():
-            if self._ledger.counts().get("queued"):
+            if self._ledger.has("queued"):
                 self._tell("paused", message=why)
             return _CLOSED_SECONDS
         return 0.0
@@ -142,6 +148,7 @@ class Crew:
             self._trouble(entry, InternalError(f"an unforeseen error ({what}); please report it"))
         finally:
             self._open.discard(entry.key)
+            self._on_end()
         return 0.0
 
     def _claim(self) -> Entry | None:

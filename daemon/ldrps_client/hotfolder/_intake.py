@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from ldrps_client.hotfolder._ledger import Identity, Ledger
+from ldrps_client.hotfolder._entry import Identity
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._place import content_of
 from ldrps_client.hotfolder._rules import settings_for

@@ -10,21 +10,27 @@ Paths are bytes, because file names need not be text.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from ldrps_client.hotfolder._entry import (
+    COLUMNS,
+    Entry,
+    Identity,
+    Known,
+    State,
+    entry_of,
+    photo_key,
+    plan_digest,
+)
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
-
-State = Literal["queued", "working", "placing", "done", "skipped", "failed", "gone"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -68,64 +74,6 @@ OURS = "ours"
 """In place of a key: the file is a result, not a photo to restore."""
 
 
-@dataclass(frozen=True)
-class Identity:
-    """By what a file is taken for unchanged without reading it."""
-
-    size: int
-    mtime: int
-    """Nanoseconds, as `ctime`; compared for equality only, so that no clock has to be right."""
-    ctime: int
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the ledger remembers of one file."""
-
-    identity: Identity
-    key: str
-    plan: str
-    """Digest of the settings that the key was made with."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One photo."""
-
-    number: int
-    key: str
-    content: str
-    settings: Settings
-    source: bytes
-    """Path within the watched folder."""
-    state: State
-    round: int
-    """How often it was handed in to no avail; part of the idempotency key."""
-    tries: int
-    reason: str
-    message: str
-    job: str
-    output: bytes | None
-    output_content: str | None
-    diagnosis: dict[str, Any]
-    words: str
-    seconds: float
-    found_at: float
-    ended_at: float
-
-
-def plan_digest(settings: Settings) -> str:
-    """Of what differs from the defaults, so that a setting added later changes no old key."""
-    given, neutral = settings.as_dict(), Settings().as_dict()
-    chosen = {name: value for name, value in given.items() if value != neutral[name]}
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def photo_key(content: str, settings: Settings) -> str:
-    """The same for the same bytes under the same settings."""
-    return hashlib.sha256(f"{content} {plan_digest(settings)}".encode()).hexdigest()
-
-
 class Ledger:
     """One folder's ledger. May be used from many threads, and read by other processes."""
 
@@ -133,14 +81,13 @@ class Ledger:
         """Open, or make, the ledger; OutputError if that cannot be done."""
         self.path = path
         self._lock = threading.RLock()
+        self._seen: int | None = None
         with _readable_errors(path):
             # Autocommit: transactions begin where `_writing` says.
             self._db = sqlite3.connect(
                 path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._db.execute("PRAGMA journal_mode = WAL")
-            # An output is only placed after its line is on the disk.
-            self._db.execute("PRAGMA synchronous = FULL")
             self._prepare()
 
     def _prepare(self) -> None:
@@ -150,14 +97,22 @@ class Ledger:
         if version < _VERSION:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
 
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the ledger since the last call."""
+        version = self._rows("PRAGMA data_version")[0][0]
+        changed, self._seen = bool(version != self._seen), version
+        return changed
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction; `durable`: on the disk at its end, against a power cut too."""
         with self._lock, _readable_errors(self.path):
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -198,7 +153,8 @@ class Ledger:
         """Take in a settled photo; the entry is an older one if the content is known."""
         key, plan = photo_key(content, settings), plan_digest(settings)
         path = folder + b"/" + name if folder else name
-        with self._writing() as db:
+        # After a power cut a scan finds the file again.
+        with self._writing(durable=False) as db:
             old = db.execute(
                 "SELECT key FROM files WHERE folder = ? AND name = ?", (folder, name)
             ).fetchone()
@@ -219,26 +175,26 @@ class Ledger:
 
     def note_output(self, folder: bytes, name: bytes, identity: Identity) -> None:
         """A file in the watched folder is a result: never to be restored."""
-        with self._writing() as db:
+        with self._writing(durable=False) as db:
             _note_file(db, folder, name, identity, OURS, OURS)
 
     def forget_files(self, folder: bytes, names: Iterable[bytes]) -> None:
         """These files have gone. What their photos came to stays known."""
-        with self._writing() as db:
+        with self._writing(durable=False) as db:
             db.executemany(
                 "DELETE FROM files WHERE folder = ? AND name = ?", [(folder, n) for n in names]
             )
 
     def entry(self, key: str) -> Entry:
         """The photo with this key, which must be there."""
-        return _entry(self._rows(f"SELECT {_COLUMNS} FROM photos WHERE key = ?", key)[0])
+        return entry_of(self._rows(f"SELECT {COLUMNS} FROM photos WHERE key = ?", key)[0])
 
     def entries(self, *states: State, limit: int = -1, newest: bool = False) -> list[Entry]:
         """Photos in some states, in the order in which they came (`newest`: ended) first."""
         marks = ", ".join("?" for _ in states)
         order = "ended_at DESC, number DESC" if newest else "number"
-        query = f"SELECT {_COLUMNS} FROM photos WHERE state IN ({marks}) ORDER BY {order} LIMIT ?"
-        return [_entry(row) for row in self._rows(query, *states, limit)]
+        query = f"SELECT {COLUMNS} FROM photos WHERE state IN ({marks}) ORDER BY {order} LIMIT ?"
+        return [entry_of(row) for row in self._rows(query, *states, limit)]
 
     def sources(self, key: str) -> list[bytes]:
         """Every path within the folder at which a photo was seen."""
@@ -249,15 +205,27 @@ class Ledger:
         """How many photos are in each state."""
         return dict(self._rows("SELECT state, count(*) FROM photos GROUP BY state"))
 
+    def newest_failure(self) -> tuple[int, float]:
+        """How many photos have failed, and when the last one did: tells when that changes."""
+        query = "SELECT count(*), max(ended_at) FROM photos WHERE state = 'failed'"
+        count, when = self._rows(query)[0]
+        return int(count), float(when or 0)
+
     def seconds(self) -> float:
         """Working time of all results together."""
         return float(self._rows("SELECT total(seconds) FROM photos WHERE state = 'done'")[0][0])
+
+    def has(self, *states: State) -> bool:
+        """Whether any photo is in one of these states."""
+        return any(
+            self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
+        )
 
     def claim(self, skip: Iterable[str] = ()) -> Entry | None:
         """The next queued photo, now being worked on; `skip` are keys to leave for later."""
         with self._writing() as db:
             row = db.execute(
-                f"SELECT {_COLUMNS} FROM photos WHERE state = 'queued'"
+                f"SELECT {COLUMNS} FROM photos WHERE state = 'queued'"
                 " AND key NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1",
                 (json.dumps(list(skip)),),
             ).fetchone()
@@ -290,30 +258,6 @@ class Ledger:
                 " WHERE state = 'failed'"
             )
             return done.rowcount
-
-
-_COLUMNS = (
-    "number, key, content, settings, source, state, round, tries, reason, message, job, output,"
-    " output_content, diagnosis, words, seconds, found_at, ended_at"
-)
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    values = dict(zip(_COLUMNS.replace(",", "").split(), row, strict=True))
-    values["settings"] = _settings(json.loads(values["settings"]))
-    values["diagnosis"] = json.loads(values["diagnosis"])
-    return Entry(**values)
-
-
-def _settings(values: dict[str, Any]) -> Settings:
-    known = Settings().as_dict()
-    # A ledger may have been written by a version with other settings; JSON knows no tuples.
-    chosen: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
-        if name in known
-    }
-    return Settings(**chosen)
 
 
 def _note_file(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client.hotfolder._ledger import OURS, Identity, Known, Ledger, plan_digest
+from ldrps_client.hotfolder._entry import Identity, Known, plan_digest
+from ldrps_client.hotfolder._ledger import OURS, Ledger
 from ldrps_client.hotfolder._rules import settings_for
 from ldrps_client.hotfolder.config import FolderConfig
 

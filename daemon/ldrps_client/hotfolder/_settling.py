@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client.hotfolder._ledger import Identity
+from ldrps_client.hotfolder._entry import Identity
 
 _RDLCK, _UNLCK = fcntl.F_RDLCK, fcntl.F_UNLCK
 

@@ -17,7 +17,8 @@ from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode, to_srgb
-from ldrps_client.hotfolder._ledger import Entry, Ledger, plan_digest
+from ldrps_client.hotfolder._entry import Entry, plan_digest
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._only_if import is_wanted
 from ldrps_client.hotfolder._pictures import keep_pictures

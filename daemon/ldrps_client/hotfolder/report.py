@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._failures import shown
-from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._pictures import picture_path
 from ldrps_client.hotfolder._report_page import CARD, FAILURE, FOLDER, PAGE, SLIDER
 from ldrps_client.hotfolder._state import StateFolder

@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._failures import shown, write_failures
-from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._state import StateFolder, state_folder, state_home
 from ldrps_engine.errors import NotFoundError
 

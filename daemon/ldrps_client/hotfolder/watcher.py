@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ldrps_client.client import Client
 from ldrps_client.hotfolder._crew import Crew
+from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._events import Events, WatchLimitError
 from ldrps_client.hotfolder._failures import shown, write_failures
 from ldrps_client.hotfolder._intake import Intake
-from ldrps_client.hotfolder._ledger import Entry, Ledger
+from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._mounts import Presence, mount_of
 from ldrps_client.hotfolder._only_if import diagnosis_from, is_wanted
@@ -60,7 +61,7 @@ class FolderWatcher:
         self._next_scan = 0.0
         self._recovered = False
         self._told_folders: set[Path] = set()
-        self._failures = -1
+        self._failures = (-1, 0.0)
         self._told_now = ""
         self.now = "watching"
         """What goes on, in words; kept in the ledger for `ldrps watch --status`."""
@@ -108,6 +109,7 @@ class FolderWatcher:
                 self._new_worker,
                 self._tell,
                 self._note,
+                self.wake,
                 self._stop,
             )
             stack.callback(self._end_threads)
@@ -165,7 +167,8 @@ class FolderWatcher:
 
     def _on_new(self) -> None:
         self._crew.notify()
-        self._wake.set()
+        if self._intake.is_idle():
+            self._wake.set()
 
     def _note(self, path: Path) -> None:
         """A file is to settle; from any thread."""
@@ -202,6 +205,9 @@ class FolderWatcher:
         self._hear()
         for path in self._settler.settled():
             self._intake.put(path)
+        if self._ledger.changed_elsewhere():
+            # By `ldrps watch --retry-failed`.
+            self._crew.notify()
         self._write_down()
 
     def _is_away(self) -> bool:
@@ -272,7 +278,7 @@ class FolderWatcher:
             and self._news.empty()
             and not len(self._settler)
             and self._intake.is_idle()
-            and not self._ledger.counts().keys() & {"queued", "working", "placing"}
+            and not self._ledger.has("queued", "working", "placing")
             and self._crew.is_idle()
             and self._news.empty()
         )
@@ -316,7 +322,7 @@ class FolderWatcher:
         if self.now != self._told_now:
             self._ledger.remember("now", self.now)
             self._told_now = self.now
-        count = self._ledger.counts().get("failed", 0)
-        if count != self._failures:
+        failures = self._ledger.newest_failure()
+        if failures != self._failures:
             write_failures(self.state.failed, self._ledger, self._config.root)
-            self._failures = count
+            self._failures = failures

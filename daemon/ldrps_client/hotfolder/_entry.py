@@ -1,0 +1,94 @@
+"""What the ledger's rows say, as plain objects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ldrps_engine.settings import Settings
+
+State = Literal["queued", "working", "placing", "done", "skipped", "failed", "gone"]
+
+COLUMNS = (
+    "number, key, content, settings, source, state, round, tries, reason, message, job, output,"
+    " output_content, diagnosis, words, seconds, found_at, ended_at"
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """By what a file is taken for unchanged without reading it."""
+
+    size: int
+    mtime: int
+    """Nanoseconds, as `ctime`; compared for equality only, so that no clock has to be right."""
+    ctime: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger remembers of one file."""
+
+    identity: Identity
+    key: str
+    plan: str
+    """Digest of the settings that the key was made with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One photo."""
+
+    number: int
+    key: str
+    content: str
+    settings: Settings
+    source: bytes
+    """Path within the watched folder."""
+    state: State
+    round: int
+    """How often it was handed in to no avail; part of the idempotency key."""
+    tries: int
+    reason: str
+    message: str
+    job: str
+    output: bytes | None
+    output_content: str | None
+    diagnosis: dict[str, Any]
+    words: str
+    seconds: float
+    found_at: float
+    ended_at: float
+
+
+def plan_digest(settings: Settings) -> str:
+    """Of what differs from the defaults, so that a setting added later changes no old key."""
+    given, neutral = settings.as_dict(), Settings().as_dict()
+    chosen = {name: value for name, value in given.items() if value != neutral[name]}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def photo_key(content: str, settings: Settings) -> str:
+    """The same for the same bytes under the same settings."""
+    return hashlib.sha256(f"{content} {plan_digest(settings)}".encode()).hexdigest()
+
+
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """An entry from a row of COLUMNS."""
+    values = dict(zip(COLUMNS.replace(",", "").split(), row, strict=True))
+    values["settings"] = _settings(json.loads(values["settings"]))
+    values["diagnosis"] = json.loads(values["diagnosis"])
+    return Entry(**values)
+
+
+def _settings(values: dict[str, Any]) -> Settings:
+    known = Settings().as_dict()
+    # A ledger may have been written by a version with other settings; JSON knows no tuples.
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if name in known
+    }
+    return Settings(**chosen)

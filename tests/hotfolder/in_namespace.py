@@ -1,0 +1,141 @@
+"""What needs mounts and limits of its own; run as a program within `unshare -Urm`.
+
+unshare -Urm python -m hotfolder.in_namespace NAME FOLDER
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hotfolder.support import InvertingClient, Watching, is_result_of, names, stays, write_photo
+from support.daemon import wait_until
+
+
+def mount(*words):
+    subprocess.run(["mount", *map(str, words)], check=True)
+
+
+def umount(path):
+    # Plain, not lazy: nothing of ours may keep a mount busy.
+    assert wait_until(lambda: subprocess.run(["umount", str(path)]).returncode == 0, 10)
+
+
+def small_disk(path):
+    path.mkdir()
+    mount("-t", "tmpfs", "-o", "size=1m", "none", path)
+    return path
+
+
+def fill(folder):
+    with open(folder / "ballast", "wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+    return folder / "ballast"
+
+
+def full_output(base):
+    out = small_disk(base / "out")
+    ballast = fill(out)
+    inside = base / "in"
+    write_photo(inside / "a.png", 1)
+    watching = Watching(InvertingClient(), inside, out=out).start()
+    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert "no space" in watching.told.facts("waiting")[0]["message"]
+    assert names(out) == ["ballast"]
+    ballast.unlink()
+    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert names(out) == ["a_restored.png"]
+    assert is_result_of(out / "a_restored.png", 1)
+    watching.stop()
+
+
+def full_state(base):
+    state = small_disk(base / "state")
+    os.environ["XDG_STATE_HOME"] = str(state)
+    inside, out = base / "in", base / "out"
+    inside.mkdir()
+    watching = Watching(InvertingClient(), inside, out=out).start()
+    ballast = fill(state)
+    for number in range(8):
+        write_photo(inside / f"{number}.png", number)
+    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    ballast.unlink()
+    assert wait_until(lambda: watching.told.kinds().count("done") >= 8, 60)
+    assert names(out) == [f"{number}_restored.png" for number in range(8)]
+    watching.stop()
+
+
+def mount_away(base):
+    store, inside, out = base / "store", base / "in", base / "out"
+    for folder in (store, inside):
+        folder.mkdir()
+    mount("-t", "tmpfs", "none", store)
+    mount("--bind", store, inside)
+    write_photo(inside / "a.png", 1)
+    watching = Watching(InvertingClient(), inside, out=out).start()
+    assert wait_until(lambda: "done" in watching.told.kinds())
+    umount(inside)
+    assert wait_until(lambda: "away" in watching.told.kinds())
+    # Neither is the bare folder taken for the archive, nor are photos taken for deleted.
+    write_photo(inside / "bare.png", 9)
+    write_photo(store / "b.png", 2)
+    assert stays(lambda: watching.told.kinds().count("found") == 1, 1.5)
+    watching.stop()
+    # As after a reboot without the disk.
+    again = Watching(InvertingClient(), inside, out=out)
+    again.thread.start()
+    assert wait_until(lambda: "away" in again.told.kinds())
+    mount("--bind", store, inside)
+    assert wait_until(lambda: "done" in again.told.kinds())
+    assert again.told.kinds("a.png") == []
+    assert "gone" not in again.told.kinds()
+    assert names(out) == ["a_restored.png", "b_restored.png"]
+    # And the new mount is heard of by events again.
+    write_photo(inside / "c.png", 3)
+    assert wait_until(lambda: "done" in again.told.kinds("c.png"))
+    again.stop()
+
+
+def output_away(base):
+    inside, out = base / "in", base / "out"
+    inside.mkdir()
+    out.mkdir()
+    mount("-t", "tmpfs", "none", out)
+    client = InvertingClient()
+    watching = Watching(client, inside, out=out).start()
+    client.gate.clear()
+    write_photo(inside / "a.png", 1)
+    assert wait_until(lambda: client.submits)
+    umount(out)
+    client.gate.set()
+    assert wait_until(lambda: "waiting" in watching.told.kinds() or "away" in watching.told.kinds())
+    assert stays(lambda: names(out) == [], 1.0)
+    mount("-t", "tmpfs", "none", out)
+    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
+    assert names(out) == ["a_restored.png"]
+    watching.stop()
+
+
+def no_more_watches(base):
+    inside, out = base / "in", base / "out"
+    for number in range(6):
+        (inside / str(number)).mkdir(parents=True)
+    Path("/proc/sys/user/max_inotify_watches").write_text("3")
+    watching = Watching(InvertingClient(), inside, out=out, poll_every=0.2).start()
+    (warning,) = watching.told.facts("warning")
+    assert "max_user_watches" in warning["message"]
+    for number in range(6):
+        write_photo(inside / str(number) / "a.png", number)
+    assert wait_until(lambda: watching.told.kinds().count("done") == 6)
+    watching.stop()
+
+
+if __name__ == "__main__":
+    os.environ["XDG_STATE_HOME"] = f"{sys.argv[2]}/home"
+    globals()[sys.argv[1]](Path(sys.argv[2]))
+    print("well")

@@ -1,0 +1,228 @@
+"""`ldrps watch` as it is typed, with a real daemon; its page, its unit, and digiKam's script."""
+
+import html
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hotfolder.support import is_result_of, names, run_once, write_photo
+from ldrps_client.cli import main
+from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
+from ldrps_client.hotfolder.service import unit_text
+from support.daemon import ROOT, environment, wait_until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUICK = ["--settle", "0.2", "--no-start"]
+
+
+def ldrps(*words, **options):
+    command = [sys.executable, "-m", "ldrps_client.cli", *map(str, words)]
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, **options
+    )
+
+
+def events(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.e2e
+def test_a_single_run_through_the_real_daemon(daemon, inside, out):
+    write_photo(inside / "a.png", 1)
+    (inside / "bad.jpg").write_bytes(b"no photo")
+    arguments = ["watch", inside, "--out", out, "--once", *QUICK, "--address", daemon.address]
+    done = ldrps(*arguments, "--json-lines")
+    assert (done.returncode, done.stderr) == (3, "")
+    told = events(done.stdout)
+    kinds = [event["event"] for event in told if event.get("photo") == "a.png"]
+    assert kinds == ["found", "started", "done"]
+    assert is_result_of(out / "a_restored.png", 1)
+    (job,) = daemon.stub.ListJobs(_list_all()).jobs
+    assert job.settings.recipe == "auto"
+    assert told[-1]["event"] == "failed"
+
+
+def _list_all():
+    from ldrps.v1 import restoration_pb2 as pb
+
+    return pb.ListJobsRequest()
+
+
+@pytest.mark.e2e
+def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "ldrps_client.cli", "watch", str(inside), "--out", str(out)]
+    command += [*QUICK, "--address", daemon.address, "--log", str(log)]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    try:
+        assert wait_until(lambda: log.exists() and "scanned" in log.read_text(), 60)
+        write_photo(inside / "a.png", 1)
+        assert wait_until(lambda: names(out) == ["a_restored.png"], 60)
+        assert main(["watch", str(inside), "--status"]) == 0
+    finally:
+        process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert re.search(r"a\.png: done", said)
+    assert re.search(r"done  a\.png  output=", log.read_text())
+
+
+def test_status_and_retry(inside, out, client, capsys):
+    write_photo(inside / "a.png", 1)
+    (inside / "bad.jpg").write_bytes(b"no photo")
+    run_once(client, inside, out=out)
+    capsys.readouterr()
+    assert main(["watch", "--status", "--json"]) == 0
+    (folder,) = json.loads(capsys.readouterr().out)["folders"]
+    assert (folder["done"], folder["failed"], folder["running"]) == (1, 1, False)
+    assert folder["failures"][0]["photo"] == "bad.jpg"
+    assert "bad.jpg" in Path(folder["failed_csv"]).read_text()
+    assert main(["watch", "--status"]) == 0
+    text = capsys.readouterr().out
+    assert "1 done" in text
+    assert "not a photo" in text
+    assert main(["watch", str(inside), "--retry-failed"]) == 0
+    assert "1 queued again" in capsys.readouterr().out
+    assert main(["watch", "--status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folders"][0]["queued"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["watch"], 2, "no folder is given"),
+        (["watch", "in", "--config", "x"], 2, "leave them out here"),
+        (["watch", "in", "--recipe", "magic"], 2, "recipe 'magic'"),
+        (["watch", "in", "--hours", "late"], 2, "hours 'late'"),
+        (["watch", "nowhere", "--once"], 2, "cannot be used"),
+        (["watch", "never", "--status"], 9, "was never watched"),
+        (["watch", "--config", "none.toml"], 2, "none.toml cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(words, code, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == code
+    text = capsys.readouterr().err
+    assert said in text
+    assert text.count("\n") == 1
+
+
+@pytest.fixture
+def page(inside, out, client, tmp_path):
+    write_photo(inside / "<a> & b.png", 1)
+    (inside / "bad.jpg").write_bytes(b"no photo")
+    run_once(client, inside, out=out)
+    assert main(["watch", str(inside), "--report", str(tmp_path / "page")]) == 0
+    return tmp_path / "page.html"
+
+
+def test_the_report_stands_alone(page):
+    text = page.read_text()
+    assert "&lt;a&gt; &amp; b.png" in text
+    assert "not a photo we can read" in text
+    assert "noise 7.0" in text
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert set(re.findall(r"(?:src|href)=.(\w+):", text)) == {"data"}
+    assert "href" not in text
+    assert not re.search(r"https?:", text)
+
+
+_TRY = """<script>
+addEventListener("load", () => {
+  const input = document.querySelector(".both input");
+  const clip = () => getComputedStyle(document.querySelector(".before")).clipPath;
+  const before = clip();
+  input.value = 80;
+  input.dispatchEvent(new Event("input"));
+  const loaded = [...document.images].every(i => i.complete && i.naturalWidth > 0);
+  const out = document.createElement("output");
+  out.textContent = JSON.stringify([before, clip(), loaded, input.getAttribute("aria-label")]);
+  document.body.append(out);
+});
+</script></html>"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+def test_the_reports_slider_in_a_browser(page, tmp_path):
+    # The page as it is, with somebody who moves the slider.
+    page.write_text(page.read_text().replace("</html>", _TRY))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"]
+    command += [f"--user-data-dir={tmp_path / 'chromium'}", "--virtual-time-budget=2000"]
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    found = re.search(r"<output>(.*?)</output>", done.stdout)
+    assert found, done.stderr
+    before, after, loaded, label = json.loads(html.unescape(found[1]))
+    assert (before, after) == ("inset(0px 50% 0px 0px)", "inset(0px 20% 0px 0px)")
+    assert loaded is True
+    assert label == "before and after of <a> & b.png"
+
+
+def test_the_unit_is_valid_and_hardened(inside, out, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(sys, "argv", ["ldrps", "watch", str(inside), "--out", str(out)])
+    assert main(["watch", str(inside), "--out", str(out), "--install-service"]) == 0
+    unit = tmp_path / "config" / "systemd" / "user" / "ldrps-watch.service"
+    assert str(unit) in capsys.readouterr().out
+    text = unit.read_text()
+    (writable,) = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
+    assert str(out) in writable.split()
+    assert str(inside) not in writable.split()
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze")
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    done = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_odd_paths_in_the_unit():
+    config = WatchConfig(folders=(FolderConfig(root=Path("/my photos/100%")),))
+    text = unit_text(config, ["/usr/bin/ldrps", "watch", "/my photos/100%", "$HOME", 'say "x"'])
+    assert 'ExecStart=/usr/bin/ldrps watch "/my photos/100%%" "$$HOME" "say \\"x\\""' in text
+    assert 'ReadWritePaths="/my photos/100%%"' in text
+
+
+def digikam(source, target, folder):
+    script = ROOT / "integrations" / "digikam" / "ldrps-queue.sh"
+    environment = os.environ | {"LDRPS_HOT_FOLDER": str(folder)}
+    return subprocess.run(
+        [script, source, target], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_digikams_script_queues_and_answers(inside, out, tmp_path, client):
+    photo = write_photo(tmp_path / "my album" / "a b.png", 1)
+    assert digikam(photo, tmp_path / "answer.png", inside).returncode == 0
+    assert (tmp_path / "answer.png").read_bytes() == photo.read_bytes()
+    # The same again changes nothing, another photo of that name is not lost.
+    assert digikam(photo, tmp_path / "answer.png", inside).returncode == 0
+    other = write_photo(tmp_path / "other" / "a b.png", 2)
+    assert digikam(other, tmp_path / "answer.png", inside).returncode == 0
+    assert names(inside) == ["a b-2.png", "a b.png"]
+    run_once(client, inside, out=out)
+    assert is_result_of(out / "a b_restored.png", 1)
+    assert is_result_of(out / "a b-2_restored.png", 2)
+
+
+def test_digikams_script_says_what_is_wrong(tmp_path):
+    photo = write_photo(tmp_path / "a.png", 1)
+    done = digikam(photo, tmp_path / "answer.png", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert "is no folder" in done.stderr
+    assert not (tmp_path / "answer.png").exists()

@@ -1,0 +1,30 @@
+"""Full disks, mounts that go away, and the kernel's limits, in a namespace of the test's own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from support.daemon import environment
+
+UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+def can_unshare():
+    try:
+        tried = subprocess.run([*UNSHARE, "mount", "-t", "tmpfs", "none", "/mnt"], check=False)
+    except OSError:
+        return False
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not can_unshare(), reason="user namespaces are not allowed here")
+@pytest.mark.parametrize(
+    "name", ["full_output", "full_state", "mount_away", "output_away", "no_more_watches"]
+)
+def test_in_a_namespace(name, tmp_path):
+    command = [*UNSHARE, sys.executable, "-m", "hotfolder.in_namespace", name, str(tmp_path)]
+    done = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=150, check=False
+    )
+    assert done.stdout == "well\n", done.stderr
