@@ -50,13 +50,17 @@ class Sampler:
         self._conditions = conditions
         self._generator = generator
         self._solver = Solver(plan.solver)
-        self._quick = False
         self._ratios = ((1 - prior.alphas) / prior.alphas.clamp(min=1e-8)).sqrt()
         middle = float(self._ratios[int(len(self._ratios) * _RECURRENCE_STRENGTH)])
         again = self._steps(min(plan.start, middle), max(1, plan.steps // 2))
         self._passes = [("sample", self._steps(plan.start, plan.steps))]
         self._passes += [("refine", again)] * plan.recurrences
         self._state: dict[str, Tensor] = {}
+
+    @property
+    def passes(self) -> list[tuple[str, list[int]]]:
+        """Stage and timesteps of each pass."""
+        return self._passes
 
     @property
     def count(self) -> int:
@@ -83,8 +87,8 @@ class Sampler:
                     blank = stage == "sample" and math.isinf(self._plan.start)
                     noisy = self._noised(torch.zeros_like(clean) if blank else clean, step)
                 following = steps[k + 1] if k + 1 < len(steps) else None
-                self._quick = self._may_be_quick(len(steps) - k, len(steps))
-                clean, noisy = self.reverse_step(noisy, step, following)
+                quick = self.may_be_quick(len(steps) - k, len(steps))
+                clean, noisy = self.reverse_step(noisy, step, following, quick=quick)
                 self._state = {"clean": clean, "noisy": noisy, "done": torch.tensor(done)}
                 on_estimate(stage, done, self.count, partial(self._image, clean))
         return self._image(clean)
@@ -93,12 +97,9 @@ class Sampler:
     def _image(self, clean: Tensor) -> Tensor:
         return self._prior.decode(clean[:1])
 
-    def _may_be_quick(self, left: int, count: int) -> bool:
+    def may_be_quick(self, left: int, count: int) -> bool:
         """Whether a tiny autoencoder will do: not for the last steps of a pass."""
         return not self._plan.full_decode and left > max(1, round(_EXACT_SHARE * count))
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        return (self._prior.decode_quickly if self._quick else self._prior.decode)(latents)
 
     def state(self) -> dict[str, Tensor]:
         """Everything the next step depends on, by name; valid until that step."""
@@ -117,9 +118,12 @@ class Sampler:
         self._aligner.resume(state)
 
     def reverse_step(
-        self, noisy: Tensor, step: int, following: int | None
+        self, noisy: Tensor, step: int, following: int | None, *, quick: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """One reverse step: clean estimate, F-PAM's step, guidance, and on to the next level."""
+        """One reverse step: clean estimate, F-PAM's step, guidance, and on to the next level.
+
+        Returns the clean latent and the next noisy one. `quick` decodes by the tiny autoencoder.
+        """
         plan, prior = self._plan, self._prior
         clean = prior.denoise(
             noisy, step, self._conditions.text, self._conditions.empty, self._text_scale(step)
@@ -136,12 +140,17 @@ class Sampler:
         # Decoded once, for F-PAM and for guidance: decoding and its gradient are most of the work.
         latent = estimate.detach().requires_grad_(self._is_guided(step))
         with torch.set_grad_enabled(latent.requires_grad):
-            image = self._decode(latent)
+            image = (prior.decode_quickly if quick else prior.decode)(latent)
         self._aligner.learn(image.detach())
         push = self._push(latent, image, step)
         guided = self._pulled(clean, latent, image, step)
         noise = self._solver.corrected(guided, noise, alpha)
         return guided - push, self._solver.advance(guided, noise, alpha, after) - push
+
+    def kind_of(self, step: int) -> tuple[object, ...]:
+        """Steps of one kind do the same work."""
+        tone = step < self._plan.guidance.tone_below
+        return self._text_scale(step) == 1.0, self._is_guided(step), tone
 
     def _is_guided(self, step: int) -> bool:
         weights = self._plan.guidance

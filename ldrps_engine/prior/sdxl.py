@@ -60,7 +60,7 @@ class StableDiffusionXL(StableDiffusion):
             "text_embeds": text[:, -1, : self._pooled_width].to(unet.dtype),
             "time_ids": sizes.expand(len(noisy), -1).to(unet.dtype),
         }
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self._arithmetic():
             answer = unet(
                 noisy.to(unet.dtype),
                 time,

@@ -5,6 +5,7 @@ The bundled model has the same shape and is loaded by the same code.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,10 +40,15 @@ class StableDiffusion(PublishedPrior):
 
     def _predict(self, noisy: Tensor, time: float, text: Tensor) -> Tensor:
         unet = self._parts.use("unet")
-        # On the CPU the weights are single precision and only the arithmetic is not.
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self._arithmetic():
             answer = unet(noisy.to(unet.dtype), time, encoder_hidden_states=text.to(unet.dtype))
         return torch.as_tensor(answer.sample)
+
+    def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
+        """On the CPU the weights are single precision and only the arithmetic is not."""
+        if self.device.type != "cpu":
+            return contextlib.nullcontext()
+        return torch.autocast("cpu", dtype=torch.bfloat16)
 
     def _multiple(self, networks: dict[str, Any]) -> int:
         levels = len(networks["unet"].config.block_out_channels)

@@ -257,7 +257,7 @@ def test_the_paper_recipe_has_the_published_constants(kind, scale, recurrences):
 
 def ladders(alphas, plan):
     """The passes of a sampler of which nothing else is asked."""
-    return Sampler(SimpleNamespace(alphas=alphas), None, None, plan, None)._passes
+    return Sampler(SimpleNamespace(alphas=alphas), None, None, plan, None).passes
 
 
 @pytest.fixture(params=["zero signal", "stable diffusion"])
