@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def _elsewhere(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 def _compared(given: Photo, back: Photo) -> Loss:
     if converted := given.icc_profile != back.icc_profile:
         # By what they look like, where the numbers mean different things.
-        given, back = (replace(p, pixels=to_working(p)) for p in (given, back))
+        given, back = (p.with_pixels(to_working(p)) for p in (given, back))
     off = 255 * np.abs(given.pixels.astype(np.float64) - back.pixels)
     return Loss(
         mean=float(off.mean()),

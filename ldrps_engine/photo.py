@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
 from enum import Enum
 
 import numpy as np
@@ -39,33 +39,54 @@ class Depth(Enum):
         return {"uint8": 255.0, "uint16": 65535.0}.get(self.value, 1.0)
 
 
-@dataclass(frozen=True)
 class Photo:
-    """Display-encoded pixels of one photo. Neutral: no alpha, no profile (read as sRGB)."""
+    """Display-encoded pixels of one photo. Neutral: no alpha, no profile (read as sRGB).
 
-    pixels: NDArray[np.float32]
-    """(H, W, 3) for colour or (H, W, 1) for grey; 0 is black, 1 white; floats may exceed 1."""
-    depth: Depth = Depth.U8
-    """Sample type to give the result back in."""
-    alpha: Samples | None = None
-    """(H, W) in the depth's own samples, carried through untouched; None if opaque."""
-    icc_profile: bytes = b""
-    """Embedded profile, carried through; empty if there was none."""
+    Not to be changed once made. Keeps what it was made of, samples or pixels, and computes the
+    other each time it is asked for: floats of 8-bit samples take four times their memory.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.float32],
+        depth: Depth = Depth.U8,
+        alpha: Samples | None = None,
+        icc_profile: bytes = b"",
+    ) -> None:
+        """From pixels (H, W, 1 or 3), and alpha (H, W) in the depth's own samples."""
+        self._pixels: NDArray[np.float32] | None = pixels
+        self._samples: Samples | None = None
+        self._shape: tuple[int, ...] = pixels.shape
+        self.depth = depth
+        """Sample type to give the result back in."""
+        self.alpha = alpha
+        """(H, W) in the depth's own samples, carried through untouched; None if opaque."""
+        self.icc_profile = icc_profile
+        """Embedded profile, carried through; empty if there was none."""
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """(H, W, 3) for colour or (H, W, 1) for grey; 0 is black, 1 white; floats may exceed 1."""
+        if self._pixels is not None:
+            return self._pixels
+        assert self._samples is not None
+        colour = self._samples[..., : self._shape[2]]
+        return np.divide(colour, np.float32(self.depth.peak), dtype=np.float32)
 
     @property
     def width(self) -> int:
         """Pixels across."""
-        return int(self.pixels.shape[1])
+        return self._shape[1]
 
     @property
     def height(self) -> int:
         """Pixels down."""
-        return int(self.pixels.shape[0])
+        return self._shape[0]
 
     @property
     def is_grey(self) -> bool:
         """Whether there is one channel only."""
-        return bool(self.pixels.shape[2] == 1)
+        return self._shape[2] == 1
 
     @classmethod
     def from_samples(cls, samples: Samples, icc_profile: bytes = b"") -> Photo:
@@ -84,29 +105,52 @@ class Photo:
                 f"samples are {samples.dtype.name}; use uint8, uint16, float16 or float32"
             )
         check_size(samples.shape[1], samples.shape[0])
-        has_alpha = samples.shape[2] in (2, 4)
-        colour = samples[..., :-1] if has_alpha else samples
-        pixels = np.divide(colour, np.float32(depth.peak), dtype=np.float32)
-        if depth in (Depth.F16, Depth.F32) and not np.isfinite(pixels).all():
+        photo = cls.__new__(cls)
+        photo._pixels, photo._samples = None, samples.astype(depth.dtype, copy=False)
+        photo._shape = (*samples.shape[:2], 1 if samples.shape[2] < 3 else 3)
+        photo.depth, photo.icc_profile = depth, icc_profile
+        photo.alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
+        if depth in (Depth.F16, Depth.F32) and not photo._is_finite(samples):
             raise PhotoError("pixels hold NaN or infinity; replace them before restoring")
-        alpha = np.ascontiguousarray(samples[..., -1]) if has_alpha else None
-        return cls(pixels=pixels, depth=depth, alpha=alpha, icc_profile=icc_profile)
+        return photo
 
     def with_pixels(self, pixels: NDArray[np.float32]) -> Photo:
         """The same photo with other pixels (H, W, 1 or 3); depth, alpha and profile stay."""
         return Photo(pixels, self.depth, self.alpha, self.icc_profile)
 
+    def with_profile(self, icc_profile: bytes) -> Photo:
+        """The same samples in the space of another profile."""
+        other = copy(self)
+        other.icc_profile = icc_profile
+        return other
+
     def to_samples(self) -> Samples:
-        """(H, W, channels) in the photo's own depth, rounded to nearest, alpha appended."""
-        channels = self.pixels.shape[2]
-        shape = (self.height, self.width, channels + (self.alpha is not None))
-        samples: Samples = np.empty(shape, self.depth.dtype)
-        rows = max(1, _STRIP // (self.width * channels))
-        for strip in (slice(top, top + rows) for top in range(0, self.height, rows)):
-            samples[strip, :, :channels] = self._rounded(self.pixels[strip])
+        """(H, W, channels) in the photo's own depth, rounded to nearest, alpha appended.
+
+        May be what the photo itself holds: to be copied before it is written to.
+        """
+        if self._samples is not None:
+            return self._samples
+        samples: Samples = np.empty((*self._shape[:2], self.channels), self.depth.dtype)
+        pixels = self.pixels
+        for strip in self._strips():
+            samples[strip, :, : self._shape[2]] = self._rounded(pixels[strip])
         if self.alpha is not None:
-            samples[..., channels] = self.alpha
+            samples[..., -1] = self.alpha
         return samples
+
+    @property
+    def channels(self) -> int:
+        """How many samples a pixel has, alpha included."""
+        return self._shape[2] + (self.alpha is not None)
+
+    def _strips(self) -> list[slice]:
+        rows = max(1, _STRIP // (self.width * self.channels))
+        return [slice(top, top + rows) for top in range(0, self.height, rows)]
+
+    def _is_finite(self, samples: Samples) -> bool:
+        colour = samples[..., : self._shape[2]]
+        return all(bool(np.isfinite(colour[strip]).all()) for strip in self._strips())
 
     def _rounded(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         values = pixels * np.float32(self.depth.peak)

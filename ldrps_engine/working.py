@@ -6,12 +6,10 @@ grey is repeated, and invisible pixels hold what lies beside them.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour_space import colour_space, from_srgb, strips, to_srgb
+from ldrps_engine.colour_space import Srgb, colour_space, from_srgb, strips, to_srgb
 from ldrps_engine.photo import Photo
 
 Array = NDArray[np.float32]
@@ -35,10 +33,11 @@ def from_working(rgb: Array, photo: Photo, *, coloured: bool = False) -> Photo:
     since its own profile has no colours.
     """
     if coloured and photo.is_grey:
-        photo = replace(photo, pixels=np.repeat(photo.pixels, 3, axis=2), icc_profile=b"")
+        photo = Photo(np.repeat(photo.pixels, 3, axis=2), photo.depth, photo.alpha)
     space = colour_space(photo.icc_profile, grey=photo.is_grey)
     values = _mean(rgb) if photo.is_grey else rgb
-    values = from_srgb(values, space, photo.pixels)
+    if not isinstance(space, Srgb):
+        values = from_srgb(values, space, photo.pixels)
     visible = _visible(photo)
     if visible is not None:
         values = np.where(visible[..., None], values, photo.pixels)

@@ -105,11 +105,10 @@ def check_raster(raster: pb.Raster) -> None:
 
 def raster_of(photo: Photo) -> pb.Raster:
     """How a photo's samples are laid out on the wire."""
-    count = photo.pixels.shape[2] + (photo.alpha is not None)
     return pb.Raster(
         width=photo.width,
         height=photo.height,
-        channels=_CHANNELS[count],
+        channels=_CHANNELS[photo.channels],
         sample_type=_SAMPLE_TYPES[photo.depth],
         icc_profile=photo.icc_profile,
     )

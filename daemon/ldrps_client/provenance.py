@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ldrps_client.files._embedded import embedded_xmp, sidecar_for
 from ldrps_client.files._packet import RDF, Addition, Name, Packet, Prefixes
 from ldrps_engine.errors import SettingsError
@@ -163,12 +165,9 @@ def pixel_digest(photo: Photo) -> str:
     """sha256 over a photo's samples and profile: the same whatever is done to its metadata."""
     digest = hashlib.sha256(f"{photo.width}x{photo.height} {photo.depth.value}".encode())
     digest.update(photo.icc_profile)
-    # In strips, because samples are made anew and 100 megapixels of them are large.
+    samples = photo.to_samples()
     for top in range(0, photo.height, _ROWS):
-        rows = slice(top, top + _ROWS)
-        alpha = None if photo.alpha is None else photo.alpha[rows]
-        strip = Photo(photo.pixels[rows], photo.depth, alpha)
-        digest.update(strip.to_samples().tobytes())
+        digest.update(np.ascontiguousarray(samples[top : top + _ROWS]).data)
     return f"sha256:{digest.hexdigest()}"
 
 

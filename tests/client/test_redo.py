@@ -121,7 +121,7 @@ def test_other_circumstances_are_warned_of(ldrps, restored):
 
 def test_a_result_that_was_edited_is_not_the_same(ldrps, restored):
     loaded = decode(restored)
-    pixels = loaded.photo.to_samples()
+    pixels = loaded.photo.to_samples().copy()
     pixels[0, 0] ^= 3
     path = restored.with_name("edited.png")
     encode(path, loaded.photo.from_samples(pixels), metadata=loaded.metadata)

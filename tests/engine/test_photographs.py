@@ -1,7 +1,5 @@
 """Photos as photographers have them, through the whole engine: colour, depth, alpha, grey."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -101,7 +99,7 @@ def test_a_grey_photo_stays_grey(models, clean, recipe, channels):
     degraded = DEGRADED.get(recipe, DEGRADED["low-light"])(pictures.grey(clean))
     photo = Photo.from_samples(pictures.samples(degraded[..., :channels], np.uint16))
     if channels == 3:
-        photo = replace(photo, pixels=np.repeat(photo.pixels[..., :1], 3, axis=2))
+        photo = photo.with_pixels(np.repeat(photo.pixels[..., :1], 3, axis=2))
     done = restore(photo, quick(recipe), models).photo
     assert done.pixels.shape == photo.pixels.shape
     assert np.ptp(done.to_samples().astype(int), axis=2).max() == 0

@@ -7,7 +7,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,7 +98,7 @@ def _with_usable_profile(where: Path, photo: Photo) -> tuple[Photo, tuple[str, .
         read_colour_space(photo.icc_profile, grey=photo.is_grey)
     except ProfileError as error:
         odd = f"{where}: its colour profile {error}, so the photo is taken for sRGB"
-        return replace(photo, icc_profile=b""), (odd,)
+        return photo.with_profile(b""), (odd,)
     return photo, ()
 
 

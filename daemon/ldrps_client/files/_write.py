@@ -133,11 +133,11 @@ def _fitting(photo: Photo, kind: Format) -> Photo:
         if alpha is not None:
             scaled = np.rint(np.clip(alpha.astype(np.float64) * ratio, 0, deepest.peak))
             alpha = scaled.astype(deepest.dtype)
-        photo = replace(photo, depth=deepest, alpha=alpha)
+        photo = Photo(photo.pixels, deepest, alpha, photo.icc_profile)
     if kind in _WITHOUT_GREY and photo.is_grey and photo.icc_profile[16:20] == b"GRAY":
         # Stored as three channels, for which such a profile says nothing.
         space = colour_space(photo.icc_profile, grey=True)
-        photo = replace(photo, pixels=to_srgb(photo.pixels, space), icc_profile=b"")
+        photo = Photo(to_srgb(photo.pixels, space), photo.depth, photo.alpha)
     return photo
 
 
