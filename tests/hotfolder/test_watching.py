@@ -114,6 +114,28 @@ def test_a_photo_that_changes_before_its_turn_is_restored_as_it_is_then(inside, 
     assert len(names(out)) == 3
 
 
+def test_a_change_that_nobody_told_of_is_seen_before_the_result_counts(inside, out, client):
+    client.gate.clear()
+    watching = Watching(client, inside, out=out)
+    for number in range(3):
+        write_photo(inside / f"{number}.png", number)
+    watching.start()
+    assert wait_until(lambda: watching.told.kinds().count("found") == 3 and len(client.submits) == 2)
+    (last,) = {0, 1, 2} - {int(path.stem) for path, _, _ in client.submits}
+    watching.watcher._events.clear()
+    write_photo(inside / f"{last}.png", 9)
+    client.gate.set()
+    assert wait_until(lambda: watching.told.kinds().count("done") == 3)
+    watching.stop()
+    run_once(client, inside, out=out)
+    assert names(out) == ["0_restored.png", "1_restored.png", "2_restored.png"]
+    assert is_result_of(out / f"{last}_restored.png", 9)
+    # And what was there before has not been restored: should it come back, it is its turn.
+    write_photo(inside / "back.png", last)
+    run_once(client, inside, out=out)
+    assert is_result_of(out / "back_restored.png", last)
+
+
 def test_a_photo_that_goes_before_its_turn_is_no_failure(inside, out, watch, client):
     client.gate.clear()
     told = watch(inside, out=out).told
