@@ -21,7 +21,8 @@ _DISPLAY = """\
 (Xvfb :7 -screen 0 1400x900x24 -nolisten tcp >/dev/null 2>&1 &)
 for _ in $(seq 100); do [ -S /tmp/.X11-unix/X7 ] && break; sleep 0.1; done
 (openbox >/dev/null 2>&1 &)"""
-_QUIET = "(show-welcome-dialog no)\n(check-updates no)\n"
+RELEASES = {"trixie": "3.0.4", "forky": "3.2.6"}
+_QUIET = '(config-version "{release}")\n(show-welcome-dialog no)\n(check-updates no)\n'
 
 
 class GimpError(AssertionError):
@@ -31,7 +32,9 @@ class GimpError(AssertionError):
 class GimpApp:
     """One GIMP. `shared` is a folder that is /mnt/shared inside."""
 
-    def __init__(self, suite="trixie", *, window=False, language="C.UTF-8", plug_in=PLUG_IN, env=()):
+    def __init__(
+        self, suite="trixie", *, window=False, language="C.UTF-8", plug_in=PLUG_IN, env=()
+    ):
         self.root = gimp_root(suite, window=window)
         self.shared = Path(tempfile.mkdtemp(prefix="ldrps-"))
         self.window = window
@@ -44,10 +47,18 @@ class GimpApp:
         settings = home / ".config" / "GIMP" / VERSIONS[suite]
         target = settings / "plug-ins" / "ldrps"
         target.mkdir(parents=True)
-        (settings / "gimprc").write_text(_QUIET)
+        (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]))
         self._out = self._log.open("wb")
         self._process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "bash", "-ec", self._script(language, env)],
+            [
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "bash",
+                "-ec",
+                self._script(language, env),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=subprocess.STDOUT,

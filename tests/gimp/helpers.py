@@ -10,7 +10,9 @@ NEW_LAYER, REPLACE, NEW_IMAGE = "new-layer", "replace", "new-image"
 PDB = Gimp.get_pdb()
 
 
-def new_image(width=96, height=64, base="RGB", precision="U8_NON_LINEAR", alpha=False, profile=None):
+def new_image(
+    width=96, height=64, base="RGB", precision="U8_NON_LINEAR", alpha=False, profile=None
+):
     """An image with one layer of random pixels: (image, layer)."""
     kind = getattr(Gimp.ImageBaseType, base)
     image = Gimp.Image.new_with_precision(width, height, kind, getattr(Gimp.Precision, precision))

@@ -12,9 +12,7 @@ PROFILES = {
 }
 CASES = [
     (base, precision, alpha, profile)
-    for base, precision, alpha in itertools.product(
-        PROFILES, [*PRECISIONS, *LINEAR], (False, True)
-    )
+    for base, precision, alpha in itertools.product(PROFILES, [*PRECISIONS, *LINEAR], (False, True))
     for profile in PROFILES[base]
 ]
 

@@ -45,6 +45,13 @@ class Area:
             rows = min(count, self.height - top)
             yield Area(self.x, self.y + top, self.width, rows)
 
+    def common(self, other: Area) -> Area:
+        """What lies in both; its height is not positive where nothing does."""
+        left, top = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Area(left, top, right - left, bottom - top)
+
     def rectangle(self, dx: int = 0, dy: int = 0) -> Any:
         """As GEGL wants it, moved."""
         return Gegl.Rectangle.new(self.x + dx, self.y + dy, self.width, self.height)
@@ -158,6 +165,14 @@ class StripWriter:
 
     def _size(self) -> int:
         return self._strip.width * self._strip.height * self._form.pixel_bytes
+
+
+def crop(samples: bytes, area: Area, inside: Area, form: Format) -> bytes:
+    """The samples of a part of an area."""
+    size, width = form.pixel_bytes, area.width
+    first = (inside.y - area.y) * width + inside.x - area.x
+    starts = ((first + row * width) * size for row in range(inside.height))
+    return b"".join(samples[start : start + inside.width * size] for start in starts)
 
 
 def blend(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:

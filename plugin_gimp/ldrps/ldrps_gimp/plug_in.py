@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import traceback
 from typing import Any
 
 from gi.repository import Gimp
 
 from ldrps_gimp import procedures, provenance
+from ldrps_gimp.canvas import sweep
 from ldrps_gimp.choices import NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
@@ -28,35 +31,37 @@ class Ldrps(Gimp.PlugIn):  # type: ignore[misc]
 
     def do_query_procedures(self) -> list[str]:
         """What we offer."""
-        return [procedures.RESTORE, procedures.AGAIN, procedures.CANVAS]
+        return [procedures.RESTORE, procedures.AGAIN, procedures.DIALOG]
 
     def do_create_procedure(self, name: str) -> Any:
         """One of them."""
-        if name == procedures.CANVAS:
-            return procedures.make_canvas(self, _run_canvas)
+        if name == procedures.DIALOG:
+            return procedures.make_dialog(self, _run_dialog)
         if name == procedures.AGAIN:
             return procedures.make_again(self, _run_again)
         return procedures.make_restore(self, _run_restore)
 
 
 def _run_restore(
-    procedure: Any, mode: Any, image: Any, drawables: list[Any], config: Any, _data: Any
+    procedure: Any, mode: Any, _image: Any, drawables: list[Any], config: Any, _data: Any
 ) -> Any:
     try:
         layer = only_layer(drawables)
-        if mode == Gimp.RunMode.INTERACTIVE:
-            return _returned(procedure, _in_dialog(procedure, config, layer))
-        return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
-    except RestoreError as error:
+        if mode != Gimp.RunMode.INTERACTIVE:
+            return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
+        result, chosen = _ask(layer, procedures.settings_of(config))
+        # What is in the config when we return is what Repeat will use.
+        procedures.keep(config, chosen)
+        return _returned(procedure, result)
+    except Exception as error:
         return _failed(procedure, error)
 
 
 def _run_again(
-    procedure: Any, mode: Any, image: Any, drawables: list[Any], config: Any, _data: Any
+    procedure: Any, mode: Any, image: Any, drawables: list[Any], _config: Any, _data: Any
 ) -> Any:
     try:
-        made = only_layer(drawables)
-        record = provenance.record_of(made)
+        record = provenance.record_of(only_layer(drawables))
         if record is None:
             text = _("This layer was not made by Restore (LD-RPS); select one that was.")
             raise RestoreError("photo", text)
@@ -67,12 +72,9 @@ def _run_again(
         choices = provenance.choices_of(record)
         if mode != Gimp.RunMode.INTERACTIVE:
             return _returned(procedure, restore(layer, choices, mode))
-        # The dialog and its stored settings belong to the other procedure.
-        asked = Gimp.get_pdb().lookup_procedure(procedures.RESTORE)
-        again = asked.create_config()
-        procedures.keep(again, choices)
-        return _returned(procedure, _in_dialog(asked, again, layer))
-    except RestoreError as error:
+        result, _chosen = _ask(layer, procedures.as_settings(choices))
+        return _returned(procedure, result)
+    except Exception as error:
         return _failed(procedure, error)
 
 
@@ -98,20 +100,42 @@ def show(result: Any, choices: Choices) -> None:
     Gimp.displays_flush()
 
 
-def _in_dialog(procedure: Any, config: Any, layer: Any) -> Any:
+def _ask(layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Let another process ask and restore, and sweep up behind it however it ends.
+
+    Returns the layer with the result, and the settings that were chosen.
+    """
+    image = layer.get_image()
+    check(image, layer, Choices())
+    procedure = Gimp.get_pdb().lookup_procedure(procedures.DIALOG)
+    config = procedure.create_config()
+    config.set_property("layer", layer)
+    procedures.keep(config, settings)
+    undoes = image.undo_is_enabled()
+    values = procedure.run(config)
+    if image.is_valid() and undoes:
+        sweep(image)
+    status = values.index(0)
+    if status == Gimp.PDBStatusType.SUCCESS:
+        return values.index(1), json.loads(values.index(2))
+    if status == Gimp.PDBStatusType.CANCEL:
+        raise CancelledError
+    raise RestoreError("internal", _("The restoration was ended; the image is as it was."))
+
+
+def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
     # GTK is loaded only where there is somebody to see it.
     from ldrps_gimp.dialog import restore_in_dialog
 
-    result, choices = restore_in_dialog(procedure, config, layer)
+    try:
+        result, choices = restore_in_dialog(procedure, config, config.get_property("layer"))
+    except Exception as error:
+        return _failed(procedure, error)
     show(result, choices)
-    return result
-
-
-def _run_canvas(procedure: Any, config: Any, _data: Any) -> Any:
-    from ldrps_gimp.canvas_keeper import keep_canvas
-
-    keep_canvas(procedure, config)
-    return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
+    values = _returned(procedure, result)
+    values.remove(2)
+    values.insert(2, json.dumps(procedures.settings_of(config)))
+    return values
 
 
 def _returned(procedure: Any, layer: Any) -> Any:
@@ -121,8 +145,13 @@ def _returned(procedure: Any, layer: Any) -> Any:
     return values
 
 
-def _failed(procedure: Any, error: RestoreError) -> Any:
+def _failed(procedure: Any, error: Exception) -> Any:
     if isinstance(error, CancelledError):
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
+    if not isinstance(error, RestoreError):
+        # On the terminal that GIMP was started from, for a report.
+        traceback.print_exception(error)
+        text = _("An unforeseen error ({what}); please report it.")
+        error = RestoreError("internal", text.format(what=f"{type(error).__name__}: {error}"))
     status = _STATUS.get(error.reason, Gimp.PDBStatusType.EXECUTION_ERROR)
     return procedures.failure(procedure, status, str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from gi.repository import Gimp, GLib, GObject
@@ -20,8 +21,10 @@ from ldrps_gimp.i18n import _
 
 RESTORE = "ldrps-restore"
 AGAIN = "ldrps-restore-again"
-CANVAS = "ldrps-canvas"
+DIALOG = "ldrps-restore-dialog"
+PREVIEW = "preview"
 _TYPES = "RGB*, GRAY*, INDEXED*"
+_SETTINGS = (*(field.name.replace("_", "-") for field in fields(Choices)), PREVIEW)
 _RW = GObject.ParamFlags.READWRITE
 
 
@@ -59,14 +62,17 @@ def make_again(plug_in: Any, run: Any) -> Any:
     return procedure
 
 
-def make_canvas(plug_in: Any, run: Any) -> Any:
-    """A process that shows and hides the preview, and outlives the one that restores."""
-    procedure = Gimp.Procedure.new(plug_in, CANVAS, Gimp.PDBProcType.PERSISTENT, run, None)
-    words = "Shows a layer as preview, and takes it away when the restoring process has gone"
-    procedure.set_documentation(words, words, CANVAS)
-    procedure.set_attribution("LD-RPS Restore", "LD-RPS Restore", "2026")
-    procedure.add_int_argument("port", "Port", "Where to listen for words", 1, 65535, 1, _RW)
-    procedure.add_string_argument("secret", "Secret", "Word that proves who we are", "", _RW)
+def make_dialog(plug_in: Any, run: Any) -> Any:
+    """The dialog and its work, in a process of its own that another one waits for."""
+    procedure = Gimp.Procedure.new(plug_in, DIALOG, Gimp.PDBProcType.PLUGIN, run, None)
+    words = "Used by ldrps-restore: asks, restores, and returns the layer and what was chosen"
+    procedure.set_documentation(words, words, None)
+    _attribute(procedure)
+    source = _("The layer to restore")
+    procedure.add_layer_argument("layer", _("Layer"), source, False, _RW)
+    _add_arguments(procedure)
+    _returns_layer(procedure)
+    procedure.add_string_return_value("chosen", "Chosen", "The settings as JSON", "", _RW)
     return procedure
 
 
@@ -74,9 +80,13 @@ def _describe(procedure: Any, label: str, blurb: str, text: str) -> None:
     procedure.set_image_types(_TYPES)
     procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
     procedure.set_documentation(blurb, text, None)
-    procedure.set_attribution("LD-RPS Restore", "LD-RPS Restore, Apache-2.0", "2026")
+    _attribute(procedure)
     procedure.set_menu_label(label)
     procedure.add_menu_path("<Image>/Filters")
+
+
+def _attribute(procedure: Any) -> None:
+    procedure.set_attribution("LD-RPS Restore", "LD-RPS Restore, Apache-2.0", "2026")
 
 
 def _add_arguments(procedure: Any) -> None:
@@ -104,7 +114,7 @@ def _add_arguments(procedure: Any) -> None:
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("_Output"), output, NEW_LAYER, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
-    procedure.add_boolean_argument("preview", _("Previe_w on the canvas"), canvas, True, _RW)
+    procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
 
 def _returns_layer(procedure: Any) -> None:
@@ -128,10 +138,21 @@ def choices_of(config: Any) -> Choices:
     )
 
 
-def keep(config: Any, choices: Choices) -> None:
-    """Put choices into a config, for a dialog to show."""
-    for name, value in choices.as_dict().items():
-        config.set_property(name.replace("_", "-"), value)
+def settings_of(config: Any) -> dict[str, Any]:
+    """Every setting in a config by its name in the PDB, as plain values."""
+    return {name: config.get_property(name) for name in _SETTINGS}
+
+
+def keep(config: Any, settings: dict[str, Any]) -> None:
+    """Put settings into a config."""
+    for name in _SETTINGS:
+        if name in settings:
+            config.set_property(name, settings[name])
+
+
+def as_settings(choices: Choices) -> dict[str, Any]:
+    """Choices by their names in the PDB."""
+    return {name.replace("_", "-"): value for name, value in choices.as_dict().items()}
 
 
 def failure(procedure: Any, status: Any, sentence: str) -> Any:

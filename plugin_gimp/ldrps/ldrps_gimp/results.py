@@ -14,7 +14,7 @@ from gi.repository import Gimp
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
-from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, blend, read, whole
+from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, blend, crop, read, whole
 
 
 class Output(ABC):
@@ -57,7 +57,7 @@ class _Fresh(Output):
         self._buffer = self._new.get_buffer()
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Into the layer; GEGL leaves out what lies beyond it."""
+        """Into the layer."""
         place = strip.rectangle(-self.area.x, -self.area.y)
         self._buffer.set(place, self.form.name, samples)
 
@@ -156,6 +156,12 @@ class NewImage(_Fresh):
         _found, x, y = self.image.get_resolution()
         self._made.set_resolution(x, y)
         self._make(self._made)
+
+    def write(self, strip: Area, samples: bytes) -> None:
+        """What of the strip lies in the image."""
+        inside = strip.common(self.area)
+        if inside.height > 0:
+            super().write(inside, crop(samples, strip, inside, self.form))
 
     def finish(self, parasite: Any) -> Any:
         """The image is complete before anyone sees it."""

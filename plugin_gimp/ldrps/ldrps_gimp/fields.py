@@ -1,0 +1,116 @@
+"""The dialog's fields, each bound to a property of the procedure's config.
+
+The config is what GIMP saves, loads and resets; a field follows it, and it follows the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gtk
+
+
+class Form(Gtk.Grid):  # type: ignore[misc]
+    """Labels on the left, fields on the right."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(column_spacing=12, row_spacing=6)
+        self._config = config
+        self._row = 0
+
+    def add_field(self, label: str, field: Any, *beside: Any) -> None:
+        """A row of its own."""
+        text = Gtk.Label(label=label, use_underline=True, xalign=0.0)
+        text.set_mnemonic_widget(field)
+        field.set_hexpand(True)
+        box = Gtk.Box(spacing=6)
+        box.pack_start(field, True, True, 0)
+        for widget in beside:
+            box.pack_start(widget, False, False, 0)
+        self.attach(text, 0, self._row, 1, 1)
+        self.attach(box, 1, self._row, 1, 1)
+        self._row += 1
+
+    def combo(self, name: str, label: str, pairs: list[tuple[Any, str]]) -> Any:
+        """A choice among values, each with a text for people."""
+        box = Gtk.ComboBoxText()
+        for value, text in pairs:
+            box.append(str(value), text)
+        kind = type(pairs[0][0])
+
+        def show(*_: Any) -> None:
+            value = str(self._config.get_property(name))
+            if box.get_active_id() != value and not box.set_active_id(value):
+                box.append(value, value)
+                box.set_active_id(value)
+
+        def take(_box: Any) -> None:
+            if (chosen := box.get_active_id()) is not None:
+                self._set(name, kind(chosen))
+
+        self._bind(name, box, "changed", show, take)
+        self.add_field(label, box)
+        return box
+
+    def scale(self, name: str, label: str, low: float, high: float) -> None:
+        """A slider."""
+        adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=0.05, page_increment=0.1)
+        slider = Gtk.Scale(adjustment=adjustment, digits=2, value_pos=Gtk.PositionType.RIGHT)
+        self._number(name, slider)
+        self.add_field(label, slider)
+
+    def spin(self, name: str, label: str, low: float, high: float, digits: int = 0) -> None:
+        """A number to type."""
+        adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=1, page_increment=10)
+        self_made = Gtk.SpinButton(adjustment=adjustment, digits=digits, activates_default=True)
+        self._number(name, self_made, whole=digits == 0)
+        self.add_field(label, self_made)
+
+    def _number(self, name: str, widget: Any, *, whole: bool = False) -> None:
+        def show(*_: Any) -> None:
+            widget.set_value(self._config.get_property(name))
+
+        def take(_widget: Any) -> None:
+            value = widget.get_value()
+            self._set(name, round(value) if whole else value)
+
+        self._bind(name, widget, "value-changed", show, take)
+
+    def entry(self, name: str, label: str, *beside: Any) -> Any:
+        """A line of text."""
+        line = Gtk.Entry(activates_default=True)
+
+        def show(*_: Any) -> None:
+            text = self._config.get_property(name) or ""
+            if line.get_text() != text:
+                line.set_text(text)
+
+        def take(_line: Any) -> None:
+            self._set(name, line.get_text())
+
+        self._bind(name, line, "changed", show, take)
+        self.add_field(label, line, *beside)
+        return line
+
+    def check(self, name: str, label: str) -> None:
+        """Yes or no, below the fields."""
+        button = Gtk.CheckButton(label=label, use_underline=True)
+
+        def show(*_: Any) -> None:
+            button.set_active(self._config.get_property(name))
+
+        def take(_button: Any) -> None:
+            self._set(name, button.get_active())
+
+        self._bind(name, button, "toggled", show, take)
+        self.attach(button, 1, self._row, 1, 1)
+        self._row += 1
+
+    def _bind(self, name: str, widget: Any, signal: str, show: Any, take: Any) -> None:
+        show()
+        widget.connect(signal, take)
+        self._config.connect(f"notify::{name}", show)
+
+    def _set(self, name: str, value: Any) -> None:
+        if self._config.get_property(name) != value:
+            self._config.set_property(name, value)
