@@ -9,6 +9,7 @@ ADDRESS_VARIABLE = "LDRPS_ADDRESS"
 SOCKET_NAME = "ldrps.sock"
 TOKEN_NAME = "token"
 UNIX = "unix:"
+TLS = "tls:"
 
 
 def default_address() -> str:

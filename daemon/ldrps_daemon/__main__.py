@@ -5,23 +5,39 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.config import LOG_FORMATS, ServeConfig
+from ldrps_daemon.logs import set_up
 from ldrps_engine.errors import LdrpsError
 
 _NUMBERS = {
     "--queue-limit": (int, "jobs that may wait"),
+    "--jobs-per-client": (int, "jobs that one client may have here at once"),
     "--max-pixels": (int, "largest photo taken"),
     "--max-bytes": (int, "largest payload taken"),
+    "--bytes-per-client": (int, "payloads that one client may have here at once"),
+    "--spool-bytes": (int, "payloads and results on disk, all together"),
+    "--spare-bytes": (int, "so much of the disk is left to others"),
+    "--memory-bytes": (int, "what a worker on the CPU may use (default: most of the machine's)"),
+    "--max-connections": (int, "connections to the unix socket at once"),
+    "--rest-seconds": (float, "a worker without work for so long frees its device's memory"),
     "--idle-seconds": (float, "a worker without work for so long exits and frees its memory"),
+    "--checkpoint-seconds": (float, "at most so much work is lost when a process dies"),
+    "--batch-wait-seconds": (float, "a batch job that waited for so long is not overtaken"),
+    "--max-crashes": (int, "a job at which so many workers died in a row has failed"),
     "--grace-seconds": (float, "an attached job that nobody watches for so long is cancelled"),
+    "--reconnect-seconds": (float, "the same after the daemon was started again"),
+    "--stall-seconds": (float, "a submit that sends nothing for so long is refused"),
+    "--cancel-seconds": (float, "a worker that does not stop for so long is killed"),
+    "--hang-seconds": (float, "a worker that is silent for so long is killed"),
+    "--stop-seconds": (float, "so long a stop waits for running jobs to be checkpointed"),
     "--keep-seconds": (float, "results are kept for so long"),
     "--max-kept-jobs": (int, "so many ended jobs are kept"),
     "--max-kept-bytes": (int, "so many bytes of results are kept"),
+    "--metrics-port": (int, "Prometheus metrics on this port of 127.0.0.1 (default: none)"),
 }
 
 
@@ -29,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     """The options of the daemon; every default is ServeConfig's."""
     made = argparse.ArgumentParser(prog="ldrps serve", description=__doc__)
     absent = argparse.SUPPRESS
-    made.add_argument("--address", default=absent, help="unix:PATH, or 127.0.0.1:PORT")
+    made.add_argument(
+        "--address", default=absent, help="unix:PATH, 127.0.0.1:PORT, or tls:HOST:PORT"
+    )
     made.add_argument(
         "--device", dest="devices", action="append", default=absent, help="auto, cpu, cuda:0 ..."
     )
@@ -37,6 +55,14 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(option, type=kind, default=absent, help=words)
     made.add_argument("--spool", type=Path, default=absent, help="folder for waiting pixels")
     made.add_argument("--token-file", type=Path, default=absent, help="token for TCP clients")
+    made.add_argument("--tls-cert", type=Path, default=absent, help="certificate chain (PEM)")
+    made.add_argument("--tls-key", type=Path, default=absent, help="its private key (PEM)")
+    made.add_argument(
+        "--tls-client-ca", type=Path, default=absent, help="who signs clients' certificates (PEM)"
+    )
+    made.add_argument(
+        "--log-format", choices=LOG_FORMATS, default=absent, help="text (default) or json"
+    )
     made.add_argument("--engine", default=absent, help=argparse.SUPPRESS)
     return made
 
@@ -51,9 +77,9 @@ def config_of(argv: Sequence[str]) -> ServeConfig:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; the exit code is that of the error's class."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = config_of(sys.argv[1:] if argv is None else argv)
+        set_up(config.log_format)
         # Imported after the options are read: `--help` answers at once.
         from ldrps_daemon.server import serve
 

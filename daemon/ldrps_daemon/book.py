@@ -16,12 +16,17 @@ class JobBook:
         self._config = config
         self._jobs: dict[str, Job] = {}
         self._by_key: dict[str, Job] = {}
+        self._forgotten: list[str] = []
 
     def add(self, job: Job) -> None:
         """Know a job from now on."""
         self._jobs[job.id] = job
         if job.header.idempotency_key:
             self._by_key[job.header.idempotency_key] = job
+
+    def has(self, job: Job) -> bool:
+        """Whether it is known."""
+        return job.id in self._jobs
 
     def get(self, job_id: str) -> Job:
         """A job by its id; NotFoundError if it never was or has been forgotten."""
@@ -37,35 +42,55 @@ class JobBook:
         """Newest first."""
         return list(reversed(self._jobs.values()))[:limit]
 
+    def ids(self) -> set[str]:
+        """Of all jobs."""
+        return set(self._jobs)
+
     def open(self) -> list[Job]:
         """Jobs that have not ended."""
         return [job for job in self._jobs.values() if not job.ended]
 
-    def mean_seconds(self) -> float:
-        """How long recent jobs took a worker; 0 if none is done yet."""
-        took = [j.ended_at - j.started_at for j in self._jobs.values() if j.ended and j.log.layers]
-        return sum(took[-8:]) / len(took[-8:]) if took else 0.0
+    def stored_bytes(self) -> int:
+        """Photos that wait and results that are kept."""
+        return sum(_bytes(job) for job in self._jobs.values())
 
-    def sweep(self) -> None:
-        """Forget ended jobs, longest ended first, until all limits are kept."""
+    def watchers(self) -> int:
+        """Of all jobs together."""
+        return sum(job.watchers for job in self._jobs.values())
+
+    def sweep(self, spare: int = 0) -> None:
+        """Forget ended jobs, longest ended first, until all limits are kept.
+
+        With `spare`, also until so many bytes would find room in the spool.
+        """
         ended = sorted((j for j in self._jobs.values() if j.ended), key=lambda j: j.ended_at)
         kept_bytes = sum(_bytes(job) for job in ended)
-        kept = len(ended)
+        in_all, kept = self.stored_bytes(), len(ended)
         oldest = time.time() - self._config.keep_seconds
         for job in ended:
             over = kept > self._config.max_kept_jobs or kept_bytes > self._config.max_kept_bytes
+            wanted = spare and in_all + spare > self._config.spool_bytes
             # Someone who is reading a result may finish.
-            if job.watchers or not (over or job.ended_at < oldest):
+            if job.watchers or not (over or wanted or job.ended_at < oldest):
                 continue
             self._forget(job)
             kept -= 1
             kept_bytes -= _bytes(job)
+            in_all -= _bytes(job)
+
+    def forgotten(self) -> list[str]:
+        """Ids that were swept since the last call, for the journal."""
+        ids, self._forgotten = self._forgotten, []
+        return ids
 
     def _forget(self, job: Job) -> None:
         del self._jobs[job.id]
         self._by_key.pop(job.header.idempotency_key, None)
+        self._forgotten.append(job.id)
         job.folder.remove()
 
 
 def _bytes(job: Job) -> int:
+    if not job.ended:
+        return job.payload_bytes
     return job.log.layers.bytes if job.log.layers else 0

@@ -12,6 +12,7 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MAX_PIXELS
 
 AUTO = "auto"
+LOG_FORMATS = ("text", "json")
 
 
 def default_spool() -> Path:
@@ -25,33 +26,73 @@ class ServeConfig:
     """Everything the daemon can be told at its start."""
 
     address: str = field(default_factory=default_address)
-    """`unix:PATH`, or `HOST:PORT` on the loopback interface."""
+    """`unix:PATH`, `HOST:PORT` on the loopback interface, or `tls:HOST:PORT`."""
     devices: tuple[str, ...] = (AUTO,)
     """One worker each: `cpu`, `cuda:0` ...; `auto`: every NVIDIA device, else the CPU."""
-    queue_limit: int = 16
-    """Jobs that may wait, those being handed in included."""
+
+    queue_limit: int = 64
+    """Jobs that may wait, those being handed in included,"""
+    jobs_per_client: int = 48
+    """and of one client, running ones included."""
     max_pixels: int = MAX_PIXELS
     """Largest photo taken."""
     max_bytes: int = 16 * MAX_PIXELS
     """Largest payload taken, raw or encoded."""
+    bytes_per_client: int = 16 << 30
+    """Payloads that one client may have waiting or running."""
+    spool_bytes: int = 32 << 30
+    """Payloads and results on disk, all together,"""
+    spare_bytes: int = 1 << 30
+    """and so much of the disk is left to others."""
+    memory_bytes: int = 0
+    """What one worker may use on the CPU; 0: most of what the machine has, shared equally."""
+    max_connections: int = 256
+    """Over the unix socket, at once."""
+
+    rest_seconds: float = 120.0
+    """A worker without work for so long gives its device's memory back and stays,"""
     idle_seconds: float = 600.0
-    """A worker without work for so long exits and gives its memory back."""
+    """and after so long it exits."""
+    checkpoint_seconds: float = 2.0
+    """At most so much work is lost when a worker or the daemon dies, and the step under way."""
+    batch_wait_seconds: float = 900.0
+    """A batch job that has waited for so long is no longer overtaken or interrupted."""
+    max_crashes: int = 2
+    """A job at which so many workers died in a row, without getting further, has failed."""
     grace_seconds: float = 5.0
     """An attached job without a watcher for so long is cancelled."""
+    reconnect_seconds: float = 30.0
+    """The same after a restart, since clients need a moment to find the daemon again."""
     stall_seconds: float = 30.0
     """A Submit that sends nothing for so long is refused; it holds a place in the queue."""
-    stop_seconds: float = 3.0
-    """How long a stop waits for running jobs before it kills their workers."""
+    cancel_seconds: float = 10.0
+    """A worker that has not stopped so long after it was told to is killed."""
+    hang_seconds: float = 1800.0
+    """A worker that has said nothing for so long is killed."""
+    stop_seconds: float = 5.0
+    """How long a stop waits for running jobs to reach a checkpoint."""
+
     keep_seconds: float = 3600.0
     """Ended jobs and their results are kept for so long,"""
     max_kept_jobs: int = 100
     """so many at most,"""
     max_kept_bytes: int = 4 << 30
     """and no more than so many bytes of results."""
+
     spool: Path = field(default_factory=default_spool)
-    """Pixels of waiting jobs and results lie here, in a folder of this daemon's own."""
+    """The journal, photos and results lie here, in a folder of this daemon's own."""
     token_file: Path = field(default_factory=default_token_file)
     """Token that clients of a TCP address must show."""
+    tls_cert: Path | None = None
+    """Certificate chain of a `tls:` address (PEM),"""
+    tls_key: Path | None = None
+    """its private key,"""
+    tls_client_ca: Path | None = None
+    """and who must have signed the clients' certificates; None: the token is enough."""
+    metrics_port: int = 0
+    """Prometheus metrics on this port of the loopback interface; 0: none."""
+    log_format: str = "text"
+    """`text` for people, `json` for programs: one object a line."""
     engine: str = "ldrps_engine.restore"
     """Module with `restore` and `Models`. Never settable over the wire."""
 
@@ -60,10 +101,13 @@ class ServeConfig:
             raise SettingsError("devices is empty; name a device such as 'cpu', or 'auto'")
         for device in self.devices:
             _check_device(device)
-        for name in ("queue_limit", "max_pixels", "max_bytes", "max_kept_jobs"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("idle_seconds", "grace_seconds", "keep_seconds", "stop_seconds"):
-            _at_least(name, getattr(self, name), 0)
+        for name, kind in self.__annotations__.items():
+            if kind in ("int", "float"):
+                _at_least(name, getattr(self, name), 1 if name in _COUNTS else 0)
+        if self.metrics_port > 65535:
+            raise SettingsError(f"metrics_port is {self.metrics_port}; use a port up to 65535")
+        if self.log_format not in LOG_FORMATS:
+            raise SettingsError(f"log_format '{self.log_format}' is not known; use text or json")
 
     def resolved_devices(self) -> tuple[str, ...]:
         """The devices with `auto` answered, without loading torch."""
@@ -71,7 +115,14 @@ class ServeConfig:
         return tuple(dict.fromkeys(found))
 
 
+_COUNTS = (
+    *("queue_limit", "jobs_per_client", "max_pixels", "max_bytes", "bytes_per_client"),
+    *("spool_bytes", "max_connections", "max_crashes", "max_kept_jobs"),
+)
+
+
 def _at_least(name: str, value: float, low: float) -> None:
+    # Written so that NaN fails too.
     if not value >= low:
         raise SettingsError(f"{name} is {value}; use {low} or more")
 

@@ -5,88 +5,106 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.book import JobBook
+from ldrps_daemon.admission import Admission
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.estimates import kind_of
+from ldrps_daemon.fate import Fate
 from ldrps_daemon.jobs import Job
-from ldrps_daemon.pipe import Order
+from ldrps_daemon.keeper import Keeper, ended_well
+from ldrps_daemon.pipe import End, Order, OutOfMemory, Paused, Saved
 from ldrps_daemon.pool import Seat, WorkerDiedError
 from ldrps_daemon.spool import StoredLayers
 from ldrps_daemon.waiting import WaitingRoom
 
 log = logging.getLogger("ldrps.dispatch")
-MAX_DEATHS = 2
 _SWEEP_SECONDS = 10.0
 _BUSY_SECONDS = (1.0, 600.0)
 
 
 class Dispatcher:
-    """Queue, workers and job book of one daemon. Lives in one event loop."""
+    """Queue and workers of one daemon. Lives in one event loop."""
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
         self.spool = spool
-        self.book = JobBook(config)
-        self.room = WaitingRoom(config.queue_limit)
-        self.seats = [
-            Seat(device, config.engine, config.idle_seconds) for device in config.resolved_devices()
-        ]
+        self.keeper = Keeper(config, spool)
+        self.book = self.keeper.book
+        self.room = WaitingRoom(config.batch_wait_seconds)
+        self.admission = Admission(config, self.book, spool)
+        self.seats = [Seat(device, config) for device in config.resolved_devices()]
+        self.stopping = False
         self._config = config
-        self._placed: dict[str, Seat] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._fate = Fate(config, self.keeper)
+        self._placed: dict[str, _Telling] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin to take jobs from the queue. No process is started before there is one."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._attend(seat)) for seat in self.seats]
-        self._tasks.append(loop.create_task(self._sweep()))
+    async def start(self) -> None:
+        """Take up old jobs, then begin to work. No process is started before there is a job."""
+        for job in await self.keeper.recover():
+            await self._take_up(job)
+        self._announce()
+        for seat in self.seats:
+            self._spawn(self._attend(seat))
+        self._spawn(self._keep_house())
 
     async def stop(self) -> None:
-        """Cancel everything, give running jobs a moment to notice, then end all processes."""
+        """Let running jobs reach a checkpoint, then end all processes. Nothing is lost by it."""
+        self.stopping = True
+        for job_id, telling in self._placed.items():
+            telling.seat.pause(job_id)
         for job in self.book.open():
-            self.cancel(job, "the daemon was stopped")
+            job.suspend()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
                     await asyncio.sleep(0.02)
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(seat.stop() for seat in self.seats))
         for job in self.book.open():
-            self._end_cancelled(job)
+            job.let_go()
+            await self.keeper.note(job)
+        await self.keeper.close()
 
     def retry_after(self) -> float:
         """When a full queue is likely to have a place again."""
         low, high = _BUSY_SECONDS
-        return min(max(self.book.mean_seconds() / len(self.seats), low), high)
+        seconds = [self.seconds_left(job) for job in self.book.open()]
+        return min(max(min(seconds, default=0.0) / len(self.seats), low), high)
 
     def running(self) -> int:
         """Jobs that a worker has."""
         return len(self._placed)
 
     async def accept(self, job: Job) -> None:
-        """Let a job wait for a worker, and an attached one for a watcher."""
-        self.book.add(job)
-        log.info("job=%s accepted", job.id)
-        await self.room.put(job)
+        """Write a job down, then let it wait for a worker, and an attached one for a watcher."""
+        await self.keeper.accept(job)
+        log.info("job accepted", extra={"job": job.id, "client": job.client})
+        await self._admit(job, self._config.grace_seconds)
         self._announce()
-        self._guard(job)
+        self._make_way()
 
-    def cancel(self, job: Job, message: str) -> None:
+    async def cancel(self, job: Job, message: str) -> None:
         """Stop a job; nothing happens to one that has ended."""
-        if job.ended:
+        if job.ending:
             return
         job.cancel_message = job.cancel_message or message
         job.cancelling.set()
         if self.room.drop(job):
-            self._end_cancelled(job)
+            await self._fate.cancelled(job)
             self._announce()
-        elif seat := self._placed.get(job.id):
-            seat.cancel(job.id)
+        elif telling := self._placed.get(job.id):
+            telling.seat.cancel(job.id)
+            # So that it stays cancelled even if the daemon dies before the worker has stopped.
+            await self.keeper.note(job)
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
@@ -97,97 +115,181 @@ class Dispatcher:
             with job.watched(previews):
                 yield
         finally:
-            self._guard(job)
+            self._guard(job, self._config.grace_seconds)
 
-    def _guard(self, job: Job) -> None:
-        if job.header.detached or job.watchers or job.ended:
+    def seconds_left(self, job: Job) -> float:
+        """Until a job has ended, as far as can be told; 0 if not known."""
+        if job.ended:
+            return 0.0
+        if telling := self._placed.get(job.id):
+            return telling.seconds_left()
+        return self._until_start(self.room.position(job)) + self._work_seconds(job)
+
+    async def _take_up(self, job: Job) -> None:
+        log.info("job taken up", extra={"job": job.id, "events": job.log.last})
+        if not await self._fate.of_recovered(job):
+            await self._admit(job, self._config.reconnect_seconds)
+
+    async def _admit(self, job: Job, grace: float) -> None:
+        await self.room.put(job)
+        self._guard(job, grace)
+        if job.deadline_at:
+            loop = asyncio.get_running_loop()
+            seconds = max(0.0, job.deadline_at - time.time())
+            words = f"its deadline of {job.header.deadline_seconds:g} seconds passed"
+            job.deadline = loop.call_later(seconds, self._cancel_soon, job, words)
+
+    def _guard(self, job: Job, grace: float) -> None:
+        if job.header.detached or job.watchers or job.ended or self.stopping:
             return
+        if job.grace:
+            job.grace.cancel()
         loop = asyncio.get_running_loop()
-        message = "nobody watched this attached job any more"
-        job.grace = loop.call_later(self._config.grace_seconds, self.cancel, job, message)
+        words = "nobody watched this attached job any more"
+        job.grace = loop.call_later(grace, self._cancel_soon, job, words)
+
+    def _cancel_soon(self, job: Job, message: str) -> None:
+        if not self.stopping:
+            self._spawn(self.cancel(job, message))
 
     async def _attend(self, seat: Seat) -> None:
-        while True:
+        while not self.stopping:
             job = await self.room.take()
+            if self.stopping:
+                return
             try:
                 await self._work(seat, job)
             except Exception:
                 # A bug of ours must cost one job, not the device.
-                log.exception("job=%s could not be given to a worker", job.id)
-                self._end_failed(job, "the daemon could not give the job to a worker")
-            self.book.sweep()
+                log.exception("a job could not be given to a worker", extra={"job": job.id})
+                await self._fate.failed(job, "the daemon could not give the job to a worker")
+            await self.keeper.sweep()
 
     async def _work(self, seat: Seat, job: Job) -> None:
+        telling = self._placed[job.id] = _Telling(seat, job, self)
         job.start()
-        self._placed[job.id] = seat
+        await self.keeper.note(job)
         self._announce()
-        tell = _Telling(seat, job)
-        order = Order(job=job.id, folder=job.folder, max_pixels=self._config.max_pixels)
+        order = Order(
+            job=job.id,
+            folder=job.folder,
+            max_pixels=self._config.max_pixels,
+            checkpoint_seconds=self._config.checkpoint_seconds,
+            economy=job.economy,
+        )
         try:
-            end = await seat.work(order, tell, job.cancelling)
+            end: End | None = await seat.work(order, telling, job.cancelling)
         except WorkerDiedError:
-            log.warning("job=%s its worker died", job.id)
-            return await self._after_death(job)
+            end = None
         finally:
             del self._placed[job.id]
-        if end.HasField("cancelled"):
-            return self._end_cancelled(job)
-        stored = StoredLayers(job.folder.result, tuple(tell.headers)) if tell.headers else None
-        job.end(end, stored if end.HasField("done") else None)
-        log.info("job=%s ended kind=%s reason=%s", job.id, end.WhichOneof("kind"), job.reason)
-
-    async def _after_death(self, job: Job) -> None:
-        job.deaths += 1
-        if job.cancelling.is_set():
-            self._end_cancelled(job)
-        elif job.deaths >= MAX_DEATHS:
-            self._end_failed(
-                job, "a worker died twice at this job, so it will not be tried again; see the log"
-            )
-        else:
+        if not await self._ended(job, end, telling):
             job.requeue()
-            await self.room.put(job, first=True)
-            self._announce()
+            await self.keeper.note(job)
+            if not self.stopping:
+                await self.room.put(job)
+        self._announce()
+
+    async def _ended(self, job: Job, end: End | None, telling: _Telling) -> bool:
+        """What becomes of a job that a worker let go of; False if it is to go on."""
+        if end is None:
+            return self.stopping or await self._fate.of_crashed(job)
+        if isinstance(end, Paused):
+            return await self._fate.of_paused(job, counts=not self.stopping)
+        if isinstance(end, OutOfMemory):
+            return await self._fate.of_starved(job, telling.seat.device)
+        if end.HasField("cancelled"):
+            await self._fate.cancelled(job)
+            return True
+        whole = end.HasField("done") and bool(telling.headers)
+        stored = StoredLayers(job.folder.result, tuple(telling.headers)) if whole else None
+        await self.keeper.end(job, end, stored)
+        if ended_well(job) and telling.whole:
+            await self.keeper.learn(job, telling.seat.device, telling.elapsed())
+        return True
+
+    def _make_way(self) -> None:
+        """Let batch jobs yield to urgent ones for which there is no free worker."""
+        placed = [(self.book.get(job_id), told) for job_id, told in self._placed.items()]
+        yielding = sum(told.seat.pausing for _, told in placed)
+        wanted = self.room.urgent() - yielding - (len(self.seats) - len(placed))
+        # Who has done the least loses the least.
+        for job, told in sorted(placed, key=lambda pair: pair[1].elapsed()):
+            if wanted > 0 and not told.seat.pausing and not self.room.is_urgent(job):
+                told.seat.pause(job.id)
+                wanted -= 1
 
     def _announce(self) -> None:
         """Tell those who wait where they stand, when that has changed."""
-        all_busy = self.running() >= len(self.seats)
-        turn = self.book.mean_seconds() / len(self.seats) if all_busy else 0.0
         for position, job in enumerate(self.room.jobs()):
             if job.told_position != position:
                 job.told_position = position
-                queued = pb.Queued(position=position, estimated_seconds=turn * (position + 1))
-                job.tell(pb.Event(queued=queued))
+                seconds = self._until_start(position)
+                job.tell(pb.Event(queued=pb.Queued(position=position, estimated_seconds=seconds)))
 
-    def _end_cancelled(self, job: Job) -> None:
-        job.end(pb.Event(cancelled=pb.Cancelled(message=job.cancel_message)))
-        log.info("job=%s cancelled: %s", job.id, job.cancel_message)
+    def _until_start(self, position: int) -> float:
+        """When a job in the queue is likely to reach a worker; 0 if not known, or at once."""
+        free = [telling.seconds_left() for telling in self._placed.values()]
+        free += [0.0] * (len(self.seats) - len(free))
+        for job in self.room.jobs()[:position]:
+            free[free.index(min(free))] += self._work_seconds(job)
+        return min(free)
 
-    def _end_failed(self, job: Job, message: str) -> None:
-        job.end(pb.Event(failed=pb.Failed(reason="internal", message=message)))
-        log.error("job=%s failed: %s", job.id, message)
+    def _work_seconds(self, job: Job) -> float:
+        kind = kind_of(job.header.settings, self.seats[0].device)
+        share = job.step.index / job.step.count if job.step.count else 0.0
+        return self.keeper.estimator.seconds(kind, job.pixels) * (1 - share)
 
-    async def _sweep(self) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            self.book.sweep()
+            await self.keeper.sweep()
+            self._make_way()
 
 
 class _Telling:
     """Sorts what a worker says about one job; keeps it informed about who looks."""
 
-    def __init__(self, seat: Seat, job: Job) -> None:
+    def __init__(self, seat: Seat, job: Job, dispatcher: Dispatcher) -> None:
+        self.seat = seat
         self.headers: list[pb.LayerHeader] = []
-        self._seat = seat
+        self.whole = not job.step.index
+        """Whether all of the work is done here, so that its time is worth remembering."""
         self._job = job
+        self._estimator = dispatcher.keeper.estimator
+        self._kind = kind_of(job.header.settings, seat.device)
+        self._began = time.monotonic()
         self._previews = False
 
-    def __call__(self, event: pb.Event) -> None:
-        if event.HasField("layer_header"):
-            self.headers.append(event.layer_header)
+    def __call__(self, report: pb.Event | Saved) -> None:
+        if isinstance(report, Saved):
+            self._job.saved_step = report.step
             return
-        self._job.tell(event)
+        if report.HasField("layer_header"):
+            self.headers.append(report.layer_header)
+            return
+        if report.HasField("step"):
+            share = report.step.index / max(1, report.step.count)
+            report.step.seconds_left = self._left(share)
+        self._job.tell(report)
         wanted = self._job.preview_watchers > 0
         if wanted != self._previews:
             self._previews = wanted
-            self._seat.want_previews(self._job.id, wanted)
+            self.seat.want_previews(self._job.id, wanted)
+
+    def elapsed(self) -> float:
+        """Seconds since the worker was asked."""
+        return time.monotonic() - self._began
+
+    def seconds_left(self) -> float:
+        """Until the worker is free again; 0 if not known."""
+        step = self._job.step
+        return self._left(step.index / step.count if step.count else 0.0)
+
+    def _left(self, share: float) -> float:
+        return self._estimator.left(self._kind, self._job.pixels, self.elapsed(), share)

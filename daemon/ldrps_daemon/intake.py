@@ -1,4 +1,4 @@
-"""Submit: limits first, then pixels straight to disk, then the queue."""
+"""Submit: limits first, then pixels straight to disk, then the journal, then the queue."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import CHUNK_BYTES, check_raster, raster_bytes, settings_from_proto
+from ldrps_client._wire import CHUNK_BYTES, settings_from_proto
+from ldrps_daemon.admission import check_header
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.jobs import Job
-from ldrps_engine.errors import InternalError, LimitError, PhotoError, SettingsError
-
-MAX_KEY = 128
+from ldrps_engine.errors import InternalError, PhotoError
 
 Requests = AsyncIterator[pb.SubmitRequest]
 
@@ -24,45 +23,45 @@ class Intake:
     def __init__(self, config: ServeConfig, dispatcher: Dispatcher) -> None:
         self._config = config
         self._dispatcher = dispatcher
+        self._accepting = asyncio.Lock()
 
-    async def take(self, requests: Requests) -> tuple[Job, bool]:
+    async def take(self, requests: Requests, client: str) -> tuple[Job, bool]:
         """The job that a stream of requests stands for, and whether it was there before."""
         header = await self._header(requests)
         if known := self._dispatcher.book.with_key(header.idempotency_key):
             return known, True
         settings = settings_from_proto(header.settings)
-        size = payload_bytes(header, self._config)
-        room = self._dispatcher.room
-        room.reserve(self._dispatcher.retry_after())
-        try:
-            return await self._receive(
-                Job(header, settings, self._dispatcher.spool), size, requests
-            )
-        finally:
-            room.release()
+        check_header(header)
+        waiting, retry_after = len(self._dispatcher.room), self._dispatcher.retry_after()
+        admission = self._dispatcher.admission
+        with admission.place(header, client, waiting, retry_after) as size:
+            job = Job(header, settings, self._dispatcher.spool, client)
+            return await self._receive(job, size, requests)
 
     async def _header(self, requests: Requests) -> pb.SubmitHeader:
         request = await self._next(requests)
         if request is None or not request.HasField("header"):
             raise PhotoError("the first message is no header; send one before the pixels")
-        if len(request.header.idempotency_key) > MAX_KEY:
-            raise SettingsError(f"idempotency_key is too long; use at most {MAX_KEY} characters")
         return request.header
 
     async def _receive(self, job: Job, size: int, requests: Requests) -> tuple[Job, bool]:
         try:
             await self._spool(job, size, requests)
-            # The same photo may have come in over a second connection meanwhile.
-            if known := self._dispatcher.book.with_key(job.header.idempotency_key):
-                job.folder.remove()
-                return known, True
-            await self._dispatcher.accept(job)
+            await asyncio.to_thread(job.folder.sync)
+            async with self._accepting:
+                # The same photo may have come in over a second connection meanwhile.
+                if known := self._dispatcher.book.with_key(job.header.idempotency_key):
+                    job.folder.remove()
+                    return known, True
+                # Not to be torn apart by a client that leaves at this very moment.
+                await asyncio.shield(self._dispatcher.accept(job))
         except OSError as error:
             job.folder.remove()
             raise InternalError(f"the photo cannot be kept on disk ({error.strerror})") from error
         except BaseException:
             # Also when the client vanishes half-way.
-            job.folder.remove()
+            if not self._dispatcher.book.has(job):
+                job.folder.remove()
             raise
         return job, False
 
@@ -98,30 +97,3 @@ async def _keep(request: pb.SubmitRequest, left: int, file: BinaryIO) -> int:
         raise PhotoError("more bytes came than the header announced; check width, height and type")
     await asyncio.to_thread(file.write, request.chunk)
     return size
-
-
-def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:
-    """How many bytes must follow the header, once the header's payload is found acceptable."""
-    if header.HasField("raster"):
-        size = _raster_size(header.raster, config.max_pixels)
-    elif header.HasField("file"):
-        size = int(header.file.size)
-    else:
-        raise PhotoError("the header describes no payload; give a raster or a file")
-    if size == 0:
-        raise PhotoError("the file is empty; submit at least one byte")
-    if size > config.max_bytes:
-        raise LimitError(
-            f"the photo has {size} bytes; this daemon takes at most {config.max_bytes}"
-        )
-    return size
-
-
-def _raster_size(raster: pb.Raster, max_pixels: int) -> int:
-    check_raster(raster)
-    if raster.width * raster.height > max_pixels:
-        raise LimitError(
-            f"the photo is {raster.width}x{raster.height}; "
-            f"this daemon takes at most {max_pixels} pixels"
-        )
-    return raster_bytes(raster)

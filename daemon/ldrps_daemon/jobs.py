@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -10,66 +11,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import settings_to_proto
+from ldrps_client._wire import raster_bytes, settings_from_proto, settings_to_proto
+from ldrps_daemon.eventlog import EventLog, pack, unpack
+from ldrps_daemon.journal import Row
 from ldrps_daemon.spool import JobFolder, StoredLayers
+from ldrps_engine.errors import UnavailableError
 from ldrps_engine.settings import Settings
 
-
-class EventLog:
-    """Events numbered 1, 2, 3 ...: what was said, then the result's layers, then the end.
-
-    Layers are never held in memory: their events are made from the result file on demand.
-    """
-
-    def __init__(self) -> None:
-        self._said: list[pb.Event] = []
-        self._end: pb.Event | None = None
-        self.layers: StoredLayers | None = None
-
-    @property
-    def last(self) -> int:
-        """Number of the last event so far; 0 if there is none."""
-        layers = self.layers.count() if self.layers else 0
-        return len(self._said) + layers + (self._end is not None)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will follow."""
-        return self._end is not None
-
-    def add(self, event: pb.Event) -> None:
-        """Number an event and keep it."""
-        event.number = self.last + 1
-        self._said.append(event)
-
-    def end(self, event: pb.Event, layers: StoredLayers | None = None) -> None:
-        """Close the log with an end event, after the layers if there are any."""
-        self.layers = layers
-        event.number = self.last + 1
-        self._end = event
-
-    async def read(self, number: int) -> pb.Event | None:
-        """The event with this number, or None if there is none yet."""
-        if number > self.last:
-            return None
-        if number <= len(self._said):
-            return self._said[number - 1]
-        if self._end and number == self._end.number:
-            return self._end
-        assert self.layers
-        event = await asyncio.to_thread(self.layers.event, number - len(self._said) - 1)
-        event.number = number
-        return event
+_ONCE = ("diagnosis", "description")
+_orders = itertools.count()
 
 
 class Job:
     """A job from its acceptance until it is swept."""
 
-    def __init__(self, header: pb.SubmitHeader, settings: Settings, spool: Path) -> None:
+    def __init__(
+        self, header: pb.SubmitHeader, settings: Settings, spool: Path, client: str = ""
+    ) -> None:
         self.id = secrets.token_hex(8)
         self.header = header
         self.settings = settings
+        self.client = client
         self.folder = JobFolder(spool / self.id)
+        self.order = next(_orders)
+        """Grows from one job to the next that was accepted."""
         self.state = pb.JOB_STATE_QUEUED
         self.submitted_at = time.time()
         self.started_at = 0.0
@@ -77,20 +42,82 @@ class Job:
         self.step = pb.Step()
         self.reason = ""
         self.message = ""
-        self.deaths = 0
-        """How many workers died at this job."""
+        self.crashes = 0
+        """How many workers in a row died at this job without getting further."""
+        self.crash_step = 0
+        """Up to which step there was a checkpoint when a worker last died."""
+        self.economy = 0
+        """0: plenty of memory; 1: smaller tiles; 2: off the device."""
+        self.preemptions = 0
+        self.interruptions = 0
+        """How many daemons in a row died while a worker had this job."""
+        self.saved_step = 0
+        """The last step that has a checkpoint."""
         self.cancelling = asyncio.Event()
         self.cancel_message = ""
+        self.ending = False
+        """Its end is being written down."""
         self.watchers = 0
         self.preview_watchers = 0
         self.told_position = -1
         """What the last Queued event said."""
         self.grace: asyncio.TimerHandle | None = None
         """Runs while nobody watches."""
-        self.log = EventLog()
+        self.deadline: asyncio.TimerHandle | None = None
+        self._waited = 0.0
+        self._queued_at = self.submitted_at
+        self._told: set[str] = set()
+        self._set_up_log()
+
+    def _set_up_log(self) -> None:
+        self.log = EventLog(self.folder.events)
         self._preview = pb.Event()
         self._preview_serial = 0
+        self._suspended = False
         self._changed = asyncio.Event()
+
+    @classmethod
+    def recovered(cls, row: Row, spool: Path) -> Job:
+        """A job that a daemon before this one accepted, as it left it."""
+        header = pb.SubmitHeader.FromString(row.header)
+        job = cls(header, settings_from_proto(header.settings), spool, row.client)
+        job.id, job.folder = row.id, JobFolder(spool / row.id)
+        job.submitted_at, job.started_at = row.submitted_at, row.started_at
+        job.crashes, job.crash_step = row.crashes, row.crash_step
+        job.economy, job.preemptions = row.economy, row.preemptions
+        job.interruptions = row.running
+        job.cancel_message = row.cancelling
+        job._waited, job._queued_at = row.waited, time.time()
+        job._set_up_log()
+        for event in job.log.recover():
+            job._note(event)
+        if row.ending is not None:
+            headers = tuple(event.layer_header for event in unpack(row.layers or b""))
+            stored = StoredLayers(job.folder.result, headers) if headers else None
+            job.end(pb.Event.FromString(row.ending), stored, row.ended_at)
+        return job
+
+    def row(self, ending: pb.Event | None = None, headers: tuple[pb.LayerHeader, ...] = ()) -> Row:
+        """As the journal has it, ended or not."""
+        layers = pack(pb.Event(layer_header=header) for header in headers)
+        return Row(
+            id=self.id,
+            key=self.header.idempotency_key,
+            client=self.client,
+            header=self.header.SerializeToString(),
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            running=self.interruptions + 1 if self.state == pb.JOB_STATE_RUNNING else 0,
+            waited=self.waited(time.time()),
+            crashes=self.crashes,
+            crash_step=self.crash_step,
+            economy=self.economy,
+            preemptions=self.preemptions,
+            cancelling=self.cancel_message,
+            ended_at=time.time() if ending else 0.0,
+            ending=ending.SerializeToString() if ending else None,
+            layers=layers,
+        )
 
     @property
     def is_batch(self) -> bool:
@@ -102,6 +129,29 @@ class Job:
         """Done, failed or cancelled."""
         return self.log.ended
 
+    @property
+    def deadline_at(self) -> float:
+        """Seconds since 1970; 0 if there is none."""
+        seconds = self.header.deadline_seconds
+        return self.submitted_at + seconds if seconds else 0.0
+
+    @property
+    def payload_bytes(self) -> int:
+        """What the client handed in."""
+        header = self.header
+        return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
+
+    @property
+    def pixels(self) -> int:
+        """Of the photo; of a file that is not decoded yet, what its size lets one expect."""
+        raster = self._raster()
+        return int(raster.width * raster.height or self.header.file.size * 4)
+
+    def waited(self, now: float) -> float:
+        """Seconds in the queue, all times together."""
+        queued = self.state == pb.JOB_STATE_QUEUED
+        return self._waited + (max(0.0, now - self._queued_at) if queued else 0.0)
+
     def tell(self, event: pb.Event) -> None:
         """Log an event, or show a preview to those who watch now."""
         if self.ended:
@@ -110,44 +160,64 @@ class Job:
             event.number = self.log.last
             self._preview = event
             self._preview_serial += 1
-        else:
+        elif event.WhichOneof("kind") not in self._told:
             self.log.add(event)
-            if event.HasField("step"):
-                self.step = event.step
+            self._note(event)
         self._notify()
+
+    def _note(self, event: pb.Event) -> None:
+        kind = event.WhichOneof("kind")
+        if kind in _ONCE:
+            # A job that goes on after a break finds out the same again.
+            self._told.add(kind)
+        if kind == "step":
+            self.step = event.step
 
     def start(self) -> None:
         """A worker has taken the job."""
+        now = time.time()
+        self._waited = self.waited(now)
         self.state = pb.JOB_STATE_RUNNING
-        self.started_at = time.time()
+        self.started_at = self.started_at or now
 
     def requeue(self) -> None:
-        """Back to waiting, after its worker died."""
+        """Back to waiting, after an interruption."""
         self.state = pb.JOB_STATE_QUEUED
-        self.step = pb.Step()
+        self._queued_at = time.time()
         self.told_position = -1
 
-    def end(self, event: pb.Event, layers: StoredLayers | None = None) -> None:
+    def let_go(self) -> None:
+        """No worker has it any more, since the daemon ends."""
+        if self.state == pb.JOB_STATE_RUNNING:
+            self.requeue()
+
+    def end(
+        self, event: pb.Event, layers: StoredLayers | None = None, ended_at: float = 0.0
+    ) -> None:
         """Close the job with Done, Failed or Cancelled; the first end counts."""
         if self.ended:
             return
         self.state = _STATES[event.WhichOneof("kind")]
-        self.ended_at = time.time()
+        self.ended_at = ended_at or time.time()
         self.reason = event.failed.reason
         self.message = event.failed.message or event.cancelled.message
         self.log.end(event, layers)
         # What a worker may still show must not hold memory for as long as the job is kept.
         self._preview = pb.Event()
+        for timer in (self.grace, self.deadline):
+            if timer:
+                timer.cancel()
         self.folder.drop_input()
         self._notify()
 
-    def _notify(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+    def suspend(self) -> None:
+        """Tell those who watch that this daemon will not see the end."""
+        self._suspended = True
+        self._notify()
 
     @contextmanager
     def watched(self, previews: bool) -> Iterator[None]:
-        """Count a watcher for as long as it stays."""
+        """Count a watcher while the block runs."""
         self.watchers += 1
         self.preview_watchers += previews
         try:
@@ -156,9 +226,12 @@ class Job:
             self.watchers -= 1
             self.preview_watchers -= previews
 
-    async def follow(self, number: int, previews: bool) -> AsyncIterator[pb.Event]:
-        """Events from a number on, until the end. A slow reader holds up nobody else."""
-        number = max(number, 1)
+    async def follow(self, from_event: int, previews: bool) -> AsyncIterator[pb.Event]:
+        """Events from a number on, to the end. Never more than one is held for a watcher.
+
+        UnavailableError when the daemon stops before that.
+        """
+        number = max(1, from_event)
         shown = self._preview_serial
         while True:
             # Taken before reading, so that no change can slip in between.
@@ -168,12 +241,18 @@ class Job:
                 number += 1
             if self.ended:
                 return
+            if self._suspended:
+                raise UnavailableError("the daemon is stopping; the job goes on when it is back")
             if previews and shown != self._preview_serial:
                 shown = self._preview_serial
                 yield self._preview
             await changed.wait()
 
-    def to_proto(self, position: int) -> pb.Job:
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def to_proto(self, position: int, estimated_seconds: float = 0.0) -> pb.Job:
         """As the contract shows it."""
         return pb.Job(
             job_id=self.id,
@@ -190,6 +269,13 @@ class Job:
             reason=self.reason,
             message=self.message,
             last_event=self.log.last,
+            priority=pb.PRIORITY_BATCH if self.is_batch else pb.PRIORITY_INTERACTIVE,
+            detached=self.header.detached,
+            client=self.client,
+            estimated_seconds=estimated_seconds,
+            crashes=self.crashes,
+            preemptions=self.preemptions,
+            deadline_at=self.deadline_at,
         )
 
     def _raster(self) -> pb.Raster:

@@ -1,14 +1,16 @@
 """What front and worker say to each other. No pickle: a worker that was taken over by a
 malicious photo must not be able to run code in the front.
 
-Front to worker, as JSON: {"do": "work", "job": id, "folder": path, "max_pixels": n},
-{"do": "load", "job": words, "model": name}, the same with "unload",
-{"do": "cancel", "job": id}, {"do": "previews", "job": id, "wanted": bool}. These are small, so
-that sending one never has to wait for the worker; headers and pixels lie in the job's folder.
+Front to worker, as JSON: {"do": "work", "job": id, "folder": path, ...} with the fields of Order,
+{"do": "load", "job": words, "model": name}, the same with "unload", {"do": "rest"},
+{"do": "cancel", "job": id}, the same with "pause", {"do": "previews", "job": id, "wanted": bool}.
+These are small, so that sending one never has to wait for the worker; headers and pixels lie in
+the job's folder.
 
 Worker to front, one tag byte and a message: `W` with pb.Worker (how the worker is, which
 models it holds), `E` with pb.Event (of the job it works on; layer headers without chunks,
-since the samples lie in the result file).
+since the samples lie in the result file), `S` with a step's number (up to which there is a
+checkpoint now), `P` (the job was paused), `M` (it needs more memory than there is).
 """
 
 from __future__ import annotations
@@ -22,8 +24,13 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.spool import JobFolder
 
+MAX_REPORT = 4 << 20
+"""Longer messages from a worker are not read: its previews are much smaller."""
 _WORKER = b"W"
 _EVENT = b"E"
+_SAVED = b"S"
+_PAUSED = b"P"
+_MEMORY = b"M"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,28 @@ class Order:
     job: str
     folder: JobFolder
     max_pixels: int
+    checkpoint_seconds: float = 2.0
+    economy: int = 0
+    """0: plenty of memory; 1: one model at a time; 2: on the CPU."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+
+
+class Paused:
+    """The job goes on from its checkpoint another time."""
+
+
+class OutOfMemory:
+    """The job needs more memory than there is."""
+
+
+End = pb.Event | Paused | OutOfMemory
+"""How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +79,22 @@ def send_order(pipe: Connection, order: Order | Errand) -> None:
     """Give a worker a job or an errand."""
     if isinstance(order, Errand):
         return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
-    folder = str(order.folder.path)
-    message = {"job": order.job, "folder": folder, "max_pixels": order.max_pixels}
-    _send(pipe, {"do": "work", **message})
+    _send(pipe, {"do": "work", **vars(order), "folder": str(order.folder.path)})
 
 
 def send_cancel(pipe: Connection, job: str) -> None:
     """Tell a worker to stop a job at its next step."""
     _send(pipe, {"do": "cancel", "job": job})
+
+
+def send_pause(pipe: Connection, job: str) -> None:
+    """Tell a worker to let go of a job at its next step, with a checkpoint."""
+    _send(pipe, {"do": "pause", "job": job})
+
+
+def send_rest(pipe: Connection) -> None:
+    """Tell a worker without work to give its device's memory back."""
+    _send(pipe, {"do": "rest"})
 
 
 def send_previews(pipe: Connection, job: str, wanted: bool) -> None:
@@ -79,11 +116,8 @@ def order_of(command: dict[str, Any]) -> Order | Errand:
     """In the worker: the job in a `work` command, or the errand in another."""
     if command["do"] != "work":
         return Errand(job=command["job"], action=command["do"], model=command["model"])
-    return Order(
-        job=command["job"],
-        folder=JobFolder(Path(command["folder"])),
-        max_pixels=command["max_pixels"],
-    )
+    given = {name: value for name, value in command.items() if name != "do"}
+    return Order(**given | {"folder": JobFolder(Path(command["folder"]))})
 
 
 def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
@@ -98,9 +132,29 @@ def send_event(pipe: Connection, event: pb.Event) -> None:
     pipe.send_bytes(_EVENT + event.SerializeToString())
 
 
-def receive_report(pipe: Connection) -> pb.Worker | pb.Event:
-    """In the front: what the worker says next; EOFError when it has died."""
-    data = pipe.recv_bytes()
-    report = pb.Worker() if data[:1] == _WORKER else pb.Event()
-    report.ParseFromString(data[1:])
+def send_saved(pipe: Connection, step: int) -> None:
+    """In the worker: tell that there is a checkpoint."""
+    pipe.send_bytes(_SAVED + str(step).encode())
+
+
+def send_end(pipe: Connection, end: End) -> None:
+    """In the worker: tell how it let go of the job."""
+    if isinstance(end, pb.Event):
+        send_event(pipe, end)
+    else:
+        pipe.send_bytes(_PAUSED if isinstance(end, Paused) else _MEMORY)
+
+
+def receive_report(pipe: Connection) -> pb.Worker | Saved | End:
+    """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
+    data = pipe.recv_bytes(MAX_REPORT)
+    tag, body = data[:1], data[1:]
+    if tag == _SAVED and body.isdigit():
+        return Saved(int(body))
+    if tag in (_PAUSED, _MEMORY):
+        return Paused() if tag == _PAUSED else OutOfMemory()
+    if tag not in (_WORKER, _EVENT):
+        raise EOFError
+    report = pb.Worker() if tag == _WORKER else pb.Event()
+    report.ParseFromString(body)
     return report

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
+from ldrps_daemon.pipe import End, Saved
 
-Report = pb.Worker | pb.Event | None
+Report = pb.Worker | Saved | End | None
 """What a worker says; None: it is gone."""
 
 
@@ -26,17 +27,18 @@ class Process:
     """A fresh interpreter, never a fork: gRPC and CUDA both break in forked children."""
 
     def __init__(
-        self, device: str, engine: str, on_report: Callable[[Process, Report], None]
+        self, options: Mapping[str, object], on_report: Callable[[Process, Report], None]
     ) -> None:
+        """`options` are those of `worker.py`."""
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
         self._front, back = socket.socketpair()
         with back:
             self._process = subprocess.Popen(
-                _command(back.fileno(), device, engine),
+                _command(back.fileno(), options),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
-                env=_environment(),
+                env=environment(),
                 pass_fds=[back.fileno()],
                 # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
                 start_new_session=True,
@@ -45,10 +47,14 @@ class Process:
         self.pipe = Connection(os.dup(self._front.fileno()))
         threading.Thread(target=self._read, daemon=True).start()
 
-    async def kill(self) -> int:
-        """End it at once and return its exit code."""
+    def end(self) -> None:
+        """End it at once."""
         if self._process.poll() is None:
             self._process.kill()
+
+    async def kill(self) -> int:
+        """End it at once and return its exit code."""
+        self.end()
         if self._front.fileno() >= 0:
             # Wakes the reading thread even if a grandchild still holds the other end.
             _shut(self._front)
@@ -87,13 +93,14 @@ def _has_descriptor() -> bool:
         return False
 
 
-def _command(pipe: int, device: str, engine: str) -> list[str]:
-    given = {"--pipe": pipe, "--parent": os.getpid(), "--device": device, "--engine": engine}
-    options = [str(word) for pair in given.items() for word in pair]
-    return [sys.executable, "-P", "-m", "ldrps_daemon.worker", *options]
+def _command(pipe: int, options: Mapping[str, object]) -> list[str]:
+    given = {"pipe": pipe, "parent": os.getpid(), **options}
+    words = [f"--{name}={value}" for name, value in given.items()]
+    return [sys.executable, "-P", "-m", "ldrps_daemon.worker", *words]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Of a child that is to import what this process can."""
     # Progress bars of libraries would fill the log; ours go to the client as events.
     paths = os.pathsep.join(filter(None, sys.path))
     return os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}

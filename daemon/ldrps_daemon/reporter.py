@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -23,13 +24,21 @@ class Looked(Exception):
     """All that a job which only looks wants to know has been told."""
 
 
+class PausedError(Exception):
+    """The job was told to wait for another; its checkpoint is on disk if it can have one."""
+
+
 class Reporter:
-    """Called by the engine at every step. `open`, `cancel` and `want_previews` come from the
-    thread that reads commands; plain attributes suffice, since each is written by one thread.
+    """Called by the engine at every step. `open`, `cancel`, `pause` and `want_previews` come from
+    the thread that reads commands; plain attributes suffice, since each is written by one thread.
     """
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._save: Callable[[int, bytes], None] = _nowhere
+        self._save_seconds = 0.0
+        self._saved_at = 0.0
+        self._paused = threading.Event()
         self.look_only = False
         """Whether to raise Looked behind the description."""
         self._job = ""
@@ -42,6 +51,7 @@ class Reporter:
         """Another job begins."""
         self._job = job
         self._cancelled.clear()
+        self._paused.clear()
         self._previews = False
         self._started = 0.0
 
@@ -49,6 +59,16 @@ class Reporter:
         """Stop at the next step. A command for an earlier job is late and means nothing."""
         if job == self._job:
             self._cancelled.set()
+
+    def pause(self, job: str) -> None:
+        """Stop at the next step, to go on from there later."""
+        if job == self._job:
+            self._paused.set()
+
+    def keep(self, save: Callable[[int, bytes], None], seconds: float) -> None:
+        """Where checkpoints go, and how often. Called when the job's work begins."""
+        self._save, self._save_seconds = save, seconds
+        self._saved_at = time.monotonic()
 
     def want_previews(self, job: str, wanted: bool) -> None:
         """Whether anybody looks."""
@@ -65,8 +85,11 @@ class Reporter:
         self.check()
         wire.send_event(self._pipe, self._event(progress))
         if isinstance(progress, Step):
+            self._checkpoint(progress)
             self._preview(progress)
-        elif self.look_only and isinstance(progress, Described):
+        if self._paused.is_set():
+            raise PausedError
+        if self.look_only and isinstance(progress, Described):
             raise Looked
 
     def _event(self, progress: Progress) -> pb.Event:
@@ -90,6 +113,13 @@ class Reporter:
         else:
             left = (now - self._started) / (step.index - 1) * (step.count - step.index)
         return pb.Step(stage=step.stage, index=step.index, count=step.count, seconds_left=left)
+
+    def _checkpoint(self, step: Step) -> None:
+        due = time.monotonic() - self._saved_at >= self._save_seconds
+        if step.checkpoint and (due or self._paused.is_set()):
+            self._save(step.index, step.checkpoint())
+            self._saved_at = time.monotonic()
+            wire.send_saved(self._pipe, step.index)
 
     def _preview(self, step: Step) -> None:
         due = time.monotonic() - self._last_preview >= PREVIEW_SECONDS
@@ -122,3 +152,7 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # A message on the wire must stay well below gRPC's usual limit of 4 MiB.
     stride = -(-max(pixels.shape[:2]) // PREVIEW_SIDE)
     return np.ascontiguousarray(pixels[::stride, ::stride])
+
+
+def _nowhere(_: int, __: bytes) -> None:
+    """Before a job's work begins."""

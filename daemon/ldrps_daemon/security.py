@@ -1,28 +1,24 @@
-"""Who may reach the daemon: addresses we serve on, the folder, the lock, the token."""
+"""Where the daemon may be reached: checked addresses, the folder, the lock, the sockets."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import re
-import secrets
+import socket
 import stat
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import grpc
-import grpc.aio
-
-from ldrps_client._address import UNIX, run_folder
-from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY
+from ldrps_client._address import TLS, UNIX, run_folder
 from ldrps_engine.errors import SettingsError, UnavailableError
 
-# sockaddr_un holds 108 bytes, the last of which is a NUL.
-MAX_SOCKET_PATH = 107
+# sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
+MAX_SOCKET_PATH = 106
+_BACKLOG = 128
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})")
-_HEALTH = "/grpc.health.v1.Health/"
+_ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 @dataclass(frozen=True)
@@ -32,20 +28,30 @@ class Place:
     target: str
     """As gRPC wants it."""
     lock: Path
-    socket: Path | None
+    socket: Path | None = None
     """None on TCP."""
+    encrypted: bool = False
+    """Whether to serve with TLS only."""
+
+    @property
+    def inner(self) -> Path:
+        """gRPC's own socket, behind the gate."""
+        assert self.socket
+        return self.socket.with_name(self.socket.name + "~")
 
 
 def check_address(address: str) -> Place:
-    """Take unix sockets and loopback TCP; SettingsError says why anything else is refused."""
+    """Take unix sockets, loopback TCP and TLS; SettingsError says why anything else is refused."""
     if address.startswith(UNIX):
         return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
-    match = _LOOPBACK.fullmatch(address)
+    encrypted = address.startswith(TLS)
+    target = address.removeprefix(TLS)
+    match = (_ANY_HOST if encrypted else _LOOPBACK).fullmatch(target)
     if match and 0 < int(match[2]) <= 65535:
-        return Place(address, run_folder() / f"tcp-{match[2]}.lock", None)
+        return Place(target, run_folder() / f"tcp-{match[2]}.lock", encrypted=encrypted)
     raise SettingsError(
-        f"address '{address}' is refused; serve on unix:PATH or on 127.0.0.1:PORT, "
-        "because nothing would protect photos on an open network"
+        f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
+        "tls:HOST:PORT with a certificate, because nothing else would protect photos on a network"
     )
 
 
@@ -56,8 +62,8 @@ def _unix_place(path: Path) -> Place:
     length = len(os.fsencode(path))
     if length > MAX_SOCKET_PATH:
         raise SettingsError(
-            f"the socket path {path} has {length} bytes; the system takes at most "
-            f"{MAX_SOCKET_PATH}, so give a shorter --address"
+            f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
+            "taken, so give a shorter --address"
         )
     return Place(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
 
@@ -94,58 +100,37 @@ def take_lock(place: Place) -> IO[str]:
     return file
 
 
-def bind(server: Any, place: Place) -> None:
-    """Bind so that at no moment another user could connect. Call with the lock held."""
-    if place.socket:
-        place.socket.unlink(missing_ok=True)  # left by a daemon that was killed
+def listen(path: Path) -> socket.socket:
+    """The socket that clients connect to, readable by this user alone from its first moment."""
+    path.unlink(missing_ok=True)  # left by a daemon that was killed
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)
     try:
-        server.add_insecure_port(place.target)
+        listener.bind(str(path))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(f"cannot serve on {path} ({error.strerror})") from None
+    finally:
+        os.umask(before)
+    return listener
+
+
+def bind(server: Any, place: Place, credentials: Any = None) -> None:
+    """Bind gRPC: behind the gate on a unix socket, else to the network. Needs the lock."""
+    target = place.target
+    if place.socket:
+        target = f"{UNIX}{place.inner}"
+        place.inner.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        if credentials:
+            server.add_secure_port(target, credentials)
+        else:
+            server.add_insecure_port(target)
     except RuntimeError:
         raise UnavailableError(
             f"cannot serve on {place.target}; see whether something else uses that address"
         ) from None
     finally:
         os.umask(before)
-    if place.socket:
-        place.socket.chmod(0o600)
-
-
-def read_token(path: Path) -> str:
-    """The token in a file, made if there is none. It is kept so that clients stay valid."""
-    own_folder(path.parent)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            raise SettingsError(f"token file {path} is open to others; delete it") from None
-        return path.read_text().strip()
-    token = secrets.token_hex(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token + "\n")
-    return token
-
-
-class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Lets only those through who can read the token file. Health stays open for probes."""
-
-    def __init__(self, token: str) -> None:
-        self._expected = f"Bearer {token}".encode()
-
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], details: Any
-    ) -> Any:
-        """Pass the call on, or refuse it as UNAUTHENTICATED."""
-        shown = str(dict(details.invocation_metadata).get(AUTHORIZATION_KEY, ""))
-        allowed = secrets.compare_digest(shown.encode(), self._expected)
-        if allowed or details.method.startswith(_HEALTH):
-            return await continuation(details)
-        return grpc.unary_unary_rpc_method_handler(_refuse)
-
-
-async def _refuse(_: bytes, context: Any) -> None:
-    await context.abort(
-        grpc.StatusCode.UNAUTHENTICATED,
-        "the call shows no valid token; send the token file's content as a Bearer token",
-        ((REASON_KEY, "unavailable"),),
-    )

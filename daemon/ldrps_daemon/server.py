@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,20 +18,15 @@ from grpc_reflection.v1alpha import reflection
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_daemon import systemd
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
+from ldrps_daemon.gate import Gate
 from ldrps_daemon.models_service import ModelsServicer
-from ldrps_daemon.security import (
-    Place,
-    TokenInterceptor,
-    bind,
-    check_address,
-    own_folder,
-    read_token,
-    take_lock,
-)
+from ldrps_daemon.security import Place, bind, check_address, listen, own_folder, take_lock
 from ldrps_daemon.servicer import Servicer
 from ldrps_daemon.spool import spool_folder
+from ldrps_daemon.tokens import TokenInterceptor, read_token, tls_credentials
 
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
@@ -41,6 +37,7 @@ _STOP_GRACE = 1.0
 _OPTIONS = [
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_concurrent_streams", 128),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -48,41 +45,63 @@ _OPTIONS = [
 
 
 @asynccontextmanager
-async def running(config: ServeConfig) -> AsyncIterator[Dispatcher]:
-    """A daemon that serves for as long as the block runs, in this event loop."""
+async def running(
+    config: ServeConfig, listener: socket.socket | None = None
+) -> AsyncIterator[Dispatcher]:
+    """A daemon that serves for as long as the block runs, in this event loop.
+
+    `listener` is a unix socket that somebody else has bound to the config's address.
+    """
     place = check_address(config.address)
     own_folder(place.lock.parent)
+    credentials = tls_credentials(config) if place.encrypted else None
     with take_lock(place):
-        spool = spool_folder(config.spool, place.target)
-        dispatcher = Dispatcher(config, spool)
-        servicer = Servicer(config, dispatcher)
+        dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
+        gate = _gate(config, place, listener)
         server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place))
-        pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-        models = ModelsServicer(dispatcher.seats)
-        pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
-        healthy = await _add_standard_services(server)
-        bind(server, place)
-        dispatcher.start()
+        healthy = await _add_services(server, config, dispatcher, gate)
+        bind(server, place, credentials)
+        await dispatcher.start()
         await server.start()
+        if gate:
+            await gate.open()
         try:
             yield dispatcher
         finally:
             # Health first, so that nobody is sent here any more.
             await healthy.enter_graceful_shutdown()
-            servicer.stopping = True
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)
-            if place.socket:
-                place.socket.unlink(missing_ok=True)
-            shutil.rmtree(spool, ignore_errors=True)
+            if gate:
+                await gate.close()
+            _unlink(place, ours=listener is None)
+
+
+def _gate(config: ServeConfig, place: Place, listener: socket.socket | None) -> Gate | None:
+    if not place.socket:
+        return None
+    return Gate(listener or listen(place.socket), place.inner, config.max_connections)
+
+
+def _unlink(place: Place, *, ours: bool) -> None:
+    if place.socket:
+        place.inner.unlink(missing_ok=True)
+        if ours:
+            place.socket.unlink(missing_ok=True)
 
 
 def _interceptors(config: ServeConfig, place: Place) -> list[TokenInterceptor]:
-    # The file system guards a socket; TCP has nothing but the token.
+    # The gate guards a socket; TCP has the token, and TLS where others could listen.
     return [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
 
 
-async def _add_standard_services(server: Any) -> Any:
+async def _add_services(
+    server: Any, config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None
+) -> Any:
+    servicer = Servicer(config, dispatcher, gate)
+    pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    models = ModelsServicer(dispatcher.seats)
+    pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     for name in ("", SERVICE, MODELS):
@@ -98,7 +117,11 @@ async def serve(config: ServeConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with running(config):
-        print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
-        await stopped.wait()
-        log.info("stopping")
+    listener = systemd.handed_over()
+    with contextlib.closing(listener) if listener else contextlib.nullcontext():
+        async with running(config, listener):
+            print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
+            systemd.tell("READY=1")
+            await stopped.wait()
+            systemd.tell("STOPPING=1")
+            log.info("stopping")

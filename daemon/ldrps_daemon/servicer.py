@@ -17,8 +17,10 @@ import grpc.aio
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, status_of
+from ldrps_daemon.clients import Clients
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
+from ldrps_daemon.gate import Gate
 from ldrps_daemon.intake import Intake
 from ldrps_daemon.jobs import Job
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
@@ -31,19 +33,23 @@ MAX_LIST = 1000
 class Servicer(pb_grpc.RestorationServicer):
     """One daemon's answers."""
 
-    def __init__(self, config: ServeConfig, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None = None
+    ) -> None:
         self._config = config
         self._dispatcher = dispatcher
+        self._gate = gate
+        self._clients = Clients(gate)
         self._intake = Intake(config, dispatcher)
         self._started = time.monotonic()
-        self.stopping = False
 
     async def Submit(self, requests: Any, context: Any) -> pb.SubmitResponse:
         """Take a photo in."""
         async with answering(context):
-            if self.stopping:
+            if self._dispatcher.stopping:
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
-            job, existing = await self._intake.take(aiter(requests))
+            client = self._clients.of(context)
+            job, existing = await self._intake.take(aiter(requests), client)
             position = self._dispatcher.room.position(job)
             return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
 
@@ -59,7 +65,7 @@ class Servicer(pb_grpc.RestorationServicer):
         """Stop a job."""
         async with answering(context):
             job = self._dispatcher.book.get(request.job_id)
-            self._dispatcher.cancel(job, "a client asked for it")
+            await self._dispatcher.cancel(job, "a client asked for it")
             return self._show(job)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.Job:
@@ -76,6 +82,7 @@ class Servicer(pb_grpc.RestorationServicer):
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
         async with answering(context):
+            counts = self._dispatcher.keeper.counts
             return pb.StatusResponse(
                 version=version(),
                 pid=os.getpid(),
@@ -85,10 +92,21 @@ class Servicer(pb_grpc.RestorationServicer):
                 queue_limit=self._config.queue_limit,
                 workers=[seat.to_proto() for seat in self._dispatcher.seats],
                 address=self._config.address,
+                spool_bytes=self._dispatcher.admission.used_bytes(),
+                spool_limit=self._config.spool_bytes,
+                watchers=self._dispatcher.book.watchers(),
+                connections=self._gate.connections if self._gate else 0,
+                done=counts.done,
+                failed=counts.failed,
+                cancelled=counts.cancelled,
+                crashes=counts.crashes,
+                preemptions=counts.preemptions,
+                stopping=self._dispatcher.stopping,
             )
 
     def _show(self, job: Job) -> pb.Job:
-        return job.to_proto(self._dispatcher.room.position(job))
+        seconds = self._dispatcher.seconds_left(job)
+        return job.to_proto(self._dispatcher.room.position(job), seconds)
 
 
 @asynccontextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,16 @@ class JobFolder:
         return self.path / "pixels"
 
     @property
+    def events(self) -> Path:
+        """What the job has told, see `eventlog.py`."""
+        return self.path / "events"
+
+    @property
+    def checkpoint(self) -> Path:
+        """From where another worker may go on."""
+        return self.path / "checkpoint"
+
+    @property
     def result(self) -> Path:
         """Raw samples of all layers, one after the other."""
         return self.path / "result"
@@ -43,10 +54,26 @@ class JobFolder:
         self.header.write_bytes(header.SerializeToString())
         return self.pixels.open("wb")
 
+    def sync(self) -> None:
+        """Return when header and pixels outlive a crash of the machine."""
+        for path in (self.header, self.pixels, self.path, self.path.parent):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     def drop_input(self) -> None:
-        """Nobody will read header and pixels any more."""
-        self.header.unlink(missing_ok=True)
-        self.pixels.unlink(missing_ok=True)
+        """Nobody will read header, pixels and checkpoint any more."""
+        for path in (self.header, self.pixels, self.checkpoint):
+            path.unlink(missing_ok=True)
+
+    def is_whole(self, size: int) -> bool:
+        """Whether a worker would find what it needs."""
+        try:
+            return self.header.exists() and self.pixels.stat().st_size == size
+        except OSError:
+            return False
 
     def remove(self) -> None:
         """Leave nothing behind."""
@@ -54,27 +81,33 @@ class JobFolder:
 
 
 def spool_folder(spool: Path, address: str) -> Path:
-    """A fresh folder for the daemon of this address, whose lock must be held: what lies there
-    belongs to a daemon that is no more.
-    """
+    """The folder of the daemon of this address, whose lock must be held."""
     own_folder(spool)
     folder = spool / hashlib.sha256(address.encode()).hexdigest()[:16]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
+    own_folder(folder)
     return folder
 
 
 def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
     """Write the raw samples of all layers, one after the other; whole or not at all."""
-    unfinished = path.with_suffix(".part")
     headers = []
-    with unfinished.open("wb") as file:
+    with replacing(path) as file:
         for index, layer in enumerate(layers):
             layer.photo.to_samples().tofile(file)
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
-    os.replace(unfinished, path)
     return headers
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name only when it is complete and on disk."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
 
 
 @dataclass(frozen=True)

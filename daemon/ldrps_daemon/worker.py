@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -24,15 +25,18 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import settings_from_proto
 from ldrps_daemon import pipe as wire
-from ldrps_daemon.pipe import Errand, Order
+from ldrps_daemon.logs import set_up
+from ldrps_daemon.pipe import End, Errand, Order, OutOfMemory, Paused
 from ldrps_daemon.reading import read_photo
-from ldrps_daemon.reporter import Looked, Reporter
-from ldrps_daemon.spool import write_layers
+from ldrps_daemon.reporter import Looked, PausedError, Reporter
+from ldrps_daemon.spool import replacing, write_layers
 from ldrps_engine.errors import CancelledError, LdrpsError
 from ldrps_engine.prior.store import weights_hash
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
+ONE_MODEL, ON_CPU = 1, 2
+"""Levels of economy, see `pipe.Order`."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,7 +47,8 @@ class Worker:
         self._pipe = pipe
         self._device = device
         self._engine = engine
-        self._orders: queue.SimpleQueue[Order | Errand] = queue.SimpleQueue()
+        # None: rest.
+        self._orders: queue.SimpleQueue[Order | Errand | None] = queue.SimpleQueue()
         self._reporter = Reporter(pipe)
         self._models: Any = None
 
@@ -51,11 +56,20 @@ class Worker:
         """Work until the front goes away, or until this process is not to be trusted."""
         threading.Thread(target=self._listen, daemon=True).start()
         engine = self._load()
+        wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
         while True:
-            wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
             order = self._orders.get()
-            if not self._work(engine, order):
+            if order is None:
+                self._rest()
+            elif not self._work(engine, order):
                 return
+            else:
+                wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
+
+    def _rest(self) -> None:
+        if self._models is not None:
+            self._models.rest()
+        wire.send_worker(self._pipe, pb.WORKER_STATE_RESTING, self._loaded())
 
     def _load(self) -> ModuleType | ImportError:
         # Reported with the first job, so that a client is told what is missing.
@@ -78,17 +92,23 @@ class Worker:
             self._orders.put(order)
         elif command["do"] == "cancel":
             self._reporter.cancel(command["job"])
+        elif command["do"] == "pause":
+            self._reporter.pause(command["job"])
+        elif command["do"] == "rest":
+            self._orders.put(None)
         else:
             self._reporter.want_previews(command["job"], command["wanted"])
 
     def _work(self, engine: ModuleType | ImportError, order: Order | Errand) -> bool:
         """Do one job; whether this process can be trusted with another."""
         try:
-            models = self._models_of(engine)
+            models = self._models_of(engine, getattr(order, "economy", 0))
             if isinstance(order, Errand):
                 done = _run(order, models)
             else:
                 done = self._restore(engine, models, order)
+        except PausedError:
+            return self._end(Paused(), True)
         except CancelledError as error:
             return self._end(pb.Event(cancelled=pb.Cancelled(message=str(error))), True)
         except LdrpsError as error:
@@ -96,16 +116,22 @@ class Worker:
             return self._end(pb.Event(failed=failed), True)
         except Exception as error:
             # A CUDA context may be beyond repair and memory may be torn to pieces after this.
-            log.exception("job=%s failed", order.job)
+            log.exception("job failed", extra={"job": order.job})
+            if is_out_of_memory(error):
+                return self._end(OutOfMemory(), False)
             failed = pb.Failed(reason="internal", message=_sentence(error))
             return self._end(pb.Event(failed=failed), False)
         return self._end(pb.Event(done=done), True)
 
-    def _models_of(self, engine: ModuleType | ImportError) -> Any:
+    def _models_of(self, engine: ModuleType | ImportError, economy: int) -> Any:
         if isinstance(engine, ImportError):
             raise engine
+        if economy >= ON_CPU and self._device != "cpu":
+            return engine.Models("cpu")
         if self._models is None:
             self._models = engine.Models(self._device)
+        if economy >= ONE_MODEL:
+            self._models.rest()
         return self._models
 
     def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:
@@ -116,17 +142,31 @@ class Worker:
         self._reporter.look_only = header.look_only
         started = time.monotonic()
         try:
-            restoration = engine.restore(photo, settings, models, self._reporter)
+            checkpoint = self._checkpoint_of(order)
+            restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
         except Looked:
             return _done(settings, time.monotonic() - started)
         for layer in write_layers(order.folder.result, restoration.layers):
             wire.send_event(self._pipe, pb.Event(layer_header=layer))
         return _done(settings, restoration.seconds)
 
-    def _end(self, event: pb.Event, trusted: bool) -> bool:
+    def _checkpoint_of(self, order: Order) -> bytes | None:
+        """What was saved of the job before; from now on checkpoints are saved there."""
+
+        def save(_: int, data: bytes) -> None:
+            with replacing(order.folder.checkpoint) as file:
+                file.write(data)
+
+        self._reporter.keep(save, order.checkpoint_seconds)
+        try:
+            return order.folder.checkpoint.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _end(self, end: End, trusted: bool) -> bool:
         state = pb.WORKER_STATE_IDLE if trusted else pb.WORKER_STATE_ASLEEP
         wire.send_worker(self._pipe, state, self._loaded() if trusted else [])
-        wire.send_event(self._pipe, event)
+        wire.send_end(self._pipe, end)
         return trusted
 
     def _loaded(self) -> list[pb.Resident]:
@@ -162,9 +202,20 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, ImportError):
         missing = error.name or "a part of it"
         return f"the engine cannot be loaded because {missing} is missing; install ldrps[daemon]"
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
-        return "the job needs more memory than the device has; restore a smaller photo"
     return "the engine failed at this photo; the daemon's log says where"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether less work at once might have gone well. Torch has no class for the CPU's case."""
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _limit_memory(limit: int) -> None:
+    """Make an allocation beyond the limit fail here, before the kernel ends some process."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _die_with_parent(parent: int) -> None:
@@ -182,9 +233,12 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--engine", required=True)
+    parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--log-format", default="text")
     given = parser.parse_args()
     _die_with_parent(given.parent)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _limit_memory(given.memory)
+    set_up(given.log_format)
     Worker(Connection(given.pipe), given.device, given.engine).run()
 
 

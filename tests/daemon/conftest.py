@@ -23,7 +23,9 @@ def config(tmp_path, monkeypatch):
 def job(tmp_path):
     """Makes jobs that no daemon knows."""
 
-    def make(**header):
-        return Job(pb.SubmitHeader(**header), Settings(), tmp_path)
+    def make(client="", **header):
+        made = Job(pb.SubmitHeader(**header), Settings(), tmp_path, client)
+        made.folder.path.mkdir()
+        return made
 
     return make

@@ -8,7 +8,8 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_daemon.intake import payload_bytes
+from ldrps_daemon.admission import payload_bytes
+from ldrps_daemon.security import own_folder
 from ldrps_daemon.server import running
 from ldrps_engine.errors import LimitError, PhotoError
 from support.daemon import grey_photo, requests
@@ -32,12 +33,15 @@ def refusal(config, messages):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.Submit(messages)
             # The place in the queue is free again, and nothing is kept.
-            for _ in range(config.queue_limit):
-                dispatcher.room.reserve(1)
-            assert not list(dispatcher.spool.iterdir())
+            assert dispatcher.admission.used_bytes() == 0
+            assert not folders(dispatcher.spool)
             return caught.value
 
     return asyncio.run(main())
+
+
+def folders(spool):
+    return [path for path in spool.iterdir() if path.is_dir()]
 
 
 def header(**fields):
@@ -94,7 +98,7 @@ def test_the_same_key_on_two_connections_at_once_makes_one_job(config):
             both = [stub.Submit(requests(photo, idempotency_key="k")) for _ in range(2)]
             answers = [await call for call in both]
             assert len({answer.job_id for answer in answers}) == 1
-            assert len(list(dispatcher.spool.iterdir())) == 1
+            assert len(folders(dispatcher.spool)) == 1
 
     asyncio.run(main())
 
@@ -105,8 +109,10 @@ def test_a_stopping_daemon_takes_nothing_new(config):
         from ldrps_daemon.servicer import Servicer
 
         server = grpc.aio.server()
-        servicer = Servicer(config(), Dispatcher(config(), config().spool))
-        servicer.stopping = True
+        own_folder(config().spool)
+        dispatcher = Dispatcher(config(), config().spool)
+        dispatcher.stopping = True
+        servicer = Servicer(config(), dispatcher)
         pb_grpc.add_RestorationServicer_to_server(servicer, server)
         server.add_insecure_port(config().address)
         await server.start()
@@ -114,6 +120,7 @@ def test_a_stopping_daemon_takes_nothing_new(config):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await pb_grpc.RestorationStub(channel).Submit(requests())
         await server.stop(None)
+        await dispatcher.keeper.close()
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert dict(caught.value.trailing_metadata())["ldrps-reason"] == "unavailable"
 

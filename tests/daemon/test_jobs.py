@@ -7,8 +7,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import CHUNK_BYTES
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.spool import StoredLayers, write_layers
-from ldrps_daemon.waiting import WaitingRoom
-from ldrps_engine.errors import BusyError, NotFoundError
+from ldrps_engine.errors import NotFoundError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 
@@ -85,38 +84,6 @@ def test_watchers_are_counted(job):
     assert (made.watchers, made.preview_watchers) == (0, 0)
 
 
-def test_interactive_before_batch_and_first_come_first_served(job):
-    async def main():
-        room = WaitingRoom(9)
-        batch = [job(priority=pb.PRIORITY_BATCH) for _ in range(2)]
-        plain = [job(), job(priority=pb.PRIORITY_INTERACTIVE)]
-        retried = job(priority=pb.PRIORITY_BATCH)
-        for each in (batch[0], plain[0], batch[1], plain[1]):
-            await room.put(each)
-        await room.put(retried, first=True)
-        assert room.position(batch[1]) == 4
-        assert room.drop(plain[0])
-        assert not room.drop(plain[0])
-        taken = [await room.take() for _ in range(4)]
-        assert taken == [retried, plain[1], *batch]
-
-    asyncio.run(main())
-
-
-def test_places_are_held_while_photos_come_in(job):
-    async def main():
-        room = WaitingRoom(2)
-        room.reserve(1)
-        await room.put(job())
-        with pytest.raises(BusyError, match="try again in 3 seconds") as caught:
-            room.reserve(3)
-        assert caught.value.retry_after == 3
-        room.release()
-        room.reserve(1)
-
-    asyncio.run(main())
-
-
 def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_path):
     book = JobBook(config(max_kept_jobs=1))
     jobs = [job(idempotency_key=f"key {index}") for index in range(3)]
@@ -146,7 +113,8 @@ def test_results_take_no_more_room_than_allowed(config, job, tmp_path):
 
 def test_old_jobs_are_forgotten_and_open_ones_are_not(config, job):
     book = JobBook(config(keep_seconds=10))
-    for each in (old := job(), waiting := job()):
+    raster = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+    for each in (old := job(), waiting := job(raster=raster)):
         book.add(each)
     old.end(pb.Event(done=pb.Done()))
     old.ended_at -= 11

@@ -7,6 +7,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
@@ -54,7 +56,7 @@ class Daemon:
         self.socket = folder / "s"
         defaults = {"address": f"unix:{self.socket}", "spool": folder / "spool", "engine": NOOP}
         options = defaults | options
-        self.address = options["address"]
+        self.address, self.spool = options["address"], Path(options["spool"])
         self.log = []
         self.process = subprocess.Popen(
             command(**options), stderr=subprocess.PIPE, text=True, env=environment()
@@ -115,6 +117,10 @@ class Daemon:
         """Whether a plain job still works."""
         return kinds(self.watch(self.submit().job_id))[-1] == "done"
 
+    def kept(self):
+        """Folders of jobs in its spool."""
+        return [path for path in self.spool.glob("*/*") if path.is_dir()]
+
     def running_worker(self, job_id):
         """The process id of the worker that has reached this job's first step."""
         for event in self.watch(job_id):
@@ -156,6 +162,53 @@ def wait_until(condition, seconds=30):
             return True
         time.sleep(0.02)
     return False
+
+
+def header(**fields):
+    """The one message of a Submit that stops behind its header."""
+    return [pb.SubmitRequest(header=pb.SubmitHeader(**fields))]
+
+
+def refused(daemon, messages):
+    """The error that a Submit is refused with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        daemon.stub.Submit(messages, timeout=30)
+    return caught.value
+
+
+def serving(daemon):
+    """Whether health says that jobs are taken."""
+    stub = health_pb2_grpc.HealthStub(daemon.channel)
+    asks = [health_pb2.HealthCheckRequest(service=name) for name in ("", "ldrps.v1.Restoration")]
+    serving = health_pb2.HealthCheckResponse.SERVING
+    return all(stub.Check(ask, timeout=10).status == serving for ask in asks)
+
+
+def together(*actions):
+    """Do several things at once, and wait for them."""
+    threads = [threading.Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+
+def alive(pid):
+    """Whether a process still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that init has not collected yet is dead enough.
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def free_port():
+    """A TCP port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture

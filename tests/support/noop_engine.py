@@ -47,6 +47,9 @@ class Models:
     def unload(self, name):
         self._loaded = [each for each in self._loaded if each != name]
 
+    def rest(self):
+        pass
+
     def load(self, name, on_step=ignore):
         if name == "sd15":
             raise ModelError("model 'sd15' is broken; pull it again")
@@ -57,7 +60,7 @@ class Models:
         self._loaded.append(name)
 
 
-def restore(photo, settings, models, on_step=ignore):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(
@@ -67,12 +70,19 @@ def restore(photo, settings, models, on_step=ignore):
     text = settings.description or "a photo"
     on_step(Described(text, "user" if settings.description else "tagger"))
     count = settings.steps or DEFAULT_STEPS
-    for index in range(1, count + 1):
+    state = _read(checkpoint, photo)
+    for index in range(int(state[0]) + 1, count + 1):
         time.sleep(STEP_SECONDS)
         if index == min(3, count):
             _misbehave(text)
-        on_step(Step("sample", index, count, lambda: np.zeros((8, 12, 3), np.uint8)))
-    made = {"restored": 1.0 - photo.pixels, "pilot": photo.pixels}
+        state = _advanced(state)
+        on_step(Step("sample", index, count, _preview, state.tobytes))
+    # What every step has added is taken off again, so that one too few or too many shows.
+    expected = _read(None, photo)
+    for _ in range(count):
+        expected = _advanced(expected)
+    wrong = np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
+    made = {"restored": 1.0 - photo.pixels - wrong, "pilot": photo.pixels}
     layers = tuple(Layer(name, photo.with_pixels(made[name])) for name in settings.layers)
     return Restoration(
         layers=layers,
@@ -80,6 +90,21 @@ def restore(photo, settings, models, on_step=ignore):
         description=text,
         seconds=time.monotonic() - started,
     )
+
+
+def _read(checkpoint, photo):
+    """Steps done, and a number that depends on each of them and on the photo."""
+    start = np.array([0, photo.pixels.sum(dtype=np.float64) * 1000], np.uint64)
+    return np.frombuffer(checkpoint, np.uint64).copy() if checkpoint else start
+
+
+def _advanced(state):
+    done, number = int(state[0]) + 1, int(state[1])
+    return np.array([done, (number * 1103515245 + done) % 2**31], np.uint64)
+
+
+def _preview():
+    return np.zeros((8, 12, 3), np.uint8)
 
 
 def _misbehave(text):

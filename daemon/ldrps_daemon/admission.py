@@ -1,0 +1,170 @@
+"""Whether a photo may come in: every limit, checked from the header before a byte is taken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import check_raster, raster_bytes
+from ldrps_daemon.book import JobBook
+from ldrps_daemon.config import ServeConfig
+from ldrps_engine.errors import BusyError, LimitError, PhotoError, SettingsError
+
+MAX_KEY = 128
+MAX_DEADLINE = 30 * 24 * 3600.0
+FIXED_BYTES = 700 << 20
+"""Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
+BYTES_PER_PIXEL = 110
+"""this for the smallest photo, and so much for each pixel (colour, any depth)."""
+_MEMORY_SHARE = 0.85
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass
+class _Held:
+    """Places that are held while pixels come in."""
+
+    jobs: int = 0
+    bytes: int = 0
+    by_client: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Admission:
+    """Keeps the limits of one daemon."""
+
+    def __init__(self, config: ServeConfig, book: JobBook, spool: Path) -> None:
+        self._config = config
+        self._book = book
+        self._spool = spool
+        self._held = _Held()
+
+    @contextmanager
+    def place(
+        self, header: pb.SubmitHeader, client: str, waiting: int, retry_after: float
+    ) -> Iterator[int]:
+        """Hold a place for a photo; yields how many bytes must follow its header.
+
+        PhotoError, SettingsError or LimitError if it will never be taken, BusyError if later.
+        """
+        size = payload_bytes(header, self._config)
+        self._check_memory(header)
+        if waiting + self._held.jobs >= self._config.queue_limit:
+            raise _busy(f"{self._config.queue_limit} jobs are waiting already", retry_after)
+        self._check_client(client, size, retry_after)
+        self._check_disk(size, retry_after)
+        self._hold(client, 1, size)
+        try:
+            yield size
+        finally:
+            self._hold(client, -1, -size)
+
+    def used_bytes(self) -> int:
+        """Payloads and results in the spool, those that are coming included."""
+        return self._book.stored_bytes() + self._held.bytes
+
+    def _check_client(self, client: str, size: int, retry_after: float) -> None:
+        open_jobs = [job for job in self._book.open() if job.client == client]
+        jobs, held = self._held.by_client.get(client, (0, 0))
+        if len(open_jobs) + jobs >= self._config.jobs_per_client:
+            count = self._config.jobs_per_client
+            raise _busy(f"this client has {count} jobs here already", retry_after)
+        used = sum(job.payload_bytes for job in open_jobs) + held
+        if used and used + size > self._config.bytes_per_client:
+            raise _busy("this client's waiting photos fill its share of the disk", retry_after)
+
+    def _check_disk(self, size: int, retry_after: float) -> None:
+        if self.used_bytes() + size > self._config.spool_bytes:
+            self._book.sweep(spare=size)
+        if size > self._config.spool_bytes:
+            raise LimitError(
+                f"the photo has {size} bytes; the spool takes {self._config.spool_bytes}"
+            )
+        if self.used_bytes() + size > self._config.spool_bytes:
+            raise _busy("waiting photos and results fill the spool", retry_after)
+        if shutil.disk_usage(self._spool).free - size < self._config.spare_bytes:
+            raise _busy("the disk of the spool is nearly full", retry_after)
+
+    def _check_memory(self, header: pb.SubmitHeader) -> None:
+        pixels = header.raster.width * header.raster.height
+        needed = memory_needed(pixels)
+        if pixels and needed > memory_limit(self._config):
+            raise LimitError(
+                f"the photo is {header.raster.width}x{header.raster.height}, for which a worker "
+                f"needs about {needed >> 20} MiB of memory; it may use "
+                f"{memory_limit(self._config) >> 20} MiB here, so give a smaller photo"
+            )
+
+    def _hold(self, client: str, jobs: int, size: int) -> None:
+        self._held.jobs += jobs
+        self._held.bytes += size
+        mine = self._held.by_client.pop(client, (0, 0))
+        if mine[0] + jobs:
+            self._held.by_client[client] = (mine[0] + jobs, mine[1] + size)
+
+
+def memory_needed(pixels: int) -> int:
+    """Peak memory of a worker for a photo of so many pixels, from the measured table."""
+    return FIXED_BYTES + BYTES_PER_PIXEL * pixels
+
+
+def memory_limit(config: ServeConfig) -> int:
+    """What one worker may use."""
+    if config.memory_bytes:
+        return config.memory_bytes
+    return int(_machine_bytes() * _MEMORY_SHARE / len(config.resolved_devices()))
+
+
+def _machine_bytes() -> int:
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(present, int(_CGROUP.read_text()))
+    except (OSError, ValueError):
+        return present
+
+
+def _busy(why: str, retry_after: float) -> BusyError:
+    return BusyError(f"{why}; try again in {retry_after:.0f} seconds", retry_after)
+
+
+def check_header(header: pb.SubmitHeader) -> None:
+    """Refuse what no job can have, apart from payload and settings."""
+    if len(header.idempotency_key) > MAX_KEY:
+        raise SettingsError(f"idempotency_key is too long; use at most {MAX_KEY} characters")
+    # Written so that NaN fails too.
+    if not 0 <= header.deadline_seconds <= MAX_DEADLINE:
+        raise SettingsError(
+            f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
+            f"up to {MAX_DEADLINE:.0f}"
+        )
+
+
+def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:
+    """How many bytes must follow the header, once the header's payload is found acceptable."""
+    if header.HasField("raster"):
+        size = _raster_size(header.raster, config.max_pixels)
+    elif header.HasField("file"):
+        size = int(header.file.size)
+    else:
+        raise PhotoError("the header describes no payload; give a raster or a file")
+    if size == 0:
+        raise PhotoError("the file is empty; submit at least one byte")
+    if size > config.max_bytes:
+        raise LimitError(
+            f"the photo has {size} bytes; this daemon takes at most {config.max_bytes}"
+        )
+    return size
+
+
+def _raster_size(raster: pb.Raster, max_pixels: int) -> int:
+    check_raster(raster)
+    if raster.width * raster.height > max_pixels:
+        raise LimitError(
+            f"the photo is {raster.width}x{raster.height}; "
+            f"this daemon takes at most {max_pixels} pixels"
+        )
+    return raster_bytes(raster)

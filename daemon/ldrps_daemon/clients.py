@@ -1,0 +1,28 @@
+"""Who a call comes from, as far as can be told, for fairness and limits per client."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ldrps_daemon.gate import NAME_PREFIX, Gate
+
+_GATE = re.compile(rf"unix-abstract:{NAME_PREFIX}(\d+)-.*")
+_TCP = re.compile(r"ipv[46]:(.*)")
+
+
+class Clients:
+    """Names the client behind a call."""
+
+    def __init__(self, gate: Gate | None) -> None:
+        self._gate = gate
+
+    def of(self, context: Any) -> str:
+        """`pid 123` on the unix socket, `cert NAME` with mutual TLS, `tcp ADDRESS` otherwise."""
+        peer = str(context.peer())
+        if self._gate and (match := _GATE.fullmatch(peer)):
+            return self._gate.client(int(match[1]))
+        if names := context.auth_context().get("x509_common_name"):
+            return f"cert {names[0].decode(errors='replace')[:64]}"
+        match = _TCP.fullmatch(peer)
+        return f"tcp {match[1]}" if match else "unknown"

@@ -1,0 +1,131 @@
+"""Jobs that do not end well: cancelled, crashed, refused by the engine, left alone."""
+
+import os
+import signal
+
+import grpc
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from support.daemon import (
+    kinds,
+    layer_bytes,
+    wait_until,
+)
+
+pytestmark = pytest.mark.e2e
+
+LONG = {"steps": 1000}
+
+
+def test_cancels_a_running_job_within_one_step(daemon):
+    job_id = daemon.submit(settings=LONG).job_id
+    events = daemon.watch(job_id)
+    at_cancel = 0
+    for event in events:
+        if event.HasField("step") and event.step.index == 3:
+            daemon.cancel(job_id)
+            at_cancel = daemon.job(job_id).step
+    assert event.HasField("cancelled")
+    # One step may be under way, and one may be on its way here.
+    assert daemon.job(job_id).step <= at_cancel + 2
+    assert daemon.restores()
+
+
+def test_cancels_a_job_that_waits(daemon):
+    running = daemon.submit(settings=LONG, detached=True).job_id
+    waiting = daemon.submit(detached=True).job_id
+    assert daemon.cancel(waiting).state == pb.JOB_STATE_CANCELLED
+    assert kinds(daemon.watch(waiting)) == ["queued", "cancelled"]
+    daemon.cancel(running)
+    assert kinds(daemon.watch(running))[-1] == "cancelled"
+    assert daemon.cancel(running).state == pb.JOB_STATE_CANCELLED
+
+
+def test_killed_worker_costs_one_attempt(daemon):
+    job_id = daemon.submit(settings={"steps": 60}, detached=True).job_id
+    os.kill(daemon.running_worker(job_id), signal.SIGKILL)
+    events = list(daemon.watch(job_id))
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert kinds(events).count("queued") == 2
+    assert kinds(events)[-1] == "done"
+    assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
+
+
+def test_a_worker_that_dies_idle_is_replaced(daemon):
+    assert daemon.restores()
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    assert daemon.restores()
+
+
+def test_a_job_that_kills_two_workers_fails(daemon):
+    job_id = daemon.submit(settings={"description": "die"}).job_id
+    last = list(daemon.watch(job_id))[-1]
+    assert last.failed.reason == "internal"
+    assert "died twice" in last.failed.message
+    assert daemon.restores()
+
+
+def test_cancel_counts_when_the_worker_dies(daemon):
+    job_id = daemon.submit(settings=LONG, detached=True).job_id
+    pid = daemon.running_worker(job_id)
+    os.kill(pid, signal.SIGSTOP)
+    daemon.cancel(job_id)
+    os.kill(pid, signal.SIGKILL)
+    assert kinds(daemon.watch(job_id))[-1] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"), [("raise", "internal"), ("refuse", "model"), ("memory", "limit")]
+)
+def test_engine_errors_reach_the_client_as_one_sentence(daemon, description, reason):
+    job_id = daemon.submit(settings={"description": description}).job_id
+    failed = list(daemon.watch(job_id))[-1].failed
+    assert failed.reason == reason
+    assert "Traceback" not in failed.message
+    assert "\n" not in failed.message
+    assert daemon.restores()
+
+
+def test_an_engine_that_cannot_be_loaded_fails_the_job(start_daemon):
+    daemon = start_daemon(engine="support.no_such_engine")
+    failed = list(daemon.watch(daemon.submit().job_id))[-1].failed
+    assert failed.reason == "internal"
+    assert "install" in failed.message
+
+
+def test_attached_job_goes_with_its_client(start_daemon):
+    daemon = start_daemon(grace_seconds=0.2)
+    attached = daemon.submit(settings=LONG).job_id
+    call = daemon.watch(attached)
+    next(call)
+    call.cancel()
+    assert wait_until(lambda: daemon.job(attached).state == pb.JOB_STATE_CANCELLED)
+    never_watched = daemon.submit(settings=LONG).job_id
+    assert wait_until(lambda: daemon.job(never_watched).state == pb.JOB_STATE_CANCELLED)
+
+
+def test_detached_job_stays(start_daemon):
+    daemon = start_daemon(grace_seconds=0.05)
+    job_id = daemon.submit(settings={"steps": 50}, detached=True).job_id
+    assert wait_until(lambda: daemon.job(job_id).state == pb.JOB_STATE_DONE)
+
+
+def test_idle_worker_exits_and_comes_back(start_daemon):
+    daemon = start_daemon(idle_seconds=0.2)
+    assert daemon.restores()
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    assert daemon.status().workers[0].pid == 0
+    assert daemon.restores()
+
+
+def test_results_are_swept(start_daemon):
+    daemon = start_daemon(max_kept_jobs=1)
+    first = daemon.submit().job_id
+    list(daemon.watch(first))
+    assert daemon.restores()
+    assert wait_until(lambda: len(daemon.stub.ListJobs(pb.ListJobsRequest()).jobs) == 1)
+    with pytest.raises(grpc.RpcError) as caught:
+        daemon.job(first)
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND

@@ -1,0 +1,84 @@
+"""Who goes first, and who yields."""
+
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from support.daemon import kinds, layer_bytes, together
+
+pytestmark = pytest.mark.e2e
+
+LONG = {"steps": 1000}
+
+
+def test_interactive_jobs_go_before_batch_ones(daemon):
+    running = daemon.submit(settings=LONG, detached=True).job_id
+    batch = daemon.submit(detached=True, priority=pb.PRIORITY_BATCH).job_id
+    interactive = daemon.submit(detached=True)
+    assert interactive.position == 0
+    assert daemon.job(batch).position == 1
+    daemon.cancel(running)
+    together(
+        lambda: list(daemon.watch(batch)),
+        lambda: list(daemon.watch(interactive.job_id)),
+    )
+    assert daemon.job(interactive.job_id).started_at < daemon.job(batch).started_at
+    listed = daemon.stub.ListJobs(pb.ListJobsRequest()).jobs
+    assert [job.job_id for job in listed] == [interactive.job_id, batch, running]
+
+
+def test_a_running_batch_job_yields_and_goes_on_later(daemon):
+    batch = daemon.submit(settings={"steps": 200}, detached=True, priority=pb.PRIORITY_BATCH).job_id
+    daemon.running_worker(batch)
+    urgent = daemon.submit(settings={"steps": 5}).job_id
+    assert kinds(daemon.watch(urgent))[-1] == "done"
+    between = daemon.job(batch)
+    assert between.state in (pb.JOB_STATE_QUEUED, pb.JOB_STATE_RUNNING)
+    assert between.preemptions == 1
+    events = list(daemon.watch(batch))
+    assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
+    # It yields at a step and goes on at the next one: none is done twice.
+    told = [event.step.index for event in events if event.HasField("step")]
+    assert told == list(range(1, 201))
+    assert daemon.status().preemptions == 1
+    assert daemon.status().workers[0].pid
+
+
+def test_an_interactive_job_does_not_yield(daemon):
+    first = daemon.submit(settings={"steps": 100}, detached=True).job_id
+    daemon.running_worker(first)
+    second = daemon.submit(settings={"steps": 5}).job_id
+    assert kinds(daemon.watch(second))[-1] == "done"
+    assert daemon.job(first).preemptions == 0
+    assert daemon.job(first).ended_at <= daemon.job(second).started_at
+
+
+def test_a_batch_job_is_not_interrupted_for_ever(start_daemon):
+    daemon = start_daemon(batch_wait_seconds=0)
+    batch = daemon.submit(settings={"steps": 100}, detached=True, priority=pb.PRIORITY_BATCH).job_id
+    daemon.running_worker(batch)
+    urgent = daemon.submit(settings={"steps": 5}).job_id
+    assert kinds(daemon.watch(urgent))[-1] == "done"
+    assert daemon.job(batch).preemptions == 0
+
+
+def test_a_deadline_ends_a_job_that_waits_and_one_that_runs(daemon):
+    running = daemon.submit(settings={"steps": 1000}, detached=True, deadline_seconds=2).job_id
+    waiting = daemon.submit(detached=True, deadline_seconds=1).job_id
+    for job_id in (waiting, running):
+        last = list(daemon.watch(job_id))[-1]
+        assert "deadline" in last.cancelled.message
+    assert daemon.job(waiting).started_at == 0
+    assert daemon.job(running).step > 0
+    assert daemon.restores()
+
+
+def test_places_and_estimates_are_told_as_they_change(daemon):
+    assert daemon.restores()
+    running = daemon.submit(settings={"steps": 150}, detached=True).job_id
+    daemon.running_worker(running)
+    daemon.submit(settings={"steps": 20}, detached=True)
+    last = daemon.submit(detached=True).job_id
+    told = [event.queued for event in daemon.watch(last) if event.HasField("queued")]
+    assert [queued.position for queued in told] == [1, 0]
+    assert told[0].estimated_seconds > 0
+    assert daemon.job(last).estimated_seconds == 0

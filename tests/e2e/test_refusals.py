@@ -1,0 +1,81 @@
+"""What the daemon does not take, and that it stays well."""
+
+import threading
+
+import grpc
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from support.daemon import (
+    header,
+    refused,
+    requests,
+    wait_until,
+)
+
+pytestmark = pytest.mark.e2e
+
+LONG = {"steps": 1000}
+
+
+def test_full_queue_says_when_to_come_back(start_daemon):
+    daemon = start_daemon(queue_limit=1)
+    running = daemon.submit(settings=LONG, detached=True).job_id
+    daemon.running_worker(running)
+    daemon.submit(detached=True)
+    error = refused(daemon, requests())
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    trailing = dict(error.trailing_metadata())
+    assert trailing["ldrps-reason"] == "busy"
+    assert int(trailing["ldrps-retry-after"]) >= 1
+
+
+def test_bad_input_does_not_hurt_the_daemon(daemon):
+    raster = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+    file = pb.EncodedFile(size=9)
+    cases = [
+        [],
+        [pb.SubmitRequest()],
+        [pb.SubmitRequest(chunk=b"x")],
+        header(),
+        header(raster=pb.Raster(width=1, height=1, channels=3, sample_type=1)),
+        header(raster=pb.Raster(width=2**32 - 1, height=2**32 - 1, channels=3, sample_type=1)),
+        header(raster=raster),
+        [*header(raster=raster), *header(raster=raster)],
+        [*header(raster=raster), pb.SubmitRequest(chunk=b"x" * 2000)],
+        [*header(raster=raster), pb.SubmitRequest(chunk=b"")],
+        [*header(raster=raster, settings=pb.Settings(recipe="magic"))],
+        header(file=pb.EncodedFile(size=0)),
+        header(file=pb.EncodedFile(size=2**60)),
+        header(raster=raster, idempotency_key="k" * 129),
+    ]
+    for case in cases:
+        error = refused(daemon, iter(case))
+        assert dict(error.trailing_metadata())["ldrps-reason"] in ("photo", "limit", "settings")
+    too_large = [*header(raster=raster), pb.SubmitRequest(chunk=bytes(3 << 20))]
+    assert refused(daemon, iter(too_large)).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    job_id = daemon.stub.Submit(
+        iter([*header(file=file), pb.SubmitRequest(chunk=b"not a png")])
+    ).job_id
+    assert list(daemon.watch(job_id))[-1].failed.reason == "photo"
+    rubbish = daemon.channel.unary_unary("/ldrps.v1.Restoration/GetJob")
+    with pytest.raises(grpc.RpcError):
+        rubbish(b"\xff\xff\xff", timeout=10)
+    assert daemon.restores()
+    # Nothing of what was refused is kept.
+    assert len(daemon.kept()) == 2
+
+
+def test_a_client_that_vanishes_in_submit_leaves_nothing(daemon):
+    gone = threading.Event()
+
+    def half():
+        yield from header(raster=pb.Raster(width=20, height=16, channels=3, sample_type=1))
+        gone.wait(30)
+
+    call = daemon.stub.Submit.future(half())
+    assert wait_until(daemon.kept)
+    call.cancel()
+    gone.set()
+    assert wait_until(lambda: not daemon.kept())
+    assert daemon.restores()

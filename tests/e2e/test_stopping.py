@@ -1,0 +1,70 @@
+"""The end of a daemon, wanted and unwanted, and what its heir does."""
+
+import os
+import signal
+import time
+
+import grpc
+import pytest
+
+from support.daemon import alive, layer_bytes, refused, requests, serving, wait_until
+
+pytestmark = pytest.mark.e2e
+
+LONG = {"steps": 1000}
+
+
+def test_a_killed_daemon_takes_its_worker_and_leaves_no_obstacle(start_daemon):
+    daemon = start_daemon()
+    job_id = daemon.submit(settings=LONG, detached=True).job_id
+    worker = daemon.running_worker(job_id)
+    daemon.stop(signal.SIGKILL)
+    assert wait_until(lambda: not alive(worker))
+    assert daemon.socket.exists()
+    heir = start_daemon(address=daemon.address, spool=daemon.spool)
+    assert heir.restores()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_and_soon(daemon, number):
+    job_id = daemon.submit(settings=LONG, detached=True).job_id
+    worker = daemon.running_worker(job_id)
+    events = daemon.watch(job_id)
+    next(events)
+    began = time.monotonic()
+    daemon.process.send_signal(number)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(events)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "goes on when it is back" in caught.value.details()
+    assert daemon.process.wait(20) == 0
+    # The bound: five seconds for a checkpoint, one for calls, and what a busy machine adds.
+    assert time.monotonic() - began < 15
+    assert wait_until(lambda: not alive(worker))
+    assert not daemon.socket.exists()
+    assert not [line for line in daemon.log if "Traceback" in line or "Error" in line]
+
+
+def test_a_stop_takes_a_checkpoint_that_its_heir_goes_on_from(start_daemon):
+    daemon = start_daemon(checkpoint_seconds=1000)
+    job_id = daemon.submit(settings={"steps": 100}, detached=True).job_id
+    events = daemon.watch(job_id)
+    next(event for event in events if event.step.index == 30)
+    daemon.stop()
+    heir = start_daemon(address=daemon.address, spool=daemon.spool)
+    after = [e.step.index for e in heir.watch(job_id) if e.HasField("step")]
+    # Every step once: none is repeated, since the last one before the stop was saved.
+    assert after == list(range(1, 101))
+    assert layer_bytes(heir.watch(job_id)) == bytes([178]) * (20 * 16 * 3)
+
+
+def test_health_turns_before_the_end(daemon):
+    """While a worker that does not listen holds up the stop, nobody is sent here any more."""
+    job_id = daemon.submit(settings=LONG, detached=True).job_id
+    os.kill(daemon.running_worker(job_id), signal.SIGSTOP)
+    assert serving(daemon)
+    daemon.process.send_signal(signal.SIGTERM)
+    assert wait_until(lambda: not serving(daemon), seconds=5)
+    assert daemon.process.poll() is None
+    assert refused(daemon, requests()).code() is grpc.StatusCode.UNAVAILABLE
+    assert daemon.process.wait(30) == 0
