@@ -106,7 +106,7 @@ def read_manifest(name: str) -> Manifest | None:
         return Manifest(str(found["repository"]), str(found["revision"]), files)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"model '{name}': {path} cannot be read; pull it again") from error
 
 
