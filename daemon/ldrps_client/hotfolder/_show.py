@@ -150,6 +150,7 @@ class Terminal:
         self._all: Any = self._progress.add_task("photos", total=0, note="looking")
         self._tasks: dict[tuple[Path, str], Any] = {}
         self._found: set[tuple[Path, str]] = set()
+        self._resumed = 0
         self._ended: deque[float] = deque()
         self._lock = threading.Lock()
         self._progress.start()
@@ -167,6 +168,8 @@ class Terminal:
         task, name = (folder, photo), shown(Path(photo).name)
         if kind == "found":
             self._found.add(task)
+        elif kind == "resumed":
+            self._resumed += int(str(facts["count"]))
         elif kind == "started":
             if task not in self._tasks:
                 self._tasks[task] = self._progress.add_task(name, total=None, note="")
@@ -176,7 +179,10 @@ class Terminal:
             if task in self._tasks:
                 self._progress.remove_task(self._tasks.pop(task))
             if kind != "retry":
-                self._found.discard(task)
+                if task in self._found:
+                    self._found.discard(task)
+                else:
+                    self._resumed = max(0, self._resumed - 1)
                 self._ended.append(time.monotonic())
         self._note(kind, facts)
 
@@ -185,15 +191,14 @@ class Terminal:
         while len(self._ended) > 2 and now - self._ended[0] > _RATE_SECONDS:
             self._ended.popleft()
         completed = self._progress.tasks[0].completed + (kind in ("done", "failed", "skipped"))
-        note = f"{len(self._found)} to do"
+        left = len(self._found) + self._resumed
+        note = f"{left} to do"
         if len(self._ended) > 2:
             per_hour = (len(self._ended) - 1) / max(now - self._ended[0], 0.1) * 3600
             note += f", {per_hour:.0f} an hour"
         if kind in _REPEATED:
             note = f"{kind}: {facts.get('message', '')}"
-        self._progress.update(
-            self._all, completed=completed, total=completed + len(self._found), note=note
-        )
+        self._progress.update(self._all, completed=completed, total=completed + left, note=note)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

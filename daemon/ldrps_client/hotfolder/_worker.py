@@ -92,7 +92,11 @@ class Worker:
             result = self._restored(entry, loaded)
             target = self._keep(entry, loaded, result)
             self._tell(
-                "done", shown, output=str(target), words=result.words, seconds=result.seconds
+                "done",
+                shown,
+                output=str(target),
+                words=result.words,
+                seconds=round(result.seconds, 1),
             )
             keep_pictures(self._state.pictures, entry.key, loaded.photo, result.photo)
 

@@ -291,6 +291,8 @@ class FolderWatcher:
             found = diagnosis_from(entry.diagnosis)
             if found is None or is_wanted(self._config.only_if, found):
                 self._ledger.change(entry.key, state="queued", message="")
+        if left := self._ledger.counts().get("queued", 0):
+            self._tell("resumed", count=left)
         self._crew.start(self._parallel)
         self._recovered = True
 
