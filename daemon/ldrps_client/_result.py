@@ -39,6 +39,9 @@ class Result:
     job_id: str
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
+    invented: tuple[float, float] | None = None
+    """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
+    None if the daemon did not say."""
     source: LoadedFile | None = None
     """The file that was restored; None if it was no file."""
 

@@ -145,6 +145,7 @@ def mark_for(result: Result, layer: str, target: Path) -> Mark:
         description=result.description,
         diagnosis=result.words,
         measured=asdict(result.diagnosis) if result.diagnosis else {},
+        invented=result.invented,
     )
 
 

@@ -23,6 +23,8 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Reason and message with which jobs fail."""
     wait: bool = False
     """Whether jobs go on until they are cancelled."""
+    grey: bool = False
+    """Whether photos have no colour."""
     forget: bool = False
     """Whether a second Watch does not know the job."""
     submits: list[pb.SubmitHeader] = field(default_factory=list)
@@ -76,7 +78,9 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
 
     def _events(self, header, data):
         yield pb.Event(queued=pb.Queued(position=0))
-        yield pb.Event(diagnosis=pb.Diagnosis(noise_sigma=3.0, words="noise about 3"))
+        yield pb.Event(
+            diagnosis=pb.Diagnosis(noise_sigma=3.0, grey=self.grey, words="noise about 3")
+        )
         yield pb.Event(description=pb.Description(text="a street", source="tagger"))
         for index in range(1, 4):
             yield pb.Event(step=pb.Step(stage="sample", index=index, count=3))

@@ -172,6 +172,12 @@ def test_oddities_are_warned_of(ldrps, tmp_path, pixels):
     assert "colour profile" in ldrps("diagnose", path)[2]
 
 
+def test_colour_is_offered_and_not_done(ldrps, photo, fake):
+    fake.grey = True
+    assert "--recipe colour gives it some" in ldrps("restore", photo)[1]
+    assert "--recipe colour" not in ldrps("restore", photo, "--force", "--recipe", "colour")[1]
+
+
 def test_two_photos_for_one_file(ldrps, photo, tmp_path):
     code, _, err = ldrps("restore", photo, photo, "-o", tmp_path / "out.png")
     assert code == 5

@@ -81,6 +81,12 @@ def test_marking_twice_leaves_one_mark_and_two_events(result, tmp_path):
     assert packet.count(b"<stEvt:action>") == 2
 
 
+def test_how_much_was_invented(result, tmp_path):
+    assert mark_for(result, "restored", tmp_path / "out.jpg").invented is None
+    mark = mark_for(replace(result, invented=(0.125, 1.0)), "restored", tmp_path / "out.jpg")
+    assert mark_in(marked(b"", mark)).invented == (0.125, 1.0)
+
+
 def test_pixels_without_a_file_have_a_mark_without_an_origin(client, pixels, tmp_path):
     client.restore(pixels).save(tmp_path / "out.png")
     mark = read_mark(tmp_path / "out.png")

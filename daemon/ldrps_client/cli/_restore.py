@@ -112,6 +112,8 @@ def _tell(photo: Path, targets: Targets, result: Result) -> None:
     print(f"{photo} -> {targets.output} ({duration(result.seconds)}{found})")
     for path in targets.all()[1:]:
         print(f"{photo} -> {path}")
+    if result.settings.recipe == "auto" and result.diagnosis and result.diagnosis.grey:
+        print(f"{photo} has no colour and was left so; --recipe colour gives it some")
 
 
 def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> dict[str, Any]:
