@@ -7,7 +7,7 @@ import torch
 
 from ldrps_engine.metrics import psnr
 from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder, lapped_boundary
-from ldrps_engine.prior.registry import MODELS
+from ldrps_engine.prior.store import folder_of
 from ldrps_engine.resampling import resize
 from support import pictures
 
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def shipped():
-    return PatchAutoencoder.from_pretrained(MODELS / "bundled" / "vae", local_files_only=True)
+    return PatchAutoencoder.from_pretrained(folder_of("bundled") / "vae", local_files_only=True)
 
 
 def random(*shape, seed=0):
