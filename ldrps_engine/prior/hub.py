@@ -199,8 +199,6 @@ def _told(entry: Entry) -> Iterator[None]:
         yield
     except LdrpsError:
         raise
-    except OSError as error:
-        raise _meaning(entry, error) from error
     except Exception as error:
         raise _meaning(entry, error) from error
 
