@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon
 
 from gimp.gimp_app import GimpApp
 from scripts.gimp_root import SUITES, Missing, gimp_root
+from support.daemon import Daemon
 
 VARIABLE = "LDRPS_GIMP"
 """Suites to test in, comma-separated. Unset: the first, which CI has."""

@@ -1,7 +1,9 @@
 """A real GIMP in a chroot, driven from tests. Needs root rights and Debian's archive."""
 
+import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -32,45 +34,29 @@ class GimpError(AssertionError):
 class GimpApp:
     """One GIMP. `shared` is a folder that is /mnt/shared inside."""
 
-    def __init__(
-        self, suite="trixie", *, window=False, language="C.UTF-8", plug_in=PLUG_IN, env=()
-    ):
+    def __init__(self, suite="trixie", *, window=False, plug_in=PLUG_IN, env=()):
         self.root = gimp_root(suite, window=window)
         self.shared = Path(tempfile.mkdtemp(prefix="ldrps-"))
         self.window = window
-        self._log = self.shared / "gimp.log"
+        self._plug_in = plug_in
+        settings = self.shared / "home" / ".config" / "GIMP" / VERSIONS[suite]
+        self._target = settings / "plug-ins" / "ldrps"
+        for folder in (self._target, self.root / "mnt/shared", self.root / "mnt/tests"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.shared / "run").mkdir(mode=0o700)
+        (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.shared / "agent"))
         self._listener.listen(1)
         self._listener.settimeout(1)
-        home = self.shared / "home"
-        settings = home / ".config" / "GIMP" / VERSIONS[suite]
-        target = settings / "plug-ins" / "ldrps"
-        target.mkdir(parents=True)
-        (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]))
+        self._log = self.shared / "gimp.log"
         self._out = self._log.open("wb")
         self._process = subprocess.Popen(
-            [
-                "unshare",
-                "--mount",
-                "--propagation",
-                "private",
-                "bash",
-                "-ec",
-                self._script(language, env),
-            ],
+            self.enter("", self._start_script(env)),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={
-                "PATH": os.environ["PATH"],
-                "R": str(self.root),
-                "PLUG_IN": str(plug_in),
-                "TARGET": str(target),
-                "SHARED": str(self.shared),
-                "TESTS": str(ROOT / "tests"),
-            },
         )
         self._sock = self._accept()
         self._answers = self._sock.makefile("r")
@@ -86,27 +72,29 @@ class GimpApp:
         self.close()
         raise AssertionError(f"GIMP did not start: {said}")
 
-    def _script(self, language, env):
-        """Writes what runs inside; returns what binds the folders and enters."""
-        gimp = "gimp -s" if self.window else "gimp-console -i"
-        lines = [
-            "#!/bin/bash",
-            *(f"export {name}='{value}'" for name, value in dict(env).items()),
-            f'exec {gimp} -d --batch-interpreter=python-fu-eval -b "{_AGENT}" --quit',
-        ]
-        if self.window:
-            lines[-1:] = [_DISPLAY, lines[-1].replace("exec", "exec dbus-run-session --", 1)]
-        inside = self.shared / "start.sh"
-        inside.write_text("\n".join(lines) + "\n")
-        return (
-            'mount --bind "$PLUG_IN" "$TARGET"; mkdir -p "$SHARED/run" "$R/mnt/shared" '
-            '"$R/mnt/tests"; chmod 700 "$SHARED/run"; '
-            'mount --rbind "$SHARED" "$R/mnt/shared"; mount --bind "$TESTS" "$R/mnt/tests"; '
-            'mount -t proc proc "$R/proc"; mount --bind /dev "$R/dev"; '
-            'exec chroot "$R" env -i PATH=/usr/bin:/bin HOME=/mnt/shared/home DISPLAY=:7 '
-            f"LC_ALL={language} PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR=/mnt/shared/run "
-            "bash /mnt/shared/start.sh"
+    def enter(self, folder, script):
+        """A command that runs a shell script inside, in a folder of the shared one."""
+        inside = self.shared / f"run-{secrets.token_hex(4)}.sh"
+        inside.write_text(f"cd /mnt/shared/{folder}\n{script}\n")
+        binds = [(self._plug_in, self._target), (self.shared, self.root / "mnt/shared")]
+        binds.append((ROOT / "tests", self.root / "mnt/tests"))
+        lines = [f"mount --rbind '{source}' '{target}'" for source, target in binds]
+        lines += [f"mount -t proc proc '{self.root}/proc'", f"mount --bind /dev '{self.root}/dev'"]
+        chroot = (
+            f"exec chroot '{self.root}' env -i PATH=/mnt/shared/bin:/usr/bin:/bin DISPLAY=:7 "
+            "HOME=/mnt/shared/home LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "
+            f"XDG_RUNTIME_DIR=/mnt/shared/run bash /mnt/shared/{inside.name}"
         )
+        outside = "; ".join([*lines, chroot])
+        return ["unshare", "--mount", "--propagation", "private", "bash", "-ec", outside]
+
+    def _start_script(self, env):
+        gimp = "gimp -s" if self.window else "gimp-console -i"
+        exports = [f"export {name}='{value}'" for name, value in dict(env).items()]
+        start = f'{gimp} -d --batch-interpreter=python-fu-eval -b "{_AGENT}" --quit'
+        display = [_DISPLAY] if self.window else []
+        run = "exec dbus-run-session -- " if self.window else "exec "
+        return "\n".join([*exports, *display, run + start])
 
     def log(self):
         """What GIMP and its plug-ins said."""
@@ -156,20 +144,12 @@ class GimpApp:
             self._answers.close()
             self._sock.close()
         self._listener.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
         for pid in self.processes(""):
-            _kill(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(timeout=20)
         self._out.close()
         time.sleep(0.1)
         shutil.rmtree(self.shared, ignore_errors=True)
-
-
-def _kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -8,6 +8,8 @@ from gi.repository import Babl, Gegl, Gimp
 
 NEW_LAYER, REPLACE, NEW_IMAGE = "new-layer", "replace", "new-image"
 PDB = Gimp.get_pdb()
+keep = {}
+"""Lasts from one piece of code to the next."""
 
 
 def new_image(
@@ -110,7 +112,7 @@ def state(image):
     layers = []
     for layer in image.get_layers():
         digest = hashlib.sha256(b"" if layer.is_group() else pixels(layer)).hexdigest()
-        found, x, y = layer.get_offsets()
+        _found, x, y = layer.get_offsets()
         layers.append([layer.get_id(), layer.get_name(), x, y, layer.get_visible(), digest])
     return [
         layers,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_engine.errors import SettingsError
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_watch(commands)
     _add_serve(commands)
     _add_models(commands)
+    _add_gimp(commands)
     _add_daemon_commands(commands)
     return parser
 
@@ -105,6 +107,14 @@ def _add_diagnose(commands: Any) -> None:
     parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     _add_json(parser)
+
+
+def _add_gimp(commands: Any) -> None:
+    parser = _add(
+        commands, "gimp", "_gimp:gimp", "install the GIMP plug-in, or find out what is wrong"
+    )
+    add_gimp_arguments(parser)
+    _add_common(parser)
 
 
 def _add_models(commands: Any) -> None:

@@ -152,6 +152,10 @@ def _failed(procedure: Any, error: Exception) -> Any:
         # On the terminal that GIMP was started from, for a report.
         traceback.print_exception(error)
         text = _("An unforeseen error ({what}); please report it.")
-        error = RestoreError("internal", text.format(what=f"{type(error).__name__}: {error}"))
+        return procedures.failure(
+            procedure,
+            Gimp.PDBStatusType.EXECUTION_ERROR,
+            text.format(what=f"{type(error).__name__}: {error}"),
+        )
     status = _STATUS.get(error.reason, Gimp.PDBStatusType.EXECUTION_ERROR)
     return procedures.failure(procedure, status, str(error))

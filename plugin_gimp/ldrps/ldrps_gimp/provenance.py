@@ -27,7 +27,8 @@ def parasite(choices: Choices, source: Any, found: dict[str, Any]) -> Any:
         "source": {"layer": source.get_name(), "tattoo": source.get_tattoo()},
         **found,
     }
-    data = json.dumps(record, ensure_ascii=False).encode()
+    # ASCII: the Python binding takes a byte for signed, and refuses those above 127.
+    data = json.dumps(record).encode("ascii")
     return Gimp.Parasite.new(NAME, _FLAGS, data)
 
 

@@ -61,8 +61,13 @@ class _Fresh(Output):
         place = strip.rectangle(-self.area.x, -self.area.y)
         self._buffer.set(place, self.form.name, samples)
 
-    def _complete(self, parasite: Any) -> None:
+    def _let_go(self) -> None:
+        """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
         self._buffer.flush()
+        self._buffer = None
+
+    def _complete(self, parasite: Any) -> None:
+        self._let_go()
         self._new.update(0, 0, self.area.width, self.area.height)
         _checked(self._new.attach_parasite(parasite))
 
@@ -88,7 +93,8 @@ class NewLayer(_Fresh):
         return self._new
 
     def discard(self) -> None:
-        """GIMP frees a layer that never came into an image."""
+        """The layer never came into an image."""
+        self._let_go()
         self._new.delete()
 
 
@@ -137,6 +143,8 @@ class Replace(Output):
 
     def discard(self) -> None:
         """Drop the shadow."""
+        self._shadow.flush()
+        self._shadow = self._old = None
         if self.layer.is_valid():
             self.layer.free_shadow()
 
@@ -172,6 +180,7 @@ class NewImage(_Fresh):
 
     def discard(self) -> None:
         """Nobody has seen it."""
+        self._let_go()
         self._made.delete()
 
 

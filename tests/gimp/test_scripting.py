@@ -1,0 +1,243 @@
+"""In a real GIMP: the procedure for scripts, and every example of the guide."""
+
+import re
+import shutil
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gimp.gimp_app import ROOT
+
+GUIDE = (ROOT / "docs" / "gimp.md").read_text()
+
+
+def blocks(language):
+    return [
+        text
+        for kind, text in re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
+        if kind == language
+    ]
+
+
+@pytest.fixture
+def photo(served):
+    """A PNG where the examples look for one; the second value reads what they wrote."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    inside = served.root / "tmp"
+    Image.fromarray(pixels).save(inside / "in.png")
+    yield pixels, lambda: np.asarray(Image.open(inside / "out.png").convert("RGB"))
+    for name in ("in.png", "out.png"):
+        (inside / name).unlink(missing_ok=True)
+
+
+def test_it_is_registered_with_menu_arguments_and_defaults(served):
+    found = served.do("""
+procedure = PDB.lookup_procedure("ldrps-restore")
+config = procedure.create_config()
+names = [spec.name for spec in procedure.get_arguments()]
+answer = {
+    "menu": [procedure.get_menu_label(), procedure.get_menu_paths()],
+    "types": procedure.get_image_types(),
+    "returns": [spec.value_type.name for spec in procedure.get_return_values()],
+    "defaults": {name: config.get_property(name) for name in names[3:]},
+    "others": [PDB.procedure_exists(n) for n in ("ldrps-restore-again", "ldrps-restore-dialog")],
+}
+""")
+    assert found["menu"] == ["_Restore (LD-RPS)...", ["<Image>/Filters"]]
+    assert found["types"] == "RGB*, GRAY*, INDEXED*"
+    assert found["returns"] == ["GimpLayer"]
+    assert found["others"] == [True, True]
+    assert found["defaults"] == {
+        "recipe": "auto",
+        "strength": 1.0,
+        "description": "",
+        "recurrences": -1,
+        "steps": -1,
+        "noise-sigma": -1.0,
+        "model": "bundled",
+        "seed": 0,
+        "output": "new-layer",
+        "preview": True,
+    }
+    for name in found["defaults"]:
+        assert f"| `{name}` |" in GUIDE
+
+
+def test_the_python_example(served, photo):
+    pixels, result = photo
+    (example,) = blocks("python")
+    assert (
+        served.do(example + "\nanswer = layer.get_name()\nimage.delete()")
+        == "Background (restored)"
+    )
+    assert (result() == 255 - pixels).all()
+
+
+def test_the_script_fu_example(served, photo):
+    pixels, result = photo
+    (example,) = blocks("scheme")
+    status = served.do(f"""
+procedure = PDB.lookup_procedure("plug-in-script-fu-eval")
+config = procedure.create_config()
+config.set_property("script", {example!r})
+answer = procedure.run(config).index(0).value_nick
+for image in Gimp.get_images():
+    image.delete()
+""")
+    assert status == "success", served.log()[-1000:]
+    assert (result() == 255 - pixels).all()
+
+
+def test_the_example_for_a_whole_folder(served, photo):
+    pixels, _ = photo
+    folder = served.shared / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels).save(folder / name)
+    (example,) = [text for text in blocks("sh") if "gimp-console" in text]
+    command = served.enter("photos", example)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for name in ("a.png", "b.png"):
+        assert (np.asarray(Image.open(folder / f"restored-{name}")) == 255 - pixels).all()
+
+
+def test_settings_reach_the_daemon_and_the_layers_record(served):
+    record = served.do("""
+import json
+image, layer = new_image()
+made = restore(layer, recipe="haze", strength=0.5, description="Straße", recurrences=2, steps=7,
+               noise_sigma=3.5, seed=11)
+kept = made.get_parasite("ldrps-provenance")
+answer = json.loads(bytes(kept.get_data()))
+answer["flags"] = [kept.is_persistent(), kept.is_undoable()]
+answer["tattoo"] = layer.get_tattoo()
+image.delete()
+""")
+    assert record["settings"] == {
+        "recipe": "haze",
+        "strength": 0.5,
+        "description": "Straße",
+        "recurrences": 2,
+        "steps": 7,
+        "noise_sigma": 3.5,
+        "seed": 11,
+        "model": "bundled",
+        "output": "new-layer",
+    }
+    assert record["description"]["text"] == "Straße"
+    assert record["diagnosis"]["words"] == "noise about 3"
+    assert record["done"]["seed"] == 11
+    assert record["source"] == {"layer": "photo", "tattoo": record["tattoo"]}
+    assert record["flags"] == [True, True]
+
+
+def test_restoring_again_from_a_saved_file(served):
+    found = served.do("""
+from gi.repository import Gio
+image, layer = new_image()
+made = restore(layer, recipe="noise", seed=5)
+file = Gio.File.new_for_path("/mnt/shared/again.xcf")
+Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+image.delete()
+image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+made, layer = image.get_layers()
+status, (again,) = call("ldrps-restore-again", image, [made])
+import json
+record = json.loads(bytes(again.get_parasite("ldrps-provenance").get_data()))
+answer = [
+    status,
+    [each.get_name() for each in image.get_layers()],
+    record["settings"]["recipe"],
+    record["settings"]["seed"],
+    pixels(again) == inverted(pixels(layer), layer),
+    refusal([layer], name="ldrps-restore-again"),
+]
+image.remove_layer(layer)
+answer.append(refusal([made], name="ldrps-restore-again"))
+image.delete()
+""")
+    stranger, orphan = found[-2:]
+    assert found[:5] == [
+        "success",
+        ["photo (restored)", "photo (restored) #1", "photo"],
+        "noise",
+        5,
+        True,
+    ]
+    assert stranger[0] == orphan[0] == "calling-error"
+    assert "not made by" in stranger[1]
+    assert "no longer in the image" in orphan[1]
+
+
+def test_last_values_are_used_again(served):
+    found = served.do("""
+import json
+image, layer = new_image()
+status, rest = call("ldrps-restore", image, [layer], "WITH_LAST_VALS")
+kept = rest[0].get_parasite("ldrps-provenance")
+answer = [status, json.loads(bytes(kept.get_data()))["settings"]["recipe"]]
+image.delete()
+""")
+    assert found == ["success", "auto"]
+
+
+def test_sentences_are_german_for_a_german(served):
+    done = subprocess.run(
+        served.enter(
+            "",
+            "LANGUAGE=de gimp-console -id --quit --batch-interpreter=python-fu-eval -b '"
+            'exec(open("/mnt/tests/gimp/helpers.py").read()); image, layer = new_image(); '
+            'print("SAID", refusal([layer], recipe="x"))\'',
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "ist unbekannt" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_daemon_is_started_when_there_is_none(gimp, shared_daemon, make_daemon):
+    """GIMP's root has no `ldrps`; a stand-in asks this test to start the real one."""
+    shared_daemon.stop()
+    programs = gimp.shared / "bin"
+    programs.mkdir()
+    stand_in = programs / "ldrps"
+    stand_in.write_text('#!/bin/sh\necho "$@" > /mnt/shared/asked\nexec sleep 60\n')
+    stand_in.chmod(0o755)
+    asked, started = gimp.shared / "asked", []
+
+    def start():
+        while not asked.exists():
+            threading.Event().wait(0.05)
+        started.append(make_daemon(gimp))
+
+    helper = threading.Thread(target=start, daemon=True)
+    helper.start()
+    try:
+        assert gimp.do("""
+image, layer = new_image()
+answer = [call("ldrps-restore", image, [layer])[0] for _ in range(2)]
+image.delete()
+""") == ["success", "success"]
+        assert asked.read_text().split() == [
+            "serve",
+            "--address",
+            "unix:/mnt/shared/run/ldrps/ldrps.sock",
+        ]
+    finally:
+        helper.join(timeout=60)
+        started[0].stop()
+        stand_in.write_text("#!/bin/sh\necho 'ldrps: it is broken' >&2\nexit 7\n")
+    status, sentence = gimp.do("""
+image, layer = new_image()
+answer = refusal([layer])
+image.delete()
+""")
+    shutil.rmtree(programs)
+    shared_daemon.__init__(shared_daemon.folder, address=shared_daemon.address)
+    assert status == "execution-error"
+    assert "it is broken" in sentence
