@@ -55,11 +55,11 @@ class Estimator:
 
 
 def _fit(seen: list[Timing], pixels: int) -> float:
-    """Weighted least squares on relative errors, neither part below zero."""
+    """Weighted least squares, neither part below zero. Large photos do not outweigh small ones."""
     took = np.array([timing.seconds for timing in seen])
     sizes = np.array([timing.pixels for timing in seen], dtype=float) / 1e6
     age = np.arange(len(seen) - 1, -1, -1)
-    weight = 0.5 ** (age / _HALF_LIFE) / np.maximum(took, 1e-3) ** 2
+    weight = 0.5 ** (age / _HALF_LIFE) / (sizes + sizes.mean() + 1e-6) ** 2
     total = weight.sum()
     mean_size, mean_took = (weight @ sizes) / total, (weight @ took) / total
     spread = weight @ (sizes - mean_size) ** 2

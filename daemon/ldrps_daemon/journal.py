@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,11 +126,11 @@ class Journal:
 
     async def measured(self, timing: Timing) -> None:
         """Keep a measurement, and forget those long ago."""
-        words = "INSERT INTO timings VALUES (?, ?, ?, unixepoch('subsec'))"
+        words = "INSERT INTO timings VALUES (?, ?, ?, ?)"
         old = "DELETE FROM timings WHERE rowid <= (SELECT max(rowid) FROM timings) - ?"
 
         def write(db: sqlite3.Connection) -> None:
-            db.execute(words, (timing.kind, timing.pixels, timing.seconds))
+            db.execute(words, (timing.kind, timing.pixels, timing.seconds, time.time()))
             db.execute(old, (_TIMINGS_KEPT,))
 
         await self._do(write)

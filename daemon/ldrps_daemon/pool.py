@@ -198,6 +198,7 @@ class Seat:
 
     def _on_death(self) -> None:
         self._up.clear()
+        self.state = pb.WORKER_STATE_ASLEEP
         if self._ending is None:
             self._stop_soon()
         elif not self._ending.done():

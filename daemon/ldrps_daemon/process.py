@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,8 @@ from google.protobuf.message import DecodeError
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
 from ldrps_daemon.pipe import End, Saved
+
+_PR_SET_PDEATHSIG = 1
 
 Report = pb.Worker | Saved | End | None
 """What a worker says; None: it is gone."""
@@ -104,6 +108,14 @@ def environment() -> dict[str, str]:
     # Progress bars of libraries would fill the log; ours go to the client as events.
     paths = os.pathsep.join(filter(None, sys.path))
     return os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
+
+
+def leave_with(parent: int) -> None:
+    """In a child: let the kernel end this process when its parent goes, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def resident_bytes(pid: int) -> int:

@@ -22,11 +22,13 @@ from ldrps_daemon import systemd
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.gate import Gate
+from ldrps_daemon.metrics import exposed
 from ldrps_daemon.models_service import ModelsServicer
 from ldrps_daemon.security import Place, bind, check_address, listen, own_folder, take_lock
 from ldrps_daemon.servicer import Servicer
 from ldrps_daemon.spool import spool_folder
 from ldrps_daemon.tokens import TokenInterceptor, read_token, tls_credentials
+from ldrps_daemon.tracing import traced
 
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
@@ -66,7 +68,8 @@ async def running(
         if gate:
             await gate.open()
         try:
-            yield dispatcher
+            with exposed(config, dispatcher, gate), traced(dispatcher.keeper):
+                yield dispatcher
         finally:
             # Health first, so that nobody is sent here any more.
             await healthy.enter_graceful_shutdown()

@@ -7,14 +7,11 @@ the next step, and so that the worker dies at once when its front process does.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib
 import logging
 import os
 import queue
 import resource
-import signal
-import sys
 import threading
 import time
 from dataclasses import asdict
@@ -27,6 +24,7 @@ from ldrps_client._wire import settings_from_proto
 from ldrps_daemon import pipe as wire
 from ldrps_daemon.logs import set_up
 from ldrps_daemon.pipe import End, Errand, Order, OutOfMemory, Paused
+from ldrps_daemon.process import leave_with
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.spool import replacing, write_layers
@@ -37,7 +35,6 @@ from ldrps_engine.settings import Settings
 log = logging.getLogger("ldrps.worker")
 ONE_MODEL, ON_CPU = 1, 2
 """Levels of economy, see `pipe.Order`."""
-_PR_SET_PDEATHSIG = 1
 
 
 class Worker:
@@ -138,7 +135,7 @@ class Worker:
         self._reporter.check()
         header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
         settings = settings_from_proto(header.settings)
-        photo = read_photo(order, header)
+        photo = read_photo(order, header, self._reporter.check)
         self._reporter.look_only = header.look_only
         started = time.monotonic()
         try:
@@ -218,14 +215,6 @@ def _limit_memory(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def _die_with_parent(parent: int) -> None:
-    """In case the commands' thread never gets to run."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
 def main() -> None:
     """Entry point of the process that the pool starts."""
     parser = argparse.ArgumentParser()
@@ -236,7 +225,8 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--log-format", default="text")
     given = parser.parse_args()
-    _die_with_parent(given.parent)
+    # In case the commands' thread never gets to run.
+    leave_with(given.parent)
     _limit_memory(given.memory)
     set_up(given.log_format)
     Worker(Connection(given.pipe), given.device, given.engine).run()

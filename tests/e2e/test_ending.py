@@ -7,11 +7,7 @@ import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from support.daemon import (
-    kinds,
-    layer_bytes,
-    wait_until,
-)
+from support.daemon import alive, kinds, layer_bytes, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -93,6 +89,31 @@ def test_an_engine_that_cannot_be_loaded_fails_the_job(start_daemon):
     failed = list(daemon.watch(daemon.submit().job_id))[-1].failed
     assert failed.reason == "internal"
     assert "install" in failed.message
+
+
+def test_a_worker_that_dies_on_its_way_up_fails_the_job(start_daemon):
+    daemon = start_daemon(engine="support.dying_engine")
+    failed = list(daemon.watch(daemon.submit().job_id))[-1].failed
+    assert "died twice" in failed.message
+    assert daemon.status().crashes == 2
+
+
+def test_a_worker_that_hangs_is_killed(start_daemon):
+    daemon = start_daemon(hang_seconds=1)
+    job_id = daemon.submit(settings={"description": "hang"}).job_id
+    failed = list(daemon.watch(job_id))[-1].failed
+    assert "died twice" in failed.message
+    assert daemon.restores()
+
+
+def test_a_worker_that_does_not_hear_a_cancel_is_killed(start_daemon):
+    daemon = start_daemon(cancel_seconds=0.5)
+    job_id = daemon.submit(settings={"description": "hang"}, detached=True).job_id
+    pid = daemon.running_worker(job_id)
+    daemon.cancel(job_id)
+    assert kinds(daemon.watch(job_id))[-1] == "cancelled"
+    assert wait_until(lambda: not alive(pid))
+    assert daemon.restores()
 
 
 def test_attached_job_goes_with_its_client(start_daemon):

@@ -1,7 +1,7 @@
 """An engine without torch: inverts the photo in as many steps as it is asked for.
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
-`raise` raises, `refuse` raises a ModelError, `memory` a MemoryError.
+`hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError.
 """
 
 import os
@@ -110,6 +110,8 @@ def _preview():
 def _misbehave(text):
     if text == "die":
         os._exit(9)
+    if text == "hang":
+        time.sleep(3600)
     if text == "raise":
         raise RuntimeError("a bug in the engine")
     if text == "refuse":

@@ -1,0 +1,123 @@
+"""What is written down, and read again by a daemon to come."""
+
+import asyncio
+
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.eventlog import EventLog, pack, unpack
+from ldrps_daemon.jobs import Job
+from ldrps_daemon.journal import Journal, Row, Timing
+from ldrps_engine.errors import InternalError
+
+RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+
+
+def row(name, **more):
+    return Row(id=name, key="", client="pid 1", header=b"h", submitted_at=5.0, **more)
+
+
+def journalled(path, work):
+    async def main():
+        journal = Journal(path)
+        try:
+            return await work(journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def test_rows_come_back_as_they_were_in_order(tmp_path):
+    path = tmp_path / "j"
+    rows = [row("b"), row("a", crashes=2, cancelling="why", ending=b"e", layers=b"l")]
+
+    async def write(journal):
+        for each in rows:
+            await journal.accept(each)
+
+    journalled(path, write)
+    assert journalled(path, Journal.rows) == rows
+    changed = row("b", waited=3.5, running=1)
+    journalled(path, lambda journal: journal.update(changed))
+    assert journalled(path, Journal.rows) == [changed, rows[1]]
+    journalled(path, lambda journal: journal.forget(["b"]))
+    assert journalled(path, Journal.rows) == [rows[1]]
+
+
+def test_a_key_is_taken_once(tmp_path):
+    async def twice(journal):
+        for name in ("a", "b"):
+            await journal.accept(Row(**vars(row(name)) | {"key": "k"}))
+
+    with pytest.raises(InternalError, match="cannot be written"):
+        journalled(tmp_path / "j", twice)
+    # And the transaction that failed is in nobody's way.
+    journalled(tmp_path / "j", lambda journal: journal.accept(row("c")))
+
+
+def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("ldrps_daemon.journal._TIMINGS_KEPT", 3)
+    timings = [Timing(kind="k", pixels=n, seconds=n) for n in range(5)]
+
+    async def write(journal):
+        for timing in timings:
+            await journal.measured(timing)
+        return await journal.timings()
+
+    assert journalled(tmp_path / "j", write) == timings[2:]
+
+
+def test_another_versions_journal_is_left_alone(tmp_path):
+    import sqlite3
+
+    path = tmp_path / "j"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(InternalError, match="another version"):
+        Journal(path)
+
+
+def test_events_are_read_up_to_where_the_daemon_died(tmp_path):
+    path = tmp_path / "events"
+    log = EventLog(path)
+    for index in (1, 2, 3):
+        log.add(pb.Event(step=pb.Step(index=index)))
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        heir = EventLog(path)
+        known = list(heir.recover())
+        assert [event.number for event in known] == list(range(1, len(known) + 1))
+        heir.add(pb.Event(step=pb.Step(index=9)))
+        assert [e.step.index for e in EventLog(path).recover()][-1] == 9
+    assert list(unpack(pack(known))) == known
+
+
+def test_rubbish_in_the_events_ends_them(tmp_path):
+    path = tmp_path / "events"
+    path.write_bytes(pack([pb.Event(number=1)]) + b"\x02\x00\x00\x00\xff\xff")
+    assert len(list(EventLog(path).recover())) == 1
+    assert list(EventLog(tmp_path / "none").recover()) == []
+
+
+def test_a_job_is_recovered_as_it_was_left(job, tmp_path):
+    async def main():
+        made = job("pid 7", raster=RASTER, priority=pb.PRIORITY_BATCH, deadline_seconds=9)
+        made.tell(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
+        made.tell(pb.Event(step=pb.Step(index=4, count=9)))
+        made.start()
+        made.crashes, made.economy, made.preemptions = 1, 1, 2
+        heir = Job.recovered(made.row(), tmp_path)
+        assert heir.state == pb.JOB_STATE_QUEUED
+        assert (heir.id, heir.client, heir.is_batch) == (made.id, "pid 7", True)
+        assert (heir.crashes, heir.economy, heir.preemptions) == (1, 1, 2)
+        assert (heir.interruptions, heir.step.index) == (1, 4)
+        assert heir.deadline_at == made.submitted_at + 9
+        # It finds out the same about the photo again, which nobody needs to hear twice.
+        heir.tell(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
+        assert heir.log.last == 2
+        return heir
+
+    asyncio.run(main())
