@@ -7,7 +7,7 @@ RECIPE ?= auto
 OUT ?= restored
 BIN := .venv/bin
 
-.PHONY: restore test setup setup-dev stubs pictures clean
+.PHONY: restore test test-gimp dist translations setup setup-dev stubs pictures clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -18,7 +18,21 @@ test: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(BIN)/python scripts/gimp_root.py || true
 	$(BIN)/python -m pytest
+
+# The GIMP plug-in in every GIMP 3 that can be had, also in a real window. Needs root rights.
+test-gimp: setup-dev
+	@for suite in trixie forky; do $(BIN)/python scripts/gimp_root.py $$suite --window || true; done
+	LDRPS_GIMP=trixie,forky $(BIN)/python -m pytest tests/gimp tests/plugin
+
+# The GIMP plug-in as a zip to unpack by hand.
+dist: setup-dev
+	@$(BIN)/python plugin_gimp/pack.py
+
+# After a change of the GIMP plug-in's words.
+translations: setup-dev
+	$(BIN)/python plugin_gimp/translations.py
 
 setup:
 	@"$(PYTHON)" scripts/setup_environment.py

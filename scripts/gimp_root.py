@@ -44,21 +44,31 @@ def main() -> int:
     return 0
 
 
+def find_root(suite: str, *, window: bool = False) -> Path | None:
+    """The folder of a root that is there, if this user can enter it."""
+    cache = _cache()
+    names = [f"{suite}-window"] if window else [f"{suite}-window", suite]
+    there = [cache / name for name in names if (cache / name).is_dir()]
+    return there[0] if there and os.geteuid() == 0 and shutil.which("unshare") else None
+
+
 def gimp_root(suite: str, *, window: bool = False) -> Path:
     """The folder of a root with GIMP, made if need be; Missing says why there can be none."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ldrps" / "gimp"
-    with_window = cache / f"{suite}-window"
-    for folder in (with_window, with_window if window else cache / suite):
-        if folder.is_dir():
-            return folder
     if os.geteuid() != 0:
         raise Missing("root rights are needed for a chroot")
     if not shutil.which("unshare"):
         raise Missing("the command unshare is not installed")
+    if there := find_root(suite, window=window):
+        return there
     _check_mirror(suite)
-    cache.mkdir(parents=True, exist_ok=True)
+    folder = _cache() / (f"{suite}-window" if window else suite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     _make(suite, folder, [_CONSOLE, _WINDOW] if window else [_CONSOLE])
     return folder
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ldrps" / "gimp"
 
 
 def _check_mirror(suite: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gimp.gimp_app import GimpApp
-from scripts.gimp_root import SUITES, Missing, gimp_root
+from scripts.gimp_root import SUITES, find_root
 from support.daemon import Daemon
 
 VARIABLE = "LDRPS_GIMP"
@@ -19,16 +19,10 @@ def suites():
     return os.environ.get(VARIABLE, SUITES[0]).split(",")
 
 
-def root_or_skip(suite, *, window=False):
-    try:
-        return gimp_root(suite, window=window)
-    except Missing as error:
-        pytest.skip(f"no GIMP of {suite}: {error}")
-
-
 @pytest.fixture(scope="session", params=suites())
 def suite(request):
-    root_or_skip(request.param)
+    if not find_root(request.param):
+        pytest.skip(f"no GIMP of {request.param} to test with; 'make test-gimp' makes one as root")
     return request.param
 
 

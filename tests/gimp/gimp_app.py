@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.gimp_root import gimp_root
+from scripts.gimp_root import find_root
 
 ROOT = Path(__file__).parents[2]
 PLUG_IN = ROOT / "plugin_gimp" / "ldrps"
@@ -35,7 +35,7 @@ class GimpApp:
     """One GIMP. `shared` is a folder that is /mnt/shared inside."""
 
     def __init__(self, suite="trixie", *, window=False, plug_in=PLUG_IN, env=()):
-        self.root = gimp_root(suite, window=window)
+        self.root = find_root(suite, window=window)
         self.shared = Path(tempfile.mkdtemp(prefix="ldrps-"))
         self.window = window
         self._plug_in = plug_in
@@ -119,6 +119,13 @@ class GimpApp:
         """Have code executed inside; returns what it put into `answer`."""
         self.send(source)
         return self.receive()
+
+    def run(self, script, seconds=60):
+        """Run a shell script inside, and return what it said."""
+        done = subprocess.run(
+            self.enter("", script), capture_output=True, text=True, timeout=seconds
+        )
+        return done.stdout + done.stderr
 
     def processes(self, word):
         """Process ids of this GIMP whose command line holds a word."""

@@ -10,18 +10,22 @@ PROFILES = {
     "RGB": ["None", "Gimp.ColorProfile.new_rgb_adobe()", "Gimp.ColorProfile.new_rgb_srgb_linear()"],
     "GRAY": ["None", "Gimp.ColorProfile.new_d50_gray_lab_trc()"],
 }
-CASES = [
+ALL = [
     (base, precision, alpha, profile)
     for base, precision, alpha in itertools.product(PROFILES, [*PRECISIONS, *LINEAR], (False, True))
     for profile in PROFILES[base]
 ]
+# The way to and from the daemon is the same for every output; the place it ends in is not.
+SOME = [case for case in ALL if case[1] in PRECISIONS and "linear" not in case[3]]
 
 
-@pytest.mark.parametrize("output", ["new-layer", "replace", "new-image"])
-def test_every_kind_of_pixel_is_carried_to_the_bit(served, output):
+@pytest.mark.parametrize(
+    ("output", "cases"), [("new-layer", ALL), ("replace", SOME), ("new-image", SOME)]
+)
+def test_every_kind_of_pixel_is_carried_to_the_bit(served, output, cases):
     wrong = served.do(f"""
 answer = []
-for base, precision, alpha, profile in {CASES!r}:
+for base, precision, alpha, profile in {cases!r}:
     image, layer = new_image(61, 37, base, precision, alpha, eval(profile))
     before = pixels(layer)
     made = restore(layer, output={output!r}, preview=False)

@@ -11,16 +11,16 @@ from gi.repository import Gtk
 
 
 class Form(Gtk.Grid):  # type: ignore[misc]
-    """Labels on the left, fields on the right."""
+    """Labels on the left, fields on the right. A label is what the property calls itself."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(column_spacing=12, row_spacing=6)
         self._config = config
         self._row = 0
 
-    def add_field(self, label: str, field: Any, *beside: Any) -> None:
+    def _add_field(self, name: str, field: Any, *beside: Any) -> None:
         """A row of its own."""
-        text = Gtk.Label(label=label, use_underline=True, xalign=0.0)
+        text = Gtk.Label(label=self._label(name), use_underline=True, xalign=0.0)
         text.set_mnemonic_widget(field)
         field.set_hexpand(True)
         box = Gtk.Box(spacing=6)
@@ -31,7 +31,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self.attach(box, 1, self._row, 1, 1)
         self._row += 1
 
-    def combo(self, name: str, label: str, pairs: list[tuple[Any, str]]) -> Any:
+    def combo(self, name: str, pairs: list[tuple[Any, str]]) -> Any:
         """A choice among values, each with a text for people."""
         box = Gtk.ComboBoxText()
         for value, text in pairs:
@@ -49,22 +49,22 @@ class Form(Gtk.Grid):  # type: ignore[misc]
                 self._set(name, kind(chosen))
 
         self._bind(name, box, "changed", show, take)
-        self.add_field(label, box)
+        self._add_field(name, box)
         return box
 
-    def scale(self, name: str, label: str, low: float, high: float) -> None:
+    def scale(self, name: str, low: float, high: float) -> None:
         """A slider."""
         adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=0.05, page_increment=0.1)
         slider = Gtk.Scale(adjustment=adjustment, digits=2, value_pos=Gtk.PositionType.RIGHT)
         self._number(name, slider)
-        self.add_field(label, slider)
+        self._add_field(name, slider)
 
-    def spin(self, name: str, label: str, low: float, high: float, digits: int = 0) -> None:
+    def spin(self, name: str, low: float, high: float, digits: int = 0) -> None:
         """A number to type."""
         adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=1, page_increment=10)
-        self_made = Gtk.SpinButton(adjustment=adjustment, digits=digits, activates_default=True)
-        self._number(name, self_made, whole=digits == 0)
-        self.add_field(label, self_made)
+        field = Gtk.SpinButton(adjustment=adjustment, digits=digits, activates_default=True)
+        self._number(name, field, whole=digits == 0)
+        self._add_field(name, field)
 
     def _number(self, name: str, widget: Any, *, whole: bool = False) -> None:
         def show(*_: Any) -> None:
@@ -76,7 +76,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
 
         self._bind(name, widget, "value-changed", show, take)
 
-    def entry(self, name: str, label: str, *beside: Any) -> Any:
+    def entry(self, name: str, *beside: Any) -> Any:
         """A line of text."""
         line = Gtk.Entry(activates_default=True)
 
@@ -89,12 +89,12 @@ class Form(Gtk.Grid):  # type: ignore[misc]
             self._set(name, line.get_text())
 
         self._bind(name, line, "changed", show, take)
-        self.add_field(label, line, *beside)
+        self._add_field(name, line, *beside)
         return line
 
-    def check(self, name: str, label: str) -> None:
+    def check(self, name: str) -> None:
         """Yes or no, below the fields."""
-        button = Gtk.CheckButton(label=label, use_underline=True)
+        button = Gtk.CheckButton(label=self._label(name), use_underline=True)
 
         def show(*_: Any) -> None:
             button.set_active(self._config.get_property(name))
@@ -105,6 +105,9 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._bind(name, button, "toggled", show, take)
         self.attach(button, 1, self._row, 1, 1)
         self._row += 1
+
+    def _label(self, name: str) -> str:
+        return str(self._config.find_property(name).nick)
 
     def _bind(self, name: str, widget: Any, signal: str, show: Any, take: Any) -> None:
         show()

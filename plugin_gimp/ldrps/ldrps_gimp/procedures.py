@@ -92,27 +92,27 @@ def _attribute(procedure: Any) -> None:
 def _add_arguments(procedure: Any) -> None:
     # Strings rather than choices: GIMP turns a choice it does not know silently to the default.
     recipe = _("What is wrong: {names}").format(names=", ".join(RECIPES))
-    procedure.add_string_argument("recipe", _("Reci_pe"), recipe, "auto", _RW)
+    procedure.add_string_argument("recipe", _("Rec_ipe"), recipe, "auto", _RW)
     strength = _("0 gives the photo back, 1 restores in full")
     procedure.add_double_argument("strength", _("S_trength"), strength, 0.0, 1.0, 1.0, _RW)
     scene = _("The scene in your words; empty: found out")
     procedure.add_string_argument("description", _("_Description"), scene, "", _RW)
     decide = _("-1: decided from the photo")
     for name, label, most in (
-        ("recurrences", _("Rec_urrences"), MAX_RECURRENCES),
-        ("steps", _("Steps"), MAX_STEPS),
+        ("recurrences", _("Recurre_nces"), MAX_RECURRENCES),
+        ("steps", _("Steps (-1: decided)"), MAX_STEPS),
     ):
         procedure.add_int_argument(name, label, decide, DECIDE, most, DECIDE, _RW)
     noise = _("Noise in 8-bit steps") + "; " + decide
     procedure.add_double_argument(
-        "noise-sigma", _("_Noise"), noise, DECIDE, MAX_NOISE, float(DECIDE), _RW
+        "noise-sigma", _("Noise (-1: measured)"), noise, DECIDE, MAX_NOISE, float(DECIDE), _RW
     )
     model = _("An installed model")
     procedure.add_string_argument("model", _("_Model"), model, "bundled", _RW)
     seed = _("Same seed, same result")
     procedure.add_int_argument("seed", _("S_eed"), seed, 0, 2**31 - 1, 0, _RW)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
-    procedure.add_string_argument("output", _("_Output"), output, NEW_LAYER, _RW)
+    procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 

@@ -1,0 +1,175 @@
+"""`ldrps gimp install` and `doctor`, the zip, and the translations."""
+
+import gettext
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ldrps_client.cli import _gimp, main
+from support.plugin import FOLDER
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "plugin_gimp" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user with two GIMPs, one of them of 2.10, and no daemon."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "APPDATA", "LDRPS_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_gimp.shutil, "which", lambda name: None)
+    for version in ("2.10", "3.0", "3.2"):
+        (tmp_path / ".config/GIMP" / version).mkdir(parents=True)
+    return tmp_path
+
+
+def plug_in(home, version="3.0"):
+    return home / ".config/GIMP" / version / "plug-ins" / "ldrps"
+
+
+def doctor(capsys, *options):
+    capsys.readouterr()
+    code = main(["gimp", "doctor", "--json", *options])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert (code == 0) == all(finding["fine"] for finding in findings)
+    return {Path(f["what"]).parent.parent.name or f["what"]: f for f in findings}
+
+
+def test_install_copies_to_every_gimp_3(home, capsys):
+    assert main(["gimp", "install"]) == 0
+    said = capsys.readouterr().out
+    assert "3.0" in said
+    assert "3.2" in said
+    assert not (home / ".config/GIMP/2.10/plug-ins").exists()
+    for version in ("3.0", "3.2"):
+        made = plug_in(home, version)
+        assert os.access(made / "ldrps.py", os.X_OK)
+        assert (made / "ldrps_gimp" / "vendor" / "hpack" / "LICENSE").is_file()
+        assert (made / "locale/de/LC_MESSAGES/ldrps.mo").is_file()
+        assert not list(made.rglob("__pycache__"))
+        assert os.access((made / "command.txt").read_text().strip(), os.X_OK)
+
+
+def test_install_replaces_an_old_one_whole(home):
+    plug_in(home).mkdir(parents=True)
+    (plug_in(home) / "ldrps.py").write_text("old")
+    (plug_in(home) / "left_over.py").write_text("old")
+    assert main(["gimp", "install"]) == 0
+    assert not (plug_in(home) / "left_over.py").exists()
+    assert [path.name for path in plug_in(home).parent.iterdir()] == ["ldrps"]
+    assert {p.name for p in plug_in(home).parents[1].iterdir()} == {"plug-ins"}
+
+
+def test_install_leaves_what_is_not_ours(home, capsys):
+    plug_in(home).mkdir(parents=True)
+    (plug_in(home) / "mine.txt").write_text("mine")
+    assert main(["gimp", "install"]) == 5
+    assert "not this plug-in" in capsys.readouterr().err
+    assert (plug_in(home) / "mine.txt").read_text() == "mine"
+
+
+def test_install_into_a_folder_by_name(home, capsys):
+    assert main(["gimp", "install", "--folder", str(home / "plug-ins"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"installed": [str(home / "plug-ins/ldrps")]}
+    assert (home / "plug-ins/ldrps/ldrps.py").is_file()
+
+
+def test_without_a_gimp_there_is_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(_gimp.shutil, "which", lambda name: None)
+    assert main(["gimp", "install"]) == 9
+    assert "start GIMP once" in capsys.readouterr().err
+    assert not doctor(capsys)["GIMP"]["fine"]
+
+
+def test_a_gimp_that_was_never_started_is_asked_for_its_version(home, monkeypatch):
+    program = home / "gimp"
+    program.write_text("#!/bin/sh\necho 'GNU Image Manipulation Program version 3.4.0'\n")
+    program.chmod(0o755)
+    for version in ("3.0", "3.2"):
+        (home / ".config/GIMP" / version).rmdir()
+    monkeypatch.setattr(_gimp.shutil, "which", lambda name: str(program))
+    assert _gimp.plug_in_folders() == [home / ".config/GIMP/3.4/plug-ins"]
+
+
+def test_doctor_finds_each_fault_and_says_what_to_do(home, capsys):
+    assert "ldrps gimp install" in doctor(capsys)["3.0"]["words"]
+    main(["gimp", "install"])
+    found = doctor(capsys)
+    assert all(finding["fine"] for finding in found.values()), found
+    assert "starts one" in found["daemon"]["words"]
+    script = plug_in(home) / "ldrps.py"
+    script.chmod(0o644)
+    assert "chmod +x" in doctor(capsys)["3.0"]["words"]
+    nested = plug_in(home) / "ldrps"
+    nested.mkdir()
+    script.rename(nested / "ldrps.py")
+    assert "not directly in this folder" in doctor(capsys)["3.0"]["words"]
+    (plug_in(home, "3.2") / "ldrps_gimp/__init__.py").write_text('VERSION = "0.0.1"\n')
+    assert "version 0.0.1 is installed" in doctor(capsys)["3.2"]["words"]
+    assert not doctor(capsys, "--address", f"unix:{home}/none")["daemon"]["fine"]
+
+
+def test_doctor_knows_flatpaks_wall(home, capsys):
+    main(["gimp", "install"])
+    (home / ".local/share/flatpak/app/org.gimp.GIMP").mkdir(parents=True)
+    assert "flatpak override --user" in doctor(capsys)["Flatpak"]["words"]
+    overrides = home / ".local/share/flatpak/overrides"
+    overrides.mkdir()
+    (overrides / "org.gimp.GIMP").write_text("[Context]\nfilesystems=xdg-run/ldrps;\n")
+    assert doctor(capsys)["Flatpak"]["fine"]
+
+
+def test_doctor_asks_the_daemon(home, capsys, daemon):
+    main(["gimp", "install"])
+    found = doctor(capsys, "--address", daemon.address)
+    assert found["daemon"]["fine"]
+    assert "bundled" in found["models"]["words"]
+
+
+def test_the_zip_is_whole_executable_and_always_the_same(tmp_path):
+    pack = load("pack")
+    path = pack.pack(tmp_path / "a")
+    assert path.read_bytes() == pack.pack(tmp_path / "b").read_bytes()
+    subprocess.run([sys.executable, "-m", "zipfile", "-t", str(path)], check=True)
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        assert archive.getinfo("ldrps/ldrps.py").external_attr >> 16 & 0o111
+    wanted = {f"ldrps/{p.relative_to(FOLDER)}" for p in FOLDER.rglob("*.py")}
+    assert {name for name in wanted if "__pycache__" not in name} <= names
+    assert not [name for name in names if name.endswith((".po", ".pyc"))]
+
+
+def test_every_string_is_translated_and_compiled():
+    translations = load("translations")
+    strings = translations.template()
+    assert translations.files()
+    for path in translations.files():
+        catalog = translations.updated(path, strings)
+        for message in catalog:
+            if message.id:
+                assert message.string, f"{path.parts[-3]}: {message.id}; run: make translations"
+                holes = re.findall(r"\{\w+\}", message.id)
+                assert sorted(re.findall(r"\{\w+\}", message.string)) == sorted(holes), message.id
+        assert path.with_suffix(".mo").read_bytes() == translations.compiled(catalog)
+
+
+def test_python_finds_the_translations():
+    found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
+    assert found.gettext("hazy") == "dunstig"
