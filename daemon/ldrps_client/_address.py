@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
+TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 SOCKET_NAME = "ldrps.sock"
 TOKEN_NAME = "token"
 UNIX = "unix:"
@@ -26,5 +27,5 @@ def run_folder() -> Path:
 
 
 def default_token_file() -> Path:
-    """Where the daemon writes, and a client reads, the token of a TCP address."""
-    return run_folder() / TOKEN_NAME
+    """Where the daemon writes, and a client reads, the token: `$LDRPS_TOKEN_FILE`, or its own."""
+    return Path(os.environ.get(TOKEN_VARIABLE) or run_folder() / TOKEN_NAME)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 
-from ldrps_client._address import UNIX, default_token_file
+from ldrps_client._address import TLS, UNIX, default_token_file
 from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY, RETRY_AFTER_KEY, error_of
 from ldrps_engine.errors import (
     BusyError,
     CancelledError,
     InternalError,
     LdrpsError,
+    SettingsError,
     UnavailableError,
 )
 
@@ -25,12 +28,33 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+CA_VARIABLE = "LDRPS_TLS_CA"
+CERT_VARIABLE = "LDRPS_TLS_CERT"
+KEY_VARIABLE = "LDRPS_TLS_KEY"
 _RETRY_AFTER = 10.0
 
 
 def open_channel(address: str) -> Any:
-    """A channel that connects when it is first used."""
-    return grpc.insecure_channel(address, options=_OPTIONS)
+    """A channel that connects when it is first used; SettingsError for unusable certificates.
+
+    To `tls:HOST:PORT` it is encrypted: `$LDRPS_TLS_CA` names who must have signed the daemon's
+    certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
+    """
+    if not address.startswith(TLS):
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    parts = [_pem(name) for name in (CA_VARIABLE, KEY_VARIABLE, CERT_VARIABLE)]
+    secure = grpc.ssl_channel_credentials(*parts)
+    return grpc.secure_channel(address.removeprefix(TLS), secure, options=_OPTIONS)
+
+
+def _pem(variable: str) -> bytes | None:
+    path = os.environ.get(variable)
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror})") from None
 
 
 def credentials(address: str) -> tuple[tuple[str, str], ...]:

@@ -32,6 +32,17 @@ class Job:
     reason: str
     """Of a failure, one word; else empty."""
     message: str
+    batch: bool = False
+    detached: bool = False
+    client: str = ""
+    """Who handed it in, as far as the daemon can tell."""
+    estimated_seconds: float = 0.0
+    """Until it has ended; 0 if not known."""
+    crashes: int = 0
+    """Times a worker died at it without getting further."""
+    preemptions: int = 0
+    """Times it yielded to an interactive job."""
+    deadline_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +87,26 @@ class DaemonStatus:
     queue_limit: int
     workers: tuple[WorkerStatus, ...]
     address: str
+    spool_bytes: int = 0
+    """Photos and results on disk."""
+    spool_limit: int = 0
+    watchers: int = 0
+    connections: int = 0
+    """Over the unix socket."""
+    done: int = 0
+    """Jobs since the daemon was started, as the next ones."""
+    failed: int = 0
+    cancelled: int = 0
+    crashes: int = 0
+    """Of workers."""
+    preemptions: int = 0
+    stopping: bool = False
+
+
+_PLAIN = (
+    *("spool_bytes", "spool_limit", "watchers", "connections", "done", "failed", "cancelled"),
+    *("crashes", "preemptions", "stopping"),
+)
 
 
 def job_of(message: pb.Job) -> Job:
@@ -94,6 +125,13 @@ def job_of(message: pb.Job) -> Job:
         step_count=message.step_count,
         reason=message.reason,
         message=message.message,
+        batch=message.priority == pb.PRIORITY_BATCH,
+        detached=message.detached,
+        client=message.client,
+        estimated_seconds=message.estimated_seconds,
+        crashes=message.crashes,
+        preemptions=message.preemptions,
+        deadline_at=message.deadline_at,
     )
 
 
@@ -108,6 +146,7 @@ def status_from_wire(message: pb.StatusResponse) -> DaemonStatus:
         queue_limit=message.queue_limit,
         workers=tuple(_worker(worker) for worker in message.workers),
         address=message.address,
+        **{name: getattr(message, name) for name in _PLAIN},
     )
 
 

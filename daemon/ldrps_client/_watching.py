@@ -38,24 +38,24 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
             raise InternalError("the daemon ended the events before the job; please report this")
         except grpc.RpcError as error:
             failures += 1
-            _give_up_or_wait(error, address, failures)
+            _give_up_or_wait(error, address, request, failures)
         finally:
             stream.cancel()
 
 
-def _give_up_or_wait(error: Any, address: str, failures: int) -> None:
+def _give_up_or_wait(error: Any, address: str, request: pb.WatchRequest, failures: int) -> None:
     if is_connection_loss(error) and failures < TRIES:
         time.sleep(_FIRST_PAUSE * 2**failures)
         return
     known = error_from_rpc(error, address)
     if isinstance(known, NotFoundError) and failures > 1:
         raise UnavailableError(
-            "the daemon was restarted and no longer knows the job; hand the photo in again"
+            "the daemon that answers now does not know the job; hand the photo in again"
         ) from None
     if is_connection_loss(error):
         raise UnavailableError(
-            f"the daemon on {address} went away before the job was done; "
-            "start it again with 'ldrps serve' and hand the photo in again"
+            f"the daemon on {address} went away before the job was done; start it again with "
+            f"'ldrps serve' and the job, {request.job_id}, goes on"
         ) from None
     raise known from None
 

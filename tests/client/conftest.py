@@ -7,6 +7,7 @@ from PIL import Image
 
 from client.fake_daemon import FakeDaemon, serve
 from ldrps_client import Client
+from ldrps_client.cli import main
 
 
 @pytest.fixture
@@ -29,6 +30,18 @@ def address(fake, monkeypatch):
 def client(address):
     with Client(autostart=False) as made:
         yield made
+
+
+@pytest.fixture
+def ldrps(capsys, address):
+    """Run the command in this process: (exit code, output, error output)."""
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run
 
 
 @pytest.fixture

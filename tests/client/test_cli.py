@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,18 +15,6 @@ from ldrps_client.cli import main
 from ldrps_client.files import decode, encode
 from ldrps_engine.errors import BY_REASON
 from ldrps_engine.photo import Photo
-
-
-@pytest.fixture
-def ldrps(capsys, address):
-    """Run the command in this process: (exit code, output, error output)."""
-
-    def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return run
 
 
 def one_sentence(text):
@@ -253,7 +242,9 @@ def test_jobs_cancel_and_status(ldrps, photo, client):
     assert job_id in ldrps("jobs")[1]
     assert json.loads(ldrps("jobs", "--json")[1])["jobs"][0]["id"] == job_id
     assert ldrps("cancel", job_id)[1] == f"{job_id}  cancelled\n"
-    assert "cpu: idle" in ldrps("status")[1]
+    shown = ldrps("status")[1]
+    assert re.search(r"cpu\s+│ idle\s+│ 7", shown)
+    assert "0 running, 0 of 16 places taken" in shown
     assert json.loads(ldrps("status", "--json")[1])["version"] == "9.9"
 
 

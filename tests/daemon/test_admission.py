@@ -81,7 +81,7 @@ def test_the_spool_has_a_size(keep, job):
 
 def test_the_disk_is_not_filled(keep):
     kept, _ = keep(spare_bytes=1 << 60)
-    with pytest.raises(BusyError, match="disk .* nearly full"), kept.place(HEADER, "a", 0, 1):
+    with pytest.raises(BusyError, match="nearly full"), kept.place(HEADER, "a", 0, 1):
         pass
 
 
@@ -89,7 +89,7 @@ def test_a_photo_for_which_there_is_not_enough_memory_is_refused(keep):
     kept, _ = keep(memory_bytes=memory_needed(10**7))
     raster = pb.Raster(width=4000, height=4000, channels=3, sample_type=1)
     with (
-        pytest.raises(LimitError, match="4000x4000.*MiB of memory"),
+        pytest.raises(LimitError, match="MiB of memory"),
         kept.place(pb.SubmitHeader(raster=raster), "a", 0, 1),
     ):
         pass

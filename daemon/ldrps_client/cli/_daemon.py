@@ -2,69 +2,129 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import time
-from argparse import Namespace
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ldrps_client._autostart import is_serving
-from ldrps_client._records import DaemonStatus, ResidentModel, WorkerStatus
+from ldrps_client._records import DaemonStatus, Job, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import Client
 from ldrps_engine.errors import UnavailableError
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 _STOP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
+_WATCH_SECONDS = 1.0
+_SHOWN = 10
 
 
-def status(options: Namespace) -> int:
+def status(options: argparse.Namespace) -> int:
     """Print how the daemon is."""
     with Client(options.address, autostart=False) as client:
-        answer = client.status()
-    if options.json:
-        print_json(asdict(answer))
-    else:
-        _print_status(answer)
+        if options.json:
+            _print_records(client, go_on=options.watch)
+        elif options.watch:
+            _watch(client)
+        else:
+            from rich.console import Console
+
+            Console(highlight=False).print(_picture(client))
     return 0
 
 
-def _print_status(answer: DaemonStatus) -> None:
-    print(
-        f"ldrps {answer.version} on {answer.address}, pid {answer.pid}, "
-        f"up for {duration(answer.uptime_seconds)}"
+def _print_records(client: Client, *, go_on: bool) -> None:
+    """One object, or one a second and line."""
+    print_json(asdict(client.status()))
+    while go_on:
+        time.sleep(_WATCH_SECONDS)
+        print_json(asdict(client.status()))
+
+
+def _watch(client: Client) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(_picture(client), console=Console(highlight=False), auto_refresh=False) as live:
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            live.update(_picture(client), refresh=True)
+
+
+def _picture(client: Client) -> RenderableType:
+    from rich.console import Group
+
+    answer = client.status()
+    open_jobs = [job for job in client.jobs() if job.state in ("queued", "running")]
+    parts: list[RenderableType] = [_head(answer), _workers(answer.workers)]
+    if open_jobs:
+        parts.append(_jobs(open_jobs))
+    return Group(*parts)
+
+
+def _head(answer: DaemonStatus) -> str:
+    state = "stopping" if answer.stopping else f"up for {duration(answer.uptime_seconds)}"
+    return (
+        f"ldrps {answer.version} on {answer.address}, pid {answer.pid}, {state}\n"
+        f"{answer.running} running, {answer.queued} of {answer.queue_limit} places taken, "
+        f"{_size(answer.spool_bytes)} of {_size(answer.spool_limit)} on disk\n"
+        f"{answer.done} done, {answer.failed} failed, {answer.cancelled} cancelled, "
+        f"{answer.crashes} crashes, {answer.preemptions} preemptions; "
+        f"{answer.connections} connections, {answer.watchers} watchers"
     )
-    print(f"{answer.running} running, {answer.queued} of {answer.queue_limit} places taken")
-    for worker in answer.workers:
-        print(f"{worker.device}: {_worker(worker)}")
 
 
-def _worker(worker: WorkerStatus) -> str:
-    parts = [worker.state]
-    if worker.pid:
-        parts.append(f"pid {worker.pid}, {worker.memory_bytes / 2**20:.0f} MiB")
-    if worker.residents:
-        parts.append("holds " + ", ".join(_resident(each) for each in worker.residents))
-    elif worker.models:
-        parts.append("holds " + ", ".join(worker.models))
-    if worker.job_id:
-        parts.append(f"works on {worker.job_id}")
-    return "; ".join(parts)
+def _workers(workers: tuple[WorkerStatus, ...]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("device", "worker", "pid", "memory", "models", "works on")
+    for worker in workers:
+        held = ", ".join(f"{each.name} {_size(each.bytes)}" for each in worker.residents)
+        pid, memory = (str(worker.pid), _size(worker.memory_bytes)) if worker.pid else ("", "")
+        table.add_row(worker.device, worker.state, pid, memory, held, worker.job_id)
+    return table
 
 
-def _resident(model: ResidentModel) -> str:
-    return f"{model.name} ({model.bytes / 1e6:.0f} MB, read in {model.load_seconds:.1f} s)"
+def _jobs(jobs: list[Job]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("job", "state", "priority", "photo", "client", "ends in")
+    order = sorted(jobs, key=lambda job: (job.state != "running", job.position))
+    for job in order[:_SHOWN]:
+        done = f" {job.step}/{job.step_count}" if job.step_count else ""
+        state = f"{job.state}{done}" if job.state == "running" else f"place {job.position}{done}"
+        left = duration(job.estimated_seconds) if job.estimated_seconds else ""
+        priority = "batch" if job.batch else "interactive"
+        table.add_row(job.id, state, priority, f"{job.width}x{job.height}", job.client, left)
+    if len(order) > _SHOWN:
+        table.add_row(f"and {len(order) - _SHOWN} more")
+    return table
 
 
-def stop(options: Namespace) -> int:
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def stop(options: argparse.Namespace) -> int:
     """Ask the daemon to end and wait until it has; fine if there is none."""
     with Client(options.address, autostart=False) as client:
-        address = client.address
-        stopped = is_serving(address) and _stop(client.status().pid, address)
+        address, kept, stopped = client.address, 0, False
+        if is_serving(address):
+            answer = client.status()
+            kept = answer.queued + answer.running
+            stopped = _stop(answer.pid, address)
     if options.json:
-        print_json({"stopped": stopped, "address": address})
+        print_json({"stopped": stopped, "address": address, "unfinished": kept})
+    elif stopped:
+        jobs = "1 job goes" if kept == 1 else f"{kept} jobs go"
+        print(f"stopped; {jobs} on when it is started again" if kept else "stopped")
     else:
-        print("stopped" if stopped else f"no daemon answers on {address}; nothing to stop")
+        print(f"no daemon answers on {address}; nothing to stop")
     return 0
 
 

@@ -146,7 +146,12 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_daemon_commands(commands: Any) -> None:
-    _add_common(_add(commands, "status", "_daemon:status", "say how the daemon is"))
+    status = _add(commands, "status", "_daemon:status", "say how the daemon is")
+    status.add_argument("--watch", action="store_true", help="go on until Ctrl-C")
+    _add_common(status)
+    doctor = _add(commands, "doctor", "_doctor:doctor", "collect an anonymised report")
+    doctor.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    _add_common(doctor)
     _add_common(_add(commands, "stop", "_daemon:stop", "stop the daemon"))
     jobs = _add(commands, "jobs", "_jobs:jobs", "list jobs, newest first")
     jobs.add_argument("--limit", type=int, default=100, metavar="N", help="at most N")
