@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon import systemd
+from ldrps_daemon.calls import MessageInterceptor
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.gate import Gate
@@ -93,9 +94,10 @@ def _unlink(place: Place, *, ours: bool) -> None:
             place.socket.unlink(missing_ok=True)
 
 
-def _interceptors(config: ServeConfig, place: Place) -> list[TokenInterceptor]:
+def _interceptors(config: ServeConfig, place: Place) -> list[Any]:
     # The gate guards a socket; TCP has the token, and TLS where others could listen.
-    return [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
+    guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
+    return [*guards, MessageInterceptor()]
 
 
 async def _add_services(

@@ -1,0 +1,294 @@
+"""Malformed, oversized, reordered and truncated calls of every kind against a real daemon.
+
+    python -m benchmarks.daemon_fuzz --cases 100000 --seed 1
+    python -m benchmarks.daemon_fuzz --atheris 100000
+
+The first speaks to a daemon over its socket and demands a proper status for every case. The
+second lets Atheris, guided by coverage, look for bytes that what reads them does not refuse
+properly; it needs `pip install atheris`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from benchmarks.daemon_process import descriptors, resident_bytes, served
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import settings_from_proto
+from ldrps_daemon.admission import check_header, payload_bytes
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.eventlog import unpack
+from ldrps_engine.errors import LdrpsError
+
+SUBMIT = "Restoration/Submit"
+UNARY = (
+    *("Restoration/Cancel", "Restoration/GetJob", "Restoration/ListJobs", "Restoration/Status"),
+    *("Models/Load", "Models/Unload", "Models/Remove"),
+)
+STREAMED = ("Restoration/Watch", "Models/Verify", "Models/Pull")
+BAD = (
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.DATA_LOSS,
+)
+"""What a call must not end with: a crash, a hang, or nothing that says why."""
+SECONDS = 60.0
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: a method and the messages that are sent, as bytes."""
+
+    method: str
+    messages: tuple[bytes, ...]
+    leave_after: float | None = None
+    """Seconds after which the client breaks off."""
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    cases: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)
+    memory: tuple[int, int] = (0, 0)
+    descriptors: tuple[int, int] = (0, 0)
+
+
+def valid(dice: random.Random) -> list[bytes]:
+    """The messages of a Submit that is in order."""
+    width, height = dice.randint(16, 40), dice.randint(16, 40)
+    raster = pb.Raster(
+        width=width, height=height, channels=pb.CHANNELS_RGB, sample_type=pb.SAMPLE_TYPE_U8
+    )
+    settings = pb.Settings(recipe="auto", steps=1, seed=dice.randrange(99), layers=["restored"])
+    header = pb.SubmitHeader(settings=settings, raster=raster, detached=True)
+    pixels = dice.randbytes(width * height * 3)
+    cut = dice.randrange(1, len(pixels))
+    chunks = [pb.SubmitRequest(chunk=part) for part in (pixels[:cut], pixels[cut:])]
+    messages = [pb.SubmitRequest(header=header), *chunks]
+    return [message.SerializeToString() for message in messages]
+
+
+def case_of(dice: random.Random) -> Case:
+    """Any case, drawn by the dice."""
+    if dice.random() < 0.6:
+        messages = valid(dice)
+        for _ in range(dice.randint(0, 3)):
+            messages = _spoilt(dice, messages)
+        leave = dice.uniform(0, 0.05) if dice.random() < 0.1 else None
+        return Case(SUBMIT, tuple(messages), leave)
+    method = dice.choice([*UNARY, *STREAMED])
+    plain = pb.WatchRequest(job_id=dice.choice(("", "x", "0" * 16, "../" * 9, "\0")))
+    message = plain.SerializeToString()
+    return Case(method, (_bitten(dice, message) if dice.random() < 0.8 else message,), 0.5)
+
+
+def _spoilt(dice: random.Random, messages: list[bytes]) -> list[bytes]:
+    """Truncate, reorder, repeat, enlarge or damage."""
+    made = list(messages)
+    if not made:
+        return [dice.randbytes(dice.randrange(64))]
+    at = dice.randrange(len(made))
+    match dice.randrange(8):
+        case 0:
+            del made[at]
+        case 1:
+            dice.shuffle(made)
+        case 2:
+            made.insert(at, made[dice.randrange(len(made))])
+        case 3:
+            made[at] = made[at][: dice.randrange(len(made[at]) + 1)]
+        case 4:
+            made[at] = _field(dice)
+        case 5 if dice.random() < 0.02:
+            made[at] = pb.SubmitRequest(chunk=bytes(dice.choice((1 << 20, 3 << 20))))\
+                .SerializeToString()  # fmt: skip
+        case 6:
+            made = made[:at]
+        case _:
+            made[at] = _bitten(dice, made[at])
+    return made
+
+
+def _field(dice: random.Random) -> bytes:
+    """A header with one field that no job can have."""
+    big = dice.choice((0, 1, 2**16, 2**31, 2**32 - 1))
+    odd = dice.choice((float("nan"), float("inf"), -1.0, 1e308))
+    raster = pb.Raster(width=big, height=dice.choice((1, 16, 2**32 - 1)))
+    raster.channels = dice.randrange(9)  # type: ignore[assignment]
+    raster.sample_type = dice.randrange(9)  # type: ignore[assignment]
+    settings = pb.Settings(strength=odd, steps=big, noise_sigma=odd, model="/etc/passwd")
+    header = dice.choice(
+        [
+            pb.SubmitHeader(raster=raster),
+            pb.SubmitHeader(settings=settings, raster=raster),
+            pb.SubmitHeader(file=pb.EncodedFile(size=dice.choice((0, 1, 2**63)))),
+            pb.SubmitHeader(raster=raster, deadline_seconds=odd),
+            pb.SubmitHeader(raster=raster, idempotency_key="k" * dice.choice((1, 129, 9999))),
+        ]
+    )
+    return bytes(pb.SubmitRequest(header=header).SerializeToString())
+
+
+def _bitten(dice: random.Random, message: bytes) -> bytes:
+    """Some bytes changed, put in or taken out."""
+    data = bytearray(message)
+    for _ in range(dice.randint(1, 6)):
+        at = dice.randrange(len(data) + 1)
+        match dice.randrange(3):
+            case 0:
+                data[at:at] = dice.randbytes(dice.randint(1, 4))
+            case 1:
+                del data[at : at + dice.randint(1, 4)]
+            case _ if at < len(data):
+                data[at] = dice.randrange(256)
+    return bytes(data)
+
+
+async def send(channel: Any, case: Case) -> str:
+    """Make one call and return how it ended: a status code's name, or `LEFT`."""
+    path = f"/ldrps.v1.{case.method}"
+    try:
+        async with asyncio.timeout(case.leave_after):
+            if case.method == SUBMIT:
+                await channel.stream_unary(path)(_stream(case.messages), timeout=SECONDS)
+            elif case.method in STREAMED:
+                async for _ in channel.unary_stream(path)(case.messages[0], timeout=SECONDS):
+                    pass
+            else:
+                await channel.unary_unary(path)(case.messages[0], timeout=SECONDS)
+    except TimeoutError:
+        return "LEFT"
+    except grpc.aio.AioRpcError as error:
+        return str(error.code().name)
+    return "OK"
+
+
+async def _stream(messages: Sequence[bytes]) -> Any:
+    for message in messages:
+        yield message
+
+
+async def bombard(address: str, cases: Iterator[Case], outcome: Outcome) -> None:
+    """Send all cases, some at once."""
+    options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+
+        async def work() -> None:
+            for case in cases:
+                code = await send(channel, case)
+                outcome.cases += 1
+                outcome.codes[code] += 1
+                if code in {bad.name for bad in BAD}:
+                    outcome.bad.append(f"{code}: {case}"[:500])
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+
+
+def run(cases: int, seed: int) -> Outcome:
+    """Fuzz a daemon; afterwards it must still restore."""
+    outcome = Outcome()
+    with served(queue_limit=50, max_kept_jobs=50) as daemon:
+        asyncio.run(bombard(daemon.address, drawn(min(cases, 2000), seed + 1), Outcome()))
+        pid = daemon.process.pid
+        before = resident_bytes(pid), descriptors(pid)
+        asyncio.run(bombard(daemon.address, drawn(cases, seed), outcome))
+        time.sleep(1)
+        if daemon.process.poll() is not None:
+            outcome.bad.append("the daemon died")
+            return outcome
+        outcome.memory = before[0], resident_bytes(pid)
+        outcome.descriptors = before[1], descriptors(pid)
+        _still_well(daemon.log, outcome)
+    return outcome
+
+
+def drawn(cases: int, seed: int) -> Iterator[Case]:
+    """So many cases; the same for the same seed."""
+    dice = random.Random(seed)
+    return (case_of(dice) for _ in range(cases))
+
+
+def _still_well(log: Path, outcome: Outcome) -> None:
+    """A bug that a call ran into is in the log."""
+    if "Traceback" in log.read_text():
+        outcome.bad.append("the daemon's log holds a traceback")
+
+
+def _read_anything(data: bytes) -> None:
+    """What reads a client's bytes: refuses them properly, or takes them."""
+    config = ServeConfig(address="unix:/x/s")
+    list(unpack(data))
+    try:
+        request = pb.SubmitRequest.FromString(data)
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":
+            raise
+        return
+    try:
+        settings_from_proto(request.header.settings)
+        check_header(request.header)
+        payload_bytes(request.header, config)
+    except LdrpsError as error:
+        if "\n" in str(error) or not str(error):
+            raise AssertionError(f"no sentence: {error!r}") from error
+
+
+def _atheris(runs: int) -> None:
+    import atheris  # type: ignore[import-untyped]
+
+    atheris.instrument_all()
+    seeds = [case.messages[0] for case in drawn(200, 1) if case.messages]
+
+    def one(data: bytes) -> None:
+        provider = atheris.FuzzedDataProvider(data)
+        if provider.ConsumeBool():
+            base = bytearray(seeds[provider.ConsumeIntInRange(0, len(seeds) - 1)])
+            at = provider.ConsumeIntInRange(0, len(base))
+            base[at : at + provider.ConsumeIntInRange(0, 8)] = provider.ConsumeBytes(8)
+            data = bytes(base)
+        _read_anything(data)
+
+    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=4096", "-print_final_stats=1"], one)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Print how the calls ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--atheris", type=int, metavar="RUNS")
+    given = parser.parse_args()
+    if given.atheris:
+        _atheris(given.atheris)
+        return 0
+    outcome = run(given.cases, given.seed)
+    print(f"{outcome.cases} cases, seed {given.seed}")
+    for code, count in outcome.codes.most_common():
+        print(f"{code:>20} {count}")
+    print(f"memory {outcome.memory[0] >> 20} -> {outcome.memory[1] >> 20} MiB")
+    print(f"descriptors {outcome.descriptors[0]} -> {outcome.descriptors[1]}")
+    print("\n".join(outcome.bad[:9]) or "every call ended as it should")
+    return 1 if outcome.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Messages that cannot be read are refused like any other bad input, whatever they were for.
+
+Left to gRPC they would end as UNKNOWN, with the name of a Python exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from ldrps_client._status import REASON_KEY, status_of
+from ldrps_engine.errors import SettingsError
+
+
+class _Unreadable:
+    """Stands for a message that is none."""
+
+
+_UNREADABLE = _Unreadable()
+_ERROR = SettingsError("a message cannot be read; it must be the one that the contract names")
+
+
+class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls whose messages are not what their method takes."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: Any
+    ) -> Any:
+        """Put a reader that does not raise before the method."""
+        handler = await continuation(details)
+        if handler is None or handler.request_deserializer is None:
+            return handler
+        reader = _reader(handler.request_deserializer)
+        for kind, wrap in _KINDS.items():
+            if method := getattr(handler, kind):
+                make = getattr(grpc, f"{kind}_rpc_method_handler")
+                return make(wrap(method), reader, handler.response_serializer)
+        return handler
+
+
+def _reader(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def reader(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return _UNREADABLE
+
+    return reader
+
+
+def _with_one(method: Any) -> Any:
+    async def call(request: Any, context: Any) -> Any:
+        if request is _UNREADABLE:
+            await context.abort(status_of(_ERROR), str(_ERROR), ((REASON_KEY, _ERROR.reason),))
+        return await method(request, context)
+
+    return call
+
+
+def _with_many(method: Any) -> Any:
+    """The method meets the error where it would have met the message."""
+
+    async def readable(requests: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            if request is _UNREADABLE:
+                raise _ERROR
+            yield request
+
+    async def call(requests: Any, context: Any) -> Any:
+        return await method(readable(requests), context)
+
+    return call
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "unary_unary": _with_one,
+    "unary_stream": _with_one,
+    "stream_unary": _with_many,
+}
