@@ -20,9 +20,13 @@ VERSIONS = {"trixie": "3.0", "forky": "3.2"}
 START_SECONDS = 90
 _AGENT = "exec(open('/mnt/tests/gimp/agent.py').read())"
 _DISPLAY = """\
+rm -f /tmp/.X7-lock /tmp/.X11-unix/X7
 (Xvfb :7 -screen 0 1400x900x24 -nolisten tcp >/dev/null 2>&1 &)
-for _ in $(seq 100); do [ -S /tmp/.X11-unix/X7 ] && break; sleep 0.1; done
-(openbox >/dev/null 2>&1 &)"""
+for _ in $(seq 100); do xdotool getdisplaygeometry >/dev/null 2>&1 && break; sleep 0.1; done
+(openbox >/dev/null 2>&1 &)
+for _ in $(seq 100); do xdotool get_desktop >/dev/null 2>&1 && break; sleep 0.1; done"""
+# A key for what a user would look for in the menu.
+_KEYS = '(file-version 1)\n(action "ldrps-restore" "F9")\n'
 RELEASES = {"trixie": "3.0.4", "forky": "3.2.6"}
 _QUIET = '(config-version "{release}")\n(show-welcome-dialog no)\n(check-updates no)\n'
 
@@ -45,6 +49,7 @@ class GimpApp:
             folder.mkdir(parents=True, exist_ok=True)
         (self.shared / "run").mkdir(mode=0o700)
         (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]))
+        (settings / "shortcutsrc").write_text(_KEYS)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.shared / "agent"))
         self._listener.listen(1)

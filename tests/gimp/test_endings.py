@@ -44,11 +44,11 @@ def plug_in(gimp):
 
 def running_job(daemon):
     """Its worker's process id, once it has reached a step."""
-    assert wait_until(lambda: _newest(daemon).step > 0)
+    assert wait_until(lambda: newest(daemon).step > 0)
     return daemon.status().workers[0].pid
 
 
-def _newest(daemon):
+def newest(daemon):
     from ldrps.v1 import restoration_pb2 as pb
 
     jobs = daemon.stub.ListJobs(pb.ListJobsRequest(limit=1)).jobs
@@ -62,7 +62,7 @@ def test_the_plug_in_is_killed_while_the_daemon_works(gimp, daemon, output):
     os.kill(plug_in(gimp), signal.SIGKILL)
     assert gimp.receive() != "success"
     assert gimp.do(STATE) == before
-    assert wait_until(lambda: _newest(daemon).state == 5), "a lost watcher cancels the job"
+    assert wait_until(lambda: newest(daemon).state == 5), "a lost watcher cancels the job"
     assert daemon.restores()
 
 
@@ -119,7 +119,7 @@ def test_the_worker_is_killed_once_and_nobody_notices(gimp, daemon):
 def test_the_job_is_cancelled_from_elsewhere(gimp, daemon):
     before = begin(gimp, steps=LONG)
     running_job(daemon)
-    daemon.cancel(_newest(daemon).job_id)
+    daemon.cancel(newest(daemon).job_id)
     assert gimp.receive() == "cancel"
     assert gimp.do(STATE) == before
 
