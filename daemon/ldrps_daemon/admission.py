@@ -13,7 +13,8 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import check_raster, raster_bytes
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
-from ldrps_engine.errors import BusyError, LimitError, PhotoError, SettingsError
+from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
+from ldrps_engine.prior.store import is_path
 
 MAX_KEY = 128
 MAX_DEADLINE = 30 * 24 * 3600.0
@@ -141,6 +142,9 @@ def check_header(header: pb.SubmitHeader) -> None:
             f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
             f"up to {MAX_DEADLINE:.0f}"
         )
+    for name in (header.settings.model, header.settings.describer):
+        if is_path(name):
+            raise ModelError(f"model '{name[:64]}' is no name of a model; see 'ldrps models list'")
 
 
 def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:

@@ -6,7 +6,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import admission
 from ldrps_daemon.admission import Admission, check_header, memory_needed
 from ldrps_daemon.book import JobBook
-from ldrps_engine.errors import BusyError, LimitError, SettingsError
+from ldrps_engine.errors import BusyError, LimitError, ModelError, SettingsError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 HEADER = pb.SubmitHeader(raster=RASTER)
@@ -117,3 +117,15 @@ def test_workers_share_the_machines_memory(config, monkeypatch):
 def test_impossible_headers_are_named(wrong, name):
     with pytest.raises(SettingsError, match=name):
         check_header(pb.SubmitHeader(**wrong))
+
+
+@pytest.mark.parametrize("where", ["model", "describer"])
+@pytest.mark.parametrize("path", ["/etc", "../x", "./model", "~/model", "a/b"])
+def test_paths_do_not_come_over_the_wire(where, path):
+    with pytest.raises(ModelError, match="no name of a model"):
+        check_header(pb.SubmitHeader(settings=pb.Settings(**{where: path})))
+
+
+def test_names_and_nothing_are_fine():
+    check_header(HEADER)
+    check_header(pb.SubmitHeader(settings=pb.Settings(model="sd21", describer="tagger")))

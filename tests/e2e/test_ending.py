@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import grpc
 import pytest
@@ -109,7 +110,9 @@ def test_a_worker_that_hangs_is_killed(start_daemon):
 def test_a_worker_that_does_not_hear_a_cancel_is_killed(start_daemon):
     daemon = start_daemon(cancel_seconds=0.5)
     job_id = daemon.submit(settings={"description": "hang"}, detached=True).job_id
-    pid = daemon.running_worker(job_id)
+    assert wait_until(lambda: daemon.job(job_id).step == 2)
+    time.sleep(0.5)
+    pid = daemon.status().workers[0].pid
     daemon.cancel(job_id)
     assert kinds(daemon.watch(job_id))[-1] == "cancelled"
     assert wait_until(lambda: not alive(pid))
@@ -150,3 +153,40 @@ def test_results_are_swept(start_daemon):
     with pytest.raises(grpc.RpcError) as caught:
         daemon.job(first)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_worker_without_work_rests_before_it_leaves(start_daemon):
+    daemon = start_daemon(rest_seconds=0.1, idle_seconds=600)
+    assert daemon.restores()
+    resting = pb.WORKER_STATE_RESTING
+    assert wait_until(lambda: daemon.status().workers[0].state == resting)
+    pid = daemon.status().workers[0].pid
+    assert daemon.restores()
+    assert daemon.status().workers[0].pid == pid
+
+
+def test_memory_goes_with_the_worker(start_daemon):
+    daemon = start_daemon(idle_seconds=0.2)
+    assert daemon.restores()
+    assert wait_until(lambda: daemon.status().workers[0].memory_bytes == 0)
+    assert daemon.status().workers[0].pid == 0
+
+
+def test_too_little_memory_is_tried_again_with_less(daemon):
+    job_id = daemon.submit(settings={"description": "much memory"}).job_id
+    events = list(daemon.watch(job_id))
+    assert kinds(events)[-1] == "done"
+    assert kinds(events).count("queued") == 2
+    assert daemon.job(job_id).crashes == 0
+
+
+def test_each_device_has_a_worker_of_its_own(start_daemon, tmp_path):
+    # The engine of the tests takes any device.
+    daemon = start_daemon(device=["cpu", "cuda:0"])
+    jobs = [daemon.submit(settings={"steps": 200}, detached=True).job_id for _ in range(2)]
+    assert wait_until(lambda: daemon.status().running == 2)
+    for job_id in jobs:
+        assert kinds(daemon.watch(job_id))[-1] == "done"
+    workers = daemon.status().workers
+    assert [worker.device for worker in workers] == ["cpu", "cuda:0"]
+    assert workers[0].pid != workers[1].pid

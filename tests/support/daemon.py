@@ -44,7 +44,11 @@ def environment():
 
 def command(**options):
     """The command line of a daemon."""
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    words = [
+        f"--{name.replace('_', '-')}={each}"
+        for name, value in options.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
     return [sys.executable, "-m", "ldrps_daemon", *words]
 
 

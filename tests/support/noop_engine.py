@@ -1,7 +1,8 @@
 """An engine without torch: inverts the photo in as many steps as it is asked for.
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
-`hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError.
+`hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
+one unless the job is tried with economy.
 """
 
 import os
@@ -36,6 +37,7 @@ class Resident:
 class Models:
     def __init__(self, device):
         self.device = device
+        self.rested = False
         self._loaded = []
 
     def loaded(self):
@@ -48,7 +50,7 @@ class Models:
         self._loaded = [each for each in self._loaded if each != name]
 
     def rest(self):
-        pass
+        self.rested = True
 
     def load(self, name, on_step=ignore):
         if name == "sd15":
@@ -74,7 +76,7 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     for index in range(int(state[0]) + 1, count + 1):
         time.sleep(STEP_SECONDS)
         if index == min(3, count):
-            _misbehave(text)
+            _misbehave(text, models)
         state = _advanced(state)
         on_step(Step("sample", index, count, _preview, state.tobytes))
     # What every step has added is taken off again, so that one too few or too many shows.
@@ -107,7 +109,7 @@ def _preview():
     return np.zeros((8, 12, 3), np.uint8)
 
 
-def _misbehave(text):
+def _misbehave(text, models):
     if text == "die":
         os._exit(9)
     if text == "hang":
@@ -116,5 +118,5 @@ def _misbehave(text):
         raise RuntimeError("a bug in the engine")
     if text == "refuse":
         raise ModelError("model 'x' is broken; install it again")
-    if text == "memory":
+    if text == "memory" or (text == "much memory" and not models.rested):
         raise MemoryError

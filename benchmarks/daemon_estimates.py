@@ -1,0 +1,83 @@
+"""How far off the daemon's estimates are, before a job begins and half-way through it.
+
+python -m benchmarks.daemon_estimates --jobs 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.daemon_process import REAL, served
+from ldrps_client import Client, events
+
+_SIDES = (200, 1600)
+_LEARNING = 8
+"""Jobs after which the daemon is taken to know the machine."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What was said of one job, and what it took: seconds."""
+
+    before: float
+    half_way: float
+    took: float
+    took_second_half: float
+
+
+def run(jobs: int, seed: int) -> list[Guess]:
+    """Photos of many sizes, one after the other."""
+    dice = random.Random(seed)
+    with served(engine=REAL) as daemon, daemon.client() as client:
+        return [_one(client, dice) for _ in range(jobs)]
+
+
+def _one(client: Client, dice: random.Random) -> Guess:
+    photo = _photo(dice.randint(*_SIDES), dice.randint(*_SIDES), dice.randrange(10**6))
+    job_id = client.submit(photo, recipe=dice.choice(("low-light", "haze")))
+    before = client.job(job_id).estimated_seconds
+    began = time.monotonic()
+    half_way, at_half = 0.0, began
+    for event in client.watch(job_id):
+        if isinstance(event, events.Step) and not half_way and 2 * event.index >= event.count:
+            half_way, at_half = event.seconds_left, time.monotonic()
+    end = time.monotonic()
+    return Guess(before, half_way, end - began, end - at_half)
+
+
+def _photo(height: int, width: int, seed: int) -> NDArray[np.uint8]:
+    """A dark photo with some noise; what it shows does not change its time."""
+    noise = np.random.default_rng(seed).normal(30, 4, (height, width, 3))
+    made: NDArray[np.uint8] = np.clip(noise, 0, 255).astype(np.uint8)
+    return made
+
+
+def _error(guesses: list[tuple[float, float]]) -> str:
+    """Mean of the errors relative to what it took."""
+    return f"{100 * fmean(abs(said - took) / took for said, took in guesses):.0f} %"
+
+
+def main() -> int:
+    """Print the mean error of both estimates, once the machine is known."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    guesses = run(given.jobs, given.seed)[_LEARNING:]
+    print(f"{len(guesses)} jobs after {_LEARNING} to learn from")
+    print(f"before it begins: mean error {_error([(g.before, g.took) for g in guesses])}")
+    halves = [(g.half_way, g.took_second_half) for g in guesses]
+    print(f"half-way through: mean error {_error(halves)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
