@@ -129,3 +129,31 @@ def test_the_command_line_answers_before_it_loads_anything_large():
 def test_the_daemons_front_loads_no_torch():
     loaded = loaded_by("import ldrps_daemon.__main__, ldrps_daemon.server")
     assert not loaded & {*HEAVY, "PIL", "tifffile", "imagecodecs"}
+
+
+def calls(path):
+    """Names of what a file calls, and with which keywords."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            yield name, {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+
+
+def everything_of_ours():
+    return [path for folder in FOLDERS.values() for path in sources(folder)]
+
+
+def test_nothing_of_ours_unpickles():
+    forbidden = {"pickle", "cPickle", "shelve", "dill", "cloudpickle", "joblib"}
+    for path in everything_of_ours():
+        assert not {top(name) for name in imports(path)} & forbidden, path
+        for name, keywords in calls(path):
+            if name in ("torch.load", "np.load", "numpy.load"):
+                assert keywords.get("weights_only") == "True" or name != "torch.load", path
+                assert keywords.get("allow_pickle", "False") == "False", path
+
+
+def test_no_code_comes_from_a_hub():
+    for path in everything_of_ours():
+        for name, keywords in calls(path):
+            assert keywords.get("trust_remote_code", "False") == "False", (path, name)

@@ -10,6 +10,7 @@ REASON_KEY = "ldrps-reason"
 """Trailing metadata: the reason word of a refused call."""
 RETRY_AFTER_KEY = "ldrps-retry-after"
 """Trailing metadata: seconds after which a full queue is worth another try."""
+MAX_SENTENCE = 1000
 AUTHORIZATION_KEY = "authorization"
 """Request metadata on TCP addresses: `Bearer <token>`."""
 
@@ -30,6 +31,15 @@ STATUS_OF_REASON: dict[str, grpc.StatusCode] = {
 def status_of(error: LdrpsError) -> grpc.StatusCode:
     """The status code that an error travels under."""
     return STATUS_OF_REASON.get(error.reason, grpc.StatusCode.INTERNAL)
+
+
+def sentence(error: LdrpsError) -> str:
+    """An error's message as it may go over the wire and into logs: one line, not too long.
+
+    It may quote what a client sent, which may hold anything.
+    """
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return " ".join(text.split())[:MAX_SENTENCE]
 
 
 def error_of(reason: str, message: str) -> LdrpsError:

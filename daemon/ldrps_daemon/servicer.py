@@ -16,7 +16,7 @@ import grpc.aio
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, status_of
+from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 from ldrps_daemon.clients import Clients
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
@@ -129,7 +129,7 @@ async def _abort(context: Any, error: LdrpsError) -> None:
     trailing = [(REASON_KEY, error.reason)]
     if isinstance(error, BusyError):
         trailing.append((RETRY_AFTER_KEY, str(math.ceil(error.retry_after))))
-    await context.abort(status_of(error), str(error), tuple(trailing))
+    await context.abort(status_of(error), sentence(error), tuple(trailing))
 
 
 def version() -> str:

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._status import sentence
 from ldrps_client._wire import settings_from_proto
 from ldrps_daemon import pipe as wire
 from ldrps_daemon.logs import set_up
@@ -109,7 +110,7 @@ class Worker:
         except CancelledError as error:
             return self._end(pb.Event(cancelled=pb.Cancelled(message=str(error))), True)
         except LdrpsError as error:
-            failed = pb.Failed(reason=error.reason, message=str(error))
+            failed = pb.Failed(reason=error.reason, message=sentence(error))
             return self._end(pb.Event(failed=failed), True)
         except Exception as error:
             # A CUDA context may be beyond repair and memory may be torn to pieces after this.

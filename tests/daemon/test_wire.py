@@ -3,7 +3,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import _wire as wire
-from ldrps_client._status import STATUS_OF_REASON, error_of, status_of
+from ldrps_client._status import STATUS_OF_REASON, error_of, sentence, status_of
 from ldrps_engine.errors import BY_REASON, InternalError, LimitError, PhotoError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
@@ -102,3 +102,11 @@ def test_every_reason_has_a_status():
         assert (error.reason, str(error)) == (reason, "a sentence")
         assert status_of(error) is STATUS_OF_REASON[reason]
     assert isinstance(error_of("news", "a sentence"), InternalError)
+
+
+def test_what_a_client_sent_cannot_break_a_line_of_the_log():
+    error = SettingsError("layers 'a\nERROR forged\x1b[31m\u2028' is not known; " + "x" * 5000)
+    shown = sentence(error)
+    assert shown.isprintable()
+    assert shown.startswith("layers 'a ERROR forged [31m ' is not known; ")
+    assert len(shown) == 1000

@@ -133,3 +133,10 @@ def test_a_job_that_only_looks_ends_with_the_description(daemon):
     assert looked[-3:] == ["diagnosis", "description", "done"]
     assert not {"step", "layer_header"} & set(looked)
     assert daemon.restores(), "the next job must not stop there too"
+
+
+def test_input_is_gone_when_the_job_has_ended(start_daemon):
+    daemon = start_daemon(checkpoint_seconds=0)
+    assert daemon.restores()
+    (folder,) = daemon.kept()
+    assert sorted(path.name for path in folder.iterdir()) == ["events", "result"]
