@@ -114,7 +114,8 @@ class GimpApp:
         self._sock.settimeout(seconds)
         line = self._answers.readline()
         if not line:
-            raise GimpError(f"GIMP has gone: {self.log()[-2000:]}")
+            told = [line for line in self.log().splitlines() if line and "WARNING" not in line]
+            raise GimpError("GIMP has gone: " + "\n".join(told[-40:]))
         told = json.loads(line)
         if "error" in told:
             raise GimpError(told["error"])

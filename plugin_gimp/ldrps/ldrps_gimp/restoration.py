@@ -20,7 +20,7 @@ from ldrps_gimp.pixels import (
     whole,
     with_context,
 )
-from ldrps_gimp.results import Output, output_for
+from ldrps_gimp.results import Output, output_of
 
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
@@ -64,7 +64,8 @@ class Restoration:
 
         `before_finish` is called before the image is touched.
         """
-        output = output_for(self.choices.output, self.layer, self.area, self.form, self.part)
+        make = output_of(self.choices.output)
+        output = make(self.layer, self.area, self.form, self.part, self._daemon.idle)
         try:
             self._fill(output)
             before_finish()

@@ -7,6 +7,7 @@ image yet, and comes in by one call, or by one undo group that nothing waits in.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from gi.repository import Gimp
@@ -20,8 +21,14 @@ from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, blend, crop, read, whole
 class Output(ABC):
     """Takes the pixels of an area of a layer, then puts them where they belong, at once."""
 
-    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
-        """`part` is what the selection touches of the layer; None: there is no selection."""
+    def __init__(
+        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
+    ) -> None:
+        """`part` is what the selection touches of the layer; None: there is no selection.
+
+        `idle` is called now and then by what takes long.
+        """
+        self.idle = idle
         self.layer, self.area, self.form, self.part = layer, area, form, part
         self.image = layer.get_image()
         self.name = _("{layer} (restored)").format(layer=layer.get_name())
@@ -60,6 +67,8 @@ class _Fresh(Output):
         """Into the layer."""
         place = strip.rectangle(-self.area.x, -self.area.y)
         self._buffer.set(place, self.form.name, samples)
+        # Otherwise all of it goes to GIMP at the end, while the dialog stands still.
+        self._buffer.flush()
 
     def _let_go(self) -> None:
         """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
@@ -75,8 +84,10 @@ class _Fresh(Output):
 class NewLayer(_Fresh):
     """A layer above the source, with the selection as its mask."""
 
-    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
-        super().__init__(layer, area, form, part)
+    def __init__(
+        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
+    ) -> None:
+        super().__init__(layer, area, form, part, idle)
         self._make(self.image)
         _found, x, y = layer.get_offsets()
         self._new.set_offsets(x + area.x, y + area.y)
@@ -101,17 +112,21 @@ class NewLayer(_Fresh):
 class Replace(Output):
     """The source layer's own pixels, mixed by the selection."""
 
-    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
-        super().__init__(layer, area, form, part)
+    def __init__(
+        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
+    ) -> None:
+        super().__init__(layer, area, form, part, idle)
         self._old = layer.get_buffer()
         self._shadow = layer.get_shadow_buffer()
         # Merged as a whole: GIMP's own mixing is not exact outside of a selection.
         for strip in whole(layer).rows(STRIP_ROWS):
             self._set(strip, read(self._old, strip, form.name))
+            self.idle()
         self._mask = _selection_over(layer, area) if part else None
 
     def _set(self, strip: Area, samples: bytes) -> None:
         self._shadow.set(strip.rectangle(), self.form.name, samples)
+        self._shadow.flush()
 
     def write(self, strip: Area, samples: bytes) -> None:
         """Into the shadow of the layer, which GIMP drops if we are gone."""
@@ -152,9 +167,11 @@ class Replace(Output):
 class NewImage(_Fresh):
     """An image of its own, in the same precision and colour space."""
 
-    def __init__(self, layer: Any, area: Area, form: Format, part: Area | None) -> None:
+    def __init__(
+        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
+    ) -> None:
         # Of what was sent, it gets what the selection touches, without the context.
-        super().__init__(layer, part or area, form, None)
+        super().__init__(layer, part or area, form, None, idle)
         size = self.area.width, self.area.height
         kind, precision = self.image.get_base_type(), self.image.get_precision()
         self._made = Gimp.Image.new_with_precision(*size, kind, precision)
@@ -184,10 +201,10 @@ class NewImage(_Fresh):
         self._made.delete()
 
 
-def output_for(mode: str, layer: Any, area: Area, form: Format, part: Area | None) -> Output:
-    """The output of a mode of `choices.OUTPUTS`."""
+def output_of(mode: str) -> type[Output]:
+    """The kind of output of a mode of `choices.OUTPUTS`."""
     kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
-    return kinds.get(mode, NewLayer)(layer, area, form, part)
+    return kinds.get(mode, NewLayer)
 
 
 def _selection_over(layer: Any, area: Area) -> bytes:
