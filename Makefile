@@ -30,9 +30,10 @@ test-gimp: setup-dev
 dist: setup-dev
 	@$(BIN)/python plugin_gimp/pack.py
 
-# After a change of the GIMP plug-in's words.
+# After a change of the GIMP plug-in's words, or of its guide.
 translations: setup-dev
 	$(BIN)/python plugin_gimp/translations.py
+	$(BIN)/python plugin_gimp/guide.py
 
 setup:
 	@"$(PYTHON)" scripts/setup_environment.py

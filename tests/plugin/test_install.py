@@ -156,6 +156,12 @@ def test_the_zip_is_whole_executable_and_always_the_same(tmp_path):
     assert not [name for name in names if name.endswith((".po", ".pyc"))]
 
 
+def test_the_guide_is_the_documents():
+    made = (FOLDER / "help" / "guide.html").read_text()
+    assert made == load("guide").guide(), "run: make translations"
+    assert "ldrps gimp install" in made
+
+
 def test_every_string_is_translated_and_compiled():
     translations = load("translations")
     strings = translations.template()
