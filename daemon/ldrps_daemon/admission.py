@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class Admission:
 
     @contextmanager
     def place(
-        self, header: pb.SubmitHeader, client: str, waiting: int, retry_after: float
+        self, header: pb.SubmitHeader, client: str, waiting: int, retry_after: Callable[[], float]
     ) -> Iterator[int]:
         """Hold a place for a photo; yields how many bytes must follow its header.
 
@@ -68,7 +68,7 @@ class Admission:
         """Payloads and results in the spool, those that are coming included."""
         return self._book.stored_bytes() + self._held.bytes
 
-    def _check_client(self, client: str, size: int, retry_after: float) -> None:
+    def _check_client(self, client: str, size: int, retry_after: Callable[[], float]) -> None:
         open_jobs = [job for job in self._book.open() if job.client == client]
         jobs, held = self._held.by_client.get(client, (0, 0))
         if len(open_jobs) + jobs >= self._config.jobs_per_client:
@@ -78,7 +78,7 @@ class Admission:
         if used and used + size > self._config.bytes_per_client:
             raise _busy("this client's waiting photos fill its share of the disk", retry_after)
 
-    def _check_disk(self, size: int, retry_after: float) -> None:
+    def _check_disk(self, size: int, retry_after: Callable[[], float]) -> None:
         if self.used_bytes() + size > self._config.spool_bytes:
             self._book.sweep(spare=size)
         if size > self._config.spool_bytes:
@@ -128,8 +128,9 @@ def _machine_bytes() -> int:
         return present
 
 
-def _busy(why: str, retry_after: float) -> BusyError:
-    return BusyError(f"{why}; try again in {retry_after:.0f} seconds", retry_after)
+def _busy(why: str, retry_after: Callable[[], float]) -> BusyError:
+    seconds = retry_after()
+    return BusyError(f"{why}; try again in {seconds:.0f} seconds", seconds)
 
 
 def check_header(header: pb.SubmitHeader) -> None:

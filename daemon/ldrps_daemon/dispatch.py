@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ from ldrps_daemon.waiting import WaitingRoom
 log = logging.getLogger("ldrps.dispatch")
 _SWEEP_SECONDS = 10.0
 _BUSY_SECONDS = (1.0, 600.0)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A waiting job's place, and in how many seconds its turn is likely to come; 0: not known."""
+
+    position: int
+    seconds: float
 
 
 class Dispatcher:
@@ -77,8 +87,7 @@ class Dispatcher:
     def retry_after(self) -> float:
         """When a full queue is likely to have a place again."""
         low, high = _BUSY_SECONDS
-        seconds = [self.seconds_left(job) for job in self.book.open()]
-        return min(max(min(seconds, default=0.0) / len(self.seats), low), high)
+        return min(max(min(self._free()), low), high)
 
     def running(self) -> int:
         """Jobs that a worker has."""
@@ -93,18 +102,21 @@ class Dispatcher:
         self._make_way()
 
     async def cancel(self, job: Job, message: str) -> None:
-        """Stop a job; nothing happens to one that has ended."""
+        """Stop a job; nothing happens to one that has ended.
+
+        It has ended at once, for good and for all who watch; a worker that has it is free again
+        after the step that is under way.
+        """
         if job.ending:
             return
         job.cancel_message = job.cancel_message or message
         job.cancelling.set()
-        if self.room.drop(job):
-            await self._fate.cancelled(job)
-            self._announce()
-        elif telling := self._placed.get(job.id):
+        if telling := self._placed.get(job.id):
             telling.seat.cancel(job.id)
-            # So that it stays cancelled even if the daemon dies before the worker has stopped.
-            await self.keeper.note(job)
+        waited = self.room.drop(job)
+        await self._fate.cancelled(job)
+        if waited:
+            self._announce()
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
@@ -117,13 +129,21 @@ class Dispatcher:
         finally:
             self._guard(job, self._config.grace_seconds)
 
-    def seconds_left(self, job: Job) -> float:
+    def seconds_left(self, job: Job, turn: Turn) -> float:
         """Until a job has ended, as far as can be told; 0 if not known."""
-        if job.ended:
-            return 0.0
         if telling := self._placed.get(job.id):
             return telling.seconds_left()
-        return self._until_start(self.room.position(job)) + self._work_seconds(job)
+        return 0.0 if job.ended else turn.seconds + self._work_seconds(job)
+
+    def outlook(self) -> dict[str, Turn]:
+        """When the turn of each waiting job comes, as far as can be told, next one first."""
+        free = self._free()
+        heapq.heapify(free)
+        turns = {}
+        for position, job in enumerate(self.room.jobs()):
+            turns[job.id] = Turn(position, free[0])
+            heapq.heapreplace(free, free[0] + self._work_seconds(job))
+        return turns
 
     async def _take_up(self, job: Job) -> None:
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
@@ -221,19 +241,17 @@ class Dispatcher:
 
     def _announce(self) -> None:
         """Tell those who wait where they stand, when that has changed."""
-        for position, job in enumerate(self.room.jobs()):
-            if job.told_position != position:
-                job.told_position = position
-                seconds = self._until_start(position)
-                job.tell(pb.Event(queued=pb.Queued(position=position, estimated_seconds=seconds)))
+        for job_id, turn in self.outlook().items():
+            job = self.book.get(job_id)
+            if job.told_position != turn.position:
+                job.told_position = turn.position
+                queued = pb.Queued(position=turn.position, estimated_seconds=turn.seconds)
+                job.tell(pb.Event(queued=queued))
 
-    def _until_start(self, position: int) -> float:
-        """When a job in the queue is likely to reach a worker; 0 if not known, or at once."""
-        free = [telling.seconds_left() for telling in self._placed.values()]
-        free += [0.0] * (len(self.seats) - len(free))
-        for job in self.room.jobs()[:position]:
-            free[free.index(min(free))] += self._work_seconds(job)
-        return min(free)
+    def _free(self) -> list[float]:
+        """In how many seconds each worker is likely to be free; 0 also if that is not known."""
+        busy = [telling.seconds_left() for telling in self._placed.values()]
+        return busy + [0.0] * (len(self.seats) - len(busy))
 
     def _work_seconds(self, job: Job) -> float:
         kind = kind_of(job.header.settings, self.seats[0].device)

@@ -57,6 +57,9 @@ class Gate:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Transports that were cut off close their sockets in the loop's next rounds.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -32,9 +32,8 @@ class Intake:
             return known, True
         settings = settings_from_proto(header.settings)
         check_header(header)
-        waiting, retry_after = len(self._dispatcher.room), self._dispatcher.retry_after()
-        admission = self._dispatcher.admission
-        with admission.place(header, client, waiting, retry_after) as size:
+        waiting, admission = len(self._dispatcher.room), self._dispatcher.admission
+        with admission.place(header, client, waiting, self._dispatcher.retry_after) as size:
             job = Job(header, settings, self._dispatcher.spool, client)
             return await self._receive(job, size, requests)
 

@@ -19,7 +19,7 @@ from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 from ldrps_daemon.clients import Clients
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.dispatch import Dispatcher
+from ldrps_daemon.dispatch import Dispatcher, Turn
 from ldrps_daemon.gate import Gate
 from ldrps_daemon.intake import Intake
 from ldrps_daemon.jobs import Job
@@ -28,6 +28,7 @@ from ldrps_engine.errors import BusyError, InternalError, LdrpsError, Unavailabl
 log = logging.getLogger("ldrps.server")
 DEFAULT_LIST = 100
 MAX_LIST = 1000
+_NO_TURN = Turn(0, 0.0)
 
 
 class Servicer(pb_grpc.RestorationServicer):
@@ -50,8 +51,8 @@ class Servicer(pb_grpc.RestorationServicer):
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
             client = self._clients.of(context)
             job, existing = await self._intake.take(aiter(requests), client)
-            position = self._dispatcher.room.position(job)
-            return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
+            turn = self._dispatcher.outlook().get(job.id, _NO_TURN)
+            return pb.SubmitResponse(job_id=job.id, position=turn.position, existing=existing)
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
         """Stream events from a number on."""
@@ -77,7 +78,8 @@ class Servicer(pb_grpc.RestorationServicer):
         """Show jobs, newest first."""
         async with answering(context):
             jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
-            return pb.ListJobsResponse(jobs=[self._show(job) for job in jobs])
+            turns = self._dispatcher.outlook()
+            return pb.ListJobsResponse(jobs=[self._shown(job, turns) for job in jobs])
 
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
@@ -105,8 +107,11 @@ class Servicer(pb_grpc.RestorationServicer):
             )
 
     def _show(self, job: Job) -> pb.Job:
-        seconds = self._dispatcher.seconds_left(job)
-        return job.to_proto(self._dispatcher.room.position(job), seconds)
+        return self._shown(job, self._dispatcher.outlook())
+
+    def _shown(self, job: Job, turns: dict[str, Turn]) -> pb.Job:
+        turn = turns.get(job.id, _NO_TURN)
+        return job.to_proto(turn.position, self._dispatcher.seconds_left(job, turn))
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.spool import replacing, write_layers
 from ldrps_engine.errors import CancelledError, LdrpsError
+from ldrps_engine.photo import Photo
 from ldrps_engine.prior.store import weights_hash
 from ldrps_engine.settings import Settings
 
@@ -134,9 +135,8 @@ class Worker:
 
     def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:
         self._reporter.check()
-        header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
+        header, photo = self._read(order)
         settings = settings_from_proto(header.settings)
-        photo = read_photo(order, header, self._reporter.check)
         self._reporter.look_only = header.look_only
         started = time.monotonic()
         try:
@@ -147,6 +147,15 @@ class Worker:
         for layer in write_layers(order.folder.result, restoration.layers):
             wire.send_event(self._pipe, pb.Event(layer_header=layer))
         return _done(settings, restoration.seconds)
+
+    def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
+        try:
+            header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
+            return header, read_photo(order, header, self._reporter.check)
+        except FileNotFoundError:
+            # A job that was cancelled at this very moment has no files any more.
+            self._reporter.check()
+            raise
 
     def _checkpoint_of(self, order: Order) -> bytes | None:
         """What was saved of the job before; from now on checkpoints are saved there."""

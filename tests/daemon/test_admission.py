@@ -27,15 +27,15 @@ def keep(config, tmp_path):
 
 def test_a_place_is_held_while_pixels_come_in(keep):
     kept, _ = keep(queue_limit=2)
-    with kept.place(HEADER, "a", 1, 3) as size:
+    with kept.place(HEADER, "a", 1, lambda: 3) as size:
         assert size == kept.used_bytes() == BYTES
         with (
             pytest.raises(BusyError, match="try again in 3 seconds") as caught,
-            kept.place(HEADER, "b", 1, 3),
+            kept.place(HEADER, "b", 1, lambda: 3),
         ):
             pass
         assert caught.value.retry_after == 3
-    with kept.place(HEADER, "b", 1, 3):
+    with kept.place(HEADER, "b", 1, lambda: 3):
         pass
     assert kept.used_bytes() == 0
 
@@ -43,24 +43,24 @@ def test_a_place_is_held_while_pixels_come_in(keep):
 def test_one_client_cannot_take_all_places(keep, job):
     kept, book = keep(jobs_per_client=2)
     book.add(job("a", raster=RASTER))
-    with kept.place(HEADER, "a", 1, 1):
+    with kept.place(HEADER, "a", 1, lambda: 1):
         with (
             pytest.raises(BusyError, match="this client has 2 jobs"),
-            kept.place(HEADER, "a", 1, 1),
+            kept.place(HEADER, "a", 1, lambda: 1),
         ):
             pass
-        with kept.place(HEADER, "b", 1, 1):
+        with kept.place(HEADER, "b", 1, lambda: 1):
             pass
 
 
 def test_one_client_cannot_take_all_bytes(keep, job):
     kept, book = keep(bytes_per_client=int(BYTES * 1.5))
-    with kept.place(HEADER, "a", 0, 1):
+    with kept.place(HEADER, "a", 0, lambda: 1):
         pass
     book.add(job("a", raster=RASTER))
-    with pytest.raises(BusyError, match="share of the disk"), kept.place(HEADER, "a", 1, 1):
+    with pytest.raises(BusyError, match="share of the disk"), kept.place(HEADER, "a", 1, lambda: 1):
         pass
-    with kept.place(HEADER, "b", 1, 1):
+    with kept.place(HEADER, "b", 1, lambda: 1):
         pass
 
 
@@ -68,20 +68,20 @@ def test_the_spool_has_a_size(keep, job):
     kept, book = keep(spool_bytes=int(BYTES * 1.5))
     waiting = job("a", raster=RASTER)
     book.add(waiting)
-    with pytest.raises(BusyError, match="fill the spool"), kept.place(HEADER, "b", 1, 1):
+    with pytest.raises(BusyError, match="fill the spool"), kept.place(HEADER, "b", 1, lambda: 1):
         pass
     # What has ended makes room for what is to come.
     waiting.end(pb.Event(done=pb.Done()))
-    with kept.place(HEADER, "b", 1, 1):
+    with kept.place(HEADER, "b", 1, lambda: 1):
         pass
     large = pb.SubmitHeader(file=pb.EncodedFile(size=BYTES * 2))
-    with pytest.raises(LimitError, match="the spool takes"), kept.place(large, "b", 0, 1):
+    with pytest.raises(LimitError, match="the spool takes"), kept.place(large, "b", 0, lambda: 1):
         pass
 
 
 def test_the_disk_is_not_filled(keep):
     kept, _ = keep(spare_bytes=1 << 60)
-    with pytest.raises(BusyError, match="nearly full"), kept.place(HEADER, "a", 0, 1):
+    with pytest.raises(BusyError, match="nearly full"), kept.place(HEADER, "a", 0, lambda: 1):
         pass
 
 
@@ -90,10 +90,10 @@ def test_a_photo_for_which_there_is_not_enough_memory_is_refused(keep):
     raster = pb.Raster(width=4000, height=4000, channels=3, sample_type=1)
     with (
         pytest.raises(LimitError, match="MiB of memory"),
-        kept.place(pb.SubmitHeader(raster=raster), "a", 0, 1),
+        kept.place(pb.SubmitHeader(raster=raster), "a", 0, lambda: 1),
     ):
         pass
-    with kept.place(HEADER, "a", 0, 1):
+    with kept.place(HEADER, "a", 0, lambda: 1):
         pass
 
 

@@ -1,6 +1,7 @@
 """The front door: who is let in, and that every byte comes through."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from contextlib import asynccontextmanager
@@ -22,7 +23,12 @@ async def standing(folder, limit=9, behind=None):
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_unix_server(behind or echo, folder / "inner")
+    async def answer(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            await (behind or echo)(reader, writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_unix_server(answer, folder / "inner")
     made = Gate(listen(folder / "s"), folder / "inner", limit)
     await made.open()
     try:
@@ -30,6 +36,8 @@ async def standing(folder, limit=9, behind=None):
     finally:
         await made.close()
         server.close()
+        # The echo's own sockets close once they see the other end gone.
+        await asyncio.sleep(0.1)
 
 
 async def echoed(folder, data):
@@ -159,8 +167,8 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
             # What lies between them is bounded.
             assert len(sent) == count
             assert sum(sent) < 20 * gates.BUFFER_BYTES
-            writer.close()
-            idle.close()
+            writer.transport.abort()
+            idle.transport.abort()
 
     asyncio.run(main())
 

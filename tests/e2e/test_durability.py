@@ -137,6 +137,8 @@ def test_a_journal_that_cannot_be_read_stops_the_start(start_daemon):
     daemon = start_daemon()
     daemon.stop()
     (journal,) = daemon.spool.glob("*/journal.db")
+    for path in journal.parent.glob("journal.db-*"):
+        path.unlink()
     journal.write_bytes(b"rubbish" * 1000)
     with pytest.raises(AssertionError, match="move its folder away"):
         start_daemon(address=daemon.address, spool=daemon.spool)
