@@ -65,10 +65,11 @@ class Daemon:
         self.process = subprocess.Popen(
             command(**options), stderr=subprocess.PIPE, text=True, env=environment()
         )
+        self._serves = False
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        if not self._ready.wait(START_SECONDS) or self.process.poll() is not None:
+        if not self._ready.wait(START_SECONDS) or not self._serves:
             self.stop()
             raise AssertionError("the daemon did not start:\n" + "".join(self.log))
         self.channel = grpc.insecure_channel(self.address)
@@ -79,6 +80,7 @@ class Daemon:
             for line in lines:
                 self.log.append(line)
                 if line.startswith("ldrps: serving on"):
+                    self._serves = True
                     self._ready.set()
         self._ready.set()
 
