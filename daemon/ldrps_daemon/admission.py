@@ -43,6 +43,7 @@ class Admission:
         self._book = book
         self._spool = spool
         self._held = _Held()
+        self._memory = memory_limit(config)
 
     @contextmanager
     def place(
@@ -93,11 +94,11 @@ class Admission:
     def _check_memory(self, header: pb.SubmitHeader) -> None:
         pixels = header.raster.width * header.raster.height
         needed = memory_needed(pixels)
-        if pixels and needed > memory_limit(self._config):
+        if pixels and needed > self._memory:
             raise LimitError(
                 f"the photo is {header.raster.width}x{header.raster.height}, for which a worker "
                 f"needs about {needed >> 20} MiB of memory; it may use "
-                f"{memory_limit(self._config) >> 20} MiB here, so give a smaller photo"
+                f"{self._memory >> 20} MiB here, so give a smaller photo"
             )
 
     def _hold(self, client: str, jobs: int, size: int) -> None:

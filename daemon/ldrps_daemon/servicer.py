@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -137,6 +138,7 @@ async def _abort(context: Any, error: LdrpsError) -> None:
     await context.abort(status_of(error), sentence(error), tuple(trailing))
 
 
+@cache
 def version() -> str:
     """Of the installed distribution; 0 when run from a source tree."""
     try:
