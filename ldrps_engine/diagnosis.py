@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour import to_linear
 from ldrps_engine.noise import noise_sigma, noise_spectrum
+from ldrps_engine.tone import judge_tone
 
 Array = NDArray[np.float32]
 
+_DARK_FROM = 0.5
+_VEILED_FROM = 0.55
+_LEAST = 0.1
 _DARK_BELOW = 0.30
 _VEIL_FROM = 0.22
-_NOISE_FROM = 3.5
+_NOISE_FROM = 4.5
 _SURE = 0.6
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
@@ -27,9 +31,9 @@ class Diagnosis:
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
     veil: float
-    """How much of the light is haze, 0 (clear) to 1."""
+    """How much of the light is haze, above 0 to 1; 0 where the photo does not look veiled."""
     darkness: float
-    """How much too dark, 0 (well lit) to 1 (nearly black)."""
+    """How much too dark, above 0 to 1 (nearly black); 0 where it does not look too dark."""
     cast: float
     """Strength of a colour cast, 0 to 1."""
     grey: bool
@@ -38,17 +42,17 @@ class Diagnosis:
     @property
     def is_dark(self) -> bool:
         """Whether light has to be brought back."""
-        return self.darkness > 0.35
+        return self.darkness > 0
 
     @property
     def is_hazy(self) -> bool:
         """Whether a veil has to be taken off."""
-        return self.veil > 0.55 and not self.is_dark and not self.grey
+        return self.veil > 0 and not self.grey
 
     @property
     def is_faded(self) -> bool:
         """Whether black and white have drawn together; a grey print's veil is not in the air."""
-        return self.veil > 0.55 and not self.is_dark and self.grey
+        return self.veil > 0 and self.grey
 
     @property
     def is_noisy(self) -> bool:
@@ -83,10 +87,11 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
     """
     sigma = noise_sigma(noise_spectrum(rgb)) * 255 if noise is None else noise
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    tone = judge_tone(colour)
     measured = Diagnosis(
         noise_sigma=sigma,
-        veil=_veil(colour),
-        darkness=_darkness(colour),
+        veil=max(_veil(colour), _LEAST) if tone.veiled > _VEILED_FROM else 0.0,
+        darkness=max(_darkness(colour), _LEAST) if tone.dark > _DARK_FROM else 0.0,
         cast=_cast(to_linear(np.clip(colour, 0, 1))),
         grey=_is_grey(colour),
     )

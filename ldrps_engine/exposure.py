@@ -7,18 +7,17 @@ level, and gives the level that good photos with such a distribution have.
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.colour import luminance
+from ldrps_engine.regression import load_model
 
 Array = NDArray[np.float32]
 
-_WEIGHTS = Path(__file__).parent / "models/exposure.json"
+MODEL = Path(__file__).parent / "models/exposure.json"
 _BLOCKS = 64
 _QUANTILES = (2, 10, 25, 50, 75, 90, 97)
 _BRIGHT_QUANTILES = (50, 90, 99)
@@ -43,14 +42,8 @@ def shape_of_light(light: Array) -> tuple[float, Array]:
 
 def expected_level(light: Array) -> float:
     """Mean luminance (0 to 1, linear) that a good photo of this scene would have."""
-    model = _model()
+    model = load_model(MODEL)
     _, features = shape_of_light(light)
     held = np.clip(features, model["low"], model["high"])
     level = np.exp(held @ model["weights"] + model["bias"])
     return float(np.clip(level, 0.03, 0.6))
-
-
-@cache
-def _model() -> dict[str, Array]:
-    table = json.loads(_WEIGHTS.read_text())
-    return {name: np.asarray(values, np.float32) for name, values in table.items()}

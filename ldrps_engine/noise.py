@@ -13,13 +13,31 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.clipped import distance_to_bound, variance_left
+
 Array = NDArray[np.float32]
 
 PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES = 40_000
-_TEXTURE_EXCESS = 1.7
+_ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+# Noise that was resized with its photo is this much stronger at low frequencies.
+_STEEPEST = 1.7
+_SMOOTHED = 0.45
+_GRAIN = 3.0
+_LOOKS = 3
+_LEAST_USABLE = 0.1
+_ROOM_LEFT = 0.98
+_LEAST_LEFT = 0.1
+_SOME_ROOM = 0.002
+_FINE_FROM = 3
+_WINDOW = 3
+_WINDOW_STEP = 4
+# Flat white keeps a third of its variance; more than this may be texture or chance.
+_LEFT_AT_END = (0.12, 0.6)
+_DOUBT = 10
+_MOST_SCALE = 4.0
 
 OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
@@ -43,10 +61,14 @@ def noise_spectrum(rgb: Array) -> Array:
     """
     image = np.asarray(rgb @ OPPONENT.T) if rgb.shape[2] == 3 else rgb
     step = max(2, int(np.sqrt(image.shape[0] * image.shape[1] / _MOST_PATCHES)))
-    spectrum = _spectrum(image, step, _unclipped(rgb, step, 0.002))
-    # Noise is cut off well before black and white: look again away from them.
-    spectrum = _spectrum(image, step, _unclipped(rgb, step, 2.5 * noise_sigma(spectrum)))
-    return _without_texture(spectrum)
+    means = np.stack([_patches(c, step).mean((1, 2)) for c in np.moveaxis(rgb, -1, 0)])
+    room = np.minimum(means, 1 - means)
+    # Black and white cut noise off, by how much depends on how much there is: look three times.
+    left = _not_clipped(room)
+    for _ in range(_LOOKS):
+        spectrum = _spectrum(image, step, left)
+        left = _left_by_clipping(room, noise_sigma(spectrum))
+    return _without_texture(_spectrum(image, step, left))
 
 
 def noise_sigma(spectrum: Array) -> float:
@@ -54,41 +76,101 @@ def noise_sigma(spectrum: Array) -> float:
     return float(np.sqrt((spectrum**2).mean()))
 
 
+def sigma_before_clipping(rgb: Array, spectrum: Array) -> float:
+    """Standard deviation of the noise when black and white cut it off, for (H, W, C) in [0, 1].
+
+    Noise that was clipped and then averaged, as when a photo is reduced, is weaker now than it
+    was then. Flat parts at black and white tell: how much variance they have lost says how many
+    standard deviations of then they lie from the end, their mean says how far that is.
+    """
+    sigma = noise_sigma(spectrum)
+    usable = _ORDER >= _FINE_FROM
+    expected = (spectrum[:, usable] ** 2).mean(0)
+    if sigma < 1e-4 or min(rgb.shape[:2]) < PATCH + _WINDOW * _WINDOW_STEP or not expected.all():
+        return sigma
+    step = max(_WINDOW_STEP, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    scales = []
+    for channel in np.moveaxis(rgb, -1, 0):
+        views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
+        patches = views[::step, ::step]
+        energy = (dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)[..., usable] ** 2
+        left, mean = _window((energy / expected).mean(-1)), _window(patches.mean((2, 3)))
+        for room in (mean, 1 - mean):
+            flat = (left > _LEFT_AT_END[0]) & (left < _LEFT_AT_END[1]) & (room < 3 * sigma)
+            scales.append(room[flat] / (sigma * distance_to_bound(left[flat])))
+    found = np.concatenate(scales)
+    if not found.size:
+        return sigma
+    sure = found.size / (found.size + _DOUBT)
+    scale = 1 + sure * (float(np.clip(np.median(found), 1, _MOST_SCALE)) - 1)
+    return sigma * scale
+
+
+def _window(values: Array) -> Array:
+    views = np.lib.stride_tricks.sliding_window_view(values, (_WINDOW, _WINDOW))
+    return np.asarray(views.mean((2, 3)))
+
+
 def _patches(channel: Array, step: int) -> Array:
     views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
     return np.ascontiguousarray(views[::step, ::step]).reshape(-1, PATCH, PATCH)
 
 
-def _unclipped(rgb: Array, step: int, margin: float) -> NDArray[np.bool_]:
-    """Patches away from black and white by `margin` on the whole; all, if those are too few."""
-    patches = np.stack([_patches(c, step).mean((1, 2)) for c in np.moveaxis(rgb, -1, 0)])
-    usable = np.all((patches > margin) & (patches < 1 - margin), axis=0)
-    return usable if usable.mean() > 0.1 else np.ones_like(usable)
+def _not_clipped(room: Array) -> Array:
+    """1 for patches that are not all black or white in a channel, 0 for others, (channels, N)."""
+    inside = np.all(room > _SOME_ROOM, axis=0)
+    usable = inside if inside.mean() > _LEAST_USABLE else np.ones_like(inside)
+    return np.broadcast_to(usable, room.shape).astype(np.float32)
 
 
-def _spectrum(image: Array, step: int, usable: NDArray[np.bool_]) -> Array:
+def _left_by_clipping(room: Array, sigma: float) -> Array:
+    """Share of the noise's variance that clipping has left of each patch, (channels, N).
+
+    `room` is the distance of each patch's mean to black or white in every channel of the photo;
+    the answer is for the rotated ones. 0: do not use; patches with little room are left out
+    while there are enough others.
+    """
+    left = variance_left(room, sigma)
+    if len(left) == 3:
+        left = OPPONENT**2 @ left
+    least = left.min(0)
+    wanted = min(_ROOM_LEFT, float(np.quantile(least, 1 - _LEAST_USABLE)))
+    usable = least >= max(wanted, _LEAST_LEFT)
+    # A photo that is black or white everywhere has no noise to tell.
+    return np.where(usable, left, 0) if usable.any() else np.ones_like(left)
+
+
+def _spectrum(image: Array, step: int, left: Array) -> Array:
     channels = np.moveaxis(image, -1, 0)
-    return np.stack([_channel_spectrum(channel, step, usable) for channel in channels])
+    return np.stack([_channel_spectrum(c, step, of) for c, of in zip(channels, left, strict=True)])
 
 
 def _without_texture(spectrum: Array) -> Array:
-    """Texture without any flat part reads as noise, in luminance far more than in chroma.
+    """Texture without any flat part reads as noise in luminance: hold it to what it can be.
 
-    Sensor noise rotates to the same in all three, so a moderate excess of luminance over chroma
-    is texture; a large one is grain or a chroma that JPEG has smoothed, and stands.
+    Sensor noise rotates to the same in all three channels. Where chroma was smoothed, or the
+    noise is grain, the highest frequencies of luminance tell, where texture is weakest.
     """
-    if len(spectrum) != 3:
-        return spectrum
-    luminance, chroma = noise_sigma(spectrum[:1]), noise_sigma(spectrum[1:])
-    if chroma < luminance < _TEXTURE_EXCESS * chroma:
-        spectrum = spectrum.copy()
-        spectrum[0] *= chroma / luminance
-    return spectrum
+    luminance = spectrum[0]
+    chroma = (
+        np.sqrt((spectrum[1:] ** 2).mean(0)) if len(spectrum) == 3 else np.zeros_like(luminance)
+    )
+    high, low = _ORDER >= 10, _ORDER < 5
+    fine, fine_chroma, coarse_chroma = (
+        noise_sigma(values) for values in (luminance[high], chroma[high], chroma[low])
+    )
+    smoothed = fine_chroma < _SMOOTHED * coarse_chroma
+    most = chroma
+    if smoothed or fine > _GRAIN * fine_chroma:
+        most = fine * np.interp(_ORDER, (0, 10), (_STEEPEST, 1))
+    held = np.minimum(luminance, most)
+    return np.concatenate([held[None], spectrum[1:]]).astype(np.float32)
 
 
-def _channel_spectrum(channel: Array, step: int, usable: NDArray[np.bool_]) -> Array:
+def _channel_spectrum(channel: Array, step: int, left: Array) -> Array:
     dct = dct_matrix(PATCH)
-    energy = (dct @ _patches(channel, step)[usable] @ dct.T) ** 2
+    usable = left > 0
+    energy = (dct @ _patches(channel, step)[usable] @ dct.T) ** 2 / left[usable, None, None]
     parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
     variance = np.zeros((PATCH, PATCH), np.float32)
     for half in (0, 1):

@@ -14,6 +14,7 @@ from ldrps_engine.colour import luminance, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
 from ldrps_engine.resampling import resize
+from ldrps_engine.shade import expected_shade
 
 Array = NDArray[np.float32]
 
@@ -22,11 +23,14 @@ LOWEST_GAIN = 0.01
 
 # He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
 # is never quite black, so more is kept.
-_OMEGA = 0.8
+_OMEGA = 0.9
 # Parts as bright as the air itself (sky, snow) cannot tell their transmission.
 _TELLING = 0.8
 _TELLING_SHARE = 75
-_TRANSMISSION = (0.25, 0.9)
+_FLOOR = (0.25, 0.9)
+_TRANSMISSION = (0.2, 1.0)
+# A bright thing reads as a thick veil, so only part of the differences is believed.
+_DEPTH_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,22 @@ def _darkened(rgb: Array) -> Degradation:
 
 
 def _hazed(rgb: Array) -> Degradation:
-    """Koschmieder's veil from the dark channel prior (He, Sun and Tang, CVPR 2009)."""
+    """Koschmieder's veil. Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009);
+    how thick on the whole, the dark channel and the shade that good photos have, half and half.
+    """
     air = _airlight(rgb)
     dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
     floor = _floor(dark)
     guide = _shrink(luminance(rgb), dark.shape)
     smooth = _guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
-    gain = np.clip(smooth, floor, 1)[..., None].repeat(3, 2).astype(np.float32)
+    through = np.log(np.clip(smooth, floor, 1))
+    level = float(through.mean())
+    depth = np.exp(_DEPTH_SHARE * (through - level)).astype(np.float32)
+    even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
+    is_level, expected = expected_shade(even, air)
+    level = (level + is_level - expected) / 2
+    gain = np.clip(depth * np.exp(level), *_TRANSMISSION)[..., None].repeat(3, 2)
+    gain = gain.astype(np.float32)
     return Degradation(gain, ((1 - gain) * air).astype(np.float32), "display")
 
 
@@ -110,15 +123,16 @@ def _floor(dark: Array) -> float:
     """Least transmission anywhere: that of the haziest parts which can tell theirs."""
     telling = dark[dark < _TELLING]
     share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
-    return float(np.clip(1 - _OMEGA * share, *_TRANSMISSION))
+    return float(np.clip(1 - _OMEGA * share, *_FLOOR))
 
 
 def _airlight(rgb: Array) -> Array:
-    """Colour of the haze: the haziest thousandth of the scene, (3,)."""
+    """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
     lowest = rgb.min(-1).ravel()
     count = max(16, lowest.size // 200)
     haziest = np.argpartition(lowest, -count)[-count:]
-    return np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3).astype(np.float32)
+    colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
+    return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
 
 
 def _minimum(values: Array, radius: int) -> Array:

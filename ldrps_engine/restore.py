@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.checkpoint import Checkpoints
+from ldrps_engine.clipped import unclip
 from ldrps_engine.description.describer import consult, describe
 from ldrps_engine.description.merging import merge
 from ldrps_engine.diagnosis import Diagnosis, diagnose
-from ldrps_engine.noise import noise_sigma, noise_spectrum
+from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.photo import Photo
 from ldrps_engine.physics import Degradation, first_guess
 from ldrps_engine.plan import Plan, make_plan
@@ -93,7 +94,8 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(rgb, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
-    view = View.fit(*rgb.shape[:2], prior.view, prior.multiple, prior.most_enlarged)
+    height, width = rgb.shape[:2]
+    view = View.fit(height, width, prior.view, prior.multiple, prior.most_enlarged)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
     if opinion:
@@ -151,6 +153,7 @@ def _work(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> tuple[Array
             oracle = case.view.leave(aligner.fpam(image))
         spectrum = _spectrum(case)
         rgb = filter_noise(rgb, spectrum, oracle, case.view, on_tile)
+        rgb = unclip(rgb, sigma_before_clipping(case.rgb, spectrum))
     else:
         on_tile(1, 1)
     return large, _toned(case, rgb, pilot)

@@ -64,6 +64,18 @@ def _fit_exposure(options: argparse.Namespace, config: Config) -> None:
     fit_exposure(options.work, options.out, config)
 
 
+def _fit_shade(options: argparse.Namespace, config: Config) -> None:
+    from training.shade import fit_shade
+
+    fit_shade(options.work, options.out, config)
+
+
+def _fit_tone(options: argparse.Namespace, config: Config) -> None:
+    from training.tone import fit_tone
+
+    fit_tone(options.work, options.out, config)
+
+
 def _evaluate(options: argparse.Namespace, config: Config) -> None:
     from training.evaluate import evaluate
 
@@ -108,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
     exposing.add_argument("out", type=Path)
     exposing.set_defaults(run=_fit_exposure)
+    shading = commands.add_parser("fit-shade", help="fit how deep the shade of good photos is")
+    shading.add_argument("out", type=Path)
+    shading.set_defaults(run=_fit_shade)
+    judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
+    judging.add_argument("out", type=Path)
+    judging.set_defaults(run=_fit_tone)
     exporting = commands.add_parser("export", help="write the diffusers folder that ships")
     exporting.add_argument("out", type=Path)
     exporting.add_argument("--untrained", action="store_true", help="random weights, for ablation")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from ldrps_engine.colour import to_linear
 from ldrps_engine.exposure import shape_of_light
+from ldrps_engine.regression import save_model
 from training.config import Config
 from training.neighbours import without_twins
 from training.photos import PhotoPack
@@ -34,9 +34,7 @@ def fit_exposure(work: Path, out: Path, config: Config) -> None:
     unseen = np.clip(unseen, low, high)
     error = float(np.std(unseen @ weights + bias - truth))
     print(f"held-out error of log level {error:.3f}, of a constant {truth.std():.3f}")
-    table = {"weights": weights, "low": low, "high": high}
-    rounded = {name: values.round(5).tolist() for name, values in table.items()}
-    out.write_text(json.dumps(rounded | {"bias": round(bias, 5)}) + "\n")
+    save_model(out, {"weights": weights, "low": low, "high": high, "bias": np.array(bias)})
 
 
 def _measure(pack: PhotoPack, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -89,7 +89,8 @@ def _rung(photos: list[Array], sigma: int, prior: LatentPrior, filters: dict[str
 
 def evaluate_once(prior: LatentPrior, noisy: Array, level: float) -> Array:
     """One evaluation at the timestep whose noise is `level`, small photos enlarged twice."""
-    view = View.fit(*noisy.shape[:2], prior.view, prior.multiple, prior.most_enlarged)
+    height, width = noisy.shape[:2]
+    view = View.fit(height, width, prior.view, prior.multiple, prior.most_enlarged)
     # Latents are of images in [-1, 1], levels of images in [0, 1].
     step = fitting_step(prior.alphas, 2 * level)
     empty = prior.embed("")

@@ -102,8 +102,12 @@ class PhotoPack:
         every = config.data.holdout_every
         self.heldout = list(range(0, len(self.photos), every))
         self.training = [i for i in range(len(self.photos)) if i % every]
-        weight = config.data.source_weight
-        self._weights = [weight.get(self.photos[i].source, 1.0) for i in self.training]
+        self._source_weight = config.data.source_weight
+        self._weights = [self.weight(i) for i in self.training]
+
+    def weight(self, index: int) -> float:
+        """How often a photo is drawn, relative to the others."""
+        return self._source_weight.get(self.photos[index].source, 1.0)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """The whole photo, (H, W, 3)."""

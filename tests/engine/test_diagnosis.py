@@ -55,7 +55,7 @@ def test_a_photo_without_colour_is_grey(seed):
 
 
 def test_a_grey_print_that_lost_its_black_is_faded_and_not_hazy(natural):
-    assert findings(diagnose(0.25 + 0.5 * pictures.grey(natural))) == {"grey", "is_faded"}
+    assert findings(diagnose(0.35 + 0.4 * pictures.grey(natural))) == {"grey", "is_faded"}
 
 
 def test_a_tint_is_told(natural):

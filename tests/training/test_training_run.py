@@ -8,15 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.prior.placement import Placement
 from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.regression import load_model, quadratic
 from training import state, train
 from training.config import TrainingError
 from training.export import export
 from training.model import noise_levels
 from training.photos import PhotoPack
+from training.shade import fit_shade
 from training.state import load_state, read_progress, save_state
+from training.tone import fit_tone
 from training.train import Loader, Run
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -282,3 +285,14 @@ def test_the_folded_network_predicts_what_the_trained_one_does(trained, config):
         found = run.model.folded_unet()(noisy, times, encoder_hidden_states=hidden).sample
     assert expected.abs().max() > 0.01
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_small_models_are_fitted_and_say_how_good_they_are(work, config, tmp_path, capsys):
+    fit_tone(work, tmp_path / "tone.json", config)
+    fit_shade(work, tmp_path / "shade.json", config)
+    said = capsys.readouterr().out
+    assert "fine:" in said
+    assert "held-out error of log shade" in said
+    tone, shade = (load_model(tmp_path / f"{name}.json") for name in ("tone", "shade"))
+    assert tone["weights"].shape[1] == 3
+    assert shade["weights"].shape == (len(quadratic(shade["mean"][None], shade)[0]),)

@@ -1,0 +1,44 @@
+"""Small models on statistics of a photo, fitted by `training/` and kept as JSON. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Model = Mapping[str, NDArray[np.float64]]
+
+
+def frame(features: Array, outside: float) -> Model:
+    """What `quadratic` needs to know of features (N, F): their range, means and spreads.
+
+    The range leaves out `outside` percent at both ends: beyond it there is no extrapolation.
+    """
+    low, high = np.percentile(features, (outside, 100 - outside), axis=0)
+    held = np.clip(features, low, high)
+    return {"low": low, "high": high, "mean": held.mean(0), "spread": held.std(0) + 1e-6}
+
+
+def quadratic(features: Array, frame: Model) -> NDArray[np.float64]:
+    """1, features (N, F) in units of their spread, and all their products, (N, terms)."""
+    unit = (np.clip(features, frame["low"], frame["high"]) - frame["mean"]) / frame["spread"]
+    first, second = np.triu_indices(unit.shape[1])
+    products = unit[:, first] * unit[:, second]
+    return np.concatenate([np.ones((len(unit), 1)), unit, products], axis=1)
+
+
+@cache
+def load_model(path: Path) -> Model:
+    """The arrays of a model file by name."""
+    table = json.loads(path.read_text())
+    return {name: np.asarray(values, np.float64) for name, values in table.items()}
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write the arrays as JSON, rounded to five digits."""
+    path.write_text(json.dumps({k: v.round(5).tolist() for k, v in model.items()}) + "\n")

@@ -1,0 +1,60 @@
+"""Good photos made worse in ways that the diagnosis tells apart. Display values, (H, W, 3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ldrps_engine.colour import LUMA, to_display, to_linear
+
+Array = NDArray[np.float32]
+
+
+def darkened(rgb: Array, rng: np.random.Generator) -> Array:
+    """A fiftieth to a sixth of the light."""
+    return to_display(to_linear(rgb) * np.float32(_between(0.02, 0.16, rng)))
+
+
+def hazed(rgb: Array, rng: np.random.Generator) -> Array:
+    """Koschmieder's veil over planes and steps of depth, in light or in display values."""
+    height, width = rgb.shape[:2]
+    tilt = np.linspace(rng.uniform(-0.5, 0.5), 0, height)[:, None]
+    grid = rng.uniform(0.5, 1.2, (rng.integers(1, 6), rng.integers(1, 6))).astype(np.float32)
+    how = Image.Resampling.NEAREST if rng.random() < 0.5 else Image.Resampling.BICUBIC
+    steps = np.asarray(Image.fromarray(grid).resize((width, height), how))
+    depth = np.clip(steps + tilt, 0.1, 2)[..., None]
+    through = np.exp(-_between(0.4, 2.3, rng) * depth).astype(np.float32)
+    air = (rng.uniform(0.7, 1.0) + rng.uniform(-0.03, 0.03, 3)).astype(np.float32)
+    if rng.random() < 0.5:
+        return to_display(to_linear(rgb) * through + air * (1 - through))
+    return np.asarray(rgb * through + air * (1 - through))
+
+
+def faded(rgb: Array, rng: np.random.Generator) -> Array:
+    """A grey print of which a third to two thirds of the contrast is left."""
+    white, left = rng.uniform(0.75, 0.95), rng.uniform(0.3, 0.65)
+    return np.asarray(white - left * white * (1 - grey(rgb)), dtype=np.float32)
+
+
+def grey(rgb: Array) -> Array:
+    """The same without colour."""
+    return np.repeat((rgb @ LUMA)[..., None], 3, axis=2)
+
+
+def noisy(rgb: Array, rng: np.random.Generator) -> Array:
+    """White noise of sigma 0 to 30 on two photos of five."""
+    sigma = rng.uniform(0, 30) / 255 if rng.random() < 0.4 else 0.0
+    return np.asarray(rgb + rng.normal(0, sigma, rgb.shape), dtype=np.float32)
+
+
+def stored(rgb: Array) -> Array:
+    """As an 8-bit file would hold it."""
+    return np.asarray(np.rint(np.clip(rgb, 0, 1) * 255) / 255, dtype=np.float32)
+
+
+def _between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Evenly on a logarithmic scale."""
+    return float(np.exp(rng.uniform(math.log(low), math.log(high))))

@@ -1,0 +1,54 @@
+"""Fit how deep the shade of good photos is, given its distribution (quadratic ridge regression)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ldrps_engine.regression import frame, quadratic, save_model
+from ldrps_engine.shade import shape_of_shade
+from training.config import Config
+from training.neighbours import without_twins
+from training.photos import PhotoPack
+
+_SIDE = 256
+_RIDGE = 30.0
+_OUTSIDE = 2
+_VIEWS = 4
+"""Times that each photo is looked at, every time below another air."""
+_AIR = (0.75, 1.0)
+
+
+def fit_shade(work: Path, out: Path, config: Config) -> None:
+    """Fit on the pack's training photos, report the error on the held-out ones, write JSON."""
+    pack = PhotoPack(work, config)
+    rng = np.random.default_rng(config.train.seed)
+    seen, levels, counts = _measure(pack, pack.training, rng)
+    model = dict(frame(seen, _OUTSIDE))
+    terms = quadratic(seen, model)
+    weighted = terms * counts[:, None]
+    penalty = _RIDGE * np.eye(terms.shape[1])
+    model["weights"] = np.linalg.solve(weighted.T @ terms + penalty, weighted.T @ levels)
+    unseen, truth, _ = _measure(pack, without_twins(pack), rng)
+    error = float(np.std(quadratic(unseen, model) @ model["weights"] - truth))
+    print(f"held-out error of log shade {error:.3f}, of a constant {truth.std():.3f}")
+    save_model(out, model)
+
+
+def _measure(
+    pack: PhotoPack, indices: list[int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, log levels and how much each look counts."""
+    shapes, levels, counts = [], [], []
+    for index in indices:
+        image = Image.fromarray(pack.pixels(index))
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        rgb = np.asarray(image, dtype=np.float32) / np.float32(255)
+        for _ in range(_VIEWS):
+            level, shape = shape_of_shade(rgb, np.full(3, rng.uniform(*_AIR), np.float32))
+            shapes.append(shape)
+            levels.append(level)
+            counts.append(pack.weight(index) / _VIEWS)
+    return np.stack(shapes), np.array(levels), np.array(counts)
