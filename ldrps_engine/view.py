@@ -29,7 +29,7 @@ class View:
     def fit(
         cls, height: int, width: int, long_side: int, multiple: int, most_enlarged: float = 2.0
     ) -> View:
-        """Shrink a large photo to `long_side`, enlarge a small one at most `most_enlarged` times."""
+        """Shrink a large photo to `long_side`, enlarge a small one up to `most_enlarged` times."""
         scale = min(most_enlarged, long_side / max(height, width))
         scaled = max(1, round(height * scale)), max(1, round(width * scale))
         padded = tuple(-(-side // multiple) * multiple for side in scaled)

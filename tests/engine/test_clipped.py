@@ -65,4 +65,5 @@ def test_without_black_or_white_the_noise_was_never_clipped():
 @pytest.mark.parametrize("size", [(4, 4, 3), (16, 16, 1), (200, 12, 3)])
 def test_small_and_flat_photos_have_nothing_to_tell(size):
     flat = np.ones(size, np.float32)
-    assert sigma_before_clipping(flat, noise_spectrum(np.ones((64, 64, size[2]), np.float32))) < 1e-6
+    spectrum = noise_spectrum(np.ones((64, 64, size[2]), np.float32))
+    assert sigma_before_clipping(flat, spectrum) < 1e-6
