@@ -80,8 +80,10 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(seat.stop() for seat in self.seats))
         for job in self.book.open():
-            job.let_go()
-            await self.keeper.note(job)
+            # One whose end is written down already is not to be written down as open again.
+            if not job.ending:
+                job.let_go()
+                await self.keeper.note(job)
         await self.keeper.close()
 
     def retry_after(self) -> float:
@@ -208,6 +210,9 @@ class Dispatcher:
             await self.keeper.note(job)
             if not self.stopping:
                 await self.room.put(job)
+        elif job.ended:
+            # A worker that was cancelled late may have left something.
+            job.folder.drop_rest(with_result=not job.log.layers)
         self._announce()
 
     async def _ended(self, job: Job, end: End | None, telling: _Telling) -> bool:

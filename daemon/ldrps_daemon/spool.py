@@ -68,6 +68,12 @@ class JobFolder:
         for path in (self.header, self.pixels, self.checkpoint):
             path.unlink(missing_ok=True)
 
+    def drop_rest(self, *, with_result: bool) -> None:
+        """Nor will anybody read an unfinished result."""
+        self.drop_input()
+        if with_result:
+            self.result.unlink(missing_ok=True)
+
     def is_whole(self, size: int) -> bool:
         """Whether a worker would find what it needs."""
         try:

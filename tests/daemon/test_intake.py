@@ -125,3 +125,18 @@ def test_a_stopping_daemon_takes_nothing_new(config):
         assert dict(caught.value.trailing_metadata())["ldrps-reason"] == "unavailable"
 
     asyncio.run(main())
+
+
+def test_an_end_that_is_being_written_when_the_daemon_stops_stands(config):
+    async def main():
+        async with serving(config()) as (dispatcher, stub):
+            answer = await stub.Submit(requests(detached=True, settings={"steps": 1000}))
+            job = dispatcher.book.get(answer.job_id)
+            cancelling = asyncio.create_task(dispatcher.cancel(job, "a client asked for it"))
+            await asyncio.sleep(0)
+            assert job.ending
+        await asyncio.wait([cancelling])
+        async with serving(config()) as (dispatcher, _):
+            assert dispatcher.book.get(job.id).state == pb.JOB_STATE_CANCELLED
+
+    asyncio.run(main())
