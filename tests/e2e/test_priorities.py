@@ -62,7 +62,9 @@ def test_a_batch_job_is_not_interrupted_for_ever(start_daemon):
 
 
 def test_a_deadline_ends_a_job_that_waits_and_one_that_runs(daemon):
-    running = daemon.submit(settings={"steps": 1000}, detached=True, deadline_seconds=2).job_id
+    # Its worker is up, so that the deadline can only pass while it works.
+    assert daemon.restores()
+    running = daemon.submit(settings={"steps": 1000}, detached=True, deadline_seconds=4).job_id
     waiting = daemon.submit(detached=True, deadline_seconds=1).job_id
     for job_id in (waiting, running):
         last = list(daemon.watch(job_id))[-1]
