@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.daemon_process import REAL, served
+from benchmarks.daemon_process import REAL, dark_scene, served
 from ldrps_client import Client, events
 from ldrps_engine.errors import CancelledError
 
@@ -24,7 +24,7 @@ _MOST_STEPS = 12
 def run(jobs: int, seed: int) -> list[tuple[float, float]]:
     """Per job: seconds until its end was told, and until no worker worked at it any more."""
     dice = random.Random(seed)
-    photo = (np.random.default_rng(seed).random((*_SIDE, 3)) * 60).astype(np.uint8)
+    photo = dark_scene(*_SIDE)
     taken = []
     with served(engine=REAL) as daemon, daemon.client() as client:
         list(client.watch(client.submit(photo, steps=1, recipe="low-light")))

@@ -12,10 +12,7 @@ import time
 from dataclasses import dataclass
 from statistics import fmean
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.daemon_process import REAL, served
+from benchmarks.daemon_process import REAL, dark_scene, served
 from ldrps_client import Client, events
 
 _SIDES = (200, 1600)
@@ -41,7 +38,7 @@ def run(jobs: int, seed: int) -> list[Guess]:
 
 
 def _one(client: Client, dice: random.Random) -> Guess:
-    photo = _photo(dice.randint(*_SIDES), dice.randint(*_SIDES), dice.randrange(10**6))
+    photo = dark_scene(dice.randint(*_SIDES), dice.randint(*_SIDES), dice.randrange(10**6))
     job_id = client.submit(photo, recipe=dice.choice(("low-light", "haze")))
     before = client.job(job_id).estimated_seconds
     began = time.monotonic()
@@ -51,13 +48,6 @@ def _one(client: Client, dice: random.Random) -> Guess:
             half_way, at_half = event.seconds_left, time.monotonic()
     end = time.monotonic()
     return Guess(before, half_way, end - began, end - at_half)
-
-
-def _photo(height: int, width: int, seed: int) -> NDArray[np.uint8]:
-    """A dark photo with some noise; what it shows does not change its time."""
-    noise = np.random.default_rng(seed).normal(30, 4, (height, width, 3))
-    made: NDArray[np.uint8] = np.clip(noise, 0, 255).astype(np.uint8)
-    return made
 
 
 def _error(guesses: list[tuple[float, float]]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.daemon_process import REAL, served
+from benchmarks.daemon_process import REAL, dark_scene, served
 from ldrps_daemon.admission import BYTES_PER_PIXEL, FIXED_BYTES, memory_needed
 
 
@@ -20,12 +20,10 @@ def peak_bytes(megapixels: float, kind: str) -> tuple[int, int]:
     """Pixels of a photo, and the most that a fresh worker had resident while it restored it."""
     height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
     width = round(height * 1.5)
-    noise = np.random.default_rng(1).normal(30, 4, (height, width, 3))
-    photo = np.clip(noise, 0, 255).astype(np.uint8)
+    photo = dark_scene(height, width)
     given = photo if kind == "uint8" else photo.astype(np.float32) / 255
-    del noise
     with served(engine=REAL, memory_bytes=1 << 50) as daemon, daemon.client() as client:
-        list(client.watch(client.submit(given, recipe="low-light")))
+        list(client.watch(client.submit(given, recipe="low-light", steps=1, recurrences=0)))
         pid = client.status().workers[0].pid
         status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", status)

@@ -106,6 +106,16 @@ def picture(seed: int, height: int = 24, width: int = 32) -> NDArray[np.uint8]:
     return made
 
 
+def dark_scene(height: int, width: int, seed: int = 1) -> NDArray[np.uint8]:
+    """A dark photo of soft shapes with a trace of noise, for the real engine."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = np.sin(x / 37 + seed) * np.cos(y / 53) + np.sin((x + y) / 211)
+    rgb = 30 + 8 * waves[..., None] * np.array([1.0, 0.8, 0.6], np.float32)
+    rgb += np.random.default_rng(seed).normal(0, 0.5, rgb.shape).astype(np.float32)
+    made: NDArray[np.uint8] = np.clip(rgb, 0, 255).astype(np.uint8)
+    return made
+
+
 def resident_bytes(pid: int) -> int:
     """Resident set of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

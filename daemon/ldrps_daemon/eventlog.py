@@ -97,7 +97,8 @@ class EventLog:
         if number > self.last:
             return None
         if number <= len(self._said):
-            return pb.Event.FromString(self._said[number - 1])
+            said: pb.Event = pb.Event.FromString(self._said[number - 1])
+            return said
         if self._end and number == self._end.number:
             return self._end
         assert self.layers
