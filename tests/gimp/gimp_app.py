@@ -18,10 +18,12 @@ ROOT = Path(__file__).parents[2]
 PLUG_IN = ROOT / "plugin_gimp" / "ldrps"
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
 START_SECONDS = 90
+DISPLAY = 20 + os.getpid() % 1000
+"""Of this test run alone: the roots are shared."""
 _AGENT = "exec(open('/mnt/tests/gimp/agent.py').read())"
 _DISPLAY = """\
-rm -f /tmp/.X7-lock /tmp/.X11-unix/X7
-(Xvfb :7 -screen 0 1400x900x24 -nolisten tcp >/dev/null 2>&1 &)
+rm -f /tmp/.X{display}-lock /tmp/.X11-unix/X{display}
+(Xvfb :{display} -screen 0 1400x900x24 -nolisten tcp >/dev/null 2>&1 &)
 for _ in $(seq 100); do xdotool getdisplaygeometry >/dev/null 2>&1 && break; sleep 0.1; done
 (openbox >/dev/null 2>&1 &)
 for _ in $(seq 100); do xdotool get_desktop >/dev/null 2>&1 && break; sleep 0.1; done"""
@@ -86,8 +88,9 @@ class GimpApp:
         lines = [f"mount --rbind '{source}' '{target}'" for source, target in binds]
         lines += [f"mount -t proc proc '{self.root}/proc'", f"mount --bind /dev '{self.root}/dev'"]
         chroot = (
-            f"exec chroot '{self.root}' env -i PATH=/mnt/shared/bin:/usr/bin:/bin DISPLAY=:7 "
-            "HOME=/mnt/shared/home LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "
+            f"exec chroot '{self.root}' env -i DISPLAY=:{DISPLAY} "
+            "PATH=/mnt/shared/bin:/usr/bin:/bin HOME=/mnt/shared/home LC_ALL=C.UTF-8 "
+            "PYTHONDONTWRITEBYTECODE=1 "
             f"XDG_RUNTIME_DIR=/mnt/shared/run bash /mnt/shared/{inside.name}"
         )
         outside = "; ".join([*lines, chroot])
@@ -97,7 +100,7 @@ class GimpApp:
         gimp = "gimp -s" if self.window else "gimp-console -i"
         exports = [f"export {name}='{value}'" for name, value in dict(env).items()]
         start = f'{gimp} -d --batch-interpreter=python-fu-eval -b "{_AGENT}" --quit'
-        display = [_DISPLAY] if self.window else []
+        display = [_DISPLAY.format(display=DISPLAY)] if self.window else []
         run = "exec dbus-run-session -- " if self.window else "exec "
         return "\n".join([*exports, *display, run + start])
 

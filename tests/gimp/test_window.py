@@ -11,6 +11,7 @@ from gimp.test_endings import newest, running_job
 from scripts.gimp_root import find_root
 from support.daemon import wait_until
 
+SECONDS = 60
 PREVIEW = "Preview of what is coming"
 OPEN = """
 image, layer = new_image(400, 300)
@@ -31,6 +32,8 @@ class Window:
 
     def __init__(self, suite):
         self.app = GimpApp(suite, window=True)
+        # GIMP 3.2 passes over keys of actions that it does not know yet when it reads them.
+        self.keys = ("F9",) if suite == "trixie" else ("ctrl+shift+f",)
         self.before = None
 
     def do(self, source):
@@ -44,15 +47,16 @@ class Window:
         return self.app.run(f"xdotool search --onlyvisible --name '{pattern}' || true").split()
 
     def key(self, *keys, window=None):
+        assert window or wait_until(lambda: self.titles("GIMP$"), SECONDS)
         target = window or self.titles("GIMP$")[0]
         script = f"xdotool windowactivate --sync {target}; sleep 0.2; xdotool key --delay 60 "
         self.app.run(script + " ".join(keys))
 
     def choose(self):
         """Run ours by the key that was given to it, by Re-Show, or as GIMP's search finds it."""
-        for key in ("F9", "ctrl+shift+f"):
+        for key in self.keys:
             self.key(key)
-            if wait_until(lambda: self.titles(DIALOG), seconds=4):
+            if wait_until(lambda: self.titles(DIALOG), seconds=10):
                 break
         else:
             self.key("slash")
@@ -62,7 +66,7 @@ class Window:
             self.app.run("xdotool key Down; sleep 0.3; xdotool key Return")
 
     def dialog(self):
-        if not wait_until(lambda: self.titles(DIALOG)):
+        if not wait_until(lambda: self.titles(DIALOG), SECONDS):
             self.shot("no-dialog")
             raise AssertionError("the dialog did not open")
         return self.titles(DIALOG)[0]
@@ -132,7 +136,7 @@ def begin(opened, daemon):
     """Start, and wait for the preview on the canvas."""
     opened.press("Return")
     running_job(daemon)
-    assert wait_until(lambda: PREVIEW in opened.layers()), "no preview came"
+    assert wait_until(lambda: PREVIEW in opened.layers(), SECONDS), "no preview came"
 
 
 def is_as_before(opened):
@@ -157,6 +161,9 @@ def test_cancel_leaves_nothing_and_the_dialog_open(opened, daemon):
     begin(opened, daemon)
     opened.shot("running")
     assert opened.state()[4] == opened.before[4], "the preview made the image unsaved"
+    for visible in (False, True):
+        opened.press("alt+b")
+        assert wait_until(lambda v=visible: opened.state()[0][0][4] is v), "before and after"
     started = time.monotonic()
     opened.press("alt+c")
     assert wait_until(lambda: newest(daemon).state == 5)

@@ -94,6 +94,8 @@ class NewLayer(_Fresh):
         # Made now: by the end, the user may have selected something else.
         if part:
             _checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
+            # Who paints next means the photo.
+            self._new.set_edit_mask(False)
 
     def finish(self, parasite: Any) -> Any:
         """One call brings layer, mask and provenance in: one step to undo."""

@@ -1,0 +1,247 @@
+"""The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors, its start."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ldrps_gimp import place
+from ldrps_gimp.choices import Choices
+from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.errors import CancelledError, RestoreError
+from ldrps_gimp.place import Place
+from support.daemon import environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+SIDE = 20
+PIXELS = bytes(range(200)) * 6
+RASTER = {"width": SIDE, "height": SIDE, "channels": 3, "sample_type": 1}
+
+
+def client(address, idle=lambda: None):
+    return Daemon(Place(address, chosen=True), idle)
+
+
+def submit(daemon, **choices):
+    header = {"settings": Choices(**choices).to_message(), "raster": RASTER}
+    return daemon.submit(header, lambda: [PIXELS[:500], PIXELS[500:]])
+
+
+def at_each_step(ours, job, do):
+    for event in ours.watch(job):
+        if "step" in event:
+            do()
+
+
+def restored(events):
+    return b"".join(event["layer_chunk"]["data"] for event in events if "layer_chunk" in event)
+
+
+@pytest.fixture
+def ours(daemon):
+    made = client(daemon.address)
+    yield made
+    made.close()
+
+
+def test_a_photo_there_and_back(ours):
+    events = list(ours.watch(submit(ours, seed=3, strength=0.5, description="a bridge")))
+    numbers = [event["number"] for event in events if "preview" not in event]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert restored(events) == bytes(255 - value for value in PIXELS)
+    (text,) = [event["description"]["text"] for event in events if "description" in event]
+    assert text == "a bridge"
+    assert [event["preview"]["raster"]["width"] for event in events if "preview" in event]
+
+
+def test_status_and_models(ours):
+    assert ours.is_serving()
+    assert ours.status()["running"] == 0
+    assert "bundled" in ours.models()
+
+
+@pytest.mark.parametrize("word", ["die", "raise", "refuse", "memory"])
+def test_what_a_job_fails_with_is_a_sentence(ours, word):
+    with pytest.raises(RestoreError) as caught:
+        list(ours.watch(submit(ours, description=word)))
+    assert (caught.value.reason == "model") == (word == "refuse")
+    assert str(caught.value)[0].isupper()
+    assert str(caught.value).endswith(".")
+
+
+def test_what_is_refused_is_a_sentence(ours):
+    with pytest.raises(RestoreError, match=r"Larger|at most|takes"):
+        ours.submit({"raster": {**RASTER, "width": 70000}}, lambda: [])
+    with pytest.raises(RestoreError) as caught:
+        list(ours.watch("nothing"))
+    assert caught.value.reason == "not-found"
+
+
+def test_a_cancel_from_elsewhere_and_from_here(ours, daemon):
+    job = submit(ours, steps=1000)
+    with pytest.raises(CancelledError):
+        at_each_step(ours, job, lambda: daemon.cancel(job))
+    job = submit(ours, steps=1000)
+    for event in ours.watch(job):
+        if "step" in event:
+            break
+    ours.cancel(job)
+    assert wait_until(lambda: daemon.job(job).state == 5)
+
+
+def test_idle_may_break_off_at_any_time(daemon):
+    turns = []
+
+    def idle():
+        turns.append(1)
+        if len(turns) > 20:
+            raise CancelledError
+
+    ours = client(daemon.address, idle)
+    with pytest.raises(CancelledError):
+        list(ours.watch(submit(ours, steps=1000)))
+    ours.close()
+    assert daemon.restores()
+
+
+def test_a_broken_connection_is_mended_where_it_broke(ours, daemon):
+    events = []
+    for event in ours.watch(submit(ours, steps=40)):
+        events.append(event)
+        if event.get("step", {}).get("index") == 10:
+            ours._connection._socket.shutdown(2)
+    numbers = [event["number"] for event in events if "preview" not in event]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert restored(events) == bytes(255 - value for value in PIXELS)
+
+
+def test_a_submit_whose_answer_is_lost_is_repeated_and_makes_one_job(ours, daemon):
+    made = []
+
+    def pixels():
+        made.append(1)
+        yield PIXELS[:500]
+        if len(made) == 1:
+            ours._connection._socket.shutdown(2)
+        yield PIXELS[500:]
+
+    job = ours.submit({"settings": Choices().to_message(), "raster": RASTER}, pixels)
+    assert len(made) == 2
+    assert "done" in list(ours.watch(job))[-1]
+
+
+def test_a_daemon_that_goes_away_is_told(ours, daemon):
+    job = submit(ours, steps=1000)
+    with pytest.raises(RestoreError) as caught:
+        at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
+    assert caught.value.reason == "unavailable"
+    assert "ldrps serve" in str(caught.value)
+
+
+def test_tcp_wants_the_token(start_daemon, tmp_path, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        unused_port = probe.getsockname()[1]
+    folder = tmp_path / "ldrps"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    address = f"127.0.0.1:{unused_port}"
+    start_daemon(address=address, token_file=folder / "token")
+    ours = client(address)
+    assert ours.status()["pid"]
+    (folder / "token").write_text("wrong")
+    with pytest.raises(RestoreError, match="token"):
+        ours.status()
+    ours.close()
+
+
+@pytest.fixture
+def alone(tmp_path_factory, monkeypatch):
+    """A user without a daemon."""
+    folder = tmp_path_factory.mktemp("r")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.delenv("LDRPS_ADDRESS", raising=False)
+    return folder
+
+
+def test_the_daemon_is_started_and_outlives_us(alone, monkeypatch):
+    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={alone}/spool"]
+    words.append("--engine=support.noop_engine")
+    program = alone / "program"
+    program.write_text(f'#!/bin/sh\nshift\necho $$ > {alone}/pid\nexec {" ".join(words)} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    ours = Daemon(place.default_place())
+    try:
+        ours.ensure_running()
+        pid = ours.status()["pid"]
+        assert os.getsid(pid) != os.getsid(0)
+        ours.ensure_running()
+        assert ours.status()["pid"] == pid
+    finally:
+        ours.close()
+        os.kill(int((alone / "pid").read_text()), signal.SIGTERM)
+    assert wait_until(lambda: not (alone / "ldrps" / "ldrps.sock").exists())
+
+
+def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
+    program = alone / "broken"
+    program.write_text("#!/bin/sh\necho 'ldrps: something is missing' >&2\nexit 6\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
+    with pytest.raises(RestoreError, match="something is missing"):
+        Daemon(place.default_place()).ensure_running()
+
+
+def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
+    monkeypatch.setenv("LDRPS_ADDRESS", f"unix:{alone}/other")
+    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
+    with pytest.raises(RestoreError, match="No daemon answers"):
+        Daemon(place.default_place()).ensure_running()
+    monkeypatch.setenv("LDRPS_ADDRESS", "somewhere")
+    with pytest.raises(RestoreError, match="not an address"):
+        place.default_place()
+
+
+def test_both_clients_look_in_the_same_place(alone, monkeypatch):
+    from ldrps_client._address import default_address, default_token_file
+
+    assert place.default_place().address == default_address()
+    assert place.run_folder() / "token" == default_token_file()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    assert place.default_place().address == default_address()
+
+
+def test_both_clients_know_the_same_choices():
+    from ldrps_engine import settings
+    from ldrps_gimp import choices
+
+    assert choices.RECIPES == settings.RECIPES
+    assert choices.MAX_DESCRIPTION == settings.MAX_DESCRIPTION
+    assert choices.MAX_RECURRENCES == settings.MAX_RECURRENCES
+    assert choices.MAX_STEPS == settings.MAX_STEPS
+
+
+def test_a_blocked_server_does_not_block_idle(tmp_path):
+    """A server that accepts and says nothing."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    stop = threading.Timer(0.3, lambda: None)
+    stop.start()
+
+    def idle():
+        if not stop.is_alive():
+            raise CancelledError
+
+    ours = client(f"unix:{tmp_path}/s", idle)
+    with pytest.raises(CancelledError):
+        ours.status()
+    ours.close()
+    listener.close()
+    stop.join()
