@@ -86,8 +86,7 @@ def test_paths_are_not_taken_over_the_wire(daemon, hub, action):
 
     stub = pb_grpc.ModelsStub(daemon.channel)
     with pytest.raises(grpc.RpcError) as caught:
-        answer = getattr(stub, action)(pb.ModelRequest(name="/etc/passwd"), timeout=60)
-        list(answer)
+        list(getattr(stub, action)(pb.ModelRequest(name="/etc/passwd"), timeout=60))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "is no name of a model" in caught.value.details()
 

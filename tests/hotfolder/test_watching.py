@@ -120,7 +120,8 @@ def test_a_change_that_nobody_told_of_is_seen_before_the_result_counts(inside, o
     for number in range(3):
         write_photo(inside / f"{number}.png", number)
     watching.start()
-    assert wait_until(lambda: watching.told.kinds().count("found") == 3 and len(client.submits) == 2)
+    assert wait_until(lambda: watching.told.kinds().count("found") == 3)
+    assert wait_until(lambda: len(client.submits) == 2)
     (last,) = {0, 1, 2} - {int(path.stem) for path, _, _ in client.submits}
     watching.watcher._events.clear()
     write_photo(inside / f"{last}.png", 9)
