@@ -20,7 +20,7 @@ _MARK = "ldrps-preview"
 _LEAST_PAUSE = 0.5
 # GIMP draws what we send; so it is left alone for several times as long as that took us.
 _REST = 5.0
-_STRIP_ROWS = 128
+_STRIP_ROWS = 64
 _ANSWER_SECONDS = 20.0
 
 
@@ -102,9 +102,9 @@ class Canvas:
         target = self._preview.get_buffer()
         for strip in Area(0, 0, self._area.width, self._area.height).rows(_STRIP_ROWS):
             scale.blit_buffer(target, strip.rectangle(), 0, Gegl.AbyssPolicy.NONE)
+            target.flush()
+            self._preview.update(strip.x, strip.y, strip.width, strip.height)
             self._idle()
-        target.flush()
-        self._preview.update(0, 0, self._area.width, self._area.height)
 
 
 def sweep(image: Any) -> None:

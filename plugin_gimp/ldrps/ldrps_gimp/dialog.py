@@ -69,7 +69,7 @@ class RestoreDialog:
 
     def ask(self) -> tuple[Any, Choices]:
         """Until there is a result."""
-        GLib.idle_add(self._look, GLib.PRIORITY_LOW)
+        GLib.idle_add(self._look, priority=GLib.PRIORITY_LOW)
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)
@@ -161,7 +161,7 @@ class RestoreDialog:
 
     # What takes time.
 
-    def _look(self, *_priority: Any, fill_in: bool = False) -> bool:
+    def _look(self, *, fill_in: bool = False) -> bool:
         """Diagnose and describe. The dialog's loop runs on inside; False ends an idle source."""
         if self._busy or self._closed:
             return False

@@ -33,6 +33,8 @@ class Place:
         if not self.address.startswith(_UNIX):
             host, _colon, port = self.address.rpartition(":")
             return socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS)
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError(f"this system has no unix sockets; set {ADDRESS_VARIABLE}")
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.settimeout(_CONNECT_SECONDS)

@@ -120,6 +120,9 @@ def _ask(layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return values.index(1), json.loads(values.index(2))
     if status == Gimp.PDBStatusType.CANCEL:
         raise CancelledError
+    if status == Gimp.PDBStatusType.EXECUTION_ERROR:
+        raise RestoreError("internal", str(values.index(1)))
+    # What GIMP says of a process that was ended is not for people.
     raise RestoreError("internal", _("The restoration was ended; the image is as it was."))
 
 
@@ -129,6 +132,11 @@ def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
 
     try:
         result, choices = restore_in_dialog(procedure, config, config.get_property("layer"))
+    except RestoreError as error:
+        if isinstance(error, CancelledError):
+            return _failed(procedure, error)
+        status = Gimp.PDBStatusType.EXECUTION_ERROR
+        return procedures.failure(procedure, status, str(error))
     except Exception as error:
         return _failed(procedure, error)
     show(result, choices)
