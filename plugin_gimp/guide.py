@@ -35,7 +35,7 @@ pre {{ overflow-x: auto; background: #eee; padding: 0.6em; }}
 def guide() -> str:
     """The page."""
     text = (ROOT / "docs" / "gimp.md").read_text(encoding="utf-8")
-    text = re.sub(r"^!\[.*\n\n?", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^ *!\[.*\n\n?", "", text, flags=re.MULTILINE)
     # Other pages are not beside it.
     text = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
     return _PAGE.format(body=MarkdownIt("commonmark").enable("table").render(text))
