@@ -21,7 +21,11 @@ class _Unreadable:
 
 
 _UNREADABLE = _Unreadable()
-_ERROR = SettingsError("a message cannot be read; it must be the one that the contract names")
+
+
+def _error() -> SettingsError:
+    # A new one each time: an exception that is raised again keeps all the frames it went through.
+    return SettingsError("a message cannot be read; it must be the one that the contract names")
 
 
 class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
@@ -55,7 +59,8 @@ def _reader(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 def _with_one(method: Any) -> Any:
     async def call(request: Any, context: Any) -> Any:
         if request is _UNREADABLE:
-            await context.abort(status_of(_ERROR), str(_ERROR), ((REASON_KEY, _ERROR.reason),))
+            error = _error()
+            await context.abort(status_of(error), str(error), ((REASON_KEY, error.reason),))
         return await method(request, context)
 
     return call
@@ -67,7 +72,7 @@ def _with_many(method: Any) -> Any:
     async def readable(requests: Any) -> AsyncIterator[Any]:
         async for request in requests:
             if request is _UNREADABLE:
-                raise _ERROR
+                raise _error()
             yield request
 
     async def call(requests: Any, context: Any) -> Any:

@@ -79,6 +79,23 @@ def test_any_bytes_get_a_proper_status(running, case):
     assert running.process.poll() is None
 
 
+def test_rubbish_leaves_nothing_in_memory(running):
+    """An error that was raised again and again once kept every frame it had gone through."""
+    pid = running.process.pid
+
+    def rubbish(count):
+        cases = (daemon_fuzz.Case(daemon_fuzz.SUBMIT, (b"\xff" * 9,)) for _ in range(count))
+        outcome = daemon_fuzz.Outcome()
+        asyncio.run(daemon_fuzz.bombard(running.address, cases, outcome))
+        assert set(outcome.codes) == {"INVALID_ARGUMENT"}
+
+    rubbish(500)
+    before = daemon_soak.resident_bytes(pid)
+    rubbish(1500)
+    # It was 10 MB.
+    assert daemon_soak.resident_bytes(pid) - before < 5_000_000
+
+
 def test_the_fuzzer_can_tell_a_crash(running):
     """A daemon that is gone is seen to be gone."""
 
