@@ -45,6 +45,7 @@ BAD = (
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.INTERNAL,
 )
 """What a call must not end with: a crash, a hang, or nothing that says why."""
 SECONDS = 60.0
@@ -163,8 +164,11 @@ def _bitten(dice: random.Random, message: bytes) -> bytes:
     return bytes(data)
 
 
-async def send(channel: Any, case: Case) -> str:
-    """Make one call and return how it ended: a status code's name, or `LEFT`."""
+async def send(channel: Any, case: Case, said: list[str] | None = None) -> str:
+    """Make one call and return how it ended: a status code's name, or `LEFT`.
+
+    Sentences that came with it are added to `said`.
+    """
     path = f"/ldrps.v1.{case.method}"
     try:
         async with asyncio.timeout(case.leave_after):
@@ -178,6 +182,8 @@ async def send(channel: Any, case: Case) -> str:
     except TimeoutError:
         return "LEFT"
     except grpc.aio.AioRpcError as error:
+        if said is not None:
+            said.append(error.details() or "")
         return str(error.code().name)
     return "OK"
 
@@ -194,11 +200,12 @@ async def bombard(address: str, cases: Iterator[Case], outcome: Outcome) -> None
 
         async def work() -> None:
             for case in cases:
-                code = await send(channel, case)
+                said: list[str] = []
+                code = await send(channel, case, said)
                 outcome.cases += 1
                 outcome.codes[code] += 1
                 if code in {bad.name for bad in BAD}:
-                    outcome.bad.append(f"{code}: {case}"[:500])
+                    outcome.bad.append(f"{code} {said}: {case}"[:500])
 
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
@@ -229,8 +236,9 @@ def drawn(cases: int, seed: int) -> Iterator[Case]:
 
 def _still_well(log: Path, outcome: Outcome) -> None:
     """A bug that a call ran into is in the log."""
-    if "Traceback" in log.read_text():
-        outcome.bad.append("the daemon's log holds a traceback")
+    _, found, rest = log.read_text().partition("Traceback")
+    if found:
+        outcome.bad.append(f"the daemon's log holds a traceback:{rest[:3000]}")
 
 
 def _read_anything(data: bytes) -> None:

@@ -24,10 +24,6 @@ class JobBook:
         if job.header.idempotency_key:
             self._by_key[job.header.idempotency_key] = job
 
-    def has(self, job: Job) -> bool:
-        """Whether it is known."""
-        return job.id in self._jobs
-
     def get(self, job_id: str) -> Job:
         """A job by its id; NotFoundError if it never was or has been forgotten."""
         if job := self._jobs.get(job_id):

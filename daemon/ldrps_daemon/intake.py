@@ -47,22 +47,28 @@ class Intake:
         try:
             await self._spool(job, size, requests)
             await asyncio.to_thread(job.folder.sync)
-            async with self._accepting:
-                # The same photo may have come in over a second connection meanwhile.
-                if known := self._dispatcher.book.with_key(job.header.idempotency_key):
-                    job.folder.remove()
-                    return known, True
-                # Not to be torn apart by a client that leaves at this very moment.
-                await asyncio.shield(self._dispatcher.accept(job))
         except OSError as error:
             job.folder.remove()
             raise InternalError(f"the photo cannot be kept on disk ({error.strerror})") from error
         except BaseException:
             # Also when the client vanishes half-way.
-            if not self._dispatcher.book.has(job):
-                job.folder.remove()
+            job.folder.remove()
             raise
-        return job, False
+        # From here on it is accepted or refused as a whole, also if the client leaves meanwhile.
+        return await asyncio.shield(asyncio.ensure_future(self._accept(job)))
+
+    async def _accept(self, job: Job) -> tuple[Job, bool]:
+        async with self._accepting:
+            # The same photo may have come in over a second connection meanwhile.
+            if known := self._dispatcher.book.with_key(job.header.idempotency_key):
+                job.folder.remove()
+                return known, True
+            try:
+                await self._dispatcher.accept(job)
+            except BaseException:
+                job.folder.remove()
+                raise
+            return job, False
 
     async def _spool(self, job: Job, size: int, requests: Requests) -> None:
         with job.folder.make(job.header) as file:

@@ -107,7 +107,14 @@ class Journal:
         """Write a new job down; InternalError if it cannot be done, for the disk may be full."""
         marks = ", ".join("?" * len(_COLUMNS))
         words = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})"
-        await self._do(lambda db: db.execute(words, [getattr(row, name) for name in _COLUMNS]))
+        # A job that was swept may have its row still; its key is free all the same.
+        swept = "DELETE FROM jobs WHERE key = ? AND key != '' AND ending IS NOT NULL"
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute(swept, (row.key,))
+            db.execute(words, [getattr(row, name) for name in _COLUMNS])
+
+        await self._do(write)
 
     async def update(self, row: Row) -> None:
         """Write down how a job stands now."""

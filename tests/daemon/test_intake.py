@@ -11,7 +11,7 @@ from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon.admission import payload_bytes
 from ldrps_daemon.security import own_folder
 from ldrps_daemon.server import running
-from ldrps_engine.errors import LimitError, PhotoError
+from ldrps_engine.errors import InternalError, LimitError, PhotoError
 from support.daemon import grey_photo, requests
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
@@ -138,5 +138,49 @@ def test_an_end_that_is_being_written_when_the_daemon_stops_stands(config):
         await asyncio.wait([cancelling])
         async with serving(config()) as (dispatcher, _):
             assert dispatcher.book.get(job.id).state == pb.JOB_STATE_CANCELLED
+
+    asyncio.run(main())
+
+
+def test_a_client_that_leaves_while_its_job_is_journalled_tears_nothing_apart(config):
+    async def main():
+        async with serving(config()) as (dispatcher, stub):
+            writing, go_on = asyncio.Event(), asyncio.Event()
+            accept = dispatcher.keeper.accept
+
+            async def slowly(job):
+                writing.set()
+                await go_on.wait()
+                await accept(job)
+
+            dispatcher.keeper.accept = slowly
+            call = stub.Submit(requests(detached=True))
+            await writing.wait()
+            call.cancel()
+            await asyncio.sleep(0.2)
+            go_on.set()
+            while not (found := dispatcher.book.newest(1)):
+                await asyncio.sleep(0.01)
+            assert found[0].folder.is_whole(found[0].payload_bytes) or found[0].ended
+            async with asyncio.timeout(60):
+                while not found[0].ended:
+                    await asyncio.sleep(0.01)
+            assert found[0].state == pb.JOB_STATE_DONE
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_cannot_be_written_refuses_and_keeps_nothing(config):
+    async def main():
+        async with serving(config()) as (dispatcher, stub):
+
+            async def fails(job):
+                raise InternalError("the journal cannot be written")
+
+            dispatcher.keeper.accept = fails
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Submit(requests())
+            assert caught.value.code() is grpc.StatusCode.INTERNAL
+            assert not folders(dispatcher.spool)
 
     asyncio.run(main())

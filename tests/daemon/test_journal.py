@@ -121,3 +121,15 @@ def test_a_job_is_recovered_as_it_was_left(job, tmp_path):
         return heir
 
     asyncio.run(main())
+
+
+def test_the_key_of_a_job_that_has_ended_is_free(tmp_path):
+    ended = Row(**vars(row("a", ending=b"e")) | {"key": "k"})
+    anew = Row(**vars(row("b")) | {"key": "k"})
+
+    async def both(journal):
+        await journal.accept(ended)
+        await journal.accept(anew)
+        return await journal.rows()
+
+    assert journalled(tmp_path / "j", both) == [anew]
