@@ -14,6 +14,7 @@ import pytest
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
 from support.daemon import NOOP, ROOT, command, environment, free_port, kinds, wait_until
+from support.systemd import complaints
 
 pytestmark = pytest.mark.e2e
 
@@ -143,6 +144,20 @@ def test_the_units_are_hardened_and_name_the_clients_socket():
     from ldrps_daemon.__main__ import config_of
 
     assert config_of(start.split()).address == "unix:%t/ldrps/ldrps.sock"
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    for kind in ("service", "socket"):
+        text = (ROOT / "packaging" / "systemd" / f"ldrps.{kind}").read_text()
+        # `ldrps` is not installed there on every machine that runs this.
+        (tmp_path / f"ldrps.{kind}").write_text(re.sub("%h/.local/bin/ldrps", "/bin/true", text))
+    assert complaints(tmp_path, tmp_path / "ldrps.socket", tmp_path / "ldrps.service") == ""
+
+
+def test_systemd_would_say_so(tmp_path):
+    unit = tmp_path / "ldrps.service"
+    unit.write_text("[Service]\nExecStart=/bin/true\nNoNewPrivilege=yes\n")
+    assert "NoNewPrivilege" in complaints(tmp_path, unit)
 
 
 def test_traces_hold_times_and_no_content(tmp_path):
