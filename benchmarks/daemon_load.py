@@ -30,11 +30,7 @@ from ldrps_engine.errors import BusyError, CancelledError, LdrpsError, NotFoundE
 
 _PROBE_SECONDS = 0.05
 _PAUSE = (0.0, 1.0)
-_REFUSALS = (
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-)
+_REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _SUBMIT = "/ldrps.v1.Restoration/Submit"
 
 
