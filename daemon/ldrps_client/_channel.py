@@ -14,7 +14,6 @@ from ldrps_client._address import TLS, UNIX, default_token_file
 from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY, RETRY_AFTER_KEY, error_of
 from ldrps_engine.errors import (
     BusyError,
-    CancelledError,
     InternalError,
     LdrpsError,
     SettingsError,
@@ -98,10 +97,10 @@ def _seconds(text: str | None) -> float:
 def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsError:
     if code is grpc.StatusCode.UNAVAILABLE:
         return UnavailableError(f"no daemon answers on {address}; start one with 'ldrps serve'")
+    if code is grpc.StatusCode.CANCELLED:
+        return UnavailableError(f"the daemon on {address} ended at this call; start it again")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError(f"the daemon on {address} does not answer in time; restart it")
-    if code is grpc.StatusCode.CANCELLED:
-        return CancelledError("the call was cancelled")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return InternalError(f"what serves {address} is no daemon of ours, or of another version")
     return InternalError(f"the daemon answered {code.name} ({details}); please report this")
@@ -109,4 +108,7 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
 
 def is_connection_loss(error: Any) -> bool:
     """Whether a call failed because the way to the daemon did, so that another may succeed."""
+    if error.code() is grpc.StatusCode.CANCELLED:
+        # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
+        return REASON_KEY not in dict(error.trailing_metadata() or ())
     return bool(error.code() is grpc.StatusCode.UNAVAILABLE)

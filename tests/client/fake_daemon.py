@@ -19,6 +19,10 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Reason and message with which Submit is refused."""
     cut_after: list[int] = field(default_factory=list)
     """After so many events, each Watch in turn breaks off."""
+    cut_submits: int = 0
+    """So many Submits break off too."""
+    cut_code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+    """How a call ends that breaks off."""
     fail: tuple[str, str] | None = None
     """Reason and message with which jobs fail."""
     wait: bool = False
@@ -37,6 +41,8 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
         self.submits.append(header)
         if self.refuse:
             _abort(context, *self.refuse)
+        if len(self.submits) <= self.cut_submits:
+            context.abort(self.cut_code, "cut off")
         data = b"".join(request.chunk for request in request_iterator)
         job_id = f"job-{len(self.jobs) + 1}"
         self.jobs[job_id] = list(_numbered(self._events(header, data)))
@@ -49,7 +55,7 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
         events = [e for e in self.jobs[request.job_id] if e.number >= request.from_event]
         if self.cut_after:
             yield from events[: self.cut_after.pop(0)]
-            context.abort(grpc.StatusCode.UNAVAILABLE, "cut off")
+            context.abort(self.cut_code, "cut off")
         yield from events
         if self.wait:
             self.cancelled.wait(10)

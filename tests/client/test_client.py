@@ -2,6 +2,7 @@
 
 import threading
 
+import grpc
 import numpy as np
 import pytest
 
@@ -64,15 +65,34 @@ def test_layers_come_in_the_order_asked_for(client, photo):
     assert [layer.name for layer in result.layers] == ["pilot", "restored"]
 
 
+# The second is what gRPC makes of calls that are under way when a daemon ends.
+CUTS = pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+
+
+@CUTS
 @pytest.mark.parametrize("cuts", [[1], [3, 2], [7, 1], [0, 0, 2]])
-def test_a_broken_watch_goes_on_where_it_broke(client, fake, photo, pixels, cuts):
-    fake.cut_after = list(cuts)
+def test_a_broken_watch_goes_on_where_it_broke(client, fake, photo, pixels, cuts, code):
+    fake.cut_after, fake.cut_code = list(cuts), code
     seen = []
     result = client.restore(photo, on_event=seen.append)
     assert np.array_equal(result.photo.to_samples(), 255 - pixels)
     steps = [event.index for event in seen if isinstance(event, events.Step)]
     assert steps == [1, 2, 3]
     assert fake.watches == [1 + sum(cuts[:n]) for n in range(len(cuts) + 1)]
+
+
+@CUTS
+def test_a_submit_that_broke_off_is_sent_again_as_the_same(client, fake, photo, pixels, code):
+    fake.cut_submits, fake.cut_code = 1, code
+    assert np.array_equal(client.restore(photo).photo.to_samples(), 255 - pixels)
+    first, second = fake.submits
+    assert first.idempotency_key == second.idempotency_key
+
+
+def test_a_daemon_that_ends_at_a_call_is_no_cancel(client, fake, photo):
+    fake.cut_submits, fake.cut_code = 2, grpc.StatusCode.CANCELLED
+    with pytest.raises(UnavailableError, match="ended at this call"):
+        client.restore(photo)
 
 
 def test_a_daemon_that_stays_away_is_given_up(client, fake, photo, monkeypatch):

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 
 import grpc
 import pytest
 
+from ldrps_client import Client
+from ldrps_engine.errors import LdrpsError, UnavailableError
 from support.daemon import alive, layer_bytes, refused, requests, serving, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -45,6 +48,28 @@ def test_a_signal_ends_it_cleanly_and_soon(daemon, number):
     assert not [line for line in daemon.log if "Traceback" in line or "Error" in line]
 
 
+def test_calls_under_way_at_a_stop_are_told_that_the_daemon_went(daemon):
+    """To whoever asks just then, gRPC says CANCELLED, which would read as a cancelled job."""
+    said = set()
+
+    def ask():
+        with Client(daemon.address, autostart=False) as client:
+            while not said:
+                try:
+                    client.status()
+                except LdrpsError as error:
+                    said.add(type(error))
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    assert daemon.restores()
+    assert daemon.stop() == 0
+    for asker in askers:
+        asker.join(60)
+    assert said == {UnavailableError}
+
+
 def test_a_stop_takes_a_checkpoint_that_its_heir_goes_on_from(start_daemon):
     daemon = start_daemon(checkpoint_seconds=1000)
     job_id = daemon.submit(settings={"steps": 100}, detached=True).job_id
@@ -58,13 +83,16 @@ def test_a_stop_takes_a_checkpoint_that_its_heir_goes_on_from(start_daemon):
     assert layer_bytes(heir.watch(job_id)) == bytes([178]) * (20 * 16 * 3)
 
 
-def test_health_turns_before_the_end(daemon):
+def test_health_turns_before_the_end(start_daemon):
     """While a worker that does not listen holds up the stop, nobody is sent here any more."""
+    daemon = start_daemon(stop_seconds=60)
     job_id = daemon.submit(settings=LONG, detached=True).job_id
-    os.kill(daemon.running_worker(job_id), signal.SIGSTOP)
+    worker = daemon.running_worker(job_id)
+    os.kill(worker, signal.SIGSTOP)
     assert serving(daemon)
     daemon.process.send_signal(signal.SIGTERM)
-    assert wait_until(lambda: not serving(daemon), seconds=5)
-    assert daemon.process.poll() is None
+    assert wait_until(lambda: not serving(daemon))
     assert refused(daemon, requests()).code() is grpc.StatusCode.UNAVAILABLE
+    assert daemon.process.poll() is None
+    os.kill(worker, signal.SIGCONT)
     assert daemon.process.wait(30) == 0

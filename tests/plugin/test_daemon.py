@@ -13,6 +13,7 @@ from ldrps_gimp import place
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
+from ldrps_gimp.grpc_call import RpcError
 from ldrps_gimp.place import Place
 from support.daemon import environment, wait_until
 
@@ -132,6 +133,22 @@ def test_a_submit_whose_answer_is_lost_is_repeated_and_makes_one_job(ours, daemo
     job = ours.submit({"settings": Choices().to_message(), "raster": RASTER}, pixels)
     assert len(made) == 2
     assert "done" in list(ours.watch(job))[-1]
+
+
+def test_what_a_daemon_cuts_off_as_it_ends_is_done_again(ours, monkeypatch):
+    """gRPC ends such calls as CANCELLED, which is nobody's wish."""
+    cut = {"_submit_once": ours._submit_once, "_watch_once": ours._watch_once}
+
+    def once(name):
+        def fails(*_):
+            monkeypatch.setattr(ours, name, cut[name])
+            raise RpcError("CANCELLED", "CANCELLED")
+
+        return fails
+
+    for name in cut:
+        monkeypatch.setattr(ours, name, once(name))
+    assert restored(ours.watch(submit(ours))) == bytes(255 - value for value in PIXELS)
 
 
 def test_a_daemon_that_goes_away_is_told(ours, daemon):

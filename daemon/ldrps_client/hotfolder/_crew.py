@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ldrps_client._autostart import is_serving
 from ldrps_client.client import Client
 from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._ledger import Ledger
@@ -20,7 +19,6 @@ from ldrps_client.hotfolder._troubles import (
     Backoff,
     Outlook,
     outlook,
-    was_cancelled,
 )
 from ldrps_client.hotfolder._worker import ChangedError, StoppedError, Tell, Worker
 from ldrps_client.hotfolder.config import FolderConfig
@@ -173,17 +171,12 @@ class Crew:
     def _trouble(self, entry: Entry, error: LdrpsError) -> None:
         if self._stop.is_set():
             return
-        kind = outlook(error)
-        daemon_ends = was_cancelled(error) and not is_serving(self._client.address)
-        if daemon_ends or self._presence.missing():
-            kind = Outlook.WAIT
+        kind = Outlook.WAIT if self._presence.missing() else outlook(error)
         if kind is Outlook.AGAIN and entry.tries + 1 >= MAX_TRIES:
             kind = Outlook.LIST
         shown = os.fsdecode(entry.source)
         if kind is Outlook.WAIT:
-            # A cancelled job would stay so under its old key.
-            later = entry.round + was_cancelled(error)
-            self._surely(lambda: self._queue(entry, error, round=later))
+            self._surely(lambda: self._queue(entry, error))
             self._wait(error)
         elif kind is Outlook.AGAIN:
             seconds = self._config.settle * _RETRY_FACTOR**entry.tries

@@ -7,7 +7,6 @@ from enum import Enum, auto
 
 from ldrps_engine.errors import (
     BusyError,
-    CancelledError,
     InternalError,
     LdrpsError,
     ModelError,
@@ -62,11 +61,6 @@ def is_passing(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
-
-
-def was_cancelled(error: LdrpsError) -> bool:
-    """Whether the job was cancelled: by a person, or by a daemon on its way out."""
-    return isinstance(error, CancelledError)
 
 
 class Backoff:

@@ -141,7 +141,7 @@ class Daemon:
             try:
                 return self._submit_once(header, pixels())
             except RpcError as error:
-                if error.code != "UNAVAILABLE" or "ldrps-reason" in error.trailers:
+                if not _is_loss(error) or "ldrps-reason" in error.trailers:
                     raise
                 # Safe to repeat: the daemon knows the key if the first try reached it.
                 self.close()
@@ -190,7 +190,7 @@ class Daemon:
 
     def _give_up_or_wait(self, error: RpcError, failures: int) -> None:
         self.close()
-        lost = error.code == "UNAVAILABLE"
+        lost = _is_loss(error)
         if lost and failures < _TRIES:
             self._sleep(_FIRST_PAUSE * 2**failures)
             return
@@ -234,7 +234,7 @@ class Daemon:
             return CancelledError(error.details)
         if reason:
             return RestoreError(reason, _sentence(error.details))
-        if error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        if _is_loss(error) or error.code == "DEADLINE_EXCEEDED":
             text = _("No daemon answers on {address}.").format(address=self.place.address)
             return RestoreError("unavailable", f"{text} {next_step()}")
         text = _("The daemon answered {code}: {details}")
@@ -259,6 +259,14 @@ class _Translated:
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, RpcError):
             raise self._daemon._as_ours(error) from None
+
+
+def _is_loss(error: RpcError) -> bool:
+    """Whether the way to the daemon failed, so that another call may succeed."""
+    if error.code == "CANCELLED":
+        # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
+        return "ldrps-reason" not in error.trailers
+    return error.code == "UNAVAILABLE"
 
 
 def _path(method: str, service: str = "Restoration") -> str:
