@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 _CLIENTS = 4
 _PATIENCE = 600.0
-_PAUSE = (0.3, 1.6)
+_PAUSE = (0.1, 1.0)
+_STEPS = (10, 100)
 _DAEMON_SHARE = 0.4
 
 
@@ -88,7 +89,7 @@ class _Told:
 def _job(daemon: Served, seed: int, number: int) -> _Told:
     """Hand in one photo, whatever happens, and wait for it."""
     dice = random.Random(f"{seed} {number}")
-    photo, steps = picture(number), dice.randint(5, 40)
+    photo, steps = picture(number), dice.randint(*_STEPS)
     batch = dice.random() < 0.5
     with daemon.client() as client:
 

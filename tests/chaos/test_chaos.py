@@ -73,7 +73,7 @@ STREAMS = st.one_of(
 def test_any_bytes_get_a_proper_status(running, case):
     async def main():
         async with grpc.aio.insecure_channel(running.address) as channel:
-            return await daemon_fuzz.answered(channel, case, [])
+            return await daemon_fuzz.answered(running.address, channel, case, [])
 
     assert asyncio.run(main()) not in {bad.name for bad in daemon_fuzz.BAD}
     assert running.process.poll() is None
