@@ -1,5 +1,7 @@
 """Runs inside GIMP: executes what the tests send, and answers with what they put into `answer`.
 
+Each answer names the request that it belongs to.
+
 Started by GIMP's Python batch interpreter, in whose process it stays; the plug-in runs in
 processes of its own, as it does for a user.
 """
@@ -25,7 +27,8 @@ def serve(path):
         sock.connect(path)
         lines = sock.makefile("r")
         for line in lines:
-            sock.sendall((json.dumps(obey(json.loads(line))) + "\n").encode())
+            number, source = json.loads(line)
+            sock.sendall((json.dumps([number, obey(source)]) + "\n").encode())
 
 
 def obey(source):

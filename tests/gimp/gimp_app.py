@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -66,7 +67,8 @@ class GimpApp:
             start_new_session=True,
         )
         self._sock = self._accept()
-        self._answers = self._sock.makefile("r")
+        self._asked = 0
+        self._received = bytearray()
 
     def _accept(self):
         deadline = time.monotonic() + START_SECONDS
@@ -110,19 +112,34 @@ class GimpApp:
 
     def send(self, source):
         """Have code executed inside, without waiting for it."""
-        self._sock.sendall((json.dumps(source) + "\n").encode())
+        self._asked += 1
+        self._sock.sendall((json.dumps([self._asked, source]) + "\n").encode())
 
     def receive(self, seconds=120):
-        """The answer to what was sent."""
-        self._sock.settimeout(seconds)
-        line = self._answers.readline()
-        if not line:
-            told = [line for line in self.log().splitlines() if line and "WARNING" not in line]
-            raise GimpError("GIMP has gone: " + "\n".join(told[-40:]))
-        told = json.loads(line)
+        """The answer to what was sent last; those that nobody waited for are dropped."""
+        deadline = time.monotonic() + seconds
+        number = 0
+        while number != self._asked:
+            number, told = json.loads(self._line(deadline))
         if "error" in told:
             raise GimpError(told["error"])
         return told["answer"]
+
+    def has_answered(self):
+        """Whether `receive` has something to read."""
+        return b"\n" in self._received or bool(select.select([self._sock], [], [], 0)[0])
+
+    def _line(self, deadline):
+        while (end := self._received.find(b"\n")) < 0:
+            self._sock.settimeout(max(deadline - time.monotonic(), 0.01))
+            more = self._sock.recv(1 << 16)
+            if not more:
+                told = [line for line in self.log().splitlines() if line and "WARNING" not in line]
+                raise GimpError("GIMP has gone: " + "\n".join(told[-40:]))
+            self._received += more
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line
 
     def do(self, source):
         """Have code executed inside; returns what it put into `answer`."""
@@ -157,7 +174,6 @@ class GimpApp:
     def close(self):
         """End it, and everything it started."""
         if hasattr(self, "_sock"):
-            self._answers.close()
             self._sock.close()
         self._listener.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -4,4 +4,4 @@ from support import noop_engine
 from support.noop_engine import *  # noqa: F403
 
 noop_engine.STEP_SECONDS = 0.2
-noop_engine.DEFAULT_STEPS = 200
+noop_engine.DEFAULT_STEPS = 1000

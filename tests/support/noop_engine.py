@@ -2,12 +2,13 @@
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
 `hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
-one unless the job is tried with economy.
+one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
+it is begun anew from a checkpoint.
 """
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,9 +36,9 @@ class Resident:
 
 
 class Models:
-    def __init__(self, device):
+    def __init__(self, device, *, frugal=False):
         self.device = device
-        self.rested = False
+        self.frugal = frugal
         self._loaded = []
 
     def loaded(self):
@@ -50,7 +51,7 @@ class Models:
         self._loaded = [each for each in self._loaded if each != name]
 
     def rest(self):
-        self.rested = True
+        pass
 
     def load(self, name, on_step=ignore):
         if name == "sd15":
@@ -78,7 +79,11 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
         if index == min(3, count):
             _misbehave(text, models)
         state = _advanced(state)
-        on_step(Step("sample", index, count, _preview, state.tobytes))
+        step = Step("sample", index, count, _preview, state.tobytes)
+        on_step(step)
+        while text == "forever" or (text == "linger" and checkpoint is None):
+            time.sleep(0.01)
+            on_step(replace(step, checkpoint=None) if text == "forever" else step)
     # What every step has added is taken off again, so that one too few or too many shows.
     expected = _read(None, photo)
     for _ in range(count):
@@ -118,5 +123,5 @@ def _misbehave(text, models):
         raise RuntimeError("a bug in the engine")
     if text == "refuse":
         raise ModelError("model 'x' is broken; install it again")
-    if text == "memory" or (text == "much memory" and not models.rested):
+    if text == "memory" or (text == "much memory" and not models.frugal):
         raise MemoryError
