@@ -62,10 +62,19 @@ class Models:
     """The models of one worker, on one device (`cpu`, `cuda:0`)."""
 
     def __init__(
-        self, device: str = "cpu", budget: int | None = None, describer_share: float | None = None
+        self,
+        device: str = "cpu",
+        budget: int | None = None,
+        describer_share: float | None = None,
+        *,
+        frugal: bool = False,
     ) -> None:
-        """`budget` in bytes; None: `$LDRPS_MEMORY`, else most of what the device has."""
+        """`budget` in bytes; None: `$LDRPS_MEMORY`, else most of what the device has.
+
+        `frugal`: never two models at once, and autoencoders work in tiles, one image at a time.
+        """
         self.device = device
+        self.frugal = frugal
         self.budget = budget or _chosen_budget() or int(_MOST * _device_bytes(device))
         self._share = _chosen_share() if describer_share is None else describer_share
         self._held: dict[str, _Held] = {}
@@ -75,13 +84,16 @@ class Models:
         from ldrps_engine.prior.registry import load_prior, prior_bytes
 
         def load() -> LatentPrior:
-            needed = int(prior_bytes(name, Placement(device=self.device)) * _AROUND)
+            weights = prior_bytes(name, Placement(device=self.device))
+            needed = int(weights * _AROUND)
             self._make_room(name, needed)
             over = needed > self.budget
             if over and self.device == "cpu":
                 raise self._too_large(name, needed)
+            # No more than the weights: a placement as tight as that saves what can be saved.
+            frugal = min(self.budget, weights) if self.frugal else None
             return load_prior(
-                name, Placement(device=self.device, budget=self.budget if over else None)
+                name, Placement(device=self.device, budget=self.budget if over else frugal)
             )
 
         found: LatentPrior = self._get(name, "prior", load, on_step)
@@ -164,7 +176,7 @@ class Models:
 
     def _make_room(self, name: str, needed: int) -> None:
         """Unload others, the longest unused first, until `needed` bytes are free."""
-        while self._held and needed + self._taken() > self.budget:
+        while self._held and (self.frugal or needed + self._taken() > self.budget):
             self.unload(min(self._held, key=lambda other: self._held[other].used))
 
     def _taken(self) -> int:

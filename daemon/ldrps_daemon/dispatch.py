@@ -218,7 +218,7 @@ class Dispatcher:
     async def _ended(self, job: Job, end: End | None, telling: _Telling) -> bool:
         """What becomes of a job that a worker let go of; False if it is to go on."""
         if end is None:
-            return self.stopping or await self._fate.of_crashed(job)
+            return self.stopping or await self._fate.of_crashed(job, telling.seat.device)
         if isinstance(end, Paused):
             return await self._fate.of_paused(job, counts=not self.stopping)
         if isinstance(end, OutOfMemory):

@@ -45,14 +45,16 @@ class Fate:
             await self.failed(job, f"{words}, so it will not be tried again")
         return job.ended
 
-    async def of_crashed(self, job: Job) -> bool:
+    async def of_crashed(self, job: Job, device: str) -> bool:
         """A job whose worker died."""
         self._keeper.counts.crashes += 1
         further = job.saved_step > job.crash_step
         job.crashes = 1 if further else job.crashes + 1
         job.crash_step = max(job.crash_step, job.saved_step)
-        # It may have been the kernel, which ends processes that use too much memory.
-        job.economy = max(job.economy, 1)
+        if device != "cpu":
+            # Devices end processes that want too much. On the CPU a worker's memory is limited, so
+            # that it is told instead; and there the pixels of an undisturbed run are promised.
+            job.economy = max(job.economy, 1)
         said = {"job": job.id, "crashes": job.crashes, "checkpoint": job.saved_step}
         log.warning("the worker died at a job", extra=said)
         if job.cancelling.is_set():

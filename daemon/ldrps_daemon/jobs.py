@@ -47,7 +47,7 @@ class Job:
         self.crash_step = 0
         """Up to which step there was a checkpoint when a worker last died."""
         self.economy = 0
-        """0: plenty of memory; 1: smaller tiles; 2: off the device."""
+        """How much memory to save, see `pipe.Order`."""
         self.preemptions = 0
         self.interruptions = 0
         """How many daemons in a row died while a worker had this job."""

@@ -42,7 +42,7 @@ class Order:
     max_pixels: int
     checkpoint_seconds: float = 2.0
     economy: int = 0
-    """0: plenty of memory; 1: one model at a time; 2: on the CPU."""
+    """0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
 
 
 @dataclass(frozen=True)

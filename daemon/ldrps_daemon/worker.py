@@ -35,7 +35,7 @@ from ldrps_engine.prior.store import weights_hash
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
-ONE_MODEL, ON_CPU = 1, 2
+FRUGAL, ON_CPU = 1, 2
 """Levels of economy, see `pipe.Order`."""
 
 
@@ -127,10 +127,10 @@ class Worker:
             raise engine
         if economy >= ON_CPU and self._device != "cpu":
             return engine.Models("cpu")
-        if self._models is None:
-            self._models = engine.Models(self._device)
-        if economy >= ONE_MODEL:
-            self._models.rest()
+        frugal = economy >= FRUGAL
+        if self._models is None or self._models.frugal != frugal:
+            self._models = None  # goes before others come
+            self._models = engine.Models(self._device, frugal=frugal)
         return self._models
 
     def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:

@@ -166,6 +166,7 @@ class PublishedPrior(ABC):
                 enable = getattr(networks.get(key), method, None)
                 if enable is not None:
                     enable()
+            _tile_by(networks.get(key), self.view // 2)
 
     def _autoencoder_factor(self) -> int:
         """Pixels of the image per element of the autoencoder's latent."""
@@ -187,3 +188,11 @@ class PublishedPrior(ABC):
         with torch.no_grad():
             moved = self.decode(where + step) - self.decode(where)
         return float(step.square().sum() / moved.square().sum())
+
+
+def _tile_by(network: Any, side: int) -> None:
+    """Tiles of so many pixels at most: diffusers' own are as large as the whole view."""
+    whole = getattr(network, "tile_sample_min_size", 0)
+    if whole > side:
+        network.tile_latent_min_size = network.tile_latent_min_size * side // whole
+        network.tile_sample_min_size = side

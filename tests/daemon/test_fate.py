@@ -34,9 +34,9 @@ def test_a_job_that_gets_further_each_time_is_not_poison(decide):
     async def work(fate, made):
         for step in (3, 7, 12, 40):
             made.saved_step = step
-            assert not await fate.of_crashed(made)
+            assert not await fate.of_crashed(made, "cpu")
         assert made.crashes == 1
-        return await fate.of_crashed(made)
+        return await fate.of_crashed(made, "cpu")
 
     assert decide(work)
 
@@ -44,9 +44,9 @@ def test_a_job_that_gets_further_each_time_is_not_poison(decide):
 def test_a_job_that_dies_at_the_same_place_twice_is(decide):
     async def work(fate, made):
         made.saved_step = 3
-        assert not await fate.of_crashed(made)
+        assert not await fate.of_crashed(made, "cpu")
         # The worker died before it reached the checkpoint again.
-        assert await fate.of_crashed(made)
+        assert await fate.of_crashed(made, "cpu")
         assert "died twice" in made.message
         assert made.state == pb.JOB_STATE_FAILED
 
@@ -55,16 +55,17 @@ def test_a_job_that_dies_at_the_same_place_twice_is(decide):
 
 def test_the_number_of_tries_can_be_chosen(decide):
     async def work(fate, made):
-        assert [await fate.of_crashed(made) for _ in range(4)] == [False, False, False, True]
+        assert [await fate.of_crashed(made, "cpu") for _ in range(4)] == [False, False, False, True]
         assert "died 4 times" in made.message
 
     decide(work, max_crashes=4)
 
 
-def test_a_crash_makes_the_next_try_a_frugal_one(decide):
+@pytest.mark.parametrize(("device", "economy"), [("cpu", 0), ("cuda:0", 1)])
+def test_a_crash_makes_the_next_try_a_frugal_one_on_a_device(decide, device, economy):
     async def work(fate, made):
-        await fate.of_crashed(made)
-        assert made.economy == 1
+        await fate.of_crashed(made, device)
+        assert made.economy == economy
 
     decide(work)
 

@@ -130,6 +130,21 @@ def test_it_works_in_turns_where_it_does_not_fit_at_once(family):
     assert tight._parts.use("vae").use_slicing
 
 
+def test_tiles_are_smaller_than_the_view_where_memory_is_short(tmp_path):
+    folder = str(tiny_models.stable_diffusion(tmp_path / "model", "epsilon"))
+    config = Path(folder, "vae", "config.json")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"sample_size": 512}))
+    whole = load_prior(folder, Placement())
+    tight = load_prior(folder, Placement(budget=whole.total_bytes()))
+    network = tight._parts.use("vae")
+    assert network.tile_sample_min_size == tight.view // 2
+    scale = network.tile_sample_min_size // network.tile_latent_min_size
+    latents = random(1, 4, tight.view // scale, tight.view // scale)
+    found, expected = tight.decode(latents), whole.decode(latents)
+    assert found.shape == expected.shape
+    assert not torch.equal(found, expected)
+
+
 def test_it_works_layer_by_layer_where_a_network_alone_does_not_fit(family):
     pytest.importorskip("accelerate")
     streamed = load_prior(str(family[1]), Placement(budget=20_000))

@@ -216,6 +216,17 @@ def test_a_model_at_rest_works_again(folders):
     assert prior._parts.here() == ("text_encoder",)
 
 
+def test_frugal_means_one_model_at_a_time_and_in_tiles(folders):
+    models = Models(frugal=True)
+    prior = models.prior(folders[0])
+    network = prior._parts.use("vae")
+    assert network.use_tiling
+    assert network.use_slicing
+    assert not Models().prior(folders[0])._parts.use("vae").use_tiling
+    models.prior(folders[1])
+    assert models.loaded() == [folders[1]]
+
+
 def test_a_model_too_large_for_the_memory_is_refused_before_it_is_read(folders):
     models = Models(budget=1000)
     with pytest.raises(ModelError, match="too large for the memory there is") as caught:
