@@ -18,7 +18,7 @@ from scripts.gimp_root import find_root
 ROOT = Path(__file__).parents[2]
 PLUG_IN = ROOT / "plugin_gimp" / "ldrps"
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
-START_SECONDS = 90
+START_SECONDS = 300
 DISPLAY = 20 + os.getpid() % 1000
 """Of this test run alone: the roots are shared."""
 _AGENT = "exec(open('/mnt/tests/gimp/agent.py').read())"

@@ -83,10 +83,10 @@ def test_what_is_refused_is_a_sentence(ours):
 
 
 def test_a_cancel_from_elsewhere_and_from_here(ours, daemon):
-    job = submit(ours, steps=1000)
+    job = submit(ours, description="forever")
     with pytest.raises(CancelledError):
         at_each_step(ours, job, lambda: daemon.cancel(job))
-    job = submit(ours, steps=1000)
+    job = submit(ours, description="forever")
     for event in ours.watch(job):
         if "step" in event:
             break
@@ -104,7 +104,7 @@ def test_idle_may_break_off_at_any_time(daemon):
 
     ours = client(daemon.address, idle)
     with pytest.raises(CancelledError):
-        list(ours.watch(submit(ours, steps=1000)))
+        list(ours.watch(submit(ours, description="forever")))
     ours.close()
     assert daemon.restores()
 
@@ -152,7 +152,7 @@ def test_what_a_daemon_cuts_off_as_it_ends_is_done_again(ours, monkeypatch):
 
 
 def test_a_daemon_that_goes_away_is_told(ours, daemon):
-    job = submit(ours, steps=1000)
+    job = submit(ours, description="forever")
     with pytest.raises(RestoreError) as caught:
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
     assert caught.value.reason == "unavailable"
@@ -220,16 +220,19 @@ def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
     monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
     with pytest.raises(RestoreError, match="No daemon answers"):
         Daemon(place.default_place()).ensure_running()
-    monkeypatch.setenv("LDRPS_ADDRESS", "somewhere")
-    with pytest.raises(RestoreError, match="not an address"):
-        place.default_place()
+    for address in ("somewhere", "tls:elsewhere:443"):
+        monkeypatch.setenv("LDRPS_ADDRESS", address)
+        with pytest.raises(RestoreError, match="not an address"):
+            place.default_place()
 
 
 def test_both_clients_look_in_the_same_place(alone, monkeypatch):
     from ldrps_client._address import default_address, default_token_file
 
     assert place.default_place().address == default_address()
-    assert place.run_folder() / "token" == default_token_file()
+    assert place.token_file() == default_token_file()
+    monkeypatch.setenv("LDRPS_TOKEN_FILE", "/some/token")
+    assert place.token_file() == default_token_file()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
     assert place.default_place().address == default_address()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ldrps_client.cli import _gimp, main
+from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
 from support.plugin import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     for name in ("XDG_CONFIG_HOME", "APPDATA", "LDRPS_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(_gimp.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_gimp_folders.shutil, "which", lambda name: None)
     for version in ("2.10", "3.0", "3.2"):
         (tmp_path / ".config/GIMP" / version).mkdir(parents=True)
     return tmp_path
@@ -92,7 +92,7 @@ def test_install_into_a_folder_by_name(home, capsys):
 def test_without_a_gimp_there_is_a_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setattr(_gimp.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_gimp_folders.shutil, "which", lambda name: None)
     assert main(["gimp", "install"]) == 9
     assert "start GIMP once" in capsys.readouterr().err
     assert not doctor(capsys)["GIMP"]["fine"]
@@ -104,8 +104,8 @@ def test_a_gimp_that_was_never_started_is_asked_for_its_version(home, monkeypatc
     program.chmod(0o755)
     for version in ("3.0", "3.2"):
         (home / ".config/GIMP" / version).rmdir()
-    monkeypatch.setattr(_gimp.shutil, "which", lambda name: str(program))
-    assert _gimp.plug_in_folders() == [home / ".config/GIMP/3.4/plug-ins"]
+    monkeypatch.setattr(_gimp_folders.shutil, "which", lambda name: str(program))
+    assert _gimp_folders.plug_in_folders() == [home / ".config/GIMP/3.4/plug-ins"]
 
 
 def test_doctor_finds_each_fault_and_says_what_to_do(home, capsys):
@@ -124,6 +124,17 @@ def test_doctor_finds_each_fault_and_says_what_to_do(home, capsys):
     (plug_in(home, "3.2") / "ldrps_gimp/__init__.py").write_text('VERSION = "0.0.1"\n')
     assert "version 0.0.1 is installed" in doctor(capsys)["3.2"]["words"]
     assert not doctor(capsys, "--address", f"unix:{home}/none")["daemon"]["fine"]
+
+
+def test_doctor_finds_what_keeps_the_daemon_from_starting(home, capsys, monkeypatch):
+    main(["gimp", "install"])
+    assert "bundled" in doctor(capsys)["models"]["words"]
+    (plug_in(home) / "command.txt").write_text(f"{home}/gone/ldrps\n")
+    assert "no longer there" in doctor(capsys)["3.0"]["words"]
+    (home / "ldrps").mkdir(mode=0o755)
+    assert "chmod 700" in doctor(capsys)["socket"]["words"]
+    monkeypatch.setattr(_gimp_doctor, "folder_of", lambda name: home / "no" / name)
+    assert not doctor(capsys)["models"]["fine"]
 
 
 def test_doctor_knows_flatpaks_wall(home, capsys):

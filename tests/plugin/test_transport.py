@@ -142,10 +142,10 @@ def test_metadata_arrives(connection):
 def test_a_deadline_is_told_and_kept(connection):
     started = time.monotonic()
     with pytest.raises(RpcError) as caught:
-        call(connection, "Hang", {}, seconds=0.5).receive()
+        call(connection, "Hang", {}, seconds=1.5).receive()
     assert caught.value.code == "DEADLINE_EXCEEDED"
-    assert 0.4 < time.monotonic() - started < 10
-    assert 0 < Handlers.deadline <= 0.5
+    assert 1.4 < time.monotonic() - started < 15
+    assert 0 < Handlers.deadline <= 1.5
     assert json.loads(_digest_of(connection, b"still here"))["count"] == 1
 
 

@@ -13,9 +13,12 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
+_TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 COMMAND_FILE = "command.txt"
 """In the plug-in's folder: the `ldrps` command that installed it. Written by `gimp install`."""
 _UNIX = "unix:"
+_TLS = "tls:"
+"""Before an address of another machine, which the plug-in does not speak to."""
 _CONNECT_SECONDS = 2.0
 
 
@@ -49,7 +52,7 @@ class Place:
         if self.address.startswith(_UNIX):
             return {}
         try:
-            token = (run_folder() / "token").read_text().strip()
+            token = token_file().read_text().strip()
         except OSError:
             return {}
         return {"authorization": f"Bearer {token}"}
@@ -63,8 +66,8 @@ def default_place() -> Place:
 
 
 def _checked(address: str) -> str:
-    _host, _colon, port = address.rpartition(":")
-    if address.startswith(_UNIX) or port.isdecimal():
+    host, _colon, port = address.rpartition(":")
+    if address.startswith(_UNIX) or (port.isdecimal() and not host.startswith(_TLS)):
         return address
     raise RestoreError(
         "settings",
@@ -80,6 +83,11 @@ def run_folder() -> Path:
     if runtime and Path(runtime).is_dir() and os.access(runtime, os.W_OK | os.X_OK):
         return Path(runtime) / "ldrps"
     return Path.home() / ".cache" / "ldrps" / "run"
+
+
+def token_file() -> Path:
+    """What lets us in over TCP: `$LDRPS_TOKEN_FILE`, or the daemon's own."""
+    return Path(os.environ.get(_TOKEN_VARIABLE) or run_folder() / "token")
 
 
 def command() -> str | None:

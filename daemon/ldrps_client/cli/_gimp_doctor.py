@@ -1,0 +1,152 @@
+"""`ldrps gimp doctor`: why the plug-in does not work, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ldrps_client._address import ADDRESS_VARIABLE, run_folder
+from ldrps_client.cli._gimp_folders import (
+    COMMAND_FILE,
+    FLATPAK,
+    NAME,
+    OVERRIDE,
+    SCRIPT,
+    has_flatpak,
+    own_command,
+    source_folder,
+)
+from ldrps_client.cli._output import print_json
+from ldrps_engine.errors import LdrpsError, NotFoundError
+from ldrps_engine.prior.catalogue import BUNDLED, catalogue
+from ldrps_engine.prior.store import folder_of, is_installed
+
+_VERSION_FILE = Path("ldrps_gimp", "__init__.py")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    fine: bool
+    words: str
+    """What was found; for what is not fine also what to do."""
+
+
+def doctor(folders: list[Path], options: Namespace) -> int:
+    """Print what was found of the plug-ins folders, of Flatpak, the daemon and its models."""
+    findings = [*_check_folders(folders), *_check_flatpak(), *_check_daemon(options.address)]
+    if options.json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            print(f"{'ok     ' if finding.fine else 'problem'} {finding.what}: {finding.words}")
+    return 0 if all(finding.fine for finding in findings) else NotFoundError.exit_code
+
+
+def _check_folders(folders: list[Path]) -> list[Finding]:
+    if not folders:
+        words = "no GIMP 3 of this user was found; start GIMP once, then run this again"
+        return [Finding("GIMP", False, words)]
+    return [_check_folder(folder / NAME) for folder in folders]
+
+
+def _check_folder(folder: Path) -> Finding:
+    wrong = _fault_of(folder)
+    return Finding(str(folder), wrong is None, wrong or f"version {version_of(folder)}")
+
+
+def _fault_of(folder: Path) -> str | None:
+    """What is wrong with an installed plug-in, and what to do."""
+    again = "run 'ldrps gimp install'"
+    script = folder / SCRIPT
+    if not folder.is_dir():
+        return f"the plug-in is not there; {again}"
+    if not script.is_file():
+        return f"{SCRIPT} is not directly in this folder, so GIMP does not see it; {again}"
+    if sys.platform != "win32" and not script.stat().st_mode & stat.S_IXUSR:
+        return f"GIMP may not run it; run: chmod +x '{script}'"
+    ours, theirs = version_of(source_folder()), version_of(folder)
+    if ours != theirs:
+        return f"version {theirs} is installed, this is {ours}; {again}"
+    command = _text_of(folder / COMMAND_FILE).strip()
+    if command and not os.access(command, os.X_OK):
+        return f"it cannot start the daemon, as {command} is no longer there; {again}"
+    return None
+
+
+def version_of(folder: Path) -> str:
+    """What a plug-in's folder says of itself; `unknown` if it does not."""
+    _, _, rest = _text_of(folder / _VERSION_FILE).partition('VERSION = "')
+    return rest.partition('"')[0] or "unknown"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _check_flatpak() -> list[Finding]:
+    if not has_flatpak():
+        return []
+    if "xdg-run/ldrps" in _text_of(Path.home() / ".local/share/flatpak/overrides" / FLATPAK):
+        return [Finding("Flatpak", True, "its GIMP is let through to the daemon")]
+    return [Finding("Flatpak", False, f"its GIMP cannot reach the daemon; run: {OVERRIDE}")]
+
+
+def _check_daemon(address: str | None) -> list[Finding]:
+    from ldrps_client.client import Client
+
+    with Client(address, autostart=False) as client:
+        try:
+            status = client.status()
+        except LdrpsError as error:
+            if address or os.environ.get(ADDRESS_VARIABLE):
+                return [Finding("daemon", False, str(error))]
+            return [*_check_socket(), _check_start(client.address), _check_models()]
+        words = f"version {status.version} answers on {status.address}"
+        found = [Finding("daemon", True, words)]
+        try:
+            names = [m.name for m in client.models.list() if m.installed and m.kind == "prior"]
+        except LdrpsError as error:
+            return [*found, Finding("models", False, str(error))]
+    return [*found, Finding("models", True, ", ".join(names))]
+
+
+def _check_models() -> Finding:
+    """What a daemon would find."""
+    if not folder_of(BUNDLED).is_dir():
+        return Finding("models", False, "the bundled model is missing; install ldrps again")
+    known = catalogue().values()
+    there = [e.name for e in known if e.kind == "prior" and is_installed(e.name)]
+    return Finding("models", True, ", ".join(there))
+
+
+def _check_socket() -> list[Finding]:
+    """What keeps a daemon from making its socket."""
+    folder = run_folder()
+    if not folder.exists():
+        return []
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
+        return [Finding("socket", False, f"{folder} is another user's; remove it")]
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        words = f"others can enter {folder}, so that no daemon starts there; run: chmod 700"
+        return [Finding("socket", False, f"{words} '{folder}'")]
+    return []
+
+
+def _check_start(address: str) -> Finding:
+    """No daemon is fine where the plug-in can start one."""
+    command = own_command()
+    if not os.access(command, os.X_OK):
+        words = f"none answers, and {command} cannot be run to start one; install ldrps again"
+        return Finding("daemon", False, words)
+    return Finding("daemon", True, f"none answers on {address}; the plug-in starts one ({command})")

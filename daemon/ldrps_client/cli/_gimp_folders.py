@@ -1,0 +1,80 @@
+"""Where the GIMPs of this user are, and what of ours lies there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ldrps_engine.errors import NotFoundError
+
+NAME = "ldrps"
+SCRIPT = "ldrps.py"
+COMMAND_FILE = "command.txt"
+"""In an installed plug-in: the `ldrps` command with which it starts the daemon."""
+FLATPAK = "org.gimp.GIMP"
+OVERRIDE = f"flatpak override --user --filesystem=xdg-run/ldrps {FLATPAK}"
+"""Lets a GIMP from Flatpak through to the daemon's socket."""
+
+
+def source_folder() -> Path:
+    """The plug-in as it came with this installation."""
+    from importlib.util import find_spec
+
+    spec = find_spec("ldrps_plugin_gimp")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(place) / NAME / SCRIPT).is_file():
+            return Path(place) / NAME
+    raise NotFoundError("this installation has no GIMP plug-in; install ldrps from its repository")
+
+
+def settings_folders() -> list[Path]:
+    """Where the GIMPs of this user keep their settings, whether there are any or not."""
+    home = Path.home()
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    found = [
+        config / "GIMP",
+        home / ".var" / "app" / FLATPAK / "config" / "GIMP",
+        home / "snap" / "gimp" / "current" / ".config" / "GIMP",
+        home / "Library" / "Application Support" / "GIMP",
+    ]
+    if data := os.environ.get("APPDATA"):
+        found.append(Path(data) / "GIMP")
+    return found
+
+
+def plug_in_folders() -> list[Path]:
+    """The plug-ins folder of every GIMP 3 that has been started once, or that can be asked."""
+    started = [f for base in settings_folders() for f in sorted(base.glob("3.*")) if f.is_dir()]
+    if not started and (version := _version_of_gimp()):
+        started = [settings_folders()[0] / version]
+    return [folder / "plug-ins" for folder in dict.fromkeys(f.resolve() for f in started)]
+
+
+def _version_of_gimp() -> str | None:
+    """`3.0`, of a GIMP that has never been started."""
+    program = shutil.which("gimp-console") or shutil.which("gimp")
+    if program is None:
+        return None
+    try:
+        asked = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    numbers = (asked.stdout.split() or [""])[-1].split(".")
+    return ".".join(numbers[:2]) if numbers[0] == "3" and len(numbers) > 1 else None
+
+
+def own_command() -> Path:
+    """The `ldrps` command that runs now, for the plug-in to start the daemon with."""
+    beside = Path(sys.executable).with_name("ldrps")
+    if beside.exists():
+        return beside
+    return Path(shutil.which("ldrps") or sys.argv[0]).absolute()
+
+
+def has_flatpak() -> bool:
+    """Whether a GIMP from Flatpak is installed."""
+    places = (Path.home() / ".local/share/flatpak/app", Path("/var/lib/flatpak/app"))
+    return any((place / FLATPAK).exists() for place in places)
