@@ -40,6 +40,12 @@ async def standing(folder, limit=9, behind=None):
         await asyncio.sleep(0.1)
 
 
+async def until(condition):
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 async def echoed(folder, data):
     reader, writer = await asyncio.open_unix_connection(folder / "s")
     try:
@@ -72,8 +78,7 @@ def test_clients_are_known_by_their_process(tmp_path):
             assert made.client(1) == f"pid {os.getpid()}"
             assert made.client(2) == "unknown"
             writer.close()
-            await asyncio.sleep(0.1)
-            assert made.connections == 0
+            await until(lambda: made.connections == 0)
 
     asyncio.run(main())
 
@@ -127,7 +132,7 @@ def test_the_kernel_tells_who_is_there():
 
 def test_connections_are_counted_and_limited(tmp_path):
     async def main():
-        async with standing(tmp_path, limit=2):
+        async with standing(tmp_path, limit=2) as made:
             open_ones = []
             for _ in range(2):
                 reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
@@ -136,7 +141,7 @@ def test_connections_are_counted_and_limited(tmp_path):
                 open_ones.append(writer)
             assert await echoed(tmp_path, b"hello") == b""
             open_ones.pop().close()
-            await asyncio.sleep(0.1)
+            await until(lambda: made.connections == 1)
             assert await echoed(tmp_path, b"hello") == b"hello"
             open_ones.pop().close()
 
@@ -159,8 +164,11 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
         async with standing(tmp_path, behind=flood):
             _, idle = await asyncio.open_unix_connection(tmp_path / "s")
             idle.write(b"f")
-            await asyncio.sleep(0.5)
-            count = len(sent)
+            await until(lambda: sent)
+            count = 0
+            while count != len(sent):
+                count = len(sent)
+                await asyncio.sleep(0.5)
             reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
             writer.write(b"x")
             assert await reader.read(2) == b"ok"

@@ -12,15 +12,15 @@ from support.daemon import alive, kinds, layer_bytes, wait_until
 
 pytestmark = pytest.mark.e2e
 
-LONG = {"steps": 1000}
+LONG = {"description": "forever"}
 
 
 def test_cancels_a_running_job_within_one_step(daemon):
-    job_id = daemon.submit(settings=LONG).job_id
+    job_id = daemon.submit(settings={"steps": 1000}).job_id
     events = daemon.watch(job_id)
     at_cancel = 0
     for event in events:
-        if event.HasField("step") and event.step.index == 3:
+        if event.step.index == 3:
             daemon.cancel(job_id)
             at_cancel = daemon.job(job_id).step
     assert event.HasField("cancelled")
@@ -39,8 +39,9 @@ def test_cancels_a_job_that_waits(daemon):
     assert daemon.cancel(running).state == pb.JOB_STATE_CANCELLED
 
 
-def test_killed_worker_costs_one_attempt(daemon):
-    job_id = daemon.submit(settings={"steps": 60}, detached=True).job_id
+def test_killed_worker_costs_one_attempt(start_daemon):
+    daemon = start_daemon(checkpoint_seconds=0)
+    job_id = daemon.submit(settings={"description": "linger"}, detached=True).job_id
     os.kill(daemon.running_worker(job_id), signal.SIGKILL)
     events = list(daemon.watch(job_id))
     assert [event.number for event in events] == list(range(1, len(events) + 1))
@@ -100,7 +101,7 @@ def test_a_worker_that_dies_on_its_way_up_fails_the_job(start_daemon):
 
 
 def test_a_worker_that_hangs_is_killed(start_daemon):
-    daemon = start_daemon(hang_seconds=1)
+    daemon = start_daemon(hang_seconds=2)
     job_id = daemon.submit(settings={"description": "hang"}).job_id
     failed = list(daemon.watch(job_id))[-1].failed
     assert "died twice" in failed.message

@@ -15,7 +15,7 @@ from support.daemon import (
 
 pytestmark = pytest.mark.e2e
 
-LONG = {"steps": 1000}
+LONG = {"description": "forever"}
 
 
 def test_full_queue_says_when_to_come_back(start_daemon):

@@ -13,7 +13,7 @@ from support.daemon import (
 
 pytestmark = pytest.mark.e2e
 
-LONG = {"steps": 1000}
+LONG = {"description": "forever"}
 
 
 def test_restores_a_photo(daemon):

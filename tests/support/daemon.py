@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 
 import grpc
@@ -128,11 +129,14 @@ class Daemon:
         return [path for path in self.spool.glob("*/*") if path.is_dir()]
 
     def running_worker(self, job_id):
-        """The process id of the worker that has reached this job's first step."""
-        for event in self.watch(job_id):
-            if event.HasField("step"):
-                return self.status().workers[0].pid
-        raise AssertionError("the job took no step")
+        """The process id of the worker that is beyond this job's first step.
+
+        What it told of that step came before the checkpoint, what it tells of the next one after.
+        """
+        steps = (event for event in self.watch(job_id) if event.HasField("step"))
+        if len(list(islice(steps, 2))) < 2:
+            raise AssertionError("the job took no two steps")
+        return self.status().workers[0].pid
 
 
 def grey_photo(width=20, height=16, value=77):
