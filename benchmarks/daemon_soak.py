@@ -32,7 +32,7 @@ class Holdings:
     worker_threads: int
     worker_bytes: int
     shared_memory: int
-    """Files in /dev/shm."""
+    """Segments that either has mapped."""
     spool_folders: int
 
 
@@ -62,9 +62,15 @@ def _look(daemon: Served, client: Client) -> Holdings:
         worker_descriptors=descriptors(worker),
         worker_threads=threads(worker),
         worker_bytes=resident_bytes(worker),
-        shared_memory=len(list(Path("/dev/shm").iterdir())),
+        shared_memory=_shared(front) + _shared(worker),
         spool_folders=sum(path.is_dir() for path in (daemon.folder / "spool").glob("*/*")),
     )
+
+
+def _shared(pid: int) -> int:
+    """Not what lies in /dev/shm: other programs put their files there too."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return sum("/dev/shm/" in line or "/memfd:" in line or "/SYSV" in line for line in lines)
 
 
 def grown(before: Holdings, after: Holdings) -> list[str]:
