@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 _CLIENTS = 4
 _PATIENCE = 600.0
-_PAUSE = (0.1, 1.0)
+_PAUSE = (0.2, 2.5)
 _STEPS = (10, 100)
 _DAEMON_SHARE = 0.4
 
