@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour import to_linear
 from ldrps_engine.noise import noise_sigma, noise_spectrum
+from ldrps_engine.resampling import resize
 from ldrps_engine.tone import judge_tone
 
 Array = NDArray[np.float32]
 
+_SIDE = 512
 _DARK_FROM = 0.5
 _VEILED_FROM = 0.55
 _LEAST = 0.1
@@ -86,7 +88,8 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
     using dark channel prior" (CVPR 2009).
     """
     sigma = noise_sigma(noise_spectrum(rgb)) * 255 if noise is None else noise
-    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    small = _reduced(rgb)
+    colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
     measured = Diagnosis(
         noise_sigma=sigma,
@@ -96,6 +99,14 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
         grey=_is_grey(colour),
     )
     return _believing(measured, recipe)
+
+
+def _reduced(rgb: Array) -> Array:
+    """Tones are judged on what a person sees of the whole photo at once."""
+    scale = _SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    return resize(rgb, (max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))))
 
 
 def _believing(found: Diagnosis, recipe: str) -> Diagnosis:

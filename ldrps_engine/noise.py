@@ -59,16 +59,19 @@ def noise_spectrum(rgb: Array) -> Array:
     `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
     Its mean square over a channel is that channel's noise variance.
     """
-    image = np.asarray(rgb @ OPPONENT.T) if rgb.shape[2] == 3 else rgb
-    step = max(2, int(np.sqrt(image.shape[0] * image.shape[1] / _MOST_PATCHES)))
-    means = np.stack([_patches(c, step).mean((1, 2)) for c in np.moveaxis(rgb, -1, 0)])
+    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    patches = np.stack([_patches(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
+    if len(patches) == 3:
+        patches = np.einsum("kc,cnij->knij", OPPONENT, patches)
+    energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T).astype(np.float32)
     # Black and white cut noise off, by how much depends on how much there is: look three times.
     left = _not_clipped(room)
     for _ in range(_LOOKS):
-        spectrum = _spectrum(image, step, left)
+        spectrum = _spectrum(energy, left)
         left = _left_by_clipping(room, noise_sigma(spectrum))
-    return _without_texture(_spectrum(image, step, left))
+    return _without_texture(_spectrum(energy, left))
 
 
 def noise_sigma(spectrum: Array) -> float:
@@ -140,9 +143,8 @@ def _left_by_clipping(room: Array, sigma: float) -> Array:
     return np.where(usable, left, 0) if usable.any() else np.ones_like(left)
 
 
-def _spectrum(image: Array, step: int, left: Array) -> Array:
-    channels = np.moveaxis(image, -1, 0)
-    return np.stack([_channel_spectrum(c, step, of) for c, of in zip(channels, left, strict=True)])
+def _spectrum(energy: Array, left: Array) -> Array:
+    return np.stack([_channel_spectrum(own, of) for own, of in zip(energy, left, strict=True)])
 
 
 def _without_texture(spectrum: Array) -> Array:
@@ -167,10 +169,9 @@ def _without_texture(spectrum: Array) -> Array:
     return np.concatenate([held[None], spectrum[1:]]).astype(np.float32)
 
 
-def _channel_spectrum(channel: Array, step: int, left: Array) -> Array:
-    dct = dct_matrix(PATCH)
+def _channel_spectrum(energy: Array, left: Array) -> Array:
     usable = left > 0
-    energy = (dct @ _patches(channel, step)[usable] @ dct.T) ** 2 / left[usable, None, None]
+    energy = energy[usable] / left[usable, None, None]
     parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
     variance = np.zeros((PATCH, PATCH), np.float32)
     for half in (0, 1):

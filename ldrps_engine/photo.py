@@ -118,6 +118,19 @@ class Photo:
         """The same photo with other pixels (H, W, 1 or 3); depth, alpha and profile stay."""
         return Photo(pixels, self.depth, self.alpha, self.icc_profile)
 
+    def part(self, where: tuple[slice, slice]) -> Photo:
+        """These rows and columns of it."""
+        other = copy(self)
+        if self._pixels is not None:
+            other._pixels = self._pixels[where]
+        if self._samples is not None:
+            other._samples = self._samples[where]
+        of = zip(where, self._shape[:2], strict=True)
+        sides = (len(range(*wanted.indices(side))) for wanted, side in of)
+        other._shape = (*sides, self._shape[2])
+        other.alpha = None if self.alpha is None else self.alpha[where]
+        return other
+
     def with_profile(self, icc_profile: bytes) -> Photo:
         """The same samples in the space of another profile."""
         other = copy(self)

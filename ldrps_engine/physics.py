@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ldrps_engine.colour import luminance, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
-from ldrps_engine.resampling import resize
+from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.shade import expected_shade
 
 Array = NDArray[np.float32]
@@ -53,8 +53,13 @@ class Degradation:
 
     def invert(self, rgb: Array) -> Array:
         """Undo gain and veil on an (H, W, 3) image of display values."""
-        gain = resize(self.gain, rgb.shape[:2], smooth=True)
-        veil = resize(self.veil, rgb.shape[:2], smooth=True)
+        height, width = rgb.shape[:2]
+        return self.invert_part(rgb, (height, width), (slice(0, height), slice(0, width)))
+
+    def invert_part(self, rgb: Array, size: tuple[int, int], part: Part) -> Array:
+        """The same on the rows and columns `part` of an image of (height, width) `size`."""
+        gain = resize_part(self.gain, size, part, smooth=True)
+        veil = resize_part(self.veil, size, part, smooth=True)
         if self.space == "display":
             return np.asarray((rgb - veil) / gain)
         return to_display((to_linear(rgb) - veil) / gain)

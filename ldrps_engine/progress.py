@@ -39,7 +39,10 @@ class Described:
 
 @dataclass(frozen=True)
 class Step:
-    """Step `index` of `count` is done (1-based, over all stages of the job)."""
+    """Step `index` of `count` is done (1-based, over all stages of the job).
+
+    Told again while the next one takes its time, so that somebody can stop the engine.
+    """
 
     stage: str
     """`sample`, `refine` (a recurrence) or `transfer`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 Array = NDArray[np.float32]
+Part = tuple[slice, slice]
+"""Rows and columns of an image, with a start and a stop each."""
 
 
 def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Array:
@@ -14,13 +15,29 @@ def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Arr
 
     Bicubic; with `smooth` bilinear, which does not overshoot.
     """
-    if values.shape[:2] == size:
-        return values
+    return resize_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
+
+
+def resize_part(values: Array, size: tuple[int, int], part: Part, *, smooth: bool = False) -> Array:
+    """The rows and columns `part` of `resize(values, size)`, without making the rest."""
+    # The daemon's front knows of diagnoses, and loads no image library.
+    from PIL import Image
+
+    rows, columns = part
+    inside = (rows.stop - rows.start, columns.stop - columns.start)
+    height, width = values.shape[:2]
+    if (height, width) == size:
+        return values[part]
+    scale = height / size[0], width / size[1]
+    box = (
+        columns.start * scale[1],
+        rows.start * scale[0],
+        min(columns.stop * scale[1], width),
+        min(rows.stop * scale[0], height),
+    )
     method = Image.Resampling.BILINEAR if smooth else Image.Resampling.BICUBIC
-    planes = [
-        Image.fromarray(np.ascontiguousarray(values[..., c], dtype=np.float32)).resize(
-            (size[1], size[0]), method
-        )
-        for c in range(values.shape[2])
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    out = np.empty((*inside, values.shape[2]), np.float32)
+    for channel in range(values.shape[2]):
+        plane = Image.fromarray(np.ascontiguousarray(values[..., channel], dtype=np.float32))
+        out[..., channel] = plane.resize(inside[::-1], method, box)
+    return out

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.checkpoint import Checkpoints
-from ldrps_engine.clipped import unclip
 from ldrps_engine.description.describer import consult, describe
 from ldrps_engine.description.merging import merge
 from ldrps_engine.diagnosis import Diagnosis, diagnose
@@ -28,10 +27,10 @@ from ldrps_engine.residency import Models
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.colour_field import ColourField, Smoothness
-from ldrps_engine.transfer.noise_filter import filter_noise, tiles
+from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
+from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.view import View
-from ldrps_engine.working import from_working, neutral, to_working
+from ldrps_engine.working import to_working
 
 __all__ = ["Models", "restore"]
 
@@ -51,8 +50,38 @@ class _Case:
     amplified: float
     plan: Plan
     view: View
+    scaled: Array
+    """The photo at the view's size, (h, w, 3)."""
     prior: LatentPrior
     text: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the photo."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+    @property
+    def filters(self) -> bool:
+        """Whether there is noise to be filtered."""
+        return self.amplified > _VISIBLE_NOISE and not self.plan.pilot_only
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """How many parts are filtered, and how many carried over to the pilot."""
+        filtered = parts_to_filter(self.size, quick=self.plan.quick) if self.filters else []
+        return len(filtered), len(parts_to_carry(self.size))
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """What the diffusion prior makes of a photo."""
+
+    pilot: Array
+    """(h, w, 3) at the view's scale."""
+    oracle: Array
+    """The pilot degraded as the photo is."""
+    steps: int
+    """How many it took; 0 where nothing was to be done."""
 
 
 def restore(
@@ -68,23 +97,16 @@ def restore(
     and ends, on the CPU, with the same bits. One that does not belong here is ignored.
     """
     start = time.monotonic()
-    rgb = to_working(photo)
-    case = _open(rgb, settings, models, on_step)
-    if settings.recipe == "auto" and not case.diagnosis.needs_work:
-        pilot = restored = rgb
-        on_step(Step("transfer", 1, 1))
+    case = _open(to_working(photo), settings, models, on_step)
+    if settings.blind and not case.diagnosis.needs_work:
+        pictures = _transfer(case, photo, _untouched(case), on_step)
     else:
-        pilot, restored = _work(case, on_step, checkpoint)
-    coloured = settings.recipe == "colour"
-    if case.diagnosis.grey and not coloured and settings.recipe != "paper":
-        restored = neutral(restored, rgb)
-    layers = {"restored": restored, "pilot": pilot}
+        pictures = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
     return Restoration(
-        layers=tuple(
-            Layer(n, from_working(layers[n], photo, coloured=coloured)) for n in settings.layers
-        ),
+        layers=tuple(Layer(name, pictures.photo(name)) for name in settings.layers),
         diagnosis=case.diagnosis,
         description=case.text,
+        invented=pictures.invented,
         seconds=time.monotonic() - start,
     )
 
@@ -113,57 +135,38 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         amplified=amplified,
         plan=make_plan(settings, diagnosis, amplified, not guess.is_neutral),
         view=view,
+        scaled=resize(small, view.scaled),
         prior=prior,
         text=description.text,
     )
 
 
-def _work(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> tuple[Array, Array]:
-    """Sample the pilot and carry the photo over to it: (pilot, restored), at the photo's size."""
-    filters = case.amplified > _VISIBLE_NOISE and not case.plan.pilot_only
-    transfers = len(tiles(*case.rgb.shape[:2])) if filters else 1
-    entered = case.view.enter(case.rgb).to(case.prior.spread.device)
+def _untouched(case: _Case) -> _Sampled:
+    return _Sampled(case.scaled, case.scaled, 0)
+
+
+def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
+    """Sample the pilot."""
+    entered = case.view.enter(case.scaled).to(case.prior.spread.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     sampler = _sampler(case, aligner)
     saved = Checkpoints(case.settings, case.plan, case.view)
     if state := saved.read(checkpoint):
         sampler.resume(state)
+    later = sum(case.parts)
 
     def on_estimate(stage: str, index: int, count: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:
             return _picture(image(), case.view)
 
-        on_step(Step(stage, index, count + transfers, picture, lambda: saved.make(sampler.state())))
+        on_step(Step(stage, index, count + later, picture, lambda: saved.make(sampler.state())))
 
-    first = case.view.enter(np.clip(case.guess.invert(case.rgb), 0, 1))
+    first = case.view.enter(np.clip(case.guess.invert(case.scaled), 0, 1))
     image = sampler.sample(first, on_estimate)
-    pilot = case.view.leave(image.clamp(0, 1))
-    large = resize(pilot, case.rgb.shape[:2])
-    if case.plan.pilot_only:
-        on_step(Step("transfer", sampler.count + 1, sampler.count + 1))
-        return large, _blend(case, large)
-
-    def on_tile(index: int, count: int) -> None:
-        on_step(Step("transfer", sampler.count + index, sampler.count + count))
-
-    rgb = case.rgb
-    if filters:
-        with torch.no_grad():
-            oracle = case.view.leave(aligner.fpam(image))
-        spectrum = _spectrum(case)
-        rgb = filter_noise(rgb, spectrum, oracle, case.view, on_tile)
-        rgb = unclip(rgb, sigma_before_clipping(case.rgb, spectrum))
-    else:
-        on_tile(1, 1)
-    return large, _toned(case, rgb, pilot)
-
-
-def _spectrum(case: _Case) -> Array:
-    """The measured noise spectrum, scaled to the diagnosed sigma if a person gave that."""
-    spectrum = noise_spectrum(case.rgb)
-    measured = max(noise_sigma(spectrum) * 255, 1e-3)
-    return np.asarray(spectrum * (case.diagnosis.noise_sigma / measured), dtype=np.float32)
+    with torch.no_grad():
+        oracle = aligner.fpam(image) if case.filters else image
+    return _Sampled(case.view.leave(image.clamp(0, 1)), case.view.leave(oracle), sampler.count)
 
 
 def _sampler(case: _Case, aligner: Aligner) -> Sampler:
@@ -175,38 +178,50 @@ def _sampler(case: _Case, aligner: Aligner) -> Sampler:
     return Sampler(prior, aligner, conditions, case.plan, generator)
 
 
-def _toned(case: _Case, rgb: Array, pilot: Array) -> Array:
-    """Carry filtered display values (H, W, 3) over to the pilot's tones.
+def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
+    """Free the photo from noise and carry it over to the pilot, part by part."""
+    works = sampled.steps > 0
+    first, rest = case.parts if works else (0, case.parts[1])
+    count = sampled.steps + first + rest
 
-    The first guess is undone in the values it holds in (light, or display for composed haze);
-    what the pilot changes beyond it is a smooth field of maps between display values.
-    """
-    if not case.guess.is_neutral:
-        undone = case.guess.invert(rgb)
-        # The pilot ends at white: a highlight beyond it must not teach the field to darken.
-        source = _channels(np.minimum(resize(undone, pilot.shape[:2]), 1))
-        target, full = _channels(pilot), _channels(undone)
-        weight = torch.ones_like(source[0])
-        field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
-        rgb = field.apply(full, full.mean(0)).permute(1, 2, 0).numpy()
-    return _blend(case, rgb)
+    def on_part(done: int) -> None:
+        on_step(Step("transfer", sampled.steps + done, count))
+
+    filtered = _filtered(case, sampled, on_part) if first else case.rgb
+    toning = Toning.fit(filtered, case.guess, sampled.pilot) if works else Toning(case.size)
+    carrier = Carrier(
+        rgb=case.rgb,
+        filtered=filtered,
+        pilot=sampled.pilot,
+        toning=toning,
+        strength=case.settings.strength,
+        keeps_chroma=case.diagnosis.grey and case.settings.recipe not in ("colour", "paper"),
+        pilot_only=case.plan.pilot_only and works,
+    )
+    pictures = Pictures(photo, case.settings.layers, coloured=case.settings.recipe == "colour")
+    carry(carrier, pictures, lambda done: on_part(first + done))
+    return pictures
 
 
-def _blend(case: _Case, rgb: Array) -> Array:
-    """As far from the photo towards the restored one as the strength says."""
-    share = case.settings.strength
-    # Written so that 0 and 1 give either one exactly.
-    return np.asarray((1 - share) * case.rgb + share * rgb, dtype=np.float32)
+def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) -> Array:
+    """The photo without its noise, scaled to the diagnosed sigma if a person gave that."""
+    spectrum = noise_spectrum(case.rgb)
+    measured = max(noise_sigma(spectrum) * 255, 1e-3)
+    spectrum = np.asarray(spectrum * (case.diagnosis.noise_sigma / measured), dtype=np.float32)
+    noise = NoiseFilter(
+        size=case.size,
+        spectrum=spectrum,
+        before_clipping=sigma_before_clipping(case.rgb, spectrum),
+        oracle=sampled.oracle,
+        quick=case.plan.quick,
+    )
+    return filter_noise(case.rgb, noise, on_part)
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:
     """The same field over the view and its padding, which it must not be stretched over."""
     gain, veil = (view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.veil))
     return replace(guess, gain=gain, veil=veil)
-
-
-def _channels(values: Array) -> Tensor:
-    return torch.from_numpy(values).permute(2, 0, 1).contiguous()
 
 
 def _picture(image: Tensor, view: View) -> NDArray[np.uint8]:

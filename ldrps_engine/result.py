@@ -10,10 +10,13 @@ from ldrps_engine.photo import Photo
 
 @dataclass(frozen=True)
 class Layer:
-    """One picture of the result, with the size, depth, alpha and profile of the input."""
+    """One picture of the result, with the size, depth, alpha and profile of the input.
+
+    Only the map of what the model invented is 8-bit grey, white where nothing is the photo's.
+    """
 
     name: str
-    """`restored` or `pilot`."""
+    """`restored`, `pilot` or `invented`."""
     photo: Photo
 
 
@@ -24,6 +27,8 @@ class Restoration:
     layers: tuple[Layer, ...]
     diagnosis: Diagnosis
     description: str
+    invented: tuple[float, float]
+    """Mean and maximum, 0 to 1, of how much of the restored photo comes from the model."""
     seconds: float
     """Working time in the engine."""
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from ldrps_engine.errors import SettingsError
 
-RECIPES = ("auto", "low-light", "haze", "noise", "colour", "old-photo", "paper")
-"""`auto` is blind; the named ones say what is wrong; `paper` uses the published constants."""
+RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
+"""`auto` and the quicker `fast` are blind; others say what is wrong; `paper` is as published."""
 
 SOLVERS = ("ddim", "dpm++", "unipc")
 """How a sampling step is taken; see ldrps_engine.solver."""
 
-LAYERS = ("restored", "pilot")
-"""What a result can hold: the restored photo, and the sampled pilot as it left the model."""
+LAYERS = ("restored", "pilot", "invented")
+"""What a result can hold: the restored photo, the sampled pilot as it left the model, and a map of
+how much of the restored photo comes from the model."""
 
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
@@ -73,6 +74,11 @@ class Settings:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
             _one_of("layers", layer, LAYERS)
+
+    @property
+    def blind(self) -> bool:
+        """Whether a photo with nothing wrong is to be left alone."""
+        return self.recipe in ("auto", "fast")
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for logs, JSON and metadata."""

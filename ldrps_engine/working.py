@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour_space import Srgb, colour_space, from_srgb, strips, to_srgb
+from ldrps_engine.colour_space import colour_space, from_srgb, strips, to_srgb
 from ldrps_engine.photo import Photo
+from ldrps_engine.resampling import Part
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -26,22 +27,43 @@ def to_working(photo: Photo) -> Array:
     return np.repeat(values, 3, axis=2) if photo.is_grey else values
 
 
-def from_working(rgb: Array, photo: Photo, *, coloured: bool = False) -> Photo:
-    """(H, W, 3) of working values in the photo's own channels, profile, depth and alpha.
+class Canvas:
+    """A photo of the same size, depth, profile and alpha as another, filled part by part.
 
     Invisible pixels are what they were. A grey photo that is to be `coloured` becomes sRGB,
     since its own profile has no colours.
     """
-    if coloured and photo.is_grey:
-        photo = Photo(np.repeat(photo.pixels, 3, axis=2), photo.depth, photo.alpha)
-    space = colour_space(photo.icc_profile, grey=photo.is_grey)
-    values = _mean(rgb) if photo.is_grey else rgb
-    if not isinstance(space, Srgb):
-        values = from_srgb(values, space, photo.pixels)
-    visible = _visible(photo)
-    if visible is not None:
-        values = np.where(visible[..., None], values, photo.pixels)
-    return photo.with_pixels(values)
+
+    def __init__(self, photo: Photo, *, coloured: bool = False) -> None:
+        self._photo = photo
+        self._gains_colour = coloured and photo.is_grey
+        self._visible = _visible(photo)
+        self._profile = b"" if self._gains_colour else photo.icc_profile
+        self._space = colour_space(self._profile, grey=photo.is_grey)
+        channels = photo.channels + 2 * self._gains_colour
+        self._samples = np.empty((photo.height, photo.width, channels), photo.depth.dtype)
+
+    def put(self, where: Part, rgb: Array) -> None:
+        """Fill the rows and columns `where` with working values (h, w, 3)."""
+        own = self._photo.part(where)
+        if self._gains_colour:
+            own = Photo(np.repeat(own.pixels, 3, axis=2), own.depth, own.alpha)
+        values = from_srgb(_mean(rgb) if own.is_grey else rgb, self._space, own.pixels)
+        if self._visible is not None:
+            values = np.where(self._visible[where][..., None], values, own.pixels)
+        self._samples[where] = own.with_pixels(values).to_samples()
+
+    def photo(self) -> Photo:
+        """What was filled in."""
+        return Photo.from_samples(self._samples, self._profile)
+
+
+def from_working(rgb: Array, photo: Photo, *, coloured: bool = False) -> Photo:
+    """(H, W, 3) of working values in the photo's own channels, profile, depth and alpha."""
+    canvas = Canvas(photo, coloured=coloured)
+    for rows in strips(rgb):
+        canvas.put((rows, slice(0, photo.width)), rgb[rows])
+    return canvas.photo()
 
 
 def neutral(rgb: Array, before: Array) -> Array:

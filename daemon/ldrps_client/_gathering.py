@@ -47,5 +47,6 @@ class Gathered:
             seed=self.done.seed,
             job_id=job_id,
             model_hash=self.done.model_hash,
+            invented=self.done.invented,
             source=source,
         )

@@ -119,6 +119,17 @@ def _preview(message: pb.Preview) -> events.Preview:
     return events.Preview(np.frombuffer(message.pixels, np.uint8).reshape(shape))
 
 
+def _done(message: pb.Done) -> events.Done:
+    told = message.HasField("invented")
+    return events.Done(
+        seconds=message.seconds,
+        model=message.model,
+        seed=message.seed,
+        model_hash=message.model_hash,
+        invented=(message.invented.mean, message.invented.maximum) if told else None,
+    )
+
+
 _READERS: dict[str, Any] = {
     "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
     "loading": lambda m: events.Loading(m.model, m.fraction),
@@ -126,5 +137,5 @@ _READERS: dict[str, Any] = {
     "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),
     "step": lambda m: events.Step(m.stage, m.index, m.count, m.seconds_left),
     "preview": _preview,
-    "done": lambda m: events.Done(m.seconds, m.model, m.seed, m.model_hash),
+    "done": _done,
 }

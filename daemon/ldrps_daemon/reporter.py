@@ -46,6 +46,7 @@ class Reporter:
         self._previews = False
         self._last_preview = 0.0
         self._started = 0.0
+        self._told: Progress | None = None
 
     def open(self, job: str) -> None:
         """Another job begins."""
@@ -54,6 +55,7 @@ class Reporter:
         self._paused.clear()
         self._previews = False
         self._started = 0.0
+        self._told = None
 
     def cancel(self, job: str) -> None:
         """Stop at the next step. A command for an earlier job is late and means nothing."""
@@ -83,7 +85,10 @@ class Reporter:
     def __call__(self, progress: Progress, /) -> None:
         """Send one event, and a preview when one is due."""
         self.check()
-        wire.send_event(self._pipe, self._event(progress))
+        # The engine looks in more often than it gets on; nobody wants to hear that twice.
+        if progress != self._told:
+            wire.send_event(self._pipe, self._event(progress))
+        self._told = progress
         if isinstance(progress, Step):
             self._checkpoint(progress)
             self._preview(progress)

@@ -146,7 +146,9 @@ class Worker:
             return _done(settings, time.monotonic() - started)
         for layer in write_layers(order.folder.result, restoration.layers):
             wire.send_event(self._pipe, pb.Event(layer_header=layer))
-        return _done(settings, restoration.seconds)
+        done = _done(settings, restoration.seconds)
+        done.invented.mean, done.invented.maximum = restoration.invented
+        return done
 
     def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
         try:

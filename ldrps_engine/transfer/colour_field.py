@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ldrps_engine.resampling import Part
+
 _LEVELS = 8
 
 
@@ -59,19 +61,29 @@ class ColourField:
 
     def apply(self, source: Tensor, guide: Tensor) -> Tensor:
         """Map (3, H, W) of any size, its cells chosen by `guide` (H, W)."""
-        maps = self.slice(guide)
-        ones = torch.ones_like(source[:1])
-        return torch.einsum("khw,ckhw->chw", torch.cat([source, ones]), maps)
-
-    def slice(self, guide: Tensor) -> Tensor:
-        """The affine maps (3, 4, H, W) at every pixel of a guide (H, W)."""
         height, width = guide.shape
-        y = torch.linspace(-1 + 1 / height, 1 - 1 / height, height)
-        x = torch.linspace(-1 + 1 / width, 1 - 1 / width, width)
+        return self.apply_part(source, guide, (height, width), (slice(0, height), slice(0, width)))
+
+    def apply_part(
+        self, source: Tensor, guide: Tensor, size: tuple[int, int], part: Part
+    ) -> Tensor:
+        """Map the rows and columns `part` of an image of (height, width) `size`."""
+        red, green, blue = source
+        out = torch.empty_like(source)
+        for colour, rows in enumerate(self._maps(guide, size, part)):
+            out[colour] = rows[0] * red + rows[1] * green + rows[2] * blue + rows[3]
+        return out
+
+    def _maps(self, guide: Tensor, size: tuple[int, int], part: Part) -> Tensor:
+        """The affine maps (3, 4, h, w) at every pixel of a guide (h, w)."""
+        y, x = (
+            (torch.arange(of.start, of.stop) * 2 + 1) / side - 1
+            for of, side in zip(part, size, strict=True)
+        )
         where = torch.stack(
             [
-                x[None, :].expand(height, width),
-                y[:, None].expand(height, width),
+                x[None, :].expand(guide.shape),
+                y[:, None].expand(guide.shape),
                 guide.clamp(0, 1) * 2 - 1,
             ],
             -1,
@@ -80,7 +92,7 @@ class ColourField:
             self._grid, where, align_corners=False, padding_mode="border"
         )
         # Stored by design column (4) and colour (3).
-        maps: Tensor = sliced[0, :, 0].reshape(4, 3, height, width).transpose(0, 1)
+        maps: Tensor = sliced[0, :, 0].unflatten(0, (4, 3)).transpose(0, 1)
         return maps
 
 

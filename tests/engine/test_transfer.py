@@ -1,5 +1,7 @@
 """Tones are carried by a field of colour maps, noise is filtered in groups and tiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +10,17 @@ from ldrps_engine.metrics import psnr
 from ldrps_engine.noise import noise_spectrum
 from ldrps_engine.transfer import noise_filter
 from ldrps_engine.transfer.collaborative import (
+    QUICK,
     Groups,
     Search,
     from_opponent,
     hard_threshold,
-    match,
     to_opponent,
     wiener,
 )
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
-from ldrps_engine.transfer.noise_filter import filter_noise, tiles
-from ldrps_engine.view import View
+from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
+from ldrps_engine.transfer.tiles import each, tiles
 from support import pictures
 
 
@@ -91,38 +93,45 @@ def test_opponent_colours_go_back(natural):
     assert to_opponent(tensor(pictures.grey(natural)))[1:].abs().max() < 1e-6
 
 
-def test_every_group_starts_with_its_reference_and_holds_the_most_similar():
+@pytest.mark.parametrize("search", [Search(stride=4, radius=6), Search(stride=4, radius=6, grid=2)])
+def test_every_group_starts_with_its_reference_and_holds_the_most_similar(search):
     picture = torch.zeros(32, 64)
     picture[:, 32:] = 1.0
-    indices, reference = match(picture[None], Search(stride=4, radius=6))
-    assert torch.equal(indices[:, 0], reference)
-    left = indices[reference % 64 < 18] % 64
+    members = Groups(picture[None], search).members
+    columns = (64 - 8) // search.grid + 1
+    left = members % columns * search.grid
+    assert torch.equal(left[: 56 // 4 + 1, 0], torch.arange(0, 57, 4))
     # Equal patches all around: none of a group's lies over the edge.
-    assert left.max() <= 24
+    assert left[left[:, 0] < 18].max() <= 24
 
 
-def test_groups_give_the_picture_back_when_nothing_is_shrunk(natural):
-    image = to_opponent(tensor(natural[:24, :40]))
-    groups = Groups(image, Search())
+@pytest.mark.parametrize("search", [Search(), QUICK])
+@pytest.mark.parametrize("size", [(24, 40), (25, 39)])
+def test_groups_give_the_picture_back_when_nothing_is_shrunk(natural, search, size):
+    image = to_opponent(tensor(natural[: size[0], : size[1]]))
+    groups = Groups(image, search)
     kept = hard_threshold(image, torch.zeros(3, 64), groups)
     assert torch.allclose(kept, image, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (9, 40)])
-def test_the_smallest_pictures_can_be_filtered(size):
+@pytest.mark.parametrize("search", [Search(), QUICK])
+@pytest.mark.parametrize("size", [(16, 16), (16, 40)])
+def test_the_smallest_pictures_can_be_filtered(size, search):
     image = torch.rand(3, *size, generator=torch.manual_seed(0))
-    groups = Groups(image, Search())
+    groups = Groups(image, search)
     sigmas = torch.full((3, 64), 0.1)
     assert torch.isfinite(
         wiener(image, hard_threshold(image, sigmas, groups), sigmas, groups)
     ).all()
 
 
-def filtered(noisy, sigma, oracle=None):
+def with_sigma(photo, sigma, oracle=None, **how):
     spectrum = np.full((3, 8, 8), sigma / 255, np.float32)
-    view = View.fit(*noisy.shape[:2], 512, 32)
-    oracle = noisy if oracle is None else oracle
-    return filter_noise(noisy, spectrum, oracle, view, lambda *_: None)
+    return NoiseFilter(photo.shape[:2], spectrum, 0.0, photo if oracle is None else oracle, **how)
+
+
+def filtered(noisy, sigma, oracle=None, **how):
+    return filter_noise(noisy, with_sigma(noisy, sigma, oracle, **how), lambda _: None)
 
 
 def test_strong_noise_is_filtered(natural):
@@ -143,42 +152,93 @@ def test_a_clean_photo_is_left_alone(natural):
 
 def test_a_measured_spectrum_filters_about_as_well_as_the_true_one(natural):
     noisy = pictures.noisy(natural, 25)
-    view = View.fit(*noisy.shape[:2], 512, 32)
-    blind = filter_noise(noisy, noise_spectrum(noisy), noisy, view, lambda *_: None)
+    measured = replace(with_sigma(noisy, 25), spectrum=noise_spectrum(noisy))
+    blind = filter_noise(noisy, measured, lambda _: None)
     assert psnr(blind, natural) > psnr(filtered(noisy, 25), natural) - 1
 
 
+def test_the_quick_filter_is_nearly_as_good(natural):
+    noisy = pictures.noisy(natural, 25)
+    quick = filtered(noisy, 25, quick=True)
+    assert not np.array_equal(quick, filtered(noisy, 25))
+    assert psnr(quick, natural) > psnr(filtered(noisy, 25), natural) - 0.5
+
+
 @pytest.mark.parametrize("size", [(16, 16), (448, 449), (1000, 700), (17, 2000)])
-def test_tiles_keep_every_pixel_once_and_lie_inside(size):
+@pytest.mark.parametrize("overlap", [0, 24])
+def test_tiles_keep_every_pixel_once_and_lie_inside(size, overlap):
     counts = np.zeros(size, int)
-    for tile in tiles(*size):
-        counts[tile.inner] += 1
+    for tile in tiles(*size, 256, overlap):
+        counts[tile.outer][tile.kept] += 1
+        assert counts[tile.inner].all()
         for inner, outer, length in zip(tile.inner, tile.outer, size, strict=True):
             assert 0 <= outer.start <= inner.start < inner.stop <= outer.stop <= length
+            assert inner.stop - inner.start <= 256
     assert np.all(counts == 1)
 
 
-def test_tiles_do_not_show(natural, monkeypatch):
+@pytest.mark.parametrize("quick", [False, True])
+def test_tiles_do_not_show(natural, monkeypatch, quick):
     noisy = pictures.noisy(natural, 10)
-    whole = filtered(noisy, 10)
-    monkeypatch.setattr(noise_filter, "_TILE", 48)
-    assert len(tiles(*noisy.shape[:2])) == 4
+    whole = filtered(noisy, 10, quick=quick)
+    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48, 2: 48})
+    assert len(parts_to_filter(noisy.shape[:2], quick=quick)) == 4
     # Groups near a border differ a little; what is left of the noise is at 35 dB or so.
-    assert psnr(filtered(noisy, 10), whole) > 50
+    assert psnr(filtered(noisy, 10, quick=quick), whole) > 50
 
 
-def test_every_tile_is_reported_with_their_number(natural, monkeypatch):
-    monkeypatch.setattr(noise_filter, "_TILE", 48)
+def test_every_part_is_counted(natural, monkeypatch):
+    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48})
     seen = []
-    view = View.fit(*natural.shape[:2], 512, 32)
-    spectrum = np.full((3, 8, 8), 0.02, np.float32)
-    filter_noise(natural, spectrum, natural, view, lambda *each: seen.append(each))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    filter_noise(natural, with_sigma(natural, 5), seen.append)
+    assert seen[-1] == 4
+    assert seen == sorted(seen)
+
+
+def test_any_number_of_threads_gives_the_same_bits(natural, monkeypatch):
+    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48})
+    noisy = pictures.noisy(natural, 10)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(filtered(noisy, 10))
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*found)
+
+
+def test_what_is_raised_in_between_ends_the_work():
+    class Enough(Exception):
+        pass
+
+    def work(tile, check):
+        worked.append(tile)
+        while True:
+            check()
+
+    def stop(_):
+        raise Enough
+
+    worked = []
+    with pytest.raises(Enough):
+        each(tiles(64, 64, 4, 0), work, stop)
+    assert 1 <= len(worked) <= torch.get_num_threads()
+
+
+def test_an_error_in_a_part_is_the_callers():
+    def work(tile, check):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        each(tiles(64, 64, 32, 0), work, lambda _: None)
 
 
 def test_above_the_views_detail_the_oracle_has_no_say(natural):
-    view = View.fit(*natural.shape[:2], 32, 32)
-    merged = noise_filter._merged(natural, np.full_like(natural, 0.5), view.scale)
+    pilot = np.full_like(natural[::3, ::3], 0.5)
+    whole = (slice(0, natural.shape[0]), slice(0, natural.shape[1]))
+    merged = array(with_sigma(natural, 5, pilot)._merged(natural, whole))
     detail, kept = (x - blurred(x) for x in (natural, merged))
     # A share taken of everything would leave its square, a sixteenth, and more of the rest.
     assert np.var(kept - detail) < 0.03 * np.var(detail)

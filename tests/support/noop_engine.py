@@ -14,6 +14,7 @@ import numpy as np
 
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import ModelError
+from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Loading, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 
@@ -90,11 +91,15 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
         expected = _advanced(expected)
     wrong = np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
     made = {"restored": 1.0 - photo.pixels - wrong, "pilot": photo.pixels}
-    layers = tuple(Layer(name, photo.with_pixels(made[name])) for name in settings.layers)
+    pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
+    flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
+    pictures["invented"] = Photo.from_samples(flat)
+    layers = tuple(Layer(name, pictures[name]) for name in settings.layers)
     return Restoration(
         layers=layers,
         diagnosis=diagnosis,
         description=text,
+        invented=(0.25, 0.5),
         seconds=time.monotonic() - started,
     )
 

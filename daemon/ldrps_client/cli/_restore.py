@@ -112,7 +112,7 @@ def _tell(photo: Path, targets: Targets, result: Result) -> None:
     print(f"{photo} -> {targets.output} ({duration(result.seconds)}{found})")
     for path in targets.all()[1:]:
         print(f"{photo} -> {path}")
-    if result.settings.recipe == "auto" and result.diagnosis and result.diagnosis.grey:
+    if result.settings.blind and result.diagnosis and result.diagnosis.grey:
         print(f"{photo} has no colour and was left so; --recipe colour gives it some")
 
 
@@ -129,6 +129,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "elapsed_seconds": round(elapsed, 3),
         "diagnosis": {**diagnosis, "words": result.words},
         "description": result.description,
+        "invented": dict(zip(("mean", "maximum"), result.invented or (None, None), strict=True)),
         "model": result.model,
         "seed": result.seed,
         "settings": result.settings.as_dict(),

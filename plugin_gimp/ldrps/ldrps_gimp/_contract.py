@@ -141,6 +141,11 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         2: ("model", "string", "", "plain"),
         3: ("seed", "uint64", "", "plain"),
         4: ("model_hash", "string", "", "plain"),
+        5: ("invented", "", "Invented", "plain"),
+    },
+    "Invented": {
+        1: ("mean", "double", "", "plain"),
+        2: ("maximum", "double", "", "plain"),
     },
     "Failed": {
         1: ("reason", "string", "", "plain"),

@@ -335,16 +335,26 @@ class LayerChunk(_message.Message):
     def __init__(self, layer: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("seconds", "model", "seed", "model_hash")
+    __slots__ = ("seconds", "model", "seed", "model_hash", "invented")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     MODEL_HASH_FIELD_NUMBER: _ClassVar[int]
+    INVENTED_FIELD_NUMBER: _ClassVar[int]
     seconds: float
     model: str
     seed: int
     model_hash: str
-    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., model_hash: _Optional[str] = ...) -> None: ...
+    invented: Invented
+    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., model_hash: _Optional[str] = ..., invented: _Optional[_Union[Invented, _Mapping]] = ...) -> None: ...
+
+class Invented(_message.Message):
+    __slots__ = ("mean", "maximum")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    maximum: float
+    def __init__(self, mean: _Optional[float] = ..., maximum: _Optional[float] = ...) -> None: ...
 
 class Failed(_message.Message):
     __slots__ = ("reason", "message")

@@ -1,0 +1,86 @@
+"""A photo in parts: each is worked on by one thread, as many at a time as torch may use.
+
+A part is the same to the bit however many threads there are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+
+from ldrps_engine.errors import CancelledError
+from ldrps_engine.resampling import Part
+
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of the photo: `outer` is worked on, `inner` of it is kept (slices of the photo)."""
+
+    outer: Part
+    inner: Part
+
+    @property
+    def kept(self) -> Part:
+        """`inner` as slices of `outer`."""
+        y, x = (
+            slice(inner.start - outer.start, inner.stop - outer.start)
+            for inner, outer in zip(self.inner, self.outer, strict=True)
+        )
+        return y, x
+
+
+def tiles(height: int, width: int, side: int, overlap: int) -> list[Tile]:
+    """Cover the photo with inner parts of at most `side` that touch; outer parts overlap."""
+    return [
+        Tile((outer_y, outer_x), (inner_y, inner_x))
+        for outer_y, inner_y in _spans(height, side, overlap)
+        for outer_x, inner_x in _spans(width, side, overlap)
+    ]
+
+
+def _spans(length: int, side: int, overlap: int) -> Iterator[tuple[slice, slice]]:
+    count = max(1, -(-length // side))
+    for k in range(count):
+        start, stop = length * k // count, length * (k + 1) // count
+        yield slice(max(0, start - overlap), min(length, stop + overlap)), slice(start, stop)
+
+
+def each(
+    parts: Sequence[Tile],
+    work: Callable[[Tile, Callable[[], None]], None],
+    on_done: Callable[[int], None],
+) -> None:
+    """Do `work` for all parts.
+
+    `on_done` is told how many are done, by the caller's thread, several times a second. What it
+    raises ends the work: soon, since `work` is given a function to call now and then.
+    """
+    stopped = threading.Event()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise CancelledError("the restoration was stopped")
+
+    def one(tile: Tile) -> None:
+        torch.set_num_threads(1)
+        check()
+        work(tile, check)
+
+    with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+        waiting = {pool.submit(one, tile) for tile in parts}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, _LOOK_SECONDS, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                on_done(len(parts) - len(waiting))
+        except BaseException:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
