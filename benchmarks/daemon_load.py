@@ -28,9 +28,12 @@ from ldrps_client import Client
 from ldrps_client._channel import open_channel
 from ldrps_engine.errors import BusyError, CancelledError, LdrpsError, NotFoundError
 
+_KEPT = 400
+"""Ended jobs that the daemon keeps: few, so that its memory can be flat."""
 _PROBE_SECONDS = 0.05
 _PAUSE = (0.0, 1.0)
 _REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_Jobs = dict[str, str]
 _SUBMIT = "/ldrps.v1.Restoration/Submit"
 
 
@@ -62,8 +65,7 @@ class Outcome:
 
 def run(clients: int, seconds: float, seed: int) -> Outcome:
     """Load a daemon and look at it meanwhile."""
-    keeping = {"max_kept_jobs": 100_000, "keep_seconds": 100_000}
-    with served(queue_limit=200, jobs_per_client=200, **keeping) as daemon:
+    with served(queue_limit=200, jobs_per_client=200, max_kept_jobs=_KEPT) as daemon:
         arguments = [daemon.address, str(clients), str(seconds), str(seed)]
         command = [sys.executable, "-m", "benchmarks.daemon_load", "--as-clients", *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as crowd:
@@ -71,8 +73,8 @@ def run(clients: int, seconds: float, seed: int) -> Outcome:
             assert crowd.stdout
             told = json.loads(crowd.stdout.read())
         outcome.done, outcome.failures = Counter(told["done"]), told["failures"]
-        outcome.accepted = len(told["accepted"])
-        outcome.lost = _lost(daemon, told["accepted"])
+        outcome.accepted, outcome.lost = told["accepted"], told["lost"]
+        outcome.lost += _lost(daemon, told["open"])
     return outcome
 
 
@@ -90,17 +92,25 @@ def _probe(daemon: Served, crowd: subprocess.Popen[bytes]) -> Outcome:
     return outcome
 
 
-def _lost(daemon: Served, accepted: dict[str, str]) -> int:
-    """Jobs that have not ended, or not as their client wanted."""
+def _lost(daemon: Served, open_jobs: _Jobs) -> int:
+    """Of the jobs whose end no client has seen, those that do not end, or not as they should."""
     deadline = time.monotonic() + 300
     with daemon.client() as client:
         while client.status().queued + client.status().running and time.monotonic() < deadline:
             time.sleep(0.2)
-        lost = 0
-        for job_id, wanted in accepted.items():
-            state = client.job(job_id).state
-            lost += state not in (("done",) if wanted == "done" else ("done", "cancelled"))
-    return lost
+        ends = [_is_right(client, job_id, wanted) for job_id, wanted in open_jobs.items()]
+    return ends.count(None) + ends.count(False)
+
+
+def _is_right(client: Client, job_id: str, wanted: str) -> bool | None:
+    """Whether a job ended as its client wanted; None while it has not."""
+    try:
+        state = client.job(job_id).state
+    except NotFoundError:
+        return False
+    if state in ("queued", "running"):
+        return None
+    return state == "done" or (state == "cancelled" and wanted == "any")
 
 
 class _Crowd:
@@ -111,18 +121,23 @@ class _Crowd:
         self.seed = seed
         self.lock = threading.Lock()
         self.done: Counter[str] = Counter()
-        self.accepted: dict[str, str] = {}
+        self.accepted = 0
+        self.lost = 0
+        self.open: _Jobs = {}
+        """Jobs whose end nobody has seen, and how each should end: `done` or `any`."""
         self.failures: list[str] = []
 
     def live(self, number: int, until: float) -> None:
         """One client's life."""
         dice = random.Random(f"{self.seed} {number}")
         acts = [self.restore, self.detach, self.drop, self.cancel, self.talk_rubbish, self.look]
+        mine: _Jobs = {}
         with Client(self.address, autostart=False) as client:
             while time.monotonic() < until:
                 act = dice.choice(acts)
                 try:
-                    act(client, dice)
+                    self._settle(client, mine)
+                    act(client, dice, mine)
                     self._count(act.__name__)
                 except BusyError:
                     self._count("busy")
@@ -130,33 +145,45 @@ class _Crowd:
                     with self.lock:
                         self.failures.append(f"{act.__name__}: {type(error).__name__}: {error}")
                 time.sleep(dice.uniform(*_PAUSE))
+        with self.lock:
+            self.open |= mine
 
-    def restore(self, client: Client, dice: random.Random) -> None:
+    def _settle(self, client: Client, mine: _Jobs) -> None:
+        """See how one's jobs have ended, before the daemon forgets them."""
+        ends = {job_id: _is_right(client, job_id, wanted) for job_id, wanted in mine.items()}
+        for job_id, right in ends.items():
+            if right is not None:
+                del mine[job_id]
+                with self.lock:
+                    self.accepted += 1
+                    self.lost += not right
+
+    def restore(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Hand in and wait."""
         photo = picture(dice.randrange(1000))
         found = client.restore(photo, steps=dice.randint(1, 5))
         if not np.array_equal(found.photo.to_samples(), 255 - photo):
             raise BenchmarkError("wrong pixels")
-        self._accept(found.job_id, "done")
+        mine[found.job_id] = "done"
 
-    def detach(self, client: Client, dice: random.Random) -> None:
+    def detach(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Hand in and leave."""
         batch = dice.random() < 0.5
         job_id = client.submit(picture(1), detached=True, batch=batch, steps=dice.randint(1, 10))
-        self._accept(job_id, "done")
+        mine[job_id] = "done"
 
-    def drop(self, client: Client, dice: random.Random) -> None:
+    def drop(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Begin to watch, and leave in the middle."""
         job_id = client.submit(picture(2), detached=dice.random() < 0.5, steps=20)
-        self._accept(job_id, "any")
+        mine[job_id] = "any"
         for count, _ in enumerate(client.watch(job_id, previews=True)):
             if count >= dice.randint(0, 10):
                 return
 
-    def cancel(self, client: Client, dice: random.Random) -> None:
+    def cancel(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Hand in, change one's mind."""
         job_id = client.submit(picture(3), detached=True, steps=200)
-        self._accept(job_id, "any")
+        mine[job_id] = "any"
         time.sleep(dice.uniform(0, 0.2))
         client.cancel(job_id)
         try:
@@ -164,7 +191,7 @@ class _Crowd:
         except CancelledError:
             return
 
-    def talk_rubbish(self, client: Client, dice: random.Random) -> None:
+    def talk_rubbish(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Send what is no photo; the answer must say so."""
         kind = dice.randrange(4)
         if kind == 0:
@@ -186,14 +213,10 @@ class _Crowd:
         finally:
             channel.close()
 
-    def look(self, client: Client, dice: random.Random) -> None:
+    def look(self, client: Client, dice: random.Random, mine: _Jobs) -> None:
         """Ask around."""
         client.status()
         client.jobs(dice.randint(1, 50))
-
-    def _accept(self, job_id: str, wanted: str) -> None:
-        with self.lock:
-            self.accepted[job_id] = wanted
 
     def _count(self, name: str) -> None:
         with self.lock:
@@ -218,7 +241,8 @@ def _as_clients(address: str, clients: str, seconds: str, seed: str) -> None:
         life.start()
     for life in lives:
         life.join()
-    print(json.dumps({"done": crowd.done, "accepted": crowd.accepted, "failures": crowd.failures}))
+    told = {name: getattr(crowd, name) for name in ("done", "lost", "open", "failures")}
+    print(json.dumps(told | {"accepted": crowd.accepted + len(crowd.open)}))
 
 
 def main() -> int:
