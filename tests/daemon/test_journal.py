@@ -45,6 +45,17 @@ def test_rows_come_back_as_they_were_in_order(tmp_path):
     assert journalled(path, Journal.rows) == [rows[1]]
 
 
+def test_what_is_written_is_synced(tmp_path):
+    def pragma(name):
+        words = f"PRAGMA {name}"
+        return journalled(
+            tmp_path / "j", lambda journal: journal._do(lambda db: db.execute(words).fetchone()[0])
+        )
+
+    full = 2
+    assert (pragma("journal_mode"), pragma("synchronous")) == ("wal", full)
+
+
 def test_a_key_is_taken_once(tmp_path):
     async def twice(journal):
         for name in ("a", "b"):
