@@ -21,15 +21,17 @@ _SIDE = (600, 800)
 _MOST_STEPS = 12
 
 
-def run(jobs: int, seed: int) -> list[tuple[float, float]]:
-    """Per job: seconds until its end was told, and until no worker worked at it any more."""
+def run(jobs: int, seed: int) -> list[tuple[int, float, float]]:
+    """Per job: the step at which it was cancelled, seconds until its end was told, and until no
+    worker worked at it any more."""
     dice = random.Random(seed)
     photo = dark_scene(*_SIDE)
     taken = []
     with served(engine=REAL) as daemon, daemon.client() as client:
         list(client.watch(client.submit(photo, steps=1, recipe="low-light")))
         for _ in range(jobs):
-            taken.append(_one(client, photo, dice.randint(0, _MOST_STEPS), dice))
+            at = dice.randint(0, _MOST_STEPS)
+            taken.append((at, *_one(client, photo, at, dice)))
     return taken
 
 
@@ -59,10 +61,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     taken = run(given.jobs, given.seed)
-    for name, values in zip(("told", "worker free"), zip(*taken, strict=True), strict=True):
+    steps, *times = zip(*taken, strict=True)
+    for name, values in zip(("told", "worker free"), times, strict=True):
         print(
             f"{name:>12}: median {median(values):.2f} s, "
-            f"p99 {np.percentile(values, 99):.2f} s, longest {max(values):.2f} s"
+            f"p99 {np.percentile(values, 99):.2f} s, longest {max(values):.2f} s "
+            f"(at step {steps[int(np.argmax(values))]})"
         )
     return 0
 

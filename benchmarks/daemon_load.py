@@ -263,6 +263,8 @@ def main() -> int:
     print("".join(f"  {words}\n" for words in sorted(set(outcome.failures))[:9]), end="")
     half, most = outcome.percentile(50), outcome.percentile(99)
     print(f"Status: {len(outcome.status_ms)} calls, median {half:.1f} ms, p99 {most:.1f} ms")
+    tenths = [outcome.memory[(len(outcome.memory) - 1) * n // 10][1] for n in range(11)]
+    print("front's MiB at every tenth:", *(f"{size / 2**20:.1f}" for size in tenths))
     print(f"front's memory: {outcome.slope() * 60 / 2**20:+.2f} MiB a minute in the second half")
     return 1 if outcome.lost or outcome.failures else 0
 
