@@ -94,6 +94,16 @@ KINDS = (
 )
 
 
+DEGRADATIONS: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
+    "clean": lambda pixels, rng: pixels,
+    "dark": lambda pixels, rng: _noisy(_dark(pixels, 0.06, rng), 4.0, rng),
+    "hazy": lambda pixels, rng: to_srgb(0.35 * to_linear(pixels) + 0.65 * 0.85),
+    "noisy": lambda pixels, rng: _noisy(pixels, 20.0, rng),
+    "grey": lambda pixels, rng: _noisy(_grey(pixels, 0, rng), 8.0, rng),
+}
+"""One strength of each that can be seen at once, the same in every strip of a photo."""
+
+
 def cases(folder: Path, seed: int, per_kind: float = 1.0) -> Iterator[Case]:
     """About 300 cases, each of another photo of `folder/manifest.tsv`'s permissive tier."""
     rng = np.random.default_rng(seed)

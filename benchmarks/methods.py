@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.rivals import Rival
 from benchmarks.sets import Samples, to_samples
 from ldrps_engine.settings import RECIPES, Settings
+
+if TYPE_CHECKING:
+    from ldrps_engine.residency import Models
 
 Restore = Callable[[Samples], Samples]
 
@@ -42,12 +46,12 @@ def methods(
     return found
 
 
-def check_recipes(recipes: Iterable[str]) -> None:
+def check_recipes(recipes: Iterable[str], known: Sequence[str]) -> None:
     """Refuse unknown names before anything is loaded."""
     for recipe in recipes:
-        if recipe not in OWN:
+        if recipe not in known:
             raise BenchmarkError(
-                f"recipe '{recipe}' is not known; use one of {', '.join(OWN)}, or none"
+                f"recipe '{recipe}' is not known; use one of {', '.join(known)}, or none"
             )
 
 
@@ -67,16 +71,18 @@ class Engine:
             else Settings(recipe=recipe, seed=seed)
         )
         ramp = np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))
-        self._restore(ramp, dataclasses.replace(settings, steps=1, recurrences=0))
-        return lambda photo: self._restore(photo, settings)
+        quickest = dataclasses.replace(settings, steps=1, recurrences=0)
+        engine_restore(ramp, quickest, self._models)
+        return lambda photo: engine_restore(photo, settings, self._models)
 
-    def _restore(self, photo: Samples, settings: Settings) -> Samples:
-        from ldrps_engine.photo import Photo
-        from ldrps_engine.restore import restore
 
-        return np.asarray(
-            restore(Photo.from_samples(photo), settings, self._models).photo.to_samples(), np.uint8
-        )
+def engine_restore(photo: Samples, settings: Settings, models: Models) -> Samples:
+    """What the engine gives for one photo."""
+    from ldrps_engine.photo import Photo
+    from ldrps_engine.restore import restore
+
+    found = restore(Photo.from_samples(photo), settings, models)
+    return np.asarray(found.photo.to_samples(), np.uint8)
 
 
 def _on_samples(rival: Rival) -> Restore:

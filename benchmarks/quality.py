@@ -22,6 +22,7 @@ if __package__ in (None, ""):
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.methods import (
+    OWN,
     Engine,
     Method,
     RestoreFactory,
@@ -47,12 +48,16 @@ Distance = Callable[..., float] | None
 Restored = dict[str, list[Samples]]
 
 
-def main(argv: Sequence[str] | None = None, factory: RestoreFactory | None = None) -> int:
-    """Run the command; the factory stands in for the engine in tests."""
+def main(
+    argv: Sequence[str] | None = None,
+    factory: RestoreFactory | None = None,
+    known: Sequence[str] = OWN,
+) -> int:
+    """Run the command with another factory for what --recipe names, one of `known`."""
     options = _parser().parse_args(argv)
     log = Console(stderr=True, highlight=False)
     try:
-        _run(options, factory, log)
+        _run(options, factory, known, log)
     except BenchmarkError as error:
         log.print(f"quality.py: {error}", markup=False, soft_wrap=True)
         return 2
@@ -62,9 +67,14 @@ def main(argv: Sequence[str] | None = None, factory: RestoreFactory | None = Non
     return 0
 
 
-def _run(options: argparse.Namespace, factory: RestoreFactory | None, log: Console) -> None:
+def _run(
+    options: argparse.Namespace,
+    factory: RestoreFactory | None,
+    known: Sequence[str],
+    log: Console,
+) -> None:
     recipes = [name for name in options.recipe or ["auto"] if name != "none"]
-    check_recipes(recipes)
+    check_recipes(recipes, known)
     sets = _sets(options)
     distance = Lpips(options.lpips) if options.lpips else None
     _use_threads(options.threads)

@@ -1,0 +1,143 @@
+"""What each part of the method brings: the quality benchmark with one part changed at a time.
+
+    python benchmarks/ablations.py --set lol=DIR --set hsts=DIR --set kodak24=DIR --json FILE
+
+The options are those of quality.py; --recipe names ablations, and is all of them by default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import ldrps_engine
+from benchmarks import quality
+from benchmarks.methods import Restore, engine_restore
+from benchmarks.sets import Samples
+from ldrps_engine.plan import Alignment, Guidance, Plan
+from ldrps_engine.settings import Settings
+
+BUNDLED = Path(ldrps_engine.__file__).parent / "models" / "bundled"
+
+Change = Callable[[Plan], Plan]
+
+
+def _same(plan: Plan) -> Plan:
+    return plan
+
+
+def _without_fpam(plan: Plan) -> Plan:
+    """F-PAM stays at the first guess."""
+    still = dataclasses.replace(plan.alignment, rate=0.0, field_rate=0.0)
+    return dataclasses.replace(plan, alignment=still)
+
+
+def _without_discriminator(plan: Plan) -> Plan:
+    alone: Alignment = dataclasses.replace(plan.alignment, adversarial=0.0)
+    return dataclasses.replace(plan, alignment=alone)
+
+
+def _unguided(plan: Plan) -> Plan:
+    return dataclasses.replace(plan, guidance=Guidance())
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """One part changed. Neutral: `auto` as it is."""
+
+    settings: Settings = field(default_factory=Settings)
+    change: Change = _same
+    trained: bool = True
+    """Whether the prior keeps its weights."""
+
+
+_WRONG = "a bowl of soup on a kitchen table, close-up of food"
+ABLATIONS = {
+    "auto": Ablation(),
+    "recurrences 0": Ablation(Settings(recurrences=0)),
+    "recurrences 1": Ablation(Settings(recurrences=1)),
+    "recurrences 2": Ablation(Settings(recurrences=2)),
+    "recurrences 3": Ablation(Settings(recurrences=3)),
+    "no text": Ablation(Settings(description="")),
+    "wrong text": Ablation(Settings(description=_WRONG)),
+    "no F-PAM": Ablation(change=_without_fpam),
+    "no discriminator": Ablation(change=_without_discriminator),
+    "no guidance": Ablation(change=_unguided),
+    "no transfer": Ablation(Settings(layers=("pilot",))),
+    "untrained prior": Ablation(trained=False),
+}
+
+
+class Engine:
+    """The RestoreFactory of ablations: the engine in this process, on the CPU."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is for the untrained model."""
+        from ldrps_engine.residency import Models
+
+        self._models = Models("cpu")
+        self._untrained = folder / "untrained"
+
+    def __call__(self, name: str, seed: int) -> Restore:
+        """One ablation, by its name."""
+        ablation = ABLATIONS[name]
+        settings = dataclasses.replace(ablation.settings, seed=seed)
+        if not ablation.trained:
+            _write_untrained(self._untrained)
+            settings = dataclasses.replace(settings, model=str(self._untrained))
+
+        def run(photo: Samples) -> Samples:
+            with _changed(ablation.change):
+                return engine_restore(photo, settings, self._models)
+
+        return run
+
+
+@contextmanager
+def _changed(change: Change) -> Iterator[None]:
+    """While this is open, the engine's plans are changed."""
+    from ldrps_engine import restore
+
+    names = vars(restore)
+    kept: Any = names["make_plan"]
+    names["make_plan"] = lambda *given: change(kept(*given))
+    try:
+        yield
+    finally:
+        names["make_plan"] = kept
+
+
+def _write_untrained(folder: Path) -> None:
+    """The bundled model, with a U-Net of the same shape whose weights are those of chance."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    shutil.copytree(BUNDLED, folder)
+    config = UNet2DConditionModel.load_config(folder / "unet")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        fresh = UNet2DConditionModel.from_config(config)
+    fresh.save_pretrained(folder / "unet")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run quality.py with ablations for recipes."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if "--recipe" not in given:
+        given += [word for name in ABLATIONS for word in ("--recipe", name)]
+    with tempfile.TemporaryDirectory(prefix="ldrps-") as folder:
+        return quality.main(given, factory=Engine(Path(folder)), known=tuple(ABLATIONS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

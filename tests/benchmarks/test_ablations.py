@@ -1,0 +1,51 @@
+"""An ablation changes one part of the method for as long as it runs, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmarks import ablations
+from ldrps_engine import restore as engine
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.plan import make_plan
+from ldrps_engine.settings import Settings
+
+DARK = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.8, cast=0.0, grey=False)
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory):
+    return ablations.Engine(tmp_path_factory.mktemp("ablations"))
+
+
+@pytest.mark.parametrize("name", [n for n in ablations.ABLATIONS if n != "auto"])
+def test_each_changes_something(name):
+    ablation = ablations.ABLATIONS[name]
+    plan = make_plan(Settings(), DARK, 0.02, True)
+    changed = (
+        ablation.settings != Settings() or ablation.change(plan) != plan or not ablation.trained
+    )
+    assert changed
+
+
+def test_the_engine_plans_as_before_afterwards():
+    with pytest.raises(KeyError), ablations._changed(ablations._unguided):
+        assert engine.make_plan is not make_plan
+        raise KeyError
+    assert engine.make_plan is make_plan
+
+
+def test_the_untrained_prior_has_the_same_shape_and_other_weights(tmp_path):
+    ablations._write_untrained(tmp_path / "model")
+    name = "unet/diffusion_pytorch_model.safetensors"
+    ours, fresh = (load_file(folder / name) for folder in (ablations.BUNDLED, tmp_path / "model"))
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in fresh.items()}
+    assert not all(torch.equal(ours[k].float(), fresh[k].float()) for k in ours)
+
+
+def test_an_ablation_restores(factory):
+    photo = np.random.default_rng(0).integers(0, 40, (48, 64, 3)).astype(np.uint8)
+    found = [factory(name, 0)(photo) for name in ("auto", "untrained prior")]
+    assert found[0].shape == photo.shape
+    assert not np.array_equal(*found)
