@@ -1,4 +1,4 @@
-"""What the GIMP plug-in costs: `python benchmarks/gimp_overhead.py [trixie|forky]`.
+"""What the GIMP plug-in costs: `python -m benchmarks.gimp_overhead [trixie|forky]`.
 
 In a real GIMP (see scripts/gimp_root.py), against a no-op server that keeps the pixels and gives
 them back, so that all the time is the plug-in's, GIMP's and the transport's:
@@ -86,10 +86,12 @@ class Echo(pb_grpc.RestorationServicer):
 
     def __init__(self) -> None:
         self._photos: list[tuple[pb.Raster, list[bytes]]] = []
+        self.look_only = False
 
     def Submit(self, requests: Any, _context: Any) -> pb.SubmitResponse:
         """Keep a photo, the last one only."""
         header = next(requests).header
+        self.look_only = header.look_only
         self._photos = [(header.raster, [request.chunk for request in requests])]
         return pb.SubmitResponse(job_id="1")
 
@@ -102,12 +104,12 @@ class Echo(pb_grpc.RestorationServicer):
         yield pb.Event(number=len(chunks) + 2, done=pb.Done())
 
 
-def serve(address: str) -> Any:
+def serve(address: str, servicer: Echo | None = None) -> Any:
     """The no-op server with the health service that clients ask first."""
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
     server = grpc.server(futures.ThreadPoolExecutor(4))
-    pb_grpc.add_RestorationServicer_to_server(Echo(), server)  # type: ignore[no-untyped-call]
+    pb_grpc.add_RestorationServicer_to_server(servicer or Echo(), server)  # type: ignore[no-untyped-call]
     healthy = health.HealthServicer()
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

@@ -115,7 +115,7 @@ class GimpApp:
         self._asked += 1
         self._sock.sendall((json.dumps([self._asked, source]) + "\n").encode())
 
-    def receive(self, seconds=120):
+    def receive(self, seconds=300):
         """The answer to what was sent last; those that nobody waited for are dropped."""
         deadline = time.monotonic() + seconds
         number = 0

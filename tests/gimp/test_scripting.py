@@ -173,6 +173,30 @@ image.delete()
     assert "no longer in the image" in orphan[1]
 
 
+def test_what_the_user_reads_meanwhile(served):
+    said = served.do("""
+import glob, sys
+sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
+from ldrps_gimp.progress import diagnosis_text, stage_text
+answer = [
+    stage_text("queued", {"position": 0, "estimated_seconds": 0}),
+    stage_text("queued", {"position": 2, "estimated_seconds": 74.6}),
+    stage_text("loading", {"model": "bundled", "fraction": 0.5}),
+    stage_text("step", {"stage": "sample", "index": 3, "count": 19, "seconds_left": 600}),
+    stage_text("description", {"text": "a photo"}),
+    diagnosis_text("hazy, slightly dark; noise about 8"),
+]
+""")
+    assert said == [
+        "Next in line",
+        "Waiting: 2 before this photo, about 75 s left",
+        "Loading the model bundled: 50 %",
+        "Sampling: step 3 of 19, about 10 min left",
+        "",
+        "Hazy, slightly dark, noise about 8",
+    ]
+
+
 def test_last_values_are_used_again(served):
     found = served.do("""
 import json

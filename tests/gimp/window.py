@@ -25,8 +25,8 @@ MENU = "Restore (LD-RPS"
 class Window:
     """A GIMP on a virtual screen, with a photo open in it."""
 
-    def __init__(self, suite):
-        self.app = GimpApp(suite, window=True)
+    def __init__(self, suite, **more):
+        self.app = GimpApp(suite, window=True, **more)
         # GIMP 3.2 passes over keys of actions that it does not know yet when it reads them.
         self.shortcut = "F9" if suite == "trixie" else None
         self.before = None

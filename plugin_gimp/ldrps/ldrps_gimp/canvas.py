@@ -14,13 +14,12 @@ from typing import Any
 from gi.repository import Gegl, Gimp
 
 from ldrps_gimp.i18n import _
-from ldrps_gimp.pixels import Area
+from ldrps_gimp.pixels import STRIP_ROWS, Area
 
 _MARK = "ldrps-preview"
 _LEAST_PAUSE = 0.5
 # GIMP draws what we send; so it is left alone for several times as long as that took us.
 _REST = 5.0
-_STRIP_ROWS = 64
 _ANSWER_SECONDS = 20.0
 
 
@@ -100,11 +99,17 @@ class Canvas:
         scale.set_property("sampler", Gegl.SamplerType.LINEAR)
         source.link(scale)
         target = self._preview.get_buffer()
-        for strip in Area(0, 0, self._area.width, self._area.height).rows(_STRIP_ROWS):
-            scale.blit_buffer(target, strip.rectangle(), 0, Gegl.AbyssPolicy.NONE)
-            target.flush()
-            self._preview.update(strip.x, strip.y, strip.width, strip.height)
-            self._idle()
+        for strip in Area(0, 0, self._area.width, self._area.height).rows(STRIP_ROWS):
+            for piece in strip.pieces():
+                scale.blit_buffer(target, piece.rectangle(), 0, Gegl.AbyssPolicy.NONE)
+                target.flush()
+                self._preview.update(piece.x, piece.y, piece.width, piece.height)
+                self._idle()
+
+
+def warm_up() -> None:
+    """When GEGL first makes an operation it looks for all of them, which takes its time."""
+    Gegl.Node().create_child("gegl:scale-size")
 
 
 def sweep(image: Any) -> None:

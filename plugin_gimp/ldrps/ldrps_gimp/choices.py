@@ -10,7 +10,7 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 
-RECIPES = ("auto", "low-light", "haze", "noise", "colour", "old-photo", "paper")
+RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
 NEW_LAYER, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "replace", "new-image")
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3

@@ -9,7 +9,7 @@ from typing import Any
 
 from gi.repository import GimpUi, GLib, Gtk
 
-from ldrps_gimp.canvas import Canvas
+from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import (
     DECIDE,
     MAX_NOISE,
@@ -43,6 +43,8 @@ def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Any, Cho
     """
     GimpUi.init(procedure.get_name())
     check(layer.get_image(), layer, Choices())
+    # Before there is a dialog that would stand still.
+    warm_up()
     with contextlib.closing(RestoreDialog(procedure, config, layer)) as dialog:
         return dialog.ask()
 
@@ -281,6 +283,7 @@ class RestoreDialog:
 def _recipes() -> list[tuple[str, str]]:
     return [
         ("auto", _("Find out what is wrong")),
+        ("fast", _("Find out what is wrong, in less time")),
         ("low-light", _("Too dark")),
         ("haze", _("Hazy")),
         ("noise", _("Noisy")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 
 STRIP_ROWS = 64
+_PIECE_COLUMNS = 2048
+"""GIMP hands its tiles over one by one, and may be busy: a wider piece keeps a dialog waiting."""
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
@@ -44,6 +46,12 @@ class Area:
         for top in range(0, self.height, count):
             rows = min(count, self.height - top)
             yield Area(self.x, self.y + top, self.width, rows)
+
+    def pieces(self) -> Iterator[Area]:
+        """Cut into pieces that GIMP takes or gives in a moment; one if it is not wide."""
+        for left in range(0, self.width, _PIECE_COLUMNS):
+            columns = min(_PIECE_COLUMNS, self.width - left)
+            yield Area(self.x + left, self.y, columns, self.height)
 
     def common(self, other: Area) -> Area:
         """What lies in both; its height is not positive where nothing does."""
@@ -131,11 +139,11 @@ def profile_of(image: Any) -> bytes:
     return bytes(profile.get_icc_profile()) if profile else b""
 
 
-def chunks(layer: Any, area: Area, form: Format) -> Iterator[bytes]:
+def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> Iterator[bytes]:
     """A layer's samples from the top, in pieces that the daemon takes."""
     buffer = layer.get_buffer()
     for strip in area.rows(STRIP_ROWS):
-        data = read(buffer, strip, form.name)
+        data = read_strip(buffer, strip, form, idle)
         for start in range(0, len(data), CHUNK_BYTES):
             yield data[start : start + CHUNK_BYTES]
 
@@ -143,6 +151,39 @@ def chunks(layer: Any, area: Area, form: Format) -> Iterator[bytes]:
 def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
     """Samples of a part of a buffer, `dx` and `dy` further right and down."""
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
+
+
+def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None]) -> bytes:
+    """Samples of a strip of a layer, with `idle` called in between."""
+    parts = []
+    for piece in strip.pieces():
+        parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
+        idle()
+    if len(parts) == 1:
+        return parts[0][0]
+    rows = range(strip.height)
+    return b"".join(part[row * size : (row + 1) * size] for row in rows for part, size in parts)
+
+
+def write_strip(
+    buffer: Any,
+    strip: Area,
+    samples: bytes,
+    form: Format,
+    idle: Callable[[], None],
+    dx: int = 0,
+    dy: int = 0,
+) -> None:
+    """Samples into a strip of a layer, `dx` and `dy` further right and down.
+
+    `idle` is called in between.
+    """
+    for piece in strip.pieces():
+        part = samples if piece == strip else crop(samples, strip, piece, form)
+        buffer.set(piece.rectangle(dx, dy), form.name, part)
+        # Otherwise all of it goes to GIMP at the end, while the dialog stands still.
+        buffer.flush()
+        idle()
 
 
 class StripWriter:

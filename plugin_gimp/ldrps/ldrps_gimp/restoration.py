@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ldrps_gimp import provenance
@@ -88,7 +88,6 @@ class Restoration:
                 self.report.fraction(got / total)
                 for strip, samples in writer.feed(chunk["data"]):
                     output.write(strip, samples)
-                    self._daemon.idle()
         if got != total:
             raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
 
@@ -106,7 +105,7 @@ class Restoration:
             "raster": self._raster,
             "look_only": look_only,
         }
-        job = self._daemon.submit(header, lambda: chunks(self.layer, self.area, self.form))
+        job = self._daemon.submit(header, self._chunks)
         over = False
         try:
             for event in self._daemon.watch(job):
@@ -116,6 +115,9 @@ class Restoration:
         finally:
             if not over:
                 self._cancel_quietly(job)
+
+    def _chunks(self) -> Iterator[bytes]:
+        return chunks(self.layer, self.area, self.form, self._daemon.idle)
 
     def _note(self, event: Message) -> None:
         for kind in _RELAYED:

@@ -15,7 +15,17 @@ from gi.repository import Gimp
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
-from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, blend, crop, read, whole
+from ldrps_gimp.pixels import (
+    STRIP_ROWS,
+    Area,
+    Format,
+    blend,
+    crop,
+    read,
+    read_strip,
+    whole,
+    write_strip,
+)
 
 
 class Output(ABC):
@@ -65,10 +75,8 @@ class _Fresh(Output):
 
     def write(self, strip: Area, samples: bytes) -> None:
         """Into the layer."""
-        place = strip.rectangle(-self.area.x, -self.area.y)
-        self._buffer.set(place, self.form.name, samples)
-        # Otherwise all of it goes to GIMP at the end, while the dialog stands still.
-        self._buffer.flush()
+        place = -self.area.x, -self.area.y
+        write_strip(self._buffer, strip, samples, self.form, self.idle, *place)
 
     def _let_go(self) -> None:
         """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
@@ -122,20 +130,19 @@ class Replace(Output):
         self._shadow = layer.get_shadow_buffer()
         # Merged as a whole: GIMP's own mixing is not exact outside of a selection.
         for strip in whole(layer).rows(STRIP_ROWS):
-            self._set(strip, read(self._old, strip, form.name))
-            self.idle()
+            self._set(strip, read_strip(self._old, strip, form, self.idle))
         self._mask = _selection_over(layer, area) if part else None
 
     def _set(self, strip: Area, samples: bytes) -> None:
-        self._shadow.set(strip.rectangle(), self.form.name, samples)
-        self._shadow.flush()
+        write_strip(self._shadow, strip, samples, self.form, self.idle)
 
     def write(self, strip: Area, samples: bytes) -> None:
         """Into the shadow of the layer, which GIMP drops if we are gone."""
         if self._mask:
             width, first = self.area.width, strip.y - self.area.y
             mask = self._mask[first * width : (first + strip.height) * width]
-            samples = blend(read(self._old, strip, self.form.name), samples, mask, self.form)
+            old = read_strip(self._old, strip, self.form, self.idle)
+            samples = blend(old, samples, mask, self.form)
         self._set(strip, samples)
 
     def finish(self, parasite: Any) -> Any:
