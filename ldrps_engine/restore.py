@@ -54,6 +54,8 @@ class _Case:
     """The photo at the view's size, (h, w, 3)."""
     prior: LatentPrior
     text: str
+    colours: bool
+    """Whether it is to get colours that it has not."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,7 +100,7 @@ def restore(
     """
     start = time.monotonic()
     case = _open(to_working(photo), settings, models, on_step)
-    if settings.blind and not case.diagnosis.needs_work:
+    if settings.blind and not (case.diagnosis.needs_work or case.colours):
         pictures = _transfer(case, photo, _untouched(case), on_step)
     else:
         pictures = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
@@ -123,7 +125,12 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     if opinion:
         diagnosis, remarks = merge(diagnosis, opinion, settings.recipe)
     on_step(Diagnosed(diagnosis))
+    colours = settings.recipe == "colour" or (
+        settings.blind and settings.allow_colour and diagnosis.grey
+    )
     guess = first_guess(small, diagnosis, settings.recipe)
+    if colours:
+        guess = replace(guess, grey=True)
     amplified = guess.amplification(small) * diagnosis.noise_sigma / 255
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
@@ -138,6 +145,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         scaled=resize(small, view.scaled),
         prior=prior,
         text=description.text,
+        colours=colours,
     )
 
 
@@ -195,10 +203,10 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
         pilot=sampled.pilot,
         toning=toning,
         strength=case.settings.strength,
-        keeps_chroma=case.diagnosis.grey and case.settings.recipe not in ("colour", "paper"),
+        keeps_chroma=case.diagnosis.grey and not (case.colours or case.plan.pilot_only),
         pilot_only=case.plan.pilot_only and works,
     )
-    pictures = Pictures(photo, case.settings.layers, coloured=case.settings.recipe == "colour")
+    pictures = Pictures(photo, case.settings.layers, coloured=case.colours)
     carry(carrier, pictures, lambda done: on_part(first + done))
     return pictures
 

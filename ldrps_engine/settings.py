@@ -47,6 +47,8 @@ class Settings:
     that is installed."""
     solver: str | None = None
     """One of SOLVERS. None: as the recipe says."""
+    allow_colour: bool = False
+    """Whether `auto` and `fast` may give colours to a photo that has none."""
     layers: tuple[str, ...] = ("restored",)
     """Which of LAYERS to return, in this order."""
 

@@ -48,6 +48,7 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         noise_sigma=settings.noise_sigma,
         describer=settings.describer,
         solver=settings.solver,
+        allow_colour=settings.allow_colour,
         layers=settings.layers,
     )
 
@@ -66,7 +67,7 @@ def settings_from_proto(message: pb.Settings) -> Settings:
             raise SettingsError(f"{name} is a path, which is not taken; send a model's name")
     if message.layers:
         chosen["layers"] = tuple(message.layers)
-    return Settings(seed=message.seed, **chosen)
+    return Settings(seed=message.seed, allow_colour=message.allow_colour, **chosen)
 
 
 def sample_count(raster: pb.Raster) -> int:

@@ -50,6 +50,7 @@ class Choices(TypedDict, total=False):
     noise_sigma: float | None
     describer: str
     solver: str | None
+    allow_colour: bool
     layers: tuple[str, ...]
 
 

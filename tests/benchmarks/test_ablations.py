@@ -30,9 +30,8 @@ def test_each_changes_something(name):
 
 
 def test_the_engine_plans_as_before_afterwards():
-    with pytest.raises(KeyError), ablations._changed(ablations._unguided):
+    with ablations._changed(ablations._unguided):
         assert engine.make_plan is not make_plan
-        raise KeyError
     assert engine.make_plan is make_plan
 
 

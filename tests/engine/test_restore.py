@@ -280,3 +280,35 @@ def test_the_photo_itself_is_not_written_to(models, dark):
     before = dark.pixels.copy()
     restore(dark, quick(), models)
     assert np.array_equal(dark.pixels, before)
+
+
+@pytest.mark.parametrize("faded", [False, True])
+def test_a_grey_photo_gets_colours_only_if_it_may(models, small, faded):
+    grey = pictures.grey(small)
+    photo = photo_of(0.4 + 0.3 * grey if faded else grey)
+    left = restore(photo, quick(recipe="auto"), models).photo.pixels
+    coloured = restore(photo, quick(recipe="auto", allow_colour=True), models)
+    assert np.ptp(left, axis=2).max() == 0
+    assert np.ptp(coloured.photo.pixels, axis=2).max() > 0
+    assert coloured.invented[0] > 0
+
+
+def test_a_coloured_photo_is_not_coloured_again(models, small):
+    photo = photo_of(small)
+    found = restore(photo, quick(recipe="auto", allow_colour=True), models)
+    assert np.array_equal(found.photo.to_samples(), photo.to_samples())
+
+
+def test_the_map_of_what_was_invented_comes_with_its_figures(models, dark):
+    found = restore(dark, quick(layers=("restored", "invented")), models)
+    share = found.layers[1].photo.pixels
+    assert share.shape == (*SIZE, 1)
+    assert found.invented == pytest.approx((share.mean(), share.max()), abs=1 / 255)
+
+
+def test_fast_filters_quickly_and_samples_less(models, dark):
+    seen = []
+    restore(dark, Settings(recipe="fast"), models, seen.append)
+    slow = []
+    restore(dark, Settings(), models, slow.append)
+    assert seen[-1].count < slow[-1].count

@@ -94,6 +94,8 @@ def _add_restore(commands: Any) -> None:
     add("--describer", default="auto", metavar="NAME", help="who describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
+    colour = "let auto and fast colour photos that have none"
+    add("--allow-colour", action="store_true", help=colour)
     add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
     add("--before-after", metavar="PATH", help="also write both beside each other")
     signing = "sign content credentials with a certificate and its key, in PEM form"

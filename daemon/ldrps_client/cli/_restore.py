@@ -48,6 +48,7 @@ def _choices(options: Namespace) -> Choices:
         noise_sigma=options.noise_sigma,
         describer=options.describer,
         solver=options.solver,
+        allow_colour=options.allow_colour,
         layers=layers,
     )
 

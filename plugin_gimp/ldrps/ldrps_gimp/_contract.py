@@ -71,6 +71,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         9: ("layers", "string", "", "repeated"),
         10: ("describer", "string", "", "plain"),
         11: ("solver", "string", "", "optional"),
+        12: ("allow_colour", "bool", "", "plain"),
     },
     "SubmitResponse": {
         1: ("job_id", "string", "", "plain"),

@@ -181,7 +181,7 @@ class EncodedFile(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver")
+    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver", "allow_colour")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +193,7 @@ class Settings(_message.Message):
     LAYERS_FIELD_NUMBER: _ClassVar[int]
     DESCRIBER_FIELD_NUMBER: _ClassVar[int]
     SOLVER_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_COLOUR_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     strength: float
     description: str
@@ -204,7 +205,8 @@ class Settings(_message.Message):
     layers: _containers.RepeatedScalarFieldContainer[str]
     describer: str
     solver: str
-    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ...) -> None: ...
+    allow_colour: bool
+    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ..., allow_colour: _Optional[bool] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job_id", "position", "existing")
