@@ -21,7 +21,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     methods = list(dict.fromkeys(row["method"] for row in rows))
     lines = ["| method | " + " | ".join(SETS) + " |", "|---" * (len(SETS) + 1) + "|"]
     for method in methods:
-        name = f"**{method}** (ours)" if method in ("auto", "paper", "pilot") else method
+        name = f"**{method}** (ours)" if method in ("auto", "fast", "paper", "pilot") else method
         values = (cells.get((method, kind), "-") for kind in SETS)
         lines.append(f"| {name} | " + " | ".join(values) + " |")
     return "\n".join(lines) + "\n"

@@ -18,10 +18,10 @@ from ldrps_engine.prior.store import is_path
 
 MAX_KEY = 128
 MAX_DEADLINE = 30 * 24 * 3600.0
-FIXED_BYTES = 700 << 20
+FIXED_BYTES = 950 << 20
 """Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
-BYTES_PER_PIXEL = 110
-"""this for the smallest photo, and so much for each pixel (colour, any depth)."""
+BYTES_PER_PIXEL = 64
+"""this for a small photo, and so much for each pixel (colour, any depth)."""
 _MEMORY_SHARE = 0.85
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
