@@ -5,7 +5,8 @@ Left to gRPC they would end as UNKNOWN, with the name of a Python exception.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -69,14 +70,16 @@ def _with_one(method: Any) -> Any:
 def _with_many(method: Any) -> Any:
     """The method meets the error where it would have met the message."""
 
-    async def readable(requests: Any) -> AsyncIterator[Any]:
+    async def readable(requests: Any) -> AsyncGenerator[Any, None]:
         async for request in requests:
             if request is _UNREADABLE:
                 raise _error()
             yield request
 
     async def call(requests: Any, context: Any) -> Any:
-        return await method(readable(requests), context)
+        # Closed here, or else a call that is refused half-way leaves that to the collector.
+        async with aclosing(readable(requests)) as messages:
+            return await method(messages, context)
 
     return call
 
