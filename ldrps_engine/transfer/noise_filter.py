@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ldrps_engine.clipped import unclip
 from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.transfer.collaborative import (
+    PATCH,
     QUICK,
     Groups,
     Search,
@@ -27,6 +29,9 @@ Array = NDArray[np.float32]
 
 _OVERLAP = 24
 _ORACLE_SHARE = 0.25
+_SCALES = 2
+_LEAST_SIDE = 64
+_BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 _MANY_PIXELS = 3_000_000
 _SIDES = {1: 256, 2: 512}
 
@@ -70,7 +75,8 @@ class NoiseFilter:
         guide = to_opponent(self._merged(basic.permute(1, 2, 0).numpy(), where))
         groups = Groups(guide, search)
         check()
-        final = from_opponent(wiener(noisy, guide, sigmas, groups, check))
+        final = wiener(noisy, guide, sigmas, groups, check)
+        final = from_opponent(_without_blotches(final, noisy, sigmas, search, _SCALES, check))
         return unclip(final.permute(1, 2, 0).numpy(), self.before_clipping)
 
     def _merged(self, basic: Array, where: Part) -> Tensor:
@@ -84,6 +90,51 @@ class NoiseFilter:
             held = resize(resize(basic, small), (height, width))
         merged = basic + _ORACLE_SHARE * (pilot - held)
         return torch.from_numpy(merged).permute(2, 0, 1).contiguous()
+
+
+def _without_blotches(
+    filtered: Tensor,
+    noisy: Tensor,
+    sigmas: Tensor,
+    search: Search,
+    scales: int,
+    check: Callable[[], None],
+) -> Tensor:
+    """What a patch is too small to tell from the scene is noise of few pixels at half the size.
+
+    The low frequencies of a filtered image (C, H, W) become those of the halved one, filtered.
+    Pierazzo, Morel and Facciolo, "Multi-scale DCT denoising" (IPOL 2017).
+    """
+    if not scales or min(noisy.shape[1:]) < _LEAST_SIDE:
+        return filtered
+    half, coarse = _halved(noisy), _halved_sigmas(sigmas)
+    groups = Groups(half, search)
+    guide = hard_threshold(half, coarse, groups, check)
+    better = wiener(half, guide, coarse, Groups(guide, search), check)
+    better = _without_blotches(better, half, coarse, search, scales - 1, check)
+    change = _smoothed(better - _halved(filtered))
+    size = [2 * side for side in change.shape[1:]]
+    large = functional.interpolate(change[None], size=size, mode="bicubic", align_corners=False)[0]
+    return filtered + large[:, : noisy.shape[1], : noisy.shape[2]]
+
+
+def _halved(image: Tensor) -> Tensor:
+    odd = (0, image.shape[2] % 2, 0, image.shape[1] % 2)
+    return functional.avg_pool2d(functional.pad(image[None], odd, mode="replicate"), 2)[0]
+
+
+def _smoothed(image: Tensor) -> Tensor:
+    kernel = (_BINOMIAL[:, None] * _BINOMIAL)[None, None]
+    return functional.conv2d(functional.pad(image[:, None], (2,) * 4, mode="reflect"), kernel)[:, 0]
+
+
+def _halved_sigmas(sigmas: Tensor) -> Tensor:
+    """Frequency k of a patch of the halved image is k / 2 of the whole one's, at half the sigma."""
+    square = sigmas.unflatten(1, (PATCH, PATCH))[None]
+    enlarged = functional.interpolate(
+        square, size=(2 * PATCH - 1,) * 2, mode="bilinear", align_corners=True
+    )
+    return enlarged[0, :, :PATCH, :PATCH].flatten(1) / 2
 
 
 def filter_noise(rgb: Array, noise: NoiseFilter, on_part: Callable[[int], None]) -> Array:

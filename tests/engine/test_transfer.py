@@ -140,6 +140,16 @@ def test_strong_noise_is_filtered(natural):
     assert psnr(filtered(noisy, 25), natural) > psnr(noisy, natural) + 5
 
 
+def test_noise_as_coarse_as_a_patch_is_weakened():
+    flat = np.full((128, 128, 3), 0.5, np.float32)
+    noisy = pictures.noisy(flat, 25)
+
+    def blotches(picture):
+        return np.var(picture.reshape(8, 16, 8, 16, 3).mean((1, 3)))
+
+    assert blotches(filtered(noisy, 25)) < 0.5 * blotches(noisy)
+
+
 def test_a_better_oracle_gives_a_better_result(natural):
     noisy = pictures.noisy(natural, 25)
     assert psnr(filtered(noisy, 25, natural), natural) > psnr(filtered(noisy, 25), natural)
