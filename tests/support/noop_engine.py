@@ -84,7 +84,9 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
         on_step(step)
         while text == "forever" or (text == "linger" and checkpoint is None):
             time.sleep(0.01)
-            on_step(replace(step, checkpoint=None) if text == "forever" else step)
+            saved = None if text == "forever" else step.checkpoint
+            # Another stage: the same step told again would not be heard of.
+            on_step(replace(step, stage="wait", checkpoint=saved))
     # What every step has added is taken off again, so that one too few or too many shows.
     expected = _read(None, photo)
     for _ in range(count):
