@@ -7,7 +7,7 @@ RECIPE ?= auto
 OUT ?= restored
 BIN := .venv/bin
 
-.PHONY: restore test test-gimp dist translations setup setup-dev stubs pictures clean
+.PHONY: restore test test-gimp dist translations setup setup-dev stubs pictures gimp-pictures clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -52,6 +52,11 @@ pictures: setup
 		$(BIN)/ldrps restore examples/$$name.jpg -o restored/ \
 			--before-after docs/images/$$name.jpg --force || exit; \
 	done
+
+# The pictures of docs/gimp.md, from a real GIMP. Needs root rights.
+gimp-pictures: setup-dev
+	@$(BIN)/python scripts/gimp_root.py trixie --window
+	$(BIN)/python scripts/gimp_pictures.py trixie docs/images
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored

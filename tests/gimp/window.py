@@ -1,6 +1,7 @@
 """A GIMP with a window on a virtual screen, driven by keys as by a user."""
 
 import os
+import shutil
 import time
 
 from gimp.gimp_app import GimpApp
@@ -28,7 +29,7 @@ class Window:
     def __init__(self, suite, **more):
         self.app = GimpApp(suite, window=True, **more)
         # GIMP 3.2 passes over keys of actions that it does not know yet when it reads them.
-        self.shortcut = "F9" if suite == "trixie" else None
+        self.shortcut = "F9" if suite == "trixie" and more.get("keys") != "" else None
         self.before = None
 
     def do(self, source):
@@ -98,9 +99,9 @@ class Window:
         """The one that waits, then the one with the dialog."""
         return sorted(self.app.processes("plug-ins/ldrps/ldrps.py"))
 
-    def shot(self, name):
-        folder = os.environ.get("LDRPS_SHOTS")
-        if folder:
-            self.app.run(f"import -window root /mnt/shared/{name}.png")
+    def shot(self, name, folder=None, options=""):
+        """A picture of the screen; without a folder, into the one that the user asked for."""
+        if folder := folder or os.environ.get("LDRPS_SHOTS"):
+            self.app.run(f"import -window root {options} /mnt/shared/shot.png")
             os.makedirs(folder, exist_ok=True)
-            os.replace(self.app.shared / f"{name}.png", os.path.join(folder, f"{name}.png"))
+            shutil.move(self.app.shared / "shot.png", os.path.join(folder, f"{name}.png"))

@@ -135,6 +135,8 @@ class RestoreDialog:
         self._bar = Gtk.ProgressBar(show_text=True, margin=12)
         self._error = Gtk.InfoBar(message_type=Gtk.MessageType.ERROR)
         self._sentence = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=80)
+        self._sign = Gtk.Image()
+        self._error.get_content_area().pack_start(self._sign, False, False, 0)
         self._error.get_content_area().add(self._sentence)
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         box.pack_start(self._bar, False, False, 0)
@@ -268,13 +270,14 @@ class RestoreDialog:
             self._bar.set_fraction(event["index"] / event["count"])
 
     def _say(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.INFO)
+        self._show_sentence(text, Gtk.MessageType.INFO, "dialog-information")
 
     def _complain(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.ERROR)
+        self._show_sentence(text, Gtk.MessageType.ERROR, "dialog-error")
 
-    def _show_sentence(self, text: str, kind: Any) -> None:
+    def _show_sentence(self, text: str, kind: Any, icon: str) -> None:
         self._error.set_message_type(kind)
+        self._sign.set_from_icon_name(icon, Gtk.IconSize.LARGE_TOOLBAR)
         self._sentence.set_text(text)
         self._error.set_visible(True)
         self._error.show_all()
