@@ -127,6 +127,7 @@ class Dispatcher:
             job.grace.cancel()
         try:
             with job.watched(previews):
+                self._announce()
                 yield
         finally:
             self._guard(job, self._config.grace_seconds)
@@ -245,10 +246,15 @@ class Dispatcher:
                 wanted -= 1
 
     def _announce(self) -> None:
-        """Tell those who wait where they stand, when that has changed."""
+        """Tell those who wait where they stand, when that has changed.
+
+        What nobody watches is told once: every job that comes or goes moves all that wait, and
+        a long queue would fill memory and disk with places that nobody looks at.
+        """
         for job_id, turn in self.outlook().items():
             job = self.book.get(job_id)
-            if job.told_position != turn.position:
+            new = job.told_position < 0
+            if new or (job.watchers and job.told_position != turn.position):
                 job.told_position = turn.position
                 queued = pb.Queued(position=turn.position, estimated_seconds=turn.seconds)
                 job.tell(pb.Event(queued=queued))

@@ -78,14 +78,39 @@ def test_a_deadline_ends_a_job_that_waits_and_one_that_runs(daemon):
     assert daemon.restores()
 
 
+def places(events):
+    return [event.queued for event in events if event.HasField("queued")]
+
+
 def test_places_and_estimates_are_told_as_they_change(daemon):
     assert daemon.restores()
     running = daemon.submit(settings=LONG, detached=True).job_id
     daemon.running_worker(running)
     daemon.submit(settings={"steps": 20}, detached=True)
     last = daemon.submit(detached=True).job_id
+    watch = daemon.watch(last)
+    first = next(watch)
     daemon.cancel(running)
-    told = [event.queued for event in daemon.watch(last) if event.HasField("queued")]
+    told = places([first, *watch])
     assert [queued.position for queued in told] == [1, 0]
     assert told[0].estimated_seconds > 0
     assert daemon.job(last).estimated_seconds == 0
+
+
+def test_a_place_that_nobody_looks_at_is_told_once(daemon):
+    running = daemon.submit(settings=LONG, detached=True).job_id
+    daemon.running_worker(running)
+    batch = daemon.submit(detached=True, priority=pb.PRIORITY_BATCH).job_id
+    for _ in range(5):
+        # Each takes the place before it, and leaves it again.
+        daemon.cancel(daemon.submit(detached=True).job_id)
+    before = daemon.submit(detached=True).job_id
+    seen = daemon.job(batch)
+    assert (seen.position, seen.last_event) == (1, 1)
+    watch = daemon.watch(batch)
+    told = places([next(watch), next(watch)])
+    assert [queued.position for queued in told] == [0, 1]
+    daemon.cancel(before)
+    assert next(watch).queued.position == 0
+    daemon.cancel(running)
+    assert kinds(watch)[-1] == "done"
