@@ -10,10 +10,19 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from hotfolder.support import InvertingClient, is_result_of, names, run_once, write_photo
 from ldrps_client.hotfolder import _ledger
 
 _CALLS = ("link", "replace", "rename", "unlink", "fsync", "mkdir")
+_COLOUR = (40, 80, 120)
+_MORE_THAN_A_JPEG_HOLDS = "y" * 70_000
+_SIDECAR = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:y="http://y/" y:y="{_MORE_THAN_A_JPEG_HOLDS}"/>
+</rdf:RDF></x:xmpmeta>"""
 
 
 class Bomb:
@@ -63,26 +72,46 @@ def in_child(action):
     return os.WIFEXITED(status)
 
 
-def main(base, beside):
+def drop(folder, where):
+    """Drop a photo; returns what must be beside the result, and what says whether it is good."""
+    if where != "sidecar":
+        write_photo(folder / "a.png", 1)
+        return ["a_restored.png"], lambda result: is_result_of(result, 1)
+    folder.mkdir()
+    Image.new("RGB", (24, 20), _COLOUR).save(folder / "a.jpg", quality=95)
+    (folder / "a.jpg.xmp").write_text(_SIDECAR)
+    return ["a_restored.jpg", "a_restored.jpg.xmp"], has_all
+
+
+def has_all(result):
+    """Whether the photo is inverted, and its sidecar says what the original's says."""
+    with Image.open(result) as image:
+        off = np.abs(255 - np.asarray(image, int) - _COLOUR).max()
+    sidecar = result.with_name(f"{result.name}.xmp").read_text()
+    return off < 8 and _MORE_THAN_A_JPEG_HOLDS in sidecar
+
+
+def main(base, where):
     at = 1
     while True:
         folder = base / str(at)
         inside, out = folder / "in", folder / "out"
         inside.mkdir(parents=True)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
-        write_photo(inside / "sub" / "a.png", 1)
-        where = {} if beside else {"out": out}
+        wanted, is_good = drop(inside / "sub", where)
+        target = inside if where == "beside" else out
+        options = {} if where == "beside" else {"out": out}
+        kept = names(inside) if where == "beside" else []
 
-        def first(at=at, inside=inside, where=where):
+        def first(at=at, inside=inside, options=options):
             Bomb(at).arm()
-            run_once(InvertingClient(), inside, settle=0.02, **where)
+            run_once(InvertingClient(), inside, settle=0.02, **options)
 
         ended = in_child(first)
-        in_child(partial(run_once, InvertingClient(), inside, settle=0.02, **where))
-        target = inside if beside else out
-        wanted = ["sub/a.png", "sub/a_restored.png"] if beside else ["sub/a_restored.png"]
+        in_child(partial(run_once, InvertingClient(), inside, settle=0.02, **options))
         found = names(target)
-        good = found == wanted and is_result_of(target / "sub" / "a_restored.png", 1)
+        good = found == sorted([*kept, *(f"sub/{name}" for name in wanted)])
+        good = good and is_good(target / "sub" / wanted[0])
         print(at, "good" if good else f"BAD {found}", flush=True)
         shutil.rmtree(folder)
         if ended:
@@ -91,4 +120,4 @@ def main(base, beside):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] == ["beside"])
+    main(Path(sys.argv[1]), sys.argv[2])

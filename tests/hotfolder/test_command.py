@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -74,6 +75,56 @@ def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
     assert "Traceback" not in said
     assert re.search(r"a\.png: done", said)
     assert re.search(r"done  a\.png  output=", log.read_text())
+
+
+@pytest.mark.e2e
+def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, monkeypatch):
+    for number, name in enumerate(("one", "two")):
+        write_photo(tmp_path / name / "a.png", number)
+    (tmp_path / "two" / "bad.jpg").write_bytes(b"no photo")
+    (tmp_path / "watch.toml").write_text(
+        'notify = true\n[[folder]]\nin = "one"\nrecipe = "haze"\nsettle = 0.2\n'
+        '[[folder]]\nin = "two"\nout = "out"\npattern = "{stem}.new{ext}"\nsettle = 0.2\n'
+    )
+    notifier, told = tmp_path / "bin" / "notify-send", tmp_path / "told"
+    notifier.parent.mkdir()
+    notifier.write_text(f'#!/bin/sh\necho "$2: $3" >> "{told}"\n')
+    notifier.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{notifier.parent}{os.pathsep}{os.environ['PATH']}")
+    config = ["--config", tmp_path / "watch.toml"]
+    done = ldrps("watch", *config, "--once", "--no-start", "--address", daemon.address)
+    assert done.returncode == 3, done.stderr
+    assert is_result_of(tmp_path / "one" / "a_restored.png", 0)
+    assert is_result_of(tmp_path / "out" / "a.new.png", 1)
+    recipes = [job.settings.recipe for job in daemon.stub.ListJobs(_list_all()).jobs]
+    assert sorted(recipes) == ["auto", "haze"]
+    assert wait_until(lambda: told.exists() and "bad.jpg could not be restored" in told.read_text())
+    assert "Photos restored: " in told.read_text()
+
+
+@pytest.mark.e2e
+def test_a_terminal_shows_progress_and_rate(daemon, inside, out):
+    for number in range(4):
+        write_photo(inside / f"{number}.png", number)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ldrps_client.cli", "watch", str(inside), "--out", str(out)]
+    command += ["--once", *QUICK, "--address", daemon.address]
+    surroundings = environment() | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, env=surroundings, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read_terminal(ours), b"")).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert re.search(r"done  3\.png  output=", shown)
+    assert re.search(r"4/4.*0 to do, \d+ an hour", shown)
+
+
+def read_terminal(descriptor):
+    """What is written there; nothing when nobody can write any more."""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
 
 
 def test_status_and_retry(inside, out, client, capsys):

@@ -9,7 +9,7 @@ from benchmarks.hotfolder_storm import Storm
 from support.daemon import environment
 
 
-@pytest.mark.parametrize("where", ["apart", "beside"])
+@pytest.mark.parametrize("where", ["apart", "beside", "sidecar"])
 def test_killed_at_every_step_that_reaches_the_disk(tmp_path, where):
     command = [sys.executable, "-m", "hotfolder.kill_points", str(tmp_path), where]
     done = subprocess.run(

@@ -391,6 +391,23 @@ def test_only_what_needs_it(inside, out, client):
     assert "clean_restored.png" in names(out)
 
 
+@pytest.mark.parametrize("how", ["hardlink", "copy"])
+def test_what_needs_nothing_can_be_passed_on(inside, out, client, how):
+    original = write_photo(inside / "sub" / "a.png", 1)
+    conditions = (parse_condition("noise>1000"),)
+    run_once(client, inside, out=out, only_if=conditions, link_clean=how)
+    assert names(out) == ["sub/a.png"]
+    assert (out / "sub" / "a.png").read_bytes() == original.read_bytes()
+    assert (out / "sub" / "a.png").samefile(original) == (how == "hardlink")
+    # What is there stays.
+    (out / "sub" / "a.png").unlink()
+    (out / "sub" / "a.png").write_bytes(b"theirs")
+    write_photo(inside / "sub" / "b.png", 2)
+    (inside / "sub" / "b.png").rename(original)
+    run_once(client, inside, out=out, only_if=conditions, link_clean=how)
+    assert (out / "sub" / "a.png").read_bytes() == b"theirs"
+
+
 def test_subfolders_choose_the_recipe(inside, out, client):
     for number, name in enumerate(("haze/a.png", "Low-Light/deep/b.png", "paper/c.png", "d.png")):
         write_photo(inside / name, number)
