@@ -26,7 +26,7 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Search:
-    """How groups are found, in pixels. Neutral values give the best result."""
+    """How groups are found, in pixels, and how often they are used."""
 
     stride: int = 3
     """Distance of reference patches; a multiple of `grid`."""
@@ -34,10 +34,16 @@ class Search:
     """Half side of the window in which similar patches are looked for; a multiple of `grid`."""
     grid: int = 1
     """Distance of the patches to choose from; they are compared at this part of their size."""
+    passes: int = 2
+    """Wiener passes; each is the oracle of the next one."""
+    side: int = 384
+    """Of the parts that are worked on at once, which memory limits; small ones overlap more."""
 
 
-QUICK = Search(stride=4, radius=12, grid=2)
-"""Five times as fast, for photos of many pixels and people in a hurry."""
+THOROUGH = Search(stride=2, radius=16, side=256)
+"""For photos of few pixels."""
+QUICK = Search(stride=4, radius=12, grid=2, passes=1, side=512)
+"""Several times as fast, for photos of many pixels and people in a hurry."""
 
 
 OPPONENT = torch.from_numpy(noise.OPPONENT)

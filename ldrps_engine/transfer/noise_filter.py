@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.clipped import unclip
+from ldrps_engine.noise import noise_sigma
 from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.transfer.collaborative import (
     PATCH,
     QUICK,
+    THOROUGH,
     Groups,
     Search,
     from_opponent,
@@ -29,21 +31,25 @@ Array = NDArray[np.float32]
 
 _OVERLAP = 24
 _ORACLE_SHARE = 0.25
+_STRONG_NOISE = 25 / 255
 _SCALES = 2
 _LEAST_SIDE = 64
 _BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+_FEW_PIXELS = 500_000
 _MANY_PIXELS = 3_000_000
-_SIDES = {1: 256, 2: 512}
 
 
 def parts_to_filter(size: tuple[int, int], *, quick: bool) -> list[Tile]:
     """The parts of a photo of (height, width) pixels that are filtered one at a time."""
-    return tiles(*size, _SIDES[_search(size, quick=quick).grid], _OVERLAP)
+    return tiles(*size, _search(size, quick=quick).side, _OVERLAP)
 
 
 def _search(size: tuple[int, int], *, quick: bool) -> Search:
-    """Photos of many pixels are filtered quickly always: nobody would wait for the rest."""
-    return QUICK if quick or size[0] * size[1] > _MANY_PIXELS else Search()
+    """The more pixels, the quicker: nobody would wait for the rest."""
+    pixels = size[0] * size[1]
+    if quick or pixels > _MANY_PIXELS:
+        return QUICK
+    return THOROUGH if pixels <= _FEW_PIXELS else Search()
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,16 @@ class NoiseFilter:
         guide = to_opponent(self._merged(basic.permute(1, 2, 0).numpy(), where))
         groups = Groups(guide, search)
         check()
-        final = wiener(noisy, guide, sigmas, groups, check)
-        final = from_opponent(_without_blotches(final, noisy, sigmas, search, _SCALES, check))
+        for _ in range(search.passes):
+            guide = wiener(noisy, guide, sigmas, groups, check)
+        final = from_opponent(_without_blotches(guide, noisy, sigmas, search, _SCALES, check))
         return unclip(final.permute(1, 2, 0).numpy(), self.before_clipping)
 
     def _merged(self, basic: Array, where: Part) -> Tensor:
-        """Basic estimate and pilot share what the view holds; above it, the basic one alone."""
+        """Basic estimate and pilot share what the view holds; above it, the basic one alone.
+
+        The weaker the noise, the less does the pilot know that the photo does not show.
+        """
         pilot = resize_part(self.oracle, self.size, where)
         held = basic
         scale = self.oracle.shape[1] / self.size[1]
@@ -88,7 +98,8 @@ class NoiseFilter:
             height, width = basic.shape[:2]
             small = max(1, round(height * scale)), max(1, round(width * scale))
             held = resize(resize(basic, small), (height, width))
-        merged = basic + _ORACLE_SHARE * (pilot - held)
+        share = _ORACLE_SHARE * min(1.0, noise_sigma(self.spectrum) / _STRONG_NOISE)
+        merged = basic + share * (pilot - held)
         return torch.from_numpy(merged).permute(2, 0, 1).contiguous()
 
 

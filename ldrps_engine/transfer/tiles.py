@@ -72,7 +72,8 @@ def each(
         check()
         work(tile, check)
 
-    with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+    count = torch.get_num_threads()
+    with ThreadPoolExecutor(max(1, count)) as pool:
         waiting = {pool.submit(one, tile) for tile in parts}
         try:
             while waiting:
@@ -84,3 +85,5 @@ def each(
             stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
+    # What a thread set for itself is also what torch gives to threads that begin later.
+    torch.set_num_threads(count)

@@ -187,18 +187,24 @@ def test_tiles_keep_every_pixel_once_and_lie_inside(size, overlap):
     assert np.all(counts == 1)
 
 
+def in_parts_of(side, monkeypatch):
+    for name in ("THOROUGH", "QUICK"):
+        smaller = replace(getattr(noise_filter, name), side=side)
+        monkeypatch.setattr(noise_filter, name, smaller)
+
+
 @pytest.mark.parametrize("quick", [False, True])
 def test_tiles_do_not_show(natural, monkeypatch, quick):
     noisy = pictures.noisy(natural, 10)
     whole = filtered(noisy, 10, quick=quick)
-    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48, 2: 48})
+    in_parts_of(48, monkeypatch)
     assert len(parts_to_filter(noisy.shape[:2], quick=quick)) == 4
     # Groups near a border differ a little; what is left of the noise is at 35 dB or so.
     assert psnr(filtered(noisy, 10, quick=quick), whole) > 50
 
 
 def test_every_part_is_counted(natural, monkeypatch):
-    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48})
+    in_parts_of(48, monkeypatch)
     seen = []
     filter_noise(natural, with_sigma(natural, 5), seen.append)
     assert seen[-1] == 4
@@ -206,7 +212,7 @@ def test_every_part_is_counted(natural, monkeypatch):
 
 
 def test_any_number_of_threads_gives_the_same_bits(natural, monkeypatch):
-    monkeypatch.setattr(noise_filter, "_SIDES", {1: 48})
+    in_parts_of(48, monkeypatch)
     noisy = pictures.noisy(natural, 10)
     before = torch.get_num_threads()
     found = []
@@ -248,11 +254,13 @@ def test_an_error_in_a_part_is_the_callers():
 def test_above_the_views_detail_the_oracle_has_no_say(natural):
     pilot = np.full_like(natural[::3, ::3], 0.5)
     whole = (slice(0, natural.shape[0]), slice(0, natural.shape[1]))
-    merged = array(with_sigma(natural, 5, pilot)._merged(natural, whole))
+    merged = array(with_sigma(natural, 30, pilot)._merged(natural, whole))
     detail, kept = (x - blurred(x) for x in (natural, merged))
     # A share taken of everything would leave its square, a sixteenth, and more of the rest.
     assert np.var(kept - detail) < 0.03 * np.var(detail)
     assert np.var(blurred(merged)) < 0.7 * np.var(blurred(natural))
+    little = array(with_sigma(natural, 5, pilot)._merged(natural, whole))
+    assert np.var(blurred(little)) > 0.9 * np.var(blurred(natural))
 
 
 def blurred(picture):
