@@ -119,11 +119,14 @@ def _without_blotches(
     if not scales or min(noisy.shape[1:]) < _LEAST_SIDE:
         return filtered
     half, coarse = _halved(noisy), _halved_sigmas(sigmas)
-    groups = Groups(half, search)
+    before = _halved(filtered)
+    once = search.passes == 1
+    groups = Groups(before if once else half, search)
     guide = hard_threshold(half, coarse, groups, check)
-    better = wiener(half, guide, coarse, Groups(guide, search), check)
+    groups = groups if once else Groups(guide, search)
+    better = wiener(half, guide, coarse, groups, check)
     better = _without_blotches(better, half, coarse, search, scales - 1, check)
-    change = _smoothed(better - _halved(filtered))
+    change = _smoothed(better - before)
     size = [2 * side for side in change.shape[1:]]
     large = functional.interpolate(change[None], size=size, mode="bicubic", align_corners=False)[0]
     return filtered + large[:, : noisy.shape[1], : noisy.shape[2]]
