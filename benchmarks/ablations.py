@@ -110,7 +110,7 @@ def _changed(change: Change) -> Iterator[None]:
 
     names = vars(restore)
     kept: Any = names["make_plan"]
-    names["make_plan"] = lambda *given: change(kept(*given))
+    names["make_plan"] = lambda *given, **more: change(kept(*given, **more))
     try:
         yield
     finally:

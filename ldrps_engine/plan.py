@@ -79,6 +79,8 @@ class Plan:
     """Give the pilot out as the result."""
     latents: int = 1
     """Independent latents carried side by side, aligned and guided by the mean of their losses."""
+    averaged: bool = False
+    """The pilot is the mean of what the latents show (True) or what the first one shows."""
     text_interval: tuple[float, float] = (0.0, float("inf"))
     """Noise over signal between which `text_scale` holds; outside it is 1, at half the cost."""
     solver: str = "ddim"
@@ -97,13 +99,27 @@ _PAPER = {
 """LD-RPS's three scripts: s, F-PAM's weights, a, b, e, c, from t<, rate of d, recurrences."""
 
 
-def make_plan(settings: Settings, diagnosis: Diagnosis, amplified: float, toned: bool) -> Plan:
+_COLOURINGS = 4
+
+
+def make_plan(
+    settings: Settings,
+    diagnosis: Diagnosis,
+    amplified: float,
+    *,
+    toned: bool,
+    coloured: bool = False,
+) -> Plan:
     """The plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
-    sample; `toned` whether light or colour has to be brought back.
+    sample; `toned` whether light or colour has to be brought back, `coloured` whether the
+    photo has none and is to get some.
     """
     plan = _paper(diagnosis) if settings.recipe == "paper" else _ours(amplified, toned)
     if settings.recipe == "fast":
         plan = dataclasses.replace(plan, steps=min(plan.steps, 4), recurrences=0, quick=True)
+    if coloured:
+        # Where samples disagree about a colour nobody knows it: their mean has less of it.
+        plan = dataclasses.replace(plan, latents=_COLOURINGS, averaged=True)
     changes: dict[str, int | str] = {}
     if settings.steps is not None:
         changes["steps"] = settings.steps

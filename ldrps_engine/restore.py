@@ -140,7 +140,9 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         diagnosis=diagnosis,
         guess=guess,
         amplified=amplified,
-        plan=make_plan(settings, diagnosis, amplified, not guess.is_neutral),
+        plan=make_plan(
+            settings, diagnosis, amplified, toned=not guess.is_neutral, coloured=colours
+        ),
         view=view,
         scaled=resize(small, view.scaled),
         prior=prior,

@@ -70,7 +70,7 @@ class Sampler:
     def sample(self, first: Tensor, on_estimate: OnEstimate) -> Tensor:
         """The pilot (1, 3, H, W) from a first guess of the clean image of the same shape.
 
-        Of several latents side by side, the first becomes the pilot.
+        Of several latents side by side, the first or the mean becomes the pilot, as planned.
         """
         clean = noisy = self._prior.encode(first).repeat(self._plan.latents, 1, 1, 1)
         resumed, done = 0, 0
@@ -95,7 +95,9 @@ class Sampler:
 
     @torch.no_grad()
     def _image(self, clean: Tensor) -> Tensor:
-        return self._prior.decode(clean[:1])
+        if not self._plan.averaged:
+            return self._prior.decode(clean[:1])
+        return torch.stack([self._prior.decode(one[None]) for one in clean]).mean(0)
 
     def may_be_quick(self, left: int, count: int) -> bool:
         """Whether a tiny autoencoder will do: not for the last steps of a pass."""

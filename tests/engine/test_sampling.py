@@ -169,7 +169,7 @@ def paper_plan(kind="low-light", **changes):
         darkness=0.9 if kind == "low-light" else 0.0,
         veil=0.9 if kind == "haze" else 0.0,
     )
-    plan = make_plan(Settings(recipe="paper"), found, 0.0, True)
+    plan = make_plan(Settings(recipe="paper"), found, 0.0, toned=True)
     return dataclasses.replace(plan, **changes)
 
 
@@ -346,3 +346,11 @@ def test_thresholding_treats_each_latent_of_a_batch_by_itself():
     together = threshold(torch.cat([quiet, loud]), ones)
     assert torch.equal(together[:1], threshold(quiet, ones))
     assert torch.equal(together[1:], threshold(loud, ones))
+
+
+def test_a_photo_without_colours_gets_the_mean_of_several_samples():
+    found = diagnose(np.full((16, 16, 3), 0.5, np.float32))
+    plan = make_plan(Settings(recipe="colour"), found, 0.0, toned=True, coloured=True)
+    assert plan.latents > 1
+    assert plan.averaged
+    assert not make_plan(Settings(), found, 0.0, toned=True).averaged
