@@ -177,7 +177,10 @@ def _without_texture(spectrum: Array) -> Array:
     smoothed = fine_chroma < _SMOOTHED * coarse_chroma
     most = chroma
     if smoothed or fine > _GRAIN * fine_chroma:
-        most = fine * np.interp(_ORDER, (0, 10), (_STEEPEST, 1))
+        # How grain grows towards low frequencies shows where texture is still weak.
+        middle = noise_sigma(luminance[(_ORDER >= 7) & (_ORDER < 10)])
+        steep = np.clip((middle / max(fine, 1e-9)) ** (10 / 3), 1, _STEEPEST)
+        most = fine * np.interp(_ORDER, (0, 10), (steep, 1))
     held = np.minimum(luminance, most)
     return np.concatenate([held[None], spectrum[1:]]).astype(np.float32)
 
