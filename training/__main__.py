@@ -49,7 +49,7 @@ def _compare(options: argparse.Namespace, config: Config) -> None:
 def _train(options: argparse.Namespace, config: Config) -> None:
     from training.train import Run
 
-    Run(options.work, config).train(options.minutes)
+    Run(options.work, config).train(options.minutes, options.cool_down)
 
 
 def _curve(options: argparse.Namespace, _config: Config) -> None:
@@ -114,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     comparing.set_defaults(run=_compare)
     training = commands.add_parser("train", help="train or go on training")
     training.add_argument("--minutes", type=float, required=True)
+    training.add_argument(
+        "--cool-down",
+        type=float,
+        default=0.0,
+        help="last minutes, over which the learning rate falls to nothing: for the end of a run",
+    )
     training.set_defaults(run=_train)
     curve = commands.add_parser("curve", help="print what training has brought so far")
     curve.set_defaults(run=_curve)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.prior.placement import arithmetic
 from training.config import Config
 from training.model import Denoiser, tokenize
 
@@ -64,6 +65,6 @@ class AveragedPrior:
     def _predict(self, noisy: Tensor, step: int, tokens: Tensor) -> Tensor:
         times = torch.full((len(noisy),), step, device=noisy.device)
         inputs = (noisy, times, tokens.expand(len(noisy), -1))
-        with torch.autocast(noisy.device.type, dtype=torch.bfloat16):
+        with arithmetic(noisy.device):
             out: Tensor = torch.func.functional_call(self._model, self._averages, inputs)
         return out.float()

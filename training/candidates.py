@@ -14,6 +14,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ldrps_engine.prior.placement import arithmetic
 from training.autoencoder import fit
 from training.config import Config, TrainingError
 from training.photos import PhotoPack
@@ -52,7 +53,7 @@ def convolutional(pack: PhotoPack, config: Config, minutes: float) -> Candidate:
             group["lr"] = _RATE * min(1.0, steps / 50) * (1 - spent)
         crops = np.stack([next(source)[0] for _ in range(_BATCH)])
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with arithmetic(images.device):
             restored = model.decode(model.encode(images).latents).sample
         loss = (restored.float() - images).square().mean()
         optimiser.zero_grad()

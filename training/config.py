@@ -37,8 +37,7 @@ class ModelConfig:
     """Shape of the U-Net and of its text encoder."""
 
     block_channels: list[int]
-    layers_per_block: int
-    attention_head_dim: int
+    blocks_per_level: int
     text_width: int
     text_layers: int
     text_tokens: int

@@ -21,7 +21,7 @@ from training.train import Run
 _INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "vae": ["ldrps_engine.prior.patch_autoencoder", "PatchAutoencoder"],
-    "unet": ["diffusers", "UNet2DConditionModel"],
+    "unet": ["ldrps_engine.prior.latent_unet", "LatentUNet"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
     "scheduler": ["diffusers", "DDIMScheduler"],
@@ -43,10 +43,10 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
                 parameter.copy_(run.ema[name])
     else:
         torch.manual_seed(config.train.seed)
-        run.model = type(run.model)(config, run.variance)
+        run.model = type(run.model)(config)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    run.model.folded_unet().half().save_pretrained(part / "unet")
+    run.model.unet.half().save_pretrained(part / "unet")
     run.model.text_encoder.half().save_pretrained(part / "text_encoder")
     vae = PatchAutoencoder.from_pretrained(work / "vae")
     vae.register_to_config(latent_std=[round(v, 4) for v in run.variance.sqrt().tolist()])

@@ -1,18 +1,11 @@
-"""The network that is trained: diffusers' U-Net, a small CLIP text encoder, and scales.
-
-Latents of an orthonormal patch transform differ a hundredfold in variance. Training sees
-them scaled to about one on the way in and out; both scales are linear and are folded into
-the first and last convolution on export, so that what ships is a plain U-Net.
-"""
+"""What is trained: the U-Net, a small CLIP text encoder, and the tokenizer of its words."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable
 
 import torch
-from diffusers import UNet2DConditionModel
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -25,6 +18,7 @@ from tokenizers import (
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
+from ldrps_engine.prior.latent_unet import LatentUNet
 from training.config import Config, ScheduleConfig
 
 
@@ -94,49 +88,28 @@ def build_text_encoder(config: Config) -> CLIPTextModel:
     )
 
 
-def build_unet(config: Config) -> UNet2DConditionModel:
-    """diffusers' text-conditional U-Net; attention at the coarsest level alone."""
-    shape = config.model
-    levels = len(shape.block_channels)
-    return UNet2DConditionModel(
-        sample_size=32,
+def build_unet(config: Config) -> LatentUNet:
+    """The network that is trained, before its first step."""
+    unet: LatentUNet = LatentUNet(
         in_channels=config.autoencoder.latent_channels,
-        out_channels=config.autoencoder.latent_channels,
-        block_out_channels=tuple(shape.block_channels),
-        layers_per_block=shape.layers_per_block,
-        down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
-        attention_head_dim=shape.block_channels[-1] // shape.attention_head_dim,
-        cross_attention_dim=shape.text_width,
-        norm_num_groups=16,
+        block_out_channels=tuple(config.model.block_channels),
+        blocks_per_level=config.model.blocks_per_level,
+        cross_attention_dim=config.model.text_width,
+        noise_shift=config.schedule.noise_shift,
+        num_train_timesteps=config.schedule.steps,
     )
+    return unet
 
 
 class Denoiser(nn.Module):
-    """U-Net and text encoder behind latents of about unit scale; predicts v.
+    """U-Net and text encoder in one; predicts v."""
 
-    `variance` (channels,) is the second moment of each latent channel over good photos.
-    """
-
-    def __init__(self, config: Config, variance: Tensor) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.unet = build_unet(config)
         self.text_encoder = build_text_encoder(config)
-        self.scale: Tensor
-        self.register_buffer("scale", (0.5 + 0.5 * variance).sqrt()[:, None, None])
 
     def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
         """Predict v from latents (N, C, h, w) noised to integer timesteps (N,)."""
         hidden = self.text_encoder(input_ids=tokens).last_hidden_state
-        out = self.unet(noisy / self.scale, timestep, encoder_hidden_states=hidden).sample
-        return torch.as_tensor(out * self.scale)
-
-    def folded_unet(self) -> UNet2DConditionModel:
-        """A copy of the U-Net that takes and gives plain latents."""
-        unet = copy.deepcopy(self.unet).float()
-        scale = self.scale.flatten()
-        with torch.no_grad():
-            unet.conv_in.weight /= scale[None, :, None, None]
-            unet.conv_out.weight *= scale[:, None, None, None]
-            unet.conv_out.bias *= scale
-        return unet
+        return torch.as_tensor(self.unet(noisy, timestep, encoder_hidden_states=hidden).sample)

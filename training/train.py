@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ldrps_engine.description.tagger import tag_scene
 from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.prior.placement import arithmetic
 from training.averaged import AveragedPrior
 from training.config import Config, TrainingError
 from training.curve import CROPS, SIDE, append_point, denoising_psnr
@@ -93,7 +94,7 @@ class Run:
         self.tokenizer = self._tokenizer()
         self.variance = channel_variance(self.vae, self.pack, config)
         self.alphas = noise_levels(config.schedule).float().to(self.device)
-        self.model = Denoiser(config, self.variance).to(self.device)
+        self.model = Denoiser(config).to(self.device)
         self.model.unet.to(memory_format=torch.channels_last)
         self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.optimiser = torch.optim.AdamW(
@@ -112,8 +113,11 @@ class Run:
         self.predict = step
         self._unseen: list[Array] = []
 
-    def train(self, minutes: float) -> None:
-        """Train for `minutes`, saving as configured and at the end."""
+    def train(self, minutes: float, cool_down: float = 0.0) -> None:
+        """Train for `minutes`, saving as configured and at the end.
+
+        The learning rate falls to nothing over the last `cool_down` of them.
+        """
         seed = self.config.train.seed + int(self.progress["step"])
         loader = Loader(self.pack, self.config, self.tokenizer, seed)
         start = last_save = last_line = last_sheet = time.monotonic()
@@ -121,11 +125,11 @@ class Run:
         drawn = 0
         while (now := time.monotonic()) - start < minutes * 60:
             batch = loader.next()
-            losses.append(self.step(batch))
+            left = minutes - (now - start) / 60
+            losses.append(self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0))
             drawn += len(batch.images)
             self.progress["seconds"] += time.monotonic() - now
             if now - last_line > 30:
-                left = minutes - (now - start) / 60
                 print(
                     f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
                     f"{drawn / (now - last_line):.1f} samples/s, {left:.0f} min left",
@@ -140,12 +144,13 @@ class Run:
                 last_save = now
         self.save()
 
-    def step(self, batch: Batch) -> float:
-        """One optimiser step; returns the loss."""
+    def step(self, batch: Batch, rate: float = 1.0) -> float:
+        """One optimiser step at this share of the learning rate; returns the loss."""
         train = self.config.train
         progress = self.progress
+        rate *= train.learning_rate * min(1.0, (progress["step"] + 1) / train.warmup)
         for group in self.optimiser.param_groups:
-            group["lr"] = train.learning_rate * min(1.0, (progress["step"] + 1) / train.warmup)
+            group["lr"] = rate
         images = batch.images.to(self.device)
         latents = self.vae.encode(images).latents
         times = self._times(len(images))
@@ -202,7 +207,7 @@ class Run:
         target = signal * noise - sigma * latents
         spread = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
         weight = 1 / (signal**2 + sigma**2 * spread)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with arithmetic(self.device):
             noisy = (signal * latents + sigma * noise).contiguous(memory_format=torch.channels_last)
             predicted = self.predict(noisy, times, tokens)
         loss: Tensor = (weight * (predicted.float() - target) ** 2).mean()

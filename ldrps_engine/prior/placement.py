@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -31,6 +33,26 @@ class Placement:
     def is_tight(self, weights: int) -> bool:
         """Whether the autoencoder should work in tiles, one image at a time."""
         return self.budget is not None and self.budget < _ROOMY * weights
+
+
+@cache
+def has_bfloat16(device: str) -> bool:
+    """Whether `cpu` or `cuda` multiplies in bfloat16 by itself.
+
+    A processor that does not (any without AVX512-BF16 or AMX) takes several times as long as in
+    single precision.
+    """
+    if device != "cpu":
+        return True
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def arithmetic(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Where networks with weights in single precision compute: in bfloat16 if that is faster."""
+    if not has_bfloat16(device.type):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 class Parts:

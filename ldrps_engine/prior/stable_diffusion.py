@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ldrps_engine.prior.components import load_network, load_tokenizer
+from ldrps_engine.prior.components import class_name, load_network, load_tokenizer
+from ldrps_engine.prior.latent_unet import LatentUNet
+from ldrps_engine.prior.placement import arithmetic
 from ldrps_engine.prior.published import PublishedPrior
 
 
@@ -32,7 +34,10 @@ class StableDiffusion(PublishedPrior):
         from diffusers import UNet2DConditionModel
         from transformers import CLIPTextModel
 
-        unet = load_network(UNet2DConditionModel, folder / "unet", self._dtype, self.name)
+        ours = class_name(self._index, "unet") == "LatentUNet"
+        # Our own is small, and it tells noise from a scene many times as bright.
+        kind, dtype = (LatentUNet, torch.float32) if ours else (UNet2DConditionModel, self._dtype)
+        unet = load_network(kind, folder / "unet", dtype, self.name)
         text = load_network(CLIPTextModel, folder / "text_encoder", self._dtype, self.name)
         self._tokenizer = load_tokenizer(folder / "tokenizer", self.name)
         self.channels = int(unet.config.in_channels)
@@ -45,10 +50,8 @@ class StableDiffusion(PublishedPrior):
         return torch.as_tensor(answer.sample)
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
-        """On the CPU the weights are single precision and only the arithmetic is not."""
-        if self.device.type != "cpu":
-            return contextlib.nullcontext()
-        return torch.autocast("cpu", dtype=torch.bfloat16)
+        """On the CPU the weights are single precision; elsewhere nothing is to be cast."""
+        return contextlib.nullcontext() if self.device.type != "cpu" else arithmetic(self.device)
 
     def _multiple(self, networks: dict[str, Any]) -> int:
         levels = len(networks["unet"].config.block_out_channels)

@@ -32,7 +32,7 @@ def random(*shape, seed=0):
 
 def test_the_bundled_model_is_a_model_of_good_photos(bundled):
     assert bundled.name == "bundled"
-    assert bundled.multiple == 32
+    assert bundled.multiple == 16
     # Trained to zero signal at the last step, so that pure noise is a fair start.
     assert bundled.alphas[-1] == 0
     assert bundled.alphas[0] > 0.999

@@ -30,8 +30,7 @@ samples = 16
 
 [model]
 block_channels = [16, 32]
-layers_per_block = 1
-attention_head_dim = 16
+blocks_per_level = 1
 text_width = 32
 text_layers = 1
 text_tokens = 12
