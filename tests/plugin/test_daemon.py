@@ -159,6 +159,14 @@ def test_a_daemon_that_goes_away_is_told(ours, daemon):
     assert "ldrps serve" in str(caught.value)
 
 
+def test_one_that_went_away_and_can_be_started_is_tried_again(daemon, monkeypatch):
+    monkeypatch.setattr(place.shutil, "which", lambda name: "/usr/bin/ldrps")
+    ours = Daemon(Place(daemon.address, chosen=False))
+    job = submit(ours, description="forever")
+    with pytest.raises(RestoreError, match="Try again"):
+        at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
+
+
 def test_tcp_wants_the_token(start_daemon, tmp_path, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
+from ldrps_engine.diagnosis import Diagnosis
+from ldrps_gimp import guide
 from support.plugin import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +99,14 @@ def test_without_a_gimp_there_is_a_sentence(tmp_path, monkeypatch, capsys):
     assert main(["gimp", "install"]) == 9
     assert "start GIMP once" in capsys.readouterr().err
     assert not doctor(capsys)["GIMP"]["fine"]
+
+
+def test_a_gimp_that_is_too_old_is_told(home, capsys):
+    for version in ("3.0", "3.2"):
+        (home / ".config/GIMP" / version).rmdir()
+    assert "only GIMP 2.10 was found" in doctor(capsys)["GIMP"]["words"]
+    assert main(["gimp", "install"]) == 9
+    assert "for GIMP 3" in capsys.readouterr().err
 
 
 def test_a_gimp_that_was_never_started_is_asked_for_its_version(home, monkeypatch):
@@ -185,6 +196,43 @@ def test_every_string_is_translated_and_compiled():
                 holes = re.findall(r"\{\w+\}", message.id)
                 assert sorted(re.findall(r"\{\w+\}", message.string)) == sorted(holes), message.id
         assert path.with_suffix(".mo").read_bytes() == translations.compiled(catalog)
+
+
+# Of GIMP's own buttons in the same dialog. Our name takes the place of OK.
+GIMPS_KEYS = {"en": "lsrc", "de": "gszc"}
+MENU = re.compile(r"LD-RPS|These Settings")
+
+
+def test_every_field_of_the_dialog_has_a_key_of_its_own():
+    template = load("translations").template()
+    labels = [m.id for m in template if "_" in m.id and not MENU.search(m.id) and "{" not in m.id]
+    assert len(labels) > 10
+    for language, taken in GIMPS_KEYS.items():
+        found = gettext.translation("ldrps", FOLDER / "locale", [language], fallback=True)
+        keys = [re.findall("_(.)", found.gettext(label))[0].lower() for label in labels]
+        assert len({*keys, *taken}) == len(keys) + len(taken), (language, sorted(keys))
+
+
+def test_every_word_of_a_diagnosis_is_translated():
+    found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
+    grades = (0.0, 0.3, 1.0)
+    said = {
+        Diagnosis(noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey).words()
+        for veil, dark, cast, grey in product(grades, grades, grades, (False, True))
+    }
+    # The plug-in says "nothing wrong" for the last one.
+    words = {word for text in said for word in text.split(", ")} - {"clean"}
+    assert len(words) > 4
+    for word in words:
+        assert found.gettext(word) != word, word
+
+
+def test_a_guide_that_no_browser_shows_is_told(monkeypatch):
+    shown = []
+    monkeypatch.setattr(guide.webbrowser, "open", lambda uri: bool(shown.append(uri)))
+    assert not guide.open_guide()
+    assert shown == [guide.PATH.as_uri()]
+    assert guide.PATH.is_file()
 
 
 def test_python_finds_the_translations():

@@ -15,6 +15,7 @@ from ldrps_client.cli._gimp_folders import (
     OVERRIDE,
     SCRIPT,
     has_flatpak,
+    missing_gimp,
     own_command,
     plug_in_folders,
     source_folder,
@@ -47,10 +48,7 @@ def gimp(options: Namespace) -> int:
 
 def _install(folders: list[Path], *, as_json: bool) -> int:
     if not folders:
-        raise NotFoundError(
-            "no GIMP 3 of this user was found; start GIMP once, "
-            "or name its plug-ins folder with --folder"
-        )
+        raise NotFoundError(f"{missing_gimp()}, or name its plug-ins folder with --folder")
     source = source_folder()
     for folder in folders:
         install_into(folder, source)

@@ -17,6 +17,7 @@ from ldrps_client.cli._gimp_folders import (
     OVERRIDE,
     SCRIPT,
     has_flatpak,
+    missing_gimp,
     own_command,
     source_folder,
 )
@@ -51,8 +52,7 @@ def doctor(folders: list[Path], options: Namespace) -> int:
 
 def _check_folders(folders: list[Path]) -> list[Finding]:
     if not folders:
-        words = "no GIMP 3 of this user was found; start GIMP once, then run this again"
-        return [Finding("GIMP", False, words)]
+        return [Finding("GIMP", False, f"{missing_gimp()}, then run this again")]
     return [_check_folder(folder / NAME) for folder in folders]
 
 

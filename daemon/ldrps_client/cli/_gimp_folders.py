@@ -53,6 +53,15 @@ def plug_in_folders() -> list[Path]:
     return [folder / "plug-ins" for folder in dict.fromkeys(f.resolve() for f in started)]
 
 
+def missing_gimp() -> str:
+    """Why there is no plug-ins folder, and what to do."""
+    older = {folder.name for base in settings_folders() for folder in base.glob("2.*")}
+    if older:
+        names = ", ".join(sorted(older))
+        return f"only GIMP {names} was found, and the plug-in is for GIMP 3; install it"
+    return "no GIMP 3 of this user was found; start GIMP once"
+
+
 def _version_of_gimp() -> str | None:
     """`3.0`, of a GIMP that has never been started."""
     program = shutil.which("gimp-console") or shutil.which("gimp")

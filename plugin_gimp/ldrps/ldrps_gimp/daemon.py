@@ -120,6 +120,12 @@ class Daemon:
             self._sleep(0.1)
         return False
 
+    def _way_back(self) -> str:
+        """What to do about a daemon that went away."""
+        if self.place.chosen or command() is None:
+            return next_step()
+        return _("Try again; it is started anew.")
+
     # Jobs.
 
     def status(self) -> Message:
@@ -199,10 +205,8 @@ class Daemon:
                 "unavailable", _("The daemon was restarted and lost the job. Please try again.")
             ) from None
         if lost:
-            raise RestoreError(
-                "unavailable",
-                _("The daemon went away before the photo was done.") + " " + next_step(),
-            ) from None
+            text = _("The daemon went away before the photo was done.")
+            raise RestoreError("unavailable", f"{text} {self._way_back()}") from None
         raise self._as_ours(error) from None
 
     # Calls.

@@ -23,7 +23,7 @@ from ldrps_gimp.choices import (
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.fields import Form
-from ldrps_gimp.guide import open_guide
+from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 from ldrps_gimp.place import default_place
@@ -127,7 +127,7 @@ class RestoreDialog:
         expander = Gtk.Expander(label=_("More"), child=more)
         form.attach(expander, 0, 20, 2, 1)
         guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)
-        guide.connect("clicked", lambda _button: open_guide())
+        guide.connect("clicked", lambda _button: self._open_guide())
         form.attach(guide, 0, 21, 2, 1)
         return form
 
@@ -162,6 +162,10 @@ class RestoreDialog:
     def _describe(self) -> None:
         if not self._busy:
             self._look(fill_in=True)
+
+    def _open_guide(self) -> None:
+        if not open_guide():
+            self._say(_("No browser was found; the guide is {path}.").format(path=PATH))
 
     # What takes time.
 
@@ -199,6 +203,8 @@ class RestoreDialog:
             self._diagnosis.set_text(diagnosis_text(words))
         if text := found.get("description", {}).get("text"):
             self._scene.set_placeholder_text(text)
+            # The line may be too short for it.
+            self._scene.set_tooltip_text(text)
             if fill_in:
                 self._scene.set_text(text)
 
