@@ -10,6 +10,7 @@ import numpy as np
 from ldrps_client.files._deep import widened
 from ldrps_client.files._exif import exif_of_tiff, resolution_of
 from ldrps_client.files._formats import Format
+from ldrps_client.files._hdr import refuse_hdr
 from ldrps_client.files._metadata import Metadata, strip_prefix, upright_exif
 from ldrps_client.files._read import Encoding
 from ldrps_engine.errors import PhotoError
@@ -17,18 +18,14 @@ from ldrps_engine.photo import Photo, Samples, check_size
 
 Parts = tuple[Photo, Metadata, Encoding]
 
-# A display's white would be somewhere below theirs.
-_HDR = {16: "PQ", 18: "HLG"}
-
 
 def read_heif(file: BinaryIO, kind: Format) -> Parts:
     """A HEIF photo: upright, 8 bits, or 16 where it has more."""
     library = _library("pillow_heif", "heif", "a HEIF photo", "convert it to JPEG or PNG")
     image = library.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     check_size(*image.size)
-    transfer = image.info.get("nclx_profile", {}).get("transfer_characteristics")
-    if transfer in _HDR and not image.info.get("icc_profile"):
-        raise PhotoError(f"it is in HDR ({_HDR[transfer]}); export it as SDR")
+    if not image.info.get("icc_profile"):
+        refuse_hdr(image.info.get("nclx_profile", {}).get("transfer_characteristics"))
     samples = widened(np.asarray(image), image.info["bit_depth"])
     photo = Photo.from_samples(samples, bytes(image.info.get("icc_profile") or b""))
     # The library has turned the pixels by the file's own rule, which the EXIF only repeats.

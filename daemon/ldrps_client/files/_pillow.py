@@ -11,6 +11,7 @@ from PIL import Image, JpegImagePlugin
 from ldrps_client.files._deep import is_deep, read_deep
 from ldrps_client.files._exif import resolution_of
 from ldrps_client.files._formats import Format
+from ldrps_client.files._hdr import refuse_hdr, transfer_of
 from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
 from ldrps_client.files._metadata import (
     Metadata,
@@ -61,6 +62,9 @@ def _check(image: Image.Image, file: BinaryIO, kind: Format) -> None:
     # Else a few bytes of JPEG are decoded to as many grey pixels as their header says.
     if kind is Format.JPEG and image.width * image.height > _MOST_PER_BYTE * _size(file):
         raise PhotoError("it is incomplete; copy it again from where it came from")
+    # What a PNG states so goes before its profile, in an AVIF the profile goes first.
+    if kind is Format.PNG or not image.info.get("icc_profile"):
+        refuse_hdr(transfer_of(file, kind))
 
 
 def _size(file: BinaryIO) -> int:
