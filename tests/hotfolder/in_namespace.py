@@ -121,6 +121,21 @@ def output_away(base):
     watching.stop()
 
 
+def mounted_onto_themselves(base):
+    """As systemd does with folders that a unit may write to: the same disk, one more mount."""
+    inside, out = base / "in", base / "out"
+    for number, folders in enumerate(((), (base, out), ())):
+        for folder in folders:
+            mount("--bind", folder, folder)
+        write_photo(inside / f"{number}.png", number)
+        watching = Watching(InvertingClient(), inside, out=out).start()
+        assert wait_until(lambda told=watching.told: "done" in told.kinds())
+        watching.stop()
+        for folder in reversed(folders):
+            umount(folder)
+    assert names(out) == ["0_restored.png", "1_restored.png", "2_restored.png"]
+
+
 def no_more_watches(base):
     inside, out = base / "in", base / "out"
     for number in range(6):

@@ -20,7 +20,11 @@ def can_unshare():
 
 @pytest.mark.skipif(not can_unshare(), reason="user namespaces are not allowed here")
 @pytest.mark.parametrize(
-    "name", ["full_output", "full_state", "mount_away", "output_away", "no_more_watches"]
+    "name",
+    [
+        *("full_output", "full_state", "mount_away", "output_away", "mounted_onto_themselves"),
+        "no_more_watches",
+    ],
 )
 def test_in_a_namespace(name, tmp_path):
     command = [*UNSHARE, sys.executable, "-m", "hotfolder.in_namespace", name, str(tmp_path)]

@@ -216,6 +216,20 @@ def test_mounts(tmp_path):
     assert mount_of(Path("/mnt/phonebook"), table).point == "/"
 
 
+def test_a_folder_mounted_onto_itself_is_where_it_was(tmp_path):
+    """systemd does that for what a unit may write to, and btrfs counts from its subvolume."""
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "1 0 0:20 /@ / rw - btrfs /dev/a rw\n"
+        "2 1 0:20 /@home /home rw - btrfs /dev/a rw\n"
+        "3 2 0:20 /@home/me/out /home/me/out rw - btrfs /dev/a rw\n"
+        "4 1 0:20 /@/srv /srv ro - btrfs /dev/a rw\n"
+        "5 1 0:20 /@home/me /mnt/other rw - btrfs /dev/a rw\n"
+    )
+    wanted = {"/home/me/out/x": "/home", "/srv/x": "/", "/mnt/other/x": "/mnt/other"}
+    assert {path: mount_of(Path(path), table).point for path in wanted} == wanted
+
+
 def test_hours_past_midnight():
     now = [datetime(2026, 1, 1, 23, 30)]
     gate = Gate(Manners(hours=parse_hours("22:00-6:00")), wall=lambda: now[0])

@@ -21,15 +21,27 @@ _NO_EVENTS = re.compile(
 
 @dataclass(frozen=True)
 class Mount:
-    """One mounted file system."""
+    """One mounted file system, or a part of one."""
 
     point: str
     kind: str
+    device: str = ""
+    top: str = "/"
+    """Path within its file system of what is mounted."""
 
     @property
     def tells_changes(self) -> bool:
         """Whether inotify hears of every change."""
         return not _NO_EVENTS.fullmatch(self.kind)
+
+    def shows(self, other: Mount) -> bool:
+        """Whether another mount, at a place within this one, shows what was there anyway.
+
+        systemd mounts folders onto themselves to make some of them writable.
+        """
+        inside = os.path.relpath(other.point, self.point)
+        same = other.top == os.path.normpath(os.path.join(self.top, inside))
+        return bool(self.device) and other.device == self.device and same
 
 
 def mount_of(path: Path, table: Path = _TABLE) -> Mount:
@@ -40,13 +52,19 @@ def mount_of(path: Path, table: Path = _TABLE) -> Mount:
         lines = table.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return best
-    for line in lines:
-        fields = line.split(" ")
-        point = _unescaped(fields[4])
-        # A later mount at the same place covers the earlier one.
-        if _is_within(where, point) and len(point) >= len(best.point):
-            best = Mount(point, fields[fields.index("-") + 1])
+    found = [mount for mount in map(_mount, lines) if _is_within(where, mount.point)]
+    # The sort is stable: a later mount at the same place covers the earlier one.
+    for mount in sorted(found, key=lambda mount: len(mount.point)):
+        if not best.shows(mount):
+            best = mount
     return best
+
+
+def _mount(line: str) -> Mount:
+    """From a line of the table, see proc_pid_mountinfo(5)."""
+    fields = line.split(" ")
+    kind = fields[fields.index("-") + 1]
+    return Mount(_unescaped(fields[4]), kind, fields[2], _unescaped(fields[3]))
 
 
 def _is_within(path: str, point: str) -> bool:
