@@ -8,6 +8,8 @@ every sum is right.
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -28,7 +30,10 @@ from ldrps_engine.prior.store import (
 
 # Room that is left on the disk, so that it is not filled to the last byte.
 _SPARE = 500_000_000
+_LIBRARY = "ldrps"
 _SAFE = (".safetensors", ".json", ".txt", ".jinja", ".model", ".md")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class OnProgress(Protocol):
@@ -43,6 +48,8 @@ class OnProgress(Protocol):
 class _Remote:
     path: str
     size: int
+    blob: str
+    """Git's sum of small files; of large ones it belongs to a pointer."""
     sha256: str
     """Of large files; the hub knows none of small ones."""
 
@@ -73,7 +80,7 @@ def _listed(entry: Entry) -> tuple[str, list[_Remote]]:
         revision = str(api.repo_info(entry.repository, revision=revision).sha)
     tree = api.list_repo_tree(entry.repository, recursive=True, revision=revision)
     files = [
-        _Remote(item.path, int(item.size), str(item.lfs.sha256 if item.lfs else ""))
+        _Remote(item.path, int(item.size), item.blob_id, item.lfs.sha256 if item.lfs else "")
         for item in tree
         if getattr(item, "size", None) is not None
     ]
@@ -100,7 +107,7 @@ def _check_files(entry: Entry, files: list[_Remote]) -> None:
 def _check_space(entry: Entry, files: list[_Remote]) -> None:
     folder = folder_of(entry.name)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = sum(f.size for f in files if not _is_there(folder / f.path, f.size))
+    missing = sum(f.size - _held(folder / f.path, f) for f in files)
     free = shutil.disk_usage(folder).free
     if missing + _SPARE > free:
         raise ModelError(
@@ -122,30 +129,60 @@ def _fetch(entry: Entry, revision: str, files: list[_Remote], on_progress: OnPro
         sums[file.path] = (file.size, _checked(entry, folder / file.path, file))
         before += file.size
         on_bytes(file.size)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
     manifest = Manifest(entry.repository, revision, sums)
     write_manifest(entry.name, manifest)
     return manifest
 
 
 def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[int], None]) -> None:
-    from huggingface_hub import hf_hub_download
+    """Fetch one file, or what is missing of it; whether it is right is checked afterwards.
 
-    hf_hub_download(
-        entry.repository,
-        file.path,
-        revision=revision,
-        local_dir=folder_of(entry.name),
-        endpoint=_endpoint(),
-        tqdm_class=_bar(on_bytes),
-    )
+    Over plain HTTP: huggingface_hub's own download starts every file anew that was broken off.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    path = folder_of(entry.name) / file.path
+    held = _held(path, file)
+    if path.is_file() and held:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(path, file)
+    with partial.open("ab" if held else "wb") as opened:
+        http_get(
+            hf_hub_url(entry.repository, file.path, revision=revision, endpoint=_endpoint()),
+            opened,
+            resume_size=held,
+            headers=build_hf_headers(library_name=_LIBRARY),
+            expected_size=file.size,
+            tqdm_class=_bar(on_bytes),
+        )
+    partial.replace(path)
+
+
+def _held(path: Path, file: _Remote) -> int:
+    """How many bytes need not be fetched again. Small files come anew: no name tells them apart."""
+    if not file.sha256:
+        return 0
+    if path.is_file() and path.stat().st_size == file.size:
+        return file.size
+    partial = _partial(path, file)
+    held = partial.stat().st_size if partial.is_file() else 0
+    return held if held <= file.size else 0
+
+
+def _partial(path: Path, file: _Remote) -> Path:
+    """What has come of a file so far. It goes by the sum, so that another revision starts anew."""
+    return path.with_name(f"{path.name}.{file.sha256[:12] or 'small'}.partial")
 
 
 def _checked(entry: Entry, path: Path, file: _Remote) -> str:
     """The file's sum; ModelError if it is not the one that was promised."""
     found = file_sha256(path)
     promised = {file.sha256, entry.sha256.get(file.path, "")} - {""}
-    if promised - {found} or path.stat().st_size != file.size:
+    is_right = file.sha256 or _git_sum(path) == file.blob
+    if promised - {found} or not is_right or path.stat().st_size != file.size:
         path.unlink()
         raise ModelError(
             f"model '{entry.name}': {file.path} came corrupted and was thrown away; "
@@ -154,8 +191,10 @@ def _checked(entry: Entry, path: Path, file: _Remote) -> str:
     return found
 
 
-def _is_there(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _git_sum(path: Path) -> str:
+    """As git names a file's contents: the only sum that the hub has of small files."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _bar(on_bytes: Callable[[int], None]) -> Any:
@@ -185,7 +224,7 @@ def _bar(on_bytes: Callable[[int], None]) -> Any:
 def _api() -> Any:
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=_endpoint(), library_name="ldrps")
+    return HfApi(endpoint=_endpoint(), library_name=_LIBRARY)
 
 
 def _endpoint() -> str | None:
@@ -237,8 +276,10 @@ def _of_the_way(name: str, error: Exception) -> LdrpsError:
     title = type(error).__name__
     if "Proxy" in title:
         return UnavailableError(f"{name} cannot be pulled: the proxy does not answer; check it")
-    if isinstance(error, OSError) and error.errno is not None and "Connect" not in title:
-        return ModelError(f"{name} cannot be written: {error.strerror}; free some space")
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL or number in _FORBIDDEN:
+        advice = "free some space" if number in _FULL else "set LDRPS_MODELS to a folder of yours"
+        return ModelError(f"{name} cannot be written: {os.strerror(number)}; {advice}")
     return UnavailableError(
         f"{name} cannot be pulled: the hub does not answer ({title}); check the network, and run "
         "the command again, which goes on where it stopped"

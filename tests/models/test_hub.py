@@ -1,5 +1,6 @@
 """Models are fetched whole or not at all, and whatever is in the way is one sentence."""
 
+import errno
 import shutil
 from types import SimpleNamespace
 
@@ -51,21 +52,55 @@ def test_a_second_pull_asks_the_hub_for_nothing(hub):
     assert hub.requests == []
 
 
-def test_a_pull_that_broke_off_goes_on(hub):
-    def stop_at_the_weights(file, done, total):
-        if file == WEIGHTS:
+@pytest.fixture
+def begun(hub, monkeypatch):
+    """A pull that was stopped in the middle of the weights; how many bytes of them had come."""
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    start = 0
+
+    def stop_in_the_weights(file, done, total):
+        nonlocal start
+        start = start if file == WEIGHTS else done
+        if file == WEIGHTS and done - start > 30_000:
             raise CancelledError("enough")
 
     with pytest.raises(CancelledError):
-        pull("sd21", stop_at_the_weights)
-    assert not store.is_installed("sd21")
-    before = {path for path, _ in hub.requests if "/resolve/" in path}
+        pull("sd21", stop_in_the_weights)
+    (partial,) = store.folder_of("sd21").rglob("*.partial")
     hub.requests.clear()
-    pull("sd21")
-    fetched = {path for path, head in hub.requests if "/resolve/" in path and "Range" in head}
+    return partial
+
+
+def test_a_pull_that_broke_off_goes_on_where_it_did(hub, begun, tiny_sd21):
+    held = begun.stat().st_size
+    assert held == 30_000 < len(tiny_sd21[WEIGHTS])
+    assert not store.is_installed("sd21")
+    seen = []
+    pull("sd21", lambda *each: seen.append(each))
     assert store.is_installed("sd21")
-    assert before
-    assert not any(path in before for path in fetched)
+    assert not begun.exists()
+    ranges = [(path, head["Range"]) for path, head in hub.requests if "Range" in head]
+    assert ranges == [(f"/{SD21}/resolve/{store.read_manifest('sd21').revision}/{WEIGHTS}",
+                       f"bytes={held}-")]  # fmt: skip
+    # Weights that had come whole before are not asked for again.
+    assert not any("text_encoder/model" in path for path, _ in hub.requests)
+    done = [each[1] for each in seen]
+    assert done == sorted(done)
+
+
+def test_what_has_come_already_needs_no_room(hub, begun, tiny_sd21, monkeypatch):
+    wanted = sum(len(tiny_sd21[n]) for n in tiny_sd21)
+    usage = SimpleNamespace(free=500_000_000 + wanted - 20_000, total=1, used=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    pull("sd21")
+    assert store.is_installed("sd21")
+
+
+def test_a_begun_file_that_is_wrong_is_thrown_away(hub, begun):
+    begun.write_bytes(bytes(30_000))
+    assert f"{WEIGHTS} came corrupted" in sentence(ModelError)
+    pull("sd21")
+    assert store.is_installed("sd21")
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub, tiny_sd21):
@@ -183,6 +218,31 @@ def test_weights_that_could_run_code_are_not_fetched(hub, tiny_sd21):
     pickled = {k.replace(".safetensors", ".bin"): v for k, v in tiny_sd21.items()}
     hub.repositories[SD21] = pickled
     assert "no .safetensors weights" in sentence(ModelError)
+
+
+def test_a_small_file_that_came_wrong_is_thrown_away_too(hub):
+    hub.corrupt = "unet/config.json"
+    assert "unet/config.json came corrupted" in sentence(ModelError)
+    hub.corrupt = ""
+    pull("sd21")
+    assert store.is_installed("sd21")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "cannot be written: No space left on device; free some space"),
+        (errno.EACCES, "cannot be written: Permission denied; set LDRPS_MODELS"),
+        (errno.ETIMEDOUT, "the hub does not answer"),
+        (errno.ENETUNREACH, "the hub does not answer"),
+    ],
+)
+def test_what_the_machine_itself_refuses(hub, monkeypatch, number, words):
+    def fail(*_, **__):
+        raise OSError(number, "it")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", fail)
+    assert words in sentence()
 
 
 @pytest.mark.parametrize("path", ["scheduler/../../evil.json", "tokenizer/run.py"])
