@@ -4,15 +4,13 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
+from pathlib import Path
 
 import imagecodecs
 import pytest
 from PIL import Image
-
-from ldrps_client.files import encode
-from ldrps_engine.errors import OutputError
-from ldrps_engine.photo import Photo
 
 LARGE = 1 << 29
 DEFLATE, LZW, ZSTD = 8, 5, 50_000
@@ -130,11 +128,30 @@ def test_a_disk_that_is_full_half_way(tmp_path, ending):
         assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to(tmp_path, pixels):
-    tmp_path.chmod(0o500)
+REFUSED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from ldrps_client.files import check_target, encode
+from ldrps_engine.errors import OutputError
+from ldrps_engine.photo import Photo
+photo = Photo.from_samples(np.zeros((48, 64, 3), np.uint8))
+if os.geteuid() == 0:
+    os.setuid(65_534)  # root may write everywhere
+for write in (check_target, lambda path: encode(path, photo)):
     try:
-        with pytest.raises(OutputError, match="may not be written to"):
-            encode(tmp_path / "out.png", Photo.from_samples(pixels))
-    finally:
-        tmp_path.chmod(0o700)
+        write(Path(sys.argv[1]))
+    except OutputError as error:
+        print(error)
+"""
+
+
+def test_a_folder_that_may_not_be_written_to():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        command = [sys.executable, "-c", REFUSED, str(folder / "out.png")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == 2 * f"{folder} may not be written to; choose another folder\n"
+        assert os.listdir(folder) == []
