@@ -159,6 +159,26 @@ image.delete()
     assert found == [True, ["deep (restored)", "deep", "under"], [-40, -15], True]
 
 
+@pytest.mark.parametrize("output", ["new-layer", "replace"])
+def test_a_text_and_a_layer_with_locks_and_a_mask_are_layers_like_any_other(served, output):
+    found = served.do(f"""
+image, layer = new_image()
+layer.set_lock_alpha(True)
+layer.set_lock_position(True)
+layer.set_visible(False)
+layer.add_mask(layer.create_mask(Gimp.AddMaskType.BLACK))
+text = Gimp.TextLayer.new(image, "Photo", Gimp.context_get_font(), 40, Gimp.Unit.pixel())
+image.insert_layer(text, None, 0)
+answer = []
+for each in (layer, text):
+    before = pixels(each)
+    answer.append(pixels(restore(each, output={output!r})) == inverted(before, each))
+answer.append(text.get_text())
+image.delete()
+""")
+    assert found == [True, True, "Photo"]
+
+
 def test_a_new_image_of_a_selection_holds_that_part_alone(served):
     found = served.do("""
 image, layer = new_image(300, 200)

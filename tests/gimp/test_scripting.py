@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gimp.gimp_app import ROOT
+from support.daemon import wait_until
 
 GUIDE = (ROOT / "docs" / "gimp.md").read_text()
 
@@ -195,6 +196,36 @@ answer = [
         "",
         "Hazy, slightly dark, noise about 8",
     ]
+
+
+BROWSER = """\
+cd home
+python3 -c "$ASK"
+mkdir -p .local/share/applications
+cat > .local/share/applications/b.desktop <<END
+[Desktop Entry]
+Type=Application
+Name=Browser
+Exec=touch /mnt/shared/shown %f
+MimeType=text/html;
+END
+cat > .local/share/applications/mimeinfo.cache <<END
+[MIME Cache]
+text/html=b.desktop;
+END
+python3 -c "$ASK"
+"""
+ASK = """\
+import glob, sys
+sys.path[:0] = glob.glob('.config/GIMP/3.*/plug-ins/ldrps')
+from ldrps_gimp.guide import PATH, open_guide
+print(PATH.is_file(), open_guide())
+"""
+
+
+def test_the_guide_is_opened_if_there_is_a_browser(served):
+    assert served.run(f'ASK="{ASK}"\n{BROWSER}').split() == ["True", "False", "True", "True"]
+    assert wait_until((served.shared / "shown").exists)
 
 
 def test_last_values_are_used_again(served):

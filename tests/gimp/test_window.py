@@ -22,6 +22,15 @@ Gimp.Selection.feather(image, 9)
 answer = state(image)
 """
 REPLACE = "restore(keep['image'].get_layers()[0], output='replace')"
+AGAIN = """
+image = keep["image"]
+answer = call("ldrps-restore-again", image, image.get_layers()[:1], "INTERACTIVE")[0]
+"""
+SETTINGS = """
+import json
+kept = [each.get_parasite("ldrps-provenance") for each in keep["image"].get_layers()[:-1]]
+answer = [json.loads(bytes(each.get_data()))["settings"] for each in kept]
+"""
 RUNNING, DONE, CANCELLED = pb.JOB_STATE_RUNNING, pb.JOB_STATE_DONE, pb.JOB_STATE_CANCELLED
 
 
@@ -169,6 +178,28 @@ def test_what_the_user_does_meanwhile_can_be_undone(opened, daemon):
 
 
 def test_repeat_uses_the_last_settings(opened, daemon):
+    opened.press("alt+d")
+    opened.write("a bridge")
     restore(opened)
-    assert len(opened.layers()) == 2
     opened.key("ctrl+f", until=lambda: len(opened.layers()) >= 3)
+    first, *more = opened.do(SETTINGS)
+    assert first["description"] == "a bridge"
+    assert more
+    assert all(each == first for each in more)
+
+
+def test_restoring_again_asks_with_the_settings_of_the_layer(window, daemon):
+    window.open()
+    window.do(REPLACE.replace("'replace'", "'new-layer', recipe='haze', seed=5"))
+    made = newest(daemon).job_id
+    window.app.send(AGAIN)
+    assert wait_until(lambda: newest(daemon).job_id != made, SECONDS), "the photo is not looked at"
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(0.5)
+    window.shot("again")
+    window.press("Return", until=window.app.has_answered)
+    assert window.app.receive() == "success"
+    newer, older = window.do(SETTINGS)
+    assert newer == older
+    assert (newer["recipe"], newer["seed"]) == ("haze", 5)
+    end(window)

@@ -82,6 +82,10 @@ class Window:
     def press(self, *keys, until=None):
         self.key(*keys, to=DIALOG, until=until)
 
+    def write(self, text):
+        """Type into the field that has the keyboard."""
+        self.app.run(f"xdotool type --delay 60 '{text}'")
+
     def state(self):
         """Only while no preview may go away: GIMP ends who reads pixels of a removed layer."""
         return self.do(STATE)

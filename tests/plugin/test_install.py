@@ -15,7 +15,6 @@ import pytest
 
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
 from ldrps_engine.diagnosis import Diagnosis
-from ldrps_gimp import guide
 from support.plugin import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -225,14 +224,6 @@ def test_every_word_of_a_diagnosis_is_translated():
     assert len(words) > 4
     for word in words:
         assert found.gettext(word) != word, word
-
-
-def test_a_guide_that_no_browser_shows_is_told(monkeypatch):
-    shown = []
-    monkeypatch.setattr(guide.webbrowser, "open", lambda uri: bool(shown.append(uri)))
-    assert not guide.open_guide()
-    assert shown == [guide.PATH.as_uri()]
-    assert guide.PATH.is_file()
 
 
 def test_python_finds_the_translations():
