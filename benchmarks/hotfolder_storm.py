@@ -114,6 +114,15 @@ class Photos:
         return number if same else None
 
 
+Dropped = tuple[bytes, int, int, int]
+
+
+def seen(path: Path) -> Dropped:
+    """All that must not change of an original: its bytes, time, mode and inode."""
+    status = path.stat()
+    return path.read_bytes(), status.st_mtime_ns, status.st_mode, status.st_ino
+
+
 class Writer(threading.Thread):
     """Drops its share of the photos, in every way that people and programs do."""
 
@@ -122,7 +131,7 @@ class Writer(threading.Thread):
         self._storm = storm
         self._numbers = numbers
         self._random = random.Random(seed)
-        self.dropped: dict[Path, bytes] = {}
+        self.dropped: dict[Path, Dropped] = {}
         """What must still be there in the end."""
 
     def run(self) -> None:
@@ -132,7 +141,7 @@ class Writer(threading.Thread):
             data = self._storm.photos.data(number)
             name = f"photo {number}{self._storm.photos.ending(number)}"
             path = self._random.choice(ways)(name, data)
-            self.dropped[path] = data
+            self.dropped[path] = seen(path)
             if self._random.random() < _RUBBISH_SHARE:
                 self._random.choice((self._twin, self._rubbish, self._copy_back))(path, data)
             time.sleep(self._random.uniform(0, self._storm.pause))
@@ -193,7 +202,7 @@ class Writer(threading.Thread):
             twin.write_bytes(data)
         else:
             os.link(path, twin)
-        self.dropped[twin] = data
+        self.dropped[twin] = seen(twin)
 
     def _rubbish(self, path: Path, data: bytes) -> None:
         name = f"rubbish {path.stem}"
@@ -295,7 +304,7 @@ class Storm:
             self._wait_for_calm()
         finally:
             self._end()
-        outcome = self._judged({path: d for w in writers for path, d in w.dropped.items()})
+        outcome = self._judged({path: then for w in writers for path, then in w.dropped.items()})
         outcome.seconds = time.monotonic() - began
         return outcome
 
@@ -353,7 +362,7 @@ class Storm:
                 process.kill()
                 process.wait()
 
-    def _judged(self, dropped: dict[Path, bytes]) -> Outcome:
+    def _judged(self, dropped: dict[Path, Dropped]) -> Outcome:
         outcome = Outcome(self._seed, self.photos.count, self._killed, failed=self._failed)
         found: dict[int, list[str]] = {}
         for path in sorted(p for p in self._folder.rglob("*") if p.is_file()):
@@ -371,7 +380,7 @@ class Storm:
             if not results:
                 outcome.lost.append(str(number))
             outcome.duplicates += results[1:]
-        outcome.touched = [str(path) for path, data in dropped.items() if path.read_bytes() != data]
+        outcome.touched = [str(path) for path, then in dropped.items() if seen(path) != then]
         return outcome
 
 

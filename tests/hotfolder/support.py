@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from ldrps_client._result import Result
+from ldrps_client.files import decode
+from ldrps_client.files._packet import Name, Packet
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder.config import FolderConfig, Manners
 from ldrps_client.hotfolder.watcher import FolderWatcher
@@ -18,6 +20,15 @@ from ldrps_engine.settings import Settings
 from support.daemon import wait_until
 
 SETTLE = 0.15
+SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:digiKam="http://www.digikam.org/ns/1.0/"
+ xmlns:darktable="http://darktable.sf.net/" xmp:Rating="{rating}" darktable:history_end="3">
+{keywords}
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Tom &amp; dog</rdf:li></rdf:Alt></dc:title>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+KEYWORDS = "<dc:subject><rdf:Bag><rdf:li>dog</rdf:li></rdf:Bag></dc:subject>"
 
 
 def pixels(number=0, height=20, width=24):
@@ -151,3 +162,15 @@ def stays(condition, seconds):
             return False
         time.sleep(0.02)
     return True
+
+
+def tags(path):
+    """What the tests look at of a photo's XMP."""
+    packet = Packet(decode(path).metadata.xmp)
+    return {
+        "rating": packet.text(Name("http://ns.adobe.com/xap/1.0/", "Rating")),
+        "keywords": packet.items(Name("http://purl.org/dc/elements/1.1/", "subject")),
+        "tree": packet.items(Name("http://www.digikam.org/ns/1.0/", "TagsList")),
+        "title": packet.items(Name("http://purl.org/dc/elements/1.1/", "title")),
+        "development": packet.text(Name("http://darktable.sf.net/", "history_end")),
+    }

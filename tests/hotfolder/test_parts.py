@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hotfolder.support import write_photo
+from hotfolder.support import KEYWORDS, SIDECAR, tags, write_photo
 from ldrps_client.files import decode
 from ldrps_client.hotfolder._entry import Identity, photo_key, plan_digest
 from ldrps_client.hotfolder._ledger import Ledger
@@ -27,15 +27,6 @@ from ldrps_engine.errors import OutputError, SettingsError
 from ldrps_engine.settings import Settings
 
 NOW = Identity(1, 2, 3)
-SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
-<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
- xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:digiKam="http://www.digikam.org/ns/1.0/"
- xmlns:darktable="http://darktable.sf.net/" xmp:Rating="{rating}" darktable:history_end="3">
-{keywords}
-<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Tom &amp; dog</rdf:li></rdf:Alt></dc:title>
-</rdf:Description></rdf:RDF></x:xmpmeta>"""
-KEYWORDS = "<dc:subject><rdf:Bag><rdf:li>dog</rdf:li></rdf:Bag></dc:subject>"
 
 
 @pytest.fixture
@@ -326,19 +317,6 @@ def test_a_folder_reached_by_a_link_is_the_same_folder(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert folder_from({"in": tmp_path / "link"}).root == tmp_path.resolve() / "real"
-
-
-def tags(path):
-    from ldrps_client.files._packet import Name, Packet
-
-    packet = Packet(decode(path).metadata.xmp)
-    return {
-        "rating": packet.text(Name("http://ns.adobe.com/xap/1.0/", "Rating")),
-        "keywords": packet.items(Name("http://purl.org/dc/elements/1.1/", "subject")),
-        "tree": packet.items(Name("http://www.digikam.org/ns/1.0/", "TagsList")),
-        "title": packet.items(Name("http://purl.org/dc/elements/1.1/", "title")),
-        "development": packet.text(Name("http://darktable.sf.net/", "history_end")),
-    }
 
 
 def written(tmp_path, loaded):

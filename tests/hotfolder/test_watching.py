@@ -6,11 +6,15 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from PIL import ExifTags, Image
 
 from hotfolder.support import (
+    KEYWORDS,
     SETTLE,
+    SIDECAR,
     InvertingClient,
     Watching,
     is_result_of,
@@ -18,6 +22,7 @@ from hotfolder.support import (
     pixels,
     run_once,
     stays,
+    tags,
     write_photo,
 )
 from ldrps_client.hotfolder._ledger import Ledger
@@ -205,6 +210,73 @@ def test_what_is_there_already_is_never_replaced(inside, out, client):
     assert is_result_of(out / "a_2_restored.png", 1)
 
 
+def test_who_watches_the_same_folder_elsewhere_and_is_faster(inside, out, client, tmp_path):
+    write_photo(inside / "a.png", 1)
+    run_once(client, inside, out=out)
+    finished = (out / "a_restored.png").read_bytes()
+    (out / "a_restored.png").unlink()
+    shutil.rmtree(state_folder(inside.resolve()).path)
+    result = client.result
+
+    def slower(*args, **options):
+        (out / "a_restored.png").write_bytes(finished)
+        return result(*args, **options)
+
+    client.result = slower
+    told = run_once(client, inside, out=out)
+    assert told.facts("done")[0]["output"] == str(out / "a_restored.png")
+    assert names(out) == ["a_restored.png"]
+    run_once(client, inside, out=out)
+    assert len(client.submits) == 2
+
+
+def test_who_may_read_the_original_may_read_the_result(inside, out, client):
+    for number, mode in enumerate((0o600, 0o664, 0o444)):
+        write_photo(inside / f"{mode:o}.png", number).chmod(mode)
+    run_once(client, inside, out=out)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in out.iterdir()}
+    assert modes == {
+        "600_restored.png": "0o600",
+        "664_restored.png": "0o664",
+        "444_restored.png": "0o644",
+    }
+
+
+def test_a_result_has_depth_metadata_and_sidecar_of_its_original(inside, out, client):
+    deep = np.arange(24 * 20 * 3, dtype=np.uint16).reshape(20, 24, 3) * 40
+    tifffile.imwrite(inside / "deep.tif", deep, photometric="rgb")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "Ada", 6
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2001:02:03 04:05:06"
+    Image.fromarray(pixels(2)).save(inside / "IMG.JPG", exif=exif)
+    (inside / "IMG.xmp").write_text(SIDECAR.format(rating=4, keywords=KEYWORDS))
+    run_once(client, inside, out=out, keyword="restored")
+    assert names(out) == ["IMG_restored.JPG", "deep_restored.tif"]
+    assert np.array_equal(tifffile.imread(out / "deep_restored.tif"), 65535 - deep)
+    with Image.open(out / "IMG_restored.JPG") as image:
+        found = image.getexif()
+        assert (image.format, image.size) == ("JPEG", (20, 24))
+        assert found[ExifTags.Base.Artist] == "Ada"
+        inner = found.get_ifd(ExifTags.IFD.Exif)
+        assert inner[ExifTags.Base.DateTimeOriginal] == "2001:02:03 04:05:06"
+    assert (
+        tags(out / "IMG_restored.JPG")["rating"],
+        tags(out / "IMG_restored.JPG")["keywords"],
+    ) == (
+        "4",
+        ["dog", "restored"],
+    )
+
+
+def test_files_that_are_only_read_are_taken_when_they_are_named(inside, out, client):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.fromarray(pixels(1, 64, 64)).save(inside / "IMG.HEIC")
+    run_once(client, inside, out=out)
+    assert names(out) == []
+    run_once(client, inside, out=out, rules=Rules(include=("*.heic",)))
+    assert names(out) == ["IMG_restored.jpg"]
+
+
 def test_originals_are_only_read(inside, client):
     path = write_photo(inside / "a.png", 1)
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ctime_ns)
@@ -307,6 +379,42 @@ def test_a_file_that_may_not_be_read_is_listed_until_it_may(inside, out, client,
     run_once(client, inside, out=out)
     assert names(out) == ["a_restored.png"]
     assert status(inside)["failed"] == 0
+
+
+def test_a_failure_whose_photo_is_gone_is_no_failure_any_more(inside, out, client):
+    write_photo(inside / "a.png", 1)
+    for name in ("bad.jpg", "sub/bad.jpg", "kept.jpg"):
+        (inside / name).parent.mkdir(exist_ok=True)
+        (inside / name).write_bytes(name.encode())
+    run_once(client, inside, out=out)
+    assert status(inside)["failed"] == 3
+    (inside / "bad.jpg").unlink()
+    shutil.rmtree(inside / "sub")
+    run_once(client, inside, out=out)
+    assert [failure["photo"] for failure in status(inside)["failures"]] == ["kept.jpg"]
+    assert "bad.jpg" not in state_folder(inside.resolve()).failed.read_text()
+    (inside / "bad.jpg").write_bytes(b"bad.jpg")
+    run_once(client, inside, out=out)
+    assert status(inside)["failed"] == 2
+
+
+def test_a_bug_lists_a_photo_and_does_not_stop_the_others(inside, out, client, monkeypatch):
+    import ldrps_client.hotfolder._intake as intake
+
+    read_mark = intake.read_mark
+
+    def mistaken(path):
+        if path.name == "odd.png":
+            raise ZeroDivisionError("a bug")
+        return read_mark(path)
+
+    monkeypatch.setattr(intake, "read_mark", mistaken)
+    write_photo(inside / "haze" / "odd.png", 1)
+    write_photo(inside / "z.png", 2)
+    told = run_once(client, inside, out=out)
+    assert "ZeroDivisionError: a bug" in told.facts("failed")[0]["message"]
+    assert names(out) == ["z_restored.png"]
+    assert "failed" not in run_once(client, inside, out=out).kinds()
 
 
 def test_dropped_events_are_noticed_and_made_up_for(inside, out, client):

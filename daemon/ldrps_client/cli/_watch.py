@@ -18,6 +18,9 @@ _FOLDER_OPTIONS = (
     *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
 )
 _MANNERS = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
+_RUNNING = ("config", "json_lines", "log", "rebind", "no_start", "address")
+_PATHS = ("out", "config", "log")
+_PAGE = "watched.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     asking = parser.add_argument_group("instead of watching").add_mutually_exclusive_group()
     add = asking.add_argument
     add("--status", action="store_true", help="say how folders are; all, if none is named")
-    add("--report", metavar="FILE", help="write a page of what happened to FILE.html")
+    page = f"write a page of what happened (default: {_PAGE})"
+    add("--report", nargs="?", const=_PAGE, metavar="FILE", help=page)
     add("--retry-failed", action="store_true", help="queue all failures again")
     add("--install-service", action="store_true", help="watch from now on, by systemd")
 
@@ -120,7 +124,7 @@ def _run(options: Namespace, config: Any) -> int:
         start_daemon=not options.no_start,
         once=options.once,
         rebind=options.rebind,
-        log=Path(options.log) if options.log else None,
+        log=Path(options.log).expanduser() if options.log else None,
     )
     error = run(config, chosen, display)
     if error:
@@ -190,9 +194,29 @@ def _report(options: Namespace) -> int:
 def _install(options: Namespace, config: Any) -> int:
     from ldrps_client.hotfolder.service import install
 
-    path = install(config, sys.argv[1:])
+    if options.once:
+        raise SettingsError("a service goes on and on; leave out --once")
+    path = install(config, _words(options), Path(options.log) if options.log else None)
     if options.json:
         print_json({"unit": str(path)})
     else:
         print(f"{path} is written; start it with: systemctl --user enable --now {path.name}")
     return 0
+
+
+def _words(options: Namespace) -> list[str]:
+    """The command line for another folder than this one to be in: with whole paths."""
+    words = ["watch", *(_whole(name) for name in options.folders)]
+    for name in (*_FOLDER_OPTIONS, *_MANNERS, *_RUNNING):
+        value, option = getattr(options, name), "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            no = name in ("recursive", "recipe_by_folder") and not value
+            words += [option] if value else [f"--no-{option[2:]}"] if no else []
+        elif value is not None:
+            values = value if isinstance(value, list) else [value]
+            words += [f"{option}={_whole(v) if name in _PATHS else v}" for v in values]
+    return words
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().resolve())

@@ -19,10 +19,11 @@ from ldrps_client.hotfolder._troubles import (
     Backoff,
     Outlook,
     outlook,
+    unforeseen,
 )
 from ldrps_client.hotfolder._worker import ChangedError, StoppedError, Tell, Worker
 from ldrps_client.hotfolder.config import FolderConfig
-from ldrps_engine.errors import BusyError, InternalError, LdrpsError, OutputError
+from ldrps_engine.errors import BusyError, LdrpsError, OutputError
 
 _LONGEST_IDLE = 30.0
 _CLOSED_SECONDS = 5.0
@@ -100,11 +101,15 @@ class Crew:
         worker = self._worker()
         while not self._stop.is_set():
             seen = self._news
-            pause = self._pause()
-            if not pause:
-                with self._gate.place():
-                    # The place may have been long in coming.
-                    pause = self._pause() or self._one(worker)
+            try:
+                pause = self._pause()
+                if not pause:
+                    with self._gate.place():
+                        # The place may have been long in coming.
+                        pause = self._pause() or self._one(worker)
+            except LdrpsError as error:
+                # The ledger's disk is full.
+                pause = self._wait(error)
             if pause:
                 with self._wake:
                     self._wake.wait_for(lambda seen=seen: self._news != seen, pause)  # type: ignore[misc]
@@ -123,10 +128,7 @@ class Crew:
 
     def _one(self, worker: Worker) -> float:
         """Work on one photo; how long to wait if there is none."""
-        try:
-            entry = self._claim()
-        except LdrpsError as error:
-            return self._wait(error)
+        entry = self._claim()
         if entry is None:
             return self._until_held()
         self._gate.began()
@@ -142,8 +144,7 @@ class Crew:
         except LdrpsError as error:
             self._trouble(entry, error)
         except Exception as bug:
-            what = " ".join(f"{type(bug).__name__}: {bug}".split())
-            self._trouble(entry, InternalError(f"an unforeseen error ({what}); please report it"))
+            self._trouble(entry, unforeseen(bug))
         finally:
             self._open.discard(entry.key)
             self._on_end()

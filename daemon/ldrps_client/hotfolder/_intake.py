@@ -15,11 +15,12 @@ from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._place import content_of
 from ldrps_client.hotfolder._rules import settings_for
 from ldrps_client.hotfolder._settling import identity_of
-from ldrps_client.hotfolder._troubles import Backoff
+from ldrps_client.hotfolder._troubles import Backoff, unforeseen
 from ldrps_client.hotfolder._worker import Tell
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import read_mark
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, PhotoError
+from ldrps_engine.settings import Settings
 
 
 class Intake:
@@ -87,11 +88,17 @@ class Intake:
 
     def take(self, path: Path) -> None:
         """Make an entry of a settled file, unless there is nothing to be done for it."""
+        try:
+            self._take(path)
+        except LdrpsError:
+            raise
+        except Exception as bug:
+            self._list(path, unforeseen(bug))
+
+    def _take(self, path: Path) -> None:
         before = identity_of(path)
         if before is None:
             return
-        relative = os.path.relpath(path, self._config.root)
-        folder, name = (os.fsencode(part) for part in os.path.split(relative))
         try:
             content = content_of(path)
         except FileNotFoundError:
@@ -99,8 +106,11 @@ class Intake:
         except OSError as error:
             # If its mount went away, the scan after it is back finds the file.
             if not self._presence.missing():
-                self._list_unreadable(folder, name, before, error)
+                why = (error.strerror or str(error)).lower()
+                what = f"{path} cannot be read: {why}; check its permissions and its disk"
+                self._list(path, PhotoError(what))
             return
+        relative, folder, name = self._parts(path)
         if identity_of(path) != before:
             self._again(path)
         elif self._ledger.is_output(content) or _is_marked(path):
@@ -108,26 +118,35 @@ class Intake:
         else:
             self._add(relative, folder, name, before, content)
 
+    def _parts(self, path: Path) -> tuple[str, bytes, bytes]:
+        """A path within the watched folder; and its folder and name as the ledger has them."""
+        relative = os.path.relpath(path, self._config.root)
+        folder, name = os.path.split(relative)
+        return relative, os.fsencode(folder), os.fsencode(name)
+
     def _add(self, relative: str, folder: bytes, name: bytes, now: Identity, content: str) -> None:
-        settings = self._config.settings
-        if self._config.recipe_by_folder:
-            settings = settings_for(relative, settings)
+        settings = self._settings(relative)
         entry = self._ledger.add(folder, name, now, content, settings)
         if os.fsdecode(entry.source) != relative:
             self._tell("duplicate", relative, of=os.fsdecode(entry.source))
         elif entry.state == "queued":
             self._tell("found", relative, recipe=settings.recipe)
 
-    def _list_unreadable(self, folder: bytes, name: bytes, now: Identity, error: OSError) -> None:
-        """Its content is not known, so its path and times stand for it."""
-        path = os.fsdecode(os.path.join(folder, name))
-        stand_in = f"unreadable {path} {now}".encode("utf-8", "surrogateescape")
+    def _settings(self, relative: str) -> Settings:
+        settings = self._config.settings
+        return settings_for(relative, settings) if self._config.recipe_by_folder else settings
+
+    def _list(self, path: Path, error: LdrpsError) -> None:
+        """As failed. Its content is not known, so its path and times stand for it."""
+        now = identity_of(path)
+        if now is None:
+            return
+        relative, folder, name = self._parts(path)
+        stand_in = f"unreadable {relative} {now}".encode("utf-8", "surrogateescape")
         content = hashlib.sha256(stand_in).hexdigest()
-        entry = self._ledger.add(folder, name, now, content, self._config.settings)
-        why = (error.strerror or str(error)).lower()
-        message = f"{path} cannot be read: {why}; check its permissions and its disk"
-        self._ledger.end(entry.key, "failed", reason="photo", message=message)
-        self._tell("failed", path, reason="photo", message=message)
+        entry = self._ledger.add(folder, name, now, content, self._settings(relative))
+        self._ledger.end(entry.key, "failed", reason=error.reason, message=str(error))
+        self._tell("failed", relative, reason=error.reason, message=str(error))
 
 
 def _is_marked(path: Path) -> bool:

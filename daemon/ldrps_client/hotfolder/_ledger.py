@@ -205,11 +205,11 @@ class Ledger:
         """How many photos are in each state."""
         return dict(self._rows("SELECT state, count(*) FROM photos GROUP BY state"))
 
-    def newest_failure(self) -> tuple[int, float]:
-        """How many photos have failed, and when the last one did: tells when that changes."""
-        query = "SELECT count(*), max(ended_at) FROM photos WHERE state = 'failed'"
+    def failures(self) -> tuple[int, float]:
+        """How many photos have failed, and the sum of when they did: tells when that changes."""
+        query = "SELECT count(*), total(ended_at) FROM photos WHERE state = 'failed'"
         count, when = self._rows(query)[0]
-        return int(count), float(when or 0)
+        return int(count), float(when)
 
     def seconds(self) -> float:
         """Working time of all results together."""

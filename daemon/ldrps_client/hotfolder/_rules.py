@@ -6,9 +6,9 @@ import fnmatch
 import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
-from ldrps_client.files._formats import EXTENSIONS
+from ldrps_client.files._formats import EXTENSIONS, result_suffix
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES, Settings
 
@@ -45,17 +45,20 @@ class Rules:
     """What of a folder is taken. Neutral: every photo that is not hidden or temporary."""
 
     include: tuple[str, ...] = ()
-    """Globs on the name or the path within the folder; empty: everything."""
+    """Globs on the name or the path within the folder; empty: everything that can be written.
+
+    Camera raw and HEIF files have to be named here: beside them there often lies a JPEG.
+    """
     exclude: tuple[str, ...] = ()
 
     def takes_file(self, relative: str) -> bool:
         """Whether a file, by its path within the folder, is for us."""
         name = os.path.basename(relative)
-        if is_ignored(name, _IGNORED_FILES) or not is_photo_name(name):
+        if is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude):
             return False
-        if self.include and not _matches(relative, self.include):
-            return False
-        return not _matches(relative, self.exclude)
+        if self.include:
+            return is_readable_name(name) and _matches(relative, self.include)
+        return is_photo_name(name)
 
     def enters(self, relative: str) -> bool:
         """Whether a folder, by its path within the folder, is looked into."""
@@ -69,13 +72,21 @@ def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def is_photo_name(name: str) -> bool:
-    """Whether a name ends as photos' names do."""
+    """Whether a name ends as those of photos that we read and write."""
     return PurePath(name).suffix.lower() in EXTENSIONS
 
 
+def is_readable_name(name: str) -> bool:
+    """Whether a name ends as those of photos that we read."""
+    path = Path(name)
+    return is_photo_name(name) or result_suffix(path) != path.suffix
+
+
 def _matches(relative: str, globs: tuple[str, ...]) -> bool:
-    name = os.path.basename(relative)
-    return any(fnmatch.fnmatchcase(relative, g) or fnmatch.fnmatchcase(name, g) for g in globs)
+    """Whatever the case: cameras write .JPG, people type *.jpg."""
+    path = relative.casefold()
+    patterns = tuple(glob.casefold() for glob in globs)
+    return _any(path, patterns) or _any(os.path.basename(path), patterns)
 
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:
@@ -121,8 +132,10 @@ def result_name(source: str, pattern: str, recipe: str, number: int, ending: str
 
 
 def ending_for(source: str, *, deep: bool, alpha: bool) -> str:
-    """The source's own ending where files of its kind can be written, else the nearest one."""
+    """The source's own ending where such files can be written, else the nearest one."""
     own = PurePath(source).suffix
-    if own.lower() in EXTENSIONS:
+    kind = EXTENSIONS.get(own.lower())
+    # What is inside may be of another kind than the name says, and transparent.
+    if kind and (kind.has_alpha or not alpha):
         return own
     return ".tif" if deep else ".png" if alpha else ".jpg"

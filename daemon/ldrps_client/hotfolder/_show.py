@@ -1,9 +1,8 @@
-"""Where it is told what happens: terminal, log, JSON lines, desktop."""
+"""Where it is told what happens: terminal, JSON lines, desktop."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -11,18 +10,19 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Protocol
 
 from ldrps_client.hotfolder._failures import shown
+from ldrps_client.hotfolder._log import Log, line_of
 
 _QUIET = {"step"}
 """Too many for a log."""
 _REPEATED = {"waiting", "paused", "away"}
 """Told once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
-_LOG_BYTES, _LOG_FILES = 5 << 20, 3
+_PRINTED = {"done", "skipped", "failed", "duplicate", "warning", "overflow", "away", "stopped"}
+_STYLES = {"failed": "red", "stopped": "red", "warning": "yellow", "away": "yellow"}
 _RATE_SECONDS = 600.0
 
 
@@ -37,15 +37,14 @@ class Display(Protocol):
 class Teller:
     """One folder's Tell: to the log, to a display, and to whoever reads the state."""
 
-    def __init__(self, folder: Path, log: Path | None, display: Display) -> None:
-        """`log` None: no log file."""
+    def __init__(self, folder: Path, log: Log, display: Display) -> None:
         self._folder = folder
         self._display = display
         self._lock = threading.Lock()
         self._last = ("", "")
         self.now = "watching"
         """What goes on, in words."""
-        self._log = _logger(log) if log else None
+        self._log = log
 
     def __call__(self, kind: str, photo: str = "", **facts: object) -> None:
         """See `_worker.Tell`."""
@@ -56,46 +55,15 @@ class Teller:
                 if kind in _REPEATED and same:
                     return
             self.now = _now(kind, facts, self.now)
-            if self._log and kind not in _QUIET:
-                self._log.info("%s", line_of(kind, photo, facts))
+            if kind not in _QUIET:
+                self._log.write(self._folder, kind, photo, facts)
             self._display.show(self._folder, kind, photo, facts)
-
-    def close(self) -> None:
-        """Close the log."""
-        if self._log:
-            for handler in list(self._log.handlers):
-                handler.close()
-                self._log.removeHandler(handler)
 
 
 def _now(kind: str, facts: dict[str, object], before: str) -> str:
     if kind in _REPEATED:
         return f"{kind}: {facts.get('message', '')}"
     return "watching" if kind in ("done", "back", "skipped") else before
-
-
-def _logger(path: Path) -> logging.Logger:
-    logger = logging.getLogger(f"ldrps.watch.{path}")
-    logger.propagate = False
-    logger.setLevel(logging.INFO)
-    handler = RotatingFileHandler(
-        path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", errors="replace"
-    )
-    # A full disk must not print stack traces over the terminal.
-    handler.handleError = lambda record: None  # type: ignore[method-assign]
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    logger.addHandler(handler)
-    return logger
-
-
-def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
-    """One line for people."""
-    parts = [kind, shown(photo)] if photo else [kind]
-    for name, value in facts.items():
-        text = shown(str(value)).replace("\n", " ")
-        if text:
-            parts.append(text if name in ("message", "words") else f"{name}={text}")
-    return "  ".join(parts)
 
 
 class Lines:
@@ -159,9 +127,9 @@ class Terminal:
         """Update the display."""
         with self._lock:
             self._count(folder, kind, photo, facts)
-            if kind in ("done", "skipped", "failed", "duplicate", "warning", "overflow", "away"):
-                text = line_of(kind, photo, facts)
-                style = {"failed": "red", "warning": "yellow", "away": "yellow"}.get(kind)
+            if kind in _PRINTED:
+                text = line_of(kind, photo or str(folder), facts)
+                style = _STYLES.get(kind)
                 self._console.print(text, style=style, markup=False, highlight=False)
 
     def _count(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:

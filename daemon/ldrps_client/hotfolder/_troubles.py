@@ -63,6 +63,12 @@ def is_passing(error: BaseException) -> bool:
     return False
 
 
+def unforeseen(bug: Exception) -> InternalError:
+    """A bug that showed itself, as one sentence."""
+    what = " ".join(f"{type(bug).__name__}: {bug}".split())
+    return InternalError(f"an unforeseen error ({what}); please report it")
+
+
 class Backoff:
     """Longer and longer pauses while a trouble lasts."""
 

@@ -28,7 +28,7 @@ from ldrps_client.hotfolder._settling import identity_of
 from ldrps_client.hotfolder._sidecars import with_sidecars
 from ldrps_client.hotfolder._state import StateFolder
 from ldrps_client.hotfolder.config import FolderConfig
-from ldrps_client.provenance import pixel_digest, read_mark
+from ldrps_client.provenance import pixel_digest, read_mark, sidecar_for
 from ldrps_engine.diagnosis import diagnose as measure
 from ldrps_engine.errors import LdrpsError, OutputError, PhotoError
 from ldrps_engine.photo import Depth
@@ -141,19 +141,11 @@ class Worker:
 
     def _made_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
         """A result that is there already, from a ledger that was lost or another machine."""
-        digest = ""
         for number in itertools.count(1):
             path = self._target(entry, loaded, number)
             if not path.is_file():
                 return None
-            try:
-                mark = read_mark(path)
-                if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
-                    continue
-            except LdrpsError:
-                continue
-            digest = digest or pixel_digest(loaded.photo)
-            if mark.derived_from.pixels == digest:
+            if _is_made_from(path, loaded, entry):
                 return path
         return None
 
@@ -188,7 +180,8 @@ class Worker:
         try:
             with _told(folder):
                 result.save(staged, force=True)
-                target = self._named(entry, loaded, staged, content_of(staged))
+                _share_as(loaded.path, staged)
+                target = self._named(entry, loaded, staged)
         finally:
             # Also on a full disk, where a part of it may lie.
             sweep(folder, entry.key)
@@ -204,19 +197,29 @@ class Worker:
         )
         return target
 
-    def _named(self, entry: Entry, loaded: LoadedFile, staged: Path, content: str) -> Path:
-        for number in itertools.count(1):
+    def _named(self, entry: Entry, loaded: LoadedFile, staged: Path) -> Path:
+        number = 1
+        while True:
             target = self._target(entry, loaded, number)
-            if os.path.lexists(target):
+            taken = os.path.lexists(target)
+            # If it is the same result, whoever else watches this folder was faster.
+            if taken and not _is_made_from(target, loaded, entry):
+                number += 1
                 continue
             # Written down first: after a crash the next start knows what it may find there.
             self._ledger.change(
-                entry.key, state="placing", output=os.fsencode(target), output_content=content
+                entry.key,
+                state="placing",
+                output=os.fsencode(target),
+                output_content=content_of(target if taken else staged),
             )
-            with suppress(FileExistsError):
-                place(staged, target)
+            try:
+                if not taken:
+                    place(staged, target)
                 return target
-        raise AssertionError
+            except FileExistsError:
+                # It may be the sidecar's name that is taken.
+                number += 0 if os.path.lexists(target) else 1
 
     def _folder(self, entry: Entry) -> Path:
         """Where the result goes; made, if the folder of all results is there."""
@@ -241,6 +244,24 @@ class Worker:
             self._ending(loaded),
         )
         return self._config.target / inside / name
+
+
+def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
+    """Whether a file says that it is the result of this photo under these settings."""
+    try:
+        mark = read_mark(path)
+        if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
+            return False
+    except LdrpsError:
+        return False
+    return mark.derived_from.pixels == pixel_digest(loaded.photo)
+
+
+def _share_as(original: Path, result: Path) -> None:
+    """Who may read the original may read the result; only its owner can always write to it."""
+    for path in (result, sidecar_for(result)):
+        with suppress(OSError):
+            path.chmod(original.stat().st_mode & 0o664 | 0o600)
 
 
 @contextmanager

@@ -33,6 +33,8 @@ _FIGURES = {
 
 def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path:
     """Write the page, whole or not at all; OutputError if that cannot be done."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name the page, or put the folder first")
     if path.suffix.lower() not in (".html", ".htm"):
         path = path.with_name(f"{path.name}.html")
     page = report_page(states)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client.client import Client
+from ldrps_client.hotfolder._log import Log
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._settling import ignore_lease_breaks
 from ldrps_client.hotfolder._show import Desktop, Display, Teller
+from ldrps_client.hotfolder._troubles import unforeseen
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
 from ldrps_client.hotfolder.watcher import FolderWatcher
 from ldrps_engine.errors import InternalError, LdrpsError
@@ -39,92 +42,118 @@ class RunOptions:
 def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsError | None:
     """Watch until SIGTERM or SIGINT, or with `once` until all is done; returns the first error.
 
-    To be called in the main thread.
+    To be called in the main thread. BrokenPipeError if whoever read the display's output left.
     """
-    stop = threading.Event()
-    gate = Gate(config.manners)
     if config.manners.notify:
         display = Desktop(display)
-    errors: list[LdrpsError] = []
-    with Client(options.address, autostart=options.start_daemon) as client:
-        watching = [
-            _Watching(folder, config, options, client, gate, display, errors)
-            for folder in config.folders
-        ]
-        _on_signals(lambda: _stop(stop, watching))
+    with ExitStack() as stack:
+        stack.callback(display.close)
+        client = stack.enter_context(Client(options.address, autostart=options.start_daemon))
+        log = stack.enter_context(closing(Log(options.log))) if options.log else None
+        group = _Group(config, options, client, display, log)
+        _on_signals(group.stop)
         ignore_lease_breaks()
-        for one in watching:
+        group.run()
+    if group.broken:
+        raise group.broken
+    return group.errors[0] if group.errors else None
+
+
+class _Group:
+    """All folders that are watched by this process, and what they share."""
+
+    def __init__(
+        self,
+        config: WatchConfig,
+        options: RunOptions,
+        client: Client,
+        display: Display,
+        log: Log | None,
+    ) -> None:
+        self.options = options
+        self.client = client
+        self.display = display
+        self.log = log
+        self.gate = Gate(config.manners)
+        self.parallel = config.manners.parallel
+        self.errors: list[LdrpsError] = []
+        self.broken: BrokenPipeError | None = None
+        self._stopped = False
+        self._watching = [_Watching(folder, self) for folder in config.folders]
+
+    def run(self) -> None:
+        """Until all have ended; main threads hear signals only between short waits."""
+        for one in self._watching:
             one.thread.start()
-        _wait(watching, stop, client)
-    display.close()
-    return errors[0] if errors else None
-
-
-def _wait(watching: list[_Watching], stop: threading.Event, client: Client) -> None:
-    """Until all have ended; main threads hear signals only between short waits."""
-    told = 0.0
-    while any(one.thread.is_alive() for one in watching):
-        for one in watching:
-            one.thread.join(_PIECE_SECONDS)
-        if stop.is_set():
-            told += _PIECE_SECONDS
+        told = 0.0
+        while any(one.thread.is_alive() for one in self._watching):
+            for one in self._watching:
+                one.thread.join(_PIECE_SECONDS)
+            told += _PIECE_SECONDS if self._stopped else 0.0
             if told >= _GRACE_SECONDS:
                 # What still waits for the daemon goes on at the next start: its jobs are detached.
-                client.close()
+                self.client.close()
+
+    def stop(self) -> None:
+        """Let all end."""
+        self._stopped = True
+        for one in self._watching:
+            one.stop.set()
+            one.watcher.wake()
+
+    def leave(self, left: BrokenPipeError) -> None:
+        """Nobody reads what is told any more."""
+        self.broken = left
+        self.stop()
+
+    def failed(self, folder: Path, error: LdrpsError) -> None:
+        """One folder is watched no more."""
+        self.errors.append(error)
+        if isinstance(error, InternalError):
+            # Begun anew by systemd, or by whoever reads it.
+            self.stop()
+        elif len(self._watching) > 1:
+            # The others go on, so that it would be told too late at the end.
+            with suppress(OSError):
+                self.display.show(folder, "stopped", "", {"message": str(error)})
 
 
 class _Watching:
     """One folder's watcher in its thread."""
 
-    def __init__(
-        self,
-        folder: FolderConfig,
-        config: WatchConfig,
-        options: RunOptions,
-        client: Client,
-        gate: Gate,
-        display: Display,
-        errors: list[LdrpsError],
-    ) -> None:
+    def __init__(self, folder: FolderConfig, group: _Group) -> None:
         # A stop of its own: with `once` one folder is done before another.
         self.stop = threading.Event()
-        self._errors = errors
-        self._options = options
-        self._display = display
+        self._group = group
         self._folder = folder
-        self._log = options.log
         self.watcher = FolderWatcher(
-            folder, client, gate, config.manners.parallel, self._tell, self.stop
+            folder, group.client, group.gate, group.parallel, self._tell, self.stop
         )
-        self._teller: Teller | None = None
         self.thread = threading.Thread(target=self._run, name=f"watch {folder.root.name}")
 
     def _tell(self, kind: str, photo: str = "", **facts: object) -> None:
-        if self._teller is None:
-            self._teller = Teller(
-                self._folder.root, self._log or self.watcher.state.log, self._display
-            )
-        self._teller(kind, photo, **facts)
+        try:
+            self._teller(kind, photo, **facts)
+        except BrokenPipeError as left:
+            self._group.leave(left)
+        except OSError:
+            # The disk that the output goes to is full, say: photos do not have to know.
+            pass
         self.watcher.now = self._teller.now
 
     def _run(self) -> None:
         try:
-            self.watcher.run(once=self._options.once, rebind=self._options.rebind)
+            self.watcher.state.make()
+            with ExitStack() as stack:
+                log = self._group.log or stack.enter_context(
+                    closing(Log(self.watcher.state.log, self._folder.root))
+                )
+                self._teller = Teller(self._folder.root, log, self._group.display)
+                self.watcher.run(once=self._group.options.once, rebind=self._group.options.rebind)
         except LdrpsError as error:
-            self._errors.append(error)
+            self._group.failed(self._folder.root, error)
         except Exception as bug:
-            what = " ".join(f"{type(bug).__name__}: {bug}".split())
-            self._errors.append(InternalError(f"an unforeseen error ({what}); please report it"))
-        finally:
-            if self._teller:
-                self._teller.close()
-
-
-def _stop(stop: threading.Event, watching: list[_Watching]) -> None:
-    stop.set()
-    for one in watching:
-        one.stop.set()
-        one.watcher.wake()
+            self._group.failed(self._folder.root, unforeseen(bug))
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

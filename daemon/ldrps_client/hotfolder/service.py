@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ldrps_client.hotfolder._state import state_home
 from ldrps_client.hotfolder.config import WatchConfig
-from ldrps_engine.errors import OutputError
+from ldrps_engine.errors import OutputError, SettingsError
 
 UNIT_NAME = "ldrps-watch.service"
 # Left out, because a daemon may be started from here: MemoryDenyWriteExecute breaks torch,
@@ -33,7 +33,6 @@ TimeoutStopSec=20
 KillMode=mixed
 Nice=10
 IOSchedulingClass=idle
-UMask=0077
 
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -62,41 +61,50 @@ WantedBy=default.target
 """
 
 
-def unit_text(config: WatchConfig, command: Sequence[str]) -> str:
+def unit_text(config: WatchConfig, command: Sequence[str], log: Path | None = None) -> str:
     """The unit that runs a command line for what is configured."""
     return _UNIT.format(
-        command=" ".join(_quoted(word) for word in command),
-        writable=" ".join(_quoted(str(path)) for path in _writable(config)),
+        command=" ".join(map(_word, command)),
+        writable=" ".join(_quoted(str(path)) for path in _writable(config, log)),
     )
 
 
-def _writable(config: WatchConfig) -> list[Path]:
-    """Results, the ledgers, and what a daemon that is started from here writes."""
+def _writable(config: WatchConfig, log: Path | None) -> list[Path]:
+    """Results, ledgers, a log elsewhere, and what a daemon that is started from here writes."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ldrps"
     targets = [folder.target for folder in config.folders]
-    return list(dict.fromkeys([*targets, state_home(), cache]))
+    logs = [log.expanduser().resolve().parent] if log else []
+    return list(dict.fromkeys([*targets, state_home(), cache, *logs]))
 
 
 def _quoted(text: str) -> str:
-    """As systemd.syntax(7) wants it: specifiers and variables are not ours."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    """As systemd.syntax(7) wants it: specifiers are not ours."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if escaped != text or " " in text or not text else text
 
 
-def install(config: WatchConfig, arguments: Sequence[str]) -> Path:
-    """Write the unit for this very command line; OutputError if that cannot be done.
+def _word(text: str) -> str:
+    """Of a command line, where variables are not ours either."""
+    return _quoted(text).replace("$", "$$")
+
+
+def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) -> Path:
+    """Write the unit for `ldrps` with these words; OutputError if that cannot be done.
 
     Folders that it may write to are made, because systemd refuses to start without them.
+    SettingsError if a folder to watch is not there, which the service would wait for in vain.
     """
-    command = [*_program(), *_absolute(arguments)]
+    for folder in config.folders:
+        if not folder.root.is_dir():
+            raise SettingsError(f"{folder.root} is no folder; create it first")
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     path = base / "systemd" / "user" / UNIT_NAME
     try:
-        for folder in _writable(config):
-            folder.mkdir(parents=True, exist_ok=True)
+        for target in _writable(config, log):
+            target.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{UNIT_NAME}.part")
-        part.write_text(unit_text(config, command), "utf-8")
+        part.write_text(unit_text(config, [*_program(), *words], log), "utf-8")
         os.replace(part, path)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
@@ -110,13 +118,3 @@ def _program() -> list[str]:
     if found.name == "ldrps" and found.exists():
         return [str(found.absolute())]
     return [sys.executable, "-m", "ldrps_client.cli"]
-
-
-def _absolute(arguments: Sequence[str]) -> list[str]:
-    """Without what asks for the unit; paths of this folder are meant for that service too."""
-    words = [word for word in arguments if word not in ("--install-service", "--json")]
-    return [str(Path(word).resolve()) if _is_path(word) else word for word in words]
-
-
-def _is_path(word: str) -> bool:
-    return not word.startswith("-") and word != "watch" and Path(word).exists()

@@ -48,14 +48,16 @@ def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
     with closing(Ledger(state.ledger)) as ledger:
         counts = ledger.counts()
         running = state.is_watched()
+        begun = counts.get("working", 0) + counts.get("placing", 0)
         return {
             "folder": shown(root),
             "running": running,
             "now": ledger.fact("now") if running else "not watched",
             "done": counts.get("done", 0),
             "skipped": counts.get("skipped", 0),
-            "queued": counts.get("queued", 0),
-            "working": counts.get("working", 0) + counts.get("placing", 0),
+            # What was begun is gone on with at the next start.
+            "queued": counts.get("queued", 0) + (0 if running else begun),
+            "working": begun if running else 0,
             "failed": counts.get("failed", 0),
             "gone": counts.get("gone", 0),
             "failures": [_failure(e) for e in ledger.entries("failed", limit=_SHOWN, newest=True)],

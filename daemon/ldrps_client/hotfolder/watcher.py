@@ -197,8 +197,9 @@ class FolderWatcher:
             return self._write_down()
         if not self._recovered:
             self._recover()
-        lost, self._lost = self._lost, False
-        if lost:
+        if lost := self._lost:
+            # Before the scan, which makes up for it; one that is told from now on is another.
+            self._lost = False
             self._tell("overflow", message="the kernel dropped events; looking through everything")
         if lost or time.monotonic() >= self._next_scan:
             self._scan_all()
@@ -233,10 +234,18 @@ class FolderWatcher:
             # It went away during the scan; the next look says so.
             self._next_scan = time.monotonic() + _AWAY_SECONDS
             return
+        self._forgive()
         took = time.monotonic() - began
         every = self._config.poll_every if self._polls else self._config.scan_every
         self._next_scan = time.monotonic() + max(every, took / _SCAN_SHARE)
         self._tell("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
+
+    def _forgive(self) -> None:
+        """Take photos off the list of failures that are there no more."""
+        for entry in self._ledger.entries("failed"):
+            sources = [os.fsdecode(source) for source in self._ledger.sources(entry.key)]
+            if not any(os.path.lexists(self._config.root / source) for source in sources):
+                self._ledger.end(entry.key, "gone", message=entry.message)
 
     def _watch(self, folder: Path) -> None:
         if self._events:
@@ -324,7 +333,7 @@ class FolderWatcher:
         if self.now != self._told_now:
             self._ledger.remember("now", self.now)
             self._told_now = self.now
-        failures = self._ledger.newest_failure()
+        failures = self._ledger.failures()
         if failures != self._failures:
             write_failures(self.state.failed, self._ledger, self._config.root)
             self._failures = failures
