@@ -46,6 +46,21 @@ def _lying_png(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + rest
 
 
+def _lying_jpeg(width, height):
+    data = bytearray(_bytes(_image(), "JPEG"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def _lying_tiff(width, height):
+    data = bytearray(_tiff(np.zeros((48, 64, 3), np.uint8), photometric="rgb"))
+    for tag, value in ((256, width), (257, height)):
+        at = data.index(struct.pack("<HHI", tag, 4, 1)) + 8
+        data[at : at + 4] = struct.pack("<I", value)
+    return bytes(data)
+
+
 def _half(data):
     return data[: len(data) // 2]
 
@@ -54,8 +69,9 @@ def _pages():
     return _tiff(np.zeros((2, 32, 32, 3), np.uint8), photometric="rgb")
 
 
-def _not_finite():
-    array = np.full((32, 32, 3), np.nan, np.float32)
+def _not_finite(value):
+    array = np.zeros((32, 32, 3), np.float32)
+    array[9, 7, 1] = value
     return _tiff(array, photometric="rgb")
 
 
@@ -94,13 +110,21 @@ BAD = {
         "6 channels",
     ),
     "integers.tif": (lambda: _tiff(np.zeros((32, 32), np.int32)), PHOTO, "32-bit int32"),
-    "nan.tif": (_not_finite, PHOTO, "NaN"),
+    "nan.tif": (lambda: _not_finite(np.nan), PHOTO, "NaN"),
+    "infinite.tif": (lambda: _not_finite(-np.inf), PHOTO, "infinity"),
     "1x1.png": (lambda: _bytes(_image(size=(1, 1)), "PNG"), LIMIT, "1x1"),
     "1x5000.jpg": (lambda: _bytes(_image(size=(1, 5000)), "JPEG"), LIMIT, "1x5000"),
     "thin.png": (lambda: _bytes(_image(size=(16, 5000)), "PNG"), LIMIT, "64-fold"),
     "huge.png": (lambda: _lying_png(20_000, 20_000), LIMIT, "megapixels"),
     "large.png": (lambda: _lying_png(12_000, 10_000), LIMIT, "100 megapixels"),
     "wide.png": (lambda: _lying_png(70_000, 1_400), LIMIT, "65535 pixels a side"),
+    "wide.tif": (lambda: _lying_tiff(65_536, 1_400), LIMIT, "65535 pixels a side"),
+    "huge.tif": (lambda: _lying_tiff(2**31, 2**31), LIMIT, "megapixels"),
+    "huge.jpg": (lambda: _lying_jpeg(65_535, 65_535), LIMIT, "megapixels"),
+    "wide.jpg": (lambda: _lying_jpeg(65_535, 2_000), LIMIT, "100 megapixels"),
+    "nothing.png": (lambda: _lying_png(0, 64), PHOTO, "damaged"),
+    "nothing.tif": (lambda: _lying_tiff(0, 64), LIMIT, "0x64"),
+    "nothing.jpg": (lambda: _lying_jpeg(0, 64), PHOTO, "damaged"),
     "scan.pdf": (lambda: b"%PDF-1.7", PHOTO, "PDF"),
 }
 

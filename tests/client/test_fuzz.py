@@ -35,7 +35,7 @@ def test_the_corpus_itself_is_sound(files, folder):
 
 
 @settings(
-    max_examples=1500,
+    max_examples=4000,
     database=None,
     derandomize=True,
     deadline=None,

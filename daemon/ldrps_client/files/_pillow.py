@@ -10,6 +10,7 @@ from PIL import Image, JpegImagePlugin
 
 from ldrps_client.files._deep import is_deep, read_deep
 from ldrps_client.files._exif import resolution_of
+from ldrps_client.files._extension import with_extension
 from ldrps_client.files._formats import Format
 from ldrps_client.files._hdr import refuse_hdr, transfer_of
 from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
@@ -105,6 +106,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int]:
     xmp = info.get("xmp") or b""
     if isinstance(xmp, str):
         xmp = xmp.encode()
+    xmp = with_extension(xmp, getattr(image, "applist", ()))
     if comment := info.get("comment"):
         texts["Comment"] = comment.decode("utf-8", "replace").rstrip("\0")
     metadata = Metadata(
