@@ -1,6 +1,8 @@
 """Small files of every kind we read, with all the metadata they can carry."""
 
+import hashlib
 import io
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,6 +69,15 @@ def _ours(folder, ending, depth, channels):
     return path.read_bytes()
 
 
+def _extended():
+    """A JPEG whose XMP goes on in a segment of its own."""
+    digest = hashlib.md5(XMP).hexdigest().upper().encode()
+    body = b"http://ns.adobe.com/xmp/extension/\0" + digest + struct.pack(">II", len(XMP), 0) + XMP
+    segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+    note = b' xmlns:n="http://ns.adobe.com/xmp/note/" n:HasExtendedXMP="' + digest + b'" '
+    return _pillow("JPEG", xmp=XMP.replace(b' rdf:about=""', note), extra=segment)
+
+
 def _heif(folder):
     """Only where the optional library is there."""
     if not find_spec("pillow_heif"):
@@ -85,6 +96,7 @@ def corpus(folder):
         "plain.jpg": _pillow("JPEG", quality=80),
         "progressive.jpg": _pillow("JPEG", progressive=True, subsampling=2),
         "grey.jpg": _pillow("JPEG", "L"),
+        "extended.jpg": _extended(),
         "plain.png": _pillow("PNG"),
         "alpha.png": _pillow("PNG", "RGBA"),
         "transparent.png": _pillow("PNG", transparency=(0, 0, 0)),

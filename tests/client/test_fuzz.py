@@ -13,7 +13,7 @@ NAMES = [
     *("plain.jpg", "progressive.jpg", "grey.jpg", "plain.png", "alpha.png", "lossy.webp"),
     *("lossless.webp", "plain.avif", "deep.avif", "plain.tif", "tiles.tif", "big.tif"),
     *("zstd.tif", "jpeg.tif", "ours-uint8-3.jpg", "ours-uint16-4.png", "ours-float32-4.tif"),
-    *("ours-uint8-4.webp", "ours-uint8-3.avif"),
+    *("extended.jpg", "ours-uint8-4.webp", "ours-uint8-3.avif"),
 ]
 
 
