@@ -15,6 +15,7 @@ import pytest
 
 from hotfolder.support import is_result_of, names, run_once, write_photo
 from ldrps_client.cli import main
+from ldrps_client.cli._parser import build_parser
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
 from ldrps_client.hotfolder.service import unit_text
 from support.daemon import ROOT, environment, wait_until
@@ -74,7 +75,7 @@ def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
     assert process.returncode == 0
     assert "Traceback" not in said
     assert re.search(r"a\.png: done", said)
-    assert re.search(r"done  a\.png  output=", log.read_text())
+    assert f" done  {inside}/a.png  output=" in log.read_text()
 
 
 @pytest.mark.e2e
@@ -127,6 +128,60 @@ def read_terminal(descriptor):
         return b""
 
 
+@pytest.mark.e2e
+def test_one_folder_that_cannot_be_watched_is_told_and_the_others_go_on(daemon, tmp_path):
+    for name in ("one", "two"):
+        write_photo(tmp_path / name / "a.png", 1)
+    folders = [tmp_path / "one", tmp_path / "nowhere", tmp_path / "two"]
+    arguments = ["watch", *folders, "--once", *QUICK, "--address", daemon.address]
+    done = ldrps(*arguments, "--json-lines", "--log", tmp_path / "log")
+    assert done.returncode == 2
+    assert done.stderr.count("nowhere cannot be used") == 1
+    (stopped,) = [event for event in events(done.stdout) if event["event"] == "stopped"]
+    assert stopped["folder"] == str(tmp_path / "nowhere")
+    # One log for all of them: a line is there once, and says which folder it is about.
+    lines = (tmp_path / "log").read_text().splitlines()
+    found = [line.split("  ")[1] for line in lines if " found  " in line]
+    assert sorted(found) == [str(tmp_path / "one" / "a.png"), str(tmp_path / "two" / "a.png")]
+
+
+@pytest.mark.e2e
+def test_photos_do_not_care_whether_anybody_can_be_told(daemon, inside, out):
+    write_photo(inside / "a.png", 1)
+    command = [sys.executable, "-m", "ldrps_client.cli", "watch", inside, "--out", out]
+    command += ["--once", *QUICK, "--address", daemon.address, "--json-lines"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, env=environment(), stdout=full, timeout=60)
+    assert done.returncode == 0
+    assert names(out) == ["a_restored.png"]
+
+
+@pytest.mark.e2e
+def test_it_ends_when_its_reader_leaves(daemon, inside, out):
+    command = [sys.executable, "-m", "ldrps_client.cli", "watch", inside, "--out", out]
+    command += [*QUICK, "--address", daemon.address, "--json-lines"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment(), stdout=pipe, stderr=pipe) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        write_photo(inside / "a.png", 1)
+        assert process.wait(60) == 141
+        assert process.stderr.read() == b""
+
+
+def test_a_bug_in_one_folder_ends_the_process_for_systemd_to_begin_anew(
+    inside, monkeypatch, capsys
+):
+    from ldrps_client.hotfolder.watcher import FolderWatcher
+
+    def mistaken(self):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(FolderWatcher, "_scan_all", mistaken)
+    assert main(["watch", str(inside), "--no-start"]) == 11
+    assert "ZeroDivisionError: a bug" in capsys.readouterr().err
+
+
 def test_status_and_retry(inside, out, client, capsys):
     write_photo(inside / "a.png", 1)
     (inside / "bad.jpg").write_bytes(b"no photo")
@@ -156,6 +211,10 @@ def test_status_and_retry(inside, out, client, capsys):
         (["watch", "in", "--hours", "late"], 2, "hours 'late'"),
         (["watch", "nowhere", "--once"], 2, "cannot be used"),
         (["watch", "never", "--status"], 9, "was never watched"),
+        (["watch", "nowhere", "--install-service"], 2, "nowhere is no folder"),
+        (["watch", ".", "--once", "--install-service"], 2, "leave out --once"),
+        (["watch", ".", "--once", "--log", "no/log"], 5, "no/log cannot be written"),
+        (["watch", "--report", "."], 5, "is a folder"),
         (["watch", "--config", "none.toml"], 2, "none.toml cannot be read"),
     ],
 )
@@ -174,6 +233,15 @@ def page(inside, out, client, tmp_path):
     run_once(client, inside, out=out)
     assert main(["watch", str(inside), "--report", str(tmp_path / "page")]) == 0
     return tmp_path / "page.html"
+
+
+def test_the_report_has_a_name_of_its_own(inside, client, tmp_path, monkeypatch, capsys):
+    run_once(client, inside)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["watch", "--report"]) == 0
+    assert capsys.readouterr().out == "watched.html\n"
+    assert str(inside) in (tmp_path / "watched.html").read_text()
 
 
 def test_the_report_stands_alone(page):
@@ -219,24 +287,61 @@ def test_the_reports_slider_in_a_browser(page, tmp_path):
     assert label == "before and after of <a> & b.png"
 
 
-def test_the_unit_is_valid_and_hardened(inside, out, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def install(tmp_path, monkeypatch, capsys):
+    """Writes the unit as if from a folder that has folders named as recipes; returns its text."""
+    (tmp_path / "haze").mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(sys, "argv", ["ldrps", "watch", str(inside), "--out", str(out)])
-    assert main(["watch", str(inside), "--out", str(out), "--install-service"]) == 0
-    unit = tmp_path / "config" / "systemd" / "user" / "ldrps-watch.service"
-    assert str(unit) in capsys.readouterr().out
-    text = unit.read_text()
-    (writable,) = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
-    assert str(out) in writable.split()
-    assert str(inside) not in writable.split()
-    assert complaints(tmp_path, unit) == ""
+    monkeypatch.setattr(sys, "argv", ["ldrps"])
+
+    def write(*words):
+        assert main(["watch", *words, "--install-service"]) == 0
+        unit = tmp_path / "config" / "systemd" / "user" / "ldrps-watch.service"
+        assert str(unit) in capsys.readouterr().out
+        assert complaints(tmp_path, unit) == ""
+        return unit.read_text()
+
+    return write
+
+
+def setting(text, name):
+    (value,) = re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
+    return value.split()
+
+
+def test_the_unit_is_valid_and_hardened(install, inside, out):
+    text = install(str(inside), "--out", str(out))
+    assert str(out) in setting(text, "ReadWritePaths")
+    assert str(inside) not in setting(text, "ReadWritePaths")
+    assert setting(text, "ProtectSystem") == ["strict"]
+
+
+def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):
+    text = install(
+        *("in", "--out=new", "--recipe", "haze", "--no-recursive", "--only-if", "noise>5"),
+        *("--only-if", "veil>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
+        *("--address", "127.0.0.1:5000", "--json-lines", "--no-start"),
+    )
+    _, _, _, *words = setting(text, "ExecStart")
+    assert words == [
+        *("watch", str(inside), f"--out={tmp_path}/new", "--recipe=haze", "--settle=2.0"),
+        *("--only-if=noise>5", "--only-if=veil>0.5", "--no-recursive"),
+        *("--pause-on-battery", "--json-lines", f"--log={tmp_path}/logs.txt", "--no-start"),
+        "--address=127.0.0.1:5000",
+    ]
+    assert {f"{tmp_path}/new", str(tmp_path)} <= set(setting(text, "ReadWritePaths"))
+    # Which the command takes as it stands.
+    assert build_parser().parse_args(words).recursive is False
 
 
 def test_odd_paths_in_the_unit():
     config = WatchConfig(folders=(FolderConfig(root=Path("/my photos/100%")),))
     text = unit_text(config, ["/usr/bin/ldrps", "watch", "/my photos/100%", "$HOME", 'say "x"'])
-    assert 'ExecStart=/usr/bin/ldrps watch "/my photos/100%%" "$$HOME" "say \\"x\\""' in text
+    assert 'ExecStart=/usr/bin/ldrps watch "/my photos/100%%" $$HOME "say \\"x\\""' in text
     assert 'ReadWritePaths="/my photos/100%%"' in text
+    priced = WatchConfig(folders=(FolderConfig(root=Path("/photos/$5")),))
+    assert setting(unit_text(priced, []), "ReadWritePaths")[0] == "/photos/$5"
 
 
 def digikam(source, target, folder):

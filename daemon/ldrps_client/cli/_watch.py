@@ -161,7 +161,8 @@ def _status(options: Namespace) -> int:
             print(f"  {'' if told else failure['photo'] + ': '}{failure['message']}")
         if folder["failed"]:
             print(f"  all failures: {folder['failed_csv']}")
-        print(f"  log: {folder['log']}")
+        if Path(folder["log"]).is_file():
+            print(f"  log: {folder['log']}")
     if not found:
         print("no folder was ever watched")
     return 0

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,8 +27,12 @@ _STYLES = {"failed": "red", "stopped": "red", "warning": "yellow", "away": "yell
 _RATE_SECONDS = 600.0
 
 
+Show = Callable[[Path, str, str, dict[str, object]], None]
+"""Is told a folder, what happened, to which photo, and what belongs to that."""
+
+
 class Display(Protocol):
-    """Shows what happens in all folders of a watcher."""
+    """Shows what happens in all folders of a watcher, one thing at a time."""
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None: ...
 
@@ -37,9 +42,9 @@ class Display(Protocol):
 class Teller:
     """One folder's Tell: to the log, to a display, and to whoever reads the state."""
 
-    def __init__(self, folder: Path, log: Log, display: Display) -> None:
+    def __init__(self, folder: Path, log: Log, show: Show) -> None:
         self._folder = folder
-        self._display = display
+        self._show = show
         self._lock = threading.Lock()
         self._last = ("", "")
         self.now = "watching"
@@ -57,7 +62,7 @@ class Teller:
             self.now = _now(kind, facts, self.now)
             if kind not in _QUIET:
                 self._log.write(self._folder, kind, photo, facts)
-            self._display.show(self._folder, kind, photo, facts)
+            self._show(self._folder, kind, photo, facts)
 
 
 def _now(kind: str, facts: dict[str, object], before: str) -> str:
@@ -120,17 +125,14 @@ class Terminal:
         self._found: set[tuple[Path, str]] = set()
         self._resumed = 0
         self._ended: deque[float] = deque()
-        self._lock = threading.Lock()
         self._progress.start()
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
         """Update the display."""
-        with self._lock:
-            self._count(folder, kind, photo, facts)
-            if kind in _PRINTED:
-                text = line_of(kind, photo or str(folder), facts)
-                style = _STYLES.get(kind)
-                self._console.print(text, style=style, markup=False, highlight=False)
+        self._count(folder, kind, photo, facts)
+        if kind in _PRINTED:
+            text = line_of(kind, photo or str(folder), facts)
+            self._console.print(text, style=_STYLES.get(kind), markup=False, highlight=False)
 
     def _count(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
         task, name = (folder, photo), shown(Path(photo).name)

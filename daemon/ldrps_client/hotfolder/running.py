@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,9 @@ class _Group:
     ) -> None:
         self.options = options
         self.client = client
-        self.display = display
         self.log = log
+        self._display = display
+        self._showing = threading.Lock()
         self.gate = Gate(config.manners)
         self.parallel = config.manners.parallel
         self.errors: list[LdrpsError] = []
@@ -101,10 +102,18 @@ class _Group:
             one.stop.set()
             one.watcher.wake()
 
-    def leave(self, left: BrokenPipeError) -> None:
-        """Nobody reads what is told any more."""
-        self.broken = left
-        self.stop()
+    def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
+        """What folders tell, one at a time. Photos need not know whether it could be shown."""
+        with self._showing:
+            try:
+                self._display.show(folder, kind, photo, facts)
+            except BrokenPipeError as left:
+                # Nobody reads it any more.
+                self.broken = left
+                self.stop()
+            except OSError:
+                # A full disk, say.
+                pass
 
     def failed(self, folder: Path, error: LdrpsError) -> None:
         """One folder is watched no more."""
@@ -114,8 +123,7 @@ class _Group:
             self.stop()
         elif len(self._watching) > 1:
             # The others go on, so that it would be told too late at the end.
-            with suppress(OSError):
-                self.display.show(folder, "stopped", "", {"message": str(error)})
+            self.show(folder, "stopped", "", {"message": str(error)})
 
 
 class _Watching:
@@ -132,13 +140,7 @@ class _Watching:
         self.thread = threading.Thread(target=self._run, name=f"watch {folder.root.name}")
 
     def _tell(self, kind: str, photo: str = "", **facts: object) -> None:
-        try:
-            self._teller(kind, photo, **facts)
-        except BrokenPipeError as left:
-            self._group.leave(left)
-        except OSError:
-            # The disk that the output goes to is full, say: photos do not have to know.
-            pass
+        self._teller(kind, photo, **facts)
         self.watcher.now = self._teller.now
 
     def _run(self) -> None:
@@ -148,7 +150,7 @@ class _Watching:
                 log = self._group.log or stack.enter_context(
                     closing(Log(self.watcher.state.log, self._folder.root))
                 )
-                self._teller = Teller(self._folder.root, log, self._group.display)
+                self._teller = Teller(self._folder.root, log, self._group.show)
                 self.watcher.run(once=self._group.options.once, rebind=self._group.options.rebind)
         except LdrpsError as error:
             self._group.failed(self._folder.root, error)
