@@ -120,13 +120,14 @@ def _changed(change: Change) -> Iterator[None]:
 def _write_untrained(folder: Path) -> None:
     """The bundled model, with a U-Net of the same shape whose weights are those of chance."""
     import torch
-    from diffusers import UNet2DConditionModel
+
+    from ldrps_engine.prior.latent_unet import LatentUNet
 
     shutil.copytree(BUNDLED, folder)
-    config = UNet2DConditionModel.load_config(folder / "unet")
+    config = LatentUNet.load_config(folder / "unet")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        fresh = UNet2DConditionModel.from_config(config)
+        fresh = LatentUNet.from_config(config)
     fresh.save_pretrained(folder / "unet")
 
 

@@ -81,6 +81,8 @@ class Plan:
     """Independent latents carried side by side, aligned and guided by the mean of their losses."""
     averaged: bool = False
     """The pilot is the mean of what the latents show (True) or what the first one shows."""
+    mirrored: bool = False
+    """Of four latents, one is of the photo and three of its mirror images."""
     text_interval: tuple[float, float] = (0.0, float("inf"))
     """Noise over signal between which `text_scale` holds; outside it is 1, at half the cost."""
     solver: str = "ddim"
@@ -168,7 +170,8 @@ def _ours(amplified: float, toned: bool) -> Plan:
     """What is certain stays, what is not is sampled; noise alone needs one exact estimate.
 
     A latent noised by the photo's own noise alone is denoised best by a single evaluation at
-    that noise level: the posterior mean. Light, veil and colour are sampled from above it.
+    that noise level: the posterior mean. A network errs differently on mirror images of a photo,
+    and their mean errs less. Light, veil and colour are sampled from above that level.
     """
     # Latents span [-1, 1], display values [0, 1].
     noise = max(2.0 * amplified, 0.02)
@@ -181,6 +184,9 @@ def _ours(amplified: float, toned: bool) -> Plan:
             end=noise,
             guidance=Guidance(),
             alignment=_ALIGNMENT,
+            latents=4,
+            averaged=True,
+            mirrored=True,
         )
     return Plan(
         steps=12,

@@ -72,7 +72,10 @@ class Sampler:
 
         Of several latents side by side, the first or the mean becomes the pilot, as planned.
         """
-        clean = noisy = self._prior.encode(first).repeat(self._plan.latents, 1, 1, 1)
+        if self._plan.mirrored:
+            clean = noisy = self._prior.encode(_mirrored(first))
+        else:
+            clean = noisy = self._prior.encode(first).repeat(self._plan.latents, 1, 1, 1)
         resumed, done = 0, 0
         if self._state:
             clean, noisy = self._state["clean"].to(clean), self._state["noisy"].to(clean)
@@ -97,7 +100,11 @@ class Sampler:
     def _image(self, clean: Tensor) -> Tensor:
         if not self._plan.averaged:
             return self._prior.decode(clean[:1])
-        return torch.stack([self._prior.decode(one[None]) for one in clean]).mean(0)
+        images = torch.cat([self._prior.decode(one[None]) for one in clean])
+        return self._upright(images).mean(0, keepdim=True)
+
+    def _upright(self, images: Tensor) -> Tensor:
+        return _mirrored(images) if self._plan.mirrored else images
 
     def may_be_quick(self, left: int, count: int) -> bool:
         """Whether a tiny autoencoder will do: not for the last steps of a pass."""
@@ -143,7 +150,7 @@ class Sampler:
         latent = estimate.detach().requires_grad_(self._is_guided(step))
         with torch.set_grad_enabled(latent.requires_grad):
             image = (prior.decode_quickly if quick else prior.decode)(latent)
-        self._aligner.learn(image.detach())
+        self._aligner.learn(self._upright(image.detach()))
         push = self._push(latent, image, step)
         guided = self._pulled(clean, latent, image, step)
         noise = self._solver.corrected(guided, noise, alpha)
@@ -209,6 +216,16 @@ class Sampler:
 
     def _nearest(self, ratio: float) -> int:
         return int((self._ratios - ratio).abs().argmin())
+
+
+def _mirrored(images: Tensor) -> Tensor:
+    """(4, C, H, W): as it is, mirrored across, down, and both; the same again takes it back.
+
+    One image (1, C, H, W) is mirrored in each way, four images each in its own.
+    """
+    ways: tuple[list[int], ...] = ([], [3], [2], [2, 3])
+    four = images.expand(4, -1, -1, -1).split(1)
+    return torch.cat([one.flip(way) for one, way in zip(four, ways, strict=True)])
 
 
 def threshold(clean: Tensor, spread: Tensor) -> Tensor:
