@@ -175,3 +175,70 @@ image.delete()
 """)
     assert status == "execution-error"
     assert "ldrps serve" in sentence
+
+
+MEANWHILE = """
+import glob, sys
+sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
+from ldrps_gimp.choices import Choices
+from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.place import default_place
+from ldrps_gimp.restoration import Restoration
+
+class Meddling:
+    def __init__(self):
+        self.over = False
+    def stage(self, text):
+        pass
+    def fraction(self, done):
+        pass
+    def event(self, kind, event):
+        if kind == "step" and not self.over:
+            self.over = True
+            {change}
+
+image, layer = new_image(200, 150)
+other = add_layer(image, 20, 20, name="other")
+wanted, daemon = inverted(pixels(layer), layer), Daemon(default_place())
+try:
+    made = Restoration(layer, Choices(output={output!r}), daemon, Meddling()).run()
+    answer = [pixels(made) == wanted, list(made.get_offsets())[1:]]
+    if {output!r} == NEW_IMAGE:
+        made.get_image().delete()
+except RestoreError as error:
+    answer = [error.reason, str(error)]
+finally:
+    daemon.close()
+layers = image.get_layers() if image.is_valid() else []
+answer.append([each.get_name() for each in layers])
+if image.is_valid():
+    image.delete()
+"""
+CHANGES = {
+    "layer.resize(50, 50, 0, 0)": "size changed",
+    "image.remove_layer(layer)": "deleted",
+    "image.delete()": "closed",
+    "image.convert_precision(Gimp.Precision.FLOAT_LINEAR)": "converted",
+    "image.convert_grayscale()": "converted",
+    "image.convert_color_profile(Gimp.ColorProfile.new_rgb_adobe(), 0, False)": "converted",
+    "layer.add_alpha()": "converted",
+}
+
+
+@pytest.mark.parametrize("output", ["new-layer", "replace", "new-image"])
+def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output):
+    """GIMP would end a process that writes to what is no more."""
+    for change, words in CHANGES.items():
+        told = served.do(MEANWHILE.format(change=change, output=output))
+        if output == "new-image":
+            assert told[:2] == [True, [0, 0]], (change, told)
+            continue
+        assert told[0] == "photo", (change, told)
+        assert words in told[1], (change, told)
+        assert "photo (restored)" not in told[2], (change, told)
+
+
+def test_a_layer_that_is_moved_meanwhile_gets_the_result_where_it_is(served):
+    told = served.do(MEANWHILE.format(change="layer.set_offsets(5, 7)", output="new-layer"))
+    assert told == [True, [5, 7], ["other", "photo (restored)", "photo"]]

@@ -157,11 +157,14 @@ answer = [
     pixels(again) == inverted(pixels(layer), layer),
     refusal([layer], name="ldrps-restore-again"),
 ]
+elsewhere = restore(layer, output=NEW_IMAGE)
+answer.append(refusal([elsewhere], name="ldrps-restore-again"))
+elsewhere.get_image().delete()
 image.remove_layer(layer)
 answer.append(refusal([made], name="ldrps-restore-again"))
 image.delete()
 """)
-    stranger, orphan = found[-2:]
+    stranger, *orphans = found[-3:]
     assert found[:5] == [
         "success",
         ["photo (restored)", "photo (restored) #1", "photo"],
@@ -169,9 +172,11 @@ image.delete()
         5,
         True,
     ]
-    assert stranger[0] == orphan[0] == "calling-error"
+    assert stranger[0] == "calling-error"
     assert "not made by" in stranger[1]
-    assert "no longer in the image" in orphan[1]
+    for status, sentence in orphans:
+        assert status == "calling-error"
+        assert "no longer in the image" in sentence
 
 
 def test_what_the_user_reads_meanwhile(served):

@@ -44,7 +44,8 @@ class Canvas:
         elif not self._preview.is_valid():
             # The user has deleted it and does not want it back.
             return
-        self._fill(width, height, pixels)
+        if not self._fill(width, height, pixels):
+            return
         if first:
             self._insert()
         Gimp.displays_flush()
@@ -86,8 +87,11 @@ class Canvas:
         made.attach_parasite(Gimp.Parasite.new(_MARK, 0, b"1"))
         return made
 
-    def _fill(self, width: int, height: int, pixels: bytes) -> None:
-        """Strip by strip: GEGL stretches while the dialog stays alive."""
+    def _fill(self, width: int, height: int, pixels: bytes) -> bool:
+        """Strip by strip: GEGL stretches while the dialog stays alive.
+
+        False if the layer went away meanwhile: GIMP ends who writes to one that is no more.
+        """
         small = Gegl.Buffer.new("R'G'B' u8", 0, 0, width, height)
         small.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B' u8", pixels)
         graph = Gegl.Node()
@@ -101,10 +105,13 @@ class Canvas:
         target = self._preview.get_buffer()
         for strip in Area(0, 0, self._area.width, self._area.height).rows(STRIP_ROWS):
             for piece in strip.pieces():
+                if not self._preview.is_valid():
+                    return False
                 scale.blit_buffer(target, piece.rectangle(), 0, Gegl.AbyssPolicy.NONE)
                 target.flush()
                 self._preview.update(piece.x, piece.y, piece.width, piece.height)
                 self._idle()
+        return True
 
 
 def warm_up() -> None:

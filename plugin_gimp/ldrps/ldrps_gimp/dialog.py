@@ -42,7 +42,7 @@ def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Any, Cho
     CancelledError if the user closed the dialog.
     """
     GimpUi.init(procedure.get_name())
-    check(layer.get_image(), layer, Choices())
+    check(layer, Choices())
     # Before there is a dialog that would stand still.
     warm_up()
     with contextlib.closing(RestoreDialog(procedure, config, layer)) as dialog:
@@ -75,7 +75,7 @@ class RestoreDialog:
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)
-                check(self._layer.get_image(), self._layer, choices)
+                check(self._layer, choices)
                 return self._restore(choices), choices
             except CancelledError:
                 self._say(_("Cancelled. The image is as it was."))

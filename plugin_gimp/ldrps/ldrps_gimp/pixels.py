@@ -110,6 +110,22 @@ def whole(layer: Any) -> Area:
     return Area(0, 0, layer.get_width(), layer.get_height())
 
 
+def check_unchanged(layer: Any, size: Area, form: Format) -> None:
+    """Raise RestoreError if the user closed, deleted or converted a layer meanwhile.
+
+    GIMP ends a process that reads or writes pixels which are no more.
+    """
+    if not layer.is_valid():
+        text = _("The layer was closed or deleted while it was restored.")
+    elif whole(layer) != size:
+        text = _("The layer's size changed while it was restored.")
+    elif Babl.get_name(layer.get_format()) != form.name:
+        text = _("The layer was converted while it was restored.")
+    else:
+        return
+    raise RestoreError("photo", text)
+
+
 def selected(layer: Any) -> Area | None:
     """The part of a layer that the selection touches, feather included; None: no selection."""
     if Gimp.Selection.is_empty(layer.get_image()):
@@ -141,8 +157,9 @@ def profile_of(image: Any) -> bytes:
 
 def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> Iterator[bytes]:
     """A layer's samples from the top, in pieces that the daemon takes."""
-    buffer = layer.get_buffer()
+    buffer, size = layer.get_buffer(), whole(layer)
     for strip in area.rows(STRIP_ROWS):
+        check_unchanged(layer, size, form)
         data = read_strip(buffer, strip, form, idle)
         for start in range(0, len(data), CHUNK_BYTES):
             yield data[start : start + CHUNK_BYTES]

@@ -80,7 +80,7 @@ def _run_again(
 
 def restore(layer: Any, choices: Choices, mode: Any) -> Any:
     """Without a dialog; returns the layer with the result."""
-    check(layer.get_image(), layer, choices)
+    check(layer, choices)
     daemon = Daemon(default_place())
     try:
         report = StatusBar(_("Restore (LD-RPS)"))
@@ -105,8 +105,8 @@ def _ask(layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
     Returns the layer with the result, and the settings that were chosen.
     """
+    check(layer, Choices())
     image = layer.get_image()
-    check(image, layer, Choices())
     procedure = Gimp.get_pdb().lookup_procedure(procedures.DIALOG)
     config = procedure.create_config()
     config.set_property("layer", layer)

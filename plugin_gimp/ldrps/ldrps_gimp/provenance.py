@@ -9,7 +9,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from ldrps_gimp import VERSION
-from ldrps_gimp.choices import Choices
+from ldrps_gimp.choices import NEW_IMAGE, Choices
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 
@@ -18,13 +18,18 @@ NAME = "ldrps-provenance"
 _FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 
 
-def parasite(choices: Choices, source: Any, found: dict[str, Any]) -> Any:
+def source_record(layer: Any) -> dict[str, Any]:
+    """By what to find the layer again that a result is made from."""
+    return {"layer": layer.get_name(), "tattoo": layer.get_tattoo()}
+
+
+def parasite(choices: Choices, source: dict[str, Any], found: dict[str, Any]) -> Any:
     """What to attach to a result. `found` is what the daemon told: diagnosis, description, done."""
     record = {
         "software": "LD-RPS Restore",
         "version": VERSION,
         "settings": choices.as_dict(),
-        "source": {"layer": source.get_name(), "tattoo": source.get_tattoo()},
+        "source": source,
         **found,
     }
     # ASCII: the Python binding takes a byte for signed, and refuses those above 127.
@@ -56,5 +61,8 @@ def choices_of(record: dict[str, Any]) -> Choices:
 def source_of(record: dict[str, Any], image: Any) -> Any | None:
     """The layer that a result was made from, if it is still in the image."""
     source = record.get("source")
+    if choices_of(record).output == NEW_IMAGE:
+        # The number is another image's.
+        return None
     tattoo = source.get("tattoo") if isinstance(source, dict) else None
     return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None

@@ -28,9 +28,11 @@ def only_layer(drawables: list[Any]) -> Any:
     return drawable
 
 
-def check(image: Any, layer: Any, choices: Choices) -> None:
-    """Raise RestoreError for a layer or image that cannot be restored."""
-    if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+def check(layer: Any, choices: Choices) -> None:
+    """Raise RestoreError for a layer that cannot be restored, or whose image cannot."""
+    if not layer.is_valid():
+        raise _no(_("The layer is no longer there; close this and select another one."))
+    if layer.get_image().get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise _no(_("Indexed images are not taken; choose Image > Mode > RGB first."))
     if min(layer.get_width(), layer.get_height()) < MIN_SIDE:
         raise _no(_("The layer is too small; it needs {side} pixels a side.").format(side=MIN_SIDE))

@@ -51,6 +51,8 @@ class Restoration:
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
         self._raster = self.form.raster(self.area, profile_of(layer.get_image()))
+        # Asked now: by the end, the layer may be gone.
+        self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
 
     def look(self) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class Restoration:
         try:
             self._fill(output)
             before_finish()
-            record = provenance.parasite(self.choices, self.layer, self._found)
+            record = provenance.parasite(self.choices, self._source, self._found)
             return output.finish(record)
         except BaseException:
             output.discard()

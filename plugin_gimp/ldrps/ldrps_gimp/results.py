@@ -20,6 +20,7 @@ from ldrps_gimp.pixels import (
     Area,
     Format,
     blend,
+    check_unchanged,
     crop,
     read,
     read_strip,
@@ -56,12 +57,9 @@ class Output(ABC):
     def discard(self) -> None:
         """Leave nothing behind."""
 
-    def check_alive(self) -> None:
-        """Raise if the user closed the image or deleted the layer meanwhile."""
-        if not self.image.is_valid() or not self.layer.is_valid():
-            raise RestoreError("photo", _("The layer was closed or deleted while it was restored."))
-        if whole(self.layer) != self._size:
-            raise RestoreError("photo", _("The layer's size changed while it was restored."))
+    def check_unchanged(self) -> None:
+        """Raise if the source is no longer what the result was made for."""
+        check_unchanged(self.layer, self._size, self.form)
 
 
 class _Fresh(Output):
@@ -80,8 +78,9 @@ class _Fresh(Output):
 
     def _let_go(self) -> None:
         """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
-        self._buffer.flush()
-        self._buffer = None
+        if self._buffer is not None:
+            self._buffer.flush()
+            self._buffer = None
 
     def _complete(self, parasite: Any) -> None:
         self._let_go()
@@ -97,17 +96,21 @@ class NewLayer(_Fresh):
     ) -> None:
         super().__init__(layer, area, form, part, idle)
         self._make(self.image)
-        _found, x, y = layer.get_offsets()
-        self._new.set_offsets(x + area.x, y + area.y)
+        self._lie_over_source()
         # Made now: by the end, the user may have selected something else.
         if part:
             _checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
             # Who paints next means the photo.
             self._new.set_edit_mask(False)
 
+    def _lie_over_source(self) -> None:
+        _found, x, y = self.layer.get_offsets()
+        self._new.set_offsets(x + self.area.x, y + self.area.y)
+
     def finish(self, parasite: Any) -> Any:
         """One call brings layer, mask and provenance in: one step to undo."""
-        self.check_alive()
+        self.check_unchanged()
+        self._lie_over_source()
         self._complete(parasite)
         position = self.image.get_item_position(self.layer)
         _checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
@@ -130,24 +133,29 @@ class Replace(Output):
         self._shadow = layer.get_shadow_buffer()
         # Merged as a whole: GIMP's own mixing is not exact outside of a selection.
         for strip in whole(layer).rows(STRIP_ROWS):
-            self._set(strip, read_strip(self._old, strip, form, self.idle))
+            self._set(strip, read_strip(self._old, strip, form, self._turn))
         self._mask = _selection_over(layer, area) if part else None
 
+    def _turn(self) -> None:
+        self.idle()
+        self.check_unchanged()
+
     def _set(self, strip: Area, samples: bytes) -> None:
-        write_strip(self._shadow, strip, samples, self.form, self.idle)
+        write_strip(self._shadow, strip, samples, self.form, self._turn)
 
     def write(self, strip: Area, samples: bytes) -> None:
         """Into the shadow of the layer, which GIMP drops if we are gone."""
+        self.check_unchanged()
         if self._mask:
             width, first = self.area.width, strip.y - self.area.y
             mask = self._mask[first * width : (first + strip.height) * width]
-            old = read_strip(self._old, strip, self.form, self.idle)
+            old = read_strip(self._old, strip, self.form, self._turn)
             samples = blend(old, samples, mask, self.form)
         self._set(strip, samples)
 
     def finish(self, parasite: Any) -> Any:
         """Merge the shadow with nothing selected, in one undo group."""
-        self.check_alive()
+        self.check_unchanged()
         self._shadow.flush()
         selected = not Gimp.Selection.is_empty(self.image)
         self.image.undo_group_start()
