@@ -105,8 +105,10 @@ def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, mo
 
 @pytest.mark.e2e
 def test_a_terminal_shows_progress_and_rate(daemon, inside, out):
-    for number in range(4):
-        write_photo(inside / f"{number}.png", number)
+    for number, name in enumerate(("0", "1", "2", "3")):
+        write_photo(inside / f"{name}.png", number)
+    write_photo(inside / "4.png", 3)
+    (inside / "bad.jpg").write_bytes(b"no photo")
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "ldrps_client.cli", "watch", str(inside), "--out", str(out)]
     command += ["--once", *QUICK, "--address", daemon.address]
@@ -115,9 +117,12 @@ def test_a_terminal_shows_progress_and_rate(daemon, inside, out):
         os.close(theirs)
         shown = b"".join(iter(lambda: read_terminal(ours), b"")).decode()
     os.close(ours)
-    assert process.returncode == 0
-    assert re.search(r"done  3\.png  output=", shown)
-    assert re.search(r"4/4.*0 to do, \d+ an hour", shown)
+    assert process.returncode == 3
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
+    assert re.search(r"done +[34]\.png: noise about 3, 0\.\d s", plain)
+    assert re.search(r"failed +\S+/bad\.jpg: the file is not a photo", plain)
+    assert re.search(r"duplicate +(4|3)\.png is the same photo as (3|4)\.png", plain)
+    assert re.search(r"5/5.*0 to do, \d+ an hour", plain)
 
 
 def read_terminal(descriptor):
@@ -264,7 +269,12 @@ addEventListener("load", () => {
   input.dispatchEvent(new Event("input"));
   const loaded = [...document.images].every(i => i.complete && i.naturalWidth > 0);
   const out = document.createElement("output");
-  out.textContent = JSON.stringify([before, clip(), loaded, input.getAttribute("aria-label")]);
+  const height = () => document.images[0].getBoundingClientRect().height / innerHeight;
+  const heights = [height()];
+  document.querySelector(".both button").click();
+  heights.push(height());
+  const label = input.getAttribute("aria-label");
+  out.textContent = JSON.stringify([before, clip(), loaded, label, heights]);
   document.body.append(out);
 });
 </script></html>"""
@@ -281,10 +291,12 @@ def test_the_reports_slider_in_a_browser(page, tmp_path):
     )
     found = re.search(r"<output>(.*?)</output>", done.stdout)
     assert found, done.stderr
-    before, after, loaded, label = json.loads(html.unescape(found[1]))
+    before, after, loaded, label, (small, large) = json.loads(html.unescape(found[1]))
     assert (before, after) == ("inset(0px 50% 0px 0px)", "inset(0px 20% 0px 0px)")
     assert loaded is True
     assert label == "before and after of <a> & b.png"
+    assert small < 0.4
+    assert large == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from ldrps_client.hotfolder._mounts import mount_of
 from ldrps_client.hotfolder._only_if import parse_condition
 from ldrps_client.hotfolder._rules import Rules, check_pattern, ending_for, result_name
 from ldrps_client.hotfolder._settling import Settler, is_being_written
+from ldrps_client.hotfolder._show import _sentence, _short
 from ldrps_client.hotfolder._sidecars import sidecars_of, with_sidecars
 from ldrps_client.hotfolder._troubles import Backoff
 from ldrps_client.hotfolder.config import Manners, folder_from, load_config, parse_hours
@@ -92,6 +93,12 @@ def test_a_change_that_cannot_be_made_leaves_the_ledger_as_it_was(ledger):
     with pytest.raises(OutputError, match=r"ledger\.sqlite cannot be used"):
         ledger.change(entry.key, state="done", nonsense=1)
     assert ledger.counts() == {"queued": 1}
+
+
+def test_a_damaged_ledger_is_one_sentence_with_a_way_out(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"no ledger" * 1000)
+    with pytest.raises(OutputError, match=r"is damaged .*move it away"):
+        Ledger(tmp_path / "ledger.sqlite")
 
 
 def test_a_ledger_is_read_while_another_process_writes(ledger):
@@ -360,6 +367,16 @@ def test_a_broken_sidecar_is_as_none(tmp_path, data):
     loaded = decode(photo)
     assert tags(written(tmp_path, with_sidecars(loaded)))["rating"] == ""
     assert with_sidecars(replace(loaded, path=tmp_path / "none.png")).metadata == loaded.metadata
+
+
+def test_lines_of_a_terminal():
+    name = "a name that is much longer than a line of a terminal likes.jpg"
+    assert _short(name) == "a name that is …rminal likes.jpg"
+    assert _short("a.jpg") == "a.jpg"
+    # Placed by an earlier run, which knew more.
+    assert _sentence("done", "a.jpg", {"output": "x"}) == "a.jpg: restored, begun earlier"
+    assert _sentence("skipped", "a.jpg", {"words": "fine"}) == "a.jpg: fine"
+    assert _sentence("back", "/in", {"message": "/in is back"}) == "/in is back"
 
 
 def test_small_pictures(tmp_path):

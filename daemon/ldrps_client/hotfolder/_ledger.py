@@ -286,7 +286,12 @@ def _readable_errors(path: Path) -> Iterator[None]:
     """SQLite's errors as one sentence; a full disk is the usual one."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except sqlite3.OperationalError as error:
         raise OutputError(
             f"the ledger {path} cannot be used ({error}); free some space, or mend its disk"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise OutputError(
+            f"the ledger {path} is damaged ({error}); move it away: results are known by their "
+            "marks too, where they still have their names"
         ) from error

@@ -22,6 +22,13 @@ def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
     return "  ".join(parts)
 
 
+def duration(seconds: float) -> str:
+    """For people: 8.1 s, 3 min, 2.0 h."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 class Log:
     """A file with a line for all that happens, which begins anew before it gets large."""
 

@@ -35,6 +35,9 @@ section { border-top: 1px solid var(--line); margin-top: 2rem }
 .both input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0;
  cursor: ew-resize }
 .both input:focus-visible { opacity: .25 }
+.both button { position: absolute; top: .4rem; right: .4rem; border: 0; border-radius: .3rem;
+ background: #000a; color: #fff; font: inherit; font-size: .8rem; cursor: pointer }
+.large { grid-column: 1 / -1 } .large .both img { height: 80vh }
 .none { height: 15rem; display: grid; place-items: center; background: var(--soft); opacity: .7 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .3rem .6rem; border-top: 1px solid var(--line);
@@ -47,6 +50,12 @@ $folders
 for (const input of document.querySelectorAll(".both input"))
   input.addEventListener("input", () =>
     input.parentElement.style.setProperty("--at", input.value + "%"));
+for (const button of document.querySelectorAll(".both button"))
+  button.addEventListener("click", () => {
+    const large = button.closest(".card").classList.toggle("large");
+    button.textContent = large ? "smaller" : "larger";
+    button.scrollIntoView({block: "nearest"});
+  });
 </script>
 </html>
 """)
@@ -79,7 +88,8 @@ SLIDER = Template("""\
 <div class="both"><img alt="after: $name" src="$after">
 <img class="before" alt="before: $name" src="$before"><i></i>
 <span class="l">before</span><span class="r">after</span>
-<input type="range" min="0" max="100" value="50" aria-label="before and after of $name"></div>
+<input type="range" min="0" max="100" value="50" aria-label="before and after of $name">
+<button type="button">larger</button></div>
 """)
 
 FAILURE = Template("<tr><td>$name<td>$message<td>$when</tr>\n")

@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ldrps_client.hotfolder._failures import shown
-from ldrps_client.hotfolder._log import Log, line_of
+from ldrps_client.hotfolder._log import Log, duration, line_of
 
 _QUIET = {"step"}
 """Too many for a log."""
 _REPEATED = {"waiting", "paused", "away"}
 """Told once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
-_PRINTED = {"done", "skipped", "failed", "duplicate", "warning", "overflow", "away", "stopped"}
-_STYLES = {"failed": "red", "stopped": "red", "warning": "yellow", "away": "yellow"}
+_STYLES = {
+    **dict.fromkeys(("done", "skipped", "back"), "green"),
+    **dict.fromkeys(("failed", "stopped"), "red"),
+    **dict.fromkeys(("warning", "away", "overflow"), "yellow"),
+    "duplicate": "dim",
+}
+"""What gets a line of its own on a terminal, and in which colour."""
+_LONGEST_NAME = 32
 _RATE_SECONDS = 600.0
 
 
@@ -105,14 +111,33 @@ class JsonLines:
         """Nothing to do."""
 
 
+def _sentence(kind: str, photo: str, facts: dict[str, object]) -> str:
+    """What happened, for people who watch."""
+    name, message = shown(photo), shown(str(facts.get("message", "")))
+    if kind == "done":
+        took = duration(float(str(facts["seconds"]))) if "seconds" in facts else "begun earlier"
+        return f"{name}: {facts.get('words', 'restored')}, {took}"
+    if kind == "duplicate":
+        return f"{name} is the same photo as {shown(str(facts['of']))}"
+    return message if name in message else f"{name}: {message or facts.get('words', '')}"
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the rest of its line."""
+    half = _LONGEST_NAME // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+
+
 class Terminal:
     """A line per finished photo, and below them what goes on, with counts and rate."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.text import Text
 
         self._console: Any = Console(stderr=True)
+        self._text: Any = Text
         self._progress: Any = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -130,12 +155,13 @@ class Terminal:
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
         """Update the display."""
         self._count(folder, kind, photo, facts)
-        if kind in _PRINTED:
-            text = line_of(kind, photo or str(folder), facts)
-            self._console.print(text, style=_STYLES.get(kind), markup=False, highlight=False)
+        if kind in _STYLES:
+            text = self._text(f"{kind:<9} ", _STYLES[kind])
+            text.append(_sentence(kind, photo or str(folder), facts), style="default")
+            self._console.print(text, highlight=False)
 
     def _count(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        task, name = (folder, photo), shown(Path(photo).name)
+        task, name = (folder, photo), _short(shown(Path(photo).name))
         if kind == "found":
             self._found.add(task)
         elif kind == "resumed":
@@ -166,6 +192,7 @@ class Terminal:
         if len(self._ended) > 2:
             per_hour = (len(self._ended) - 1) / max(now - self._ended[0], 0.1) * 3600
             note += f", {per_hour:.0f} an hour"
+            note += f", about {duration(left / per_hour * 3600)} left" if left else ""
         if kind in _REPEATED:
             note = f"{kind}: {facts.get('message', '')}"
         self._progress.update(self._all, completed=completed, total=completed + left, note=note)

@@ -15,6 +15,7 @@ from typing import Any
 from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._failures import shown
 from ldrps_client.hotfolder._ledger import Ledger
+from ldrps_client.hotfolder._log import duration
 from ldrps_client.hotfolder._pictures import picture_path
 from ldrps_client.hotfolder._report_page import CARD, FAILURE, FOLDER, PAGE, SLIDER
 from ldrps_client.hotfolder._state import StateFolder
@@ -66,7 +67,7 @@ def _folder(root: Path, state: StateFolder) -> str:
         name=_text(root),
         now=_text(status["now"]),
         counts=_counts(status),
-        took=_duration(took),
+        took=duration(took),
         cards="".join(_card(root, state, entry) for entry in done) or "<p>Nothing yet.</p>",
         more=_more(status["done"], len(done), "restored"),
         failures="".join(_failure(entry) for entry in failed) or _row("Nothing failed."),
@@ -106,7 +107,7 @@ def _card(root: Path, state: StateFolder, entry: Entry) -> str:
         words=_text(entry.words or entry.message or "not diagnosed"),
         figures=_figures(entry.diagnosis),
         recipe=_text(entry.settings.recipe),
-        seconds=_duration(entry.seconds),
+        seconds=duration(entry.seconds),
         when=_when(entry.ended_at),
     )
 
@@ -156,9 +157,3 @@ def _text(value: object) -> str:
 
 def _when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else ""
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
