@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.daemon_process import Served, picture, served
 from ldrps_client import events
+from ldrps_client.client import MAX_JOBS
 from ldrps_engine.errors import LdrpsError, UnavailableError
 
 T = TypeVar("T")
@@ -142,7 +143,7 @@ def _kill(
 
 def _judge(daemon: Served, told: list[_Told], outcome: Outcome) -> None:
     with daemon.client() as client:
-        known = {job.id: job for job in client.jobs(10 * outcome.jobs)}
+        known = {job.id: job for job in client.jobs(MAX_JOBS)}
     ids = Counter(each.job_id for each in told)
     outcome.doubled = len(known) - len(ids) + sum(count - 1 for count in ids.values())
     for each in told:

@@ -3,7 +3,8 @@
     python -m benchmarks.daemon_load --clients 50 --seconds 120 --seed 1
 
 The clients are one process, the one that times Status is another, so that the time a client's own
-interpreter takes is not laid at the daemon's door.
+interpreter takes is not laid at the daemon's door. How late the latter wakes from its pauses is
+printed too: so much other work on the machine costs whoever wants a processor at once.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     """Errors that no client had a reason to see."""
     status_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    """By how much a pause of whoever asks for the status was too long."""
+    waiting: list[int] = field(default_factory=list)
+    """Jobs in the queue."""
     memory: list[tuple[float, int]] = field(default_factory=list)
     """Seconds since the start, bytes of the front process."""
 
@@ -83,10 +88,12 @@ def _probe(daemon: Served, crowd: subprocess.Popen[bytes]) -> Outcome:
         client.status()
         while crowd.poll() is None:
             began = time.monotonic()
-            client.status()
-            outcome.status_ms.append((time.monotonic() - began) * 1000)
+            outcome.waiting.append(client.status().queued)
+            ended = time.monotonic()
+            outcome.status_ms.append((ended - began) * 1000)
             outcome.memory.append((began - start, resident_bytes(daemon.process.pid)))
             time.sleep(_PROBE_SECONDS)
+            outcome.late_ms.append((time.monotonic() - ended - _PROBE_SECONDS) * 1000)
     return outcome
 
 
@@ -266,8 +273,11 @@ def main() -> int:
     print("".join(f"  {words}\n" for words in sorted(set(outcome.failures))[:9]), end="")
     half, most = outcome.percentile(50), outcome.percentile(99)
     print(f"Status: {len(outcome.status_ms)} calls, median {half:.1f} ms, p99 {most:.1f} ms")
-    tenths = [outcome.memory[(len(outcome.memory) - 1) * n // 10][1] for n in range(11)]
-    print("front's MiB at every tenth:", *(f"{size / 2**20:.1f}" for size in tenths))
+    half, most = (float(np.percentile(outcome.late_ms, percent)) for percent in (50, 99))
+    print(f"a pause of {_PROBE_SECONDS * 1000:.0f} ms: {half:.1f} ms late, p99 {most:.1f} ms")
+    tenths = [(len(outcome.memory) - 1) * n // 10 for n in range(11)]
+    print("waiting at every tenth:    ", *(outcome.waiting[at] for at in tenths))
+    print("front's MiB at every tenth:", *(f"{outcome.memory[at][1] / 2**20:.1f}" for at in tenths))
     print(f"front's memory: {outcome.slope() * 60 / 2**20:+.2f} MiB a minute in the second half")
     return 1 if outcome.lost or outcome.failures else 0
 

@@ -27,11 +27,13 @@ from ldrps_client._watching import Reader, messages
 from ldrps_client._wire import chunks, raster_of, settings_to_proto
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.models import ModelManager, reference
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
 
 _CALL_SECONDS = 10.0
+MAX_JOBS = 1000
+"""So many the daemon lists at once."""
 
 PhotoLike = str | os.PathLike[str] | LoadedFile | Photo | NDArray[np.generic]
 """A file's path, or pixels: (H, W) or (H, W, 1..4) in uint8, uint16, float16 or float32."""
@@ -152,7 +154,9 @@ class Client:
         return job_of(self._call(self._stub.GetJob, pb.GetJobRequest(job_id=job_id)))
 
     def jobs(self, limit: int = 100) -> list[Job]:
-        """The newest jobs first."""
+        """The newest jobs first, 1000 at most."""
+        if not 1 <= limit <= MAX_JOBS:
+            raise SettingsError(f"limit is {limit}; use 1 to {MAX_JOBS}")
         answer = self._call(self._stub.ListJobs, pb.ListJobsRequest(limit=limit))
         return [job_of(message) for message in answer.jobs]
 

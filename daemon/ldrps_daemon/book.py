@@ -44,22 +44,22 @@ class JobBook:
 
     def open(self) -> list[Job]:
         """Jobs that have not ended."""
-        return [job for job in self._jobs.values() if not job.ended]
+        return [job for job in self._all() if not job.ended]
 
     def stored_bytes(self) -> int:
         """Photos that wait and results that are kept."""
-        return sum(_bytes(job) for job in self._jobs.values())
+        return sum(_bytes(job) for job in self._all())
 
     def watchers(self) -> int:
         """Of all jobs together."""
-        return sum(job.watchers for job in self._jobs.values())
+        return sum(job.watchers for job in self._all())
 
     def sweep(self, spare: int = 0) -> None:
         """Forget ended jobs, longest ended first, until all limits are kept.
 
         With `spare`, also until so many bytes would find room in the spool.
         """
-        ended = sorted((j for j in self._jobs.values() if j.ended), key=lambda j: j.ended_at)
+        ended = sorted((job for job in self._all() if job.ended), key=lambda job: job.ended_at)
         kept_bytes = sum(_bytes(job) for job in ended)
         in_all, kept = self.stored_bytes(), len(ended)
         oldest = time.time() - self._config.keep_seconds
@@ -73,6 +73,10 @@ class JobBook:
             kept -= 1
             kept_bytes -= _bytes(job)
             in_all -= _bytes(job)
+
+    def _all(self) -> list[Job]:
+        # A copy: metrics are scraped in another thread, while jobs come and go in this one.
+        return list(self._jobs.values())
 
     def forgotten(self) -> list[str]:
         """Ids that were swept since the last call, for the journal."""

@@ -118,6 +118,7 @@ class Dispatcher:
         waited = self.room.drop(job)
         await self._fate.cancelled(job)
         if waited:
+            job.folder.drop_rest(with_result=True)
             self._announce()
 
     @asynccontextmanager
@@ -150,7 +151,9 @@ class Dispatcher:
 
     async def _take_up(self, job: Job) -> None:
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
-        if not await self._fate.of_recovered(job):
+        if await self._fate.of_recovered(job):
+            job.folder.drop_rest(with_result=True)
+        else:
             await self._admit(job, self._config.reconnect_seconds)
 
     async def _admit(self, job: Job, grace: float) -> None:

@@ -126,7 +126,9 @@ class Seat:
 
     def memory_bytes(self) -> int:
         """Resident set of the process; 0 if there is none."""
-        return resident_bytes(self._process.pid) if self._process else 0
+        # Looked at once: metrics are scraped in another thread.
+        process = self._process
+        return resident_bytes(process.pid) if process else 0
 
     def to_proto(self) -> pb.Worker:
         """As the contract shows it."""

@@ -38,7 +38,7 @@ def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None])
 
 
 def _decoded(order: Order, check: Callable[[], None]) -> Photo:
-    decoded = order.folder.path / "decoded"
+    decoded = order.folder.decoded
     try:
         with order.folder.pixels.open("rb") as payload, decoded.open("wb") as out:
             command = [sys.executable, "-P", "-m", "ldrps_daemon.decoder"]

@@ -35,7 +35,7 @@ class Reporter:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._save: Callable[[int, bytes], None] = _nowhere
+        self._save: Callable[[int, bytes], bool] = _nowhere
         self._save_seconds = 0.0
         self._saved_at = 0.0
         self._paused = threading.Event()
@@ -67,8 +67,11 @@ class Reporter:
         if job == self._job:
             self._paused.set()
 
-    def keep(self, save: Callable[[int, bytes], None], seconds: float) -> None:
-        """Where checkpoints go, and how often. Called when the job's work begins."""
+    def keep(self, save: Callable[[int, bytes], bool], seconds: float) -> None:
+        """Where checkpoints go, and how often; `save` says whether one is kept now.
+
+        Called when the job's work begins.
+        """
         self._save, self._save_seconds = save, seconds
         self._saved_at = time.monotonic()
 
@@ -122,9 +125,10 @@ class Reporter:
     def _checkpoint(self, step: Step) -> None:
         due = time.monotonic() - self._saved_at >= self._save_seconds
         if step.checkpoint and (due or self._paused.is_set()):
-            self._save(step.index, step.checkpoint())
+            saved = self._save(step.index, step.checkpoint())
             self._saved_at = time.monotonic()
-            wire.send_saved(self._pipe, step.index)
+            if saved:
+                wire.send_saved(self._pipe, step.index)
 
     def _preview(self, step: Step) -> None:
         due = time.monotonic() - self._last_preview >= PREVIEW_SECONDS
@@ -159,5 +163,6 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[::stride, ::stride])
 
 
-def _nowhere(_: int, __: bytes) -> None:
+def _nowhere(_: int, __: bytes) -> bool:
     """Before a job's work begins."""
+    return False

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon import systemd
+from ldrps_daemon.anew import begun_anew_when_broken
 from ldrps_daemon.calls import MessageInterceptor
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
@@ -28,6 +28,7 @@ from ldrps_daemon.models_service import ModelsServicer
 from ldrps_daemon.security import Place, bind, check_address, listen, own_folder, take_lock
 from ldrps_daemon.servicer import Servicer
 from ldrps_daemon.spool import spool_folder
+from ldrps_daemon.systemd import Listener
 from ldrps_daemon.tokens import TokenInterceptor, read_token, tls_credentials
 from ldrps_daemon.tracing import traced
 
@@ -49,18 +50,20 @@ _OPTIONS = [
 
 @asynccontextmanager
 async def running(
-    config: ServeConfig, listener: socket.socket | None = None
+    config: ServeConfig, listener: Listener | None = None, *, alone: bool = False
 ) -> AsyncIterator[Dispatcher]:
     """A daemon that serves for as long as the block runs, in this event loop.
 
-    `listener` is a unix socket that somebody else has bound to the config's address.
+    `listener` is bound to the config's address already. If the daemon is `alone` in its process,
+    that may begin anew, see `anew.py`.
     """
     place = check_address(config.address)
     own_folder(place.lock.parent)
     credentials = tls_credentials(config) if place.encrypted else None
     with take_lock(place):
         dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
-        gate = _gate(config, place, listener)
+        listener = _listener(place, listener)
+        gate = Gate(listener.socket, place.inner, config.max_connections) if listener else None
         server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place))
         healthy = await _add_services(server, config, dispatcher, gate)
         bind(server, place, credentials)
@@ -68,8 +71,9 @@ async def running(
         await server.start()
         if gate:
             await gate.open()
+        guard = begun_anew_when_broken(listener) if alone else contextlib.nullcontext()
         try:
-            with exposed(config, dispatcher, gate), traced(dispatcher.keeper):
+            with exposed(config, dispatcher, gate), traced(dispatcher.keeper), guard:
                 yield dispatcher
         finally:
             # Health first, so that nobody is sent here any more.
@@ -78,19 +82,19 @@ async def running(
             await server.stop(_STOP_GRACE)
             if gate:
                 await gate.close()
-            _unlink(place, ours=listener is None)
+            _unlink(place, listener)
 
 
-def _gate(config: ServeConfig, place: Place, listener: socket.socket | None) -> Gate | None:
+def _listener(place: Place, given: Listener | None) -> Listener | None:
     if not place.socket:
         return None
-    return Gate(listener or listen(place.socket), place.inner, config.max_connections)
+    return given or Listener(listen(place.socket), ours=True)
 
 
-def _unlink(place: Place, *, ours: bool) -> None:
-    if place.socket:
+def _unlink(place: Place, listener: Listener | None) -> None:
+    if place.socket and listener:
         place.inner.unlink(missing_ok=True)
-        if ours:
+        if listener.ours:
             place.socket.unlink(missing_ok=True)
 
 
@@ -123,8 +127,8 @@ async def serve(config: ServeConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     listener = systemd.handed_over()
-    with contextlib.closing(listener) if listener else contextlib.nullcontext():
-        async with running(config, listener):
+    with contextlib.closing(listener.socket) if listener else contextlib.nullcontext():
+        async with running(config, listener, alone=True):
             print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
             systemd.tell("READY=1")
             await stopped.wait()

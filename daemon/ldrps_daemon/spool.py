@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import CHUNK_BYTES, raster_bytes, raster_of
 from ldrps_daemon.security import own_folder
 from ldrps_engine.result import Layer
+
+_UNFINISHED = ".part"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class JobFolder:
     def pixels(self) -> Path:
         """What the client's chunks held."""
         return self.path / "pixels"
+
+    @property
+    def decoded(self) -> Path:
+        """What the decoder makes of a file, while a worker reads it."""
+        return self.path / "decoded"
 
     @property
     def events(self) -> Path:
@@ -69,10 +78,11 @@ class JobFolder:
             path.unlink(missing_ok=True)
 
     def drop_rest(self, *, with_result: bool) -> None:
-        """Nor will anybody read an unfinished result."""
+        """Nor does any worker write here, so that what one that was killed left can go too."""
         self.drop_input()
-        if with_result:
-            self.result.unlink(missing_ok=True)
+        left = [self.decoded, *self.path.glob(f"*{_UNFINISHED}")]
+        for path in [*left, self.result] if with_result else left:
+            path.unlink(missing_ok=True)
 
     def is_whole(self, size: int) -> bool:
         """Whether a worker would find what it needs."""
@@ -99,7 +109,8 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
     headers = []
     with replacing(path) as file:
         for index, layer in enumerate(layers):
-            layer.photo.to_samples().tofile(file)
+            # Not by `tofile`, which does not notice that a full disk took only a part.
+            file.write(np.ascontiguousarray(layer.photo.to_samples()).data)
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
     return headers
@@ -108,12 +119,17 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name only when it is complete and on disk."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    unfinished = path.with_suffix(_UNFINISHED)
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        # The disk may be full: what is of no use must not fill it further.
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True)

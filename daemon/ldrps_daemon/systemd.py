@@ -6,18 +6,41 @@ import contextlib
 import os
 import socket
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 
 _FIRST_DESCRIPTOR = 3
+_OURS = "ldrps-itself"
 
 
-def handed_over(environment: MutableMapping[str, str] = os.environ) -> socket.socket | None:
-    """The listening socket of a socket unit; None if there is none. See sd_listen_fds(3)."""
+@dataclass(frozen=True)
+class Listener:
+    """A listening unix socket."""
+
+    socket: socket.socket
+    ours: bool
+    """Whether its file goes with the daemon; else it is systemd's."""
+
+
+def handed_over(environment: MutableMapping[str, str] = os.environ) -> Listener | None:
+    """The socket of a socket unit, or of this process before it began anew; None if there is none.
+
+    See sd_listen_fds(3).
+    """
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
-    environment.pop("LISTEN_FDNAMES", None)
+    names = environment.pop("LISTEN_FDNAMES", "")
     if pid != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
         return None
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
-    return socket.socket(fileno=_FIRST_DESCRIPTOR)
+    return Listener(socket.socket(fileno=_FIRST_DESCRIPTOR), names == _OURS)
+
+
+def hand_on(listener: Listener) -> None:
+    """Leave a socket to the program that this process becomes next, as systemd would."""
+    os.dup2(listener.socket.fileno(), _FIRST_DESCRIPTOR)
+    # Which it is not by that if it was this descriptor already.
+    os.set_inheritable(_FIRST_DESCRIPTOR, True)
+    names = _OURS if listener.ours else ""
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": names}
 
 
 def tell(state: str) -> None:

@@ -14,6 +14,7 @@ import queue
 import resource
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -29,9 +30,10 @@ from ldrps_daemon.process import leave_with
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.spool import replacing, write_layers
-from ldrps_engine.errors import CancelledError, LdrpsError
+from ldrps_engine.errors import CancelledError, LdrpsError, OutputError
 from ldrps_engine.photo import Photo
 from ldrps_engine.prior.store import weights_hash
+from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
@@ -144,7 +146,7 @@ class Worker:
             restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
         except Looked:
             return _done(settings, time.monotonic() - started)
-        for layer in write_layers(order.folder.result, restoration.layers):
+        for layer in _kept(order, restoration.layers):
             wire.send_event(self._pipe, pb.Event(layer_header=layer))
         done = _done(settings, restoration.seconds)
         done.invented.mean, done.invented.maximum = restoration.invented
@@ -162,9 +164,16 @@ class Worker:
     def _checkpoint_of(self, order: Order) -> bytes | None:
         """What was saved of the job before; from now on checkpoints are saved there."""
 
-        def save(_: int, data: bytes) -> None:
-            with replacing(order.folder.checkpoint) as file:
-                file.write(data)
+        def save(_: int, data: bytes) -> bool:
+            try:
+                with replacing(order.folder.checkpoint) as file:
+                    file.write(data)
+            except OSError as error:
+                # Costs work only if the job is interrupted as well.
+                said = {"job": order.job, "why": error.strerror}
+                log.warning("a checkpoint cannot be kept", extra=said)
+                return False
+            return True
 
         self._reporter.keep(save, order.checkpoint_seconds)
         try:
@@ -187,6 +196,17 @@ def _run(errand: Errand, models: Any) -> pb.Done:
     started = time.monotonic()
     (models.load if errand.action == "load" else models.unload)(errand.model)
     return pb.Done(seconds=time.monotonic() - started, model=errand.model)
+
+
+def _kept(order: Order, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
+    """Write the result; OutputError if the disk does not take it."""
+    try:
+        return write_layers(order.folder.result, layers)
+    except OSError as error:
+        raise OutputError(
+            f"the result cannot be kept in the daemon's spool ({error.strerror}); "
+            "make room on that disk and hand the photo in again"
+        ) from error
 
 
 def _done(settings: Settings, seconds: float) -> pb.Done:

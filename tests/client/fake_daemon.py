@@ -31,10 +31,14 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Whether photos have no colour."""
     forget: bool = False
     """Whether a second Watch does not know the job."""
+    gone: bool = False
+    """Whether Status finds nobody."""
     submits: list[pb.SubmitHeader] = field(default_factory=list)
     watches: list[int] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
     jobs: dict[str, list[pb.Event]] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    """Jobs that ListJobs shows as such."""
 
     def Submit(self, request_iterator, context):
         header = next(request_iterator).header
@@ -72,10 +76,14 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
         return self._job(request.job_id, pb.JOB_STATE_DONE)
 
     def ListJobs(self, request, context):
-        found = [self._job(job_id, pb.JOB_STATE_DONE) for job_id in reversed(self.jobs)]
+        ids = list(reversed(self.jobs))[: request.limit or 100]
+        states = dict.fromkeys(self.running, pb.JOB_STATE_RUNNING)
+        found = [self._job(job_id, states.get(job_id, pb.JOB_STATE_DONE)) for job_id in ids]
         return pb.ListJobsResponse(jobs=found)
 
     def Status(self, request, context):
+        if self.gone:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         worker = pb.Worker(device="cpu", state=pb.WORKER_STATE_IDLE, pid=7, models=["bundled"])
         return pb.StatusResponse(version="9.9", pid=1, queue_limit=16, workers=[worker])
 

@@ -120,3 +120,23 @@ def test_old_jobs_are_forgotten_and_open_ones_are_not(config, job):
     old.ended_at -= 11
     book.sweep()
     assert book.newest(9) == book.open() == [waiting]
+
+
+def test_metrics_may_look_while_jobs_come(config, job):
+    """They are scraped in a thread of their own."""
+    book = JobBook(config())
+    raster = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+
+    class Herald:
+        """Another job comes while this one is looked at."""
+
+        ended, payload_bytes = False, 960
+
+        @property
+        def watchers(self):
+            book.add(job(raster=raster))
+            return 1
+
+    book._jobs = {"herald": Herald()}
+    assert book.watchers() == 1
+    assert book.stored_bytes() == 2 * 960

@@ -1,8 +1,10 @@
 """Jobs that do not end well: cancelled, crashed, refused by the engine, left alone."""
 
 import os
+import resource
 import signal
 import time
+from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -13,6 +15,17 @@ from support.daemon import alive, kinds, layer_bytes, wait_until
 pytestmark = pytest.mark.e2e
 
 LONG = {"description": "forever"}
+
+
+@contextmanager
+def no_file_larger(pid, size):
+    """Until the block ends the process can write no more than that into a file."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def test_cancels_a_running_job_within_one_step(daemon):
@@ -179,6 +192,42 @@ def test_too_little_memory_is_tried_again_with_less(daemon):
     assert kinds(events)[-1] == "done"
     assert kinds(events).count("queued") == 2
     assert daemon.job(job_id).crashes == 0
+
+
+def test_a_checkpoint_that_the_disk_does_not_take_costs_nothing_else(start_daemon):
+    daemon = start_daemon(checkpoint_seconds=0)
+    job_id = daemon.submit(settings={"steps": 300}, detached=True).job_id
+    with no_file_larger(daemon.running_worker(job_id), 8):
+        assert wait_until(lambda: daemon.job(job_id).step > 20)
+    events = list(daemon.watch(job_id))
+    assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
+    assert any("a checkpoint cannot be kept" in line for line in daemon.log)
+
+
+def test_a_result_that_the_disk_does_not_take_is_one_sentence(daemon):
+    assert daemon.restores()
+    pid = daemon.status().workers[0].pid
+    with no_file_larger(pid, 100):
+        job_id = daemon.submit(settings={"steps": 1}, detached=True).job_id
+        failed = list(daemon.watch(job_id))[-1].failed
+    assert failed.reason == "output"
+    assert "make room on that disk" in failed.message
+    assert not list(daemon.spool.glob(f"*/{job_id}/result*"))
+    # The worker has nothing to do with it and goes on.
+    assert daemon.restores()
+    assert daemon.status().workers[0].pid == pid
+
+
+def test_what_a_killed_worker_left_goes_with_its_job(daemon):
+    running = daemon.submit(settings=LONG, detached=True).job_id
+    daemon.running_worker(running)
+    waiting = daemon.submit(detached=True).job_id
+    (folder,) = daemon.spool.glob(f"*/{waiting}")
+    for name in ("result.part", "checkpoint.part", "checkpoint", "decoded"):
+        (folder / name).write_bytes(b"x")
+    daemon.cancel(waiting)
+    assert wait_until(lambda: [path.name for path in folder.iterdir()] == ["events"])
+    daemon.cancel(running)
 
 
 def test_each_device_has_a_worker_of_its_own(start_daemon, tmp_path):

@@ -1,15 +1,20 @@
 """What the daemon does not take, and that it stays well."""
 
 import threading
+from itertools import islice
 
 import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client import Client, events
 from support.daemon import (
+    free_port,
+    grey_photo,
     header,
     refused,
     requests,
+    serving,
     wait_until,
 )
 
@@ -64,6 +69,45 @@ def test_bad_input_does_not_hurt_the_daemon(daemon):
     assert daemon.restores()
     # Nothing of what was refused is kept.
     assert len(daemon.kept()) == 2
+
+
+def unreadable(channel):
+    """Call a method whose name is no UTF-8."""
+    call = channel.unary_unary(b"/ldrps.v1.Restoration/\xe2istJobs")
+    with pytest.raises(grpc.RpcError):
+        call(b"", timeout=60)
+
+
+def is_back(daemon):
+    try:
+        return serving(daemon)
+    except grpc.RpcError:
+        return False
+
+
+def test_a_call_that_ends_grpcs_server_does_not_end_ours(start_daemon):
+    """grpc.aio takes no more calls after it; the daemon lived on and answered nobody."""
+    daemon = start_daemon(checkpoint_seconds=0)
+    with Client(daemon.address, autostart=False) as client:
+        job_id = client.submit(grey_photo(), steps=300)
+        watch = client.watch(job_id)
+        told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
+        unreadable(daemon.channel)
+        # Who was connected finds the way back and misses nothing.
+        told += [event for event in watch if isinstance(event, events.Step)]
+        assert [step.index for step in told] == list(range(1, 301))
+        assert client.status().pid == daemon.process.pid
+    assert sum("gRPC gave up at a call" in line for line in daemon.log) == 1
+    assert daemon.stop() == 0
+    assert not daemon.socket.exists()
+
+
+def test_over_tcp_nobody_needs_a_token_for_that(start_daemon, tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    daemon = start_daemon(address=address, token_file=tmp_path / "own" / "token")
+    unreadable(daemon.channel)
+    assert wait_until(lambda: is_back(daemon))
+    assert daemon.stop() == 0
 
 
 def test_a_client_that_vanishes_in_submit_leaves_nothing(daemon):

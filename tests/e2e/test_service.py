@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
@@ -125,6 +126,12 @@ def test_a_socket_of_systemd_is_served_and_left_for_the_next_one(tmp_path):
             # Clients may connect before the daemon is up: systemd holds the socket.
             with Client(f"unix:{path}", autostart=False) as client:
                 assert told.recv(99) == b"READY=1"
+                assert client.status().pid == process.pid
+            # Also where the process has begun anew meanwhile.
+            with grpc.insecure_channel(f"unix:{path}") as channel, pytest.raises(grpc.RpcError):
+                channel.unary_unary(b"/\xe2")(b"", timeout=60)
+            assert told.recv(99) == b"READY=1"
+            with Client(f"unix:{path}", autostart=False) as client:
                 assert client.status().pid == process.pid
             process.terminate()
             assert told.recv(99) == b"STOPPING=1"

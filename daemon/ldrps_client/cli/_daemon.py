@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ldrps_client._autostart import is_serving
 from ldrps_client._records import DaemonStatus, Job, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
-from ldrps_client.client import Client
+from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def _picture(client: Client) -> RenderableType:
     from rich.console import Group
 
     answer = client.status()
-    open_jobs = [job for job in client.jobs() if job.state in ("queued", "running")]
+    # All that it knows: a batch job that yields may be older than many that have ended.
+    open_jobs = [job for job in client.jobs(MAX_JOBS) if job.state in ("queued", "running")]
     parts: list[RenderableType] = [_head(answer), _workers(answer.workers)]
     if open_jobs:
         parts.append(_jobs(open_jobs))

@@ -11,8 +11,8 @@ from ldrps_engine.errors import BusyError, LdrpsError
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on one line."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """One JSON object on one line, at once: a program may wait for it at the end of a pipe."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
 
 
 def print_error(error: LdrpsError, *, as_json: bool) -> int:

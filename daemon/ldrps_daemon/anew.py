@@ -1,0 +1,69 @@
+"""The daemon's process begun anew in its own place, where gRPC has given up.
+
+A call whose method is no UTF-8 ends the loop in which grpc.aio takes calls, for good, and before
+anybody could ask who calls. What follows in gRPC reads memory that it has freed already. So not
+one step further is taken: the process becomes the same command once more, as after a crash, but
+keeps its id and its socket, at which clients wait meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ldrps_daemon import systemd
+from ldrps_daemon.systemd import Listener
+
+log = logging.getLogger("ldrps.server")
+_GRPC = "grpc._cython.cygrpc"
+
+
+@contextmanager
+def begun_anew_when_broken(listener: Listener | None) -> Iterator[None]:
+    """While the block runs, a gRPC that has given up makes this process begin anew."""
+    alarm, logger = _Alarm(listener), logging.getLogger(_GRPC)
+    logger.addHandler(alarm)
+    try:
+        yield
+    finally:
+        logger.removeHandler(alarm)
+
+
+class _Alarm(logging.Handler):
+    """Hears gRPC say that its loop has ended, which is the one sign before its next step."""
+
+    def __init__(self, listener: Listener | None) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """That it says with the error itself in the place of words."""
+        if isinstance(record.msg, BaseException):
+            kind = type(record.msg).__name__
+            log.warning("gRPC gave up at a call (%s); the daemon begins anew", kind)
+            _begin_anew(self._listener)
+
+
+def _begin_anew(listener: Listener | None) -> None:
+    _end_workers()
+    for name in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            os.set_inheritable(int(name.name), int(name.name) <= 2)
+    if listener:
+        systemd.hand_on(listener)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _end_workers() -> None:
+    """Nobody else would wait for them; they would be left as zombies."""
+    for file in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, file.read_text().split()):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
