@@ -26,6 +26,7 @@ from hotfolder.support import (
     write_photo,
 )
 from ldrps_client.hotfolder._ledger import Ledger
+from ldrps_client.hotfolder._mounts import Mount
 from ldrps_client.hotfolder._only_if import parse_condition
 from ldrps_client.hotfolder._rules import Rules
 from ldrps_client.hotfolder._state import state_folder
@@ -440,6 +441,17 @@ def test_dropped_events_are_noticed_and_made_up_for(inside, out, client):
         assert wait_until(lambda: watching.told.kinds().count("done") == 5, 60)
     finally:
         watching.stop()
+
+
+def test_a_network_mount_is_polled_without_being_asked(inside, out, watch, monkeypatch):
+    import ldrps_client.hotfolder.watcher as watcher
+
+    monkeypatch.setattr(watcher, "mount_of", lambda path: Mount("/", "nfs4"))
+    watching = watch(inside, out=out, poll_every=0.1)
+    assert watching.told.facts("polling")[0]["message"].endswith("on nfs4")
+    assert watching.watcher._events is None
+    write_photo(inside / "sub" / "a.png", 1)
+    assert wait_until(lambda: "done" in watching.told.kinds())
 
 
 def test_polling_finds_what_comes(inside, out, watch):
