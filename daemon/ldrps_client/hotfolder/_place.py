@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +51,24 @@ def place(staged: Path, target: Path) -> None:
         raise
     for leftover in (beside, staged):
         leftover.unlink(missing_ok=True)
+
+
+def pass_on(source: Path, staged: Path, target: Path, how: str) -> None:
+    """Bring an original that needs nothing into the output folder; a file that is there stays."""
+    if os.path.lexists(target):
+        return
+    staged.unlink(missing_ok=True)
+    if how == "symlink":
+        staged.symlink_to(source)
+        return into_place(staged, target, force=True)
+    if how == "hardlink":
+        os.link(source, staged)
+    else:
+        shutil.copy2(source, staged)
+        with open(staged, "rb") as copied:
+            os.fsync(copied.fileno())
+    with suppress(FileExistsError):
+        place(staged, target)
 
 
 def _are_one(path: Path, other: Path) -> bool:

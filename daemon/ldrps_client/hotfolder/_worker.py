@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._only_if import is_wanted
 from ldrps_client.hotfolder._pictures import keep_pictures
-from ldrps_client.hotfolder._place import content_of, place, staged_path, sweep
+from ldrps_client.hotfolder._place import content_of, pass_on, place, staged_path, sweep
 from ldrps_client.hotfolder._rules import ending_for, result_name
 from ldrps_client.hotfolder._settling import identity_of
 from ldrps_client.hotfolder._sidecars import with_sidecars
@@ -134,8 +133,12 @@ class Worker:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
         if self._config.link_clean != "no":
             folder = self._folder(entry)
-            with _told(folder):
-                _pass_on(loaded.path, folder / loaded.path.name, self._config.link_clean)
+            staged = staged_path(folder, entry.key, loaded.path.suffix)
+            try:
+                with _told(folder):
+                    pass_on(loaded.path, staged, folder / loaded.path.name, self._config.link_clean)
+            finally:
+                sweep(folder, entry.key)
         self._ledger.end(entry.key, "skipped", message="it needs nothing")
         self._tell("skipped", shown, words=words)
 
@@ -272,17 +275,3 @@ def _told(folder: Path) -> Iterator[None]:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise OutputError(f"{folder} cannot be written to: {why}") from error
-
-
-def _pass_on(source: Path, target: Path, how: str) -> None:
-    """Bring a photo that needs nothing into the output folder; one that is there stays."""
-    if os.path.lexists(target):
-        return
-    if how == "symlink":
-        target.symlink_to(source)
-    elif how == "hardlink":
-        os.link(source, target)
-    else:
-        staged = target.with_name(f".ldrps-{target.name}")
-        shutil.copy2(source, staged)
-        os.replace(staged, target)
