@@ -119,10 +119,12 @@ class Models:
 
     def load(self, name: str, on_step: OnStep = ignore) -> None:
         """Load a model of either kind; ModelError for one that is loaded with another."""
+        from ldrps_engine.prior.registry import is_describer
+
         entry = catalogue().get(name)
         if entry is not None and entry.kind == "tiny":
             raise ModelError(f"model '{name}' is loaded together with a prior; load that one")
-        if entry is not None and entry.kind == "describer":
+        if is_describer(name):
             self.describer(name, on_step)
         else:
             self.prior(name, on_step)

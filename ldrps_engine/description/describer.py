@@ -51,15 +51,24 @@ def consult(
     """
     if settings.description is not None or settings.describer == TAGGER:
         return None, ()
-    name = _installed() if settings.describer == AUTO else settings.describer
-    if name is None:
-        return None, ()
-    try:
-        opinion = models.describer(name, on_step).look(rgb)
-    except ModelError as error:
-        if settings.describer != AUTO:
-            raise
-        return None, (str(error),)
+    if settings.describer != AUTO:
+        return _asked(settings.describer, rgb, models, on_step)
+    remarks: tuple[str, ...] = ()
+    for name in _installed():
+        try:
+            opinion, said = _asked(name, rgb, models, on_step)
+        except ModelError as error:
+            # It may be too large where a smaller one is not.
+            remarks += (str(error),)
+        else:
+            return opinion, remarks + said
+    return None, remarks
+
+
+def _asked(
+    name: str, rgb: Array, models: Models, on_step: OnStep
+) -> tuple[Opinion | None, tuple[str, ...]]:
+    opinion = models.describer(name, on_step).look(rgb)
     if opinion is None:
         return None, (f"{name} gave no usable answer, so the tagger describes the scene",)
     return opinion, ()
@@ -79,7 +88,7 @@ def describe(
     return Described(tag_scene(mended), TAGGER, remarks)
 
 
-def _installed() -> str | None:
-    """The first describer of the catalogue that is installed; the best ones come first there."""
+def _installed() -> list[str]:
+    """Describers of the catalogue that are installed; the best ones come first there."""
     found = (e.name for e in catalogue().values() if e.kind == "describer")
-    return next(filter(is_installed, found), None)
+    return [name for name in found if is_installed(name)]

@@ -9,7 +9,7 @@ from typing import Any
 from ldrps_engine.errors import ModelError
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.prior.catalogue import catalogue, tiny_of
-from ldrps_engine.prior.components import class_name, count_weights, read_index
+from ldrps_engine.prior.components import INDEX, class_name, count_weights, read_index
 from ldrps_engine.prior.placement import Placement
 from ldrps_engine.prior.store import folder_of, is_installed, resolve
 
@@ -36,8 +36,7 @@ def load_prior(name: str, placement: Placement) -> LatentPrior:
             f"model '{name}' is of the kind {index.get('_class_name', 'unknown')}; "
             f"known are {', '.join(FAMILIES)}"
         )
-    quick = _quick(folder, index, family)
-    prior: LatentPrior = _class_of(family)(folder, name, placement, quick)
+    prior: LatentPrior = _class_of(family)(folder, name, placement, _quick(folder, index))
     return prior
 
 
@@ -59,9 +58,22 @@ def is_prior(name: str) -> bool:
     return entry is None or entry.kind == "prior"
 
 
+def is_describer(name: str) -> bool:
+    """Whether a name is a describer's; of paths, whether there is a model without parts."""
+    entry = catalogue().get(name)
+    if entry is not None:
+        return entry.kind == "describer"
+    path = resolve(name)
+    return (path / "config.json").is_file() and not (path / INDEX).is_file()
+
+
 def prior_bytes(name: str, placement: Placement) -> int:
-    """Bytes of memory that a prior's weights will take."""
-    return count_weights(resolve(name)) * placement.dtype.itemsize
+    """Bytes of memory that a prior's weights will take, its tiny autoencoder's among them."""
+    path = resolve(name)
+    count = count_weights(path)
+    if (path / INDEX).is_file() and (quick := _quick(path, read_index(path, name))):
+        count += count_weights(quick)
+    return count * placement.dtype.itemsize
 
 
 def _class_of(family: str) -> Any:
@@ -79,9 +91,9 @@ def _class_of(family: str) -> Any:
     return StableDiffusion
 
 
-def _quick(folder: Path, index: dict[str, Any], family: str) -> Path | None:
-    """The tiny autoencoder, if it is installed and speaks of the same latents."""
-    entry = tiny_of(family)
+def _quick(folder: Path, index: dict[str, Any]) -> Path | None:
+    """The family's tiny autoencoder, if it is installed and speaks of the same latents."""
+    entry = tiny_of(FAMILIES.get(str(index.get("_class_name")), ""))
     if entry is None or not is_installed(entry.name) or not class_name(index, "vae"):
         return None
     quick = folder_of(entry.name)

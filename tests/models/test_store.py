@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import diffusers
 import pytest
 import torch
+import transformers
 from diffusers.loaders import single_file_utils
 from safetensors.torch import load_file, save_file
 
@@ -14,7 +15,7 @@ from ldrps_engine.prior import store
 from ldrps_engine.prior.catalogue import catalogue, tiny_of
 from ldrps_engine.prior.components import count_weights
 from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
+from ldrps_engine.prior.registry import load_prior, prior_bytes
 from ldrps_engine.residency import MEMORY_VARIABLE, Models, parse_bytes
 from support import tiny_models
 
@@ -131,6 +132,50 @@ def test_transformers_weights_that_are_missing_are_not_made_up(tmp_path):
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(ModelError, match="text_encoder does not fit its configuration: 1 weights"):
         load_prior(str(folder), Placement())
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    """Weights in several files with an index, as large models are published."""
+    folder = tiny_models.flux2(tmp_path / "model")
+    for part, kind in (("transformer", diffusers.Flux2Transformer2DModel),
+                       ("text_encoder", transformers.Qwen3ForCausalLM)):  # fmt: skip
+        network = kind.from_pretrained(folder / part)
+        for path in (folder / part).glob("*.safetensors"):
+            path.unlink()
+        network.save_pretrained(folder / part, max_shard_size="20KB")
+        assert len(list((folder / part).glob("*.safetensors"))) > 1
+    return folder
+
+
+def test_weights_in_several_files_are_read_and_counted(sharded, tmp_path):
+    whole = tiny_models.flux2(tmp_path / "whole")
+    assert count_weights(sharded) == count_weights(whole)
+    words = "a red photo"
+    found, expected = (load_prior(str(f), Placement()).embed(words) for f in (sharded, whole))
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("part", ["transformer", "text_encoder"])
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_damaged_shard_is_one_sentence(sharded, part, damage):
+    shard = sorted((sharded / part).glob("*.safetensors"))[-1]
+    if damage == "gone":
+        shard.unlink()
+    else:
+        shard.write_bytes(shard.read_bytes()[:-500])
+    with pytest.raises(ModelError, match=f"{part} cannot be loaded") as caught:
+        load_prior(str(sharded), Placement())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_tiny_autoencoder_counts_as_part_of_its_prior(tmp_path):
+    folder = str(tiny_models.stable_diffusion(tmp_path / "model", "epsilon"))
+    alone = prior_bytes(folder, Placement())
+    tiny_models.tiny_autoencoder(store.folder_of("taesd"))
+    store.write_manifest("taesd", store.Manifest("", "", {}))
+    both = prior_bytes(folder, Placement())
+    assert both - alone == 4 * count_weights(store.folder_of("taesd")) > 0
 
 
 def test_a_single_file_wants_its_familys_configuration(tmp_path):

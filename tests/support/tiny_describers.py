@@ -64,7 +64,10 @@ def qwen3_vl(folder):
         **_qwen_tokens(tokenizer),
     )  # fmt: skip
     _save(Qwen3VLForConditionalGeneration, config, folder)
-    return _processed(folder, tokenizer, "Qwen3VLProcessor", _qwen_images(16))
+    _processed(folder, tokenizer, "Qwen3VLProcessor", _qwen_images(16))
+    # As published: named after the version that needs torchvision.
+    _change(folder / "preprocessor_config.json", image_processor_type="Qwen2VLImageProcessorFast")
+    return folder
 
 
 def qwen2_5_vl(folder):
@@ -113,14 +116,16 @@ def _processed(folder, tokenizer, kind, images, **more):
     """What the hub's repositories hold beside the weights."""
     tokenizer.save_pretrained(folder)
     images.save_pretrained(folder)
-    path = folder / "preprocessor_config.json"
-    found = json.loads(path.read_text()) | {"processor_class": kind}
-    path.write_text(json.dumps(found))
+    _change(folder / "preprocessor_config.json", processor_class=kind)
     (folder / "processor_config.json").write_text(json.dumps({"processor_class": kind, **more}))
     (folder / "chat_template.json").write_text(
         json.dumps({"chat_template": tokenizer.chat_template})
     )
     return folder
+
+
+def _change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def _qwen_images(patch):
