@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import daemon_chaos, daemon_fuzz, daemon_load, daemon_soak
+from benchmarks import daemon_chaos, daemon_frames, daemon_fuzz, daemon_load, daemon_soak
 from ldrps.v1 import restoration_pb2 as pb
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -38,6 +38,12 @@ def test_a_sample_of_the_fuzzing_ends_properly():
     outcome = daemon_fuzz.run(cases=400, seed=7)
     assert outcome.bad == []
     assert outcome.codes["INVALID_ARGUMENT"] > 50
+
+
+def test_broken_bytes_below_the_calls_leave_nothing():
+    outcome = daemon_frames.run(cases=80, seed=7)
+    assert outcome.bad == []
+    assert sum(outcome.ends.values()) == 80
 
 
 @pytest.fixture(scope="module")
