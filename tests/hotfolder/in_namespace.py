@@ -8,7 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hotfolder.support import InvertingClient, Watching, is_result_of, names, stays, write_photo
+import pytest
+
+from hotfolder.support import (
+    InvertingClient,
+    Watching,
+    is_result_of,
+    names,
+    run_once,
+    stays,
+    write_photo,
+)
+from ldrps_client.hotfolder import watcher
+from ldrps_engine.errors import OutputError
 from support.daemon import wait_until
 
 
@@ -86,7 +98,10 @@ def mount_away(base):
     write_photo(store / "b.png", 2)
     assert stays(lambda: watching.told.kinds().count("found") == 1, 1.5)
     watching.stop()
-    # As after a reboot without the disk.
+    # As after a reboot without the disk. A single run does not wait for ever.
+    watcher._ONCE_AWAY_SECONDS = 0.1
+    with pytest.raises(OutputError, match="nothing is mounted"):
+        run_once(InvertingClient(), inside, out=out)
     again = Watching(InvertingClient(), inside, out=out)
     again.thread.start()
     assert wait_until(lambda: "away" in again.told.kinds())

@@ -25,9 +25,11 @@ from ldrps_client.hotfolder._settling import Settler
 from ldrps_client.hotfolder._state import StateFolder, one_watcher, state_folder
 from ldrps_client.hotfolder._worker import Tell, Worker
 from ldrps_client.hotfolder.config import FolderConfig
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, OutputError
 
 _AWAY_SECONDS = 2.0
+# For as long a single run waits for a mount, as for a daemon that does not answer.
+_ONCE_AWAY_SECONDS = 30.0
 _LONGEST_WAIT = 1.0
 _JOIN_SECONDS = 5.0
 # A scan may take at most this share of the time, however large the tree.
@@ -57,6 +59,7 @@ class FolderWatcher:
         self._news: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
         self._lost = False
         self._away = ""
+        self._there = time.monotonic()
         self._polls = False
         self._next_scan = 0.0
         self._recovered = False
@@ -179,8 +182,8 @@ class FolderWatcher:
         while not self._stop.is_set():
             try:
                 self._look()
-                if once and self._crew.stuck:
-                    raise self._crew.stuck
+                if once and (stuck := self._crew.stuck or self._gone()):
+                    raise stuck
             except LdrpsError as error:
                 if once:
                     raise
@@ -222,7 +225,14 @@ class FolderWatcher:
             self._tell("back", message=f"{self._config.root} is back")
             self._next_scan = 0.0
         self._away = missing
+        if not missing:
+            self._there = time.monotonic()
         return bool(missing)
+
+    def _gone(self) -> OutputError | None:
+        """What a single run has waited for long enough."""
+        is_long = time.monotonic() - self._there >= _ONCE_AWAY_SECONDS
+        return OutputError(self._away) if self._away and is_long else None
 
     def _scan_all(self) -> None:
         began = time.monotonic()
