@@ -15,6 +15,16 @@ VARIABLE = "LDRPS_GIMP"
 """Suites to test in, comma-separated. Unset: the first, which CI has."""
 
 
+SECONDS = 600
+"""A GIMP takes minutes to start for the first time on a machine that has other work."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
 def suites():
     return os.environ.get(VARIABLE, SUITES[0]).split(",")
 
