@@ -219,12 +219,12 @@ def test_a_folder_mounted_onto_itself_is_where_it_was(tmp_path):
     table = tmp_path / "mountinfo"
     table.write_text(
         "1 0 0:20 /@ / rw - btrfs /dev/a rw\n"
-        "2 1 0:20 /@home /home rw - btrfs /dev/a rw\n"
-        "3 2 0:20 /@home/me/out /home/me/out rw - btrfs /dev/a rw\n"
+        "2 1 0:20 /@data /data rw - btrfs /dev/a rw\n"
+        "3 2 0:20 /@data/me/out /data/me/out rw - btrfs /dev/a rw\n"
         "4 1 0:20 /@/srv /srv ro - btrfs /dev/a rw\n"
-        "5 1 0:20 /@home/me /mnt/other rw - btrfs /dev/a rw\n"
+        "5 1 0:20 /@data/me /mnt/other rw - btrfs /dev/a rw\n"
     )
-    wanted = {"/home/me/out/x": "/home", "/srv/x": "/", "/mnt/other/x": "/mnt/other"}
+    wanted = {"/data/me/out/x": "/data", "/srv/x": "/", "/mnt/other/x": "/mnt/other"}
     assert {path: mount_of(Path(path), table).point for path in wanted} == wanted
 
 
