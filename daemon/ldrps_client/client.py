@@ -99,18 +99,25 @@ class Client:
         detached: bool = False,
         batch: bool = False,
         idempotency_key: str | None = None,
+        deadline_seconds: float = 0.0,
         **choices: Unpack[Choices],
     ) -> str:
         """Hand in one photo; returns the job's id.
 
         A detached job goes on without watchers. Batch jobs let others go first. A repeated
         call with the same `idempotency_key` gives the same job; None: every call a new one.
+        A job that has not ended after `deadline_seconds` is cancelled; 0: never.
         """
         settings = Settings(**choices)
         loaded = _loaded(photo)
         pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
         return self._submit(
-            pixels, settings, detached=detached, batch=batch, idempotency_key=idempotency_key
+            pixels,
+            settings,
+            detached=detached,
+            batch=batch,
+            idempotency_key=idempotency_key,
+            deadline_seconds=deadline_seconds,
         )
 
     def result(
@@ -190,6 +197,7 @@ class Client:
         detached: bool,
         batch: bool,
         idempotency_key: str | None = None,
+        deadline_seconds: float = 0.0,
     ) -> str:
         if self._autostart:
             ensure_running(self.address)
@@ -199,6 +207,7 @@ class Client:
             idempotency_key=idempotency_key or uuid.uuid4().hex,
             priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
             detached=detached,
+            deadline_seconds=deadline_seconds,
         )
         with translated(self.address):
             try:

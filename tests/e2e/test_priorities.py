@@ -3,7 +3,9 @@
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from support.daemon import kinds, layer_bytes, together
+from ldrps_client import Client
+from ldrps_engine.errors import CancelledError, SettingsError
+from support.daemon import grey_photo, kinds, layer_bytes, together
 
 pytestmark = pytest.mark.e2e
 
@@ -76,6 +78,15 @@ def test_a_deadline_ends_a_job_that_waits_and_one_that_runs(daemon):
     assert daemon.job(waiting).started_at == 0
     assert daemon.job(running).step > 0
     assert daemon.restores()
+
+
+def test_a_deadline_can_be_given_to_the_library(daemon):
+    with Client(daemon.address, autostart=False) as client:
+        job_id = client.submit(grey_photo(), description="forever", deadline_seconds=2)
+        with pytest.raises(CancelledError, match="its deadline of 2 seconds passed"):
+            list(client.watch(job_id))
+        with pytest.raises(SettingsError, match="deadline_seconds"):
+            client.submit(grey_photo(), deadline_seconds=-1)
 
 
 def places(events):
