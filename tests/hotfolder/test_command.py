@@ -328,6 +328,9 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
     assert str(out) in setting(text, "ReadWritePaths")
     assert str(inside) not in setting(text, "ReadWritePaths")
     assert setting(text, "ProtectSystem") == ["strict"]
+    # Else the daemon that it starts refuses the folder for its socket, and torch its work.
+    assert setting(text, "RuntimeDirectoryMode") == ["0700"]
+    assert setting(text, "Environment") == ["TMPDIR=%t/ldrps"]
 
 
 def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):

@@ -37,10 +37,14 @@ IOSchedulingClass=idle
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={writable}
+ReadWritePaths={writable} -%h/.cache/huggingface -%h/.local/share/ldrps
 RuntimeDirectory=ldrps
+# A daemon that is started from here takes no folder that others can enter.
+RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
+# Folders in /tmp may be watched; what is only for a moment has a place of its own.
 PrivateTmp=no
+Environment=TMPDIR=%t/ldrps
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
