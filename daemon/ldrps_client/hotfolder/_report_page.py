@@ -20,7 +20,8 @@ section { border-top: 1px solid var(--line); margin-top: 2rem }
 .counts { display: flex; flex-wrap: wrap; gap: .5rem }
 .counts div { background: var(--soft); border-radius: .4rem; padding: .4rem .8rem }
 .counts b { font-size: 1.2rem } .counts .failed b { color: var(--bad) }
-.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)) }
+.cards { display: grid; gap: 1rem; grid-auto-flow: dense;
+ grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)) }
 .card { border: 1px solid var(--line); border-radius: .5rem; overflow: hidden }
 .card dl { margin: .6rem .8rem; display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem }
 .card dt { opacity: .7 } .card dd { margin: 0; overflow-wrap: anywhere }
