@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gimp.gimp_app import ROOT
+from gimp.gimp_app import ROOT, START_SECONDS
 from support.daemon import wait_until
 
 GUIDE = (ROOT / "docs" / "gimp.md").read_text()
@@ -100,7 +100,7 @@ def test_the_example_for_a_whole_folder(served, photo):
         Image.fromarray(pixels).save(folder / name)
     (example,) = [text for text in blocks("sh") if "gimp-console" in text]
     command = served.enter("photos", example)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
     assert done.returncode == 0, done.stderr
     for name in ("a.png", "b.png"):
         assert (np.asarray(Image.open(folder / f"restored-{name}")) == 255 - pixels).all()
@@ -255,7 +255,7 @@ def test_sentences_are_german_for_a_german(served):
         ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=START_SECONDS,
     )
     assert "ist unbekannt" in done.stdout, done.stdout + done.stderr
 
