@@ -9,11 +9,12 @@ from benchmarks.hotfolder_storm import Storm
 from support.daemon import environment
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("where", ["apart", "beside", "sidecar"])
 def test_killed_at_every_step_that_reaches_the_disk(tmp_path, where):
     command = [sys.executable, "-m", "hotfolder.kill_points", str(tmp_path), where]
     done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=170, check=False
+        command, env=environment(), capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
