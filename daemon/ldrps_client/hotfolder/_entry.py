@@ -17,7 +17,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """By what a file is taken for unchanged without reading it."""
 
@@ -27,7 +27,7 @@ class Identity:
     ctime: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the ledger remembers of one file."""
 

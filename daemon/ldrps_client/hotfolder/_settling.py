@@ -17,7 +17,7 @@ from ldrps_client.hotfolder._entry import Identity
 _RDLCK, _UNLCK = fcntl.F_RDLCK, fcntl.F_UNLCK
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pending:
     identity: Identity | None
     since: float
