@@ -11,15 +11,13 @@ from pathlib import Path
 
 from ldrps_client.client import Client
 from ldrps_client.hotfolder._crew import Crew
-from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._events import Events, WatchLimitError
 from ldrps_client.hotfolder._failures import shown, write_failures
 from ldrps_client.hotfolder._intake import Intake
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._mounts import Presence, mount_of
-from ldrps_client.hotfolder._only_if import diagnosis_from, is_wanted
-from ldrps_client.hotfolder._place import content_of, place, staged_path, sweep
+from ldrps_client.hotfolder._recovery import take_up_all
 from ldrps_client.hotfolder._scanner import Scanner
 from ldrps_client.hotfolder._settling import Settler
 from ldrps_client.hotfolder._state import StateFolder, one_watcher, state_folder
@@ -251,7 +249,9 @@ class FolderWatcher:
         self._tell("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
 
     def _forgive(self) -> None:
-        """Take photos off the list of failures that are there no more."""
+        """Take photos off the list of failures that are there no more, unless nothing is."""
+        if self._presence.missing():
+            return
         for entry in self._ledger.entries("failed"):
             sources = [os.fsdecode(source) for source in self._ledger.sources(entry.key)]
             if not any(os.path.lexists(self._config.root / source) for source in sources):
@@ -304,39 +304,9 @@ class FolderWatcher:
 
     def _recover(self) -> None:
         """Take up what an earlier run left in the middle, then let the work begin."""
-        for entry in self._ledger.entries("working", "placing"):
-            self._take_up(entry)
-        for entry in self._ledger.entries("skipped"):
-            found = diagnosis_from(entry.diagnosis)
-            if found is None or is_wanted(self._config.only_if, found):
-                self._ledger.change(entry.key, state="queued", message="")
-        if left := self._ledger.counts().get("queued", 0):
-            self._tell("resumed", count=left)
+        take_up_all(self._config, self._ledger, self._tell)
         self._crew.start(self._parallel)
         self._recovered = True
-
-    def _take_up(self, entry: Entry) -> None:
-        folder = self._config.target / os.path.dirname(os.fsdecode(entry.source))
-        if entry.output and entry.output_content and self._finish(entry, folder):
-            self._ledger.end(entry.key, "done", reason="", message="")
-            self._tell("done", os.fsdecode(entry.source), output=os.fsdecode(entry.output))
-        else:
-            self._ledger.change(entry.key, state="queued")
-        sweep(folder, entry.key)
-
-    def _finish(self, entry: Entry, folder: Path) -> bool:
-        """Whether a result that was about to be placed is in its place now."""
-        target = Path(os.fsdecode(entry.output or b""))
-        try:
-            if target.exists():
-                return content_of(target) == entry.output_content
-            staged = staged_path(folder, entry.key, target.suffix)
-            if content_of(staged) != entry.output_content:
-                return False
-            place(staged, target)
-        except OSError:
-            return False
-        return True
 
     def _write_down(self) -> None:
         """failed.csv follows the ledger, and the ledger what goes on."""
