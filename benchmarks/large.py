@@ -1,15 +1,16 @@
 """Large photos through the whole chain: seconds and memory of every process, and crops to look at.
 
-python -m benchmarks.large PHOTO --megapixels 24 100 --crops DIR
+python -m benchmarks.large PHOTO... --megapixels 24 100 --crops DIR
 
-PHOTO is enlarged and mirrored to the size asked for, degraded in each of the ways, written as a
-JPEG, and restored by `ldrps restore` through a daemon of its own.
+The photos are laid beside each other to the size asked for, degraded in each of the ways, written
+as a JPEG, and restored by `ldrps restore` through a daemon of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,130 +18,144 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.cases import DEGRADATIONS
 from benchmarks.daemon_process import REAL, ROOT, Served, served
 from benchmarks.errors import BenchmarkError
+from benchmarks.mosaic import cell_size, degraded, mosaic, places
 
-_STRIP = 512
 # The photos are our own.
 Image.MAX_IMAGE_PIXELS = None
 _SAMPLE_SECONDS = 0.1
 _CROP = 480
+_CROPS = 3
+_TICKS = os.sysconf("SC_CLK_TCK")
 KINDS = ("clean", "dark", "hazy", "noisy", "grey")
 
 
 @dataclass
-class Memory:
-    """The most that processes had resident, bytes: all together at one moment, and each."""
+class Held:
+    """What processes took: bytes and seconds of CPU."""
 
     together: int = 0
+    """The most that all had resident at one moment; shared pages count once."""
     each: dict[str, int] = field(default_factory=dict)
+    """The most that each had resident."""
+    began: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU, of all."""
+        return sum(self.ended.values()) - sum(self.began.values())
 
     def look(self, names: dict[int, str]) -> None:
-        """Note what the processes hold now; shared pages count once (proportional set size)."""
+        """Note what the processes hold now."""
         total = 0
         for pid, name in names.items():
             try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:
+                resident, share, seconds = _looked_at(pid)
+            except (OSError, StopIteration):
+                # It has just ended.
                 continue
-            held = next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-            self.each[name] = max(self.each.get(name, 0), held)
-            total += held
+            self.each[name] = max(self.each.get(name, 0), resident)
+            self.began.setdefault(name, seconds if name != "client" else 0.0)
+            self.ended[name] = seconds
+            total += share
         self.together = max(self.together, total)
+
+
+def _looked_at(pid: int) -> tuple[int, int, float]:
+    """(most bytes resident so far, bytes with shared pages divided, seconds of CPU)."""
+    folder = Path(f"/proc/{pid}")
+    most = _kilobytes(folder / "status", "VmHWM:")
+    share = _kilobytes(folder / "smaps_rollup", "Pss:")
+    fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+    return most << 10, share << 10, (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _kilobytes(file: Path, name: str) -> int:
+    lines = file.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def main() -> int:
     """Print one line for each photo."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photo", type=Path)
+    parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
     parser.add_argument("--megapixels", type=float, nargs="+", default=[24.0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--recipe", default="auto")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="before/after at 100 %%")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ldrps-") as name, served(engine=REAL) as daemon:
+    with tempfile.TemporaryDirectory(prefix="ldrps-") as folder:
         for size in given.megapixels:
+            whole = mosaic(given.photos, size)
             for kind in given.kinds:
-                made = Path(name) / f"{kind}.jpg"
-                _compose(given.photo, size, kind, made)
-                _measure(daemon, made, kind, given.recipe)
+                made, out = Path(folder) / f"{kind}.jpg", Path(folder) / f"{kind}.out.jpg"
+                Image.fromarray(degraded(whole, kind)).save(made, quality=95)
+                # A daemon for each: what one photo leaves in memory is not the next one's.
+                with served(engine=REAL) as daemon:
+                    print(_measured(daemon, made, out, kind, given.recipe), flush=True)
                 if given.crops:
-                    _crops(made, made.with_suffix(".out.jpg"), given.crops / f"{kind}-{size:g}.png")
-                    made.with_suffix(".out.jpg").unlink()
+                    sheet = given.crops / f"{kind}-{size:g}.png"
+                    _crops((made, out), cell_size(given.photos), sheet)
+                out.unlink()
     return 0
 
 
-def _compose(photo: Path, megapixels: float, kind: str, to: Path) -> None:
-    """The photo enlarged, mirrored twice and degraded, strip by strip."""
-    with Image.open(photo) as opened:
-        image = opened.convert("RGB")
-    scale = (megapixels * 1e6 / (4 * image.width * image.height)) ** 0.5
-    side = int(image.width * scale), int(image.height * scale)
-    quarter = np.asarray(image.resize(side, Image.Resampling.LANCZOS))
-    half = np.concatenate([quarter, quarter[:, ::-1]], axis=1)
-    whole: NDArray[np.uint8] = np.concatenate([half, half[::-1]])
-    degrade = DEGRADATIONS[kind]
-    for top in range(0, len(whole), _STRIP):
-        rows = whole[top : top + _STRIP]
-        seen = degrade(rows / 255.0, np.random.default_rng(top))
-        whole[top : top + _STRIP] = np.rint(np.clip(seen, 0, 1) * 255)
-    Image.fromarray(whole).save(to, quality=95)
-
-
-def _measure(daemon: Served, photo: Path, kind: str, recipe: str) -> None:
-    out = photo.with_suffix(".out.jpg")
+def _measured(daemon: Served, photo: Path, out: Path, kind: str, recipe: str) -> str:
+    """Restore one; the line to print of it."""
     words = ["restore", str(photo), "-o", str(out), "--recipe", recipe, "--json"]
     command = [sys.executable, "-m", "ldrps_client.cli", *words, "--address", daemon.address]
     paths = [str(ROOT), str(ROOT / "proto"), str(ROOT / "daemon")]
-    memory, over = Memory(), threading.Event()
+    held, over = Held(), threading.Event()
     began = time.monotonic()
     client = subprocess.Popen(
         command, env={"PYTHONPATH": ":".join(paths)}, stdout=subprocess.PIPE, text=True
     )
-    watcher = threading.Thread(target=_watch, args=(daemon, client.pid, memory, over))
+    watcher = threading.Thread(target=_watch, args=(daemon, client.pid, held, over))
     watcher.start()
     said, _ = client.communicate()
     over.set()
     watcher.join()
+    took = time.monotonic() - began
     if client.returncode:
         raise BenchmarkError(f"ldrps restore ended with {client.returncode}")
-    told = json.loads(said)["results"][0]
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
-    held = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in memory.each.items())
-    print(
-        f"{megapixels:.0f} MP {kind}: {time.monotonic() - began:.0f} s, "
-        f"engine {told['seconds']:.0f} s ({megapixels / told['seconds']:.2f} MP/s), "
-        f"{memory.together / 2**20:.0f} MiB in all ({held}); {told['diagnosis']['words']}",
-        flush=True,
+    return _line(f"{megapixels:.0f} MP {kind}", took, held, json.loads(said)["results"][0])
+
+
+def _line(what: str, took: float, held: Held, told: dict[str, Any]) -> str:
+    each = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in held.each.items())
+    return (
+        f"{what}: {took:.0f} s, {held.cpu:.0f} s of CPU, engine {told['seconds']:.0f} s; "
+        f"{held.together / 2**20:.0f} MiB in all ({each}); {told['diagnosis']['words']}"
     )
 
 
-def _watch(daemon: Served, client: int, memory: Memory, over: threading.Event) -> None:
+def _watch(daemon: Served, client: int, held: Held, over: threading.Event) -> None:
     while not over.wait(_SAMPLE_SECONDS):
         names = {client: "client", daemon.process.pid: "daemon"}
         children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
         for number in children.read_text().split():
             names[int(number)] = f"worker {number}"
-        memory.look(names)
+        held.look(names)
 
 
-def _crops(before: Path, after: Path, to: Path) -> None:
-    """The same places of both at 100 %, before above after."""
+def _crops(photos: tuple[Path, Path], cell: tuple[int, int], to: Path) -> None:
+    """The middle of the first photos at 100 %, before above after."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    sheet = Image.new("RGB", (3 * _CROP, 2 * _CROP))
-    for row, path in enumerate((before, after)):
+    sheet = Image.new("RGB", (_CROPS * _CROP, 2 * _CROP))
+    for row, path in enumerate(photos):
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-        for column, (x, y) in enumerate(((0.12, 0.08), (0.25, 0.25), (0.3, 0.42))):
-            left, top = int(x * image.width), int(y * image.height)
-            part = image.crop((left, top, left + _CROP, top + _CROP))
+        for column, (top, left) in enumerate(places(*image.size, cell)[:_CROPS]):
+            x, y = left + (cell[0] - _CROP) // 2, top + (cell[1] - _CROP) // 2
+            part = image.crop((x, y, x + _CROP, y + _CROP))
             sheet.paste(part, (column * _CROP, row * _CROP))
     sheet.save(to)
 
