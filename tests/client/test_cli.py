@@ -325,3 +325,13 @@ def test_a_reader_that_leaves_is_no_error(address):
     process.stdout.close()
     _, err = process.communicate(timeout=60)
     assert b"Traceback" not in err
+
+
+@pytest.mark.e2e
+def test_a_photo_larger_than_the_daemon_is_set_to_take(start_daemon, photo, capsys):
+    daemon = start_daemon(max_pixels=3000)
+    assert main(["restore", str(photo), "--address", daemon.address, "--json"]) == 4
+    (record,) = json.loads(capsys.readouterr().out)["results"]
+    assert record["error"]["reason"] == "limit"
+    assert "takes at most 3000 pixels" in record["error"]["message"]
+    assert not photo.with_name("in_restored.png").exists()
