@@ -21,6 +21,8 @@ from ldrps_engine.prior.store import folder_of, is_installed, models_folder
 _FOLDER = "converted"
 # What diffusers calls the kinds of checkpoints, and whose configuration each has.
 _TEMPLATES = {"v1": "sd15", "v2": "sd21", "xl_base": "sdxl"}
+# Parts that an index may name and that were not fetched.
+_NEEDLESS = ("safety_checker", "feature_extractor", "image_encoder")
 _PARTS = ("vae", "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 
 
@@ -44,10 +46,9 @@ def converted(file: Path, name: str) -> Path:
 def _template(file: Path, name: str) -> Path:
     """The installed model whose configuration the checkpoint has."""
     from diffusers.loaders.single_file_utils import infer_diffusers_model_type
-    from safetensors.torch import load_file
 
     with told_as(name, file.name):
-        kind = str(infer_diffusers_model_type(load_file(file)))
+        kind = str(infer_diffusers_model_type(_shapes(file)))
     template = _TEMPLATES.get(kind)
     if template is None:
         raise ModelError(
@@ -62,6 +63,15 @@ def _template(file: Path, name: str) -> Path:
     return folder_of(template)
 
 
+def _shapes(file: Path) -> dict[str, torch.Tensor]:
+    """The checkpoint's weights without values, which are not read."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        sizes = {key: opened.get_slice(key).get_shape() for key in opened.keys()}  # noqa: SIM118
+    return {key: torch.empty(size, device="meta") for key, size in sizes.items()}
+
+
 def _convert(file: Path, template: Path, target: Path) -> None:
     import diffusers
 
@@ -72,7 +82,7 @@ def _convert(file: Path, template: Path, target: Path) -> None:
         config=str(template),
         local_files_only=True,
         torch_dtype=torch.float16,
-        safety_checker=None,
+        **dict.fromkeys(_NEEDLESS),
     )
     for part in _PARTS:
         component = getattr(made, part, None)

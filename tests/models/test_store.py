@@ -1,13 +1,11 @@
 """Names and paths, what is installed, and what is refused; no network."""
 
 import re
-from types import SimpleNamespace
 
 import diffusers
 import pytest
 import torch
 import transformers
-from diffusers.loaders import single_file_utils
 from safetensors.torch import load_file, save_file
 
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
@@ -185,30 +183,6 @@ def test_a_single_file_wants_its_familys_configuration(tmp_path):
     save_file({f"{block}.attn2.to_k.weight": torch.zeros(320, 768)}, path)
     with pytest.raises(ModelError, match="run 'ldrps models pull sd15'"):
         load_prior(str(path), Placement())
-
-
-def test_a_single_file_is_brought_into_folder_format_once(tmp_path, monkeypatch):
-    """diffusers' own reading of the checkpoint is replaced: it knows full-size models alone."""
-    template = tiny_models.stable_diffusion(store.folder_of("sd21"), "epsilon")
-    store.write_manifest("sd21", store.Manifest("", "", {}))
-    calls = []
-
-    def from_single_file(file, config, **options):
-        calls.append((file, config, options["local_files_only"]))
-        prior = load_prior("sd21", Placement())
-        found = {part: prior._parts.use(part) for part in ("vae", "unet", "text_encoder")}
-        return SimpleNamespace(**found, tokenizer=prior._tokenizer)
-
-    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "from_single_file", from_single_file)
-    monkeypatch.setattr(single_file_utils, "infer_diffusers_model_type", lambda _: "v2")
-    path = tmp_path / "mine.safetensors"
-    save_file({"x": torch.zeros(1)}, path)
-    for _ in range(2):
-        prior = load_prior(str(path), Placement())
-        assert torch.isfinite(prior.embed("a red photo")).all()
-    assert calls == [(str(path), str(template), True)]
-    assert load_prior(store.link(path), Placement()).name.startswith("local-mine-")
-    assert len(calls) == 1
 
 
 def test_a_single_file_of_something_else_is_refused(tmp_path):
