@@ -328,6 +328,11 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
     assert str(out) in setting(text, "ReadWritePaths")
     assert str(inside) not in setting(text, "ReadWritePaths")
     assert setting(text, "ProtectSystem") == ["strict"]
+    # Older systemd protects files of ordinary users' services only then, and starts them only if
+    # they ask for nothing that needs root.
+    assert setting(text, "PrivateUsers") == ["yes"]
+    assert "CapabilityBoundingSet=" not in text
+    assert "\nProtectKernel" not in text
     # Else the daemon that it starts refuses the folder for its socket, and torch its work.
     assert setting(text, "RuntimeDirectoryMode") == ["0700"]
     assert setting(text, "Environment") == ["TMPDIR=%t/ldrps"]

@@ -13,7 +13,9 @@ from ldrps_engine.errors import OutputError, SettingsError
 
 UNIT_NAME = "ldrps-watch.service"
 # Left out, because a daemon may be started from here: MemoryDenyWriteExecute breaks torch,
-# PrivateDevices and ProtectClock (which limits devices) hide the GPU.
+# PrivateDevices and ProtectClock (which limits devices) hide the GPU. CapabilityBoundingSet,
+# ProtectKernel* and ProtectControlGroups forbid what an ordinary user may not do anyway; but where
+# one of them cannot be had, either nothing starts or files are not protected, without a word.
 _UNIT = """\
 # Written by `ldrps watch --install-service`; run that again to change it.
 [Unit]
@@ -35,6 +37,8 @@ Nice=10
 IOSchedulingClass=idle
 
 NoNewPrivileges=yes
+# Without it, some versions of systemd leave out in silence what protects files.
+PrivateUsers=yes
 ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={writable} -%h/.cache/huggingface -%h/.local/share/ldrps
@@ -45,10 +49,6 @@ RuntimeDirectoryPreserve=yes
 # Folders in /tmp may be watched; what is only for a moment has a place of its own.
 PrivateTmp=no
 Environment=TMPDIR=%t/ldrps
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
 ProtectHostname=yes
 LockPersonality=yes
 RestrictRealtime=yes
@@ -58,7 +58,6 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallArchitectures=native
 SystemCallFilter=@system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self
 SystemCallErrorNumber=EPERM
-CapabilityBoundingSet=
 
 [Install]
 WantedBy=default.target
