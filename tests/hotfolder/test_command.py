@@ -335,7 +335,9 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
     assert "\nProtectKernel" not in text
     # Else the daemon that it starts refuses the folder for its socket, and torch its work.
     assert setting(text, "RuntimeDirectoryMode") == ["0700"]
-    assert setting(text, "Environment") == ["TMPDIR=%t/ldrps"]
+    # And so that it looks for the ledger where a terminal does.
+    home = f"XDG_STATE_HOME={os.environ['XDG_STATE_HOME']}"
+    assert {"TMPDIR=%t/ldrps", home} <= set(setting(text, "Environment"))
 
 
 def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):

@@ -48,7 +48,7 @@ RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
 # Folders in /tmp may be watched; what is only for a moment has a place of its own.
 PrivateTmp=no
-Environment=TMPDIR=%t/ldrps
+Environment=TMPDIR=%t/ldrps {environment}
 ProtectHostname=yes
 LockPersonality=yes
 RestrictRealtime=yes
@@ -66,7 +66,10 @@ WantedBy=default.target
 
 def unit_text(config: WatchConfig, command: Sequence[str], log: Path | None = None) -> str:
     """The unit that runs a command line for what is configured."""
+    known = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
     return _UNIT.format(
+        # Where a terminal has them elsewhere, systemd need not know of it.
+        environment=" ".join(_quoted(f"{n}={v}") for n, v in known.items() if v),
         command=" ".join(map(_word, command)),
         writable=" ".join(_quoted(str(path)) for path in _writable(config, log)),
     )
