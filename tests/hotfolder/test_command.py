@@ -327,6 +327,8 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
     text = install(str(inside), "--out", str(out))
     assert str(out) in setting(text, "ReadWritePaths")
     assert str(inside) not in setting(text, "ReadWritePaths")
+    # Where everybody looks for the daemon's socket, if it can be written to.
+    assert "%t" in setting(text, "ReadWritePaths")
     assert setting(text, "ProtectSystem") == ["strict"]
     # Older systemd protects files of ordinary users' services only then, and starts them only if
     # they ask for nothing that needs root.

@@ -41,7 +41,8 @@ NoNewPrivileges=yes
 PrivateUsers=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={writable} -%h/.cache/huggingface -%h/.local/share/ldrps
+# %t too: elsewhere than a terminal and GIMP it would look for the daemon, and start a second one.
+ReadWritePaths={writable} %t -%h/.cache/huggingface -%h/.local/share/ldrps
 RuntimeDirectory=ldrps
 # A daemon that is started from here takes no folder that others can enter.
 RuntimeDirectoryMode=0700
