@@ -99,7 +99,7 @@ class GimpApp:
         return ["unshare", "--mount", "--propagation", "private", "bash", "-ec", outside]
 
     def _start_script(self, env):
-        gimp = "gimp -s" if self.window else "gimp-console -i"
+        gimp = "gimp -s -c" if self.window else "gimp-console -i"
         exports = [f"export {name}='{value}'" for name, value in dict(env).items()]
         start = f'{gimp} -d --batch-interpreter=python-fu-eval -b "{_AGENT}" --quit'
         display = [_DISPLAY.format(display=DISPLAY)] if self.window else []

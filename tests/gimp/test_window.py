@@ -21,6 +21,9 @@ image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 90, 70)
 Gimp.Selection.feather(image, 9)
 answer = state(image)
 """
+GONE = """\
+Calling error for procedure 'ldrps-restore-dialog':
+Procedure 'ldrps-restore-dialog' returned no return values"""
 REPLACE = "restore(keep['image'].get_layers()[0], output='replace')"
 AGAIN = """
 image = keep["image"]
@@ -41,6 +44,16 @@ def window(suite):
     made = Window(suite)
     yield made
     made.app.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_complained_of(window):
+    """GIMP says of a process that was killed that it is gone, and must have nothing else to say."""
+    before = len(window.app.log())
+    yield
+    said = window.app.log()[before:].replace(GONE, "")
+    assert "Calling error" not in said, said
+    assert "inconsistent state" not in said, said
 
 
 @pytest.fixture

@@ -126,7 +126,8 @@ def sweep(image: Any) -> None:
     if not image.undo_is_enabled():
         # It was ended in the middle of a change of ours.
         image.undo_thaw()
-    for layer in _all_layers(image.get_layers()):
+    # All are found first: one that has been taken away cannot be asked whether it is a group.
+    for layer in list(_all_layers(image.get_layers())):
         if layer.get_parasite(_MARK) is not None:
             _remove(image, layer)
 
