@@ -30,6 +30,8 @@ T = TypeVar("T")
 _CLIENTS = 4
 _PATIENCE = 600.0
 _PAUSE = (0.2, 2.5)
+_USUAL_START = 1.0
+"""Seconds that a daemon takes to start where nothing else runs."""
 _STEPS = (10, 100)
 _DAEMON_SHARE = 0.4
 
@@ -124,15 +126,18 @@ def _patiently(work: Callable[[], T]) -> T:
 def _kill(
     daemon: Served, seed: int, kills: int | None, over: threading.Event, outcome: Outcome
 ) -> None:
-    dice = random.Random(seed)
-    while not over.wait(dice.uniform(*_PAUSE)):
+    dice, slowness = random.Random(seed), 1.0
+    while not over.wait(dice.uniform(*_PAUSE) * slowness):
         if kills is not None and outcome.worker_kills + outcome.daemon_kills >= kills:
             return
         if dice.random() < _DAEMON_SHARE:
             daemon.kill()
             outcome.daemon_kills += 1
             time.sleep(dice.uniform(0, 0.3))
+            began = time.monotonic()
             daemon.restart()
+            # On a busy machine killing must not be quicker than starting, or nothing is ever done.
+            slowness = max(1.0, (time.monotonic() - began) / _USUAL_START)
             continue
         try:
             outcome.worker_kills += daemon.kill_worker()

@@ -47,6 +47,8 @@ class Outcome:
     memory: list[int] = field(default_factory=list)
     """Of the daemon, before and after."""
     descriptors: list[int] = field(default_factory=list)
+    begun_anew: int = 0
+    """How often the daemon did, because gRPC could not read a call."""
     bad: list[str] = field(default_factory=list)
 
 
@@ -104,10 +106,17 @@ def _overheard(daemon: Served, call: Callable[[str], object]) -> bytes:
 
 
 def _connected(daemon: Served) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
+    made, deadline = socket.socket(socket.AF_UNIX), time.monotonic() + _PATIENCE
     made.settimeout(_PATIENCE)
-    made.connect(daemon.address.removeprefix("unix:"))
-    return made
+    while True:
+        try:
+            made.connect(daemon.address.removeprefix("unix:"))
+            return made
+        except BlockingIOError:
+            # As many wait as may, because the daemon begins anew.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_QUIET)
 
 
 def spoilt(dice: random.Random, streams: list[bytes]) -> bytes:
@@ -208,8 +217,10 @@ def _judge(daemon: Served, outcome: Outcome) -> None:
         before, after = getattr(outcome, name)
         if after > before + slack:
             outcome.bad.append(f"{name} grew from {before} to {after}")
+    log = daemon.log.read_text()
+    outcome.begun_anew = log.count("the daemon begins anew")
     # gRPC logs what it cannot read; errors of ours are bugs.
-    if "ERROR ldrps" in daemon.log.read_text():
+    if "ERROR ldrps" in log:
         outcome.bad.append("the daemon's log holds an error")
 
 
@@ -223,6 +234,7 @@ def main() -> int:
     print(f"{given.cases} streams, seed {given.seed}")
     for end, count in outcome.ends.most_common():
         print(f"{end:>12} {count}")
+    print(f"begun anew {outcome.begun_anew} times, those to warm up included")
     print("MiB before and after:", *(f"{size / 2**20:.1f}" for size in outcome.memory))
     print("descriptors:         ", *outcome.descriptors)
     print("\n".join(outcome.bad[:9]) or "the daemon goes on as if nothing had been")

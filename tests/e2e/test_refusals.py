@@ -93,9 +93,11 @@ def test_a_call_that_ends_grpcs_server_does_not_end_ours(start_daemon):
         watch = client.watch(job_id)
         told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
         unreadable(daemon.channel)
-        # Who was connected finds the way back and misses nothing.
+        # Who was connected finds the way back and misses nothing; the step whose checkpoint was
+        # not written yet is done, and told, twice.
         told += [event for event in watch if isinstance(event, events.Step)]
-        assert [step.index for step in told] == list(range(1, 301))
+        assert sorted({step.index for step in told}) == list(range(1, 301))
+        assert len(told) <= 302
         assert client.status().pid == daemon.process.pid
     assert sum("gRPC gave up at a call" in line for line in daemon.log) == 1
     assert daemon.stop() == 0
