@@ -51,7 +51,8 @@ class RandomStableDiffusion(StableDiffusion):
         torch.manual_seed(0)
         # On the device from the start: the host never holds the weights.
         with torch.device(self.device):
-            network = make().to(self._dtype)
+            # torch's own `to`: that of diffusers warns of layers that these networks lack.
+            network = torch.nn.Module.to(make(), self._dtype)
         return network.eval().requires_grad_(False)
 
 

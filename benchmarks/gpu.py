@@ -135,13 +135,15 @@ def in_full_precision(prior: Any) -> Iterator[None]:
     """As the published code computes: single precision, plain memory format."""
     network = prior._parts.use("unet")
     others = [prior._parts.use(key) for key in ("vae", "quick")]
+    # torch's own `to`: that of diffusers warns of layers that these networks lack.
+    to: Any = torch.nn.Module.to
     for each in (network, *others):
-        each.to(torch.float32, memory_format=torch.contiguous_format)
+        to(each, torch.float32, memory_format=torch.contiguous_format)
     try:
         yield
     finally:
         for each in (network, *others):
-            each.to(prior._dtype)
+            to(each, prior._dtype)
         network.to(memory_format=torch.channels_last)
 
 
@@ -274,6 +276,9 @@ def main() -> None:
     add("--toy", action="store_true", help="tiny networks on the CPU: figures mean nothing")
     options = parser.parse_args()
     device = "cpu" if options.toy else "cuda:0"
+    if options.toy:
+        # Threads that wait for each other take longer over such small work than one.
+        torch.set_num_threads(1)
     if not options.toy and not torch.cuda.is_available():
         parser.exit(2, "no CUDA GPU is there; --toy tries the command on the CPU\n")
     name = "toy networks on the CPU" if options.toy else torch.cuda.get_device_name(0)
