@@ -5,7 +5,7 @@ It is where F-PAM starts, and so where restoration stands when the prior has not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,21 +71,21 @@ class Degradation:
         return float(np.sqrt((change**2).mean()) / step)
 
 
+NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
+"""Nothing was lost."""
+
+
 def first_guess(rgb: Array, diagnosis: Diagnosis, recipe: str) -> Degradation:
     """The degradation of (H, W, 3) display values that diagnosis and recipe speak of."""
     if recipe == "colour":
-        return Degradation(*_neutral(), "light", grey=True)
+        return replace(NEUTRAL, grey=True)
     if recipe == "old-photo" or diagnosis.is_faded:
         return _faded(rgb)
     if diagnosis.is_dark:
         return _darkened(rgb)
     if diagnosis.is_hazy:
         return _hazed(rgb)
-    return Degradation(*_neutral(), "light")
-
-
-def _neutral() -> tuple[Array, Array]:
-    return np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32)
+    return NEUTRAL
 
 
 def _faded(rgb: Array) -> Degradation:

@@ -166,28 +166,33 @@ def _paper(diagnosis: Diagnosis) -> Plan:
     )
 
 
-def _ours(amplified: float, toned: bool) -> Plan:
-    """What is certain stays, what is not is sampled; noise alone needs one exact estimate.
+def noise_plan(amplified: float) -> Plan:
+    """One exact estimate for a photo that is only noisy, by so much (0 to 1 per sample).
 
     A latent noised by the photo's own noise alone is denoised best by a single evaluation at
     that noise level: the posterior mean. A network errs differently on mirror images of a photo,
-    and their mean errs less. Light, veil and colour are sampled from above that level.
+    and their mean errs less.
     """
-    # Latents span [-1, 1], display values [0, 1].
-    noise = max(2.0 * amplified, 0.02)
+    noise = _in_latents(amplified)
+    return Plan(
+        steps=1,
+        recurrences=0,
+        text_scale=1.0,
+        start=noise,
+        end=noise,
+        guidance=Guidance(),
+        alignment=_ALIGNMENT,
+        latents=4,
+        averaged=True,
+        mirrored=True,
+    )
+
+
+def _ours(amplified: float, toned: bool) -> Plan:
+    """Light, veil and colour are sampled from above the noise; noise alone needs one estimate."""
     if not toned:
-        return Plan(
-            steps=1,
-            recurrences=0,
-            text_scale=1.0,
-            start=noise,
-            end=noise,
-            guidance=Guidance(),
-            alignment=_ALIGNMENT,
-            latents=4,
-            averaged=True,
-            mirrored=True,
-        )
+        return noise_plan(amplified)
+    noise = _in_latents(amplified)
     return Plan(
         steps=12,
         recurrences=1,
@@ -197,6 +202,11 @@ def _ours(amplified: float, toned: bool) -> Plan:
         guidance=Guidance(data=1.0),
         alignment=dataclasses.replace(_ALIGNMENT, field_rate=0.01),
     )
+
+
+def _in_latents(noise: float) -> float:
+    """Latents span [-1, 1], display values [0, 1]."""
+    return max(2.0 * noise, 0.02)
 
 
 _ALIGNMENT = Alignment(physical=True, content=0.0, perceptual=0.0, adversarial=0.02, fit=1.0)

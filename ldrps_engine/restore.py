@@ -18,8 +18,8 @@ from ldrps_engine.description.merging import merge
 from ldrps_engine.diagnosis import Diagnosis, diagnose
 from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.photo import Photo
-from ldrps_engine.physics import Degradation, first_guess
-from ldrps_engine.plan import Plan, make_plan
+from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
+from ldrps_engine.plan import Plan, make_plan, noise_plan
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
 from ldrps_engine.resampling import resize
@@ -37,6 +37,7 @@ __all__ = ["Models", "restore"]
 Array = NDArray[np.float32]
 
 _VISIBLE_NOISE = 2.0 / 255
+_TRUST = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class _Case:
     settings: Settings
     diagnosis: Diagnosis
     guess: Degradation
+    noise: float
+    """Standard deviation of the photo's noise at the view's size, display values."""
     amplified: float
+    """The same once the guess is undone."""
     plan: Plan
     view: View
     scaled: Array
@@ -65,7 +69,8 @@ class _Case:
     @property
     def filters(self) -> bool:
         """Whether there is noise to be filtered."""
-        return self.amplified > _VISIBLE_NOISE and not self.plan.pilot_only
+        visible = self.guess.amplification(self.scaled) * self.diagnosis.noise_sigma / 255
+        return visible > _VISIBLE_NOISE and not self.plan.pilot_only
 
     @property
     def parts(self) -> tuple[int, int]:
@@ -81,7 +86,7 @@ class _Sampled:
     pilot: Array
     """(h, w, 3) at the view's scale."""
     oracle: Array
-    """The pilot degraded as the photo is."""
+    """What the prior takes for the photo without its noise, at the view's scale."""
     steps: int
     """How many it took; 0 where nothing was to be done."""
 
@@ -131,7 +136,9 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     guess = first_guess(small, diagnosis, settings.recipe)
     if colours:
         guess = replace(guess, grey=True)
-    amplified = guess.amplification(small) * diagnosis.noise_sigma / 255
+    scaled = resize(small, view.scaled)
+    noise = diagnosis.noise_sigma / 255 * _noise_left(rgb, scaled, view.scale)
+    amplified = guess.amplification(scaled) * noise
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
     return _Case(
@@ -139,12 +146,13 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         settings=settings,
         diagnosis=diagnosis,
         guess=guess,
+        noise=noise,
         amplified=amplified,
         plan=make_plan(
             settings, diagnosis, amplified, toned=not guess.is_neutral, coloured=colours
         ),
         view=view,
-        scaled=resize(small, view.scaled),
+        scaled=scaled,
         prior=prior,
         text=description.text,
         colours=colours,
@@ -174,18 +182,28 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
 
     first = case.view.enter(np.clip(case.guess.invert(case.scaled), 0, 1))
     image = sampler.sample(first, on_estimate)
-    with torch.no_grad():
-        oracle = aligner.fpam(image) if case.filters else image
+    oracle = _without_noise(case, entered) if case.filters and not case.guess.is_neutral else image
     return _Sampled(case.view.leave(image.clamp(0, 1)), case.view.leave(oracle), sampler.count)
 
 
 def _sampler(case: _Case, aligner: Aligner) -> Sampler:
-    prior = case.prior
     # The published method knows of no noise in the photo itself.
     noise = 0.0 if case.plan.pilot_only else case.amplified
+    return _sampler_of(case, aligner, case.plan, noise)
+
+
+def _sampler_of(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
+    prior = case.prior
     conditions = Conditions(prior.embed(case.text), prior.embed(""), noise)
     generator = torch.Generator().manual_seed(case.settings.seed)
-    return Sampler(prior, aligner, conditions, case.plan, generator)
+    return Sampler(prior, aligner, conditions, plan, generator)
+
+
+def _without_noise(case: _Case, entered: Tensor) -> Tensor:
+    """The photo in its own light and colours, freed from its noise by the prior."""
+    plan = noise_plan(case.noise)
+    aligner = Aligner(entered, NEUTRAL, plan.alignment, case.settings.seed)
+    return _sampler_of(case, aligner, plan, case.noise).sample(entered, lambda *_: None)
 
 
 def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
@@ -223,9 +241,19 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
         spectrum=spectrum,
         before_clipping=sigma_before_clipping(case.rgb, spectrum),
         oracle=sampled.oracle,
+        seen=case.noise / max(case.diagnosis.noise_sigma / 255, 1e-6),
+        trust=_TRUST if case.prior.lossless else 0.0,
         quick=case.plan.quick,
     )
     return filter_noise(case.rgb, noise, on_part)
+
+
+def _noise_left(rgb: Array, scaled: Array, scale: float) -> float:
+    """How much of a photo's noise a smaller size of it has; of white noise as much as `scale`."""
+    if scale >= 1:
+        return 1.0
+    before, after = (noise_sigma(noise_spectrum(values)) for values in (rgb, scaled))
+    return float(np.clip(after / max(before, 1e-6), scale, 1))
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:

@@ -21,6 +21,8 @@ class LatentPrior(Protocol):
     """How many times at most a smaller photo is enlarged towards that."""
     spread: Tensor
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
+    lossless: bool
+    """Whether an image comes back from its latents as it was."""
     newton: float
     """Step along the image error's latent gradient that removes the error (1 / |J|^2)."""
 

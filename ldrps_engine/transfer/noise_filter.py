@@ -63,7 +63,11 @@ class NoiseFilter:
     before_clipping: float
     """Standard deviation that the noise had before black and white cut it off."""
     oracle: Array
-    """(h, w, 3), the pilot in the photo's own domain, at the view's scale."""
+    """(h, w, 3), what the prior takes for the photo without its noise, at the view's scale."""
+    seen: float = 1.0
+    """How much of the noise the photo has left at the oracle's size."""
+    trust: float = 0.0
+    """The oracle's share of the result where noise is strong; 0 for a prior that loses detail."""
     quick: bool = False
     """Several times as fast for a little less quality."""
 
@@ -78,19 +82,24 @@ class NoiseFilter:
         groups = Groups(noisy, search)
         check()
         basic = from_opponent(hard_threshold(noisy, sigmas, groups, check))
-        guide = to_opponent(self._merged(basic.permute(1, 2, 0).numpy(), where))
+        guide = to_opponent(self._merged(basic, where, _ORACLE_SHARE))
         groups = Groups(guide, search)
         check()
         for _ in range(search.passes):
             guide = wiener(noisy, guide, sigmas, groups, check)
         final = from_opponent(_without_blotches(guide, noisy, sigmas, search, _SCALES, check))
-        return unclip(final.permute(1, 2, 0).numpy(), self.before_clipping)
+        result = self._merged(final, where, self.trust)
+        return unclip(result.permute(1, 2, 0).numpy(), self.before_clipping)
 
-    def _merged(self, basic: Array, where: Part) -> Tensor:
-        """Basic estimate and pilot share what the view holds; above it, the basic one alone.
+    def _merged(self, image: Tensor, where: Part, share: float) -> Tensor:
+        """The oracle has a share of what the view holds of (3, h, w); above it, it has no say.
 
-        The weaker the noise, the less does the pilot know that the photo does not show.
+        The weaker the noise, the less does the oracle know that the photo does not show.
         """
+        share *= min(1.0, self.seen * noise_sigma(self.spectrum) / _STRONG_NOISE)
+        if share == 0:
+            return image
+        basic = image.permute(1, 2, 0).numpy()
         pilot = resize_part(self.oracle, self.size, where)
         held = basic
         scale = self.oracle.shape[1] / self.size[1]
@@ -98,7 +107,6 @@ class NoiseFilter:
             height, width = basic.shape[:2]
             small = max(1, round(height * scale)), max(1, round(width * scale))
             held = resize(resize(basic, small), (height, width))
-        share = _ORACLE_SHARE * min(1.0, noise_sigma(self.spectrum) / _STRONG_NOISE)
         merged = basic + share * (pilot - held)
         return torch.from_numpy(merged).permute(2, 0, 1).contiguous()
 

@@ -254,13 +254,23 @@ def test_an_error_in_a_part_is_the_callers():
 def test_above_the_views_detail_the_oracle_has_no_say(natural):
     pilot = np.full_like(natural[::3, ::3], 0.5)
     whole = (slice(0, natural.shape[0]), slice(0, natural.shape[1]))
-    merged = array(with_sigma(natural, 30, pilot)._merged(natural, whole))
+
+    def merge(sigma, **how):
+        return array(with_sigma(natural, sigma, pilot, **how)._merged(tensor(natural), whole, 0.25))
+
+    merged = merge(30)
     detail, kept = (x - blurred(x) for x in (natural, merged))
     # A share taken of everything would leave its square, a sixteenth, and more of the rest.
     assert np.var(kept - detail) < 0.03 * np.var(detail)
     assert np.var(blurred(merged)) < 0.7 * np.var(blurred(natural))
-    little = array(with_sigma(natural, 5, pilot)._merged(natural, whole))
-    assert np.var(blurred(little)) > 0.9 * np.var(blurred(natural))
+    for little in (merge(5), merge(30, seen=0.15)):
+        assert np.var(blurred(little)) > 0.9 * np.var(blurred(natural))
+
+
+def test_a_prior_that_loses_nothing_has_a_share_of_the_result(natural):
+    noisy = pictures.noisy(natural, 25)
+    trusting, not_at_all = (filtered(noisy, 25, natural, trust=t) for t in (0.3, 0.0))
+    assert psnr(trusting, natural) > psnr(not_at_all, natural) + 1
 
 
 def blurred(picture):
