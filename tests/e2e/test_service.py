@@ -148,6 +148,11 @@ def test_the_units_are_hardened_and_name_the_clients_socket():
     service, unit = ((folder / f"ldrps.{kind}").read_text() for kind in ("service", "socket"))
     for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "Type=notify", "UMask=0077"):
         assert line in service
+    # Older systemd protects files of ordinary users' services only then, and starts them only if
+    # they ask for nothing that needs root.
+    assert "PrivateUsers=yes" in service
+    for word in ("CapabilityBoundingSet=", "\nProtectKernel", "\nProtectControlGroups"):
+        assert word not in service
     assert "ListenStream=%t/ldrps/ldrps.sock" in unit
     assert "SocketMode=0600" in unit
     assert "DirectoryMode=0700" in unit
