@@ -61,6 +61,7 @@ answer = {
         "model": "bundled",
         "seed": 0,
         "output": "new-layer",
+        "invented": False,
         "preview": True,
     }
     for name in found["defaults"]:

@@ -124,6 +124,7 @@ class RestoreDialog:
         more = Form(self._config)
         more.spin("steps", DECIDE, MAX_STEPS)
         more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1)
+        more.check("invented")
         expander = Gtk.Expander(label=_("More"), child=more)
         form.attach(expander, 0, 20, 2, 1)
         guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)

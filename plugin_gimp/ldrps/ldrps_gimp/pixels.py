@@ -26,7 +26,8 @@ _PIECE_COLUMNS = 2048
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
-_STRUCT = {"u8": "B", "u16": "H", "half": "e", "float": "f"}
+SAMPLE_CODES = {"u8": "B", "u16": "H", "half": "e", "float": "f"}
+"""Of `struct`."""
 _SAMPLE_TYPES = {"u8": "U8", "u16": "U16", "half": "F16", "float": "F32"}
 _CHANNELS = {1: "GREY", 2: "GREY_ALPHA", 3: "RGB", 4: "RGBA"}
 _RUNS = re.compile(rb"\x00+|\xff+|[^\x00\xff]+", re.DOTALL)
@@ -249,7 +250,7 @@ def blend(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:
 
 
 def _mixed(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:
-    code = f"={len(mask) * form.channels}{_STRUCT[form.kind]}"
+    code = f"={len(mask) * form.channels}{SAMPLE_CODES[form.kind]}"
     shares = [share / 255 for share in mask for _ in range(form.channels)]
     pairs = zip(struct.unpack(code, old), struct.unpack(code, new), shares, strict=True)
     mixed = [a + (b - a) * share for a, b, share in pairs]

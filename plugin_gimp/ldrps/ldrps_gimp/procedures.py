@@ -113,6 +113,8 @@ def _add_arguments(procedure: Any) -> None:
     procedure.add_int_argument("seed", _("S_eed"), seed, 0, 2**31 - 1, 0, _RW)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
+    added = _("Add a hidden layer that is white where the model has invented all")
+    procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
@@ -135,6 +137,7 @@ def choices_of(config: Any) -> Choices:
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
+        invented=read("invented"),
     )
 
 

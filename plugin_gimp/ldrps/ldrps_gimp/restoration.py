@@ -10,8 +10,11 @@ from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
+from ldrps_gimp.invented import MAP
 from ldrps_gimp.messages import Message
 from ldrps_gimp.pixels import (
+    Area,
+    Format,
     StripWriter,
     chunks,
     format_of,
@@ -78,24 +81,31 @@ class Restoration:
             raise
 
     def _fill(self, output: Output) -> None:
-        writer = StripWriter(self.area, self.form)
-        total = self.area.width * self.area.height * self.form.pixel_bytes
+        layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
+        layers = [(self.form, StripWriter(self.area, self.form), output.write)]
+        if self.choices.invented:
+            layers.append((MAP, StripWriter(self.area, MAP), output.expect_map()))
+        pixels = self.area.width * self.area.height
+        total = pixels * sum(form.pixel_bytes for form, _writer, _write in layers)
         got = 0
         for event in self._events(look_only=False):
             if header := event.get("layer_header"):
-                self._check_raster(header["raster"])
+                self._check_header(header, [form for form, _writer, _write in layers])
                 self.report.stage(_("Receiving the restored photo"))
             elif chunk := event.get("layer_chunk"):
                 got += len(chunk["data"])
                 self.report.fraction(got / total)
+                _form, writer, write = layers[min(chunk["layer"], len(layers) - 1)]
                 for strip, samples in writer.feed(chunk["data"]):
-                    output.write(strip, samples)
+                    write(strip, samples)
         if got != total:
             raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
 
-    def _check_raster(self, raster: Message) -> None:
+    def _check_header(self, header: Message, forms: list[Format]) -> None:
+        number = header["layer"]
+        wanted = forms[number].raster(self.area, b"") if number < len(forms) else {}
         for name in ("width", "height", "channels", "sample_type"):
-            if raster[name] != self._raster[name]:
+            if header["raster"][name] != wanted.get(name):
                 raise RestoreError("internal", _("The daemon sent another kind of photo back."))
 
     def _events(self, *, look_only: bool) -> Any:

@@ -15,6 +15,7 @@ from gi.repository import Gimp
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
+from ldrps_gimp.invented import Map
 from ldrps_gimp.pixels import (
     STRIP_ROWS,
     Area,
@@ -44,6 +45,22 @@ class Output(ABC):
         self.image = layer.get_image()
         self.name = _("{layer} (restored)").format(layer=layer.get_name())
         self._size = whole(layer)
+        self._map: Map | None = None
+
+    def expect_map(self) -> Callable[[Area, bytes], None]:
+        """A map of what was invented comes too; what takes its strips."""
+        self._map = Map(self.image, self.layer, self.part or self.area, self.idle)
+        self._map.lay_over(self.layer)
+        if self.part:
+            self._map.mask()
+        return self._map.write
+
+    def _insert_map(self) -> None:
+        """Above the source, wherever that is by now; within an undo group."""
+        if self._map:
+            self._map.lay_over(self.layer)
+            place = self.layer.get_parent(), self.image.get_item_position(self.layer)
+            _checked(self._map.insert(*place))
 
     @abstractmethod
     def write(self, strip: Area, samples: bytes) -> None:
@@ -53,9 +70,10 @@ class Output(ABC):
     def finish(self, parasite: Any) -> Any:
         """Let the result appear; returns its layer."""
 
-    @abstractmethod
     def discard(self) -> None:
         """Leave nothing behind."""
+        if self._map:
+            self._map.discard()
 
     def check_unchanged(self) -> None:
         """Raise if the source is no longer what the result was made for."""
@@ -108,16 +126,29 @@ class NewLayer(_Fresh):
         self._new.set_offsets(x + self.area.x, y + self.area.y)
 
     def finish(self, parasite: Any) -> Any:
-        """One call brings layer, mask and provenance in: one step to undo."""
+        """One call brings layer, mask and provenance in: one step to undo, with a map too."""
         self.check_unchanged()
         self._lie_over_source()
         self._complete(parasite)
+        if self._map is None:
+            self._insert()
+            return self._new
+        self.image.undo_group_start()
+        try:
+            # The result comes last, above, and is what is selected then.
+            self._insert_map()
+            self._insert()
+        finally:
+            self.image.undo_group_end()
+        return self._new
+
+    def _insert(self) -> None:
         position = self.image.get_item_position(self.layer)
         _checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
-        return self._new
 
     def discard(self) -> None:
         """The layer never came into an image."""
+        super().discard()
         self._let_go()
         self._new.delete()
 
@@ -168,6 +199,10 @@ class Replace(Output):
             if selected:
                 self.image.select_item(Gimp.ChannelOps.REPLACE, kept)
                 self.image.remove_channel(kept)
+            if self._map:
+                chosen = self.image.get_selected_layers()
+                self._insert_map()
+                self.image.set_selected_layers(chosen)
         finally:
             self.image.undo_group_end()
         self.layer.update(0, 0, self._size.width, self._size.height)
@@ -175,6 +210,7 @@ class Replace(Output):
 
     def discard(self) -> None:
         """Drop the shadow."""
+        super().discard()
         self._shadow.flush()
         self._shadow = self._old = None
         if self.layer.is_valid():
@@ -199,6 +235,11 @@ class NewImage(_Fresh):
         self._made.set_resolution(x, y)
         self._make(self._made)
 
+    def expect_map(self) -> Callable[[Area, bytes], None]:
+        """In the image of its own."""
+        self._map = Map(self._made, self.layer, self.area, self.idle)
+        return self._map.write
+
     def write(self, strip: Area, samples: bytes) -> None:
         """What of the strip lies in the image."""
         inside = strip.common(self.area)
@@ -208,12 +249,15 @@ class NewImage(_Fresh):
     def finish(self, parasite: Any) -> Any:
         """The image is complete before anyone sees it."""
         self._complete(parasite)
+        if self._map:
+            _checked(self._map.insert(None, 0))
         _checked(self._made.insert_layer(self._new, None, 0))
         self._made.undo_enable()
         return self._new
 
     def discard(self) -> None:
         """Nobody has seen it."""
+        super().discard()
         self._let_go()
         self._made.delete()
 
