@@ -129,6 +129,7 @@ image.delete()
         "seed": 11,
         "model": "bundled",
         "output": "new-layer",
+        "invented": False,
     }
     assert record["description"]["text"] == "Straße"
     assert record["diagnosis"]["words"] == "noise about 3"
