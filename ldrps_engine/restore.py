@@ -37,7 +37,7 @@ __all__ = ["Models", "restore"]
 Array = NDArray[np.float32]
 
 _VISIBLE_NOISE = 2.0 / 255
-_TRUST = 0.3
+_TRUST = 0.4
 
 
 @dataclass(frozen=True)
