@@ -75,11 +75,13 @@ def test_it_comes_into_a_new_image_too(served):
 image, layer = new_image(80, 60)
 made = restore(layer, output=NEW_IMAGE, invented=True).get_image()
 answer = [[each.get_name(), each.get_visible()] for each in made.get_layers()]
+answer.append([each.get_name() for each in made.get_selected_layers()])
 answer.append(len(image.get_layers()))
 made.delete()
 image.delete()
 """)
-    assert found == [["photo (restored)", True], ["photo (invented)", False], 1]
+    shown, hidden = ["photo (restored)", True], ["photo (invented)", False]
+    assert found == [hidden, shown, ["photo (restored)"], 1]
 
 
 def test_a_restoration_that_fails_leaves_none(served):

@@ -135,7 +135,7 @@ class NewLayer(_Fresh):
             return self._new
         self.image.undo_group_start()
         try:
-            # The result comes last, above, and is what is selected then.
+            # The result comes last, below it, and is what is selected then.
             self._insert_map()
             self._insert()
         finally:
@@ -251,7 +251,8 @@ class NewImage(_Fresh):
         self._complete(parasite)
         if self._map:
             _checked(self._map.insert(None, 0))
-        _checked(self._made.insert_layer(self._new, None, 0))
+        # Below the map, which could not be seen otherwise.
+        _checked(self._made.insert_layer(self._new, None, 1 if self._map else 0))
         self._made.undo_enable()
         return self._new
 
