@@ -77,10 +77,14 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return Decoded(self._lap(rotated, self.boundary.T))
 
     @property
+    def lossless(self) -> bool:
+        """Whether no component of a patch is left out."""
+        return int(self.config.latent_channels) == 3 * self._patch**2
+
+    @property
     def most_enlarged(self) -> float:
         """How far enlarging a small photo pays: twice, or not at all where nothing is lost."""
-        kept, all_of_them = int(self.config.latent_channels), 3 * self._patch**2
-        return 2.0 if kept < all_of_them else 1.0
+        return 1.0 if self.lossless else 2.0
 
     @property
     def _patch(self) -> int:

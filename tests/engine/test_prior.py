@@ -85,6 +85,11 @@ def test_the_step_that_removes_an_image_error(bundled, tiny):
     assert tiny.newton > 0
 
 
+def test_a_model_says_whether_it_loses_detail(bundled, tiny):
+    assert bundled.lossless
+    assert not tiny.lossless
+
+
 @pytest.mark.parametrize("scale", [1.0, 8.0])
 def test_denoising_is_the_published_formula(tiny, tiny_folder, scale, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.no_grad())
