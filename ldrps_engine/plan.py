@@ -102,6 +102,7 @@ _PAPER = {
 
 
 _COLOURINGS = 4
+_COLOURING_STEPS = 5
 
 
 def make_plan(
@@ -120,8 +121,12 @@ def make_plan(
     if settings.recipe == "fast":
         plan = dataclasses.replace(plan, steps=min(plan.steps, 4), recurrences=0, quick=True)
     if coloured:
-        # Where samples disagree about a colour nobody knows it: their mean has less of it.
-        plan = dataclasses.replace(plan, latents=_COLOURINGS, averaged=True)
+        # Where samples disagree about a colour nobody knows it: their mean has less of it. In many
+        # steps a sample makes up its mind, and leaves stains.
+        steps = min(plan.steps, _COLOURING_STEPS)
+        plan = dataclasses.replace(
+            plan, latents=_COLOURINGS, averaged=True, steps=steps, recurrences=0, text_scale=1.0
+        )
     changes: dict[str, int | str] = {}
     if settings.steps is not None:
         changes["steps"] = settings.steps
