@@ -52,6 +52,8 @@ class _Case:
     """Standard deviation of the photo's noise at the view's size, display values."""
     amplified: float
     """The same once the guess is undone."""
+    visible: float
+    """That of the whole photo: its noise at its own size, once the guess is undone."""
     plan: Plan
     view: View
     scaled: Array
@@ -69,8 +71,7 @@ class _Case:
     @property
     def filters(self) -> bool:
         """Whether there is noise to be filtered."""
-        visible = self.guess.amplification(self.scaled) * self.diagnosis.noise_sigma / 255
-        return visible > _VISIBLE_NOISE and not self.plan.pilot_only
+        return self.visible > _VISIBLE_NOISE and not self.plan.pilot_only
 
     @property
     def parts(self) -> tuple[int, int]:
@@ -137,8 +138,9 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     if colours:
         guess = replace(guess, grey=True)
     scaled = resize(small, view.scaled)
-    noise = diagnosis.noise_sigma / 255 * _noise_left(rgb, scaled, view.scale)
-    amplified = guess.amplification(scaled) * noise
+    noise = _noise_left(scaled, diagnosis.noise_sigma / 255, view.scale)
+    gain = guess.amplification(scaled)
+    amplified = gain * noise
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
     return _Case(
@@ -148,6 +150,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         guess=guess,
         noise=noise,
         amplified=amplified,
+        visible=gain * diagnosis.noise_sigma / 255,
         plan=make_plan(
             settings, diagnosis, amplified, toned=not guess.is_neutral, coloured=colours
         ),
@@ -168,7 +171,9 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
     entered = case.view.enter(case.scaled).to(case.prior.spread.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
-    sampler = _sampler(case, aligner)
+    # The published method knows of no noise in the photo itself.
+    noise = 0.0 if case.plan.pilot_only else case.amplified
+    sampler = _sampler(case, aligner, case.plan, noise)
     saved = Checkpoints(case.settings, case.plan, case.view)
     if state := saved.read(checkpoint):
         sampler.resume(state)
@@ -186,13 +191,7 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
     return _Sampled(case.view.leave(image.clamp(0, 1)), case.view.leave(oracle), sampler.count)
 
 
-def _sampler(case: _Case, aligner: Aligner) -> Sampler:
-    # The published method knows of no noise in the photo itself.
-    noise = 0.0 if case.plan.pilot_only else case.amplified
-    return _sampler_of(case, aligner, case.plan, noise)
-
-
-def _sampler_of(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
+def _sampler(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
     prior = case.prior
     conditions = Conditions(prior.embed(case.text), prior.embed(""), noise)
     generator = torch.Generator().manual_seed(case.settings.seed)
@@ -203,7 +202,7 @@ def _without_noise(case: _Case, entered: Tensor) -> Tensor:
     """The photo in its own light and colours, freed from its noise by the prior."""
     plan = noise_plan(case.noise)
     aligner = Aligner(entered, NEUTRAL, plan.alignment, case.settings.seed)
-    return _sampler_of(case, aligner, plan, case.noise).sample(entered, lambda *_: None)
+    return _sampler(case, aligner, plan, case.noise).sample(entered, lambda *_: None)
 
 
 def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
@@ -248,12 +247,11 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
     return filter_noise(case.rgb, noise, on_part)
 
 
-def _noise_left(rgb: Array, scaled: Array, scale: float) -> float:
-    """How much of a photo's noise a smaller size of it has; of white noise as much as `scale`."""
+def _noise_left(scaled: Array, sigma: float, scale: float) -> float:
+    """What a smaller size of a photo has left of its noise `sigma`: if white, as much as `scale`."""
     if scale >= 1:
-        return 1.0
-    before, after = (noise_sigma(noise_spectrum(values)) for values in (rgb, scaled))
-    return float(np.clip(after / max(before, 1e-6), scale, 1))
+        return sigma
+    return float(np.clip(noise_sigma(noise_spectrum(scaled)), scale * sigma, sigma))
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:

@@ -2,8 +2,8 @@
 
 Dabov et al., "Image denoising by sparse 3-D transform-domain collaborative filtering" (IEEE TIP
 2007): a hard-thresholding pass gives a basic estimate, an empirical Wiener pass uses an oracle's
-spectrum. Here the oracle is the basic estimate together with the pilot that the diffusion prior
-sampled, and the noise has a spectrum of its own instead of a single sigma.
+spectrum. Here the oracle is the basic estimate together with what the diffusion prior takes for
+the photo without its noise, and the noise has a spectrum of its own instead of a single sigma.
 """
 
 from __future__ import annotations
