@@ -129,7 +129,8 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
     if opinion:
-        diagnosis, remarks = merge(diagnosis, opinion, settings.recipe)
+        diagnosis, said = merge(diagnosis, opinion, settings.recipe)
+        remarks += said
     on_step(Diagnosed(diagnosis))
     colours = settings.recipe == "colour" or (
         settings.blind and settings.allow_colour and diagnosis.grey
@@ -248,7 +249,7 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
 
 
 def _noise_left(scaled: Array, sigma: float, scale: float) -> float:
-    """What a smaller size of a photo has left of its noise `sigma`: if white, as much as `scale`."""
+    """What a smaller size of a photo has left of its noise `sigma`: if white, `scale` of it."""
     if scale >= 1:
         return sigma
     return float(np.clip(noise_sigma(noise_spectrum(scaled)), scale * sigma, sigma))
