@@ -75,7 +75,9 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self, sample: Tensor, timestep: Tensor | float, encoder_hidden_states: Tensor
     ) -> Predicted:
         """(N, in_channels, h, w), sides a multiple of 2 ** (levels - 1); timesteps from 0, ()
-        or (N,); text (N, tokens, cross_attention_dim).
+        or (N,); text (K * N, tokens, cross_attention_dim): K texts for each sample, one after
+        another for all of them, as for classifier-free guidance. What comes before the text is
+        computed once.
         """
         time = torch.as_tensor(timestep, device=sample.device).float().expand(len(sample))
         angle = self._angle(time)
@@ -89,9 +91,10 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             hidden = shrink(hidden)
         hidden = self.before(hidden, embedded)
         hidden = self.attention(hidden, encoder_hidden_states)
+        embedded, sigma = _as_many(embedded, hidden), _as_many(sigma, hidden)
         hidden = self.after(hidden, embedded)
         for level, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
-            hidden = level(grow(hidden) + skips.pop(), embedded)
+            hidden = level(grow(hidden) + _as_many(skips.pop(), hidden), embedded)
         return Predicted(self.tail(hidden) / sigma)
 
     def _angle(self, time: Tensor) -> Tensor:
@@ -145,14 +148,20 @@ class _Attention(nn.Module):
             nn.init.zeros_(silent.weight)
 
     def forward(self, hidden: Tensor, text: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """Same shape out as in, once for each text."""
         places = hidden.flatten(2).transpose(1, 2)
         own = self.norms[0](places)
-        places = places + self.among(own, own, own, need_weights=False)[0]
+        places = _as_many(places + self.among(own, own, own, need_weights=False)[0], text)
         places = places + self.text(self.norms[1](places), text, text, need_weights=False)[0]
         places = places + self.each(self.norms[2](places))
         result = places.transpose(1, 2).unflatten(2, hidden.shape[2:])
         return torch.as_tensor(result.contiguous(memory_format=torch.channels_last))
+
+
+def _as_many(once: Tensor, like: Tensor) -> Tensor:
+    """A batch repeated, all of it each time, until it is as long as another."""
+    times = len(like) // len(once)
+    return once if times == 1 else once.repeat(times, *[1] * (once.ndim - 1))
 
 
 def _conv(inputs: int, outputs: int, leak: float = 0.0) -> nn.Conv2d:

@@ -71,6 +71,10 @@ class PublishedPrior(ABC):
     def _predict(self, noisy: Tensor, time: float, text: Tensor) -> Tensor:
         """The denoiser's answer to a batch (N, C, h, w) with as many texts."""
 
+    def _predict_each(self, noisy: Tensor, time: float, texts: Tensor) -> Tensor:
+        """Answers for several texts of each sample, (K * N, tokens, width)."""
+        return self._predict(noisy.repeat(len(texts) // len(noisy), 1, 1, 1), time, texts)
+
     @property
     def has_quick(self) -> bool:
         """Whether a tiny autoencoder stands in while the sample is far from its end."""
@@ -108,7 +112,7 @@ class PublishedPrior(ABC):
             answer = self._predict(entered, time, text.expand(count, -1, -1)).float()
         else:
             words = torch.cat([empty.expand(count, -1, -1), text.expand(count, -1, -1)])
-            both = self._predict(torch.cat([entered, entered]), time, words).float()
+            both = self._predict_each(entered, time, words).float()
             without, given = both.chunk(2)
             answer = without + scale * (given - without)
         return self._schedule.clean(noisy, answer.to(noisy), step)

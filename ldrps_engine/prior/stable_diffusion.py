@@ -49,6 +49,11 @@ class StableDiffusion(PublishedPrior):
             answer = unet(noisy.to(unet.dtype), time, encoder_hidden_states=text.to(unet.dtype))
         return torch.as_tensor(answer.sample)
 
+    def _predict_each(self, noisy: Tensor, time: float, texts: Tensor) -> Tensor:
+        if isinstance(self._parts.use("unet"), LatentUNet):
+            return self._predict(noisy, time, texts)  # It does by itself what it can do once.
+        return super()._predict_each(noisy, time, texts)
+
     def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
         """On the CPU the weights are single precision; elsewhere nothing is to be cast."""
         return contextlib.nullcontext() if self.device.type != "cpu" else arithmetic(self.device)

@@ -83,6 +83,15 @@ def test_the_text_is_heard(unet):
     assert not torch.allclose(one, other, atol=1e-4)
 
 
+def test_several_texts_of_a_batch_are_answered_one_after_another(unet):
+    torch.nn.init.normal_(unet.attention.text.out_proj.weight, std=0.3)
+    two, texts = latents(2), torch.cat([words(0, 2), words(1, 2)])
+    together = unet(two, torch.tensor([5, 90]), texts).sample
+    each = [unet(two, torch.tensor([5, 90]), words(seed, 2)).sample for seed in (0, 1)]
+    assert torch.allclose(together, torch.cat(each), atol=1e-5)
+    assert not torch.allclose(*each, atol=1e-4)
+
+
 def test_it_is_read_back_as_it_was_written(unet, tmp_path):
     unet.save_pretrained(tmp_path)
     again = LatentUNet.from_pretrained(tmp_path, local_files_only=True)
