@@ -11,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+from numpy.typing import NDArray
 
-from ldrps_engine import noise
+from ldrps_engine.noise import OPPONENT, PATCH
+from ldrps_engine.transfer import kernels
+from ldrps_engine.transfer.kernels import GROUP, Numbers
 
-PATCH = noise.PATCH
-GROUP = 16
+Array = NDArray[np.float32]
+
 _HARD_THRESHOLD = 2.7
-_BATCH = 256
-_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -46,111 +45,72 @@ QUICK = Search(stride=4, radius=12, grid=2, passes=1, side=512)
 """Several times as fast, for photos of many pixels and people in a hurry."""
 
 
-OPPONENT = torch.from_numpy(noise.OPPONENT)
-_ACROSS = torch.from_numpy(noise.dct_matrix(GROUP))
-_DCT = torch.kron(*(torch.from_numpy(noise.dct_matrix(PATCH)),) * 2)
-"""(frequencies, pixels) of a patch."""
-_SLOPE = torch.hann_window(PATCH + 2, periodic=False)[1:-1] * 0.8 + 0.2
-_WINDOW = _SLOPE[:, None] * _SLOPE[None, :]
+def to_opponent(rgb: Array) -> Array:
+    """(H, W, 3) RGB to luminance and two chroma channels, orthonormal, (3, H, W)."""
+    return np.ascontiguousarray(np.moveaxis(rgb @ OPPONENT.T, 2, 0))
 
 
-def to_opponent(rgb: Tensor) -> Tensor:
-    """(3, H, W) RGB to luminance and two chroma channels, orthonormal."""
-    return torch.einsum("kc,chw->khw", OPPONENT.to(rgb), rgb)
-
-
-def from_opponent(opponent: Tensor) -> Tensor:
+def from_opponent(opponent: Array) -> Array:
     """Inverse of `to_opponent`."""
-    return torch.einsum("kc,khw->chw", OPPONENT.to(opponent), opponent)
+    return np.ascontiguousarray(np.moveaxis(opponent, 0, 2) @ OPPONENT)
 
 
 class Groups:
     """Each reference patch's GROUP most similar patches, of one image size."""
 
-    def __init__(self, guide: Tensor, search: Search) -> None:
+    def __init__(self, guide: Array, search: Search) -> None:
         """Find them in a guide (C, H, W), all of whose channels count."""
         self._grid = search.grid
-        self._size = guide.shape[-2:]
-        self._patches = tuple(-(-(side - PATCH) // self._grid) + 1 for side in self._size)
-        small = functional.avg_pool2d(self._padded(guide), self._grid)
-        self.members = _match(small, PATCH // self._grid, search)
+        self._size = guide.shape[1], guide.shape[2]
+        down, right = (-(-(side - PATCH) // search.stride) for side in self._size)
+        between = search.stride // search.grid
+        self._patches: tuple[int, int] = (down * between + 1, right * between + 1)
+        found = np.empty((down + 1, right + 1, GROUP), np.int32)
+        small = _averaged(self._padded(guide), self._grid)
+        patch, stride, reach = (n // search.grid for n in (PATCH, search.stride, search.radius))
+        kernels.nearest(small, patch, stride, reach, found)
+        self.members: Numbers = found.reshape(-1, GROUP)
         """(references, GROUP) numbers of patches, counted row by row; the reference is first."""
 
-    def spectra(self, channel: Tensor) -> Tensor:
-        """DCT of every patch of one (H, W) channel: (patches, 64)."""
-        padded = self._padded(channel[None])[0]
-        views = padded.unfold(0, PATCH, self._grid).unfold(1, PATCH, self._grid)
-        rows = max(1, _ROWS // self._patches[1])
-        return torch.cat([part.reshape(-1, PATCH * PATCH) @ _DCT.T for part in views.split(rows)])
+    @property
+    def count(self) -> int:
+        """Patches, of which the references are some."""
+        return self._patches[0] * self._patches[1]
 
-    def join(self, spectra: Tensor, weights: Tensor) -> Tensor:
+    def spectra(self, image: Array) -> Array:
+        """DCT of every patch of (C, H, W), one for all groups of this size: (C, patches, 64)."""
+        found = np.empty((len(image), *self._patches, PATCH * PATCH), np.float32)
+        for channel, out in zip(self._padded(image), found, strict=True):
+            kernels.spectra(channel, self._grid, out)
+        return found.reshape(len(image), -1, PATCH * PATCH)
+
+    def join(self, spectra: Array, weights: Array) -> Array:
         """Lay patches (patches, 64), multiplied by weights (patches,), over each other: (H, W)."""
-        size = tuple((count - 1) * self._grid + PATCH for count in self._patches)
-        pixels = (_DCT.T * _WINDOW.flatten()[:, None]) @ spectra.T
-        total = functional.fold(pixels[None], size, PATCH, stride=self._grid)[0, 0]
-        plane = weights.reshape(1, 1, *self._patches)
-        weight = functional.conv_transpose2d(plane, _WINDOW[None, None], stride=self._grid)[0, 0]
-        joined: Tensor = (total / weight)[: self._size[0], : self._size[1]]
-        return joined
+        height, width = ((count - 1) * self._grid + PATCH for count in self._patches)
+        image = np.empty((height, width), np.float32)
+        given = spectra.reshape(*self._patches, PATCH * PATCH)
+        kernels.join(given, weights.reshape(self._patches), self._grid, image)
+        return image[: self._size[0], : self._size[1]]
 
-    def _padded(self, image: Tensor) -> Tensor:
-        """Mirrored at the right and lower edge, so that the last patch of the grid is whole."""
+    def _padded(self, image: Array) -> Array:
+        """Mirrored at the right and lower edge, so that the last reference patch is whole."""
         grow = [
-            (count - 1) * self._grid + PATCH - side
+            (0, (count - 1) * self._grid + PATCH - side)
             for count, side in zip(self._patches, self._size, strict=True)
         ]
-        return functional.pad(image[None], (0, grow[1], 0, grow[0]), mode="reflect")[0]
+        return np.pad(image, [(0, 0), *grow], mode="reflect")
 
 
-def _match(guide: Tensor, patch: int, search: Search) -> Tensor:
-    height, width = guide.shape[-2:]
-    columns = width - patch + 1
-    top = _positions(height - patch + 1, search.stride // search.grid)
-    left = _positions(columns, search.stride // search.grid)
-    reference = (top[:, None] * columns + left[None, :]).flatten()
-    reach = search.radius // search.grid
-    distances, offsets = [], []
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            distances.append(_distance(guide, patch, (dy, dx), top, left))
-            offsets.append(dy * columns + dx)
-    stacked = torch.stack(distances, 1)
-    chosen = stacked.topk(GROUP, dim=1, largest=False)
-    found = reference[:, None] + torch.tensor(offsets)[chosen.indices]
-    # At a far corner fewer patches may be valid than a group holds: repeat the reference.
-    return torch.where(chosen.values.isfinite(), found, reference[:, None])
+def halved(image: Array) -> Array:
+    """(C, H, W) at half the size; a last odd row or column counts twice."""
+    odd = [(0, 0), (0, image.shape[1] % 2), (0, image.shape[2] % 2)]
+    return _averaged(np.pad(image, odd, mode="edge"), 2)
 
 
-def _positions(count: int, stride: int) -> Tensor:
-    """Positions 0, stride, ... with the last one always included."""
-    positions = torch.arange(0, count, stride)
-    if int(positions[-1]) != count - 1:
-        positions = torch.cat([positions, torch.tensor([count - 1])])
-    return positions
-
-
-def _distance(
-    guide: Tensor, patch: int, move: tuple[int, int], top: Tensor, left: Tensor
-) -> Tensor:
-    """Squared distance of every reference patch to the one moved by (dy, dx); inf outside."""
-    height, width = guide.shape[-2:]
-    dy, dx = move
-    y0, y1 = max(0, -dy), min(height, height - dy)
-    x0, x1 = max(0, -dx), min(width, width - dx)
-    out = torch.full((len(top), len(left)), torch.inf)
-    if y1 - y0 < patch or x1 - x0 < patch:
-        return out.flatten()
-    moved = guide[:, y0 + dy : y1 + dy, x0 + dx : x1 + dx]
-    square = (guide[:, y0:y1, x0:x1] - moved).square_().sum(0)
-    rows = ((top >= y0) & (top + patch <= y1)).nonzero()[:, 0]
-    columns = ((left >= x0) & (left + patch <= x1)).nonzero()[:, 0]
-    down = functional.pad(square.cumsum(0), (0, 0, 1, 0))
-    t, s = top[rows] - y0, left[columns] - x0
-    across = functional.pad((down[t + patch] - down[t]).cumsum(1), (1, 0))
-    out[rows[:, None], columns[None, :]] = across[:, s + patch] - across[:, s]
-    if move == (0, 0):
-        out.fill_(-1.0)
-    return out.flatten()
+def _averaged(image: Array, by: int) -> Array:
+    """Means of (C, H, W) over squares of that side, which divides H and W."""
+    corners = [image[:, y::by, x::by] for y in range(by) for x in range(by)]
+    return np.asarray(sum(corners) / np.float32(len(corners)), dtype=np.float32)
 
 
 def ignore() -> None:
@@ -158,75 +118,53 @@ def ignore() -> None:
 
 
 def hard_threshold(
-    opponent: Tensor, sigmas: Tensor, groups: Groups, check: Callable[[], None] = ignore
-) -> Tensor:
-    """Basic estimate: coefficients below 2.7 sigma are set to zero.
+    spectra: Array, sigmas: Array, groups: Groups, check: Callable[[], None] = ignore
+) -> Array:
+    """Basic estimate (C, H, W): coefficients below 2.7 sigma are set to zero.
 
-    `opponent` is (C, H, W); `sigmas` (C, 64) is the noise's standard deviation at each DCT
-    frequency of a patch, same units. `check` is called for each channel and may raise.
+    `spectra` is (C, patches, 64) of the noisy image in opponent colours; `sigmas` (C, 64) is the
+    noise's standard deviation at each DCT frequency of a patch, same units. `check` is called for
+    each channel and may raise.
     """
 
-    def gain(spectrum: Tensor, variance: Tensor, _: Tensor | None) -> Tensor:
-        return (spectrum.square() > _HARD_THRESHOLD**2 * variance).float()
+    def work(c: int, variance: Array, total: Array, weights: Array) -> None:
+        limits = _HARD_THRESHOLD**2 * variance
+        kernels.threshold(spectra[c], groups.members, limits, variance, total, weights)
 
-    return _filter(opponent, sigmas, groups, gain, None, check)
+    return _filtered(sigmas, groups, work, check)
 
 
 def wiener(
-    opponent: Tensor,
-    oracle: Tensor,
-    sigmas: Tensor,
+    spectra: Array,
+    oracle: Array,
+    sigmas: Array,
     groups: Groups,
     check: Callable[[], None] = ignore,
-) -> Tensor:
-    """Final estimate: coefficients are weighted by oracle power over oracle plus noise power."""
+) -> Array:
+    """Final estimate (C, H, W): weighted by the power of an oracle (C, H, W) over that and the
+    noise's.
+    """
 
-    def gain(_: Tensor, variance: Tensor, guess: Tensor | None) -> Tensor:
-        assert guess is not None
-        power = guess.square()
-        return power / (power + variance + 1e-12)
+    def work(c: int, variance: Array, total: Array, weights: Array) -> None:
+        guess = groups.spectra(oracle[c : c + 1])[0]
+        kernels.wiener(spectra[c], guess, groups.members, variance, total, weights)
 
-    return _filter(opponent, sigmas, groups, gain, oracle, check)
-
-
-_Gain = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    return _filtered(sigmas, groups, work, check)
 
 
-def _filter(
-    opponent: Tensor,
-    sigmas: Tensor,
+def _filtered(
+    sigmas: Array,
     groups: Groups,
-    gain: _Gain,
-    oracle: Tensor | None,
+    work: Callable[[int, Array, Array, Array], None],
     check: Callable[[], None],
-) -> Tensor:
-    out = torch.empty_like(opponent)
-    for c in range(opponent.shape[0]):
+) -> Array:
+    """Sums over all groups of the filtered patches, and of their weights, channel by channel."""
+    channels = []
+    for c, sigma in enumerate(sigmas):
         check()
-        own = groups.spectra(opponent[c])
-        guess = groups.spectra(oracle[c]) if oracle is not None else None
-        variance = sigmas[c].clamp(min=1e-6).square()
-        out[c] = groups.join(*_shrink(own, guess, variance, groups, gain))
-    return out
-
-
-def _shrink(
-    own: Tensor,
-    guess: Tensor | None,
-    variance: Tensor,
-    groups: Groups,
-    gain: _Gain,
-) -> tuple[Tensor, Tensor]:
-    """Sums over all groups of the filtered patches (patches, 64), and of their weights."""
-    total, weights = torch.zeros_like(own), torch.zeros(len(own))
-    for members in groups.members.split(_BATCH):
-        flat = members.flatten()
-        stack = _ACROSS @ own[flat].unflatten(0, members.shape)
-        hint = None if guess is None else _ACROSS @ guess[flat].unflatten(0, members.shape)
-        factor = gain(stack, variance, hint)
-        factor[:, 0, 0] = 1.0
-        weight = 1 / (factor.square() * variance).sum((1, 2)).clamp(min=1e-12)
-        filtered = _ACROSS.T @ (stack * (factor * weight[:, None, None]))
-        total.index_add_(0, flat, filtered.flatten(0, 1))
-        weights.index_add_(0, flat, weight[:, None].expand(members.shape).flatten())
-    return total, weights
+        variance = np.square(np.maximum(sigma, np.float32(1e-6)))
+        total = np.zeros((groups.count, PATCH * PATCH), np.float32)
+        weights = np.zeros(groups.count, np.float32)
+        work(c, variance, total, weights)
+        channels.append(groups.join(total, weights))
+    return np.stack(channels)

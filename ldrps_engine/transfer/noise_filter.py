@@ -6,21 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from ldrps_engine.clipped import unclip
-from ldrps_engine.noise import noise_sigma
+from ldrps_engine.noise import PATCH, noise_sigma
 from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.transfer.collaborative import (
-    PATCH,
     QUICK,
     THOROUGH,
     Groups,
     Search,
     from_opponent,
+    halved,
     hard_threshold,
     to_opponent,
     wiener,
@@ -34,7 +31,7 @@ _ORACLE_SHARE = 0.25
 _STRONG_NOISE = 25 / 255
 _SCALES = 2
 _LEAST_SIDE = 64
-_BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+_BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 _FEW_PIXELS = 150_000
 _MANY_PIXELS = 3_000_000
 
@@ -76,49 +73,47 @@ class NoiseFilter:
 
         `check` is called now and then, and may raise.
         """
-        noisy = to_opponent(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1))
-        sigmas = torch.from_numpy(self.spectrum.reshape(len(self.spectrum), -1)).float()
+        noisy = to_opponent(rgb)
+        sigmas = self.spectrum.reshape(len(self.spectrum), -1)
         search = _search(self.size, quick=self.quick)
         groups = Groups(noisy, search)
+        spectra = groups.spectra(noisy)
         check()
-        basic = from_opponent(hard_threshold(noisy, sigmas, groups, check))
+        basic = from_opponent(hard_threshold(spectra, sigmas, groups, check))
         guide = to_opponent(self._merged(basic, where, _ORACLE_SHARE))
         groups = Groups(guide, search)
         check()
         for _ in range(search.passes):
-            guide = wiener(noisy, guide, sigmas, groups, check)
+            guide = wiener(spectra, guide, sigmas, groups, check)
         final = from_opponent(_without_blotches(guide, noisy, sigmas, search, _SCALES, check))
-        result = self._merged(final, where, self.trust)
-        return unclip(result.permute(1, 2, 0).numpy(), self.before_clipping)
+        return unclip(self._merged(final, where, self.trust), self.before_clipping)
 
-    def _merged(self, image: Tensor, where: Part, share: float) -> Tensor:
-        """The oracle has a share of what the view holds of (3, h, w); above it, it has no say.
+    def _merged(self, image: Array, where: Part, share: float) -> Array:
+        """The oracle has a share of what the view holds of (h, w, 3); above it, it has no say.
 
         The weaker the noise, the less does the oracle know that the photo does not show.
         """
         share *= min(1.0, self.seen * noise_sigma(self.spectrum) / _STRONG_NOISE)
         if share == 0:
             return image
-        basic = image.permute(1, 2, 0).numpy()
         pilot = resize_part(self.oracle, self.size, where)
-        held = basic
+        held = image
         scale = self.oracle.shape[1] / self.size[1]
         if scale < 1:
-            height, width = basic.shape[:2]
+            height, width = image.shape[:2]
             small = max(1, round(height * scale)), max(1, round(width * scale))
-            held = resize(resize(basic, small), (height, width))
-        merged = basic + share * (pilot - held)
-        return torch.from_numpy(merged).permute(2, 0, 1).contiguous()
+            held = resize(resize(image, small), (height, width))
+        return image + np.float32(share) * (pilot - held)
 
 
 def _without_blotches(
-    filtered: Tensor,
-    noisy: Tensor,
-    sigmas: Tensor,
+    filtered: Array,
+    noisy: Array,
+    sigmas: Array,
     search: Search,
     scales: int,
     check: Callable[[], None],
-) -> Tensor:
+) -> Array:
     """What a patch is too small to tell from the scene is noise of few pixels at half the size.
 
     The low frequencies of a filtered image (C, H, W) become those of the halved one, filtered.
@@ -126,37 +121,38 @@ def _without_blotches(
     """
     if not scales or min(noisy.shape[1:]) < _LEAST_SIDE:
         return filtered
-    half, coarse = _halved(noisy), _halved_sigmas(sigmas)
-    before = _halved(filtered)
+    half, coarse = halved(noisy), _halved_sigmas(sigmas)
+    before = halved(filtered)
     once = search.passes == 1
     groups = Groups(before if once else half, search)
-    guide = hard_threshold(half, coarse, groups, check)
+    spectra = groups.spectra(half)
+    guide = hard_threshold(spectra, coarse, groups, check)
     groups = groups if once else Groups(guide, search)
-    better = wiener(half, guide, coarse, groups, check)
+    better = wiener(spectra, guide, coarse, groups, check)
     better = _without_blotches(better, half, coarse, search, scales - 1, check)
-    change = _smoothed(better - before)
-    size = [2 * side for side in change.shape[1:]]
-    large = functional.interpolate(change[None], size=size, mode="bicubic", align_corners=False)[0]
-    return filtered + large[:, : noisy.shape[1], : noisy.shape[2]]
+    change = np.moveaxis(_smoothed(better - before), 0, 2)
+    large = resize(change, (2 * change.shape[0], 2 * change.shape[1]))
+    return filtered + np.moveaxis(large, 2, 0)[:, : noisy.shape[1], : noisy.shape[2]]
 
 
-def _halved(image: Tensor) -> Tensor:
-    odd = (0, image.shape[2] % 2, 0, image.shape[1] % 2)
-    return functional.avg_pool2d(functional.pad(image[None], odd, mode="replicate"), 2)[0]
+def _smoothed(image: Array) -> Array:
+    """(C, H, W) less its high frequencies, so that enlarging it leaves no steps."""
+    for axis in (1, 2):
+        grow = [(2, 2) if along == axis else (0, 0) for along in range(3)]
+        padded = np.moveaxis(np.pad(image, grow, mode="reflect"), axis, 0)
+        count = image.shape[axis]
+        parts = (np.float32(w) * padded[k : k + count] for k, w in enumerate(_BINOMIAL))
+        image = np.moveaxis(np.add.reduce(list(parts)), 0, axis)
+    return image
 
 
-def _smoothed(image: Tensor) -> Tensor:
-    kernel = (_BINOMIAL[:, None] * _BINOMIAL)[None, None]
-    return functional.conv2d(functional.pad(image[:, None], (2,) * 4, mode="reflect"), kernel)[:, 0]
-
-
-def _halved_sigmas(sigmas: Tensor) -> Tensor:
+def _halved_sigmas(sigmas: Array) -> Array:
     """Frequency k of a patch of the halved image is k / 2 of the whole one's, at half the sigma."""
-    square = sigmas.unflatten(1, (PATCH, PATCH))[None]
-    enlarged = functional.interpolate(
-        square, size=(2 * PATCH - 1,) * 2, mode="bilinear", align_corners=True
-    )
-    return enlarged[0, :, :PATCH, :PATCH].flatten(1) / 2
+    square = sigmas.reshape(-1, PATCH, PATCH)
+    below, above = np.arange(PATCH) // 2, (np.arange(PATCH) + 1) // 2
+    rows = square[:, below] + square[:, above]
+    square = np.asarray(rows[..., below] + rows[..., above], dtype=np.float32) / np.float32(8)
+    return square.reshape(len(sigmas), -1)
 
 
 def filter_noise(rgb: Array, noise: NoiseFilter, on_part: Callable[[int], None]) -> Array:

@@ -9,15 +9,7 @@ import torch
 from ldrps_engine.metrics import psnr
 from ldrps_engine.noise import noise_spectrum
 from ldrps_engine.transfer import noise_filter
-from ldrps_engine.transfer.collaborative import (
-    QUICK,
-    Groups,
-    Search,
-    from_opponent,
-    hard_threshold,
-    to_opponent,
-    wiener,
-)
+from ldrps_engine.transfer.collaborative import from_opponent, to_opponent
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tiles import each, tiles
@@ -88,41 +80,8 @@ def test_a_field_of_flat_images_is_finite(value):
 
 
 def test_opponent_colours_go_back(natural):
-    image = tensor(natural)
-    assert torch.allclose(from_opponent(to_opponent(image)), image, atol=1e-6)
-    assert to_opponent(tensor(pictures.grey(natural)))[1:].abs().max() < 1e-6
-
-
-@pytest.mark.parametrize("search", [Search(stride=4, radius=6), Search(stride=4, radius=6, grid=2)])
-def test_every_group_starts_with_its_reference_and_holds_the_most_similar(search):
-    picture = torch.zeros(32, 64)
-    picture[:, 32:] = 1.0
-    members = Groups(picture[None], search).members
-    columns = (64 - 8) // search.grid + 1
-    left = members % columns * search.grid
-    assert torch.equal(left[: 56 // 4 + 1, 0], torch.arange(0, 57, 4))
-    # Equal patches all around: none of a group's lies over the edge.
-    assert left[left[:, 0] < 18].max() <= 24
-
-
-@pytest.mark.parametrize("search", [Search(), QUICK])
-@pytest.mark.parametrize("size", [(24, 40), (25, 39)])
-def test_groups_give_the_picture_back_when_nothing_is_shrunk(natural, search, size):
-    image = to_opponent(tensor(natural[: size[0], : size[1]]))
-    groups = Groups(image, search)
-    kept = hard_threshold(image, torch.zeros(3, 64), groups)
-    assert torch.allclose(kept, image, atol=1e-4)
-
-
-@pytest.mark.parametrize("search", [Search(), QUICK])
-@pytest.mark.parametrize("size", [(16, 16), (16, 40)])
-def test_the_smallest_pictures_can_be_filtered(size, search):
-    image = torch.rand(3, *size, generator=torch.manual_seed(0))
-    groups = Groups(image, search)
-    sigmas = torch.full((3, 64), 0.1)
-    assert torch.isfinite(
-        wiener(image, hard_threshold(image, sigmas, groups), sigmas, groups)
-    ).all()
+    assert np.allclose(from_opponent(to_opponent(natural)), natural, atol=1e-6)
+    assert np.abs(to_opponent(pictures.grey(natural))[1:]).max() < 1e-6
 
 
 def with_sigma(photo, sigma, oracle=None, **how):
@@ -256,7 +215,7 @@ def test_above_the_views_detail_the_oracle_has_no_say(natural):
     whole = (slice(0, natural.shape[0]), slice(0, natural.shape[1]))
 
     def merge(sigma, **how):
-        return array(with_sigma(natural, sigma, pilot, **how)._merged(tensor(natural), whole, 0.25))
+        return with_sigma(natural, sigma, pilot, **how)._merged(natural, whole, 0.25)
 
     merged = merge(30)
     detail, kept = (x - blurred(x) for x in (natural, merged))
