@@ -112,12 +112,16 @@ def make_plan(
     *,
     toned: bool,
     coloured: bool = False,
+    text_scale: float = 2.0,
 ) -> Plan:
     """The plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
     sample; `toned` whether light or colour has to be brought back, `coloured` whether the
-    photo has none and is to get some.
+    photo has none and is to get some. `text_scale` is the guidance that serves the prior.
     """
-    plan = _paper(diagnosis) if settings.recipe == "paper" else _ours(amplified, toned)
+    if settings.recipe == "paper":
+        plan = _paper(diagnosis)
+    else:
+        plan = _ours(amplified, text_scale) if toned else noise_plan(amplified)
     if settings.recipe == "fast":
         plan = dataclasses.replace(plan, steps=min(plan.steps, 4), recurrences=0, quick=True)
     if coloured:
@@ -193,15 +197,13 @@ def noise_plan(amplified: float) -> Plan:
     )
 
 
-def _ours(amplified: float, toned: bool) -> Plan:
-    """Light, veil and colour are sampled from above the noise; noise alone needs one estimate."""
-    if not toned:
-        return noise_plan(amplified)
+def _ours(amplified: float, text_scale: float) -> Plan:
+    """Light, veil and colour are sampled from above the noise."""
     noise = _in_latents(amplified)
     return Plan(
         steps=12,
         recurrences=1,
-        text_scale=2.0,
+        text_scale=text_scale,
         start=max(1.0, 1.2 * noise),
         end=noise,
         guidance=Guidance(data=1.0),

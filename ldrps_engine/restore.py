@@ -153,7 +153,12 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         amplified=amplified,
         visible=gain * diagnosis.noise_sigma / 255,
         plan=make_plan(
-            settings, diagnosis, amplified, toned=not guess.is_neutral, coloured=colours
+            settings,
+            diagnosis,
+            amplified,
+            toned=not guess.is_neutral,
+            coloured=colours,
+            text_scale=prior.text_scale,
         ),
         view=view,
         scaled=scaled,

@@ -26,6 +26,7 @@ class PublishedPrior(ABC):
     parts: ClassVar[tuple[str, ...]] = ()
     """Folders that a model of this family has."""
     view: int = 512
+    text_scale: float = 2.0
     channels: int
     """Of the latent that the sampler carries."""
 
