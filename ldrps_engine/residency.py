@@ -119,7 +119,7 @@ class Models:
 
     def load(self, name: str, on_step: OnStep = ignore) -> None:
         """Load a model of either kind; ModelError for one that is loaded with another."""
-        from ldrps_engine.prior.registry import is_describer
+        from ldrps_engine.prior.store import is_describer
 
         entry = catalogue().get(name)
         if entry is not None and entry.kind == "tiny":

@@ -79,7 +79,9 @@ class ModelsServicer(pb_grpc.ModelsServicer):
     def _list(self) -> list[pb.Model]:
         found = [self._show(entry) for entry in catalogue().values()]
         for name, path in store.links().items():
-            model = pb.Model(name=name, kind="prior", title=str(path), installed=True)
+            there = path.exists()
+            kind = "describer" if there and store.is_describer(name) else "prior"
+            model = pb.Model(name=name, kind=kind, title=str(path), installed=there)
             model.devices.extend(self._devices(name))
             found.append(model)
         return found

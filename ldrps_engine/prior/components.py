@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import LdrpsError, ModelError
+from ldrps_engine.prior.store import INDEX
 
-INDEX = "model_index.json"
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 _REASON_LENGTH = 300
 

@@ -9,9 +9,9 @@ from typing import Any
 from ldrps_engine.errors import ModelError
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.prior.catalogue import catalogue, tiny_of
-from ldrps_engine.prior.components import INDEX, class_name, count_weights, read_index
+from ldrps_engine.prior.components import class_name, count_weights, read_index
 from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.store import folder_of, is_installed, resolve
+from ldrps_engine.prior.store import INDEX, folder_of, is_installed, resolve
 
 FAMILIES = {
     "StableDiffusionPipeline": "stable-diffusion",
@@ -56,15 +56,6 @@ def is_prior(name: str) -> bool:
     """Whether a name is a prior's; of paths it is taken for granted."""
     entry = catalogue().get(name)
     return entry is None or entry.kind == "prior"
-
-
-def is_describer(name: str) -> bool:
-    """Whether a name is a describer's; of paths, whether there is a model without parts."""
-    entry = catalogue().get(name)
-    if entry is not None:
-        return entry.kind == "describer"
-    path = resolve(name)
-    return (path / "config.json").is_file() and not (path / INDEX).is_file()
 
 
 def prior_bytes(name: str, placement: Placement) -> int:

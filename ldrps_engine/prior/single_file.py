@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.prior.components import INDEX, told_as
-from ldrps_engine.prior.store import folder_of, is_installed, models_folder
+from ldrps_engine.prior.components import told_as
+from ldrps_engine.prior.store import INDEX, folder_of, is_installed, models_folder
 
 _FOLDER = "converted"
 # What diffusers calls the kinds of checkpoints, and whose configuration each has.

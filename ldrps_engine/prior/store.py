@@ -21,6 +21,8 @@ from ldrps_engine.prior.catalogue import BUNDLED, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
 MANIFEST = "ldrps.json"
+INDEX = "model_index.json"
+"""Of a model in diffusers' format."""
 LOCAL = "local-"
 _LINKS = "linked"
 _BLOCK = 1 << 22
@@ -54,6 +56,15 @@ def folder_of(name: str) -> Path:
 def is_installed(name: str) -> bool:
     """Whether a model of the catalogue is there whole."""
     return name == BUNDLED or (folder_of(name) / MANIFEST).is_file()
+
+
+def is_describer(name: str) -> bool:
+    """Whether a name is a describer's; of paths, whether there is a model without parts."""
+    entry = catalogue().get(name)
+    if entry is not None:
+        return entry.kind == "describer"
+    path = resolve(name)
+    return (path / "config.json").is_file() and not (path / INDEX).is_file()
 
 
 def is_path(name: str) -> bool:
@@ -92,9 +103,9 @@ def link(path: Path) -> str:
 
 
 def links() -> dict[str, Path]:
-    """Linked models by name."""
+    """Linked models by name, those among them that have gone away."""
     found = sorted((models_folder() / _LINKS).glob(f"{LOCAL}*.json"))
-    return {path.stem: _linked(path.stem) for path in found}
+    return {path.stem: target for path in found if (target := _target(path.stem))}
 
 
 def read_manifest(name: str) -> Manifest | None:
@@ -199,13 +210,19 @@ def _sums(name: str) -> dict[str, tuple[int, str]]:
 
 
 def _linked(name: str) -> Path:
-    try:
-        path = Path(json.loads((models_folder() / _LINKS / f"{name}.json").read_text())["path"])
-    except (OSError, ValueError, KeyError):
-        raise ModelError(f"model '{name}' is not known here; name its folder again") from None
+    path = _target(name)
+    if path is None:
+        raise ModelError(f"model '{name}' is not known here; name its folder again")
     if not path.exists():
         raise ModelError(f"model '{name}' was at {path}, which is gone; name its folder again")
     return path
+
+
+def _target(name: str) -> Path | None:
+    try:
+        return Path(json.loads((models_folder() / _LINKS / f"{name}.json").read_text())["path"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -84,7 +84,10 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     def Status(self, request, context):
         if self.gone:
             context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
-        worker = pb.Worker(device="cpu", state=pb.WORKER_STATE_IDLE, pid=7, models=["bundled"])
+        held = pb.Resident(name="bundled", kind="prior", load_seconds=2.34, idle_seconds=61)
+        worker = pb.Worker(
+            device="cpu", state=pb.WORKER_STATE_IDLE, pid=7, models=["bundled"], residents=[held]
+        )
         return pb.StatusResponse(version="9.9", pid=1, queue_limit=16, workers=[worker])
 
     def _job(self, job_id, state):

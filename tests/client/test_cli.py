@@ -245,6 +245,8 @@ def test_jobs_cancel_and_status(ldrps, photo, client):
     shown = ldrps("status")[1]
     assert re.search(r"cpu\s+│ idle\s+│ 7", shown)
     assert "0 running, 0 of 16 places taken" in shown
+    assert "bundled 0 MiB" in shown
+    assert "loaded in 2.3 s, idle 61 s" in shown
     assert json.loads(ldrps("status", "--json")[1])["version"] == "9.9"
 
 

@@ -1,6 +1,7 @@
 """Names and paths, what is installed, and what is refused; no network."""
 
 import re
+import shutil
 
 import diffusers
 import pytest
@@ -8,6 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from ldrps_daemon.models_service import ModelsServicer
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
 from ldrps_engine.prior import store
 from ldrps_engine.prior.catalogue import catalogue, tiny_of
@@ -15,7 +17,7 @@ from ldrps_engine.prior.components import count_weights
 from ldrps_engine.prior.placement import Placement
 from ldrps_engine.prior.registry import load_prior, prior_bytes
 from ldrps_engine.residency import MEMORY_VARIABLE, Models, parse_bytes
-from support import tiny_models
+from support import tiny_describers, tiny_models
 
 
 def test_the_catalogue_says_all_there_is_to_say():
@@ -63,6 +65,18 @@ def test_a_folder_of_ones_own_gets_a_name_that_stays(tmp_path):
     assert folder.is_dir()
     with pytest.raises(ModelError, match="not known here"):
         store.resolve(name)
+
+
+def test_a_linked_folder_is_listed_as_what_it_holds(tmp_path):
+    prior = store.link(tiny_models.stable_diffusion(tmp_path / "prior", "epsilon"))
+    describer = store.link(tiny_describers.smolvlm2(tmp_path / "describer"))
+    gone = tmp_path / "gone"
+    away = store.link(tiny_models.stable_diffusion(gone, "epsilon"))
+    shutil.rmtree(gone)
+    listed = {model.name: model for model in ModelsServicer([])._list()}
+    assert (listed[prior].kind, listed[prior].installed) == ("prior", True)
+    assert (listed[describer].kind, listed[describer].installed) == ("describer", True)
+    assert not listed[away].installed
 
 
 def test_a_linked_folder_that_went_away_says_where_it_was(tmp_path):

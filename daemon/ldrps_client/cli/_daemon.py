@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ldrps_client._autostart import is_serving
-from ldrps_client._records import DaemonStatus, Job, WorkerStatus
+from ldrps_client._records import DaemonStatus, Job, ResidentModel, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
@@ -85,10 +85,15 @@ def _workers(workers: tuple[WorkerStatus, ...]) -> RenderableType:
 
     table = Table("device", "worker", "pid", "memory", "models", "works on")
     for worker in workers:
-        held = ", ".join(f"{each.name} {_size(each.bytes)}" for each in worker.residents)
+        held = "\n".join(_resident(each) for each in worker.residents)
         pid, memory = (str(worker.pid), _size(worker.memory_bytes)) if worker.pid else ("", "")
         table.add_row(worker.device, worker.state, pid, memory, held, worker.job_id)
     return table
+
+
+def _resident(model: ResidentModel) -> str:
+    idle = f", idle {duration(model.idle_seconds)}" if model.idle_seconds >= 1 else ""
+    return f"{model.name} {_size(model.bytes)}\n  loaded in {model.load_seconds:.1f} s{idle}"
 
 
 def _jobs(jobs: list[Job]) -> RenderableType:
