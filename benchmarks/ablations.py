@@ -24,7 +24,7 @@ import ldrps_engine
 from benchmarks import quality
 from benchmarks.methods import Restore, engine_restore
 from benchmarks.sets import Samples
-from ldrps_engine.plan import Alignment, Guidance, Plan
+from ldrps_engine.plan import LEARNING, Guidance, Plan
 from ldrps_engine.settings import Settings
 
 BUNDLED = Path(ldrps_engine.__file__).parent / "models" / "bundled"
@@ -36,14 +36,18 @@ def _same(plan: Plan) -> Plan:
     return plan
 
 
-def _without_fpam(plan: Plan) -> Plan:
-    """F-PAM stays at the first guess."""
-    still = dataclasses.replace(plan.alignment, rate=0.0, field_rate=0.0)
-    return dataclasses.replace(plan, alignment=still)
+def _guided_by_text(plan: Plan) -> Plan:
+    return dataclasses.replace(plan, text_scale=2.0)
 
 
-def _without_discriminator(plan: Plan) -> Plan:
-    alone: Alignment = dataclasses.replace(plan.alignment, adversarial=0.0)
+def _learning(plan: Plan) -> Plan:
+    """F-PAM is trained on the sample's estimates, as published."""
+    return dataclasses.replace(plan, alignment=LEARNING)
+
+
+def _learning_alone(plan: Plan) -> Plan:
+    """The same without what its discriminator says."""
+    alone = dataclasses.replace(LEARNING, adversarial=0.0)
     return dataclasses.replace(plan, alignment=alone)
 
 
@@ -68,10 +72,10 @@ ABLATIONS = {
     "recurrences 1": Ablation(Settings(recurrences=1)),
     "recurrences 2": Ablation(Settings(recurrences=2)),
     "recurrences 3": Ablation(Settings(recurrences=3)),
-    "no text": Ablation(Settings(description="")),
-    "wrong text": Ablation(Settings(description=_WRONG)),
-    "no F-PAM": Ablation(change=_without_fpam),
-    "no discriminator": Ablation(change=_without_discriminator),
+    "guided by text": Ablation(change=_guided_by_text),
+    "guided by wrong text": Ablation(Settings(description=_WRONG), _guided_by_text),
+    "F-PAM learns": Ablation(change=_learning),
+    "F-PAM learns alone": Ablation(change=_learning_alone),
     "no guidance": Ablation(change=_unguided),
     "no transfer": Ablation(Settings(layers=("pilot",))),
     "untrained prior": Ablation(trained=False),

@@ -40,7 +40,9 @@ class Aligner:
         self._adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=how.discriminator_rate)
 
     def learn(self, clean: Tensor) -> None:
-        """One Adam step of `f` and one of `d` on the current clean image."""
+        """One Adam step of `f` and one of `d` on the current clean image, if `f` is to learn."""
+        if not self._how.learns:
+            return
         small = _shrink(clean.detach(), self._how.side)
         mapped = self.fpam(small)
         self._update(self._adam, self._fpam_loss(mapped, small))

@@ -54,6 +54,11 @@ class Alignment:
     side: int = 128
     """Long side of the images F-PAM is trained on, pixels; 0: the whole view."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train."""
+        return bool(self.rate or self.field_rate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -112,16 +117,16 @@ def make_plan(
     *,
     toned: bool,
     coloured: bool = False,
-    text_scale: float = 2.0,
+    knows_scenes: bool = True,
 ) -> Plan:
     """The plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
     sample; `toned` whether light or colour has to be brought back, `coloured` whether the
-    photo has none and is to get some. `text_scale` is the guidance that serves the prior.
+    photo has none and is to get some. `knows_scenes` is the prior's.
     """
     if settings.recipe == "paper":
         plan = _paper(diagnosis)
     else:
-        plan = _ours(amplified, text_scale) if toned else noise_plan(amplified)
+        plan = _ours(amplified, knows_scenes) if toned else noise_plan(amplified)
     if settings.recipe == "fast":
         plan = dataclasses.replace(plan, steps=min(plan.steps, 4), recurrences=0, quick=True)
     if coloured:
@@ -190,24 +195,28 @@ def noise_plan(amplified: float) -> Plan:
         start=noise,
         end=noise,
         guidance=Guidance(),
-        alignment=_ALIGNMENT,
+        alignment=_STILL,
         latents=4,
         averaged=True,
         mirrored=True,
     )
 
 
-def _ours(amplified: float, text_scale: float) -> Plan:
-    """Light, veil and colour are sampled from above the noise."""
+def _ours(amplified: float, knows_scenes: bool) -> Plan:
+    """Light, veil and colour are sampled from above the noise.
+
+    With a prior that does not know scenes, text, recurrence and what F-PAM learns bring nothing
+    (docs/ablations.md).
+    """
     noise = _in_latents(amplified)
     return Plan(
         steps=12,
-        recurrences=1,
-        text_scale=text_scale,
+        recurrences=1 if knows_scenes else 0,
+        text_scale=2.0 if knows_scenes else 1.0,
         start=max(1.0, 1.2 * noise),
         end=noise,
         guidance=Guidance(data=1.0),
-        alignment=dataclasses.replace(_ALIGNMENT, field_rate=0.01),
+        alignment=LEARNING if knows_scenes else _STILL,
     )
 
 
@@ -216,4 +225,9 @@ def _in_latents(noise: float) -> float:
     return max(2.0 * noise, 0.02)
 
 
-_ALIGNMENT = Alignment(physical=True, content=0.0, perceptual=0.0, adversarial=0.02, fit=1.0)
+LEARNING = Alignment(
+    physical=True, content=0.0, perceptual=0.0, adversarial=0.02, fit=1.0, field_rate=0.01
+)
+"""F-PAM starts at what was measured of the photo, and goes where the sample's estimates lead."""
+_STILL = Alignment(physical=True, content=0.0, perceptual=0.0, adversarial=0.0, rate=0.0)
+"""F-PAM is what was measured of the photo, and stays so."""

@@ -158,7 +158,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
             amplified,
             toned=not guess.is_neutral,
             coloured=colours,
-            text_scale=prior.text_scale,
+            knows_scenes=prior.knows_scenes,
         ),
         view=view,
         scaled=scaled,

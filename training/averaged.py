@@ -17,7 +17,7 @@ class AveragedPrior:
     name = "in training"
     view = 512
     newton = 1.0
-    text_scale = 1.0
+    knows_scenes = False
     lossless = True
 
     def __init__(

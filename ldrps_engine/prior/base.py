@@ -23,8 +23,9 @@ class LatentPrior(Protocol):
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
     lossless: bool
     """Whether an image comes back from its latents as it was."""
-    text_scale: float
-    """Classifier-free guidance that serves it; 1, at half the cost, where text brings nothing."""
+    knows_scenes: bool
+    """Whether it knows what a scene looks like, so that text guides it and F-PAM can learn from it
+    how bright and of which colour things are."""
     newton: float
     """Step along the image error's latent gradient that removes the error (1 / |J|^2)."""
 

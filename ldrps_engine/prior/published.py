@@ -26,7 +26,7 @@ class PublishedPrior(ABC):
     parts: ClassVar[tuple[str, ...]] = ()
     """Folders that a model of this family has."""
     view: int = 512
-    text_scale: float = 2.0
+    knows_scenes: bool = True
     channels: int
     """Of the latent that the sampler carries."""
 

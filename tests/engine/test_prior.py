@@ -87,7 +87,9 @@ def test_the_step_that_removes_an_image_error(bundled, tiny):
 
 def test_a_model_says_whether_it_loses_detail(bundled, tiny):
     assert bundled.lossless
+    assert not bundled.knows_scenes
     assert not tiny.lossless
+    assert tiny.knows_scenes
 
 
 @pytest.mark.parametrize("scale", [1.0, 8.0])

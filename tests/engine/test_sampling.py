@@ -354,3 +354,13 @@ def test_a_photo_without_colours_gets_the_mean_of_several_samples():
     assert plan.latents > 1
     assert plan.averaged
     assert not make_plan(Settings(), found, 0.0, toned=True).averaged
+
+
+def test_only_a_prior_that_knows_scenes_is_guided_by_text_and_taught_from():
+    found = diagnose(np.full((16, 16, 3), 0.1, np.float32))
+    knows, not_yet = (
+        make_plan(Settings(), found, 0.04, toned=True, knows_scenes=it) for it in (True, False)
+    )
+    assert (knows.text_scale, knows.recurrences, knows.alignment.learns) == (2.0, 1, True)
+    assert (not_yet.text_scale, not_yet.recurrences, not_yet.alignment.learns) == (1.0, 0, False)
+    assert knows.guidance == not_yet.guidance
