@@ -18,10 +18,10 @@ from ldrps_engine.prior.store import is_path
 
 MAX_KEY = 128
 MAX_DEADLINE = 30 * 24 * 3600.0
-FIXED_BYTES = 950 << 20
+FIXED_BYTES = 1280 << 20
 """Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
 BYTES_PER_PIXEL = 64
-"""this for a small photo, and so much for each pixel (colour, any depth)."""
+"""so much for any photo, most of it for one of a megapixel, and so much for each pixel (any depth)."""
 _MEMORY_SHARE = 0.85
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
