@@ -21,7 +21,7 @@ MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
 """Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
 BYTES_PER_PIXEL = 64
-"""so much for any photo, most of it for one of a megapixel, and so much for each pixel (any depth)."""
+"""so much for any photo, most of it for one of a megapixel, and so much for each pixel."""
 _MEMORY_SHARE = 0.85
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
