@@ -208,7 +208,8 @@ def _parametric(tag: bytes) -> Curve:
 
 def _checked(curve: Parametric) -> Parametric:
     """A curve that can be undone: it rises, and does so within reason."""
-    ends = curve.decode(np.array([0.0, 0.5, 1.0], np.float32)) if curve.a > 0 else None
-    if not 0.1 <= curve.g <= 10 or ends is None or not ends[0] <= ends[1] < ends[2]:
+    with np.errstate(all="ignore"):  # A curve without end does not rise either.
+        ends = curve.decode(np.array([0.0, 0.5, 1.0], np.float32))
+    if not (0.1 <= curve.g <= 10 and curve.a > 0 and ends[0] <= ends[1] < ends[2]):
         raise ProfileError("has a curve that does not rise")
     return curve

@@ -132,6 +132,10 @@ def broken():
     yield "flat", profiles.matrix(np.zeros((3, 3)), profiles.linear()), "span no colours"
     yield "falling", profiles.matrix(profiles.SRGB, profiles.table([1.0, 0.0])), "does not rise"
     yield "gamma-0", profiles.matrix(profiles.SRGB, profiles.gamma(0)), "does not rise"
+    steep = profiles.parametric(10, 30000, 0.0)
+    yield "without-end", profiles.matrix(profiles.SRGB, steep), "does not rise"
+    negative = profiles.parametric(-2.0, 1.0, 0.0)
+    yield "negative-exponent", profiles.matrix(profiles.SRGB, negative), "does not rise"
     yield "empty-tables", profiles.profile(b"RGB ", {b"A2B0": b"", b"B2A0": b""}), "damaged"
     many = whole[:128] + b"\xff\xff\xff\xff" + whole[132:]
     yield "tags-without-end", many, "damaged"
