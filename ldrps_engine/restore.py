@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -38,6 +39,9 @@ Array = NDArray[np.float32]
 
 _VISIBLE_NOISE = 2.0 / 255
 _TRUST = 0.4
+_SAME_IN_ALL = math.sqrt(3)
+"""Noise that is the same in all three channels is so much stronger in luminance, which has all of it,
+than noise that the prior knows."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         guess = replace(guess, grey=True)
     scaled = resize(small, view.scaled)
     noise = _noise_left(scaled, diagnosis.noise_sigma / 255, view.scale)
+    if diagnosis.grey:
+        noise *= _SAME_IN_ALL
     gain = guess.amplification(scaled)
     amplified = gain * noise
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
