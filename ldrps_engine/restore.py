@@ -40,8 +40,8 @@ Array = NDArray[np.float32]
 _VISIBLE_NOISE = 2.0 / 255
 _TRUST = 0.4
 _SAME_IN_ALL = math.sqrt(3)
-"""Noise that is the same in all three channels is so much stronger in luminance, which has all of it,
-than noise that the prior knows."""
+"""Noise that is the same in all three channels is so much stronger in luminance than noise of the
+same sigma that the prior knows."""
 
 
 @dataclass(frozen=True)
