@@ -26,7 +26,7 @@ _STEP = 300
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and print a table."""
+    """Measure, and print what was found."""
     options = _options(argv)
     torch.set_num_threads(options.threads)
     prior = Models("cpu").prior(options.model)

@@ -53,7 +53,8 @@ class _Case:
     diagnosis: Diagnosis
     guess: Degradation
     noise: float
-    """Standard deviation of the photo's noise at the view's size, display values."""
+    """Standard deviation of the photo's noise at the view's size as the prior sees it, display
+    values."""
     amplified: float
     """The same once the guess is undone."""
     visible: float

@@ -62,7 +62,7 @@ class NoiseFilter:
     oracle: Array
     """(h, w, 3), what the prior takes for the photo without its noise, at the view's scale."""
     seen: float = 1.0
-    """How much of the noise the photo has left at the oracle's size."""
+    """How much of the noise the photo has left at the oracle's size, as the prior sees it."""
     trust: float = 0.0
     """The oracle's share of the result where noise is strong; 0 for a prior that loses detail."""
     quick: bool = False
