@@ -16,7 +16,7 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.admission import Admission
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.estimates import kind_of
+from ldrps_daemon.estimates import Course, kind_of
 from ldrps_daemon.fate import Fate
 from ldrps_daemon.jobs import Job
 from ldrps_daemon.keeper import Keeper, ended_well
@@ -137,7 +137,7 @@ class Dispatcher:
         """Until a job has ended, as far as can be told; 0 if not known."""
         if telling := self._placed.get(job.id):
             return telling.seconds_left()
-        return 0.0 if job.ended else turn.seconds + self._work_seconds(job)
+        return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
     def outlook(self) -> dict[str, Turn]:
         """When the turn of each waiting job comes, as far as can be told, next one first."""
@@ -146,7 +146,7 @@ class Dispatcher:
         turns = {}
         for position, job in enumerate(self.room.jobs()):
             turns[job.id] = Turn(position, free[0])
-            heapq.heapreplace(free, free[0] + self._work_seconds(job))
+            heapq.heapreplace(free, free[0] + self.work_seconds(job))
         return turns
 
     async def _take_up(self, job: Job) -> None:
@@ -234,7 +234,8 @@ class Dispatcher:
         stored = StoredLayers(job.folder.result, tuple(telling.headers)) if whole else None
         await self.keeper.end(job, end, stored)
         if ended_well(job) and telling.whole:
-            await self.keeper.learn(job, telling.seat.device, telling.elapsed())
+            device, took = telling.seat.device, telling.elapsed()
+            await self.keeper.learn(job, device, took, telling.course)
         return True
 
     def _make_way(self) -> None:
@@ -267,10 +268,11 @@ class Dispatcher:
         busy = [telling.seconds_left() for telling in self._placed.values()]
         return busy + [0.0] * (len(self.seats) - len(busy))
 
-    def _work_seconds(self, job: Job) -> float:
+    def work_seconds(self, job: Job) -> float:
+        """What is likely to be left to do of a job; 0 if not known."""
         kind = kind_of(job.header.settings, self.seats[0].device)
         share = job.step.index / job.step.count if job.step.count else 0.0
-        return self.keeper.estimator.seconds(kind, job.pixels) * (1 - share)
+        return self.keeper.estimator.rest(kind, job.pixels, share)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -292,10 +294,12 @@ class _Telling:
         self.headers: list[pb.LayerHeader] = []
         self.whole = not job.step.index
         """Whether all of the work is done here, so that its time is worth remembering."""
+        self.course = Course()
         self._job = job
         self._estimator = dispatcher.keeper.estimator
         self._kind = kind_of(job.header.settings, seat.device)
         self._began = time.monotonic()
+        self._end = self._began + dispatcher.work_seconds(job)
         self._previews = False
 
     def __call__(self, report: pb.Event | Saved) -> None:
@@ -306,8 +310,7 @@ class _Telling:
             self.headers.append(report.layer_header)
             return
         if report.HasField("step"):
-            share = report.step.index / max(1, report.step.count)
-            report.step.seconds_left = self._left(share)
+            report.step.seconds_left = self._after(report.step)
         self._job.tell(report)
         wanted = self._job.preview_watchers > 0
         if wanted != self._previews:
@@ -320,8 +323,15 @@ class _Telling:
 
     def seconds_left(self) -> float:
         """Until the worker is free again; 0 if not known."""
-        step = self._job.step
-        return self._left(step.index / step.count if step.count else 0.0)
+        return max(0.0, self._end - time.monotonic())
 
-    def _left(self, share: float) -> float:
-        return self._estimator.left(self._kind, self._job.pixels, self.elapsed(), share)
+    def _after(self, step: pb.Step) -> float:
+        """Seconds that are left after a step."""
+        share, elapsed = step.index / max(1, step.count), self.elapsed()
+        self.course.at(share, elapsed)
+        if self.whole:
+            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share)
+        else:
+            left = self._estimator.rest(self._kind, self._job.pixels, share)
+        self._end = self._began + elapsed + left
+        return left

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.journal import Timing
 
+Floats = npt.NDArray[np.floating[Any]]
+
+TENTHS = 10
 _KEPT = 64
 _ANY = ""
 _HALF_LIFE = 16
 """So many jobs back, a measurement counts half: models, drivers and neighbours change."""
+_ROUNDS = 4
+_BELIEVED = 0.1
+"""So far off the line, relative to it, a measurement has its full weight."""
 
 
 def kind_of(settings: pb.Settings, device: str) -> str:
@@ -38,11 +47,15 @@ class Line:
 
 
 class Estimator:
-    """Seconds by kind of job and size of photo: a fixed part, and one per pixel."""
+    """Seconds by kind of job and size of photo: a fixed part, and one per pixel.
+
+    The same for each tenth of a job's steps, as steps are not equally long: those of the sampler
+    are slow, and most of those that carry its result to the photo quick.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[Timing]] = defaultdict(lambda: deque(maxlen=_KEPT))
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, list[Line]] = {}
 
     def learn(self, timings: Iterable[Timing]) -> None:
         """Take note of what jobs took, in the order they ended."""
@@ -53,33 +66,83 @@ class Estimator:
 
     def seconds(self, kind: str, pixels: int) -> float:
         """What a job will take a worker; 0 if nothing like it has been done yet."""
-        known = kind if kind in self._seen else _ANY
-        if known not in self._seen:
-            return 0.0
-        if known not in self._lines:
-            self._lines[known] = _fit(list(self._seen[known]))
-        return self._lines[known].at(pixels)
+        return self._course(kind, pixels)[-1]
+
+    def rest(self, kind: str, pixels: int, share: float) -> float:
+        """What such jobs take after this share of their steps; 0 if that is not known."""
+        return self.seconds(kind, pixels) - self._reached(kind, pixels, share)
 
     def left(self, kind: str, pixels: int, elapsed: float, share: float) -> float:
-        """What remains of a job that has worked for `elapsed` and done a share of its steps.
+        """What remains of a job that was given `elapsed` seconds for this share of its steps.
 
-        At first what such jobs take is the better guide, towards the end the job itself.
+        At first such jobs' pace is the better guide, towards the end the job's own.
         """
-        whole = self.seconds(kind, pixels)
         if share <= 0:
-            return max(0.0, whole - elapsed)
-        own = elapsed * (1 - share) / share
-        if not whole:
-            return own
-        return (1 - share) * max(0.0, whole - elapsed) + share * own
+            return max(0.0, self.seconds(kind, pixels) - elapsed)
+        expected = self._reached(kind, pixels, share)
+        if not expected:
+            return elapsed * (1 - share) / share
+        return float(self.rest(kind, pixels, share) * (elapsed / expected) ** share)
+
+    def _reached(self, kind: str, pixels: int, share: float) -> float:
+        course = self._course(kind, pixels)
+        return float(np.interp(share, np.linspace(0, 1, len(course)), course))
+
+    def _course(self, kind: str, pixels: int) -> list[float]:
+        """Seconds until each tenth of the steps is done, from none to all."""
+        known = kind if kind in self._seen else _ANY
+        if known not in self._seen:
+            return [0.0] * (TENTHS + 1)
+        if known not in self._lines:
+            self._lines[known] = _fit(list(self._seen[known]))
+        reached = [line.at(pixels) for line in self._lines[known]]
+        return [0.0, *accumulate(reached, max)]
 
 
-def _fit(seen: list[Timing]) -> Line:
-    """Weighted least squares, neither part below zero. Large photos do not outweigh small ones."""
-    took = np.array([timing.seconds for timing in seen])
+class Course:
+    """When a job had done each tenth of its steps."""
+
+    def __init__(self) -> None:
+        self._marks: list[float] = []
+
+    def at(self, share: float, elapsed: float) -> None:
+        """So much of its steps it has done after so many seconds."""
+        while len(self._marks) < TENTHS - 1 and share * TENTHS > len(self._marks) + 1 - 1e-9:
+            self._marks.append(elapsed)
+
+    def marks(self, seconds: float) -> tuple[float, ...]:
+        """Seconds until one tenth of the steps was done, until two were, until all were."""
+        return (*self._marks, *[seconds] * (TENTHS - len(self._marks)))
+
+
+def _fit(seen: list[Timing]) -> list[Line]:
+    """A line for each tenth of the steps."""
     sizes = np.array([timing.pixels for timing in seen], dtype=float) / 1e6
     age = np.arange(len(seen) - 1, -1, -1)
+    # Large photos do not outweigh small ones.
     weight = 0.5 ** (age / _HALF_LIFE) / (sizes + sizes.mean() + 1e-6) ** 2
+    marks = np.array([timing.marks or _even(timing.seconds) for timing in seen])
+    return [_robust_line(sizes, took, weight) for took in marks.T]
+
+
+def _even(seconds: float) -> tuple[float, ...]:
+    """What is known of a job whose steps were not timed."""
+    return tuple(seconds * (tenth + 1) / TENTHS for tenth in range(TENTHS))
+
+
+def _robust_line(sizes: Floats, took: Floats, weight: Floats) -> Line:
+    """Weighted least squares that believe no job that is far off the others: the first waits for
+    what is compiled and read once, another for a neighbour."""
+    line = _line(sizes, took, weight)
+    for _ in range(_ROUNDS):
+        expected = line.fixed + line.slope * sizes
+        off = np.abs(took - expected) / (expected + 1e-6)
+        line = _line(sizes, took, weight * np.minimum(1, _BELIEVED / (off + 1e-6)))
+    return line
+
+
+def _line(sizes: Floats, took: Floats, weight: Floats) -> Line:
+    """Weighted least squares, neither part below zero."""
     total = weight.sum()
     mean_size, mean_took = (weight @ sizes) / total, (weight @ took) / total
     spread = weight @ (sizes - mean_size) ** 2

@@ -8,6 +8,7 @@ What a job has told lies in its folder, see `eventlog.py`; what was measured, in
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sqlite3
 import time
@@ -22,7 +23,7 @@ from ldrps_engine.errors import InternalError
 log = logging.getLogger("ldrps.journal")
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -45,9 +46,12 @@ CREATE TABLE jobs (
 );
 CREATE UNIQUE INDEX jobs_key ON jobs (key) WHERE key != '';
 CREATE TABLE timings (
-    kind TEXT NOT NULL, pixels INTEGER NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
+    kind TEXT NOT NULL, pixels INTEGER NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
+    marks TEXT NOT NULL DEFAULT '[]'
 );
 """
+_UPGRADES = {1: "ALTER TABLE timings ADD COLUMN marks TEXT NOT NULL DEFAULT '[]';"}
+"""What makes the next version of a journal of this one."""
 _TIMINGS_KEPT = 2000
 
 
@@ -85,6 +89,9 @@ class Timing:
     kind: str
     pixels: int
     seconds: float
+    marks: tuple[float, ...] = ()
+    """Seconds until each tenth of its steps was done, see `estimates.Course`; empty if that was
+    not kept."""
 
 
 _COLUMNS = tuple(Row.__annotations__)
@@ -133,11 +140,13 @@ class Journal:
 
     async def measured(self, timing: Timing) -> None:
         """Keep a measurement, and forget those long ago."""
-        words = "INSERT INTO timings VALUES (?, ?, ?, ?)"
+        words = "INSERT INTO timings VALUES (?, ?, ?, ?, ?)"
         old = "DELETE FROM timings WHERE rowid <= (SELECT max(rowid) FROM timings) - ?"
 
+        known = (timing.kind, timing.pixels, timing.seconds)
+
         def write(db: sqlite3.Connection) -> None:
-            db.execute(words, (timing.kind, timing.pixels, timing.seconds, time.time()))
+            db.execute(words, (*known, time.time(), json.dumps(timing.marks)))
             db.execute(old, (_TIMINGS_KEPT,))
 
         await self._do(write)
@@ -184,6 +193,10 @@ def _opened(path: Path) -> sqlite3.Connection:
         if version == 0:
             db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
             version = VERSION
+        while version in _UPGRADES:
+            words = f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {version + 1}; COMMIT;"
+            db.executescript(words)
+            version += 1
     except sqlite3.Error as error:
         raise InternalError(
             f"the journal {path} cannot be read ({error}); move its folder away to start afresh"
@@ -203,5 +216,8 @@ def _rows(db: sqlite3.Connection) -> list[Row]:
 
 
 def _timings(db: sqlite3.Connection) -> list[Timing]:
-    found = db.execute("SELECT kind, pixels, seconds FROM timings ORDER BY rowid").fetchall()
-    return [Timing(kind=kind, pixels=pixels, seconds=took) for kind, pixels, took in found]
+    words = "SELECT kind, pixels, seconds, marks FROM timings ORDER BY rowid"
+    return [
+        Timing(kind=kind, pixels=pixels, seconds=took, marks=tuple(json.loads(marks)))
+        for kind, pixels, took, marks in db.execute(words)
+    ]

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.estimates import Estimator, kind_of
+from ldrps_daemon.estimates import Course, Estimator, kind_of
 from ldrps_daemon.jobs import Job
 from ldrps_daemon.journal import Journal, Timing
 from ldrps_daemon.spool import StoredLayers
@@ -91,10 +91,11 @@ class Keeper:
         for listener in self.on_end:
             listener(job)
 
-    async def learn(self, job: Job, device: str, seconds: float) -> None:
-        """Take note of how long a job took a worker."""
+    async def learn(self, job: Job, device: str, seconds: float, course: Course) -> None:
+        """Take note of how long a job took a worker, and when it had done what."""
         kind = kind_of(job.header.settings, device)
-        timing = Timing(kind=kind, pixels=job.pixels, seconds=seconds)
+        marks = course.marks(seconds)
+        timing = Timing(kind=kind, pixels=job.pixels, seconds=seconds, marks=marks)
         self.estimator.learn([timing])
         try:
             await self._journal.measured(timing)

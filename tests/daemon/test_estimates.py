@@ -3,7 +3,7 @@
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.estimates import Estimator, kind_of
+from ldrps_daemon.estimates import Course, Estimator, kind_of
 from ldrps_daemon.journal import Timing
 
 
@@ -49,6 +49,51 @@ def test_towards_its_end_a_job_is_its_own_guide():
     assert made.left("k", 10**6, elapsed=90, share=0.9) == pytest.approx(10)
     # Twice as slow as expected, and believed.
     assert made.left("k", 10**6, elapsed=180, share=0.9) > 15
+
+
+QUICK_END = (*range(10, 91, 20), 95, 96, 97, 98, 100)
+"""Ten seconds for the first tenth of the steps, then twenty each, then next to none."""
+
+
+def test_steps_may_be_unequally_long():
+    made = Estimator()
+    made.learn([Timing(kind="k", pixels=10**6, seconds=100.0, marks=QUICK_END)])
+    assert made.left("k", 10**6, elapsed=90, share=0.5) == pytest.approx(10)
+    assert made.left("k", 10**6, elapsed=10, share=0.1) == pytest.approx(90)
+    assert made.left("k", 10**6, elapsed=20, share=0.15) == pytest.approx(80)
+    assert made.rest("k", 10**6, share=0.9) == pytest.approx(2)
+    # Half as quick as expected: believed a little at first, and quite at the end.
+    assert made.left("k", 10**6, elapsed=20, share=0.1) == pytest.approx(90, rel=0.1)
+    assert made.left("k", 10**6, elapsed=196, share=0.9) == pytest.approx(4, rel=0.1)
+
+
+def test_what_is_slow_may_depend_on_the_size():
+    """Half of the steps take the same for all photos, the others grow with them."""
+    made = Estimator()
+    for size in (1, 2, 4):
+        marks = tuple(range(1, 6)) + tuple(5 + size * n for n in range(1, 6))
+        timing = Timing(kind="k", pixels=size * 10**6, seconds=float(marks[-1]), marks=marks)
+        made.learn([timing] * 3)
+    assert made.left("k", 3 * 10**6, elapsed=5, share=0.5) == pytest.approx(15, rel=0.01)
+    assert made.left("k", 8 * 10**6, elapsed=5, share=0.5) == pytest.approx(40, rel=0.01)
+
+
+def test_one_job_that_was_held_up_is_not_believed():
+    """The first waits for what is compiled and read once."""
+    made = learnt((10**6, 60.0), *[(n * 10**6, 10.0 * n) for n in (1, 2, 3, 2, 1)])
+    assert made.seconds("k", 2 * 10**6) == pytest.approx(20, rel=0.1)
+
+
+def test_a_course_has_a_mark_for_each_tenth():
+    course = Course()
+    for done, second in ((1, 2.0), (2, 3.0), (4, 7.0)):
+        course.at(done / 4, second)
+    assert course.marks(7.5) == (2, 2, 3, 3, 3, 7, 7, 7, 7, 7.5)
+    assert Course().marks(5.0) == (5.0,) * 10
+    tens = Course()
+    for done in range(1, 11):
+        tens.at(done / 10, float(done))
+    assert tens.marks(10.0) == tuple(range(1, 11))
 
 
 def test_kinds_tell_apart_what_takes_other_times():

@@ -69,7 +69,7 @@ def test_a_key_is_taken_once(tmp_path):
 
 def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr("ldrps_daemon.journal._TIMINGS_KEPT", 3)
-    timings = [Timing(kind="k", pixels=n, seconds=n) for n in range(5)]
+    timings = [Timing(kind="k", pixels=n, seconds=n, marks=(0.5, n)) for n in range(5)]
 
     async def write(journal):
         for timing in timings:
@@ -77,6 +77,31 @@ def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
         return await journal.timings()
 
     assert journalled(tmp_path / "j", write) == timings[2:]
+
+
+def test_the_journal_of_the_version_before_is_taken_over(tmp_path):
+    import sqlite3
+
+    path = tmp_path / "j"
+    journalled(path, lambda journal: journal.accept(row("a")))
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            "ALTER TABLE timings DROP COLUMN marks; PRAGMA user_version = 1;"
+            "INSERT INTO timings VALUES ('k', 5, 2.5, 0)"
+        )
+    db.close()
+
+    async def all_of_it(journal):
+        await journal.measured(Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,)))
+        return [found.id for found in await journal.rows()], await journal.timings()
+
+    assert journalled(path, all_of_it) == (
+        ["a"],
+        [
+            Timing(kind="k", pixels=5, seconds=2.5),
+            Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,)),
+        ],
+    )
 
 
 def test_another_versions_journal_is_left_alone(tmp_path):
