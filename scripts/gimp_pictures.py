@@ -36,7 +36,7 @@ Gimp.Selection.feather(image, 20)
 restore(image.get_layers()[0])
 Gimp.displays_flush()
 """
-_HALF_WAY = 0.5
+_HALF_WAY = 0.4
 
 
 class Pictures:
@@ -57,7 +57,7 @@ class Pictures:
         self._dialog(daemon, newest)
         self.gimp.press("Return")
         wait_for(lambda: newest(daemon).step > _HALF_WAY * (newest(daemon).step_count or 1000))
-        self._shot("running", 3)
+        self._shot("running", 0.2)
         wait_for(lambda: not self.gimp.has_dialog())
         self.gimp.key("ctrl+z", until=lambda: len(self.gimp.layers()) == 1)
         self.gimp.do(_MASK)
