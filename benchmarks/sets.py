@@ -110,6 +110,17 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return rng.normal(0.0, 25 / 255, shape)
 
 
+def _haze(pixels: Floats, rng: np.random.Generator) -> Floats:
+    """A veil over a smooth depth, in display values as the published data sets have it."""
+    height, width = pixels.shape[:2]
+    coarse = Image.fromarray(rng.normal(0, 0.08, (4, 4)).astype(np.float32))
+    depth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    far = np.linspace(1, -1, height)[:, None] * rng.uniform(-0.15, 0.05)
+    through = np.clip(rng.uniform(0.4, 0.8) * np.exp(depth + far), 0.15, 1)[..., None]
+    air = rng.uniform(0.75, 1.0) * (1 + rng.normal(0, 0.015, 3))
+    return pixels * through + air * (1 - through)
+
+
 def _dark_noise(pixels: Floats, rng: np.random.Generator) -> Floats:
     """An eighth of the light or so, then noise of sigma 25."""
     dark = to_srgb(to_linear(pixels) * 0.12)
@@ -120,6 +131,7 @@ DERIVED: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "clean": _clean,
     "dark-noise": _dark_noise,
     "grey": _grey,
+    "haze": _haze,
     "grey-noise": _grey_noise,
 }
 """Kinds for --derive: degraded from [0, 1] RGB with a generator of their own."""

@@ -29,3 +29,16 @@ def to_display(light: Array) -> Array:
 def luminance(light: Array) -> Array:
     """(H, W) luminance of (H, W, 3) linear light."""
     return np.asarray(light @ LUMA, dtype=np.float32)
+
+
+def roll_off(light: Array, white: float) -> Array:
+    """Light (H, W, 3) of a scene as a photo shows it: what is brighter than white is bent below it.
+
+    Reinhard, Stark, Shirley and Ferwerda, "Photographic tone reproduction for digital images"
+    (SIGGRAPH 2002), equation 4, on luminance, so that colours stay. `white` is the luminance that
+    becomes 1; with a `white` of 1 nothing changes.
+    """
+    if white == 1:
+        return light
+    scene = np.maximum(luminance(light), 0)[..., None]
+    return np.asarray(light * ((1 + scene / white**2) / (1 + scene)), dtype=np.float32)

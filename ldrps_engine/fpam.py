@@ -51,6 +51,7 @@ class PhysicalFpam(nn.Module):
     def __init__(self, guess: Degradation, width: int = 12) -> None:
         super().__init__()
         self._linear = guess.space == "light"
+        self._white = guess.white
         self._grey = guess.grey
         gain = torch.from_numpy(guess.gain).permute(2, 0, 1)[None]
         veil = torch.from_numpy(guess.veil).permute(2, 0, 1)[None]
@@ -68,7 +69,9 @@ class PhysicalFpam(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Degraded look of `image`."""
         gain, veil = self._fields(image)
-        degraded = self._from_working(self._to_working(image) * gain + veil)
+        scene = scene_light(srgb_to_linear(image), self._white) if self._linear else image
+        degraded = scene * gain + veil
+        degraded = linear_to_srgb(degraded) if self._linear else degraded
         if self._grey:
             degraded = grey_of(degraded)
         return torch.as_tensor(degraded + self.residual(degraded))
@@ -79,7 +82,9 @@ class PhysicalFpam(nn.Module):
         Where that has lost the colour, it is taken from the current `clean`.
         """
         gain, veil = self._fields(photo)
-        undone = self._from_working((self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN))
+        light = srgb_to_linear(photo) if self._linear else photo
+        undone = (light - veil) / gain.clamp(min=LOWEST_GAIN)
+        undone = linear_to_srgb(rolled_off(undone, self._white)) if self._linear else undone
         return undone + clean - grey_of(clean) if self._grey else undone
 
     def pull(self) -> Tensor:
@@ -95,12 +100,6 @@ class PhysicalFpam(nn.Module):
         gain = grow(self.gain) * grow(self.log_change).exp()
         # A change of veil is in units of the clean image, so that a dark photo is not swamped.
         return gain, grow(self.veil) + _VEIL_RATE * gain * grow(self.veil_change)
-
-    def _to_working(self, image: Tensor) -> Tensor:
-        return srgb_to_linear(image) if self._linear else image
-
-    def _from_working(self, values: Tensor) -> Tensor:
-        return linear_to_srgb(values) if self._linear else values
 
 
 class Discriminator(nn.Module):
@@ -127,6 +126,29 @@ def grey_of(image: Tensor) -> Tensor:
     """Luma (ITU-R BT.601) in all three channels."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=image.device)[:, None, None]
     return (image * weights).sum(1, keepdim=True).expand_as(image)
+
+
+def rolled_off(light: Tensor, white: float) -> Tensor:
+    """`colour.roll_off` for (N, 3, H, W): the light of a scene as a photo shows it."""
+    if white == 1:
+        return light
+    scene = _luminance(light)
+    return light * ((1 + scene / white**2) / (1 + scene))
+
+
+def scene_light(light: Tensor, white: float) -> Tensor:
+    """Inverse of `rolled_off`."""
+    if white == 1:
+        return light
+    shown = _luminance(light)
+    # L + L^2 / white^2 = shown (1 + L), in the form that is exact near black.
+    scene = 2 / (1 - shown + ((1 - shown).square() + 4 * shown / white**2).sqrt())
+    return light * scene
+
+
+def _luminance(light: Tensor) -> Tensor:
+    weights = torch.tensor([0.2126, 0.7152, 0.0722], device=light.device)[:, None, None]
+    return (light * weights).sum(1, keepdim=True).clamp(min=0)
 
 
 def srgb_to_linear(values: Tensor) -> Tensor:

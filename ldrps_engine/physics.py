@@ -5,22 +5,30 @@ It is where F-PAM starts, and so where restoration stands when the prior has not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour import luminance, to_display, to_linear
+from ldrps_engine.colour import luminance, roll_off, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
+from ldrps_engine.midtone import expected_midtone
 from ldrps_engine.resampling import Part, resize, resize_part
 from ldrps_engine.shade import expected_shade
 
 Array = NDArray[np.float32]
 
-LOWEST_GAIN = 0.01
-"""Light below a hundredth of what it should be is not brought back: it is noise alone."""
+LOWEST_GAIN = 1 / 256
+"""Light is brought back by eight stops at the most: below that it is noise alone."""
 
+_BRIGHT = 99.9
+_DARKEST = 2
+_BLACK_BLOCK = 4
+_MOST_WHITE = 4.0
+_LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
+_HALVINGS = 20
 # He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
 # is never quite black, so more is kept.
 _OMEGA = 0.9
@@ -30,12 +38,18 @@ _TELLING_SHARE = 75
 _FLOOR = (0.25, 0.9)
 _TRANSMISSION = (0.2, 1.0)
 # A bright thing reads as a thick veil, so only part of the differences is believed.
-_DEPTH_SHARE = 0.5
+_DEPTH_SHARE = 0.4
+_MIDTONE_SHARE = 0.4
+_STILL_VEILED = 0.02
+"""What both judgements of the veil leave of it, in the logarithm of transmission."""
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """degraded = clean * gain + veil, in light or in display values. Neutral: 1 and 0."""
+    """degraded = clean * gain + veil, in light or in display values. Neutral: 1 and 0.
+
+    In light, `clean` is that of the scene; a photo shows it with its highlights rolled off.
+    """
 
     gain: Array
     """(h, w, 3) on a grid of any size over the photo."""
@@ -43,6 +57,8 @@ class Degradation:
     """(h, w, 3), same grid."""
     space: str
     """`light` or `display`: the values in which the equation holds."""
+    white: float = 1.0
+    """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
     grey: bool = False
     """Whether the colours were lost as well."""
 
@@ -62,7 +78,7 @@ class Degradation:
         veil = resize_part(self.veil, size, part, smooth=True)
         if self.space == "display":
             return np.asarray((rgb - veil) / gain)
-        return to_display((to_linear(rgb) - veil) / gain)
+        return to_display(roll_off((to_linear(rgb) - veil) / gain, self.white))
 
     def amplification(self, rgb: Array) -> float:
         """By how much undoing it amplifies noise, root mean square over the image."""
@@ -97,16 +113,62 @@ def _faded(rgb: Array) -> Degradation:
 
 
 def _darkened(rgb: Array) -> Degradation:
-    """Less light, the same everywhere; how much less is judged by what good photos have."""
+    """Less light, the same everywhere; how much less is judged by what good photos have.
+
+    A good photo does not let all go white that is brighter than white: cameras roll it off.
+    """
     light = to_linear(rgb)
-    gain = float(luminance(light).mean()) / expected_level(light)
-    field = np.full((1, 1, 3), np.clip(gain, LOWEST_GAIN, 1.0), np.float32)
-    return Degradation(field, np.zeros_like(field), "light")
+    black = _black(light)
+    light = light - black
+    expected, scene = expected_level(light), np.maximum(luminance(light), 0)
+    bright = float(np.percentile(scene, _BRIGHT))
+
+    def level(log_gain: float) -> float:
+        gain = float(np.exp(log_gain))
+        lit = roll_off(np.repeat(gain * scene[..., None], 3, 2), _white(gain, bright))
+        return float(np.minimum(lit, 1).mean())
+
+    gain = float(np.exp(_root(lambda log_gain: level(log_gain) - expected, _LOG_GAINS)))
+    field = np.full((1, 1, 3), 1 / gain, np.float32)
+    return Degradation(field, black[None, None], "light", _white(gain, bright))
+
+
+def _black(light: Array) -> Array:
+    """What each channel (3,) has too much of in the darkest parts, which have no colour.
+
+    It is a black level that is off, by a step of eight bits at the most: with much light brought
+    back that is a cast of all shadows.
+    """
+    side = min(_BLACK_BLOCK, *light.shape[:2])
+    height, width = (count // side for count in light.shape[:2])
+    blocks = light[: height * side, : width * side].reshape(height, side, width, side, 3)
+    darkest = np.percentile(blocks.mean((1, 3)), _DARKEST, axis=(0, 1))
+    excess = np.clip(darkest - darkest.min(), 0, to_linear(np.float32(1 / 255)))
+    return np.asarray(excess, dtype=np.float32)
+
+
+def _white(gain: float, bright: float) -> float:
+    """The more light is brought back, the more of it is above white; the brightest stays below.
+
+    So that nothing becomes darker than it was, little is rolled off where little is brought back.
+    """
+    return max(2 - 1 / gain, min(gain * bright, _MOST_WHITE))
+
+
+def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:
+    """Where a function that grows is 0, or the nearer bound."""
+    low, high = bounds
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if function(middle) > 0 else (middle, high)
+    return bounds[0] if function(bounds[0]) >= 0 else high
 
 
 def _hazed(rgb: Array) -> Degradation:
     """Koschmieder's veil. Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009);
     how thick on the whole, the dark channel and the shade that good photos have, half and half.
+    White things pass for the air, so how bright its light is has a second judge: the middle tone
+    that good photos have.
     """
     air = _airlight(rgb)
     dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
@@ -119,9 +181,13 @@ def _hazed(rgb: Array) -> Degradation:
     even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
     is_level, expected = expected_shade(even, air)
     level = (level + is_level - expected) / 2
-    gain = np.clip(depth * np.exp(level), *_TRANSMISSION)[..., None].repeat(3, 2)
+    gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION)[..., None].repeat(3, 2)
     gain = gain.astype(np.float32)
-    return Degradation(gain, ((1 - gain) * air).astype(np.float32), "display")
+    veil = (1 - gain) * air
+    guess = Degradation(gain, veil, "display")
+    middle = float(np.median(np.clip(guess.invert(rgb), 0, 1).mean(-1)))
+    lifted = gain * _MIDTONE_SHARE * (expected_midtone(rgb) - middle)
+    return replace(guess, veil=(veil - lifted).astype(np.float32))
 
 
 def _floor(dark: Array) -> float:

@@ -15,7 +15,7 @@ Model = Mapping[str, NDArray[np.float64]]
 
 
 def frame(features: Array, outside: float) -> Model:
-    """What `quadratic` needs to know of features (N, F): their range, means and spreads.
+    """What `linear` and `quadratic` need to know of features (N, F): their range, means and spreads.
 
     The range leaves out `outside` percent at both ends: beyond it there is no extrapolation.
     """
@@ -24,12 +24,18 @@ def frame(features: Array, outside: float) -> Model:
     return {"low": low, "high": high, "mean": held.mean(0), "spread": held.std(0) + 1e-6}
 
 
-def quadratic(features: Array, frame: Model) -> NDArray[np.float64]:
-    """1, features (N, F) in units of their spread, and all their products, (N, terms)."""
+def linear(features: Array, frame: Model) -> NDArray[np.float64]:
+    """1 and features (N, F) in units of their spread, (N, 1 + F)."""
     unit = (np.clip(features, frame["low"], frame["high"]) - frame["mean"]) / frame["spread"]
-    first, second = np.triu_indices(unit.shape[1])
-    products = unit[:, first] * unit[:, second]
-    return np.concatenate([np.ones((len(unit), 1)), unit, products], axis=1)
+    return np.concatenate([np.ones((len(unit), 1)), unit], axis=1)
+
+
+def quadratic(features: Array, frame: Model) -> NDArray[np.float64]:
+    """Those of `linear`, and all their products, (N, terms)."""
+    first = linear(features, frame)
+    unit = first[:, 1:]
+    one, other = np.triu_indices(unit.shape[1])
+    return np.concatenate([first, unit[:, one] * unit[:, other]], axis=1)
 
 
 @cache

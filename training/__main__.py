@@ -70,6 +70,12 @@ def _fit_shade(options: argparse.Namespace, config: Config) -> None:
     fit_shade(options.work, options.out, config)
 
 
+def _fit_midtone(options: argparse.Namespace, config: Config) -> None:
+    from training.midtone import fit_midtone
+
+    fit_midtone(options.work, options.out, config)
+
+
 def _fit_tone(options: argparse.Namespace, config: Config) -> None:
     from training.tone import fit_tone
 
@@ -129,6 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     shading = commands.add_parser("fit-shade", help="fit how deep the shade of good photos is")
     shading.add_argument("out", type=Path)
     shading.set_defaults(run=_fit_shade)
+    middle = commands.add_parser("fit-midtone", help="fit how bright the middle of photos is")
+    middle.add_argument("out", type=Path)
+    middle.set_defaults(run=_fit_midtone)
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.colour import luminance, to_linear
+from ldrps_engine.colour import luminance, to_display, to_linear
 from ldrps_engine.diagnosis import diagnose
 from ldrps_engine.fpam import PhysicalFpam
 from ldrps_engine.metrics import psnr
@@ -16,9 +16,9 @@ def field(rng, low, high):
     return rng.uniform(low, high, (3, 4, 3)).astype(np.float32)
 
 
-def degradation(space):
+def degradation(space, white=1.0):
     rng = np.random.default_rng(0)
-    return Degradation(field(rng, 0.3, 0.8), field(rng, 0.0, 0.2), space)
+    return Degradation(field(rng, 0.3, 0.8), field(rng, 0.0, 0.2), space, white)
 
 
 def tensor(picture):
@@ -29,9 +29,9 @@ def array(image):
     return image[0].permute(1, 2, 0).detach().numpy()
 
 
-@pytest.mark.parametrize("space", ["light", "display"])
-def test_invert_undoes_what_fpam_does(natural, space):
-    guess = degradation(space)
+@pytest.mark.parametrize(("space", "white"), [("light", 1.0), ("light", 2.0), ("display", 1.0)])
+def test_invert_undoes_what_fpam_does(natural, space, white):
+    guess = degradation(space, white)
     degraded = array(PhysicalFpam(guess)(tensor(natural)))
     # Two resamplings of the field differ a little at its knots; 50 dB is below 8 bits' rounding.
     assert psnr(guess.invert(degraded), natural) > 50
@@ -64,6 +64,41 @@ def test_a_dark_photo_is_lit_to_about_its_own_light(natural):
     # Half a stop up or down: photographers themselves differ as much.
     assert truth / 1.5 < light < truth * 1.5
     assert psnr(undone, natural) > psnr(dark, natural) + 6
+
+
+def test_highlights_of_a_dark_photo_are_rolled_off(natural):
+    """A window in a dark room: it was well exposed, and must not burn out with the room."""
+    dark = pictures.darkened(natural, 0.03)
+    window = np.s_[:24, :24]
+    dark[window] = natural[window] * 0.8
+    guess = first_guess(dark, diagnose(dark, "low-light"), "low-light")
+    lit = guess.invert(dark)
+    burnt = Degradation(guess.gain, guess.veil, guess.space).invert(dark)
+    assert lit.mean() > 2 * dark.mean()
+    assert (burnt[window] > 1).mean() > 0.5
+    assert (lit[window] > 1).mean() < 0.1
+    order = np.argsort(luminance(to_linear(dark)), axis=None)
+    assert np.all(np.diff(luminance(to_linear(lit)).ravel()[order]) > -1e-5)
+
+
+@pytest.mark.parametrize("light", [0.02, 0.2, 0.5, 0.9])
+def test_nothing_becomes_darker(natural, light):
+    dark = pictures.darkened(natural, light)
+    guess = first_guess(dark, diagnose(dark, "low-light"), "low-light")
+    there = np.maximum(luminance(to_linear(dark) - guess.veil), 0)
+    lit = np.maximum(luminance(to_linear(guess.invert(dark))), 0)
+    assert np.all(lit >= there - 1e-4)
+
+
+def test_a_tinted_black_level_does_not_tint_the_shadows(natural):
+    shaded = natural.copy()
+    shaded[:64] *= 0.05
+    step = np.float32([0, 0.8, 0.3]) * to_linear(np.float32(1 / 255))
+    dark = to_display(to_linear(pictures.darkened(shaded, 0.02)) + step)
+    shade = first_guess(dark, diagnose(dark, "low-light"), "low-light").invert(dark)[:64]
+    even = first_guess(shaded, diagnose(shaded, "low-light"), "low-light").invert(shaded)[:64]
+    red, green, _ = shade.mean((0, 1)) - even.mean((0, 1))
+    assert abs(green - red) < 0.02
 
 
 def test_light_is_never_taken_away(natural):
