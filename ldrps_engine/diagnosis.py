@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour import to_linear
 from ldrps_engine.noise import noise_sigma, noise_spectrum
-from ldrps_engine.resampling import resize
+from ldrps_engine.resampling import resize, squares
 from ldrps_engine.tone import judge_tone
 
 Array = NDArray[np.float32]
@@ -132,9 +132,7 @@ def _darkness(rgb: Array) -> float:
 def dark_channel(rgb: Array, patches: int = 40) -> Array:
     """Smallest value of any channel in blocks of about 1/40 of the long side, (h, w)."""
     size = max(1, max(rgb.shape[:2]) // patches)
-    height, width = rgb.shape[0] // size * size, rgb.shape[1] // size * size
-    lowest = rgb[:height, :width].min(-1)
-    blocks = lowest.reshape(height // size, size, width // size, size)
+    blocks = squares(rgb.min(-1), size)
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
 
 

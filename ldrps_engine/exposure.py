@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour import luminance
 from ldrps_engine.regression import load_model
+from ldrps_engine.resampling import squares
 
 Array = NDArray[np.float32]
 
@@ -26,12 +27,8 @@ _BRIGHT_QUANTILES = (50, 90, 99)
 def shape_of_light(light: Array) -> tuple[float, Array]:
     """Log mean luminance of (H, W, 3) linear light, and features that do not depend on it."""
     size = max(1, min(light.shape[:2]) // _BLOCKS)
-    height, width = light.shape[0] // size * size, light.shape[1] // size * size
     # Floats may lie below black, which has no logarithm.
-    blocks = np.maximum(light[:height, :width], 0).reshape(
-        height // size, size, width // size, size, 3
-    )
-    means = blocks.mean((1, 3))
+    means = squares(np.maximum(light, 0), size).mean((1, 3))
     grey = luminance(means)
     level = float(grey.mean()) + 1e-6
     dark = np.percentile(grey, _QUANTILES) / level

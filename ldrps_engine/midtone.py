@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.regression import linear, load_model
+from ldrps_engine.resampling import squares
 
 Array = NDArray[np.float32]
 
@@ -28,15 +29,10 @@ _LEAST = 1e-3
 def shape_of_tones(rgb: Array) -> tuple[float, Array]:
     """Median of (H, W, 3) display values, and features (23,) that a grey veil does not change."""
     size = max(1, min(rgb.shape[:2]) // _BLOCKS)
-    height, width = rgb.shape[0] // size * size, rgb.shape[1] // size * size
-    blocks = rgb[:height, :width].reshape(height // size, size, width // size, size, 3)
-    means = blocks.mean((1, 3))
+    means = squares(rgb, size).mean((1, 3))
     grey, most, least = means.mean(-1), means.max(-1), means.min(-1)
     median, spread = float(np.median(grey)), float(grey.std()) + _LEAST
-    rows, columns = (max(1, side // _COARSE) for side in grey.shape)
-    coarse = least[: rows * _COARSE, : columns * _COARSE]
-    side = min(_COARSE, *grey.shape)
-    darkest = coarse.reshape(rows, side, columns, side).min((1, 3))
+    darkest = squares(least, _COARSE).min((1, 3))
     third = max(1, grey.shape[0] // 3)
     tones = [
         np.percentile(grey, _QUANTILES),

@@ -15,7 +15,7 @@ from ldrps_engine.colour import luminance, roll_off, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
 from ldrps_engine.midtone import expected_midtone
-from ldrps_engine.resampling import Part, resize, resize_part
+from ldrps_engine.resampling import Part, resize, resize_part, squares
 from ldrps_engine.shade import expected_shade
 
 Array = NDArray[np.float32]
@@ -26,6 +26,8 @@ LOWEST_GAIN = 1 / 256
 _BRIGHT = 99.9
 _DARKEST = 2
 _BLACK_BLOCK = 4
+_ONE_STEP = 1 / 255 / 12.92
+"""Of eight bits, near black, in light."""
 _MOST_WHITE = 4.0
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
@@ -139,11 +141,9 @@ def _black(light: Array) -> Array:
     It is a black level that is off, by a step of eight bits at the most: with much light brought
     back that is a cast of all shadows.
     """
-    side = min(_BLACK_BLOCK, *light.shape[:2])
-    height, width = (count // side for count in light.shape[:2])
-    blocks = light[: height * side, : width * side].reshape(height, side, width, side, 3)
-    darkest = np.percentile(blocks.mean((1, 3)), _DARKEST, axis=(0, 1))
-    excess = np.clip(darkest - darkest.min(), 0, to_linear(np.float32(1 / 255)))
+    means = squares(light, _BLACK_BLOCK).mean((1, 3))
+    darkest = np.percentile(means, _DARKEST, axis=(0, 1))
+    excess = np.clip(darkest - darkest.min(), 0, _ONE_STEP)
     return np.asarray(excess, dtype=np.float32)
 
 
@@ -214,8 +214,8 @@ def _minimum(values: Array, radius: int) -> Array:
 
 def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
     size = max(1, values.shape[0] // shape[0])
-    height, width = shape[0] * size, shape[1] * size
-    return np.asarray(values[:height, :width].reshape(shape[0], size, shape[1], size).mean((1, 3)))
+    means = squares(values[: shape[0] * size, : shape[1] * size], size).mean((1, 3))
+    return np.asarray(means)
 
 
 def _guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:

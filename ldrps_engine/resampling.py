@@ -10,6 +10,17 @@ Part = tuple[slice, slice]
 """Rows and columns of an image, with a start and a stop each."""
 
 
+def squares(values: Array, side: int) -> Array:
+    """(H, W, ...) cut into squares of `side` pixels, (rows, side, columns, side, ...).
+
+    What is left over at the right and lower edge is left out; a shorter side is one square's.
+    """
+    height, width = (min(side, count) for count in values.shape[:2])
+    rows, columns = values.shape[0] // height, values.shape[1] // width
+    cut = values[: rows * height, : columns * width]
+    return cut.reshape(rows, height, columns, width, *values.shape[2:])
+
+
 def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Array:
     """Resample (H, W, C) floats to (height, width), antialiased when shrinking.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.regression import load_model, quadratic
+from ldrps_engine.resampling import squares
 
 Array = NDArray[np.float32]
 
@@ -28,9 +29,7 @@ _LEAST = 2e-2
 def shape_of_shade(rgb: Array, air: Array) -> tuple[float, Array]:
     """Log mean shade of (H, W, 3) display values below `air` (3,), and what a veil leaves alone."""
     size = max(1, min(rgb.shape[:2]) // _BLOCKS)
-    height, width = rgb.shape[0] // size * size, rgb.shape[1] // size * size
-    shade = np.maximum(air - rgb[:height, :width], 0)
-    means = shade.reshape(height // size, size, width // size, size, 3).mean((1, 3))
+    means = squares(np.maximum(air - rgb, 0), size).mean((1, 3))
     grey, most, least = means.mean(-1), means.max(-1), means.min(-1)
     level = float(grey.mean()) + 1e-4
     shape = np.concatenate(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour import LUMA
 from ldrps_engine.regression import load_model, quadratic
+from ldrps_engine.resampling import squares
 from ldrps_engine.shade import expected_shade
 
 Array = NDArray[np.float32]
@@ -50,8 +51,8 @@ def tone_features(rgb: Array) -> Array:
     """Statistics of the tones of an (H, W, 3) image of display values, (34,)."""
     small = np.clip(_reduced(rgb), 0, 1)
     high, low, luma = small.max(-1), small.min(-1), small @ LUMA
-    dark, bright = _blocks(low).min(2), _blocks(high).max(2)
-    deviation = _blocks(luma).std(2)
+    dark, bright = squares(low, _BLOCK).min((1, 3)), squares(high, _BLOCK).max((1, 3))
+    deviation = squares(luma, _BLOCK).std((1, 3))
     slope = np.abs(np.diff(luma, axis=1))
     contrasts = np.concatenate(
         [np.percentile(deviation, (10, 50, 75, 90, 99)), [slope.mean() if slope.size else 0.0]]
@@ -77,11 +78,3 @@ def _reduced(rgb: Array) -> Array:
     part = rgb[: height * size, : width * size]
     rows, columns = part.shape[0] // height, part.shape[1] // width
     return np.asarray(part.reshape(height, rows, width, columns, 3).mean((1, 3)))
-
-
-def _blocks(values: Array) -> Array:
-    """(h, w) to blocks of 4x4, (h/4, w/4, 16); a side below 4 is one block."""
-    rows, columns = (min(_BLOCK, side) for side in values.shape)
-    height, width = values.shape[0] // rows, values.shape[1] // columns
-    part = values[: height * rows, : width * columns].reshape(height, rows, width, columns)
-    return np.ascontiguousarray(part.transpose(0, 2, 1, 3)).reshape(height, width, -1)

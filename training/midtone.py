@@ -1,4 +1,4 @@
-"""Fit how bright the middle of good photos is, given the shape of their tones (ridge regression)."""
+"""Fit how bright the middle of good photos is, given their tones' shape (ridge regression)."""
 
 from __future__ import annotations
 

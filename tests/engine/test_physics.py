@@ -75,8 +75,9 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
     lit = guess.invert(dark)
     burnt = Degradation(guess.gain, guess.veil, guess.space).invert(dark)
     assert lit.mean() > 2 * dark.mean()
-    assert (burnt[window] > 1).mean() > 0.5
-    assert (lit[window] > 1).mean() < 0.1
+    white = [(luminance(to_linear(image[window])) > 1).mean() for image in (burnt, lit)]
+    assert white[0] > 0.5
+    assert white[1] < 0.05
     order = np.argsort(luminance(to_linear(dark)), axis=None)
     assert np.all(np.diff(luminance(to_linear(lit)).ravel()[order]) > -1e-5)
 

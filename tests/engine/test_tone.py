@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ldrps_engine.midtone import expected_midtone, shape_of_tones
 from ldrps_engine.regression import frame, load_model, quadratic, save_model
 from ldrps_engine.shade import expected_shade, shape_of_shade
 from ldrps_engine.tone import judge_tone, tone_features
@@ -54,6 +55,23 @@ def test_how_deep_the_shade_should_be_does_not_depend_on_the_veil(natural):
     level, still = expected_shade(clear * 0.4 + AIR * 0.6, AIR)
     assert still == pytest.approx(expected, abs=0.02)
     assert level < still
+
+
+@pytest.mark.parametrize("through", [0.9, 0.5, 0.3])
+def test_a_grey_veil_moves_the_middle_and_leaves_the_shape_of_tones(natural, through):
+    veiled = natural * through + AIR * (1 - through)
+    middle, shape = shape_of_tones(natural)
+    moved, same = shape_of_tones(veiled)
+    assert moved == pytest.approx(middle * through + AIR[0] * (1 - through), abs=1e-3)
+    np.testing.assert_allclose(same, shape, atol=0.05)
+    assert expected_midtone(veiled) == pytest.approx(expected_midtone(natural), abs=0.01)
+    # These are drawn, and darker than photos are.
+    assert expected_midtone(natural) == pytest.approx(middle, abs=0.15)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (16, 16), (1000, 2)])
+def test_a_photo_of_any_size_has_an_expected_middle(size):
+    assert 0.05 <= expected_midtone(np.full((*size, 3), 0.4, np.float32)) <= 0.95
 
 
 def test_a_model_comes_back_as_it_was_saved_and_holds_outliers(tmp_path):
