@@ -330,7 +330,8 @@ class _Telling:
         share, elapsed = step.index / max(1, step.count), self.elapsed()
         self.course.at(share, elapsed)
         if self.whole:
-            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share)
+            begun = self.course.begun
+            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share, begun)
         else:
             left = self._estimator.rest(self._kind, self._job.pixels, share)
         self._end = self._began + elapsed + left

@@ -16,6 +16,8 @@ from ldrps_daemon.journal import Timing
 
 Floats = npt.NDArray[np.floating[Any]]
 
+Begun = tuple[float, float]
+
 TENTHS = 10
 _KEPT = 64
 _ANY = ""
@@ -72,16 +74,21 @@ class Estimator:
         """What such jobs take after this share of their steps; 0 if that is not known."""
         return self.seconds(kind, pixels) - self._reached(kind, pixels, share)
 
-    def left(self, kind: str, pixels: int, elapsed: float, share: float) -> float:
+    def left(
+        self, kind: str, pixels: int, elapsed: float, share: float, begun: Begun = (0.0, 0.0)
+    ) -> float:
         """What remains of a job that was given `elapsed` seconds for this share of its steps.
 
-        At first such jobs' pace is the better guide, towards the end the job's own.
+        At first such jobs' pace is the better guide, towards the end the job's own. `begun` is the
+        share and the seconds of its first step, with which models were loaded: where no such job
+        has been done yet, the pace since then is all there is. 0 if not known.
         """
         if share <= 0:
             return max(0.0, self.seconds(kind, pixels) - elapsed)
         expected = self._reached(kind, pixels, share)
         if not expected:
-            return elapsed * (1 - share) / share
+            since, before = begun
+            return (elapsed - before) * (1 - share) / (share - since) if share > since else 0.0
         return float(self.rest(kind, pixels, share) * (elapsed / expected) ** share)
 
     def _reached(self, kind: str, pixels: int, share: float) -> float:
@@ -104,9 +111,13 @@ class Course:
 
     def __init__(self) -> None:
         self._marks: list[float] = []
+        self.begun: Begun = (0.0, 0.0)
+        """Share and seconds of the first step."""
 
     def at(self, share: float, elapsed: float) -> None:
         """So much of its steps it has done after so many seconds."""
+        if not self.begun[0]:
+            self.begun = share, elapsed
         while len(self._marks) < TENTHS - 1 and share * TENTHS > len(self._marks) + 1 - 1e-9:
             self._marks.append(elapsed)
 

@@ -78,6 +78,15 @@ def test_what_is_slow_may_depend_on_the_size():
     assert made.left("k", 8 * 10**6, elapsed=5, share=0.5) == pytest.approx(40, rel=0.01)
 
 
+def test_the_first_job_of_all_is_its_own_guide_once_its_models_are_loaded():
+    course = Course()
+    for done, second in ((1, 50.0), (2, 51.0), (3, 52.0)):
+        course.at(done / 10, second)
+    assert course.begun == (0.1, 50.0)
+    left = [Estimator().left("k", 1, 49.0 + n, n / 10, course.begun) for n in (1, 2, 3)]
+    assert left == pytest.approx([0, 8, 7])
+
+
 def test_one_job_that_was_held_up_is_not_believed():
     """The first waits for what is compiled and read once."""
     made = learnt((10**6, 60.0), *[(n * 10**6, 10.0 * n) for n in (1, 2, 3, 2, 1)])
