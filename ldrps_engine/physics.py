@@ -42,6 +42,7 @@ _TRANSMISSION = (0.2, 1.0)
 # A bright thing reads as a thick veil, so only part of the differences is believed.
 _DEPTH_SHARE = 0.4
 _MIDTONE_SHARE = 0.4
+_BELOW_BLACK = 0.5
 _STILL_VEILED = 0.02
 """What both judgements of the veil leave of it, in the logarithm of transmission."""
 
@@ -187,7 +188,22 @@ def _hazed(rgb: Array) -> Degradation:
     guess = Degradation(gain, veil, "display")
     middle = float(np.median(np.clip(guess.invert(rgb), 0, 1).mean(-1)))
     lifted = gain * _MIDTONE_SHARE * (expected_midtone(rgb) - middle)
-    return replace(guess, veil=(veil - lifted).astype(np.float32))
+    guess = replace(guess, veil=(veil - lifted).astype(np.float32))
+    return _within_black(guess, rgb, air)
+
+
+def _within_black(guess: Degradation, rgb: Array, air: Array) -> Degradation:
+    """No thicker a veil than leaves the scene's shades above black.
+
+    Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
+    (ICCV 2013), on the whole of the photo.
+    """
+    lowest = float(np.percentile(guess.invert(rgb).min(-1), _BELOW_BLACK))
+    if lowest >= 0:
+        return guess
+    thinner = (air - lowest) / air
+    gain, veil = guess.gain * thinner, guess.veil + guess.gain * air * (1 - thinner)
+    return replace(guess, gain=gain.astype(np.float32), veil=veil.astype(np.float32))
 
 
 def _floor(dark: Array) -> float:

@@ -125,6 +125,15 @@ def test_haze_is_thinned_and_not_overdone(natural, transmission):
     assert guess.gain.min() >= 0.25
 
 
+def test_a_veil_is_not_taken_for_thicker_than_black_allows(natural):
+    """Nothing of it is in the air: what is bright is fog all the same, to the dark channel."""
+    bright = np.clip(0.75 + 0.25 * natural, 0, 1)
+    bright[30:60] = 0.02 + 0.3 * natural[30:60]
+    guess = first_guess(bright, diagnose(bright, "haze"), "haze")
+    assert guess.gain.min() < 1
+    assert np.percentile(guess.invert(bright).min(-1), 0.5) > -0.01
+
+
 def test_an_old_photo_gets_its_black_and_white_back(natural):
     faded = (0.25 + 0.5 * natural).astype(np.float32)
     guess = first_guess(faded, diagnose(faded, "old-photo"), "old-photo")
