@@ -40,5 +40,10 @@ def roll_off(light: Array, white: float) -> Array:
     """
     if white == 1:
         return light
-    scene = np.maximum(luminance(light), 0)[..., None]
-    return np.asarray(light * ((1 + scene / white**2) / (1 + scene)), dtype=np.float32)
+    return np.asarray(light * roll_off_gain(luminance(light), white)[..., None], dtype=np.float32)
+
+
+def roll_off_gain(scene: Array, white: float) -> Array:
+    """What `roll_off` multiplies light of a luminance by."""
+    scene = np.maximum(scene, 0)
+    return np.asarray((1 + scene / white**2) / (1 + scene), dtype=np.float32)

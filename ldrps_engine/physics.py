@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour import luminance, roll_off, to_display, to_linear
+from ldrps_engine.colour import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
 from ldrps_engine.midtone import expected_midtone
@@ -128,8 +128,8 @@ def _darkened(rgb: Array) -> Degradation:
 
     def level(log_gain: float) -> float:
         gain = float(np.exp(log_gain))
-        lit = roll_off(np.repeat(gain * scene[..., None], 3, 2), _white(gain, bright))
-        return float(np.minimum(lit, 1).mean())
+        lit = gain * scene
+        return float(np.minimum(lit * roll_off_gain(lit, _white(gain, bright)), 1).mean())
 
     gain = float(np.exp(_root(lambda log_gain: level(log_gain) - expected, _LOG_GAINS)))
     field = np.full((1, 1, 3), 1 / gain, np.float32)
