@@ -30,7 +30,7 @@ def _same_weights():
 def guess(space, grey=False):
     rng = np.random.default_rng(0)
     gain, veil = rng.uniform(0.2, 0.9, (3, 4, 3)), rng.uniform(0, 0.2, (3, 4, 3))
-    return Degradation(gain.astype(np.float32), veil.astype(np.float32), space, grey)
+    return Degradation(gain.astype(np.float32), veil.astype(np.float32), space, grey=grey)
 
 
 def moved(fpam):
