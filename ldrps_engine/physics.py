@@ -127,9 +127,9 @@ def _darkened(rgb: Array) -> Degradation:
     bright = float(np.percentile(scene, _BRIGHT))
 
     def level(log_gain: float) -> float:
-        gain = float(np.exp(log_gain))
+        gain = np.float32(np.exp(log_gain))
         lit = gain * scene
-        return float(np.minimum(lit * roll_off_gain(lit, _white(gain, bright)), 1).mean())
+        return float(np.minimum(lit * roll_off_gain(lit, _white(float(gain), bright)), 1).mean())
 
     gain = float(np.exp(_root(lambda log_gain: level(log_gain) - expected, _LOG_GAINS)))
     field = np.full((1, 1, 3), 1 / gain, np.float32)
