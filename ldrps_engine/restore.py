@@ -43,6 +43,9 @@ _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
 
+_WITHOUT_CHROMA = 0.95
+"""Of the noise measured in a grey photo: with no chroma to hold it to, texture has a part in it."""
+
 
 @dataclass(frozen=True)
 class _Case:
@@ -247,7 +250,10 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
     """The photo without its noise, scaled to the diagnosed sigma if a person gave that."""
     spectrum = noise_spectrum(case.rgb)
     measured = max(noise_sigma(spectrum) * 255, 1e-3)
-    spectrum = np.asarray(spectrum * (case.diagnosis.noise_sigma / measured), dtype=np.float32)
+    wanted = case.diagnosis.noise_sigma
+    if case.diagnosis.grey and case.settings.noise_sigma is None:
+        wanted *= _WITHOUT_CHROMA
+    spectrum = np.asarray(spectrum * (wanted / measured), dtype=np.float32)
     noise = NoiseFilter(
         size=case.size,
         spectrum=spectrum,
