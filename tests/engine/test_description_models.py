@@ -233,6 +233,18 @@ def test_where_the_best_installed_describer_fails_the_next_one_speaks(natural, i
     assert "'qwen3-vl-2b'" in remarks[0]
 
 
+def test_what_the_failed_and_what_the_next_one_found_is_told_together(
+    photo, installed, monkeypatch
+):
+    store.write_manifest("qwen3-vl-2b", store.Manifest("", "", {}))
+    sure = {"scene": "a hill", "faults": {"dark": 1.0}}
+    monkeypatch.setattr(Answering, "said", json.dumps(sure))
+    described, _, _ = told(photo)
+    assert "'qwen3-vl-2b'" in described.remarks[0]
+    assert "finds the photo too dark to 1.0" in described.remarks[1]
+    assert len(described.remarks) == 2
+
+
 def test_what_a_photo_makes_a_describer_say_is_shown_and_changes_nothing(
     photo, installed, monkeypatch
 ):
