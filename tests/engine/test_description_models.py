@@ -237,11 +237,11 @@ def test_what_the_failed_and_what_the_next_one_found_is_told_together(
     photo, installed, monkeypatch
 ):
     store.write_manifest("qwen3-vl-2b", store.Manifest("", "", {}))
-    sure = {"scene": "a hill", "faults": {"dark": 1.0}}
+    sure = {"scene": "a hill", "faults": {"haze": 1.0}}
     monkeypatch.setattr(Answering, "said", json.dumps(sure))
     described, _, _ = told(photo)
     assert "'qwen3-vl-2b'" in described.remarks[0]
-    assert "finds the photo too dark to 1.0" in described.remarks[1]
+    assert "measured is 0" in described.remarks[1]
     assert len(described.remarks) == 2
 
 
