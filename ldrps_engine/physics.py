@@ -124,16 +124,16 @@ def _darkened(rgb: Array) -> Degradation:
     black = _black(light)
     light = light - black
     expected, scene = expected_level(light), np.maximum(luminance(light), 0)
-    bright = float(np.percentile(scene, _BRIGHT))
+    bright = float(np.percentile(scene, _BRIGHT)), float(scene.max())
 
     def level(log_gain: float) -> float:
         gain = np.float32(np.exp(log_gain))
         lit = gain * scene
-        return float(np.minimum(lit * roll_off_gain(lit, _white(float(gain), bright)), 1).mean())
+        return float(np.minimum(lit * roll_off_gain(lit, _white(float(gain), *bright)), 1).mean())
 
     gain = float(np.exp(_root(lambda log_gain: level(log_gain) - expected, _LOG_GAINS)))
     field = np.full((1, 1, 3), 1 / gain, np.float32)
-    return Degradation(field, black[None, None], "light", _white(gain, bright))
+    return Degradation(field, black[None, None], "light", _white(gain, *bright))
 
 
 def _black(light: Array) -> Array:
@@ -148,12 +148,15 @@ def _black(light: Array) -> Array:
     return np.asarray(excess, dtype=np.float32)
 
 
-def _white(gain: float, bright: float) -> float:
-    """The more light is brought back, the more of it is above white; the brightest stays below.
+def _white(gain: float, bright: float, brightest: float) -> float:
+    """The more light is brought back, the more of it is above white; what is bright stays below.
 
-    So that nothing becomes darker than it was, little is rolled off where little is brought back.
+    Nothing becomes darker than it was, not even what was above white: `roll_off` of `gain` times
+    the brightest is at least that.
     """
-    return max(2 - 1 / gain, min(gain * bright, _MOST_WHITE))
+    white = max(2 - 1 / gain, min(gain * bright, _MOST_WHITE))
+    room = 1 - (1 - 1 / gain) / max(brightest, 1e-6)
+    return min(white, float(np.sqrt(gain / room))) if room > 0 else white
 
 
 def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:

@@ -76,7 +76,7 @@ def test_failures_are_listed_and_can_be_retried(inside, out, client, watch):
     told = watch(inside, out=out).told
     write_photo(inside / "a.png", 1)
     state = state_folder(inside.resolve())
-    assert wait_until(lambda: "too large" in state.failed.read_text())
+    assert wait_until(lambda: state.failed.exists() and "too large" in state.failed.read_text())
     assert status(inside)["failures"][0]["message"] == "the photo is too large"
     assert retry_failed(inside, state) == 1
     assert wait_until(lambda: "done" in told.kinds(), 40)
