@@ -122,13 +122,17 @@ def cases(folder: Path, seed: int, per_kind: float = 1.0) -> Iterator[Case]:
             yield Case(stored, kind.truth, f"{strength:g}", sigma)
 
 
-def _photos(folder: Path) -> list[str]:
-    manifest = folder / "manifest.tsv"
-    if not manifest.is_file():
+def manifest(folder: Path) -> list[dict[str, str]]:
+    """Rows of `folder/manifest.tsv` (file, source, licence, size, text)."""
+    table = folder / "manifest.tsv"
+    if not table.is_file():
         raise BenchmarkError(f"{folder} holds no manifest.tsv; give a folder of training photos")
-    with manifest.open(newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    return [row["file"] for row in rows if row["file"].startswith("permissive/")]
+    with table.open(newline="") as lines:
+        return list(csv.DictReader(lines, delimiter="\t"))
+
+
+def _photos(folder: Path) -> list[str]:
+    return [row["file"] for row in manifest(folder) if row["file"].startswith("permissive/")]
 
 
 def _next_coloured(folder: Path, files: Iterator[str]) -> Floats:

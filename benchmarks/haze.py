@@ -8,7 +8,6 @@ For judging constants on other photos than the test sets.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import zlib
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.cases import manifest
 from benchmarks.errors import BenchmarkError
 from benchmarks.sets import DERIVED, DERIVED_SEED, Floats, to_samples
 from ldrps_engine.diagnosis import diagnose
@@ -50,15 +50,11 @@ def main() -> int:
     parser.add_argument("--source", action="append", required=True, help="how its name begins")
     parser.add_argument("--count", type=int, default=60, help="photos of each source")
     given = parser.parse_args()
-    manifest = given.photos / "manifest.tsv"
-    if not manifest.is_file():
-        raise BenchmarkError(f"{given.photos} holds no manifest.tsv; give a folder of photos")
-    with manifest.open(newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
+    rows = manifest(given.photos)
     for source in given.source:
         files = [row["file"] for row in rows if row["source"].startswith(source)]
         if not files:
-            raise BenchmarkError(f"{manifest} has no source that begins with {source}")
+            raise BenchmarkError(f"{given.photos} has no source that begins with {source}")
         some = np.random.default_rng(DERIVED_SEED).permutation(files)[: given.count]
         found = np.mean([measure(given.photos / file) for file in some], axis=0)
         print(f"{source}: {len(some)} photos, {found[0]:.2f} dB, SSIM {found[1]:.4f}")

@@ -69,9 +69,8 @@ class PhysicalFpam(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Degraded look of `image`."""
         gain, veil = self._fields(image)
-        scene = scene_light(srgb_to_linear(image), self._white) if self._linear else image
-        degraded = scene * gain + veil
-        degraded = linear_to_srgb(degraded) if self._linear else degraded
+        scene = scene_light(self._to_working(image), self._white)
+        degraded = self._from_working(scene * gain + veil)
         if self._grey:
             degraded = grey_of(degraded)
         return torch.as_tensor(degraded + self.residual(degraded))
@@ -82,9 +81,8 @@ class PhysicalFpam(nn.Module):
         Where that has lost the colour, it is taken from the current `clean`.
         """
         gain, veil = self._fields(photo)
-        light = srgb_to_linear(photo) if self._linear else photo
-        undone = (light - veil) / gain.clamp(min=LOWEST_GAIN)
-        undone = linear_to_srgb(rolled_off(undone, self._white)) if self._linear else undone
+        scene = (self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN)
+        undone = self._from_working(rolled_off(scene, self._white))
         return undone + clean - grey_of(clean) if self._grey else undone
 
     def pull(self) -> Tensor:
@@ -100,6 +98,12 @@ class PhysicalFpam(nn.Module):
         gain = grow(self.gain) * grow(self.log_change).exp()
         # A change of veil is in units of the clean image, so that a dark photo is not swamped.
         return gain, grow(self.veil) + _VEIL_RATE * gain * grow(self.veil_change)
+
+    def _to_working(self, image: Tensor) -> Tensor:
+        return srgb_to_linear(image) if self._linear else image
+
+    def _from_working(self, values: Tensor) -> Tensor:
+        return linear_to_srgb(values) if self._linear else values
 
 
 class Discriminator(nn.Module):

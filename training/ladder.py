@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ldrps_engine.metrics import psnr
 from ldrps_engine.prior.base import LatentPrior
@@ -54,12 +53,11 @@ def unseen_photos(pack: PhotoPack, count: int, side: int) -> list[Array]:
 
 def _central_crop(pack: PhotoPack, index: int, side: int) -> Array:
     """Large photos are reduced first, so that a crop shows a scene and not one texture."""
-    image = Image.fromarray(pack.pixels(index))
-    image.thumbnail((_LONG_SIDE, _LONG_SIDE), Image.Resampling.LANCZOS)
-    side = min(side, image.width, image.height)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    crop = np.asarray(image.crop((left, top, left + side, top + side)), dtype=np.float32)
-    return crop / np.float32(255)
+    image = pack.small(index, _LONG_SIDE)
+    height, width = image.shape[:2]
+    side = min(side, height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def climb(photos: list[Array], prior: LatentPrior, filters: dict[str, Filter]) -> list[Rung]:

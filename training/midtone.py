@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ldrps_engine.midtone import shape_of_tones
 from ldrps_engine.regression import frame, linear, save_model
@@ -35,9 +34,7 @@ def fit_midtone(work: Path, out: Path, config: Config) -> None:
 def _measure(pack: PhotoPack, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
     shapes, medians = [], []
     for index in indices:
-        image = Image.fromarray(pack.pixels(index))
-        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        median, shape = shape_of_tones(np.asarray(image, dtype=np.float32) / np.float32(255))
+        median, shape = shape_of_tones(pack.small(index, _SIDE))
         shapes.append(shape)
         medians.append(median)
     return np.stack(shapes), np.array(medians)

@@ -120,6 +120,12 @@ class PhotoPack:
         """The whole photo as display values in [0, 1]."""
         return np.divide(self.pixels(index), 255, dtype=np.float32)
 
+    def small(self, index: int, side: int) -> NDArray[np.float32]:
+        """The same at no more than `side` pixels a side."""
+        image = Image.fromarray(self.pixels(index))
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return np.asarray(image, dtype=np.float32) / np.float32(255)
+
     def crops(self, size: int, rng: random.Random) -> Iterator[tuple[NDArray[np.uint8], str]]:
         """Endless random crops (size, size, 3) at random scales, with the photo's text."""
         while True:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ldrps_engine.regression import frame, quadratic, save_model
 from ldrps_engine.shade import shape_of_shade
@@ -43,9 +42,7 @@ def _measure(
     """Features, log levels and how much each look counts."""
     shapes, levels, counts = [], [], []
     for index in indices:
-        image = Image.fromarray(pack.pixels(index))
-        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        rgb = np.asarray(image, dtype=np.float32) / np.float32(255)
+        rgb = pack.small(index, _SIDE)
         for _ in range(_VIEWS):
             level, shape = shape_of_shade(rgb, np.full(3, rng.uniform(*_AIR), np.float32))
             shapes.append(shape)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ldrps_engine.regression import frame, quadratic, save_model
 from ldrps_engine.tone import CLASSES, tone_features
@@ -43,9 +42,7 @@ def _examples(
     """Features (N, F) and class numbers (N,); every photo as it is and in five other ways."""
     features, classes = [], []
     for index in indices:
-        image = Image.fromarray(pack.pixels(index))
-        image.thumbnail((_LONG_SIDE, _LONG_SIDE), Image.Resampling.LANCZOS)
-        good = np.asarray(image, dtype=np.float32) / np.float32(255)
+        good = pack.small(index, _LONG_SIDE)
         dark = darkened(good, rng)
         for k, rgb in (
             (0, good),

@@ -16,9 +16,9 @@ from ldrps_daemon.journal import Timing
 
 Floats = npt.NDArray[np.floating[Any]]
 
-Begun = tuple[float, float]
+_Begun = tuple[float, float]
 
-TENTHS = 10
+_TENTHS = 10
 _KEPT = 64
 _ANY = ""
 _HALF_LIFE = 16
@@ -75,7 +75,7 @@ class Estimator:
         return self.seconds(kind, pixels) - self._reached(kind, pixels, share)
 
     def left(
-        self, kind: str, pixels: int, elapsed: float, share: float, begun: Begun = (0.0, 0.0)
+        self, kind: str, pixels: int, elapsed: float, share: float, begun: _Begun = (0.0, 0.0)
     ) -> float:
         """What remains of a job that was given `elapsed` seconds for this share of its steps.
 
@@ -99,7 +99,7 @@ class Estimator:
         """Seconds until each tenth of the steps is done, from none to all."""
         known = kind if kind in self._seen else _ANY
         if known not in self._seen:
-            return [0.0] * (TENTHS + 1)
+            return [0.0] * (_TENTHS + 1)
         if known not in self._lines:
             self._lines[known] = _fit(list(self._seen[known]))
         reached = [line.at(pixels) for line in self._lines[known]]
@@ -111,19 +111,19 @@ class Course:
 
     def __init__(self) -> None:
         self._marks: list[float] = []
-        self.begun: Begun = (0.0, 0.0)
+        self.begun: _Begun = (0.0, 0.0)
         """Share and seconds of the first step."""
 
     def at(self, share: float, elapsed: float) -> None:
         """So much of its steps it has done after so many seconds."""
         if not self.begun[0]:
             self.begun = share, elapsed
-        while len(self._marks) < TENTHS - 1 and share * TENTHS > len(self._marks) + 1 - 1e-9:
+        while len(self._marks) < _TENTHS - 1 and share * _TENTHS > len(self._marks) + 1 - 1e-9:
             self._marks.append(elapsed)
 
     def marks(self, seconds: float) -> tuple[float, ...]:
         """Seconds until one tenth of the steps was done, until two were, until all were."""
-        return (*self._marks, *[seconds] * (TENTHS - len(self._marks)))
+        return (*self._marks, *[seconds] * (_TENTHS - len(self._marks)))
 
 
 def _fit(seen: list[Timing]) -> list[Line]:
@@ -138,7 +138,7 @@ def _fit(seen: list[Timing]) -> list[Line]:
 
 def _even(seconds: float) -> tuple[float, ...]:
     """What is known of a job whose steps were not timed."""
-    return tuple(seconds * (tenth + 1) / TENTHS for tenth in range(TENTHS))
+    return tuple(seconds * (tenth + 1) / _TENTHS for tenth in range(_TENTHS))
 
 
 def _robust_line(sizes: Floats, took: Floats, weight: Floats) -> Line:
