@@ -47,6 +47,18 @@ def unclip(values: Array, sigma: float) -> Array:
     )
 
 
+def clip(values: Array, sigma: float) -> Array:
+    """The way back from `unclip`: means that noise of that sigma has once it is clipped."""
+    if sigma <= 0:
+        return values
+    mean, _ = _clipped_gaussian()
+    low = np.interp(values / sigma, _UNCLIPPED, mean) * sigma
+    high = 1 - np.interp((1 - values) / sigma, _UNCLIPPED, mean) * sigma
+    near = np.minimum(values, 1 - values)
+    moved = (near >= 0) & (near < _UNCLIPPED[-1] * sigma)
+    return np.where(moved, np.where(values <= 0.5, low, high), values).astype(np.float32)
+
+
 _UNCLIPPED = np.linspace(-3, 4, 141)
 
 

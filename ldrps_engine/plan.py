@@ -94,6 +94,8 @@ class Plan:
     """How a step is taken, see `ldrps_engine.solver`."""
     quick: bool = False
     """Filter noise several times as fast for a little less quality."""
+    tuning: int = 0
+    """Steps in which the prior gets to know the photo's noise, where it can; 0: none."""
     full_decode: bool = False
     """Never guide through a tiny autoencoder, not even far from the end."""
 
@@ -106,6 +108,7 @@ _PAPER = {
 """LD-RPS's three scripts: s, F-PAM's weights, a, b, e, c, from t<, rate of d, recurrences."""
 
 
+_TUNING = 80
 _COLOURINGS = 4
 _COLOURING_STEPS = 5
 
@@ -127,8 +130,10 @@ def make_plan(
         plan = _paper(diagnosis)
     else:
         plan = _ours(amplified, knows_scenes) if toned else noise_plan(amplified)
+        plan = dataclasses.replace(plan, tuning=_tuning(settings.steps))
     if settings.recipe == "fast":
-        plan = dataclasses.replace(plan, steps=min(plan.steps, 4), recurrences=0, quick=True)
+        steps = min(plan.steps, 4)
+        plan = dataclasses.replace(plan, steps=steps, recurrences=0, quick=True, tuning=0)
     if coloured:
         # Where samples disagree about a colour nobody knows it: their mean has less of it. In many
         # steps a sample makes up its mind, and leaves stains.
@@ -144,6 +149,11 @@ def make_plan(
     if settings.solver is not None:
         changes["solver"] = settings.solver
     return dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def _tuning(steps: int | None) -> int:
+    """Whoever asks for few steps of sampling wants few of these, too."""
+    return _TUNING if steps is None else min(_TUNING, 4 * steps)
 
 
 def _paper(diagnosis: Diagnosis) -> Plan:

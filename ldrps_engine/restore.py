@@ -22,6 +22,7 @@ from ldrps_engine.photo import Photo
 from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
 from ldrps_engine.plan import Plan, make_plan, noise_plan
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.learner import Learner
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
 from ldrps_engine.resampling import resize
 from ldrps_engine.residency import Models
@@ -30,6 +31,7 @@ from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
+from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, parts_to_blend, tune
 from ldrps_engine.view import View
 from ldrps_engine.working import to_working
 
@@ -42,6 +44,9 @@ _TRUST = 0.4
 _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
+
+_MOST_MIRRORED = 48
+"""Parts of a photo that are denoised in four mirror images, about 3 megapixels."""
 
 _WITHOUT_CHROMA = 0.95
 """Of the noise measured in a grey photo: with no chroma to hold it to, texture has a part in it."""
@@ -70,6 +75,8 @@ class _Case:
     text: str
     colours: bool
     """Whether it is to get colours that it has not."""
+    learner: Learner | None = None
+    """What gets to know the photo's noise, where that pays."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,10 +89,23 @@ class _Case:
         return self.visible > _VISIBLE_NOISE and not self.plan.pilot_only
 
     @property
-    def parts(self) -> tuple[int, int]:
-        """How many parts are filtered, and how many carried over to the pilot."""
+    def learns(self) -> bool:
+        """Whether there is enough of the noise to get to know it."""
+        return (
+            self.filters
+            and self.diagnosis.is_noisy
+            and self.plan.tuning > 0
+            and is_tunable(self.size)
+        )
+
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        """What comes after sampling: how many parts are filtered, how many steps and parts it
+        takes to know the noise better, and how many parts are carried over to the pilot."""
         filtered = parts_to_filter(self.size, quick=self.plan.quick) if self.filters else []
-        return len(filtered), len(parts_to_carry(self.size))
+        blended = parts_to_blend(self.size) if self.learner else []
+        tuned = self.plan.tuning + len(blended) if self.learner else 0
+        return len(filtered), tuned, len(parts_to_carry(self.size))
 
 
 @dataclass(frozen=True)
@@ -147,14 +167,12 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     if colours:
         guess = replace(guess, grey=True)
     scaled = resize(small, view.scaled)
-    noise = _noise_left(scaled, diagnosis.noise_sigma / 255, view.scale)
-    if diagnosis.grey:
-        noise *= _SAME_IN_ALL
+    noise = _as_seen(diagnosis, _noise_left(scaled, diagnosis.noise_sigma / 255, view.scale))
     gain = guess.amplification(scaled)
     amplified = gain * noise
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
-    return _Case(
+    case = _Case(
         rgb=rgb,
         settings=settings,
         diagnosis=diagnosis,
@@ -176,6 +194,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         text=description.text,
         colours=colours,
     )
+    return replace(case, learner=prior.learner()) if case.learns else case
 
 
 def _untouched(case: _Case) -> _Sampled:
@@ -224,8 +243,8 @@ def _without_noise(case: _Case, entered: Tensor) -> Tensor:
 def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
     """Free the photo from noise and carry it over to the pilot, part by part."""
     works = sampled.steps > 0
-    first, rest = case.parts if works else (0, case.parts[1])
-    count = sampled.steps + first + rest
+    first, tuned, rest = case.parts if works else (0, 0, case.parts[2])
+    count = sampled.steps + first + tuned + rest
 
     def on_part(done: int) -> None:
         on_step(Step("transfer", sampled.steps + done, count))
@@ -242,7 +261,7 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
         pilot_only=case.plan.pilot_only and works,
     )
     pictures = Pictures(photo, case.settings.layers, coloured=case.colours)
-    carry(carrier, pictures, lambda done: on_part(first + done))
+    carry(carrier, pictures, lambda done: on_part(first + tuned + done))
     return pictures
 
 
@@ -254,16 +273,38 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
     if case.diagnosis.grey and case.settings.noise_sigma is None:
         wanted *= _WITHOUT_CHROMA
     spectrum = np.asarray(spectrum * (wanted / measured), dtype=np.float32)
+    before_clipping = sigma_before_clipping(case.rgb, spectrum)
     noise = NoiseFilter(
         size=case.size,
         spectrum=spectrum,
-        before_clipping=sigma_before_clipping(case.rgb, spectrum),
+        before_clipping=before_clipping,
         oracle=sampled.oracle,
         seen=case.noise / max(case.diagnosis.noise_sigma / 255, 1e-6),
         trust=_TRUST if case.prior.lossless else 0.0,
         quick=case.plan.quick,
     )
-    return filter_noise(case.rgb, noise, on_part)
+    filtered = filter_noise(case.rgb, noise, on_part)
+    if case.learner:
+        known = Noise(spectrum, before_clipping, _as_seen(case.diagnosis, wanted / 255))
+        done = case.parts[0]
+        _know_better(case, case.learner, filtered, known, lambda k: on_part(done + k))
+    return filtered
+
+
+def _know_better(
+    case: _Case, learner: Learner, filtered: Array, noise: Noise, on_part: Callable[[int], None]
+) -> None:
+    """Let the prior get to know the noise, and give it its share of the filtered photo."""
+    steps = case.plan.tuning
+    tune(case.prior, learner, filtered, noise, steps, case.settings.seed, on_part)
+    mirrored = len(parts_to_blend(case.size)) <= _MOST_MIRRORED
+    tuned = Tuned(case.prior, learner, noise, mirrored)
+    blend(case.rgb, filtered, tuned, lambda done: on_part(steps + done))
+
+
+def _as_seen(diagnosis: Diagnosis, sigma: float) -> float:
+    """A standard deviation of noise, as the prior sees it."""
+    return sigma * _SAME_IN_ALL if diagnosis.grey else sigma
 
 
 def _noise_left(scaled: Array, sigma: float, scale: float) -> float:

@@ -52,6 +52,9 @@ class AveragedPrior:
         """Token ids: the text encoder is part of the network here."""
         return tokenize(self._tokenizer, [text], self._config).to(self.alphas.device)
 
+    def learner(self) -> None:
+        """None: it is not asked for photos."""
+
     @torch.no_grad()
     def denoise(
         self, noisy: Tensor, step: int, text: Tensor, empty: Tensor, scale: float

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ldrps_engine.prior.learner import Learner
+
 
 class LatentPrior(Protocol):
     """A text-conditioned latent diffusion model. Images are (N, 3, H, W), sRGB in [0, 1]."""
@@ -52,4 +54,8 @@ class LatentPrior(Protocol):
 
         `scale` 1 evaluates the conditional model alone; above, it is pushed away from `empty`.
         """
+        ...
+
+    def learner(self) -> Learner | None:
+        """A copy of its denoiser to be tuned to a photo's noise; None where that does not pay."""
         ...

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 _FREQUENCIES = 32
 _HEAD = 32
+_FINEST = 2
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,11 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         for level, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
             hidden = level(grow(hidden) + _as_many(skips.pop(), hidden), embedded)
         return Predicted(self.tail(hidden) / sigma)
+
+    def finest(self) -> list[nn.Parameter]:
+        """Weights of the layers that work at the two finest sizes."""
+        levels = [*self.down[:_FINEST], *self.up[:_FINEST]]
+        return [w for part in (self.head, *levels, self.tail) for w in part.parameters()]
 
     def _angle(self, time: Tensor) -> Tensor:
         """Half a quarter turn is as much signal as noise: alpha is its cosine, sigma its sine."""

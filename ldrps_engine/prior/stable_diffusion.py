@@ -6,6 +6,7 @@ The bundled model has the same shape and is loaded by the same code.
 from __future__ import annotations
 
 import contextlib
+import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ldrps_engine.prior.components import class_name, load_network, load_tokenizer
 from ldrps_engine.prior.latent_unet import LatentUNet
+from ldrps_engine.prior.learner import Learner
 from ldrps_engine.prior.placement import arithmetic
 from ldrps_engine.prior.published import PublishedPrior
 
@@ -29,6 +31,23 @@ class StableDiffusion(PublishedPrior):
         encoder = self._parts.use("text_encoder")
         ids = token_ids(self._tokenizer, text).to(self.device)
         return torch.as_tensor(encoder(input_ids=ids).last_hidden_state).float()
+
+    def learner(self) -> Learner | None:
+        """A copy of the bundled model's denoiser, conditioned on no text; None of the others."""
+        unet = self._parts.use("unet")
+        if not (isinstance(unet, LatentUNet) and self.lossless):
+            return None
+        own = copy.deepcopy(unet).requires_grad_(False)
+        parameters = [weights.requires_grad_() for weights in own.finest()]
+        text = self.embed("")
+
+        def clean(noisy: Tensor, step: int) -> Tensor:
+            entered, time = self._schedule.enter(noisy, step), self._schedule.time(step)
+            with self._arithmetic():
+                answer = own(entered, time, text.expand(len(noisy), -1, -1)).sample
+            return self._schedule.clean(noisy, answer.to(noisy), step)
+
+        return Learner(parameters, clean)
 
     def _load_networks(self, folder: Path) -> dict[str, Any]:
         from diffusers import UNet2DConditionModel

@@ -1,0 +1,181 @@
+"""The prior gets to know one photo's noise: it is tuned on that photo, made noisy once more.
+
+A prior knows white noise. That of a real photo has been resized, demosaiced or compressed with it,
+and only the photo tells how. Its filtered image stands in for the clean one, so that nothing but
+the photo itself is learnt from. After Vaksman, Elad and Milanfar, "LIDIA: Lightweight learned image
+denoising with instance adaptation" (CVPRW 2020); after Mohan et al., "Adaptive denoising via
+GainTuning" (NeurIPS 2021), few weights are tuned: those of the two finest sizes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.clipped import clip, unclip, variance_left
+from ldrps_engine.noise import OPPONENT, PATCH
+from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.learner import Learner
+from ldrps_engine.resampling import squares
+from ldrps_engine.transfer.tiles import Tile, each, tiles
+
+Array = NDArray[np.float32]
+
+_SIDE = 96
+_LEAST_SIDE = 32
+_RATE = 1e-3
+_WARM_UP = 5
+_HALVED = 0.5
+_SHARE = 0.5
+_TILE = 256
+_OVERLAP = 32
+_WAYS: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A photo's noise, as the filter knows it."""
+
+    spectrum: Array
+    """(3, 8, 8), standard deviation at each frequency of a patch, luminance and two chroma."""
+    before_clipping: float
+    """Standard deviation that it had before black and white cut it off."""
+    sigma: float
+    """Standard deviation as the prior sees it, display values."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The prior, tuned to one photo's noise."""
+
+    prior: LatentPrior
+    learner: Learner
+    noise: Noise
+    mirrored: bool
+    """Whether an estimate is the mean of those of four mirror images."""
+
+    def part(self, rgb: Array, check: Callable[[], None]) -> Array:
+        """Display values (h, w, 3) without their noise. `check` is called now and then."""
+        ways = _WAYS if self.mirrored else _WAYS[:1]
+        total = np.zeros_like(rgb)
+        for way in ways:
+            check()
+            total += np.flip(self._estimate(np.flip(rgb, way)), way)
+        return unclip(total / np.float32(len(ways)), self.noise.before_clipping)
+
+    @torch.no_grad()
+    def _estimate(self, rgb: Array) -> Array:
+        height, width = rgb.shape[:2]
+        grow = [(0, -side % self.prior.multiple) for side in (height, width)]
+        padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
+        step, signal = _level(self.prior, self.noise.sigma)
+        latents = self.learner.clean(signal * self.prior.encode(_tensor(padded)), step)
+        image = self.prior.decode(latents)[0].permute(1, 2, 0).cpu().numpy()
+        return np.asarray(image[:height, :width], dtype=np.float32)
+
+
+def tune(
+    prior: LatentPrior,
+    learner: Learner,
+    filtered: Array,
+    noise: Noise,
+    steps: int,
+    seed: int,
+    on_step: Callable[[int], None],
+) -> None:
+    """Train a learner on a photo (H, W, 3) that was freed from most of its noise.
+
+    `on_step` is told how many of the `steps` are done, and stops the training by raising.
+    """
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.Adam(learner.parameters, _RATE)
+    step, signal = _level(prior, noise.sigma)
+    for k in range(steps):
+        optimiser.param_groups[0]["lr"] = _RATE * min(1, (k + 1) / _WARM_UP) * (1 - k / steps)
+        clean, noisy = _pair(filtered, noise, prior.multiple, rng)
+        wanted = prior.encode(_tensor(clean))
+        with torch.enable_grad():
+            found = learner.clean(signal * prior.encode(_tensor(noisy)), step)
+            loss = (found - wanted).square().mean() / noise.sigma**2
+            optimiser.zero_grad()
+            loss.backward()
+        optimiser.step()
+        on_step(k + 1)
+
+
+def parts_to_blend(size: tuple[int, int]) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that a tuned prior has its share of."""
+    return tiles(*size, _TILE, _OVERLAP)
+
+
+def blend(rgb: Array, filtered: Array, tuned: Tuned, on_part: Callable[[int], None]) -> None:
+    """Give the tuned prior its share of `filtered` (H, W, 3), in place; `rgb` is with noise."""
+
+    def one(tile: Tile, check: Callable[[], None]) -> None:
+        estimate = tuned.part(rgb[tile.outer], check)[tile.kept]
+        filtered[tile.inner] += np.float32(_SHARE) * (estimate - filtered[tile.inner])
+
+    each(parts_to_blend(rgb.shape[:2]), one, on_part)
+
+
+def is_tunable(size: tuple[int, int]) -> bool:
+    """Whether a photo of (height, width) pixels is large enough to learn from."""
+    return min(size) >= _LEAST_SIDE
+
+
+def _pair(
+    filtered: Array, noise: Noise, multiple: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """A part of the photo without and with new noise, turned in any way.
+
+    Every other one has half the size: what filtering has blurred is sharp there.
+    """
+    short = min(filtered.shape[:2])
+    halved = short >= 2 * _SIDE and rng.random() < _HALVED
+    side = min(_SIDE, short) // multiple * multiple
+    taken = 2 * side if halved else side
+    top, left = (int(rng.integers(0, length - taken + 1)) for length in filtered.shape[:2])
+    part = filtered[top : top + taken, left : left + taken]
+    if halved:
+        part = squares(part, 2).mean((1, 3), dtype=np.float32)
+    room = np.minimum(part, 1 - part)
+    left_of_it = np.sqrt(variance_left(room, noise.before_clipping))
+    added = new_noise(noise.spectrum, side, rng) * np.where(room < 0, 1, left_of_it)
+    clean = clip(part, noise.before_clipping)
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    clean, noisy = (np.rot90(image, turns) for image in (clean, clean + added))
+    return (clean[:, ::-1], noisy[:, ::-1]) if mirrored else (clean, noisy)
+
+
+def new_noise(spectrum: Array, side: int, rng: np.random.Generator) -> Array:
+    """Noise (side, side, 3) of RGB with a given spectrum (3, 8, 8) in opponent colours."""
+    # Frequency k of a patch's DCT has k / 16 periods a pixel.
+    where = np.minimum(np.abs(np.fft.fftfreq(side)) * 2 * PATCH, PATCH - 1)
+    towards = np.stack([np.interp(where, np.arange(PATCH), one) for one in np.eye(PATCH)])
+    gains = towards.T @ spectrum @ towards
+    gains *= np.sqrt(_power(spectrum) / np.maximum(_power(gains), 1e-12))
+    white = np.fft.fft2(rng.standard_normal((len(spectrum), side, side)))
+    channels = np.fft.ifft2(white * gains).real
+    return np.asarray(np.moveaxis(channels, 0, 2) @ OPPONENT, dtype=np.float32)
+
+
+def _power(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Mean square of each channel, (C, 1, 1)."""
+    return np.asarray(np.square(spectra).mean((1, 2), keepdims=True))
+
+
+def _level(prior: LatentPrior, sigma: float) -> tuple[int, float]:
+    """The step at which the prior expects so much noise, and what it has of the signal there."""
+    ratios = ((1 - prior.alphas) / prior.alphas.clamp(min=1e-8)).sqrt()
+    step = int((ratios - 2 * sigma).abs().argmin())
+    return step, math.sqrt(float(prior.alphas[step]))
+
+
+def _tensor(rgb: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].contiguous()
