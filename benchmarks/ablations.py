@@ -55,6 +55,11 @@ def _unguided(plan: Plan) -> Plan:
     return dataclasses.replace(plan, guidance=Guidance())
 
 
+def _not_tuned(plan: Plan) -> Plan:
+    """The prior does not get to know the photo's noise."""
+    return dataclasses.replace(plan, tuning=0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Ablation:
     """One part changed. Neutral: `auto` as it is."""
@@ -77,6 +82,7 @@ ABLATIONS = {
     "F-PAM learns": Ablation(change=_learning),
     "F-PAM learns alone": Ablation(change=_learning_alone),
     "no guidance": Ablation(change=_unguided),
+    "prior not tuned": Ablation(change=_not_tuned),
     "no transfer": Ablation(Settings(layers=("pilot",))),
     "untrained prior": Ablation(trained=False),
 }

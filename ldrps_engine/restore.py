@@ -45,7 +45,7 @@ _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
 
-_MOST_MIRRORED = 48
+_MOST_MIRRORED = 20
 """Parts of a photo that are denoised in four mirror images, about 3 megapixels."""
 
 _WITHOUT_CHROMA = 0.95

@@ -33,7 +33,7 @@ _RATE = 1e-3
 _WARM_UP = 5
 _HALVED = 0.5
 _SHARE = 0.5
-_TILE = 256
+_TILE = 384
 _OVERLAP = 32
 _WAYS: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
 
