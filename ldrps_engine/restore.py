@@ -31,7 +31,15 @@ from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
-from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, parts_to_blend, tune
+from ldrps_engine.transfer.tuning import (
+    Noise,
+    Tuned,
+    blend,
+    is_tunable,
+    parts_to_blend,
+    tune,
+    ways_for,
+)
 from ldrps_engine.view import View
 from ldrps_engine.working import to_working
 
@@ -44,9 +52,6 @@ _TRUST = 0.4
 _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
-
-_MOST_MIRRORED = 20
-"""Parts of a photo that are denoised in four mirror images, about 3 megapixels."""
 
 _WITHOUT_CHROMA = 0.95
 """Of the noise measured in a grey photo: with no chroma to hold it to, texture has a part in it."""
@@ -297,8 +302,7 @@ def _know_better(
     """Let the prior get to know the noise, and give it its share of the filtered photo."""
     steps = case.plan.tuning
     tune(case.prior, learner, filtered, noise, steps, case.settings.seed, on_part)
-    mirrored = len(parts_to_blend(case.size)) <= _MOST_MIRRORED
-    tuned = Tuned(case.prior, learner, noise, mirrored)
+    tuned = Tuned(case.prior, learner, noise, ways_for(case.size))
     blend(case.rgb, filtered, tuned, lambda done: on_part(steps + done))
 
 

@@ -35,7 +35,10 @@ _HALVED = 0.5
 _SHARE = 0.5
 _TILE = 384
 _OVERLAP = 32
-_WAYS: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))
+_WAYS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
+"""Quarter turns, and whether it is mirrored after them."""
+_WAYS_UP_TO = ((150_000, 8), (3_000_000, 4))
+"""Pixels of a photo, and in how many ways it is seen."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,18 @@ class Tuned:
     prior: LatentPrior
     learner: Learner
     noise: Noise
-    mirrored: bool
-    """Whether an estimate is the mean of those of four mirror images."""
+    ways: int = 1
+    """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
 
     def part(self, rgb: Array, check: Callable[[], None]) -> Array:
         """Display values (h, w, 3) without their noise. `check` is called now and then."""
-        ways = _WAYS if self.mirrored else _WAYS[:1]
         total = np.zeros_like(rgb)
-        for way in ways:
+        for turns, mirrored in _WAYS[: self.ways]:
             check()
-            total += np.flip(self._estimate(np.flip(rgb, way)), way)
-        return unclip(total / np.float32(len(ways)), self.noise.before_clipping)
+            seen = np.rot90(rgb, turns)
+            found = self._estimate(seen[:, ::-1])[:, ::-1] if mirrored else self._estimate(seen)
+            total += np.rot90(found, -turns)
+        return unclip(total / np.float32(self.ways), self.noise.before_clipping)
 
     @torch.no_grad()
     def _estimate(self, rgb: Array) -> Array:
@@ -122,6 +126,12 @@ def blend(rgb: Array, filtered: Array, tuned: Tuned, on_part: Callable[[int], No
         filtered[tile.inner] += np.float32(_SHARE) * (estimate - filtered[tile.inner])
 
     each(parts_to_blend(rgb.shape[:2]), one, on_part)
+
+
+def ways_for(size: tuple[int, int]) -> int:
+    """In how many ways a photo of (height, width) pixels is seen: the more pixels, the fewer."""
+    pixels = size[0] * size[1]
+    return next((ways for most, ways in _WAYS_UP_TO if pixels <= most), 1)
 
 
 def is_tunable(size: tuple[int, int]) -> bool:

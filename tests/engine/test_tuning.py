@@ -12,7 +12,7 @@ from ldrps_engine.noise import PATCH, noise_sigma, noise_spectrum
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, new_noise, tune
+from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, new_noise, tune, ways_for
 from support import pictures
 
 STEPS = 24
@@ -41,7 +41,7 @@ def noisy(natural, noise):
 def tuned(bundled, natural, noise):
     learner = bundled.learner()
     tune(bundled, learner, natural, noise, STEPS, 0, lambda _: None)
-    return Tuned(bundled, learner, noise, mirrored=False)
+    return Tuned(bundled, learner, noise)
 
 
 def look():
@@ -68,7 +68,7 @@ def test_noise_of_a_grey_photo_is_the_same_in_all_channels():
 
 
 def test_a_prior_that_knows_the_noise_denoises_better(bundled, natural, noise, noisy, tuned):
-    stranger = Tuned(bundled, bundled.learner(), noise, mirrored=False)
+    stranger = Tuned(bundled, bundled.learner(), noise)
     assert psnr(tuned.part(noisy, look), natural) > psnr(stranger.part(noisy, look), natural) + 0.4
 
 
@@ -96,7 +96,7 @@ def test_the_same_seed_learns_the_same(bundled, natural, noise, noisy):
     def found(seed):
         learner = bundled.learner()
         tune(bundled, learner, natural, noise, 3, seed, lambda _: None)
-        return Tuned(bundled, learner, noise, mirrored=False).part(noisy, look)
+        return Tuned(bundled, learner, noise).part(noisy, look)
 
     assert np.array_equal(found(0), found(0))
     assert not np.array_equal(found(0), found(1))
@@ -115,17 +115,21 @@ def test_learning_can_be_stopped(bundled, natural, noise):
     assert seen == [1, 2, 3]
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_parts_of_any_size_can_be_denoised(tuned, noisy, mirrored):
+@pytest.mark.parametrize("ways", [1, 4, 8])
+def test_parts_of_any_size_can_be_denoised(tuned, noisy, ways):
     part = noisy[:37, :53]
-    found = Tuned(tuned.prior, tuned.learner, tuned.noise, mirrored).part(part, look)
+    found = Tuned(tuned.prior, tuned.learner, tuned.noise, ways).part(part, look)
     assert found.shape == part.shape
     assert psnr(found, part) > 20
 
 
-def test_the_mean_of_mirror_images_is_no_worse(tuned, natural, noisy):
-    four = Tuned(tuned.prior, tuned.learner, tuned.noise, mirrored=True).part(noisy, look)
-    assert psnr(four, natural) > psnr(tuned.part(noisy, look), natural)
+def test_the_mean_of_all_ways_to_see_a_photo_is_better_than_one(tuned, natural, noisy):
+    eight = Tuned(tuned.prior, tuned.learner, tuned.noise, 8).part(noisy, look)
+    assert psnr(eight, natural) > psnr(tuned.part(noisy, look), natural)
+
+
+def test_the_more_pixels_the_fewer_ways():
+    assert [ways_for((side, side)) for side in (256, 1000, 4000)] == [8, 4, 1]
 
 
 def test_blending_brings_a_filtered_photo_nearer_to_the_truth(tuned, natural, noisy):
