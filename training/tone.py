@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ldrps_engine.regression import frame, quadratic, save_model
 from ldrps_engine.tone import CLASSES, tone_features
 from training.config import Config
 from training.degradations import darkened, faded, grey, hazed, noisy, stored
+from training.logistic import logistic
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 
 _LONG_SIDE = 512
 _PENALTY = 1e-4
 _OUTSIDE = 0.5
-_FINE_WEIGHT = 3.0
+_COSTS = (3.0, 1.0, 1.0)
 """A good photo that is called bad costs three times a bad one that is called good."""
 
 
@@ -27,7 +27,7 @@ def fit_tone(work: Path, out: Path, config: Config) -> None:
     rng = np.random.default_rng(config.train.seed)
     seen, truth = _examples(pack, pack.training, rng)
     model = dict(frame(seen, _OUTSIDE))
-    model["weights"] = _logistic(quadratic(seen, model), truth)
+    model["weights"] = logistic(quadratic(seen, model), truth, _COSTS, _PENALTY)
     unseen, right = _examples(pack, without_twins(pack), rng)
     called = (quadratic(unseen, model) @ model["weights"]).argmax(1)
     for k, name in enumerate(CLASSES):
@@ -55,21 +55,3 @@ def _examples(
             features.append(tone_features(stored(noisy(rgb, rng))))
             classes.append(k)
     return np.stack(features), np.array(classes)
-
-
-def _logistic(inputs: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Multinomial logistic regression with a ridge: weights (terms, 3)."""
-    x, y = torch.from_numpy(inputs), torch.from_numpy(truth)
-    cost = torch.tensor([_FINE_WEIGHT, 1.0, 1.0], dtype=torch.float64)[y]
-    weights = torch.zeros(x.shape[1], len(CLASSES), dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        errors = torch.nn.functional.cross_entropy(x @ weights, y, reduction="none")
-        total: torch.Tensor = (cost * errors).mean() + _PENALTY * weights.square().sum()
-        total.backward()
-        return total
-
-    optimiser.step(loss)
-    return weights.detach().numpy()
