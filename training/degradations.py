@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ldrps_engine.colour import LUMA, to_display, to_linear
 
@@ -50,9 +51,52 @@ def noisy(rgb: Array, rng: np.random.Generator) -> Array:
     return np.asarray(rgb + rng.normal(0, sigma, rgb.shape), dtype=np.float32)
 
 
+def grained(rgb: Array, sigma: float, rng: np.random.Generator) -> Array:
+    """Noise of `sigma` 8-bit steps: white, the same in all channels, or resized with its photo."""
+    kind = rng.choice(["white", "white", "same", "resized"])
+    noise = _resized(rgb.shape, rng) if kind == "resized" else rng.normal(size=rgb.shape)
+    if kind == "same" or np.ptp(rgb, axis=2).max() < 1e-3:
+        noise = noise[..., :1]
+    return np.asarray(rgb + noise * (sigma / 255), dtype=np.float32)
+
+
+def _resized(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Noise made 1.2 to 2.5 times as large, reduced to `shape` and brought back to variance 1."""
+    height, width, channels = shape
+    factor = rng.uniform(1.2, 2.5)
+    large = rng.normal(size=(channels, math.ceil(height * factor), math.ceil(width * factor)))
+    how = Image.Resampling.LANCZOS if rng.random() < 0.5 else Image.Resampling.BILINEAR
+    planes = [Image.fromarray(plane.astype(np.float32)) for plane in large]
+    noise = np.stack([np.asarray(p.resize((width, height), how)) for p in planes], axis=-1)
+    return np.asarray(noise / noise.std(), dtype=np.float32)
+
+
+def sharpened(rgb: Array, rng: np.random.Generator) -> Array:
+    """An unsharp mask, from mild to hard."""
+    mask = ImageFilter.UnsharpMask(rng.uniform(0.4, 2.0), int(rng.uniform(30, 200)), 0)
+    return _opened(_image(rgb).filter(mask))
+
+
+def as_jpeg(rgb: Array, rng: np.random.Generator) -> Array:
+    """Saved as a JPEG of quality 55 to 95; two of three with chroma at half the size."""
+    file = io.BytesIO()
+    half = int(rng.choice([0, 2, 2]))
+    _image(rgb).save(file, "JPEG", quality=int(rng.uniform(55, 96)), subsampling=half)
+    with Image.open(file) as image:
+        return _opened(image)
+
+
 def stored(rgb: Array) -> Array:
     """As an 8-bit file would hold it."""
-    return np.asarray(np.rint(np.clip(rgb, 0, 1) * 255) / 255, dtype=np.float32)
+    return _opened(_image(rgb))
+
+
+def _image(rgb: Array) -> Image.Image:
+    return Image.fromarray(np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
+
+
+def _opened(image: Image.Image) -> Array:
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
 def _between(low: float, high: float, rng: np.random.Generator) -> float:
