@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.colour import to_linear
+from ldrps_engine.grain import shows_noise
 from ldrps_engine.noise import noise_sigma, noise_spectrum
 from ldrps_engine.resampling import resize, squares
 from ldrps_engine.tone import judge_tone
@@ -21,6 +22,7 @@ _LEAST = 0.1
 _DARK_BELOW = 0.30
 _VEIL_FROM = 0.22
 _NOISE_FROM = 4.5
+_NOISE_BELIEVED = 0.5
 _SURE = 0.6
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
@@ -84,10 +86,11 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
-    sigma. Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal
-    using dark channel prior" (CVPR 2009).
+    sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
+    Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
+    channel prior" (CVPR 2009).
     """
-    sigma = noise_sigma(noise_spectrum(rgb)) * 255 if noise is None else noise
+    sigma = _noise(rgb, believed=recipe == "noise") if noise is None else noise
     small = _reduced(rgb)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
@@ -99,6 +102,21 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
         grey=_is_grey(colour),
     )
     return _believing(measured, recipe)
+
+
+def _noise(rgb: Array, *, believed: bool) -> float:
+    """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
+
+    Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
+    to which light is brought back, and the judge has learnt from none such. Noise that chroma shows
+    is not doubted either: texture is in luminance.
+    """
+    spectrum = noise_spectrum(rgb)
+    sigma = noise_sigma(spectrum) * 255
+    in_chroma = len(spectrum) == 3 and noise_sigma(spectrum[1:]) * 255 > _NOISE_FROM
+    if sigma <= _NOISE_FROM or in_chroma or believed:
+        return sigma
+    return sigma if shows_noise(rgb, spectrum) > _NOISE_BELIEVED else _NOISE_FROM
 
 
 def _reduced(rgb: Array) -> Array:

@@ -21,7 +21,8 @@ PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES = 40_000
-_ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+"""How high each frequency of a patch is: 0 for its mean, 14 for a checkerboard."""
 # Noise that was resized with its photo is this much stronger at low frequencies.
 _STEEPEST = 1.7
 _SMOOTHED = 0.45
@@ -60,7 +61,7 @@ def noise_spectrum(rgb: Array) -> Array:
     Its mean square over a channel is that channel's noise variance.
     """
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    patches = np.stack([_patches(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
     means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
     if len(patches) == 3:
@@ -87,7 +88,7 @@ def sigma_before_clipping(rgb: Array, spectrum: Array) -> float:
     standard deviations of then they lie from the end, their mean says how far that is.
     """
     sigma = noise_sigma(spectrum)
-    usable = _ORDER >= _FINE_FROM
+    usable = ORDER >= _FINE_FROM
     expected = (spectrum[:, usable] ** 2).mean(0)
     if sigma < 1e-4 or min(rgb.shape[:2]) < PATCH + _WINDOW * _WINDOW_STEP or not expected.all():
         return sigma
@@ -114,7 +115,8 @@ def _window(values: Array) -> Array:
     return np.asarray(views.mean((2, 3)))
 
 
-def _patches(channel: Array, step: int) -> Array:
+def patches_of(channel: Array, step: int) -> Array:
+    """Patches (N, 8, 8) of an (H, W) channel, about every `step` pixels."""
     views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
     rows, columns = (_positions(count, step) for count in views.shape[:2])
     return views[rows[:, None], columns].reshape(-1, PATCH, PATCH)
@@ -170,7 +172,7 @@ def _without_texture(spectrum: Array) -> Array:
     chroma = (
         np.sqrt((spectrum[1:] ** 2).mean(0)) if len(spectrum) == 3 else np.zeros_like(luminance)
     )
-    high, low = _ORDER >= 10, _ORDER < 5
+    high, low = ORDER >= 10, ORDER < 5
     fine, fine_chroma, coarse_chroma = (
         noise_sigma(values) for values in (luminance[high], chroma[high], chroma[low])
     )
@@ -178,9 +180,9 @@ def _without_texture(spectrum: Array) -> Array:
     most = chroma
     if smoothed or fine > _GRAIN * fine_chroma:
         # How grain grows towards low frequencies shows where texture is still weak.
-        middle = noise_sigma(luminance[(_ORDER >= 7) & (_ORDER < 10)])
+        middle = noise_sigma(luminance[(ORDER >= 7) & (ORDER < 10)])
         steep = np.clip((middle / max(fine, 1e-9)) ** (10 / 3), 1, _STEEPEST)
-        most = fine * np.interp(_ORDER, (0, 10), (steep, 1))
+        most = fine * np.interp(ORDER, (0, 10), (steep, 1))
     held = np.minimum(luminance, most)
     return np.concatenate([held[None], spectrum[1:]]).astype(np.float32)
 

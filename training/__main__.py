@@ -82,6 +82,12 @@ def _fit_tone(options: argparse.Namespace, config: Config) -> None:
     fit_tone(options.work, options.out, config)
 
 
+def _fit_grain(options: argparse.Namespace, config: Config) -> None:
+    from training.grain import fit_grain
+
+    fit_grain(options.work, options.out, config)
+
+
 def _evaluate(options: argparse.Namespace, config: Config) -> None:
     from training.evaluate import evaluate
 
@@ -141,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)
+    telling = commands.add_parser("fit-grain", help="fit what tells noise from texture")
+    telling.add_argument("out", type=Path)
+    telling.set_defaults(run=_fit_grain)
     exporting = commands.add_parser("export", help="write the diffusers folder that ships")
     exporting.add_argument("out", type=Path)
     exporting.add_argument("--untrained", action="store_true", help="random weights, for ablation")

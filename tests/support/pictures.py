@@ -1,7 +1,9 @@
 """Pictures for tests: like photos in their statistics, made of nothing but a seed."""
 
+import io
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ldrps_engine.colour import to_display, to_linear
 
@@ -27,6 +29,34 @@ def natural(height=96, width=128, seed=1):
     for inside, colour in things:
         picture[inside] = np.array(colour) + 0.1 * (picture[inside] - 0.5)
     return np.clip(picture, 0.01, 0.99).astype(np.float32)
+
+
+def textured(height=96, width=128, seed=1):
+    """A picture (H, W, 3) without any flat part or noise: small discs over each other.
+
+    Lee, Mumford and Huang's dead leaves (2001); sharpened, and saved as a JPEG that leaves
+    little chroma.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    picture = np.full((height, width, 3), 0.5)
+    for _ in range(height * width // 4):
+        radius = 1 / np.sqrt(rng.uniform(1 / 6**2, 1 / 1.5**2))
+        top, left = rng.uniform(0, height), rng.uniform(0, width)
+        box = np.s_[max(0, int(top - 6)) : int(top + 7), max(0, int(left - 6)) : int(left + 7)]
+        inside = (y[box] - top) ** 2 + (x[box] - left) ** 2 < radius**2
+        picture[box][inside] = 0.45 + 0.15 * rng.normal() + 0.02 * rng.normal(size=3)
+    image = Image.fromarray(samples(picture, np.uint8)).filter(ImageFilter.GaussianBlur(0.6))
+    sharp = image.filter(ImageFilter.UnsharpMask(1, 120, 0))
+    return photo_of(as_jpeg(sharp, 75), (0, 0, width, height))
+
+
+def as_jpeg(image, quality):
+    """A file in memory with chroma at half the size."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=2)
+    file.seek(0)
+    return file
 
 
 def noisy(picture, sigma, seed=0):

@@ -15,6 +15,7 @@ from ldrps_engine.regression import linear, load_model, quadratic
 from training import state, train
 from training.config import TrainingError
 from training.export import export
+from training.grain import fit_grain
 from training.midtone import fit_midtone
 from training.model import noise_levels
 from training.photos import PhotoPack
@@ -287,14 +288,18 @@ def test_the_learning_rate_falls_at_the_end_of_a_run(work, config, monkeypatch):
 
 def test_small_models_are_fitted_and_say_how_good_they_are(work, config, tmp_path, capsys):
     fit_tone(work, tmp_path / "tone.json", config)
+    fit_grain(work, tmp_path / "grain.json", config)
     fit_shade(work, tmp_path / "shade.json", config)
     fit_midtone(work, tmp_path / "midtone.json", config)
     said = capsys.readouterr().out
     assert "fine:" in said
+    assert "noise:" in said
     assert "held-out error of log shade" in said
     assert "held-out error of the median" in said
     tone, shade = (load_model(tmp_path / f"{name}.json") for name in ("tone", "shade"))
     assert tone["weights"].shape[1] == 3
+    grain = load_model(tmp_path / "grain.json")
+    assert grain["weights"].shape == (len(quadratic(grain["mean"][None], grain)[0]),)
     midtone = load_model(tmp_path / "midtone.json")
     assert midtone["weights"].shape == (len(linear(midtone["mean"][None], midtone)[0]),)
     assert shade["weights"].shape == (len(quadratic(shade["mean"][None], shade)[0]),)
