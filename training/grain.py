@@ -17,7 +17,7 @@ from training.neighbours import without_twins
 from training.photos import PhotoPack
 
 _PHOTOS = 900
-"""As many are drawn from the pack; the features of all would take an hour."""
+"""As many are drawn from the pack; the features of all would take most of an hour."""
 _LONG_SIDES = (256, 384, 512, 512, 768, 1024)
 _WEAKEST, _STRONGEST = 5.0, 45.0
 _INVISIBLE = 1.5
