@@ -108,7 +108,7 @@ _PAPER = {
 """LD-RPS's three scripts: s, F-PAM's weights, a, b, e, c, from t<, rate of d, recurrences."""
 
 
-_TUNING = 112
+_TUNING = 100
 _COLOURINGS = 4
 _COLOURING_STEPS = 5
 

@@ -98,7 +98,7 @@ def tune(
     `on_step` is told how many of the `steps` are done, and stops the training by raising.
     """
     rng = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(learner.parameters, _RATE)
+    optimiser = torch.optim.Adam(learner.parameters, _RATE, fused=True)
     step, signal = _level(prior, noise.sigma)
     for k in range(steps):
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (k + 1) / _WARM_UP) * (1 - k / steps)
