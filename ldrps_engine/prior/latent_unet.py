@@ -98,10 +98,16 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             hidden = level(grow(hidden) + _as_many(skips.pop(), hidden), embedded)
         return Predicted(self.tail(hidden) / sigma)
 
-    def finest(self) -> list[nn.Parameter]:
-        """Weights of the layers that work at the two finest sizes."""
+    def train_finest(self) -> list[nn.Parameter]:
+        """Weights of the layers at the two finest sizes, the only ones to be trained from now on.
+
+        No gradient goes through the coarser ones, which saves a third of the work.
+        """
+        self.requires_grad_(False)
+        self.shrink[_FINEST - 1].register_forward_hook(lambda _, __, coarse: coarse.detach())
         levels = [*self.down[:_FINEST], *self.up[:_FINEST]]
-        return [w for part in (self.head, *levels, self.tail) for w in part.parameters()]
+        parts = (self.head, *levels, self.tail)
+        return [weights.requires_grad_() for part in parts for weights in part.parameters()]
 
     def _angle(self, time: Tensor) -> Tensor:
         """Half a quarter turn is as much signal as noise: alpha is its cosine, sigma its sine."""

@@ -37,8 +37,8 @@ class StableDiffusion(PublishedPrior):
         unet = self._parts.use("unet")
         if not (isinstance(unet, LatentUNet) and self.lossless):
             return None
-        own = copy.deepcopy(unet).requires_grad_(False)
-        parameters = [weights.requires_grad_() for weights in own.finest()]
+        own = copy.deepcopy(unet)
+        parameters = own.train_finest()
         text = self.embed("")
 
         def clean(noisy: Tensor, step: int) -> Tensor:
