@@ -12,7 +12,7 @@ from ldrps_engine.noise import noise_spectrum
 from ldrps_engine.regression import frame, quadratic, save_model
 from training.config import Config
 from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, sharpened, stored
-from training.logistic import logistic
+from training.logistic import logistic, report
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 
@@ -39,9 +39,7 @@ def fit_grain(work: Path, out: Path, config: Config) -> None:
     model["weights"] = weights[:, 1] - weights[:, 0]
     unseen, right = _examples(pack, without_twins(pack), rng)
     called = quadratic(unseen, model) @ model["weights"] > 0
-    for k, name in enumerate(("texture", "noise")):
-        share = float((called[right == k] == k).mean())
-        print(f"{name}: {share:.3f} of {int((right == k).sum())} held-out examples called so")
+    report(("texture", "noise"), right, called)
     save_model(out, model)
 
 

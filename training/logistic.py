@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -27,3 +29,10 @@ def logistic(
 
     optimiser.step(loss)
     return weights.detach().numpy()
+
+
+def report(names: Sequence[str], truth: np.ndarray, called: np.ndarray) -> None:
+    """Print how many held-out examples of each class (N,) are called (N,) what they are."""
+    for k, name in enumerate(names):
+        share = float((called[truth == k] == k).mean())
+        print(f"{name}: {share:.3f} of {int((truth == k).sum())} held-out examples called so")

@@ -10,7 +10,7 @@ from ldrps_engine.regression import frame, quadratic, save_model
 from ldrps_engine.tone import CLASSES, tone_features
 from training.config import Config
 from training.degradations import darkened, faded, grey, hazed, noisy, stored
-from training.logistic import logistic
+from training.logistic import logistic, report
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 
@@ -30,9 +30,7 @@ def fit_tone(work: Path, out: Path, config: Config) -> None:
     model["weights"] = logistic(quadratic(seen, model), truth, _COSTS, _PENALTY)
     unseen, right = _examples(pack, without_twins(pack), rng)
     called = (quadratic(unseen, model) @ model["weights"]).argmax(1)
-    for k, name in enumerate(CLASSES):
-        share = float((called[right == k] == k).mean())
-        print(f"{name}: {share:.3f} of {int((right == k).sum())} held-out examples called so")
+    report(CLASSES, right, called)
     save_model(out, model)
 
 
