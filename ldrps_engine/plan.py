@@ -109,6 +109,9 @@ _PAPER = {
 
 
 _TUNING = 100
+_FAST_STEPS = 4
+_FEWEST_STEPS = 2
+"""Of a prior that does not know scenes: one more brings nothing."""
 _COLOURINGS = 4
 _COLOURING_STEPS = 5
 
@@ -132,7 +135,7 @@ def make_plan(
         plan = _ours(amplified, knows_scenes) if toned else noise_plan(amplified)
         plan = dataclasses.replace(plan, tuning=_tuning(settings.steps))
     if settings.recipe == "fast":
-        steps = min(plan.steps, 4)
+        steps = min(plan.steps, _FAST_STEPS if knows_scenes else _FEWEST_STEPS)
         plan = dataclasses.replace(plan, steps=steps, recurrences=0, quick=True, tuning=0)
     if coloured:
         # Where samples disagree about a colour nobody knows it: their mean has less of it. In many

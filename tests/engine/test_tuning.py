@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ldrps_engine.clipped import clip, unclip
+from ldrps_engine.diagnosis import diagnose
 from ldrps_engine.errors import CancelledError
 from ldrps_engine.metrics import psnr
 from ldrps_engine.noise import PATCH, noise_sigma, noise_spectrum
 from ldrps_engine.photo import Photo
+from ldrps_engine.plan import make_plan
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, new_noise, tune, ways_for
@@ -165,3 +167,19 @@ def test_clipping_is_the_way_back_from_unclipping():
 
 def test_a_published_model_has_nothing_to_tune(tiny):
     assert tiny.learner() is None
+
+
+def test_whoever_is_in_a_hurry_waits_less_for_it(noisy):
+    def steps(**settings):
+        return make_plan(Settings(**settings), diagnose(noisy), SIGMA, toned=False).tuning
+
+    assert steps() > steps(steps=3) > 0
+    assert steps(recipe="fast") == steps(recipe="paper") == 0
+
+
+def test_a_fast_sample_has_fewer_steps_where_the_prior_knows_no_scenes(noisy):
+    auto, fast, blind = (
+        make_plan(Settings(recipe=recipe), diagnose(noisy), SIGMA, toned=True, knows_scenes=knows)
+        for recipe, knows in (("auto", True), ("fast", True), ("fast", False))
+    )
+    assert auto.steps > fast.steps > blind.steps
