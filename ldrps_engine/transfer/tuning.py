@@ -29,6 +29,8 @@ Array = NDArray[np.float32]
 
 _SIDE = 96
 _LEAST_SIDE = 32
+_MOST_PIXELS = 12_000_000
+"""Above, one look at all of the photo takes longer than filtering it."""
 _RATE = 1e-3
 _WARM_UP = 5
 _HALVED = 0.5
@@ -135,8 +137,9 @@ def ways_for(size: tuple[int, int]) -> int:
 
 
 def is_tunable(size: tuple[int, int]) -> bool:
-    """Whether a photo of (height, width) pixels is large enough to learn from."""
-    return min(size) >= _LEAST_SIDE
+    """Whether a photo of (height, width) pixels is large enough to learn from, and not too large
+    to wait for."""
+    return min(size) >= _LEAST_SIDE and size[0] * size[1] <= _MOST_PIXELS
 
 
 def _pair(

@@ -130,6 +130,11 @@ def test_the_mean_of_all_ways_to_see_a_photo_is_better_than_one(tuned, natural, 
     assert psnr(eight, natural) > psnr(tuned.part(noisy, look), natural)
 
 
+def test_nobody_waits_for_photos_of_very_many_pixels():
+    assert is_tunable((3000, 4000))
+    assert not is_tunable((4000, 6000))
+
+
 def test_the_more_pixels_the_fewer_ways():
     assert [ways_for((side, side)) for side in (256, 1000, 4000)] == [8, 4, 1]
 
@@ -144,6 +149,7 @@ def test_blending_brings_a_filtered_photo_nearer_to_the_truth(tuned, natural, no
 
 
 def test_what_is_too_small_to_learn_from_is_left_alone(models):
+    assert is_tunable((32, 500))
     assert not is_tunable((31, 500))
     noisy = pictures.noisy(pictures.natural(24, 200), 25)
     found = restore(Photo.from_samples(pictures.samples(noisy, np.uint8)), Settings(), models)
