@@ -22,7 +22,6 @@ from ldrps_engine.photo import Photo
 from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
 from ldrps_engine.plan import Plan, make_plan, noise_plan
 from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.prior.learner import Learner
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
 from ldrps_engine.resampling import resize
 from ldrps_engine.residency import Models
@@ -31,15 +30,7 @@ from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
-from ldrps_engine.transfer.tuning import (
-    Noise,
-    Tuned,
-    blend,
-    is_tunable,
-    parts_to_blend,
-    tune,
-    ways_for,
-)
+from ldrps_engine.transfer.tuning import Noise, Tuning, is_tunable
 from ldrps_engine.view import View
 from ldrps_engine.working import to_working
 
@@ -80,8 +71,8 @@ class _Case:
     text: str
     colours: bool
     """Whether it is to get colours that it has not."""
-    learner: Learner | None = None
-    """What gets to know the photo's noise, where that pays."""
+    tuning: Tuning | None = None
+    """How the photo's noise is got to know, where that pays."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,22 +85,11 @@ class _Case:
         return self.visible > _VISIBLE_NOISE and not self.plan.pilot_only
 
     @property
-    def learns(self) -> bool:
-        """Whether there is enough of the noise to get to know it."""
-        return (
-            self.filters
-            and self.diagnosis.is_noisy
-            and self.plan.tuning > 0
-            and is_tunable(self.size)
-        )
-
-    @property
     def parts(self) -> tuple[int, int, int]:
         """What comes after sampling: how many parts are filtered, how many steps and parts it
         takes to know the noise better, and how many parts are carried over to the pilot."""
         filtered = parts_to_filter(self.size, quick=self.plan.quick) if self.filters else []
-        blended = parts_to_blend(self.size) if self.learner else []
-        tuned = self.plan.tuning + len(blended) if self.learner else 0
+        tuned = self.tuning.count if self.tuning else 0
         return len(filtered), tuned, len(parts_to_carry(self.size))
 
 
@@ -199,7 +179,14 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
         text=description.text,
         colours=colours,
     )
-    return replace(case, learner=prior.learner()) if case.learns else case
+    return replace(case, tuning=_tuning(case))
+
+
+def _tuning(case: _Case) -> Tuning | None:
+    """How its noise is got to know, where there is enough of that and the prior can learn."""
+    steps = case.plan.tuning if case.filters and case.diagnosis.is_noisy else 0
+    learner = case.prior.learner() if steps and is_tunable(case.size) else None
+    return Tuning(case.prior, learner, case.size, steps, case.settings.seed) if learner else None
 
 
 def _untouched(case: _Case) -> _Sampled:
@@ -289,21 +276,11 @@ def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) ->
         quick=case.plan.quick,
     )
     filtered = filter_noise(case.rgb, noise, on_part)
-    if case.learner:
+    if case.tuning:
         known = Noise(spectrum, before_clipping, _as_seen(case.diagnosis, wanted / 255))
-        done = case.parts[0]
-        _know_better(case, case.learner, filtered, known, lambda k: on_part(done + k))
+        first = case.parts[0]
+        case.tuning.improve(case.rgb, filtered, known, lambda done: on_part(first + done))
     return filtered
-
-
-def _know_better(
-    case: _Case, learner: Learner, filtered: Array, noise: Noise, on_part: Callable[[int], None]
-) -> None:
-    """Let the prior get to know the noise, and give it its share of the filtered photo."""
-    steps = case.plan.tuning
-    tune(case.prior, learner, filtered, noise, steps, case.settings.seed, on_part)
-    tuned = Tuned(case.prior, learner, noise, ways_for(case.size))
-    blend(case.rgb, filtered, tuned, lambda done: on_part(steps + done))
 
 
 def _as_seen(diagnosis: Diagnosis, sigma: float) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.plan import Plan
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.schedule import nearest_step, noise_ratios
 from ldrps_engine.solver import Solver
 
 _THRESHOLD_SHARE = 0.995
@@ -50,7 +51,7 @@ class Sampler:
         self._conditions = conditions
         self._generator = generator
         self._solver = Solver(plan.solver)
-        self._ratios = ((1 - prior.alphas) / prior.alphas.clamp(min=1e-8)).sqrt()
+        self._ratios = noise_ratios(prior.alphas)
         middle = float(self._ratios[int(len(self._ratios) * _RECURRENCE_STRENGTH)])
         again = self._steps(min(plan.start, middle), max(1, plan.steps // 2))
         self._passes = [("sample", self._steps(plan.start, plan.steps))]
@@ -204,18 +205,15 @@ class Sampler:
     def _steps(self, start: float, count: int) -> list[int]:
         """Timesteps from `start` down to the plan's end, as noise-to-signal ratios."""
         last = len(self._ratios) - 1
-        first = last if math.isinf(start) else self._nearest(start)
+        first = last if math.isinf(start) else nearest_step(self._ratios, start)
         if self._plan.linear_steps:
             even = [round(first * (1 - k / count)) for k in range(count)]
             return sorted(set(even), reverse=True)
         high = min(float(self._ratios[first]), 30.0)
         low = min(max(self._plan.end, float(self._ratios[0])), high)
         ladder = [high * (low / high) ** (k / max(1, count - 1)) for k in range(count)]
-        steps = [self._nearest(ratio) for ratio in ladder]
+        steps = [nearest_step(self._ratios, ratio) for ratio in ladder]
         return sorted(set(steps), reverse=True)
-
-    def _nearest(self, ratio: float) -> int:
-        return int((self._ratios - ratio).abs().argmin())
 
 
 def _mirrored(images: Tensor) -> Tensor:

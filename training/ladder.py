@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.metrics import psnr
 from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.prior.schedule import noise_ratios
 from ldrps_engine.resampling import resize
 from ldrps_engine.view import View
 from training.config import TrainingError
@@ -100,8 +101,7 @@ def evaluate_once(prior: LatentPrior, noisy: Array, level: float) -> Array:
 
 def fitting_step(alphas: torch.Tensor, ratio: float) -> int:
     """The timestep whose noise-to-signal ratio is nearest to `ratio`."""
-    ratios = ((1 - alphas) / alphas.clamp(min=1e-8)).sqrt()
-    return int((ratios.log() - math.log(ratio)).abs().argmin())
+    return int((noise_ratios(alphas).log() - math.log(ratio)).abs().argmin())
 
 
 def available_filters() -> dict[str, Filter]:

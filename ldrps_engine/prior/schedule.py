@@ -57,6 +57,16 @@ class Schedule:
         return math.hypot(1 - sigma, sigma)
 
 
+def noise_ratios(alphas: Tensor) -> Tensor:
+    """Noise over signal at each step of cumulative alphas (T,)."""
+    return ((1 - alphas) / alphas.clamp(min=1e-8)).sqrt()
+
+
+def nearest_step(ratios: Tensor, ratio: float) -> int:
+    """The step of `ratios` (T,) that comes nearest to one of noise over signal."""
+    return int((ratios - ratio).abs().argmin())
+
+
 def read_schedule(folder: Path, kind: str, name: str, tokens: int = 4096) -> Schedule:
     """From a scheduler's folder. `kind` is the index's class, `tokens` a flow model's image size.
 

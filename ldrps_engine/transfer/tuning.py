@@ -16,14 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ldrps_engine.clipped import clip, unclip, variance_left
 from ldrps_engine.noise import OPPONENT, PATCH
 from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.prior.learner import Learner
+from ldrps_engine.prior.schedule import nearest_step, noise_ratios
 from ldrps_engine.resampling import squares
 from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.view import View
 
 Array = NDArray[np.float32]
 
@@ -77,13 +78,38 @@ class Tuned:
 
     @torch.no_grad()
     def _estimate(self, rgb: Array) -> Array:
-        height, width = rgb.shape[:2]
-        grow = [(0, -side % self.prior.multiple) for side in (height, width)]
-        padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
+        view = _whole(rgb, self.prior)
         step, signal = _level(self.prior, self.noise.sigma)
-        latents = self.learner.clean(signal * self.prior.encode(_tensor(padded)), step)
-        image = self.prior.decode(latents)[0].permute(1, 2, 0).cpu().numpy()
-        return np.asarray(image[:height, :width], dtype=np.float32)
+        latents = self.learner.clean(signal * self.prior.encode(view.enter(rgb)), step)
+        return view.leave(self.prior.decode(latents))
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a photo's noise is got to know."""
+
+    prior: LatentPrior
+    learner: Learner
+    size: tuple[int, int]
+    """(height, width) of the photo."""
+    steps: int
+    seed: int
+
+    @property
+    def count(self) -> int:
+        """Steps, and parts of the photo after them."""
+        return self.steps + len(parts_to_blend(self.size))
+
+    def improve(
+        self, rgb: Array, filtered: Array, noise: Noise, on_part: Callable[[int], None]
+    ) -> None:
+        """Learn from `filtered` (H, W, 3) and make it better in place; `rgb` is with noise.
+
+        `on_part` is told how many of `count` are done, and stops it by raising.
+        """
+        tune(self.prior, self.learner, filtered, noise, self.steps, self.seed, on_part)
+        tuned = Tuned(self.prior, self.learner, noise, ways_for(self.size))
+        blend(rgb, filtered, tuned, lambda done: on_part(self.steps + done))
 
 
 def tune(
@@ -105,9 +131,10 @@ def tune(
     for k in range(steps):
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (k + 1) / _WARM_UP) * (1 - k / steps)
         clean, noisy = _pair(filtered, noise, prior.multiple, rng)
-        wanted = prior.encode(_tensor(clean))
+        view = _whole(clean, prior)
+        wanted, seen = (prior.encode(view.enter(rgb)) for rgb in (clean, noisy))
         with torch.enable_grad():
-            found = learner.clean(signal * prior.encode(_tensor(noisy)), step)
+            found = learner.clean(signal * seen, step)
             loss = (found - wanted).square().mean() / noise.sigma**2
             optimiser.zero_grad()
             loss.backward()
@@ -185,10 +212,12 @@ def _power(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _level(prior: LatentPrior, sigma: float) -> tuple[int, float]:
     """The step at which the prior expects so much noise, and what it has of the signal there."""
-    ratios = ((1 - prior.alphas) / prior.alphas.clamp(min=1e-8)).sqrt()
-    step = int((ratios - 2 * sigma).abs().argmin())
+    # Latents span [-1, 1], display values [0, 1].
+    step = nearest_step(noise_ratios(prior.alphas), 2 * sigma)
     return step, math.sqrt(float(prior.alphas[step]))
 
 
-def _tensor(rgb: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].contiguous()
+def _whole(rgb: Array, prior: LatentPrior) -> View:
+    """Of all of an image (H, W, 3), at its own size."""
+    height, width = rgb.shape[:2]
+    return View.fit(height, width, max(height, width), prior.multiple, 1.0)
