@@ -32,8 +32,10 @@ _STRONG_NOISE = 25 / 255
 _SCALES = 2
 _LEAST_SIDE = 64
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-_FEW_PIXELS = 150_000
-_MANY_PIXELS = 3_000_000
+FEW_PIXELS = 150_000
+"""Up to so many, everything is done that helps."""
+MANY_PIXELS = 3_000_000
+"""Above, what is quick: nobody would wait for the rest."""
 
 
 def parts_to_filter(size: tuple[int, int], *, quick: bool) -> list[Tile]:
@@ -42,11 +44,11 @@ def parts_to_filter(size: tuple[int, int], *, quick: bool) -> list[Tile]:
 
 
 def _search(size: tuple[int, int], *, quick: bool) -> Search:
-    """The more pixels, the quicker: nobody would wait for the rest."""
+    """The more pixels, the quicker."""
     pixels = size[0] * size[1]
-    if quick or pixels > _MANY_PIXELS:
+    if quick or pixels > MANY_PIXELS:
         return QUICK
-    return THOROUGH if pixels <= _FEW_PIXELS else Search()
+    return THOROUGH if pixels <= FEW_PIXELS else Search()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ldrps_engine.prior.base import LatentPrior
 from ldrps_engine.prior.learner import Learner
 from ldrps_engine.prior.schedule import nearest_step, noise_ratios
 from ldrps_engine.resampling import squares
+from ldrps_engine.transfer.noise_filter import FEW_PIXELS, MANY_PIXELS
 from ldrps_engine.transfer.tiles import Tile, each, tiles
 from ldrps_engine.view import View
 
@@ -30,8 +31,6 @@ Array = NDArray[np.float32]
 
 _SIDE = 96
 _LEAST_SIDE = 32
-_MOST_PIXELS = 12_000_000
-"""Above, one look at all of the photo takes longer than filtering it."""
 _RATE = 1e-3
 _WARM_UP = 5
 _HALVED = 0.5
@@ -40,8 +39,6 @@ _TILE = 384
 _OVERLAP = 32
 _WAYS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
 """Quarter turns, and whether it is mirrored after them."""
-_WAYS_UP_TO = ((150_000, 8), (3_000_000, 4))
-"""Pixels of a photo, and in how many ways it is seen."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +156,13 @@ def blend(rgb: Array, filtered: Array, tuned: Tuned, on_part: Callable[[int], No
 
 def ways_for(size: tuple[int, int]) -> int:
     """In how many ways a photo of (height, width) pixels is seen: the more pixels, the fewer."""
-    pixels = size[0] * size[1]
-    return next((ways for most, ways in _WAYS_UP_TO if pixels <= most), 1)
+    return 8 if size[0] * size[1] <= FEW_PIXELS else 4
 
 
 def is_tunable(size: tuple[int, int]) -> bool:
     """Whether a photo of (height, width) pixels is large enough to learn from, and not too large
     to wait for."""
-    return min(size) >= _LEAST_SIDE and size[0] * size[1] <= _MOST_PIXELS
+    return min(size) >= _LEAST_SIDE and size[0] * size[1] <= MANY_PIXELS
 
 
 def _pair(

@@ -131,12 +131,12 @@ def test_the_mean_of_all_ways_to_see_a_photo_is_better_than_one(tuned, natural, 
 
 
 def test_nobody_waits_for_photos_of_very_many_pixels():
-    assert is_tunable((3000, 4000))
-    assert not is_tunable((4000, 6000))
+    assert is_tunable((1500, 2000))
+    assert not is_tunable((3000, 4000))
 
 
 def test_the_more_pixels_the_fewer_ways():
-    assert [ways_for((side, side)) for side in (256, 1000, 4000)] == [8, 4, 1]
+    assert [ways_for((side, side)) for side in (256, 1000)] == [8, 4]
 
 
 def test_blending_brings_a_filtered_photo_nearer_to_the_truth(tuned, natural, noisy):
