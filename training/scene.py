@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from ldrps_engine.captioning.encoder import Features, SemanticEncoder
+from ldrps_engine.priors.scene_unet import Features
+from training.encoder import SemanticEncoder
 from ldrps_engine.prior.placement import arithmetic
 from ldrps_engine.priors.scene_statistics import (
     SIDE,
@@ -42,7 +43,7 @@ class SceneTraining:
     """Batches, optimiser and how often the state is saved."""
 
     batch: int = 32
-    learning_rate: float = 6e-4
+    learning_rate: float = 1e-3
     warmup: int = 200
     weight_decay: float = 0.02
     ema_decay: float = 0.999

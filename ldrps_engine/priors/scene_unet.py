@@ -1,6 +1,6 @@
 """The scene expert's network: what a good photo of such a scene looks like.
 
-A U-Net over a scene of about 64 pixels, with self-attention at its two coarser levels, conditioned
+A U-Net over a scene of about 64 pixels, with self-attention at its coarsest level, conditioned
 by the semantic encoder's maps and pooled features. What a photo has lost is a noise level: tone and
 chroma are groups with noise levels of their own, for each pixel, from nothing (known) to infinite
 (lost). One evaluation gives the posterior mean of both groups and how sure it is of tone. The
@@ -17,13 +17,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldrps_engine.captioning.encoder import COARSE, FINE, POOLED, Features
+from ldrps_engine.analysis.encoder import COARSE, FINE, POOLED
 from ldrps_engine.priors.scene_statistics import GLOBALS, Views
 
 _HEAD = 32
 _GROUPS = 8
 _LOG_VARIANCE = (-5.0, 2.0)
 _INPUTS = 4 + 4 + 2 + 3 + 2 + 5
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the encoder sees in N views."""
+
+    fine: Tensor
+    """(N, 112, h / 16, w / 16): local, about parts of objects."""
+    coarse: Tensor
+    """(N, 320, h / 32, w / 32): about objects and places."""
+    pooled: Tensor
+    """(N, 1280): the whole view."""
+    logits: Tensor
+    """(N, 1000): log-odds of the ImageNet-1k classes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Estimate:
 class SceneUNet(nn.Module):
     """The network. Scenes have sides that are multiples of 16 pixels."""
 
-    def __init__(self, widths: tuple[int, int, int] = (64, 160, 256), embedded: int = 256) -> None:
+    def __init__(self, widths: tuple[int, int, int] = (48, 128, 192), embedded: int = 256) -> None:
         super().__init__()
         fine, middle, coarse = widths
         self.known = nn.Linear(4, embedded)
@@ -83,7 +97,7 @@ class SceneUNet(nn.Module):
         self.up = nn.ModuleList([nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)])
         self.encode = nn.ModuleList(_Block(w, embedded) for w in (fine, middle, coarse, coarse))
         self.decode = nn.ModuleList(_Block(w, embedded) for w in (coarse, middle, middle, fine))
-        self.attend = nn.ModuleList(_Attention(w) for w in (middle, coarse, coarse, middle))
+        self.attend = nn.ModuleList(_Attention(coarse) for _ in range(2))
         self.tone = _out(middle, 6)
         self.chroma = _out(fine, 2)
         self.whole = nn.Sequential(
@@ -100,15 +114,15 @@ class SceneUNet(nn.Module):
         first = self.encode[0](hidden, embedded)
         middle = self.down[0](first)
         middle = middle + self.fine_features(_at(scene.features.fine, middle))
-        second = self.attend[0](self.encode[1](middle, embedded))
+        second = self.encode[1](middle, embedded)
         hidden = self.down[1](second)
         hidden = hidden + self.coarse_features(_at(scene.features.coarse, hidden))
-        hidden = self.attend[1](self.encode[2](hidden, embedded))
-        hidden = self.attend[2](self.encode[3](hidden, embedded))
+        hidden = self.attend[0](self.encode[2](hidden, embedded))
+        hidden = self.attend[1](self.encode[3](hidden, embedded))
         hidden = self.decode[0](hidden, embedded)
         whole = self.whole(torch.cat([hidden.mean((2, 3)), hidden.amax((2, 3)), embedded], 1))
         hidden = _at(self.up[0](hidden), second) + second
-        hidden = self.attend[3](self.decode[1](hidden, embedded))
+        hidden = self.decode[1](hidden, embedded)
         hidden = self.decode[2](hidden, embedded)
         told = self.tone(hidden).float()
         hidden = self.decode[3](_at(self.up[1](hidden), first) + first, embedded)

@@ -14,6 +14,7 @@ _ENDS = (1, 99)
 _MEDIAN = 0.45
 _MEDIAN_BETWEEN = (0.1, 0.9)
 _LEAST_RANGE = 0.02
+_LEAST = 1e-4
 
 
 def normalised_luma(rgb: Array) -> Array:
@@ -42,7 +43,7 @@ class ToneNormalisation:
 
     def apply(self, values: Array) -> Array:
         """Move display values of any shape, of one channel or of all three."""
-        unit = np.clip((values - self.low) / (self.high - self.low), 0, 1)
+        unit = np.clip((values - self.low) / (self.high - self.low), _LEAST, 1)
         return np.asarray(unit**self.power, dtype=np.float32)
 
 

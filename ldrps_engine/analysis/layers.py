@@ -1,0 +1,133 @@
+"""Layers of small convolutional networks in numpy, for the analysis, which runs without torch.
+
+Images are (h, w, C). Weights come in torch's layout from safetensors files: dense convolutions are
+(out, in, k, k), depthwise ones (C, 1, k, k), linear ones (out, in).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+Array = NDArray[np.float32]
+Weights = Mapping[str, Array]
+
+
+@cache
+def load_weights(path: Path) -> Weights:
+    """Read a safetensors file of halves as single precision."""
+    return {name: value.astype(np.float32) for name, value in load_file(path).items()}
+
+
+class Layers:
+    """The layers of one network, by the names of their weights."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+
+    def has(self, name: str) -> bool:
+        """Return whether there is such a layer."""
+        return f"{name}.weight" in self._weights
+
+    def convolve(self, name: str, image: Array, stride: int = 1, pads: str = "even") -> Array:
+        """Convolve densely; `pads` is `even` (k // 2 on every side), `same` (TensorFlow's) or
+        `none`.
+        """
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        kernel = weight.shape[2]
+        if kernel == 1:
+            return image @ weight[:, :, 0, 0].T + bias
+        windows = _windows(image, kernel, stride, pads)
+        height, width = windows.shape[:2]
+        flat = windows.reshape(height * width, -1)
+        return (flat @ weight.reshape(len(weight), -1).T + bias).reshape(height, width, -1)
+
+    def convolve_depthwise(self, name: str, image: Array, stride: int) -> Array:
+        """Convolve each channel by itself, with TensorFlow's padding."""
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        kernel = weight.shape[2]
+        padded = _padded(image, kernel, stride, "same")
+        height, width = (-(-side // stride) for side in image.shape[:2])
+        out = np.broadcast_to(bias, (height, width, len(bias))).copy()
+        for row in range(kernel):
+            for column in range(kernel):
+                rows = slice(row, row + stride * (height - 1) + 1, stride)
+                columns = slice(column, column + stride * (width - 1) + 1, stride)
+                out += padded[rows, columns] * weight[:, 0, row, column]
+        return out
+
+    def linear(self, name: str, values: Array) -> Array:
+        """Apply a linear layer to (..., in)."""
+        return np.asarray(
+            values @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        )
+
+    def group_norm(self, name: str, image: Array, groups: int) -> Array:
+        """Normalise groups of channels over the image (Wu and He, ECCV 2018)."""
+        height, width, channels = image.shape
+        grouped = image.reshape(height * width, groups, channels // groups)
+        mean = grouped.mean((0, 2), keepdims=True)
+        spread = np.sqrt(grouped.var((0, 2), keepdims=True) + 1e-5)
+        unit = ((grouped - mean) / spread).reshape(image.shape)
+        return np.asarray(
+            unit * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32
+        )
+
+
+def relu6(values: Array) -> Array:
+    """Hold values between 0 and 6."""
+    return np.clip(values, 0, 6)
+
+
+def silu(values: Array) -> Array:
+    """Multiply values by their logistic function."""
+    return np.asarray(values / (1 + np.exp(-np.clip(values, -80, 80))), dtype=np.float32)
+
+
+def softplus(values: Array) -> Array:
+    """Return log(1 + exp(values))."""
+    return np.asarray(np.logaddexp(0, values), dtype=np.float32)
+
+
+def unshuffle(image: Array) -> Array:
+    """Move squares of 2 x 2 pixels into channels: (h, w, C) to (h / 2, w / 2, 4 C)."""
+    height, width, channels = image.shape
+    blocks = image.reshape(height // 2, 2, width // 2, 2, channels).transpose(0, 2, 4, 1, 3)
+    return np.ascontiguousarray(blocks.reshape(height // 2, width // 2, 4 * channels))
+
+
+def bilinear(image: Array, size: tuple[int, int]) -> Array:
+    """Resize (h, w, C) bilinearly, pixel centres aligned, edges repeated."""
+    for axis, wanted in enumerate(size):
+        have = image.shape[axis]
+        if have == wanted:
+            continue
+        where = np.clip((np.arange(wanted) + 0.5) * have / wanted - 0.5, 0, have - 1)
+        low = np.floor(where).astype(int)
+        share = (where - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        high = np.minimum(low + 1, have - 1)
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+    return image
+
+
+def _windows(image: Array, kernel: int, stride: int, pads: str) -> Array:
+    """Windows (h', w', C, k, k) of an image."""
+    padded = image if pads == "none" else _padded(image, kernel, stride, pads)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(0, 1))
+    return windows[::stride, ::stride]
+
+
+def _padded(image: Array, kernel: int, stride: int, pads: str) -> Array:
+    if pads == "even":
+        before = after = (kernel // 2, kernel // 2)
+        return np.pad(image, (before, after, (0, 0)))
+    widths = []
+    for side in image.shape[:2]:
+        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        widths.append((total // 2, total - total // 2))
+    return np.pad(image, (*widths, (0, 0)))
