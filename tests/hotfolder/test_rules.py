@@ -29,11 +29,13 @@ def test_globs():
 
 
 def test_names_of_results():
-    assert result_name("IMG 1.JPG", "{stem}_restored{ext}", "auto", 1, ".JPG") == (
+    assert result_name("IMG 1.JPG", "{stem}_restored{ext}", "auto", 1, ".JPG", 251) == (
         "IMG 1_restored.JPG"
     )
-    assert result_name("a.b.png", "{stem}-{recipe}{ext}", "haze", 3, ".png") == "a.b_3-haze.png"
-    assert len(result_name("x" * 300, "{stem}_r{ext}", "auto", 2, ".png")) == 255
+    assert (
+        result_name("a.b.png", "{stem}-{recipe}{ext}", "haze", 3, ".png", 251) == "a.b_3-haze.png"
+    )
+    assert len(result_name("x" * 300, "{stem}_r{ext}", "auto", 2, ".png", 251)) == 251
     assert ending_for("a.TIF", deep=True, alpha=False) == ".TIF"
     assert ending_for("a.nef", deep=True, alpha=False) == ".tif"
     assert ending_for("a.xyz", deep=False, alpha=True) == ".png"

@@ -8,6 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from ldrps_client.files._folders import is_same
 from ldrps_client.files._write import into_place
 from ldrps_client.hotfolder._rules import STAGED
 from ldrps_client.provenance import sidecar_for
@@ -41,12 +42,12 @@ def place(staged: Path, target: Path) -> None:
     never seen without its sidecar. Called again after a crash, it goes on where that happened.
     """
     beside = sidecar_for(staged)
-    if beside.exists() and not _are_one(beside, sidecar_for(target)):
+    if os.path.exists(beside) and not is_same(beside, sidecar_for(target)):
         into_place(beside, sidecar_for(target))
     try:
         into_place(staged, target)
     except FileExistsError:
-        if beside.exists():
+        if os.path.exists(beside):
             sidecar_for(target).unlink()
         raise
     for leftover in (beside, staged):
@@ -69,7 +70,3 @@ def pass_on(source: Path, staged: Path, target: Path, how: str) -> None:
             os.fsync(copied.fileno())
     with suppress(FileExistsError):
         place(staged, target)
-
-
-def _are_one(path: Path, other: Path) -> bool:
-    return other.exists() and path.samefile(other)

@@ -38,7 +38,8 @@ def sidecars_of(photo: Path) -> list[Path]:
         # Windows programs like capitals.
         for spelled in (name, name[:-3] + "XMP"):
             path = photo.with_name(spelled)
-            if path.is_file() and path not in found:
+            # Not asked by Path, to which a name that is too long is an error.
+            if os.path.isfile(path) and path not in found:
                 found.append(path)
     return found
 

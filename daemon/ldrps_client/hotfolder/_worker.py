@@ -16,6 +16,7 @@ from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode, to_srgb
+from ldrps_client.files._names import longest_name
 from ldrps_client.hotfolder._entry import Entry, plan_digest
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
@@ -146,7 +147,7 @@ class Worker:
         """A result that is there already, from a ledger that was lost or another machine."""
         for number in itertools.count(1):
             path = self._target(entry, loaded, number)
-            if not path.is_file():
+            if not os.path.isfile(path):
                 return None
             if _is_made_from(path, loaded, entry):
                 return path
@@ -245,6 +246,7 @@ class Worker:
             entry.settings.recipe,
             number,
             self._ending(loaded),
+            longest_name(self._config.target),
         )
         return self._config.target / inside / name
 

@@ -9,10 +9,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from ldrps_client._text import plain
 from ldrps_client.client import Client
 from ldrps_client.hotfolder._crew import Crew
 from ldrps_client.hotfolder._events import Events, WatchLimitError
-from ldrps_client.hotfolder._failures import shown, write_failures
+from ldrps_client.hotfolder._failures import write_failures
 from ldrps_client.hotfolder._intake import Intake
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
@@ -82,7 +83,7 @@ class FolderWatcher:
         with ExitStack() as stack:
             stack.enter_context(one_watcher(self.state, self._config.root))
             self._ledger = Ledger(self.state.ledger)
-            self._ledger.remember("root", shown(self._config.root))
+            self._ledger.remember("root", plain(self._config.root))
             stack.callback(self._ledger.close)
             self._presence = Presence(
                 self._config.root, self._config.out, self._ledger, rebind=rebind
