@@ -15,7 +15,7 @@ from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._place import content_of
 from ldrps_client.hotfolder._rules import settings_for
 from ldrps_client.hotfolder._settling import identity_of
-from ldrps_client.hotfolder._troubles import Backoff, unforeseen
+from ldrps_client.hotfolder._troubles import Backoff, is_common, unforeseen
 from ldrps_client.hotfolder._worker import Tell
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import read_mark
@@ -81,7 +81,7 @@ class Intake:
             try:
                 return self.take(path)
             except LdrpsError as error:
-                # The ledger's disk is full.
+                # The ledger's disk is full, or nothing can be opened.
                 pause = backoff.next()
                 self._tell("waiting", message=str(error), seconds=pause)
                 self._stop.wait(pause)
@@ -93,7 +93,10 @@ class Intake:
         except LdrpsError:
             raise
         except Exception as bug:
-            self._list(path, unforeseen(bug))
+            error = unforeseen(bug)
+            if is_common(error):
+                raise error from bug
+            self._list(path, error)
 
     def _take(self, path: Path) -> None:
         before = identity_of(path)
@@ -108,6 +111,8 @@ class Intake:
             if not self._presence.missing():
                 why = (error.strerror or str(error)).lower()
                 what = f"{path} cannot be read: {why}; check its permissions and its disk"
+                if is_common(error):
+                    raise PhotoError(what) from error
                 self._list(path, PhotoError(what))
             return
         relative, folder, name = self._parts(path)
@@ -152,5 +157,7 @@ class Intake:
 def _is_marked(path: Path) -> bool:
     try:
         return read_mark(path) is not None
-    except LdrpsError:
+    except LdrpsError as error:
+        if is_common(error):
+            raise
         return False

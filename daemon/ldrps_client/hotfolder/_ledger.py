@@ -11,6 +11,7 @@ Paths are bytes, because file names need not be text.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import plain
 from ldrps_client.hotfolder._entry import (
     COLUMNS,
     Entry,
@@ -87,6 +89,7 @@ class Ledger:
             self._db = sqlite3.connect(
                 path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._db.create_function("folder_of", 1, os.path.dirname, deterministic=True)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._prepare()
 
@@ -128,13 +131,13 @@ class Ledger:
 
     def fact(self, name: str) -> str:
         """A remembered word; empty if there is none."""
-        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", plain(name))
         return str(rows[0][0]) if rows else ""
 
     def remember(self, name: str, value: str) -> None:
         """Keep a word beyond this process."""
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (plain(name), plain(value)))
 
     def known(self, folder: bytes) -> dict[bytes, Known]:
         """The files of one folder, not of those below it."""
@@ -221,13 +224,26 @@ class Ledger:
             self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
         )
 
-    def claim(self, skip: Iterable[str] = ()) -> Entry | None:
-        """The next queued photo, now being worked on; `skip` are keys to leave for later."""
+    def has_queued_outside(self, folders: Iterable[bytes]) -> bool:
+        """Whether a photo is queued that lies in none of these folders."""
+        query = (
+            "SELECT 1 FROM photos WHERE state = 'queued'"
+            " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+        )
+        return bool(self._rows(query, _hex(folders)))
+
+    def claim(self, skip: Iterable[str] = (), folders: Iterable[bytes] = ()) -> Entry | None:
+        """The next queued photo, now being worked on.
+
+        `skip` are keys, `folders` the folders of photos, to leave for later.
+        """
         with self._writing() as db:
             row = db.execute(
                 f"SELECT {COLUMNS} FROM photos WHERE state = 'queued'"
-                " AND key NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1",
-                (json.dumps(list(skip)),),
+                " AND key NOT IN (SELECT value FROM json_each(?))"
+                " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY number LIMIT 1",
+                (json.dumps(list(skip)), _hex(folders)),
             ).fetchone()
             if row is None:
                 return None
@@ -237,8 +253,10 @@ class Ledger:
     def change(self, key: str, **values: Any) -> None:
         """Set columns of one photo, in one transaction."""
         columns = ", ".join(f"{name} = ?" for name in values)
+        # Messages name files, whose names need not be text.
+        texts = [plain(value) if isinstance(value, str) else value for value in values.values()]
         with self._writing() as db:
-            db.execute(f"UPDATE photos SET {columns} WHERE key = ?", (*values.values(), key))
+            db.execute(f"UPDATE photos SET {columns} WHERE key = ?", (*texts, key))
 
     def end(self, key: str, state: State, **values: Any) -> None:
         """Close a photo's account for now."""
@@ -258,6 +276,11 @@ class Ledger:
                 " WHERE state = 'failed'"
             )
             return done.rowcount
+
+
+def _hex(folders: Iterable[bytes]) -> str:
+    """Folders as JSON of what SQLite's hex() makes of them: names need not be text."""
+    return json.dumps([folder.hex().upper() for folder in folders])
 
 
 def _note_file(

@@ -27,6 +27,7 @@ from ldrps_client.hotfolder._rules import ending_for, result_name
 from ldrps_client.hotfolder._settling import identity_of
 from ldrps_client.hotfolder._sidecars import with_sidecars
 from ldrps_client.hotfolder._state import StateFolder
+from ldrps_client.hotfolder._troubles import is_common
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import pixel_digest, read_mark, sidecar_for
 from ldrps_engine.diagnosis import diagnose as measure
@@ -257,7 +258,10 @@ def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
         mark = read_mark(path)
         if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
             return False
-    except LdrpsError:
+    except LdrpsError as error:
+        if is_common(error):
+            # Else a second result would be made.
+            raise
         return False
     return mark.derived_from.pixels == pixel_digest(loaded.photo)
 
