@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ldrps_client.hotfolder._amending import Amender
 from ldrps_client.hotfolder._entry import Identity
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
@@ -44,6 +45,7 @@ class Intake:
         self._again = again
         self._on_new = on_new
         self._stop = stop
+        self._amender = Amender(config, ledger, presence, tell)
         self._queue: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = 0
@@ -102,6 +104,11 @@ class Intake:
         before = identity_of(path)
         if before is None:
             return
+        relative, folder, name = self._parts(path)
+        if self._config.rules.takes_sidecar(relative):
+            if self._amender.take(path):
+                self._ledger.note_sidecar(folder, name, before)
+            return
         try:
             content = content_of(path)
         except FileNotFoundError:
@@ -115,7 +122,6 @@ class Intake:
                     raise PhotoError(what) from error
                 self._list(path, PhotoError(what))
             return
-        relative, folder, name = self._parts(path)
         if identity_of(path) != before:
             self._again(path)
         elif self._ledger.is_output(content) or _is_marked(path):

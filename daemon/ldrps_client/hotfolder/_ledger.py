@@ -74,6 +74,8 @@ _VERSION = 1
 _WAIT_SECONDS = 30.0
 OURS = "ours"
 """In place of a key: the file is a result, not a photo to restore."""
+SIDECAR = "sidecar"
+"""In place of a key: the file is a sidecar, and all that it says is in the result."""
 
 
 class Ledger:
@@ -180,6 +182,24 @@ class Ledger:
         """A file in the watched folder is a result: never to be restored."""
         with self._writing(durable=False) as db:
             _note_file(db, folder, name, identity, OURS, OURS)
+
+    def note_sidecar(self, folder: bytes, name: bytes, identity: Identity) -> None:
+        """Nothing is left to be done for a sidecar as it is now."""
+        with self._writing(durable=False) as db:
+            _note_file(db, folder, name, identity, SIDECAR, SIDECAR)
+
+    def named_from(self, folder: bytes, stem: bytes) -> list[tuple[bytes, str]]:
+        """(name, key) of the photos in a folder that are called `stem`, or `stem` and a dot on."""
+        rows = self._rows(
+            "SELECT name, key FROM files WHERE folder = ? AND (name = ? OR name BETWEEN ? AND ?)",
+            *(folder, stem, stem + b".", stem + b"/"),
+        )
+        return [(name, key) for name, key in rows if key not in (OURS, SIDECAR)]
+
+    def forget(self, fact: str) -> None:
+        """Remember a word no longer."""
+        with self._writing() as db:
+            db.execute("DELETE FROM facts WHERE name = ?", (plain(fact),))
 
     def forget_files(self, folder: bytes, names: Iterable[bytes]) -> None:
         """These files have gone. What their photos came to stays known."""

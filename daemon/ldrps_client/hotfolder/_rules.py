@@ -60,6 +60,12 @@ class Rules:
             return is_readable_name(name) and _matches(relative, self.include)
         return is_photo_name(name)
 
+    def takes_sidecar(self, relative: str) -> bool:
+        """Whether a file may be the sidecar of a photo that is for us."""
+        name = os.path.basename(relative)
+        is_left_out = is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude)
+        return name.lower().endswith(".xmp") and not is_left_out
+
     def enters(self, relative: str) -> bool:
         """Whether a folder, by its path within the folder, is looked into."""
         name = os.path.basename(relative)

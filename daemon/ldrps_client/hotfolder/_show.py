@@ -22,7 +22,7 @@ _REPEATED = {"waiting", "paused", "away"}
 """Told once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
 _STYLES = {
-    **dict.fromkeys(("done", "skipped", "back"), "green"),
+    **dict.fromkeys(("done", "skipped", "amended", "back"), "green"),
     **dict.fromkeys(("failed", "stopped"), "red"),
     **dict.fromkeys(("warning", "away", "overflow"), "yellow"),
     "duplicate": "dim",

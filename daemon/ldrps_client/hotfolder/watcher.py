@@ -131,6 +131,7 @@ class FolderWatcher:
             self._tell,
             self._stop,
             self._presence,
+            self._note,
         )
 
     def _end_threads(self) -> None:
