@@ -1,4 +1,4 @@
-"""Who drops photos into the storm's folder, in every way that people and programs do."""
+"""Writers that drop photos into the storm's folder, in every way that people and programs do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RUBBISH_SHARE = 0.15
 
 
 class Place(Protocol):
-    """What a writer has to know of the storm."""
+    """The part of the storm that a writer has to know."""
 
     photos: Photos
     inside: Path

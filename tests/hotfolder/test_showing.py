@@ -1,4 +1,4 @@
-"""What people get to see: lines of a terminal, small pictures."""
+"""The lines of a terminal and the small pictures that people get to see."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What needs permissions that are heeded; run as a program that root's own rights were taken from.
+"""Scenes with permissions that are heeded, run as a program without root's own rights.
 
 setpriv --bounding-set=-dac_override,-dac_read_search python -m hotfolder.unprivileged NAME FOLDER
 """

@@ -22,7 +22,7 @@ class Targets:
     """By the layer's name; the first asked for has the plain name."""
     before_after: Path | None
     problem: str = ""
-    """Why they cannot be written, known from the command line alone; empty if they can."""
+    """Reason why the command line alone rules them out; empty if it does not."""
 
     @property
     def output(self) -> Path:
@@ -57,14 +57,14 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the command line says of where results go."""
+    """The command line's options for where results go."""
 
     output: str | None
     """A file or a folder; None: beside the photo."""
     before_after: str | None = None
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
-    """What stands behind the stem of the first layer's name."""
+    """Text behind the stem of the first layer's name."""
 
 
 def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:

@@ -51,7 +51,7 @@ def _jpeg(data: bytes, xmp: bytes) -> bytes | None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where each segment before the pixels begins and ends."""
+    """Start and end of each segment before the pixels."""
     at = 2
     while data[at] == 0xFF and data[at + 1] != _SCAN:
         end = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])

@@ -1,4 +1,4 @@
-"""Whether a folder takes a file now: found out by trying, before any work is done for it."""
+"""Folders that take no file now, found out by trying before any work is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROBE_BYTES = 4096
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file that is there; False where that cannot be told."""
+    """Tell if two paths lead to one file that is there; False where that cannot be told."""
     try:
         return path.samefile(other)
     except OSError:

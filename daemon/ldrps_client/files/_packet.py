@@ -64,7 +64,7 @@ class Packet:
             node.parentNode.removeChild(node)  # type: ignore[union-attr]
 
     def value(self, name: Name) -> object:
-        """All that a property says, to be compared: however it is written, and with what prefix."""
+        """A property's content, equal for equal content whatever the spelling and the prefixes."""
         for owner in self._descriptions():
             if value := owner.getAttributeNS(*name):
                 return [_Value((), str(value), ())]
@@ -242,7 +242,7 @@ def _declared(node: minidom.Element) -> dict[str, str]:
 
 
 def is_packet(data: bytes) -> bool:
-    """Whether there is anything in it that a Packet can be made of."""
+    """Tell if a Packet can be made of it."""
     return _parsed(data) is not None
 
 

@@ -147,7 +147,7 @@ class _LeftError(Exception):
 
 
 def _own_xmp(output: Path) -> tuple[bytes, bool]:
-    """What a result says of itself, and whether that stands in a sidecar of its own."""
+    """The packet of a result, and True if that stands in a sidecar of its own."""
     beside = sidecar_for(output)
     if os.path.isfile(beside) and mark_in(data := beside.read_bytes()) is not None:
         return data, True

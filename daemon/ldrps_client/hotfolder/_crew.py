@@ -185,7 +185,7 @@ class Crew:
             self._held[entry.key] = time.monotonic() + seconds
 
     def _place_trouble(self, entry: Entry) -> OutputError | None:
-        """Why the photo's result could not be written where it goes."""
+        """The error that writing the photo's result would meet; None if it can be written."""
         if self._presence.missing():
             # Which is told, and waited for, by itself.
             return None

@@ -245,7 +245,7 @@ class Ledger:
         )
 
     def has_queued_outside(self, folders: Iterable[bytes]) -> bool:
-        """Whether a photo is queued that lies in none of these folders."""
+        """Tell if a photo is queued that lies in none of these folders."""
         query = (
             "SELECT 1 FROM photos WHERE state = 'queued'"
             " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?)) LIMIT 1"

@@ -1,4 +1,4 @@
-"""Whether results can be written where they go: asked before any work, and waited for."""
+"""Folders that results cannot be written to: found before any work, and waited for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ldrps_engine.errors import OutputError
 
 
 def place_trouble(target: Path, inside: str, room: int = 0) -> OutputError | None:
-    """Why no result of `room` bytes can be written to a folder inside `target`; None if one can.
+    """The error that a result of `room` bytes would meet in a folder inside `target`, or None.
 
     Nothing is made: a folder that is not there yet is asked for where it would be.
     """
@@ -69,13 +69,13 @@ class Blocked:
             return list(self._waits)
 
     def held(self) -> dict[bytes, float]:
-        """Those not to be tried yet, and until when by the monotonic clock."""
+        """Folders not to be tried yet, each with its time by the monotonic clock."""
         now = time.monotonic()
         with self._lock:
             return {name: wait.until for name, wait in self._waits.items() if wait.until > now}
 
     def given_up(self) -> OutputError | None:
-        """What a single run has waited for long enough, in every folder that is waited for."""
+        """The error that a single run gives up for: each folder has been waited for long enough."""
         with self._lock:
             waits = list(self._waits.values())
         is_long = waits and all(wait.backoff.failures >= GIVE_UP for wait in waits)

@@ -61,7 +61,7 @@ class Rules:
         return is_photo_name(name)
 
     def takes_sidecar(self, relative: str) -> bool:
-        """Whether a file may be the sidecar of a photo that is for us."""
+        """Tell if a file may be the sidecar of a photo that is for us."""
         name = os.path.basename(relative)
         is_left_out = is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude)
         return name.lower().endswith(".xmp") and not is_left_out

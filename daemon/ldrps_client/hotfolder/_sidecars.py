@@ -75,7 +75,7 @@ def with_sidecars(loaded: LoadedFile, keyword: str | None = None) -> LoadedFile:
 
 
 def merged(xmp: bytes, photo: Path, keyword: str | None) -> tuple[Packet, list[str]]:
-    """What a packet and the photo's sidecars say together, and a sentence on each that is unusable.
+    """The packet with what the photo's sidecars say, and a sentence on each that is unusable.
 
     An unusable sidecar is as none: it is not worth a photo.
     """

@@ -74,7 +74,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_common(error: BaseException) -> bool:
-    """Whether behind an error is what any photo would meet now, in reading it as in writing."""
+    """Tell if behind an error is what any photo would meet now, in reading as in writing."""
     return any(isinstance(cause, OSError) and cause.errno in _SHORT_OF for cause in _causes(error))
 
 

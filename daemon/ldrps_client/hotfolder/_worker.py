@@ -148,14 +148,17 @@ class Worker:
 
     def _skip(self, entry: Entry, loaded: LoadedFile) -> None:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
-        if self._config.link_clean != "no":
+        if (wanted := self._config.link_clean) != "no":
             folder = self._folder(entry)
             staged = staged_path(folder, entry.key, loaded.path.suffix)
             try:
                 with told(folder):
-                    pass_on(loaded.path, staged, folder / loaded.path.name, self._config.link_clean)
+                    how = pass_on(loaded.path, staged, folder / loaded.path.name, wanted)
             finally:
                 sweep(folder, entry.key)
+            if how != wanted:
+                message = f"no {wanted} can be made in {folder}, so originals are copied to it"
+                self._tell("warning", shown, message=message)
         self._ledger.end(entry.key, "skipped", message="it needs nothing")
         self._tell("skipped", shown, words=words)
 
