@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import plain
 from ldrps_client.files import Format, LoadedFile
 from ldrps_client.provenance import SOURCE_TYPE, Mark
 from ldrps_engine.errors import OutputError, SettingsError
@@ -62,7 +63,7 @@ class Credentials:
 
     def _add_source(self, builder: Any, source: LoadedFile) -> None:
         builder.set_intent(self._library.C2paBuilderIntent.EDIT)
-        ingredient = {"title": source.path.name, "relationship": "parentOf"}
+        ingredient = {"title": plain(source.path.name), "relationship": "parentOf"}
         with source.path.open("rb") as file:
             builder.add_ingredient(ingredient, _TYPES[source.format], file)
 
@@ -78,7 +79,7 @@ def _manifest(name: str, mark: Mark, *, edited: bool) -> dict[str, Any]:
     }
     return {
         "claim_generator_info": [agent],
-        "title": name,
+        "title": plain(name),
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
     }
 

@@ -6,11 +6,13 @@ Standard properties say what other programs understand: `xmpMM:DerivedFrom`, `xm
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ldrps_client._text import plain, shown
 from ldrps_client.files._embedded import embedded_xmp, sidecar_for
 from ldrps_client.files._packet import RDF, Addition, Name, Packet, Prefixes
 from ldrps_engine.errors import SettingsError
@@ -66,6 +69,7 @@ _OURS = (
     "InventedMean",
     "InventedMaximum",
     "SourcePixels",
+    "SourcePathBytes",
     "Request",
     "Measured",
 )
@@ -84,7 +88,8 @@ class Origin:
     """The photo that a result was made from. Neutral: all empty, as for pixels without a file."""
 
     path: str = ""
-    """Relative to the result's folder, with / between folders."""
+    """Relative to the result's folder, with / between folders; bytes that are no text as
+    `os.fsdecode` gives them."""
     document_id: str = ""
     instance_id: str = ""
     pixels: str = ""
@@ -198,14 +203,14 @@ def _add_standard(added: Addition, mark: Mark, first: str) -> None:
         reference = {
             "stRef:documentID": origin.document_id,
             "stRef:instanceID": origin.instance_id,
-            "stRef:filePath": origin.path,
+            "stRef:filePath": plain(origin.path),
         }
         added.struct("xmpMM:DerivedFrom", reference)
     added.text("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE)
 
 
 def _event(mark: Mark) -> dict[str, str]:
-    what = f" from {mark.derived_from.path}" if mark.derived_from.path else ""
+    what = f" from {shown(mark.derived_from.path)}" if mark.derived_from.path else ""
     return {
         "stEvt:action": "derived",
         "stEvt:parameters": f"restored{what}: recipe {mark.request.get('recipe', '')}",
@@ -230,6 +235,7 @@ def _ours(mark: Mark) -> dict[str, str]:
         "InventedMean": str(mean),
         "InventedMaximum": str(maximum),
         "SourcePixels": mark.derived_from.pixels,
+        "SourcePathBytes": _path_bytes(mark.derived_from.path),
         "Request": json.dumps(dict(mark.request), sort_keys=True),
         "Measured": json.dumps(dict(mark.measured), sort_keys=True),
     }
@@ -241,7 +247,8 @@ def read_mark(path: Path) -> Mark | None:
     Quick: no pixel is decoded. PhotoError if the file cannot be opened or is no photo.
     """
     found = mark_in(embedded_xmp(path))
-    if found is None and (sidecar := sidecar_for(path)).is_file():
+    # Not asked by Path, to which a name that is too long for a sidecar's is an error.
+    if found is None and os.path.isfile(sidecar := sidecar_for(path)):
         found = mark_in(sidecar.read_bytes())
     return found
 
@@ -259,7 +266,7 @@ def mark_in(xmp: bytes) -> Mark | None:
     return Mark(
         document_id=packet.text(_PREFIXES.name("xmpMM:DocumentID")),
         instance_id=packet.text(_PREFIXES.name("xmpMM:InstanceID")),
-        derived_from=_reference(packet, ours["SourcePixels"]),
+        derived_from=_reference(packet, ours["SourcePixels"], ours["SourcePathBytes"]),
         when=ours["Date"],
         version=ours["Version"],
         layer=ours["Layer"],
@@ -273,10 +280,20 @@ def mark_in(xmp: bytes) -> Mark | None:
     )
 
 
-def _reference(packet: Packet, pixels: str) -> Origin:
+def _path_bytes(path: str) -> str:
+    """The path in base64 where XML would not give it back: no UTF-8, control characters, blanks."""
+    if shown(path) == path == path.strip() and not {"\ufffe", "\uffff"} & set(path):
+        return ""
+    return base64.b64encode(os.fsencode(path)).decode("ascii")
+
+
+def _reference(packet: Packet, pixels: str, path_bytes: str) -> Origin:
     fields = packet.fields(_PREFIXES.name("xmpMM:DerivedFrom"))
+    path = fields.get(_PREFIXES.name("stRef:filePath"), "")
+    with suppress(ValueError):
+        path = os.fsdecode(base64.b64decode(path_bytes, validate=True)) or path
     return Origin(
-        path=fields.get(_PREFIXES.name("stRef:filePath"), ""),
+        path=path,
         document_id=fields.get(_PREFIXES.name("stRef:documentID"), ""),
         instance_id=fields.get(_PREFIXES.name("stRef:instanceID"), ""),
         pixels=pixels,

@@ -9,17 +9,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from hotfolder.support import (
     InvertingClient,
     Watching,
     is_result_of,
     names,
+    pixels,
     run_once,
     stays,
     write_photo,
 )
 from ldrps_client.hotfolder import watcher
+from ldrps_client.hotfolder.status import status_of
 from ldrps_engine.errors import OutputError
 from support.daemon import wait_until
 
@@ -55,14 +58,51 @@ def full_output(base):
     ballast = fill(out)
     inside = base / "in"
     write_photo(inside / "a.png", 1)
-    watching = Watching(InvertingClient(), inside, out=out).start()
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    client = InvertingClient()
+    watching = Watching(client, inside, out=out).start()
+    assert wait_until(lambda: "waiting" in watching.told.kinds("a.png") + watching.told.kinds(""))
     assert "no space" in watching.told.facts("waiting")[0]["message"]
-    assert names(out) == ["ballast"]
+    assert stays(lambda: names(out) == ["ballast"], 1.0)
+    # Nothing was worked on for which there is no room.
+    assert client.submits == []
     ballast.unlink()
     assert wait_until(lambda: "done" in watching.told.kinds())
     assert names(out) == ["a_restored.png"]
     assert is_result_of(out / "a_restored.png", 1)
+    watching.stop()
+
+
+def read_only_output(base):
+    out = small_disk(base / "out")
+    mount("-o", "remount,ro", out)
+    inside = base / "in"
+    write_photo(inside / "a.png", 1)
+    client = InvertingClient()
+    watching = Watching(client, inside, out=out).start()
+    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert "read-only file system" in watching.told.facts("waiting")[0]["message"]
+    assert stays(lambda: not client.submits, 1.0)
+    assert status_of(inside, watching.watcher.state)["failed"] == 0
+    mount("-o", "remount,rw", out)
+    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
+    watching.stop()
+
+
+def hardly_any_room(base):
+    """For a page or two, but not for a photo."""
+    out = small_disk(base / "out")
+    ballast = fill(out)
+    with open(ballast, "r+b") as file:
+        file.truncate(ballast.stat().st_size - 2 * 4096)
+    inside = base / "in"
+    inside.mkdir()
+    Image.fromarray(pixels(1, 100, 100)).save(inside / "a.png")
+    client = InvertingClient()
+    watching = Watching(client, inside, out=out).start()
+    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert stays(lambda: not client.submits, 1.0)
+    ballast.unlink()
+    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
     watching.stop()
 
 

@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hotfolder.support import InvertingClient, is_result_of, names, run_once, write_photo
+from hotfolder.support import (
+    SIDECAR,
+    InvertingClient,
+    is_result_of,
+    names,
+    run_once,
+    tags,
+    write_photo,
+)
 from ldrps_client.hotfolder import _ledger
 
 _CALLS = ("link", "replace", "rename", "unlink", "fsync", "mkdir")
@@ -41,7 +49,7 @@ class Bomb:
         for name in _CALLS:
             setattr(os, name, self._around(getattr(os, name)))
         ledger = _ledger.Ledger
-        for name in ("add", "claim", "change", "remember", "note_output"):
+        for name in ("add", "claim", "change", "remember", "forget", "note_output", "note_sidecar"):
             setattr(ledger, name, self._around(getattr(ledger, name)))
 
     def _around(self, call):
@@ -74,6 +82,11 @@ def in_child(action):
 
 def drop(folder, where):
     """Drop a photo; returns what must be beside the result, and what says whether it is good."""
+    if where == "late":
+        write_photo(folder / "a.png", 1)
+        return [
+            "a_restored.png"
+        ], lambda result: is_result_of(result, 1) and tags(result)["rating"] == "4"
     if where != "sidecar":
         write_photo(folder / "a.png", 1)
         return ["a_restored.png"], lambda result: is_result_of(result, 1)
@@ -107,6 +120,9 @@ def main(base, where):
             Bomb(at).arm()
             run_once(InvertingClient(), inside, settle=0.02, **options)
 
+        if where == "late":
+            in_child(partial(run_once, InvertingClient(), inside, settle=0.02, **options))
+            (inside / "sub" / "a.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
         ended = in_child(first)
         in_child(partial(run_once, InvertingClient(), inside, settle=0.02, **options))
         found = names(target)

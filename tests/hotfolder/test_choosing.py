@@ -1,5 +1,8 @@
 """Which photos of a folder are restored, and how."""
 
+import errno
+import os
+
 import pytest
 from PIL import Image
 
@@ -80,3 +83,21 @@ def test_links_to_folders_are_not_followed(inside, out, client):
 def test_a_folder_that_is_not_there_is_one_sentence(inside, client):
     with pytest.raises(SettingsError, match="cannot be used: no such file"):
         run_once(client, inside / "nowhere")
+
+
+@pytest.mark.parametrize(("how", "call"), [("hardlink", "link"), ("symlink", "symlink")])
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM])
+def test_where_no_link_can_be_made_photos_are_copied(
+    inside, out, client, monkeypatch, how, call, number
+):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    original = write_photo(inside / "a.png", 1)
+    monkeypatch.setattr(os, call, refused)
+    conditions = (parse_condition("noise>1000"),)
+    told = run_once(client, inside, out=out, only_if=conditions, link_clean=how)
+    assert told.kinds("a.png")[-2:] == ["warning", "skipped"]
+    assert "originals are copied" in told.facts("warning")[0]["message"]
+    assert (out / "a.png").read_bytes() == original.read_bytes()
+    assert not (out / "a.png").is_symlink()

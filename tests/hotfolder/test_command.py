@@ -1,11 +1,9 @@
-"""`ldrps watch` as it is typed, with a real daemon; its page, its unit, and digiKam's script."""
+"""`ldrps watch` as it is typed, with a real daemon."""
 
-import html
 import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +14,8 @@ import pytest
 from hotfolder.support import is_result_of, names, run_once, write_photo
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client.cli import main
-from ldrps_client.cli._parser import build_parser
-from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
-from ldrps_client.hotfolder.service import unit_text
-from support.daemon import ROOT, environment, wait_until
-from support.systemd import complaints
+from support.daemon import environment, wait_until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUICK = ["--settle", "0.2", "--no-start"]
 
 
@@ -230,170 +223,3 @@ def test_what_is_wrong_is_one_sentence(words, code, said, capsys, tmp_path, monk
     text = capsys.readouterr().err
     assert said in text
     assert text.count("\n") == 1
-
-
-@pytest.fixture
-def page(inside, out, client, tmp_path):
-    write_photo(inside / "<a> & b.png", 1)
-    (inside / "bad.jpg").write_bytes(b"no photo")
-    run_once(client, inside, out=out)
-    assert main(["watch", str(inside), "--report", str(tmp_path / "page")]) == 0
-    return tmp_path / "page.html"
-
-
-def test_the_report_has_a_name_of_its_own(inside, client, tmp_path, monkeypatch, capsys):
-    run_once(client, inside)
-    monkeypatch.chdir(tmp_path)
-    capsys.readouterr()
-    assert main(["watch", "--report"]) == 0
-    assert capsys.readouterr().out == "watched.html\n"
-    assert str(inside) in (tmp_path / "watched.html").read_text()
-
-
-def test_the_report_stands_alone(page):
-    text = page.read_text()
-    assert "&lt;a&gt; &amp; b.png" in text
-    assert "not a photo we can read" in text
-    assert "noise 7.0" in text
-    assert text.count("data:image/jpeg;base64,") == 2
-    assert set(re.findall(r"(?:src|href)=.(\w+):", text)) == {"data"}
-    assert "href" not in text
-    assert not re.search(r"https?:", text)
-
-
-_TRY = """<script>
-addEventListener("load", () => {
-  const input = document.querySelector(".both input");
-  const clip = () => getComputedStyle(document.querySelector(".before")).clipPath;
-  const before = clip();
-  input.value = 80;
-  input.dispatchEvent(new Event("input"));
-  const loaded = [...document.images].every(i => i.complete && i.naturalWidth > 0);
-  const out = document.createElement("output");
-  const height = () => document.images[0].getBoundingClientRect().height / innerHeight;
-  const heights = [height()];
-  document.querySelector(".both button").click();
-  heights.push(height());
-  const label = input.getAttribute("aria-label");
-  out.textContent = JSON.stringify([before, clip(), loaded, label, heights]);
-  document.body.append(out);
-});
-</script></html>"""
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
-def test_the_reports_slider_in_a_browser(page, tmp_path):
-    # The page as it is, with somebody who moves the slider.
-    page.write_text(page.read_text().replace("</html>", _TRY))
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"]
-    command += [f"--user-data-dir={tmp_path / 'chromium'}", "--virtual-time-budget=2000"]
-    done = subprocess.run(
-        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120
-    )
-    found = re.search(r"<output>(.*?)</output>", done.stdout)
-    assert found, done.stderr
-    before, after, loaded, label, (small, large) = json.loads(html.unescape(found[1]))
-    assert (before, after) == ("inset(0px 50% 0px 0px)", "inset(0px 20% 0px 0px)")
-    assert loaded is True
-    assert label == "before and after of <a> & b.png"
-    assert small < 0.4
-    assert large == pytest.approx(0.8, abs=0.01)
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch, capsys):
-    """Writes the unit as if from a folder that has folders named as recipes; returns its text."""
-    (tmp_path / "haze").mkdir()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(sys, "argv", ["ldrps"])
-
-    def write(*words):
-        assert main(["watch", *words, "--install-service"]) == 0
-        unit = tmp_path / "config" / "systemd" / "user" / "ldrps-watch.service"
-        assert str(unit) in capsys.readouterr().out
-        assert complaints(tmp_path, unit) == ""
-        return unit.read_text()
-
-    return write
-
-
-def setting(text, name):
-    (value,) = re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
-    return value.split()
-
-
-def test_the_unit_is_valid_and_hardened(install, inside, out):
-    text = install(str(inside), "--out", str(out))
-    assert str(out) in setting(text, "ReadWritePaths")
-    assert str(inside) not in setting(text, "ReadWritePaths")
-    # Where everybody looks for the daemon's socket, if it can be written to.
-    assert "%t" in setting(text, "ReadWritePaths")
-    assert setting(text, "ProtectSystem") == ["strict"]
-    # Older systemd protects files of ordinary users' services only then, and starts them only if
-    # they ask for nothing that needs root.
-    assert setting(text, "PrivateUsers") == ["yes"]
-    assert "CapabilityBoundingSet=" not in text
-    assert "\nProtectKernel" not in text
-    # Else the daemon that it starts refuses the folder for its socket, and torch its work.
-    assert setting(text, "RuntimeDirectoryMode") == ["0700"]
-    # And so that it looks for the ledger where a terminal does.
-    home = f"XDG_STATE_HOME={os.environ['XDG_STATE_HOME']}"
-    assert {"TMPDIR=%t/ldrps", home} <= set(setting(text, "Environment"))
-
-
-def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):
-    text = install(
-        *("in", "--out=new", "--recipe", "haze", "--no-recursive", "--only-if", "noise>5"),
-        *("--only-if", "veil>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
-        *("--address", "127.0.0.1:5000", "--json-lines", "--no-start"),
-    )
-    _, _, _, *words = setting(text, "ExecStart")
-    assert words == [
-        *("watch", str(inside), f"--out={tmp_path}/new", "--recipe=haze", "--settle=2.0"),
-        *("--only-if=noise>5", "--only-if=veil>0.5", "--no-recursive"),
-        *("--pause-on-battery", "--json-lines", f"--log={tmp_path}/logs.txt", "--no-start"),
-        "--address=127.0.0.1:5000",
-    ]
-    assert {f"{tmp_path}/new", str(tmp_path)} <= set(setting(text, "ReadWritePaths"))
-    # Which the command takes as it stands.
-    assert build_parser().parse_args(words).recursive is False
-
-
-def test_odd_paths_in_the_unit():
-    config = WatchConfig(folders=(FolderConfig(root=Path("/my photos/100%")),))
-    text = unit_text(config, ["/usr/bin/ldrps", "watch", "/my photos/100%", "$HOME", 'say "x"'])
-    assert 'ExecStart=/usr/bin/ldrps watch "/my photos/100%%" $$HOME "say \\"x\\""' in text
-    assert 'ReadWritePaths="/my photos/100%%"' in text
-    priced = WatchConfig(folders=(FolderConfig(root=Path("/photos/$5")),))
-    assert setting(unit_text(priced, []), "ReadWritePaths")[0] == "/photos/$5"
-
-
-def digikam(source, target, folder):
-    script = ROOT / "integrations" / "digikam" / "ldrps-queue.sh"
-    environment = os.environ | {"LDRPS_HOT_FOLDER": str(folder)}
-    return subprocess.run(
-        [script, source, target], env=environment, capture_output=True, text=True, timeout=60
-    )
-
-
-def test_digikams_script_queues_and_answers(inside, out, tmp_path, client):
-    photo = write_photo(tmp_path / "my album" / "a b.png", 1)
-    assert digikam(photo, tmp_path / "answer.png", inside).returncode == 0
-    assert (tmp_path / "answer.png").read_bytes() == photo.read_bytes()
-    # The same again changes nothing, another photo of that name is not lost.
-    assert digikam(photo, tmp_path / "answer.png", inside).returncode == 0
-    other = write_photo(tmp_path / "other" / "a b.png", 2)
-    assert digikam(other, tmp_path / "answer.png", inside).returncode == 0
-    assert names(inside) == ["a b-2.png", "a b.png"]
-    run_once(client, inside, out=out)
-    assert is_result_of(out / "a b_restored.png", 1)
-    assert is_result_of(out / "a b-2_restored.png", 2)
-
-
-def test_digikams_script_says_what_is_wrong(tmp_path):
-    photo = write_photo(tmp_path / "a.png", 1)
-    done = digikam(photo, tmp_path / "answer.png", tmp_path / "nowhere")
-    assert done.returncode == 1
-    assert "is no folder" in done.stderr
-    assert not (tmp_path / "answer.png").exists()

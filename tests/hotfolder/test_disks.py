@@ -23,7 +23,7 @@ def can_unshare():
     "name",
     [
         *("full_output", "full_state", "mount_away", "output_away", "mounted_onto_themselves"),
-        "no_more_watches",
+        *("no_more_watches", "read_only_output", "hardly_any_room"),
     ],
 )
 def test_in_a_namespace(name, tmp_path):

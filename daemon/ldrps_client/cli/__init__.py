@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
-from ldrps_client.cli._output import print_error
+from ldrps_client.cli._batch import TerminatedError
+from ldrps_client.cli._output import print_error, unforeseen
 from ldrps_client.cli._parser import build_parser
 from ldrps_client.cli._serve import serve
-from ldrps_engine.errors import InternalError, LdrpsError
+from ldrps_engine.errors import LdrpsError
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
+TERMINATED = 143
 BROKEN_PIPE = 141
 
 
@@ -22,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, see `ldrps --help`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    _print_any_name()
     try:
         if given[:1] == ["serve"]:
             # Behind argparse's back: its options are the daemon's own, --help included.
@@ -30,21 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except LdrpsError as error:
         return print_error(error, as_json=as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         print("ldrps: stopped", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left; the interpreter must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
-        return print_error(_bug(error), as_json=as_json)
+        return print_error(unforeseen(error), as_json=as_json)
 
 
-def _bug(error: Exception) -> InternalError:
-    if os.environ.get("LDRPS_DEBUG"):
-        traceback.print_exc()
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return InternalError(
-        f"an unforeseen error ({what}); please report it, LDRPS_DEBUG=1 shows more"
-    )
+def _print_any_name() -> None:
+    """Names need not be in the terminal's encoding; telling of them must not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        # Where another program runs us, they may be anything.
+        with suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from ldrps_engine.errors import BusyError, LdrpsError
+from ldrps_client._text import print_json, shown
+from ldrps_engine.errors import BusyError, InternalError, LdrpsError
 
-
-def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on one line, at once: a program may wait for it at the end of a pipe."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+__all__ = ["duration", "error_record", "print_error", "print_json", "say", "unforeseen", "warn"]
 
 
 def print_error(error: LdrpsError, *, as_json: bool) -> int:
@@ -25,13 +24,23 @@ def print_error(error: LdrpsError, *, as_json: bool) -> int:
 
 def say(error: LdrpsError) -> None:
     """One sentence for people."""
-    print(f"ldrps: {error}", file=sys.stderr)
+    print(f"ldrps: {shown(str(error))}", file=sys.stderr)
+
+
+def unforeseen(bug: Exception) -> InternalError:
+    """A bug that showed itself, as one sentence; its stack trace is printed where that is asked."""
+    if os.environ.get("LDRPS_DEBUG"):
+        traceback.print_exception(bug)
+    what = " ".join(f"{type(bug).__name__}: {bug}".split())
+    return InternalError(
+        f"an unforeseen error ({what}); please report it, LDRPS_DEBUG=1 shows more"
+    )
 
 
 def warn(sentences: Iterable[str]) -> None:
     """What went well although something is odd."""
     for sentence in sentences:
-        print(f"ldrps: warning: {sentence}", file=sys.stderr)
+        print(f"ldrps: warning: {shown(sentence)}", file=sys.stderr)
 
 
 def error_record(error: LdrpsError) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -10,51 +11,49 @@ from typing import Any
 import numpy as np
 
 from ldrps_client._result import Result
-from ldrps_client.cli._output import error_record, print_json, say, warn
+from ldrps_client._text import named, shown
+from ldrps_client.cli._batch import run_batch
+from ldrps_client.cli._output import warn
 from ldrps_client.cli._progress import progress_for
-from ldrps_client.cli._targets import is_folder, make_folders
+from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
 from ldrps_client.client import Choices, Client
-from ldrps_client.files import LoadedFile, check_target, decode
+from ldrps_client.files import LoadedFile, decode
 from ldrps_client.provenance import Mark, pixel_digest, read_mark
-from ldrps_engine.errors import LdrpsError, PhotoError
+from ldrps_engine.errors import PhotoError
 
 
 def redo(options: Namespace) -> int:
     """Redo every result; the exit code is that of the first that could not be."""
     make_folders(options.output)
+    results = [Path(name) for name in options.photos]
+    targets = plan(results, Wish(output=options.output, mark="_redone"))
     with Client(options.address, autostart=not options.no_start) as client:
-        records = [_record(client, Path(name), options) for name in options.photos]
-    if options.json:
-        print_json({"results": records})
-    return next((r["error"]["exit_code"] for r in records if "error" in r), 0)
+
+        def work(restored: Path, to: Targets) -> dict[str, Any]:
+            return _redo(client, restored, to, options)
+
+        return run_batch(zip(results, targets, strict=True), work, as_json=options.json)
 
 
-def _record(client: Client, restored: Path, options: Namespace) -> dict[str, Any]:
-    try:
-        return _redo(client, restored, options)
-    except LdrpsError as error:
-        say(error)
-        return {"photo": str(restored), "error": error_record(error)}
-
-
-def _redo(client: Client, restored: Path, options: Namespace) -> dict[str, Any]:
+def _redo(client: Client, restored: Path, to: Targets, options: Namespace) -> dict[str, Any]:
+    to.check_plan()
     mark = _mark_of(restored)
     choices = _choices(mark)
     source = _original(restored, mark, options.original)
-    target = _target(restored, options.output)
-    check_target(target, force=options.force, source=restored, photo=source.photo)
-    with progress_for(restored.name, silent=options.json) as progress:
+    to.check(source, force=options.force, beside=restored)
+    target = to.output
+    with progress_for(shown(restored.name), silent=options.json) as progress:
         result = client.restore(source, on_event=progress, **choices)
     result.save(target, layer=mark.layer, force=options.force)
     difference = _difference(restored, target)
     warnings = [*source.warnings, *_other_circumstances(restored, mark, result)]
     if not options.json:
         warn(warnings)
-        print(f"{restored} -> {target} ({_words(difference)})")
+        print(f"{shown(restored)} -> {shown(target)} ({_words(difference)})")
     return {
-        "photo": str(restored),
-        "original": str(source.path),
-        "output": str(target),
+        **named("photo", restored),
+        **named("original", source.path),
+        **named("output", target),
         "same": difference == 0,
         "difference": difference,
         "warnings": warnings,
@@ -81,10 +80,10 @@ def _original(restored: Path, mark: Mark, given: str | None) -> LoadedFile:
     """The photo that a result was made from, found by what it says and known by its pixels."""
     name = PurePosixPath(mark.derived_from.path).name
     if given:
-        places = [Path(given) / name if Path(given).is_dir() else Path(given)]
+        places = [Path(given) / name if os.path.isdir(given) else Path(given)]
     else:
         places = [restored.parent / mark.derived_from.path, restored.parent / name]
-    found = next((place for place in places if name and place.is_file()), None)
+    found = next((place for place in places if name and os.path.isfile(place)), None)
     if found is None:
         wanted = mark.derived_from.path or "of pixels without a file"
         raise PhotoError(
@@ -97,13 +96,6 @@ def _original(restored: Path, mark: Mark, given: str | None) -> LoadedFile:
             "name the right photo with --original"
         )
     return source
-
-
-def _target(restored: Path, output: str | None) -> Path:
-    name = f"{restored.stem}_redone{restored.suffix}"
-    if output is None:
-        return restored.with_name(name)
-    return Path(output) / name if is_folder(output) else Path(output)
 
 
 def _difference(restored: Path, target: Path) -> float:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._result import Result
-from ldrps_client.cli._output import duration, error_record, print_json, say, warn
+from ldrps_client._text import named, shown
+from ldrps_client.cli._batch import run_batch
+from ldrps_client.cli._output import duration, warn
 from ldrps_client.cli._progress import progress_for
-from ldrps_client.cli._targets import Targets, check_apart, make_folders, targets_for
+from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
 from ldrps_client.client import Choices, Client
 from ldrps_client.credentials import Credentials
 from ldrps_client.files import decode, write_comparison
-from ldrps_engine.errors import LdrpsError, UnavailableError
+from ldrps_engine.errors import UnavailableError
 from ldrps_engine.settings import Settings
 
 
@@ -25,14 +27,11 @@ def restore(options: Namespace) -> int:
     credentials = Credentials(*options.c2pa) if options.c2pa else None
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
-    targets = [targets_for(p, options.output, options.before_after, layers) for p in photos]
-    check_apart(targets)
+    wish = Wish(output=options.output, before_after=options.before_after, layers=layers)
+    tasks = list(zip(photos, plan(photos, wish), strict=True))
     with Client(options.address, autostart=not options.no_start) as client:
         work = _Work(client, choices, options, credentials)
-        records = [work.record(*pair) for pair in zip(photos, targets, strict=True)]
-    if options.json:
-        print_json({"results": records})
-    return next((r["error"]["exit_code"] for r in records if "error" in r), 0)
+        return run_batch(tasks, work.record, as_json=options.json)
 
 
 def _choices(options: Namespace) -> Choices:
@@ -76,19 +75,18 @@ class _Work:
             if self._gone:
                 raise self._gone
             return self._restore(photo, targets)
-        except LdrpsError as error:
-            if isinstance(error, UnavailableError):
-                self._gone = error
-            say(error)
-            return {"photo": str(photo), "error": error_record(error)}
+        except UnavailableError as error:
+            self._gone = error
+            raise
 
     def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
         began = time.monotonic()
+        targets.check_plan()
         source = decode(photo)
         if not self._options.json:
             warn(source.warnings)
         targets.check(source, force=self._options.force)
-        with progress_for(photo.name, silent=self._options.json) as progress:
+        with progress_for(shown(photo.name), silent=self._options.json) as progress:
             result = self._client.restore(source, on_event=progress, **self._choices)
         self._write(result, targets)
         if not self._options.json:
@@ -110,11 +108,20 @@ class _Work:
 
 def _tell(photo: Path, targets: Targets, result: Result) -> None:
     found = f"; {result.words}" if result.words else ""
-    print(f"{photo} -> {targets.output} ({duration(result.seconds)}{found})")
+    name = shown(photo)
+    print(f"{name} -> {shown(targets.output)} ({duration(result.seconds)}{found})")
     for path in targets.all()[1:]:
-        print(f"{photo} -> {path}")
+        print(f"{name} -> {shown(path)}")
     if result.settings.blind and result.diagnosis and result.diagnosis.grey:
-        print(f"{photo} has no colour and was left so; --recipe colour gives it some")
+        print(f"{name} has no colour and was left so; --recipe colour gives it some")
+
+
+def _layer_names(targets: Targets) -> dict[str, dict[str, str]]:
+    """Each layer's file as text, and where that is not its name, as bytes too."""
+    names = {layer: named("name", path) for layer, path in targets.layers.items()}
+    data = {layer: name["name_bytes"] for layer, name in names.items() if "name_bytes" in name}
+    texts = {layer: name["name"] for layer, name in names.items()}
+    return {"layers": texts, **({"layers_bytes": data} if data else {})}
 
 
 def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> dict[str, Any]:
@@ -122,10 +129,11 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
 
     diagnosis = asdict(result.diagnosis) if result.diagnosis else {}
     return {
-        "photo": str(photo),
-        "output": str(targets.output),
-        "layers": {name: str(path) for name, path in targets.layers.items()},
-        "before_after": str(targets.before_after) if targets.before_after else None,
+        **named("photo", photo),
+        **named("output", targets.output),
+        **_layer_names(targets),
+        "before_after": None,
+        **(named("before_after", targets.before_after) if targets.before_after else {}),
         "seconds": round(result.seconds, 3),
         "elapsed_seconds": round(elapsed, 3),
         "diagnosis": {**diagnosis, "words": result.words},

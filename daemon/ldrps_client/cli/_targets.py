@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldrps_client.files import LoadedFile, check_target, result_suffix
+from ldrps_client.files import LoadedFile, check_folder, check_target, result_suffix
+from ldrps_client.files._names import fitting, longest_name
 from ldrps_engine.errors import OutputError
 
 
@@ -17,56 +21,131 @@ class Targets:
     layers: dict[str, Path]
     """By the layer's name; the first asked for has the plain name."""
     before_after: Path | None
+    problem: str = ""
+    """Reason why the command line alone rules them out; empty if it does not."""
 
     @property
     def output(self) -> Path:
         """Of the first layer."""
         return next(iter(self.layers.values()))
 
-    def check(self, source: LoadedFile, *, force: bool) -> None:
-        """Raise OutputError if one of them could not be written."""
-        for path in self.layers.values():
-            check_target(path, force=force, source=source.path, photo=source.photo)
-        if self.before_after:
-            check_target(self.before_after, force=force, source=source.path)
+    def check_plan(self) -> None:
+        """Raise OutputError if the command line alone says that they cannot be written."""
+        if self.problem:
+            raise OutputError(self.problem)
+
+    def check(self, source: LoadedFile, *, force: bool, beside: Path | None = None) -> None:
+        """Raise OutputError if one of them could not be written.
+
+        Neither the source nor `beside` is ever written to.
+        """
+        for original in (source.path, beside) if beside else (source.path,):
+            for path in self.layers.values():
+                check_target(path, force=force, source=original, photo=source.photo)
+            if self.before_after:
+                check_target(self.before_after, force=force, source=original)
+        room = 0
+        with suppress(OSError):
+            room = source.path.stat().st_size
+        for folder in {path.parent for path in self.all()}:
+            check_folder(folder, room)
 
     def all(self) -> list[Path]:
         """Every path."""
         return [*self.layers.values(), *([self.before_after] if self.before_after else [])]
 
 
-def targets_for(
-    photo: Path, output: str | None, before_after: str | None, layers: tuple[str, ...]
-) -> Targets:
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """The command line's options for where results go."""
+
+    output: str | None
+    """A file or a folder; None: beside the photo."""
+    before_after: str | None = None
+    layers: tuple[str, ...] = ("restored",)
+    mark: str = "_restored"
+    """Text behind the stem of the first layer's name."""
+
+
+def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
+    """Files for each photo, none of them twice: those of one name are numbered.
+
+    OutputError if no photo's result could be written.
+    """
+    for text in (wish.output, wish.before_after):
+        if text is not None and is_folder(text):
+            check_folder(Path(text))
+        elif text is not None and len(photos) > 1:
+            raise OutputError(f"{text} would be written twice; give a folder with a / at its end")
+    originals = {_place_of(photo) for photo in photos}
+    taken: set[tuple[str, str]] = set()
+    done: set[tuple[str, str]] = set()
+    planned = []
+    for photo in photos:
+        targets = _free(photo, wish, taken)
+        places = [_place_of(path) for path in targets.all()]
+        if _place_of(photo) in done:
+            targets = replace(targets, problem=f"{photo} is given twice; leave it out once")
+        elif clash := next((p for p in targets.all() if _place_of(p) in originals), None):
+            targets = replace(
+                targets,
+                problem=f"{clash} is one of the photos given, which are never written to; "
+                "choose another name, or a folder with -o",
+            )
+        else:
+            taken.update(places)
+        done.add(_place_of(photo))
+        planned.append(targets)
+    return planned
+
+
+def _free(photo: Path, wish: Wish, taken: set[tuple[str, str]]) -> Targets:
+    """The photo's files with the lowest number under which none is another photo's."""
+    for number in itertools.count(1):
+        targets = _targets(photo, wish, number)
+        places = [_place_of(path) for path in targets.all()]
+        if len(set(places)) < len(places):
+            raise OutputError(f"{targets.output} would be written twice; give one another name")
+        if taken.isdisjoint(places):
+            return targets
+    raise AssertionError
+
+
+def _place_of(path: Path) -> tuple[str, str]:
+    """A file's folder, whichever way it was named, and its name."""
+    return os.path.realpath(path.parent), path.name
+
+
+def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     """Files for a photo: beside it, in a folder, or where the user says."""
-    plain = _place(photo, output, "_restored")
-    paths = {
-        name: plain if index == 0 else plain.with_stem(f"{plain.stem}_{name}")
-        for index, name in enumerate(layers)
-    }
-    both = _place(photo, before_after, "_before_after", ".jpg") if before_after else None
-    return Targets(layers=paths, before_after=both)
+    first, *others = wish.layers
+    tails = {first: wish.mark, **{name: f"{wish.mark}_{name}" for name in others}}
+    extra = f"_{number}" if number > 1 else ""
+    ending, both = result_suffix(photo), f"{extra}_before_after.jpg"
+    names = [f"{extra}{tail}{ending}" for tail in tails.values()]
+    folders = [_folder(photo, wish.output), _folder(photo, wish.before_after)]
+    longest = min(longest_name(folder) for folder in folders)
+    longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
+    stem = fitting(photo.stem, lambda stem: f"{stem}{longest_tail}", longest)
+    layers = {name: folders[0] / f"{stem}{extra}{tail}{ending}" for name, tail in tails.items()}
+    if wish.output is not None and not is_folder(wish.output):
+        plain = Path(wish.output)
+        layers = {name: plain.with_stem(f"{plain.stem}_{name}") for name in wish.layers}
+        layers[first] = plain
+    before_after = None
+    if wish.before_after is not None:
+        in_folder = is_folder(wish.before_after)
+        before_after = folders[1] / f"{stem}{both}" if in_folder else Path(wish.before_after)
+    return Targets(layers=layers, before_after=before_after)
+
+
+def _folder(photo: Path, wanted: str | None) -> Path:
+    return Path(wanted) if wanted is not None and is_folder(wanted) else photo.parent
 
 
 def is_folder(text: str) -> bool:
     """Whether an output path means a folder."""
-    return text.endswith(os.sep) or Path(text).is_dir()
-
-
-def _place(photo: Path, wanted: str | None, mark: str, suffix: str | None = None) -> Path:
-    name = f"{photo.stem}{mark}{suffix or result_suffix(photo)}"
-    if wanted is None:
-        return photo.with_name(name)
-    return Path(wanted) / name if is_folder(wanted) else Path(wanted)
-
-
-def check_apart(targets: list[Targets]) -> None:
-    """Refuse two photos whose results would have one name."""
-    seen: set[Path] = set()
-    for path in (path for target in targets for path in target.all()):
-        if path in seen:
-            raise OutputError(f"{path} would be written twice; give a folder with a / at its end")
-        seen.add(path)
+    return text.endswith(os.sep) or os.path.isdir(text or ".")
 
 
 def make_folders(*wanted: str | None) -> None:

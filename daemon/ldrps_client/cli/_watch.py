@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import named, shown
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES
@@ -151,18 +153,18 @@ def _status(options: Namespace) -> int:
         print_json({"folders": found})
         return 0
     for folder in found:
-        print(f"{folder['folder']}: {folder['now']}")
+        print(f"{shown(folder['folder'])}: {shown(folder['now'])}")
         print(
             f"  {folder['done']} done, {folder['skipped']} skipped, {folder['working']} working, "
             f"{folder['queued']} queued, {folder['failed']} failed, {folder['gone']} gone"
         )
         for failure in folder["failures"]:
             told = failure["photo"] in failure["message"]
-            print(f"  {'' if told else failure['photo'] + ': '}{failure['message']}")
+            print(shown(f"  {'' if told else failure['photo'] + ': '}{failure['message']}"))
         if folder["failed"]:
-            print(f"  all failures: {folder['failed_csv']}")
-        if Path(folder["log"]).is_file():
-            print(f"  log: {folder['log']}")
+            print(f"  all failures: {shown(folder['failed_csv'])}")
+        if os.path.isfile(folder["log"]):
+            print(f"  log: {shown(folder['log'])}")
     if not found:
         print("no folder was ever watched")
     return 0
@@ -176,7 +178,7 @@ def _retry(options: Namespace) -> int:
         print_json({"queued": counts})
     for root, count in counts.items():
         if not options.json:
-            print(f"{root}: {count} queued again")
+            print(f"{shown(root)}: {count} queued again")
     return 0
 
 
@@ -186,9 +188,9 @@ def _report(options: Namespace) -> int:
 
     path = write_report(Path(options.report), states_of(_roots(options)))
     if options.json:
-        print_json({"report": str(path)})
+        print_json(named("report", path))
     else:
-        print(path)
+        print(shown(path))
     return 0
 
 
@@ -199,9 +201,9 @@ def _install(options: Namespace, config: Any) -> int:
         raise SettingsError("a service goes on and on; leave out --once")
     path = install(config, _words(options), Path(options.log) if options.log else None)
     if options.json:
-        print_json({"unit": str(path)})
+        print_json(named("unit", path))
     else:
-        print(f"{path} is written; start it with: systemctl --user enable --now {path.name}")
+        print(f"{shown(path)} is written; start it with: systemctl --user enable --now {path.name}")
     return 0
 
 

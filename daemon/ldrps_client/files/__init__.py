@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ldrps_client.files._colour import to_srgb
 from ldrps_client.files._comparison import write_comparison
+from ldrps_client.files._folders import check_folder
 from ldrps_client.files._formats import Format, result_suffix
 from ldrps_client.files._metadata import Metadata
 from ldrps_client.files._read import LoadedFile, decode
@@ -13,6 +14,7 @@ __all__ = [
     "Format",
     "LoadedFile",
     "Metadata",
+    "check_folder",
     "check_target",
     "decode",
     "encode",

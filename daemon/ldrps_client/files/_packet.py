@@ -63,6 +63,13 @@ class Packet:
         for node in list(self._elements(name)):
             node.parentNode.removeChild(node)  # type: ignore[union-attr]
 
+    def value(self, name: Name) -> object:
+        """A property's content, equal for equal content whatever the spelling and the prefixes."""
+        for owner in self._descriptions():
+            if value := owner.getAttributeNS(*name):
+                return [_Value((), str(value), ())]
+        return [_value(node) for node in self._elements(name)]
+
     def add(self, prefixes: Prefixes) -> Addition:
         """A new description, to which properties can be added."""
         node = self._document.createElementNS(RDF, "rdf:Description")
@@ -206,6 +213,22 @@ class Addition:
         return node
 
 
+class _Value(NamedTuple):
+    attributes: tuple[tuple[str, str, str], ...]
+    text: str
+    children: tuple[tuple[str, str, _Value], ...]
+
+
+def _value(node: minidom.Element) -> _Value:
+    attributes = sorted(
+        (str(a.namespaceURI), str(a.localName), str(a.value))
+        for a in node.attributes.values()
+        if a.name.partition(":")[0] != "xmlns"
+    )
+    children = tuple((str(c.namespaceURI), str(c.localName), _value(c)) for c in _children(node))
+    return _Value(tuple(attributes), _text(node), children)
+
+
 def _declared(node: minidom.Element) -> dict[str, str]:
     """The namespace declarations that hold at a node, by attribute name; inner ones win."""
     found: dict[str, str] = {}
@@ -216,6 +239,11 @@ def _declared(node: minidom.Element) -> dict[str, str]:
                 found.setdefault(attribute.name, attribute.value)
         at = at.parentNode
     return found
+
+
+def is_packet(data: bytes) -> bool:
+    """Tell if a Packet can be made of it."""
+    return _parsed(data) is not None
 
 
 def _storable(text: str) -> str:

@@ -118,7 +118,8 @@ def _open(path: Path) -> BinaryIO:
     except IsADirectoryError:
         raise PhotoError(f"{path} is a folder; give a photo file") from None
     except (OSError, ValueError) as error:
-        raise PhotoError(f"{path} cannot be opened: {_why(error)}") from None
+        # The cause tells whether it is this photo's, or any photo's just now.
+        raise PhotoError(f"{path} cannot be opened: {_why(error)}") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:

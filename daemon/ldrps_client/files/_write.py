@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,11 @@ import numpy as np
 
 from ldrps_client.files._embedded import sidecar_for
 from ldrps_client.files._exif import with_resolution, within
+from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import Format, format_for
 from ldrps_client.files._iptc import into_xmp, jpeg_segment
 from ldrps_client.files._metadata import Metadata, with_prefix
+from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._read import Encoding, LoadedFile
 from ldrps_engine.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
@@ -42,19 +43,19 @@ def check_target(
     if photo is not None and photo.alpha is not None and not kind.has_alpha:
         raise OutputError(f"{path}: {kind.name} cannot be transparent; use .png, .tif or .webp")
     _check_place(path, force=force, source=source)
+    check_name(path)
+    check_folder(path.parent)
 
 
 def _check_place(path: Path, *, force: bool, source: Path | None = None) -> None:
-    if source is not None and path.exists() and path.samefile(source):
+    if source is not None and is_same(path, source):
         raise OutputError(f"{path} is the original, which is never written to; choose another name")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; give a file name")
     if os.path.lexists(path) and not force:
         raise OutputError(f"{path} exists already; choose another name or use --force")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise OutputError(f"{path.parent} is no folder; create it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path.parent} may not be written to; choose another folder")
 
 
 def encode(
@@ -193,7 +194,7 @@ def _compression(kind: Format, encoding: Encoding, *, alpha: bool) -> dict[str, 
 def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     """Write a file by renaming a finished one into place; OutputError if it cannot be done."""
     _check_place(path, force=force)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = part_path(path)
     try:
         _write_through(part, data)
         into_place(part, path, force=force)
@@ -203,7 +204,8 @@ def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
         why = (error.strerror or str(error)).lower()
         raise OutputError(f"{path} cannot be written: {why}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _write_through(part: Path, data: bytes) -> None:

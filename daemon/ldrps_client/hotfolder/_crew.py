@@ -13,11 +13,14 @@ from ldrps_client.hotfolder._entry import Entry
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._mounts import Presence
+from ldrps_client.hotfolder._places import Blocked, place_trouble
 from ldrps_client.hotfolder._settling import identity_of
 from ldrps_client.hotfolder._troubles import (
+    GIVE_UP,
     MAX_TRIES,
     Backoff,
     Outlook,
+    is_passing,
     outlook,
     unforeseen,
 )
@@ -28,8 +31,6 @@ from ldrps_engine.errors import BusyError, LdrpsError, OutputError
 _LONGEST_IDLE = 30.0
 _CLOSED_SECONDS = 5.0
 _RETRY_FACTOR = 6.0
-GIVE_UP = 6
-"""Waits in a row after which a single run ends with what it waited for."""
 
 
 class Crew:
@@ -68,10 +69,20 @@ class Crew:
         self._held: dict[str, float] = {}
         self._hold_until = 0.0
         self._backoff = Backoff()
+        self._blocked = Blocked()
+        self._stuck: LdrpsError | None = None
         self._open: set[str] = set()
         self._threads: list[threading.Thread] = []
-        self.stuck: LdrpsError | None = None
+
+    @property
+    def stuck(self) -> LdrpsError | None:
         """What has been waited for again and again, without a success in between."""
+        if self._stuck:
+            return self._stuck
+        error = self._blocked.given_up()
+        if error is None or self._open:
+            return None
+        return None if self._ledger.has_queued_outside(self._blocked.folders()) else error
 
     def start(self, count: int) -> None:
         """Begin, with so many threads."""
@@ -131,11 +142,14 @@ class Crew:
         entry = self._claim()
         if entry is None:
             return self._until_held()
-        self._gate.began()
         try:
+            if trouble := self._place_trouble(entry):
+                self._wait_for_place(entry, trouble)
+                return 0.0
+            self._gate.began()
             worker.work(entry)
             self._backoff.reset()
-            self.stuck = None
+            self._stuck = None
         except StoppedError:
             # The entry stays `working`, and so is taken up first by the next start.
             return _CLOSED_SECONDS
@@ -154,7 +168,7 @@ class Crew:
         now = time.monotonic()
         with self._lock:
             self._held = {key: until for key, until in self._held.items() if until > now}
-            entry = self._ledger.claim(self._held)
+            entry = self._ledger.claim(self._held, self._blocked.held())
             if entry:
                 self._open.add(entry.key)
         return entry
@@ -162,16 +176,42 @@ class Crew:
     def _until_held(self) -> float:
         now = time.monotonic()
         with self._lock:
-            soonest = min(self._held.values(), default=now + _LONGEST_IDLE)
+            waits = [*self._held.values(), *self._blocked.held().values()]
+            soonest = min(waits, default=now + _LONGEST_IDLE)
         return min(max(soonest - now, 0.05), _LONGEST_IDLE)
 
     def _hold(self, entry: Entry, seconds: float) -> None:
         with self._lock:
             self._held[entry.key] = time.monotonic() + seconds
 
+    def _place_trouble(self, entry: Entry) -> OutputError | None:
+        """The error that writing the photo's result would meet; None if it can be written."""
+        if self._presence.missing():
+            # Which is told, and waited for, by itself.
+            return None
+        source = os.fsdecode(entry.source)
+        now = identity_of(self._config.root / source)
+        room = now.size if now else 0
+        trouble = place_trouble(self._config.target, os.path.dirname(source), room)
+        if trouble is None:
+            self._blocked.remove(os.path.dirname(entry.source))
+        return trouble
+
+    def _wait_for_place(self, entry: Entry, error: OutputError) -> None:
+        """Let the photo wait; and all whose results go to the same folder, or to the same disk."""
+        self._surely(lambda: self._queue(entry, error))
+        if is_passing(error):
+            self._wait(error)
+        else:
+            pause = self._blocked.add(os.path.dirname(entry.source), error)
+            self._tell("waiting", message=str(error), seconds=pause)
+
     def _trouble(self, entry: Entry, error: LdrpsError) -> None:
         if self._stop.is_set():
             return
+        if isinstance(error, OutputError) and (found := self._place_trouble(entry)):
+            # Nobody's result could be written any more.
+            return self._wait_for_place(entry, found)
         kind = Outlook.WAIT if self._presence.missing() else outlook(error)
         if kind is Outlook.AGAIN and entry.tries + 1 >= MAX_TRIES:
             kind = Outlook.LIST
@@ -205,7 +245,7 @@ class Crew:
         pause = min(pause, _LONGEST_IDLE * 2)
         self._hold_until = time.monotonic() + pause
         if self._backoff.failures >= GIVE_UP:
-            self.stuck = error
+            self._stuck = error
         self._tell("waiting", message=str(error), seconds=pause)
         return pause
 

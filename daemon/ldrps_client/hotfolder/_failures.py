@@ -8,6 +8,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from ldrps_client._text import plain
 from ldrps_client.hotfolder._ledger import Ledger
 
 _COLUMNS = ("photo", "reason", "message", "tries", "when")
@@ -19,7 +20,7 @@ def write_failures(path: Path, ledger: Ledger, root: Path) -> None:
     rows = csv.writer(text)
     rows.writerow(_COLUMNS)
     for entry in ledger.entries("failed"):
-        photo = shown(root / os.fsdecode(entry.source))
+        photo = plain(root / os.fsdecode(entry.source))
         when = datetime.fromtimestamp(entry.ended_at).isoformat(timespec="seconds")
         rows.writerow((photo, entry.reason, entry.message, entry.tries, when))
     part = path.with_suffix(".part")
@@ -29,8 +30,3 @@ def write_failures(path: Path, ledger: Ledger, root: Path) -> None:
     except OSError:
         # The ledger has it all; the next change writes the file again.
         part.unlink(missing_ok=True)
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that can be printed anywhere, whatever bytes are in its name."""
-    return os.fsencode(path).decode("utf-8", "replace")

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ldrps_client.hotfolder._amending import Amender
 from ldrps_client.hotfolder._entry import Identity
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
 from ldrps_client.hotfolder._place import content_of
 from ldrps_client.hotfolder._rules import settings_for
 from ldrps_client.hotfolder._settling import identity_of
-from ldrps_client.hotfolder._troubles import Backoff, unforeseen
+from ldrps_client.hotfolder._troubles import Backoff, is_common, unforeseen
 from ldrps_client.hotfolder._worker import Tell
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import read_mark
@@ -44,6 +45,7 @@ class Intake:
         self._again = again
         self._on_new = on_new
         self._stop = stop
+        self._amender = Amender(config, ledger, presence, tell)
         self._queue: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = 0
@@ -81,7 +83,7 @@ class Intake:
             try:
                 return self.take(path)
             except LdrpsError as error:
-                # The ledger's disk is full.
+                # The ledger's disk is full, or nothing can be opened.
                 pause = backoff.next()
                 self._tell("waiting", message=str(error), seconds=pause)
                 self._stop.wait(pause)
@@ -93,11 +95,19 @@ class Intake:
         except LdrpsError:
             raise
         except Exception as bug:
-            self._list(path, unforeseen(bug))
+            error = unforeseen(bug)
+            if is_common(error):
+                raise error from bug
+            self._list(path, error)
 
     def _take(self, path: Path) -> None:
         before = identity_of(path)
         if before is None:
+            return
+        relative, folder, name = self._parts(path)
+        if self._config.rules.takes_sidecar(relative):
+            if self._amender.take(path):
+                self._ledger.note_sidecar(folder, name, before)
             return
         try:
             content = content_of(path)
@@ -108,9 +118,10 @@ class Intake:
             if not self._presence.missing():
                 why = (error.strerror or str(error)).lower()
                 what = f"{path} cannot be read: {why}; check its permissions and its disk"
+                if is_common(error):
+                    raise PhotoError(what) from error
                 self._list(path, PhotoError(what))
             return
-        relative, folder, name = self._parts(path)
         if identity_of(path) != before:
             self._again(path)
         elif self._ledger.is_output(content) or _is_marked(path):
@@ -152,5 +163,7 @@ class Intake:
 def _is_marked(path: Path) -> bool:
     try:
         return read_mark(path) is not None
-    except LdrpsError:
+    except LdrpsError as error:
+        if is_common(error):
+            raise
         return False

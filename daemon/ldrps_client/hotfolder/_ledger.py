@@ -11,6 +11,7 @@ Paths are bytes, because file names need not be text.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import plain
 from ldrps_client.hotfolder._entry import (
     COLUMNS,
     Entry,
@@ -72,6 +74,8 @@ _VERSION = 1
 _WAIT_SECONDS = 30.0
 OURS = "ours"
 """In place of a key: the file is a result, not a photo to restore."""
+SIDECAR = "sidecar"
+"""In place of a key: the file is a sidecar, and all that it says is in the result."""
 
 
 class Ledger:
@@ -87,6 +91,7 @@ class Ledger:
             self._db = sqlite3.connect(
                 path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._db.create_function("folder_of", 1, os.path.dirname, deterministic=True)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._prepare()
 
@@ -128,13 +133,13 @@ class Ledger:
 
     def fact(self, name: str) -> str:
         """A remembered word; empty if there is none."""
-        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", plain(name))
         return str(rows[0][0]) if rows else ""
 
     def remember(self, name: str, value: str) -> None:
         """Keep a word beyond this process."""
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (plain(name), plain(value)))
 
     def known(self, folder: bytes) -> dict[bytes, Known]:
         """The files of one folder, not of those below it."""
@@ -177,6 +182,24 @@ class Ledger:
         """A file in the watched folder is a result: never to be restored."""
         with self._writing(durable=False) as db:
             _note_file(db, folder, name, identity, OURS, OURS)
+
+    def note_sidecar(self, folder: bytes, name: bytes, identity: Identity) -> None:
+        """Nothing is left to be done for a sidecar as it is now."""
+        with self._writing(durable=False) as db:
+            _note_file(db, folder, name, identity, SIDECAR, SIDECAR)
+
+    def named_from(self, folder: bytes, stem: bytes) -> list[tuple[bytes, str]]:
+        """(name, key) of the photos in a folder that are called `stem`, or `stem` and a dot on."""
+        rows = self._rows(
+            "SELECT name, key FROM files WHERE folder = ? AND (name = ? OR name BETWEEN ? AND ?)",
+            *(folder, stem, stem + b".", stem + b"/"),
+        )
+        return [(name, key) for name, key in rows if key not in (OURS, SIDECAR)]
+
+    def forget(self, fact: str) -> None:
+        """Remember a word no longer."""
+        with self._writing() as db:
+            db.execute("DELETE FROM facts WHERE name = ?", (plain(fact),))
 
     def forget_files(self, folder: bytes, names: Iterable[bytes]) -> None:
         """These files have gone. What their photos came to stays known."""
@@ -221,13 +244,26 @@ class Ledger:
             self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
         )
 
-    def claim(self, skip: Iterable[str] = ()) -> Entry | None:
-        """The next queued photo, now being worked on; `skip` are keys to leave for later."""
+    def has_queued_outside(self, folders: Iterable[bytes]) -> bool:
+        """Tell if a photo is queued that lies in none of these folders."""
+        query = (
+            "SELECT 1 FROM photos WHERE state = 'queued'"
+            " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+        )
+        return bool(self._rows(query, _hex(folders)))
+
+    def claim(self, skip: Iterable[str] = (), folders: Iterable[bytes] = ()) -> Entry | None:
+        """The next queued photo, now being worked on.
+
+        `skip` are keys, `folders` the folders of photos, to leave for later.
+        """
         with self._writing() as db:
             row = db.execute(
                 f"SELECT {COLUMNS} FROM photos WHERE state = 'queued'"
-                " AND key NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT 1",
-                (json.dumps(list(skip)),),
+                " AND key NOT IN (SELECT value FROM json_each(?))"
+                " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY number LIMIT 1",
+                (json.dumps(list(skip)), _hex(folders)),
             ).fetchone()
             if row is None:
                 return None
@@ -237,8 +273,10 @@ class Ledger:
     def change(self, key: str, **values: Any) -> None:
         """Set columns of one photo, in one transaction."""
         columns = ", ".join(f"{name} = ?" for name in values)
+        # Messages name files, whose names need not be text.
+        texts = [plain(value) if isinstance(value, str) else value for value in values.values()]
         with self._writing() as db:
-            db.execute(f"UPDATE photos SET {columns} WHERE key = ?", (*values.values(), key))
+            db.execute(f"UPDATE photos SET {columns} WHERE key = ?", (*texts, key))
 
     def end(self, key: str, state: State, **values: Any) -> None:
         """Close a photo's account for now."""
@@ -258,6 +296,11 @@ class Ledger:
                 " WHERE state = 'failed'"
             )
             return done.rowcount
+
+
+def _hex(folders: Iterable[bytes]) -> str:
+    """Folders as JSON of what SQLite's hex() makes of them: names need not be text."""
+    return json.dumps([folder.hex().upper() for folder in folders])
 
 
 def _note_file(

@@ -6,7 +6,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from ldrps_client.hotfolder._failures import shown
+from ldrps_client._text import shown
 from ldrps_engine.errors import OutputError
 
 _BYTES, _FILES = 5 << 20, 3
@@ -16,7 +16,7 @@ def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
     """One line for people."""
     parts = [kind, shown(photo)] if photo else [kind]
     for name, value in facts.items():
-        text = shown(str(value)).replace("\n", " ")
+        text = shown(str(value))
         if text:
             parts.append(text if name in ("message", "words") else f"{name}={text}")
     return "  ".join(parts)

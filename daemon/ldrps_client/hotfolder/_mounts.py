@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldrps_client._text import plain
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
 
@@ -86,7 +87,7 @@ def is_there(folder: Path, point: str) -> bool:
             pass
     except OSError:
         return False
-    return mount_of(folder).point == point
+    return plain(mount_of(folder).point) == plain(point)
 
 
 class Presence:
@@ -125,7 +126,7 @@ class Presence:
 
     @staticmethod
     def _words(folder: Path, point: str) -> str:
-        if mount_of(folder).point != point:
+        if plain(mount_of(folder).point) != plain(point):
             return (
                 f"{folder} is away, because nothing is mounted at {point}; mount it again, or use "
                 "--rebind if the folder has moved for good"

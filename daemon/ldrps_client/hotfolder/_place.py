@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from ldrps_client.files._folders import is_same
 from ldrps_client.files._write import into_place
 from ldrps_client.hotfolder._rules import STAGED
 from ldrps_client.provenance import sidecar_for
+
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def content_of(path: Path) -> str:
@@ -41,35 +45,42 @@ def place(staged: Path, target: Path) -> None:
     never seen without its sidecar. Called again after a crash, it goes on where that happened.
     """
     beside = sidecar_for(staged)
-    if beside.exists() and not _are_one(beside, sidecar_for(target)):
+    if os.path.exists(beside) and not is_same(beside, sidecar_for(target)):
         into_place(beside, sidecar_for(target))
     try:
         into_place(staged, target)
     except FileExistsError:
-        if beside.exists():
+        if os.path.exists(beside):
             sidecar_for(target).unlink()
         raise
     for leftover in (beside, staged):
         leftover.unlink(missing_ok=True)
 
 
-def pass_on(source: Path, staged: Path, target: Path, how: str) -> None:
-    """Bring an original that needs nothing into the output folder; a file that is there stays."""
+def pass_on(source: Path, staged: Path, target: Path, how: str) -> str:
+    """Bring an original that needs nothing into the output folder; a file that is there stays.
+
+    Returns how it was done: `copy` also where the file system has no such links, or the original
+    is on another one.
+    """
     if os.path.lexists(target):
-        return
+        return how
     staged.unlink(missing_ok=True)
-    if how == "symlink":
-        staged.symlink_to(source)
-        return into_place(staged, target, force=True)
-    if how == "hardlink":
-        os.link(source, staged)
-    else:
+    try:
+        if how == "symlink":
+            staged.symlink_to(source)
+            into_place(staged, target, force=True)
+            return how
+        if how == "hardlink":
+            os.link(source, staged)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        how = "copy"
+    if how == "copy":
         shutil.copy2(source, staged)
         with open(staged, "rb") as copied:
             os.fsync(copied.fileno())
     with suppress(FileExistsError):
         place(staged, target)
-
-
-def _are_one(path: Path, other: Path) -> bool:
-    return other.exists() and path.samefile(other)
+    return how

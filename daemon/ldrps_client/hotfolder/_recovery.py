@@ -41,7 +41,7 @@ def _finish(entry: Entry, folder: Path) -> bool:
     """Whether a result that was about to be placed is in its place now."""
     target = Path(os.fsdecode(entry.output or b""))
     try:
-        if target.exists():
+        if os.path.exists(target):
             return content_of(target) == entry.output_content
         staged = staged_path(folder, entry.key, target.suffix)
         if content_of(staged) != entry.output_content:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ldrps_client.files._formats import EXTENSIONS, result_suffix
+from ldrps_client.files._names import fitting
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES, Settings
 
@@ -37,7 +38,6 @@ _IGNORED_FOLDERS = (
 )
 _FIELDS = re.compile(r"\{(\w*)\}")
 _KNOWN_FIELDS = {"stem", "ext", "recipe"}
-_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,12 @@ class Rules:
         if self.include:
             return is_readable_name(name) and _matches(relative, self.include)
         return is_photo_name(name)
+
+    def takes_sidecar(self, relative: str) -> bool:
+        """Tell if a file may be the sidecar of a photo that is for us."""
+        name = os.path.basename(relative)
+        is_left_out = is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude)
+        return name.lower().endswith(".xmp") and not is_left_out
 
     def enters(self, relative: str) -> bool:
         """Whether a folder, by its path within the folder, is looked into."""
@@ -120,15 +126,19 @@ def check_pattern(pattern: str) -> None:
         raise SettingsError(f"pattern '{pattern}' is no file name; leave out / and a leading dot")
 
 
-def result_name(source: str, pattern: str, recipe: str, number: int, ending: str) -> str:
-    """A result's name; `number` from 2 on tells results apart that would be called the same."""
-    stem = PurePath(source).stem
+def result_name(
+    source: str, pattern: str, recipe: str, number: int, ending: str, longest: int
+) -> str:
+    """A result's name; `number` from 2 on tells results apart that would be called the same.
+
+    The stem is shortened until the name has at most `longest` bytes.
+    """
     extra = f"_{number}" if number > 1 else ""
-    while True:
-        name = pattern.format(stem=stem + extra, ext=ending, recipe=recipe)
-        if len(os.fsencode(name)) <= _LONGEST_NAME or not stem:
-            return name
-        stem = stem[:-1]
+
+    def name_of(stem: str) -> str:
+        return pattern.format(stem=stem + extra, ext=ending, recipe=recipe)
+
+    return name_of(fitting(PurePath(source).stem, name_of, longest))
 
 
 def ending_for(source: str, *, deep: bool, alpha: bool) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client.hotfolder._entry import Identity, Known, plan_digest
-from ldrps_client.hotfolder._ledger import OURS, Ledger
+from ldrps_client.hotfolder._ledger import OURS, SIDECAR, Ledger
 from ldrps_client.hotfolder._rules import settings_for
 from ldrps_client.hotfolder.config import FolderConfig
 
@@ -80,7 +80,8 @@ class Scanner:
             return False
         if any(not self._enters(self._config.root / p, str(p)) for p in parents):
             return False
-        return self._config.rules.takes_file(relative)
+        rules = self._config.rules
+        return rules.takes_file(relative) or rules.takes_sidecar(relative)
 
     def enters(self, path: Path) -> bool:
         """Whether a folder that an event named is one to look into."""
@@ -112,12 +113,13 @@ class Scanner:
         plan = self.plan(folder / "any")
         for entry in entries:
             relative = os.path.join(inside, entry.name) if inside else entry.name
-            if not self._config.rules.takes_file(relative):
+            is_photo = self._config.rules.takes_file(relative)
+            if not is_photo and not self._config.rules.takes_sidecar(relative):
                 continue
-            found.files += 1
+            found.files += is_photo
             old = known.pop(os.fsencode(entry.name), None)
             if old is None or not _same(entry, old, plan):
-                found.changed += 1
+                found.changed += is_photo
                 yield Path(entry.path)
         if known:
             self._ledger.forget_files(key, known)
@@ -137,4 +139,4 @@ def _same(entry: os.DirEntry[str], known: Known, plan: str) -> bool:
         # A link to nowhere, or gone: whoever looks closer will see.
         return False
     identity = Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return identity == known.identity and known.plan in (plan, OURS)
+    return identity == known.identity and known.plan in (plan, OURS, SIDECAR)

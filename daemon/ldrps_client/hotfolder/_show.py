@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from ldrps_client.hotfolder._failures import shown
+from ldrps_client._text import named, print_json, shown
 from ldrps_client.hotfolder._log import Log, duration, line_of
 
 _QUIET = {"step"}
@@ -23,12 +22,14 @@ _REPEATED = {"waiting", "paused", "away"}
 """Told once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
 _STYLES = {
-    **dict.fromkeys(("done", "skipped", "back"), "green"),
+    **dict.fromkeys(("done", "skipped", "amended", "back"), "green"),
     **dict.fromkeys(("failed", "stopped"), "red"),
     **dict.fromkeys(("warning", "away", "overflow"), "yellow"),
     "duplicate": "dim",
 }
 """What gets a line of its own on a terminal, and in which colour."""
+_PATHS = {"output", "of"}
+"""Facts that are names of files."""
 _LONGEST_NAME = 32
 _RATE_SECONDS = 600.0
 
@@ -100,12 +101,12 @@ class JsonLines:
         record: dict[str, object] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "event": kind,
-            "folder": shown(folder),
+            **named("folder", folder),
+            **(named("photo", photo) if photo else {}),
         }
-        if photo:
-            record["photo"] = shown(photo)
-        record |= {n: shown(v) if isinstance(v, str) else v for n, v in facts.items()}
-        print(json.dumps(record, ensure_ascii=False, default=str), flush=True)
+        for name, value in facts.items():
+            record |= named(name, str(value)) if name in _PATHS else {name: value}
+        print_json(record)
 
     def close(self) -> None:
         """Nothing to do."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ldrps_client.files import LoadedFile
-from ldrps_client.files._packet import Name, Packet
+from ldrps_client.files._packet import Name, Packet, is_packet
+from ldrps_client.hotfolder._entry import Identity
+from ldrps_client.hotfolder._settling import identity_of
 
 _DC = "http://purl.org/dc/elements/1.1/"
 _DIGIKAM = "http://www.digikam.org/ns/1.0/"
@@ -28,6 +33,14 @@ _NOT_CARRIED = (
     "http://www.rawtherapee.com/",
 )
 _LARGEST = 8 << 20
+# By the byte order mark, or by how `<` looks without one; the longer ones first.
+_MARKS = (
+    *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
+    *((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
+    *((b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be")),
+    *((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")),
+)
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
 def sidecars_of(photo: Path) -> list[Path]:
@@ -38,32 +51,77 @@ def sidecars_of(photo: Path) -> list[Path]:
         # Windows programs like capitals.
         for spelled in (name, name[:-3] + "XMP"):
             path = photo.with_name(spelled)
-            if path.is_file() and path not in found:
+            # Not asked by Path, to which a name that is too long is an error.
+            if os.path.isfile(path) and path not in found:
                 found.append(path)
     return found
 
 
+def identities(photo: Path) -> dict[Path, Identity | None]:
+    """The photo's sidecars as they are now, to be compared with how they are later."""
+    return {path: identity_of(path) for path in sidecars_of(photo)}
+
+
 def with_sidecars(loaded: LoadedFile, keyword: str | None = None) -> LoadedFile:
-    """A photo whose XMP also says what its sidecars say, and has one more keyword if asked."""
-    sidecars = sidecars_of(loaded.path)
-    if not sidecars and not keyword:
+    """A photo whose XMP also says what its sidecars say, and has one more keyword if asked.
+
+    Its warnings name the sidecars that could not be used.
+    """
+    if not keyword and not sidecars_of(loaded.path):
         return loaded
-    packet = Packet(loaded.metadata.xmp)
-    for sidecar in sidecars:
-        _adopt(packet, _read(sidecar))
+    packet, odd = merged(loaded.metadata.xmp, loaded.path, keyword)
+    metadata = replace(loaded.metadata, xmp=packet.to_bytes())
+    return replace(loaded, metadata=metadata, warnings=(*loaded.warnings, *odd))
+
+
+def merged(xmp: bytes, photo: Path, keyword: str | None) -> tuple[Packet, list[str]]:
+    """The packet with what the photo's sidecars say, and a sentence on each that is unusable.
+
+    An unusable sidecar is as none: it is not worth a photo.
+    """
+    packet, odd = Packet(xmp), []
+    for sidecar in sidecars_of(photo):
+        try:
+            _adopt(packet, _read(sidecar))
+        except _UnusableError as why:
+            odd.append(f"{sidecar} {why}, so nothing of it is in the result; save it again")
     if keyword:
         _add_keyword(packet, keyword)
-    return replace(loaded, metadata=replace(loaded.metadata, xmp=packet.to_bytes()))
+    return packet, odd
+
+
+def carried(photo: Path) -> set[Name]:
+    """The properties that a photo's sidecars say something about."""
+    names: set[Name] = set()
+    for sidecar in sidecars_of(photo):
+        with suppress(_UnusableError):
+            names |= {n for n in Packet(_read(sidecar)).names() if n.space not in _NOT_CARRIED}
+    return names | {name for name, _ in _KEYWORDS}
+
+
+class _UnusableError(Exception):
+    """A sidecar that says nothing; in words to stand behind its name."""
 
 
 def _read(sidecar: Path) -> bytes:
-    """A sidecar that cannot be read is as none: it is not worth a photo."""
     try:
         if os.path.getsize(sidecar) > _LARGEST:
-            return b""
-        return sidecar.read_bytes()
-    except OSError:
-        return b""
+            raise _UnusableError(f"is larger than {_LARGEST >> 20} MiB")
+        data = _as_utf8(sidecar.read_bytes())
+    except OSError as error:
+        raise _UnusableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if not is_packet(data):
+        raise _UnusableError("is no XMP that can be read")
+    return data
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """UTF-16 and UTF-32 in UTF-8, in which zeros at the end can be told from a letter's half."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            text = data.decode(encoding, "replace").lstrip("\ufeff")
+            return _DECLARATION.sub("", text, count=1).encode()
+    return data
 
 
 def _adopt(packet: Packet, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from enum import Enum, auto
 
 from ldrps_engine.errors import (
@@ -18,12 +19,22 @@ from ldrps_engine.errors import (
 
 MAX_TRIES = 3
 """At one photo, for troubles that may be the photo's own."""
-_PASSING = frozenset(
+GIVE_UP = 6
+"""Waits in a row after which a single run ends with what it waited for."""
+# Nothing can be opened just now, whatever it is: the process or the machine has no more to give,
+# or the network is away.
+_SHORT_OF = frozenset(
     getattr(errno, name)
     for name in (
-        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ENODEV", "ENXIO", "ESTALE", "ENOTCONN", "EMFILE"),
-        *("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ETIMEDOUT", "ENOMEM", "ENFILE"),
-        *("ECONNABORTED", "ECONNRESET", "EBUSY", "EAGAIN", "EINTR", "EREMOTEIO", "ENOLINK"),
+        *("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("ENETDOWN", "ENETUNREACH", "ETIMEDOUT", "ECONNABORTED", "ECONNRESET", "EAGAIN", "EINTR"),
+    )
+)
+_PASSING = _SHORT_OF | frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ENODEV", "ENXIO", "ESTALE", "EBUSY"),
+        *("EREMOTEIO", "ENOLINK"),
     )
 )
 
@@ -44,6 +55,8 @@ def outlook(error: LdrpsError) -> Outlook:
     # One missing model must not list ten thousand photos as failed.
     if isinstance(error, UnavailableError | BusyError | NotFoundError | ModelError):
         return Outlook.WAIT
+    if is_common(error):
+        return Outlook.WAIT
     if isinstance(error, OutputError):
         return Outlook.WAIT if is_passing(error) else Outlook.LIST
     if isinstance(error, InternalError | PhotoError):
@@ -53,20 +66,31 @@ def outlook(error: LdrpsError) -> Outlook:
 
 def is_passing(error: BaseException) -> bool:
     """Whether behind an error is a disk that is full, a mount that is away, or the like."""
+    return any(
+        (isinstance(cause, OSError) and cause.errno in _PASSING)
+        or type(cause).__module__ == "sqlite3"
+        for cause in _causes(error)
+    )
+
+
+def is_common(error: BaseException) -> bool:
+    """Tell if behind an error is what any photo would meet now, in reading as in writing."""
+    return any(isinstance(cause, OSError) and cause.errno in _SHORT_OF for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _PASSING:
-            return True
-        if type(cause).__module__ == "sqlite3":
-            return True
+        yield cause
         cause = cause.__cause__
-    return False
 
 
 def unforeseen(bug: Exception) -> InternalError:
     """A bug that showed itself, as one sentence."""
     what = " ".join(f"{type(bug).__name__}: {bug}".split())
-    return InternalError(f"an unforeseen error ({what}); please report it")
+    error = InternalError(f"an unforeseen error ({what}); please report it")
+    error.__cause__ = bug
+    return error
 
 
 class Backoff:

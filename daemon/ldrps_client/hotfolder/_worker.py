@@ -6,9 +6,9 @@ import itertools
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -16,6 +16,7 @@ from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode, to_srgb
+from ldrps_client.files._names import longest_name
 from ldrps_client.hotfolder._entry import Entry, plan_digest
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._mounts import Presence
@@ -24,8 +25,9 @@ from ldrps_client.hotfolder._pictures import keep_pictures
 from ldrps_client.hotfolder._place import content_of, pass_on, place, staged_path, sweep
 from ldrps_client.hotfolder._rules import ending_for, result_name
 from ldrps_client.hotfolder._settling import identity_of
-from ldrps_client.hotfolder._sidecars import with_sidecars
+from ldrps_client.hotfolder._sidecars import identities, with_sidecars
 from ldrps_client.hotfolder._state import StateFolder
+from ldrps_client.hotfolder._troubles import is_common
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import pixel_digest, read_mark, sidecar_for
 from ldrps_engine.diagnosis import diagnose as measure
@@ -59,7 +61,9 @@ class Worker:
         tell: Tell,
         stop: threading.Event,
         presence: Presence,
+        again: Callable[[Path], None],
     ) -> None:
+        """`again(path)` lets a file settle anew."""
         self._config = config
         self._state = state
         self._ledger = ledger
@@ -67,6 +71,7 @@ class Worker:
         self._tell = tell
         self._stop = stop
         self._presence = presence
+        self._again = again
 
     def work(self, entry: Entry) -> None:
         """Bring a claimed photo to its end. LdrpsError says why that could not be done.
@@ -89,6 +94,9 @@ class Worker:
             self._tell("done", shown, output=str(found), words="was there already", seconds=0.0)
         else:
             result = self._restored(entry, loaded)
+            # Only now: while the daemon worked they may have come or changed.
+            seen = identities(source)
+            result = replace(result, source=with_sidecars(loaded, self._config.keyword))
             target = self._keep(entry, loaded, result)
             self._tell(
                 "done",
@@ -97,7 +105,16 @@ class Worker:
                 words=result.words,
                 seconds=round(result.seconds, 1),
             )
+            self._warn(shown, result.source)
+            for path in identities(source).items() - seen.items():
+                # It came in just these moments, and goes the way of those that come later.
+                self._again(path[0])
             keep_pictures(self._state.pictures, entry.key, loaded.photo, result.photo)
+
+    def _warn(self, shown: str, source: LoadedFile | None) -> None:
+        """Tell what is odd about a photo or its sidecars and was borne."""
+        for sentence in source.warnings if source else ():
+            self._tell("warning", shown, message=sentence)
 
     def _read(self, source: Path, entry: Entry) -> LoadedFile:
         if identity_of(source) is None:
@@ -131,14 +148,17 @@ class Worker:
 
     def _skip(self, entry: Entry, loaded: LoadedFile) -> None:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
-        if self._config.link_clean != "no":
+        if (wanted := self._config.link_clean) != "no":
             folder = self._folder(entry)
             staged = staged_path(folder, entry.key, loaded.path.suffix)
             try:
-                with _told(folder):
-                    pass_on(loaded.path, staged, folder / loaded.path.name, self._config.link_clean)
+                with told(folder):
+                    how = pass_on(loaded.path, staged, folder / loaded.path.name, wanted)
             finally:
                 sweep(folder, entry.key)
+            if how != wanted:
+                message = f"no {wanted} can be made in {folder}, so originals are copied to it"
+                self._tell("warning", shown, message=message)
         self._ledger.end(entry.key, "skipped", message="it needs nothing")
         self._tell("skipped", shown, words=words)
 
@@ -146,7 +166,7 @@ class Worker:
         """A result that is there already, from a ledger that was lost or another machine."""
         for number in itertools.count(1):
             path = self._target(entry, loaded, number)
-            if not path.is_file():
+            if not os.path.isfile(path):
                 return None
             if _is_made_from(path, loaded, entry):
                 return path
@@ -171,17 +191,13 @@ class Worker:
             if isinstance(event, events.Step):
                 self._tell("step", shown, index=event.index, count=event.count)
 
-        return self._client.result(
-            job,
-            source=with_sidecars(loaded, self._config.keyword),
-            on_event=on_event,
-        )
+        return self._client.result(job, source=loaded, on_event=on_event)
 
     def _keep(self, entry: Entry, loaded: LoadedFile, result: Result) -> Path:
         folder = self._folder(entry)
         staged = staged_path(folder, entry.key, self._ending(loaded))
         try:
-            with _told(folder):
+            with told(folder):
                 result.save(staged, force=True)
                 _share_as(loaded.path, staged)
                 target = self._named(entry, loaded, staged)
@@ -229,7 +245,7 @@ class Worker:
         inside = os.path.dirname(os.fsdecode(entry.source))
         folder = self._config.target / inside
         self._presence.check()
-        with _told(folder):
+        with told(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -245,6 +261,7 @@ class Worker:
             entry.settings.recipe,
             number,
             self._ending(loaded),
+            longest_name(self._config.target),
         )
         return self._config.target / inside / name
 
@@ -255,7 +272,10 @@ def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
         mark = read_mark(path)
         if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
             return False
-    except LdrpsError:
+    except LdrpsError as error:
+        if is_common(error):
+            # Else a second result would be made.
+            raise
         return False
     return mark.derived_from.pixels == pixel_digest(loaded.photo)
 
@@ -268,7 +288,7 @@ def _share_as(original: Path, result: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def told(folder: Path) -> Iterator[None]:
     """Errors of the system as ours."""
     try:
         yield

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import os
-import secrets
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import shown
+from ldrps_client.files._names import part_path
 from ldrps_client.hotfolder._entry import Entry
-from ldrps_client.hotfolder._failures import shown
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._log import duration
 from ldrps_client.hotfolder._pictures import picture_path
@@ -34,17 +34,18 @@ _FIGURES = {
 
 def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path:
     """Write the page, whole or not at all; OutputError if that cannot be done."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name the page, or put the folder first")
     if path.suffix.lower() not in (".html", ".htm"):
         path = path.with_name(f"{path.name}.html")
     page = report_page(states)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = part_path(path)
     try:
         part.write_text(page, "utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {(error.strerror or '').lower()}") from error
     return path
 

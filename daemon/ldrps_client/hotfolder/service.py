@@ -111,12 +111,23 @@ def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) 
             target.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{UNIT_NAME}.part")
-        part.write_text(unit_text(config, [*_program(), *words], log), "utf-8")
+        part.write_text(_as_text(unit_text(config, [*_program(), *words], log)), "utf-8")
         os.replace(part, path)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise OutputError(f"{error.filename or path} cannot be written: {why}") from None
     return path
+
+
+def _as_text(unit: str) -> str:
+    """The unit, if systemd can read it; SettingsError where a path is no text."""
+    try:
+        unit.encode("utf-8")
+    except UnicodeEncodeError:
+        raise SettingsError(
+            "a path of this command is no UTF-8, which systemd cannot read; rename the folder"
+        ) from None
+    return unit
 
 
 def _program() -> list[str]:

@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import named, plain
 from ldrps_client.hotfolder._entry import Entry
-from ldrps_client.hotfolder._failures import shown, write_failures
+from ldrps_client.hotfolder._failures import write_failures
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._state import StateFolder, state_folder, state_home
 from ldrps_engine.errors import NotFoundError
@@ -50,7 +51,7 @@ def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
         running = state.is_watched()
         begun = counts.get("working", 0) + counts.get("placing", 0)
         return {
-            "folder": shown(root),
+            **named("folder", root),
             "running": running,
             "now": ledger.fact("now") if running else "not watched",
             "done": counts.get("done", 0),
@@ -61,16 +62,16 @@ def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
             "failed": counts.get("failed", 0),
             "gone": counts.get("gone", 0),
             "failures": [_failure(e) for e in ledger.entries("failed", limit=_SHOWN, newest=True)],
-            "failed_csv": shown(state.failed),
-            "log": shown(state.log),
+            "failed_csv": plain(state.failed),
+            "log": plain(state.log),
         }
 
 
 def _failure(entry: Entry) -> dict[str, Any]:
     return {
-        "photo": shown(os.fsdecode(entry.source)),
+        **named("photo", os.fsdecode(entry.source)),
         "reason": entry.reason,
-        "message": shown(entry.message),
+        "message": plain(entry.message),
         "tries": entry.tries,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import threading
@@ -9,14 +10,16 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from ldrps_client._text import plain
 from ldrps_client.client import Client
 from ldrps_client.hotfolder._crew import Crew
 from ldrps_client.hotfolder._events import Events, WatchLimitError
-from ldrps_client.hotfolder._failures import shown, write_failures
+from ldrps_client.hotfolder._failures import write_failures
 from ldrps_client.hotfolder._intake import Intake
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder._mounts import Presence, mount_of
+from ldrps_client.hotfolder._places import place_trouble
 from ldrps_client.hotfolder._recovery import take_up_all
 from ldrps_client.hotfolder._scanner import Scanner
 from ldrps_client.hotfolder._settling import Settler
@@ -64,6 +67,8 @@ class FolderWatcher:
         self._told_folders: set[Path] = set()
         self._failures = (-1, 0.0)
         self._told_now = ""
+        self._next_try = 0.0
+        self._full = False
         self.now = "watching"
         """What goes on, in words; kept in the ledger for `ldrps watch --status`."""
         self.state: StateFolder = state_folder(config.root)
@@ -82,7 +87,7 @@ class FolderWatcher:
         with ExitStack() as stack:
             stack.enter_context(one_watcher(self.state, self._config.root))
             self._ledger = Ledger(self.state.ledger)
-            self._ledger.remember("root", shown(self._config.root))
+            self._ledger.remember("root", plain(self._config.root))
             stack.callback(self._ledger.close)
             self._presence = Presence(
                 self._config.root, self._config.out, self._ledger, rebind=rebind
@@ -126,6 +131,7 @@ class FolderWatcher:
             self._tell,
             self._stop,
             self._presence,
+            self._note,
         )
 
     def _end_threads(self) -> None:
@@ -196,6 +202,7 @@ class FolderWatcher:
     def _look(self) -> None:
         if self._is_away():
             return self._write_down()
+        self._try_output()
         if not self._recovered:
             self._recover()
         if lost := self._lost:
@@ -226,6 +233,18 @@ class FolderWatcher:
         if not missing:
             self._there = time.monotonic()
         return bool(missing)
+
+    def _try_output(self) -> None:
+        """Tell at the start, not with the first photo, that no result could be written."""
+        if self._config.out is None or time.monotonic() < self._next_try:
+            return
+        trouble = place_trouble(self._config.out, "")
+        if trouble:
+            self._tell("waiting", message=str(trouble), seconds=_AWAY_SECONDS)
+        elif self._full:
+            self._tell("back", message=f"{self._config.out} can be written to again")
+        self._full = bool(trouble)
+        self._next_try = time.monotonic() + _AWAY_SECONDS if trouble else math.inf
 
     def _gone(self) -> OutputError | None:
         """What a single run has waited for long enough."""

@@ -1,0 +1,66 @@
+"""File names and other texts on their way out: to people's eyes, and into JSON.
+
+Names are bytes to the system. Python has bytes that are no UTF-8 as lone surrogates, which neither
+a terminal nor JSON takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+
+def plain(text: Path | str) -> str:
+    """The text with U+FFFD for what is no UTF-8; control characters stay as they are."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def shown(text: Path | str) -> str:
+    """The text for one line of a terminal or a log, in which control characters do nothing."""
+    return "".join(_visible(c) for c in plain(text))
+
+
+def _visible(character: str) -> str:
+    # Cc: a new line in a name would look like a second message, and an escape could say anything.
+    if unicodedata.category(character) != "Cc":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def named(key: str, path: Path | str) -> dict[str, str]:
+    """A path for JSON: under `key`, and where it is no text its bytes too, under `key_bytes`."""
+    text, data = plain(path), os.fsencode(path)
+    if text.encode() == data:
+        return {key: text}
+    return {key: text, f"{key}_bytes": base64.b64encode(data).decode("ascii")}
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on one line, at once: a program may wait for it at a pipe's end."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    print(json_text(value, ascii_only=encoding != "utf8"), flush=True)
+
+
+def json_text(value: dict[str, Any], *, ascii_only: bool = False) -> str:
+    """One JSON object on one line, valid whatever the values are."""
+    return json.dumps(_valid(value), ensure_ascii=ascii_only, allow_nan=False, default=str)
+
+
+def _valid(value: Any) -> Any:
+    match value:
+        case str() | Path():
+            return plain(value)
+        case float():
+            # JSON has no other numbers.
+            return value if math.isfinite(value) else None
+        case dict():
+            return {_valid(str(key)): _valid(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_valid(inner) for inner in value]
+    return value

@@ -1,0 +1,70 @@
+"""One photo after the other: whatever happens to one, the rest is tried and all is told."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from ldrps_client._text import named
+from ldrps_client.cli._output import error_record, print_json, say, unforeseen
+from ldrps_engine.errors import LdrpsError
+
+T = TypeVar("T")
+Record = dict[str, Any]
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, as a script's time limit sends it."""
+
+
+def run_batch(
+    photos: Iterable[tuple[Path, T]], work: Callable[[Path, T], Record], *, as_json: bool
+) -> int:
+    """Do the work for every photo; the exit code is that of the first that failed.
+
+    `work` returns what --json prints of a photo. That is printed also where Ctrl-C or SIGTERM
+    ends the batch early.
+    """
+    records: list[Record] = []
+    try:
+        with _ending_on_sigterm():
+            for photo, task in photos:
+                records.append(_record(photo, task, work))
+    finally:
+        if as_json:
+            print_json({"results": records})
+    return next((r["error"]["exit_code"] for r in records if "error" in r), 0)
+
+
+def _record(photo: Path, task: T, work: Callable[[Path, T], Record]) -> Record:
+    try:
+        return work(photo, task)
+    except BrokenPipeError:
+        # Nobody reads what is told; that is no photo's trouble.
+        raise
+    except LdrpsError as error:
+        trouble = error
+    except Exception as bug:
+        trouble = unforeseen(bug)
+    say(trouble)
+    return {**named("photo", photo), "error": error_record(trouble)}
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

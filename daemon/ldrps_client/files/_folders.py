@@ -1,0 +1,55 @@
+"""Folders that take no file now, found out by trying before any work is done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+from pathlib import Path
+
+from ldrps_client.files._names import part_path
+from ldrps_engine.errors import OutputError
+
+_PROBE_BYTES = 4096
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Tell if two paths lead to one file that is there; False where that cannot be told."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def check_folder(folder: Path, room: int = 0) -> None:
+    """Refuse, before any work is done, a folder that cannot take a file of `room` bytes now.
+
+    Tried out, because permissions do not tell: the disk may be full or mounted read-only.
+    """
+    try:
+        with _nameless(folder) as file:
+            is_full = file.write(bytes(_PROBE_BYTES)) < _PROBE_BYTES
+        disk = os.statvfs(folder)
+        # Some file systems in user space count nothing.
+        if is_full or (disk.f_blocks and disk.f_bavail * disk.f_frsize < room):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise OutputError(_refusal(folder, error)) from error
+
+
+def _refusal(folder: Path, error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{folder} may not be written to; choose another folder"
+    why = (error.strerror or str(error)).lower()
+    return f"{folder} cannot be written to: {why}; mend that or choose another folder"
+
+
+def _nameless(folder: Path) -> io.FileIO:
+    """A new file that goes when it is closed, without a name where the file system can do that."""
+    with contextlib.suppress(OSError):
+        return io.FileIO(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
+    part = part_path(folder / "probe")
+    file = io.FileIO(part, "xb")
+    part.unlink()
+    return file

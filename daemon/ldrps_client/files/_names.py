@@ -1,0 +1,48 @@
+"""Names of files that we make: none longer than its folder takes, whatever it was made from."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from ldrps_engine.errors import OutputError
+
+_LONGEST = 255
+_SIDECAR = ".xmp"
+
+
+def longest_name(folder: Path) -> int:
+    """Bytes that a name in a folder may have, with room for a sidecar's ending behind it."""
+    try:
+        longest = os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        longest = _LONGEST
+    # FAT and the like say more than they take; eCryptfs has 143.
+    return min(longest, _LONGEST) - len(_SIDECAR)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that is longer than its folder takes."""
+    length, longest = len(os.fsencode(path.name)), longest_name(path.parent)
+    if length > longest:
+        raise OutputError(
+            f"{path}: its name has {length} bytes; choose one of at most {longest}, "
+            "so that a sidecar can stand beside it"
+        )
+
+
+def fitting(stem: str, name_of: Callable[[str], str], longest: int) -> str:
+    """The stem, shortened from its end until `name_of(stem)` has at most `longest` bytes."""
+    while stem and len(os.fsencode(name_of(stem))) > longest:
+        stem = stem[:-1]
+    return stem
+
+
+def part_path(path: Path) -> Path:
+    """A hidden name beside a file, for it to be written under before it gets its own."""
+    mark = secrets.token_hex(4)
+    longest = longest_name(path.parent)
+    stem = fitting(path.name, lambda stem: f".{stem}.{mark}.part", longest)
+    return path.with_name(f".{stem}.{mark}.part")

@@ -1,0 +1,98 @@
+"""The ledger: one photo is one entry, whatever is written to it by whom."""
+
+import pytest
+
+from ldrps_client.hotfolder._entry import Identity, photo_key, plan_digest
+from ldrps_client.hotfolder._ledger import Ledger
+from ldrps_engine.errors import OutputError
+from ldrps_engine.settings import Settings
+
+NOW = Identity(1, 2, 3)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(tmp_path / "ledger.sqlite")
+    yield made
+    made.close()
+
+
+def add(ledger, name, content, settings=None, folder=b""):
+    return ledger.add(folder, name, NOW, content, settings or Settings())
+
+
+def test_one_photo_is_one_entry(ledger):
+    first = add(ledger, b"a.jpg", "1")
+    assert add(ledger, b"b.jpg", "1", folder=b"sub").key == first.key
+    assert ledger.sources(first.key) == [b"a.jpg", b"sub/b.jpg"]
+    assert add(ledger, b"a.jpg", "1", Settings(recipe="haze")).key != first.key
+    assert ledger.counts() == {"queued": 2}
+
+
+def test_a_setting_that_a_later_version_adds_changes_no_key(monkeypatch):
+    before = photo_key("1", Settings(recipe="haze"))
+
+    def with_another(self):
+        return {"recipe": self.recipe, "sparkle": 0.0}
+
+    monkeypatch.setattr(Settings, "as_dict", with_another)
+    assert photo_key("1", Settings(recipe="haze")) == before
+    assert plan_digest(Settings()) != plan_digest(Settings(recipe="haze"))
+
+
+def test_photos_are_claimed_in_turn_and_once(ledger):
+    keys = [add(ledger, b"%d" % n, str(n)).key for n in range(3)]
+    assert ledger.claim().key == keys[0]
+    assert ledger.claim(skip=[keys[1]]).key == keys[2]
+    assert ledger.claim().key == keys[1]
+    assert ledger.claim() is None
+
+
+def test_a_file_with_other_content_is_another_photo(ledger):
+    old = add(ledger, b"a.jpg", "1")
+    ledger.end(old.key, "failed", reason="photo", message="torn")
+    add(ledger, b"a.jpg", "2")
+    assert ledger.counts() == {"queued": 1}
+    # But a result is not forgotten because its original was edited.
+    done = ledger.claim()
+    ledger.end(done.key, "done", output_content="x")
+    add(ledger, b"a.jpg", "3")
+    assert ledger.counts() == {"done": 1, "queued": 1}
+    assert ledger.is_output("x")
+
+
+def test_a_twin_takes_the_place_of_a_file_that_changed(ledger):
+    first = add(ledger, b"a.jpg", "1")
+    add(ledger, b"twin.jpg", "1")
+    add(ledger, b"a.jpg", "2")
+    assert ledger.entry(first.key).source == b"twin.jpg"
+
+
+def test_a_change_that_cannot_be_made_leaves_the_ledger_as_it_was(ledger):
+    entry = add(ledger, b"a.jpg", "1")
+    with pytest.raises(OutputError, match=r"ledger\.sqlite cannot be used"):
+        ledger.change(entry.key, state="done", nonsense=1)
+    assert ledger.counts() == {"queued": 1}
+
+
+def test_a_damaged_ledger_is_one_sentence_with_a_way_out(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"no ledger" * 1000)
+    with pytest.raises(OutputError, match=r"is damaged .*move it away"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_ledger_is_read_while_another_process_writes(ledger):
+    add(ledger, b"a.jpg", "1")
+    other = Ledger(ledger.path)
+    other.changed_elsewhere()
+    assert not other.changed_elsewhere()
+    ledger.claim()
+    assert other.changed_elsewhere()
+    assert other.counts() == {"working": 1}
+    other.close()
+
+
+def test_an_old_entry_with_settings_of_another_version_is_read(ledger):
+    entry = add(ledger, b"a.jpg", "1")
+    ledger.change(entry.key, settings='{"recipe": "haze", "sparkle": 1, "layers": ["restored"]}')
+    assert ledger.entry(entry.key).settings == Settings(recipe="haze")
