@@ -1,0 +1,90 @@
+"""What a good photo of such a scene has in each place, and what is there instead. No torch.
+
+A small network tells from the semantic encoder's features alone, which do not depend on light, haze
+and colour, what statistics each cell of a good photo has, and how sure that is. What is there less
+what is expected says how dark, hazy or tinted each place is *for what it shows*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.encoder import Seen
+from ldrps_engine.analysis.layers import Layers, load_weights
+from ldrps_engine.colour import luminance, to_linear
+from ldrps_engine.resampling import squares
+
+Array = NDArray[np.float32]
+
+MODEL = Path(__file__).parent.parent / "models/semantic/expectation.safetensors"
+
+CELL = 16
+"""Pixels of the encoder's view on a side of a cell."""
+STATISTICS = 6
+"""Log of mean light, dark channel, logs of contrast and saturation, mean Cb and mean Cr."""
+
+_DARKEST = 1e-3
+_FLAT = 0.01
+_SHADE = 25
+"""Of a cell's 256 pixels as many are darker than its dark channel."""
+_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+_LOG_VARIANCE = (-6, 3)
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What is there less what is expected, in units of what good photos vary by."""
+
+    change: Array
+    """(h, w, 6) difference."""
+    surprise: Array
+    """(h, w, 6) the same in units of how unsure the expectation is."""
+    found: Array
+    """(h, w, 6) what is there."""
+
+
+def residual(view: Array, seen: Seen) -> Residual:
+    """Compare an image (h, w, 3) at the size of the encoder's view with what it should show."""
+    layers = Layers(load_weights(MODEL))
+    weights = load_weights(MODEL)
+    found = (cell_statistics(view) - weights["target.mean"]) / weights["target.std"]
+    whole = np.concatenate([seen.fine.mean((0, 1)), seen.coarse.mean((0, 1)), seen.pooled])
+    fine = (seen.fine - weights["fine.mean"]) / weights["fine.std"]
+    whole = (whole - weights["whole.mean"]) / weights["whole.std"]
+    fine = np.concatenate([fine, _positions(*fine.shape[:2])], -1)
+    hidden = _relu(layers.linear("fine", fine) + _relu(layers.linear("whole", whole)))
+    hidden = hidden + _relu(layers.linear("mid", hidden))
+    context = layers.linear("ctx", hidden.mean((0, 1)))
+    hidden = _relu(layers.linear("mid2", hidden) + context)
+    told = layers.linear("out", hidden)
+    change = found - told[..., :STATISTICS]
+    doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *_LOG_VARIANCE))
+    return Residual(change, np.asarray(change / doubt, np.float32), found)
+
+
+def cell_statistics(view: Array) -> Array:
+    """Statistics (h / 16, w / 16, 6) of the cells of an image (h, w, 3) of display values."""
+    light = squares(luminance(to_linear(view)), CELL).mean((1, 3))
+    converted = squares(view @ _YCC.T, CELL)
+    means = converted.mean((1, 3))
+    contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
+    saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))
+    darkest = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
+    shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., _SHADE]
+    logs = [np.log(light + _DARKEST), shade, np.log(contrast + _FLAT), np.log(saturation + _FLAT)]
+    return np.asarray(np.stack([*logs, means[..., 1], means[..., 2]], -1), np.float32)
+
+
+def _positions(height: int, width: int) -> Array:
+    y, x = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
+    return np.stack([y, x, y**2, x**2], -1).astype(np.float32)
+
+
+def _relu(values: Array) -> Array:
+    return np.maximum(values, 0)
