@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.colour import to_linear
 from ldrps_engine.grain import shows_noise
 from ldrps_engine.noise import noise_sigma, noise_spectrum
@@ -24,6 +26,11 @@ _VEIL_FROM = 0.22
 _NOISE_FROM = 4.5
 _NOISE_BELIEVED = 0.5
 _SURE = 0.6
+# Of 400 good photos one in a hundred is as likely and as short of light as this.
+_LIGHT_FROM = 0.45
+_SHORT_FROM = 0.9
+_VEIL_SEEN_FROM = 0.75
+_GRAPHIC_FROM = 0.5
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
 
@@ -42,6 +49,10 @@ class Diagnosis:
     """Strength of a colour cast, 0 to 1."""
     grey: bool
     """Whether the photo carries no colour at all."""
+    graphic: bool = False
+    """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
 
     @property
     def is_dark(self) -> bool:
@@ -66,7 +77,8 @@ class Diagnosis:
     @property
     def needs_work(self) -> bool:
         """Whether anything is wrong that `auto` mends."""
-        return self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
+        wrong = self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
+        return wrong and not self.graphic
 
     def words(self) -> str:
         """For people: 'hazy, slightly dark; noise about 8', or 'clean'."""
@@ -76,13 +88,20 @@ class Diagnosis:
             _grade(self.veil if self.is_faded else 0.0, "faded"),
             _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
             "without colour" if self.grey else "",
+            "no photo, left alone" if self.graphic else "",
         ]
         text = ", ".join(filter(None, found))
-        noise = f"noise about {self.noise_sigma:.0f}" if self.is_noisy else ""
+        noisy = self.is_noisy and not self.graphic
+        noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
         return "; ".join(filter(None, (text, noise))) or "clean"
 
 
-def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
+def diagnose(
+    rgb: Array,
+    recipe: str = "auto",
+    noise: float | None = None,
+    recognition: Recognition | None = None,
+) -> Diagnosis:
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
@@ -94,12 +113,18 @@ def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Di
     small = _reduced(rgb)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
+    seen = recognition or recognise(colour)
+    photo = seen.graphic < _GRAPHIC_FROM
+    dark = tone.dark > _DARK_FROM or (seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM)
+    veiled = tone.veiled > _VEILED_FROM or seen.veil > _VEIL_SEEN_FROM
     measured = Diagnosis(
         noise_sigma=sigma,
-        veil=max(_veil(colour), _LEAST) if tone.veiled > _VEILED_FROM else 0.0,
-        darkness=max(_darkness(colour), _LEAST) if tone.dark > _DARK_FROM else 0.0,
+        veil=max(_veil(colour), _LEAST) if veiled and not dark and photo else 0.0,
+        darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
         cast=_cast(to_linear(np.clip(colour, 0, 1))),
         grey=_is_grey(colour),
+        graphic=not photo,
+        probabilities=seen.probabilities,
     )
     return _believing(measured, recipe)
 

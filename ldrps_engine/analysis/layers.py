@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -21,6 +20,8 @@ Weights = Mapping[str, Array]
 @cache
 def load_weights(path: Path) -> Weights:
     """Read a safetensors file of halves as single precision."""
+    from safetensors.numpy import load_file
+
     return {name: value.astype(np.float32) for name, value in load_file(path).items()}
 
 

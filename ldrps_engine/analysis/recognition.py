@@ -45,8 +45,31 @@ class Recognition:
     """(h, w) natural log of the light that is missing, on a grid over the photo."""
     depth: Array
     """(h, w) optical depth of the haze, same grid: minus the log of its transmission."""
+    shortfall: float
+    """How much less light than such scenes have the middle of the photo's places shows, in standard
+    deviations of good photos; below 0 where it shows more."""
     seen: Seen
     """What the semantic encoder saw."""
+
+    @property
+    def light(self) -> float:
+        """Probability, 0 to 1, that there is too little light, everywhere or in places."""
+        return min(1.0, self.probabilities["dark"] + self.probabilities["backlit"])
+
+    @property
+    def veil(self) -> float:
+        """Probability, 0 to 1, that a veil lies over the photo, in the air or on the print."""
+        return min(1.0, self.probabilities["hazy"] + self.probabilities["faded"])
+
+    @property
+    def graphic(self) -> float:
+        """Probability, 0 to 1, that this is no photo but a page, a screenshot or a drawing."""
+        return self.probabilities.get("graphic", 0.0)
+
+    @property
+    def darkness(self) -> float:
+        """Share of the light that is missing in the middle of the photo's places, 0 to 1."""
+        return float(1 - np.exp(-np.median(self.gain)))
 
 
 def recognise(rgb: Array) -> Recognition:
@@ -54,10 +77,12 @@ def recognise(rgb: Array) -> Recognition:
     view = np.clip(resize(rgb, view_size(*rgb.shape[:2]), smooth=True), 0, 1)
     luma = view @ _LUMA
     seen = encode(ToneNormalisation.of(luma).apply(luma))
-    logits, gain, depth = _judge(residual(view, seen), view)
+    found = residual(view, seen)
+    logits, gain, depth = _judge(found, view)
+    shortfall = -float(np.median(found.change[..., 0]))
     shares = 1 / (1 + np.exp(-logits))
     probabilities = dict(zip(FINDINGS, (float(share) for share in shares), strict=False))
-    return Recognition(probabilities, gain, depth, seen)
+    return Recognition(probabilities, gain, depth, shortfall, seen)
 
 
 def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
