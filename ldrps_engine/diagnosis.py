@@ -30,7 +30,7 @@ _SURE = 0.6
 _LIGHT_FROM = 0.45
 _SHORT_FROM = 0.9
 _VEIL_SEEN_FROM = 0.75
-_GRAPHIC_FROM = 0.5
+_GRAPHIC_FROM = 0.2
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.backlight import backlight_gain
+from ldrps_engine.analysis.expectation import CELL, log_light
+from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.colour import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.exposure import expected_level
@@ -24,6 +27,7 @@ LOWEST_GAIN = 1 / 256
 """Light is brought back by eight stops at the most: below that it is noise alone."""
 
 _BRIGHT = 99.9
+_BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
 _DARKEST = 2
 _BLACK_BLOCK = 4
 _ONE_STEP = 1 / 255 / 12.92
@@ -94,14 +98,19 @@ NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.flo
 """Nothing was lost."""
 
 
-def first_guess(rgb: Array, diagnosis: Diagnosis, recipe: str) -> Degradation:
-    """The degradation of (H, W, 3) display values that diagnosis and recipe speak of."""
+def first_guess(
+    rgb: Array, diagnosis: Diagnosis, recipe: str, seen: Recognition | None = None
+) -> Degradation:
+    """The degradation of (H, W, 3) display values that diagnosis and recipe speak of.
+
+    `seen` says besides where light is missing.
+    """
     if recipe == "colour":
         return replace(NEUTRAL, grey=True)
     if recipe == "old-photo" or diagnosis.is_faded:
         return _faded(rgb)
     if diagnosis.is_dark:
-        return _darkened(rgb)
+        return _darkened(rgb, diagnosis, seen)
     if diagnosis.is_hazy:
         return _hazed(rgb)
     return NEUTRAL
@@ -115,25 +124,74 @@ def _faded(rgb: Array) -> Degradation:
     return Degradation(gain[None, None], low[None, None].astype(np.float32), "display")
 
 
-def _darkened(rgb: Array) -> Degradation:
-    """Less light, the same everywhere; how much less is judged by what good photos have.
+def _backlight(diagnosis: Diagnosis) -> float:
+    """How surely light comes from within the photo, 0 to 1."""
+    backlit = diagnosis.probabilities.get("backlit", 0.0)
+    return float(np.clip((backlit - _BACKLIT_FROM) / (_BACKLIT_SURELY - _BACKLIT_FROM), 0, 1))
 
-    A good photo does not let all go white that is brighter than white: cameras roll it off.
+
+def _darkened(rgb: Array, diagnosis: Diagnosis, seen: Recognition | None) -> Degradation:
+    """Less light, as much less as good photos of such scenes have more.
+
+    A good photo does not let all go white that is brighter than white: cameras roll it off. Two
+    judges tell how much light is missing: the shape of the light's distribution, and what such a
+    scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
+    so that the second decides the more, the surer it is that there is one.
     """
-    light = to_linear(rgb)
+    light, weight = to_linear(rgb), _backlight(diagnosis)
     black = _black(light)
-    light = light - black
-    expected, scene = expected_level(light), np.maximum(luminance(light), 0)
-    bright = float(np.percentile(scene, _BRIGHT)), float(scene.max())
+    shade = np.ones((1, 1), np.float32)
+    if seen and weight:
+        shade = backlight_gain(rgb, seen.gain) ** np.float32(weight)
+    light = (light - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
+    scene = _Scene.of(light)
+    log_gain = scene.gain_to_level(expected_level(light))
+    if seen:
+        of_places = scene.gain_to_places(light, seen.expected_light)
+        even = (log_gain + of_places) / 2
+        log_gain = even + weight * (max(log_gain, of_places) - even)
+    gain = float(np.exp(log_gain))
+    field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
+    veil = np.broadcast_to(black, field.shape).astype(np.float32)
+    return Degradation(field, veil, "light", scene.white(gain))
 
-    def level(log_gain: float) -> float:
+
+@dataclass(frozen=True)
+class _Scene:
+    """The light of a dark photo, to be brought back by one gain."""
+
+    light: Array
+    """(H, W) luminance."""
+    bright: float
+    brightest: float
+
+    @classmethod
+    def of(cls, light: Array) -> _Scene:
+        scene = np.maximum(luminance(light), 0)
+        return cls(scene, float(np.percentile(scene, _BRIGHT)), float(scene.max()))
+
+    def white(self, gain: float) -> float:
+        return _white(gain, self.bright, self.brightest)
+
+    def shown(self, light: Array, log_gain: float) -> Array:
+        """Light as the photo shows it once the gain is applied."""
         gain = np.float32(np.exp(log_gain))
-        lit = gain * scene
-        return float(np.minimum(lit * roll_off_gain(lit, _white(float(gain), *bright)), 1).mean())
+        lit = gain * light
+        return np.minimum(lit * roll_off_gain(lit, self.white(float(gain))), 1)
 
-    gain = float(np.exp(_root(lambda log_gain: level(log_gain) - expected, _LOG_GAINS)))
-    field = np.full((1, 1, 3), 1 / gain, np.float32)
-    return Degradation(field, black[None, None], "light", _white(gain, *bright))
+    def gain_to_level(self, level: float) -> float:
+        """Log of the gain that brings the mean to a level."""
+        return _root(lambda g: float(self.shown(self.light, g).mean()) - level, _LOG_GAINS)
+
+    def gain_to_places(self, light: Array, expected: Array) -> float:
+        """Log of the gain after which half of the places (h, w) are as bright as expected."""
+        size = (expected.shape[0] * CELL, expected.shape[1] * CELL)
+        small = np.maximum(luminance(resize(light, size, smooth=True)), 0)
+
+        def excess(log_gain: float) -> float:
+            return float(np.median(log_light(self.shown(small, log_gain)) - expected))
+
+        return _root(excess, _LOG_GAINS)
 
 
 def _black(light: Array) -> Array:

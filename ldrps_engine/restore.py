@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
+from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.checkpoint import Checkpoints
 from ldrps_engine.description.describer import consult, describe
 from ldrps_engine.description.merging import merge
@@ -140,7 +141,8 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     height, width = rgb.shape[:2]
     view = View.fit(height, width, prior.view, prior.multiple, prior.most_enlarged)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
-    diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma)
+    seen = recognise(small)
+    diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma, seen)
     if opinion:
         diagnosis, said = merge(diagnosis, opinion, settings.recipe)
         remarks += said
@@ -148,7 +150,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     colours = settings.recipe == "colour" or (
         settings.blind and settings.allow_colour and diagnosis.grey
     )
-    guess = first_guess(small, diagnosis, settings.recipe)
+    guess = first_guess(small, diagnosis, settings.recipe, seen)
     if colours:
         guess = replace(guess, grey=True)
     scaled = resize(small, view.scaled)

@@ -47,13 +47,19 @@ class Residual:
     """(h, w, 6) the same in units of how unsure the expectation is."""
     found: Array
     """(h, w, 6) what is there."""
+    light: Array
+    """(h, w) expected natural log of mean linear light, plus 0.001, of each cell."""
+    contrast: Array
+    """(h, w) standard deviation of luma within each cell, display values."""
 
 
 def residual(view: Array, seen: Seen) -> Residual:
     """Compare an image (h, w, 3) at the size of the encoder's view with what it should show."""
     layers = Layers(load_weights(MODEL))
     weights = load_weights(MODEL)
-    found = (cell_statistics(view) - weights["target.mean"]) / weights["target.std"]
+    statistics = cell_statistics(view)
+    contrast = np.exp(statistics[..., 2]) - _FLAT
+    found = (statistics - weights["target.mean"]) / weights["target.std"]
     whole = np.concatenate([seen.fine.mean((0, 1)), seen.coarse.mean((0, 1)), seen.pooled])
     fine = (seen.fine - weights["fine.mean"]) / weights["fine.std"]
     whole = (whole - weights["whole.mean"]) / weights["whole.std"]
@@ -65,19 +71,25 @@ def residual(view: Array, seen: Seen) -> Residual:
     told = layers.linear("out", hidden)
     change = found - told[..., :STATISTICS]
     doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *_LOG_VARIANCE))
-    return Residual(change, np.asarray(change / doubt, np.float32), found)
+    light = told[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
+    return Residual(change, np.asarray(change / doubt, np.float32), found, light, contrast)
+
+
+def log_light(light: Array) -> Array:
+    """Natural log (h / 16, w / 16) of the mean light, plus 0.001, of each cell of (h, w) light."""
+    return np.asarray(np.log(squares(light, CELL).mean((1, 3)) + _DARKEST), np.float32)
 
 
 def cell_statistics(view: Array) -> Array:
     """Statistics (h / 16, w / 16, 6) of the cells of an image (h, w, 3) of display values."""
-    light = squares(luminance(to_linear(view)), CELL).mean((1, 3))
+    light = log_light(luminance(to_linear(view)))
     converted = squares(view @ _YCC.T, CELL)
     means = converted.mean((1, 3))
     contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
     saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))
     darkest = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
     shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., _SHADE]
-    logs = [np.log(light + _DARKEST), shade, np.log(contrast + _FLAT), np.log(saturation + _FLAT)]
+    logs = [light, shade, np.log(contrast + _FLAT), np.log(saturation + _FLAT)]
     return np.asarray(np.stack([*logs, means[..., 1], means[..., 2]], -1), np.float32)
 
 

@@ -33,6 +33,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _SPREAD = (0.1, 0.5, 0.9)
 _MOST = 8
 _MOST_SUMMARY = 5
+_MOST_UNIT = 6
+_FLAT = (0.004, 0.01, 0.03)
+_HARD = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Recognition:
     """(h, w) natural log of the light that is missing, on a grid over the photo."""
     depth: Array
     """(h, w) optical depth of the haze, same grid: minus the log of its transmission."""
+    expected_light: Array
+    """(h, w) natural log of the mean linear light, plus 0.001, that such a scene has, same grid."""
     shortfall: float
     """How much less light than such scenes have the middle of the photo's places shows, in standard
     deviations of good photos; below 0 where it shows more."""
@@ -80,9 +85,10 @@ def recognise(rgb: Array) -> Recognition:
     found = residual(view, seen)
     logits, gain, depth = _judge(found, view)
     shortfall = -float(np.median(found.change[..., 0]))
+    logits = np.append(logits, _is_graphic(seen, found.contrast))
     shares = 1 / (1 + np.exp(-logits))
-    probabilities = dict(zip(FINDINGS, (float(share) for share in shares), strict=False))
-    return Recognition(probabilities, gain, depth, shortfall, seen)
+    probabilities = dict(zip(FINDINGS, (float(share) for share in shares), strict=True))
+    return Recognition(probabilities, gain, depth, found.light, shortfall, seen)
 
 
 def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
@@ -105,6 +111,16 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
     pooled = [summary, hidden.mean((0, 1)), hidden.max((0, 1)), points, maps.mean((0, 1))]
     told = np.maximum(layers.linear("f.0", np.concatenate(pooled).astype(np.float32)), 0)
     return layers.linear("f.3", told), maps[..., 0], maps[..., 1]
+
+
+def _is_graphic(seen: Seen, contrast: Array) -> Array:
+    """Log-odds (1,) that this is no photo: what it shows, and how many places are flat or hard."""
+    layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
+    flat = [(contrast < limit).mean() for limit in _FLAT]
+    looked_at = np.concatenate([seen.pooled, flat, [(contrast > _HARD).mean()]])
+    unit = (looked_at - weights["graphic.mean"]) / weights["graphic.std"]
+    hidden = layers.linear("graphic.1", np.clip(unit, -_MOST_UNIT, _MOST_UNIT).astype(np.float32))
+    return layers.linear("graphic.4", np.maximum(hidden, 0))
 
 
 def _neighbourhood(cells: Array) -> Array:

@@ -1,0 +1,58 @@
+"""Light for what stands before a bright sky, window or lamp: a smooth field of gain. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.colour import luminance, to_linear
+from ldrps_engine.resampling import resize
+
+Array = NDArray[np.float32]
+
+_SIDE = 192
+_RADIUS = 10
+_EPSILON = 0.15
+_MOST = 3.0
+"""Natural log of the most light that is brought back: about four stops."""
+_SHARE = 0.8
+"""Of the light that is missing as much is brought back: a backlit photo stays one."""
+_CEILING = 0.8
+_FLOOR = 2e-3
+
+
+def backlight_gain(rgb: Array, missing: Array) -> Array:
+    """Return the share of light (h, w), at most 1, that each place of (H, W, 3) display values got.
+
+    `missing` (h', w') is the natural log of the light that is missing, on a coarse grid. The field
+    follows the edges of the log of light (guided filter; He, Sun and Tang, ECCV 2010), and nowhere
+    brings light above white.
+    """
+    scale = _SIDE / min(rgb.shape[:2])
+    size = (round(rgb.shape[0] * scale), round(rgb.shape[1] * scale))
+    small = resize(rgb, size, smooth=True)
+    light = np.log(np.maximum(luminance(to_linear(small)), 0) + _FLOOR)
+    wanted = resize(np.ascontiguousarray(missing[..., None]), size, smooth=True)[..., 0]
+    field = guided(light, wanted, _RADIUS, _EPSILON)
+    brightest = np.log(np.maximum(to_linear(small).max(-1), _FLOOR))
+    field = np.minimum(_SHARE * field, np.log(_CEILING) - brightest)
+    return np.exp(-np.clip(field, 0, _MOST)).astype(np.float32)
+
+
+def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
+    """Filter values (h, w) along the edges of a guide (h, w)."""
+    mean_g, mean_v = box(guide, radius), box(values, radius)
+    slope = (box(guide * values, radius) - mean_g * mean_v) / (
+        box(guide * guide, radius) - mean_g**2 + epsilon
+    )
+    offset = mean_v - slope * mean_g
+    return box(slope, radius) * guide + box(offset, radius)
+
+
+def box(values: Array, radius: int) -> Array:
+    """Return the mean of the square around each place, edges repeated."""
+    padded = np.pad(values.astype(np.float64), radius, mode="edge")
+    sums = np.pad(padded.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    side = 2 * radius + 1
+    window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return np.asarray(window / side**2, dtype=np.float32)
