@@ -7,31 +7,22 @@ of a pb.Raster, that, and the samples; or an `E` and JSON with reason and messag
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 import os
 import struct
-import sys
-import sysconfig
-from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_client._wire import raster_of
 from ldrps_client.files import decode
+from ldrps_daemon.confined import ERROR, STDIN, lock_in, own_fault, refuse
 from ldrps_daemon.process import leave_with
-from ldrps_daemon.sandbox import Limits, restrict
-from ldrps_engine.errors import InputError, LimitError
+from ldrps_engine.errors import LdrpsError, LimitError
 from ldrps_engine.photo import Photo
 
-log = logging.getLogger("ldrps.decoder")
-PHOTO, ERROR = b"P", b"E"
+__all__ = ["ERROR", "LENGTH", "PHOTO"]
+
+PHOTO = b"P"
 LENGTH = struct.Struct("<I")
-BYTES_PER_PIXEL = 16
-"""Four channels of four bytes: no photo has more."""
-_FIXED_MEMORY = 2 << 30
-_COPIES = 4
 _CPU_SECONDS = 120
-_STDIN = Path("/proc/self/fd/0")
 
 
 def main() -> None:
@@ -41,32 +32,20 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args()
     leave_with(given.parent)
-    limit = given.max_pixels
-    layers = restrict(_limits(limit), _readable())
-    if not (layers.seccomp and layers.landlock):
-        log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
     with os.fdopen(1, "wb", closefd=False) as out:
         try:
-            _write(out, _decoded(limit))
-        except InputError as error:
-            words = str(error).replace(str(_STDIN), "the file")
-            out.write(ERROR + json.dumps({"reason": error.reason, "message": words}).encode())
-
-
-def _limits(max_pixels: int) -> Limits:
-    samples = BYTES_PER_PIXEL * max_pixels
-    memory = _FIXED_MEMORY + _COPIES * samples
-    return Limits(memory=memory, output=samples + (1 << 20), cpu_seconds=_CPU_SECONDS)
-
-
-def _readable() -> list[Path]:
-    """The file, and where code is loaded from: libraries read some of theirs late."""
-    code = {*sys.path, *sysconfig.get_paths().values(), sys.base_prefix, "/usr/lib", "/lib"}
-    return [_STDIN, Path("/etc/ld.so.cache"), *(Path(path) for path in code if path)]
+            lock_in(given.max_pixels, _CPU_SECONDS)
+            _write(out, _decoded(given.max_pixels))
+        except LdrpsError as error:
+            refuse(out, error)
+        except MemoryError:
+            refuse(out, LimitError("the photo needs more memory than decoding may use"))
+        except Exception as error:
+            refuse(out, own_fault(error))
 
 
 def _decoded(max_pixels: int) -> Photo:
-    photo = decode(_STDIN).photo
+    photo = decode(STDIN).photo
     if photo.width * photo.height > max_pixels:
         raise LimitError(
             f"the photo is {photo.width}x{photo.height}; "

@@ -21,7 +21,7 @@ from ldrps_client._wire import photo_from_wire
 from ldrps_daemon.decoder import ERROR, LENGTH, PHOTO
 from ldrps_daemon.pipe import Order
 from ldrps_daemon.process import environment
-from ldrps_engine.errors import LdrpsError, PhotoError
+from ldrps_engine.errors import InternalError, LdrpsError, PhotoError
 from ldrps_engine.photo import Photo
 
 DECODE_SECONDS = 300.0
@@ -66,6 +66,9 @@ def _wait(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             process.wait()
+    if process.returncode > 0:
+        # It refuses photos in words; that it ends so says something about the installation.
+        raise InternalError("the decoder could not be run; the daemon's log says why")
     if process.returncode:
         raise _unsafe()
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ldrps_client.files._formats import HEAD_BYTES, Format, recognise
 from ldrps_client.files._metadata import Metadata
 from ldrps_engine.colour_space import read_colour_space
-from ldrps_engine.errors import InputError, LdrpsError, PhotoError
+from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
 from ldrps_engine.icc import ProfileError
 from ldrps_engine.photo import Photo
 
@@ -148,7 +148,15 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except MemoryError:
         raise PhotoError(f"{path}: there is not enough memory to decode it") from None
+    except ImportError as error:
+        # Says something about the installation, or what may be read of it, not about the photo.
+        raise InternalError(
+            f"{path}: a library that reads it cannot be loaded ({error}); install ldrps again"
+        ) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The system's own word: a disk that fails, or no descriptors left. Decoders give none.
+            raise PhotoError(f"{path} cannot be read: {_why(error)}") from error
         # Decoders raise whatever comes to hand over broken bytes, struct.error to TypeError.
         raise PhotoError(
             f"{path} is damaged or incomplete; copy it again from where it came from"

@@ -1,0 +1,89 @@
+"""What processes that handle foreign files share: locked in, with the libraries they need in reach.
+
+The same holds wherever the daemon was started and however it was installed: from a wheel, from a
+checkout, or editable, where packages lie outside every folder of `sys.path`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+from ldrps_daemon.sandbox import Limits, restrict
+from ldrps_engine.errors import InternalError, LdrpsError
+
+log = logging.getLogger("ldrps.decoder")
+ERROR = b"E"
+"""First byte of what such a process writes when it refuses; JSON follows."""
+BYTES_PER_PIXEL = 16
+"""Four channels of four bytes: no photo has more."""
+_FIXED_MEMORY = 2 << 30
+_COPIES = 4
+_SLACK = 1 << 20
+STDIN = Path("/proc/self/fd/0")
+_LIBRARIES = ("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/local/lib")
+_READERS = ("_pillow", "_tiff", "_png", "_extras")
+_OPTIONAL = ("pillow_heif", "rawpy")
+
+
+def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> None:
+    """Load what reads and writes photos, then give up all other rights; `files` stay readable."""
+    _preload()
+    limits = limits_for(max_pixels, cpu_seconds)
+    layers = restrict(limits, [STDIN, *files, *code_folders()])
+    if not (layers.seccomp and layers.landlock):
+        log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
+
+
+def limits_for(max_pixels: int, cpu_seconds: int) -> Limits:
+    """Limits of a process that holds a photo of so many pixels."""
+    samples = BYTES_PER_PIXEL * max_pixels
+    memory = _FIXED_MEMORY + _COPIES * samples
+    return Limits(memory=memory, output=samples + _SLACK, cpu_seconds=cpu_seconds)
+
+
+def _preload() -> None:
+    """Import the readers while everything can be read, so that what is missing shows at once."""
+    for name in _READERS:
+        import_module(f"ldrps_client.files.{name}")
+    for name in _OPTIONAL:
+        if find_spec(name):
+            import_module(name)
+
+
+def code_folders() -> list[Path]:
+    """Folders that code is loaded from: libraries read some of theirs late."""
+    packages = [
+        str(path)
+        for name, module in list(sys.modules.items())
+        if "." not in name
+        for path in getattr(module, "__path__", ())
+    ]
+    searched = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    paths = {
+        *(*sys.path, *packages, *sysconfig.get_paths().values()),
+        *(sys.base_prefix, sys.base_exec_prefix, *_LIBRARIES, *searched),
+    }
+    existing = [Path(path) for path in sorted(paths) if path and os.path.isabs(path)]
+    return [Path("/etc/ld.so.cache"), *existing]
+
+
+def refuse(out: BinaryIO, error: LdrpsError) -> None:
+    """Tell the worker why not. The file's name there is none of the client's."""
+    words = str(error).replace(str(STDIN), "the file")
+    out.write(ERROR + json.dumps({"reason": error.reason, "message": words}).encode())
+
+
+def own_fault(error: Exception) -> InternalError:
+    """An error that says nothing about the photo; its traceback goes to the daemon's log."""
+    log.error("a locked-in process failed", exc_info=error)
+    what = type(error).__name__
+    return InternalError(f"the daemon's own code failed at this file ({what}); its log says where")
