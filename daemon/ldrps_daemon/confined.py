@@ -6,23 +6,33 @@ checkout, or editable, where packages lie outside every folder of `sys.path`.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import struct
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_daemon.sandbox import Limits, restrict
-from ldrps_engine.errors import InternalError, LdrpsError
+from ldrps_engine.errors import InternalError, LdrpsError, LimitError
 
 log = logging.getLogger("ldrps.decoder")
 ERROR = b"E"
 """First byte of what such a process writes when it refuses; JSON follows."""
+PHOTO = b"P"
+"""First byte of a photo: the length of a pb.Raster, that, and the samples follow."""
+FILE = b"F"
+"""First byte of a file's bytes."""
+DISK_FULL = 28
+"""Exit status of one that found no room for what it was to write."""
+LENGTH = struct.Struct("<I")
 BYTES_PER_PIXEL = 16
 """Four channels of four bytes: no photo has more."""
 _FIXED_MEMORY = 2 << 30
@@ -76,14 +86,26 @@ def code_folders() -> list[Path]:
     return [Path("/etc/ld.so.cache"), *existing]
 
 
-def refuse(out: BinaryIO, error: LdrpsError) -> None:
-    """Tell the worker why not. The file's name there is none of the client's."""
+@contextmanager
+def refusing(out: BinaryIO) -> Iterator[None]:
+    """Write whatever is raised inside as a refusal, so that the worker hears of it in words."""
+    try:
+        yield
+        out.flush()
+    except LdrpsError as error:
+        _refuse(out, error)
+    except MemoryError:
+        _refuse(out, LimitError("the photo needs more memory than there is for its file"))
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # Nor is there room for words.
+            os._exit(DISK_FULL)
+        log.error("a locked-in process failed", exc_info=error)
+        what = f"the daemon's own code failed at this file ({type(error).__name__})"
+        _refuse(out, InternalError(f"{what}; its log says where"))
+
+
+def _refuse(out: BinaryIO, error: LdrpsError) -> None:
+    # The file's name there is none of the client's.
     words = str(error).replace(str(STDIN), "the file")
     out.write(ERROR + json.dumps({"reason": error.reason, "message": words}).encode())
-
-
-def own_fault(error: Exception) -> InternalError:
-    """An error that says nothing about the photo; its traceback goes to the daemon's log."""
-    log.error("a locked-in process failed", exc_info=error)
-    what = type(error).__name__
-    return InternalError(f"the daemon's own code failed at this file ({what}); its log says where")

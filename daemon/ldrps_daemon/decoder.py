@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import struct
 from typing import BinaryIO
 
-from ldrps_client._wire import raster_of
-from ldrps_client.files import decode
-from ldrps_daemon.confined import ERROR, STDIN, lock_in, own_fault, refuse
+from ldrps_client._wire import check_result_format, raster_of
+from ldrps_client.files import Format, LoadedFile, decode, holds_xmp
+from ldrps_daemon.confined import LENGTH, PHOTO, STDIN, lock_in, refusing
 from ldrps_daemon.process import leave_with
-from ldrps_engine.errors import LdrpsError, LimitError
+from ldrps_engine.errors import LimitError, SettingsError
 from ldrps_engine.photo import Photo
 
-__all__ = ["ERROR", "LENGTH", "PHOTO"]
-
-PHOTO = b"P"
-LENGTH = struct.Struct("<I")
 _CPU_SECONDS = 120
+_MARK_BYTES = 8192
+"""What our own mark may add to a photo's XMP, generously."""
 
 
 def main() -> None:
@@ -30,28 +27,39 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--max-pixels", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--result", type=Format.__getitem__)
     given = parser.parse_args()
     leave_with(given.parent)
-    with os.fdopen(1, "wb", closefd=False) as out:
-        try:
-            lock_in(given.max_pixels, _CPU_SECONDS)
-            _write(out, _decoded(given.max_pixels))
-        except LdrpsError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, LimitError("the photo needs more memory than decoding may use"))
-        except Exception as error:
-            refuse(out, own_fault(error))
+    with os.fdopen(1, "wb", closefd=False) as out, refusing(out):
+        lock_in(given.max_pixels, _CPU_SECONDS)
+        loaded = _decoded(given.max_pixels)
+        if given.result:
+            _check(given.result, loaded)
+        _write(out, loaded.photo)
 
 
-def _decoded(max_pixels: int) -> Photo:
-    photo = decode(STDIN).photo
+def _decoded(max_pixels: int) -> LoadedFile:
+    loaded = decode(STDIN)
+    photo = loaded.photo
     if photo.width * photo.height > max_pixels:
         raise LimitError(
             f"the photo is {photo.width}x{photo.height}; "
             f"this daemon takes at most {max_pixels} pixels"
         )
-    return photo
+    return loaded
+
+
+def _check(kind: Format, loaded: LoadedFile) -> None:
+    """Refuse, before any work is done, a result that could not be encoded in the end."""
+    photo = loaded.photo
+    transparent = photo.alpha is not None
+    check_result_format(kind, (photo.width, photo.height), transparent=transparent)
+    xmp = len(loaded.metadata.xmp)
+    if not holds_xmp(kind, xmp + _MARK_BYTES):
+        raise SettingsError(
+            f"result_format {kind.name} cannot be had: the photo's XMP, {xmp} bytes, does not fit "
+            "into it; use PNG, TIFF or WebP"
+        )
 
 
 def _write(out: BinaryIO, photo: Photo) -> None:
