@@ -15,12 +15,13 @@ from ldrps_client.provenance import SOURCE_TYPE, read_mark
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from support.daemon import header, layer_bytes, refused, requests
-from support.profiles import display_p3
+from support.profiles import P3, SRGB_CURVE, matrix, parametric
 
 pytestmark = pytest.mark.e2e
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP")
 MAKER = "A maker of cameras"
+PROFILE = matrix(P3, parametric(*SRGB_CURVE))
 
 
 def number(kind):
@@ -33,7 +34,7 @@ def photo_file(kind="JPEG", mode="RGB", size=(40, 30), **options):
     exif = image.getexif()
     exif[0x010F] = MAKER
     buffer = io.BytesIO()
-    image.save(buffer, kind, exif=exif, icc_profile=display_p3(), quality=95, **options)
+    image.save(buffer, kind, exif=exif, icc_profile=PROFILE, quality=95, **options)
     return buffer.getvalue()
 
 
@@ -65,7 +66,7 @@ def test_a_file_comes_back_as_a_file_with_all_that_belonged_to_it(daemon, tmp_pa
         assert (head.file.format, head.file.size) == (number(kind), len(data))
         assert (head.raster.width, head.raster.height) == (40, 30)
         loaded, mark = read(tmp_path, data, kind)
-        assert loaded.photo.icc_profile == display_p3()
+        assert loaded.photo.icc_profile == PROFILE
         assert MAKER.encode() in loaded.metadata.exif
         # JPEG and lossy WebP round; 3 steps are below what anybody sees.
         assert np.abs(loaded.photo.to_samples().astype(int) - value).max() <= 3
@@ -78,10 +79,10 @@ def test_a_file_comes_back_as_a_file_with_all_that_belonged_to_it(daemon, tmp_pa
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_raw_pixels_can_come_back_as_a_file(daemon, tmp_path, kind):
-    photo = Photo.from_samples(np.full((30, 40, 3), 77, np.uint8), display_p3())
+    photo = Photo.from_samples(np.full((30, 40, 3), 77, np.uint8), PROFILE)
     job_id = daemon.submit(photo, result_format=number(kind)).job_id
     loaded, mark = read(tmp_path, layer_bytes(daemon.watch(job_id)), kind)
-    assert loaded.photo.icc_profile == display_p3()
+    assert loaded.photo.icc_profile == PROFILE
     assert np.abs(loaded.photo.to_samples().astype(int) - 178).max() <= 3
     assert mark.layer == "restored"
 
@@ -140,7 +141,7 @@ def test_a_kind_that_cannot_be_had_is_refused_from_the_header(daemon, fields, wo
     [
         (photo_file("PNG", "RGBA"), "JPEG", "JPEG cannot be transparent"),
         (photo_file("PNG", size=(16_500, 300)), "WEBP", "at most 16383 pixels a side"),
-        (photo_file("PNG", xmp=b"<x>" + b" " * 70_000), "JPEG", "XMP"),
+        (photo_file("WEBP", xmp=b"<x>" + b" " * 70_000), "JPEG", "the photo's XMP, 70003 bytes"),
     ],
 )
 def test_what_only_the_file_tells_is_refused_before_any_work(daemon, data, kind, words):
