@@ -158,7 +158,7 @@ def _origin(result: Result, target: Path | None) -> Origin:
         return Origin()
     packet = Packet(source.metadata.xmp)
     return Origin(
-        path=_relative(source.path, target) if target else "",
+        path=_relative(source.path, target) if target and source.on_disk else "",
         document_id=packet.text(_PREFIXES.name("xmpMM:DocumentID")),
         instance_id=packet.text(_PREFIXES.name("xmpMM:InstanceID")),
         pixels=pixel_digest(source.photo),

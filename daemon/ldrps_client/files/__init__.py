@@ -6,7 +6,7 @@ from ldrps_client.files._colour import to_srgb
 from ldrps_client.files._comparison import write_comparison
 from ldrps_client.files._formats import Format, result_suffix
 from ldrps_client.files._metadata import Metadata
-from ldrps_client.files._read import LoadedFile, decode
+from ldrps_client.files._read import LoadedFile, decode, decode_bytes
 from ldrps_client.files._write import check_target, encode, file_bytes, holds_xmp
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Metadata",
     "check_target",
     "decode",
+    "decode_bytes",
     "encode",
     "file_bytes",
     "holds_xmp",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +43,7 @@ class LoadedFile:
     """A photo, and what its file held besides."""
 
     path: Path
-    """Where it was read from."""
+    """Where it was read from; no more than a name unless it was `on_disk`."""
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
@@ -53,6 +54,8 @@ class LoadedFile:
     """How it was compressed."""
     warnings: tuple[str, ...] = ()
     """What is odd about it and was borne, one sentence each."""
+    on_disk: bool = True
+    """Whether there is a file, rather than bytes that somebody held in memory."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:
@@ -65,6 +68,14 @@ def decode(path: str | os.PathLike[str]) -> LoadedFile:
         kind = recognise("the file", file.read(HEAD_BYTES), where.suffix)
         file.seek(0)
         return _decode(where, kind, file)
+
+
+def decode_bytes(data: bytes, name: str) -> LoadedFile:
+    """Read a photo file that is in memory, as `decode` does; `name` is what errors call it."""
+    where = Path(name)
+    with _named(where):
+        kind = recognise("the file", data[:HEAD_BYTES], where.suffix)
+        return replace(_decode(where, kind, io.BytesIO(data)), on_disk=False)
 
 
 def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:

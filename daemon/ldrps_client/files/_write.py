@@ -76,7 +76,9 @@ def encode(
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
-    check_target(where, force=force, source=like.path if like else None, photo=photo)
+    check_target(
+        where, force=force, source=like.path if like and like.on_disk else None, photo=photo
+    )
     carried = metadata or (like.metadata if like else Metadata())
     kind = format_for(where)
     outside = b"" if holds_xmp(kind, len(carried.xmp)) else carried.xmp
