@@ -14,9 +14,8 @@ import struct
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +34,7 @@ DISK_FULL = 28
 LENGTH = struct.Struct("<I")
 BYTES_PER_PIXEL = 16
 """Four channels of four bytes: no photo has more."""
+_WORDS = 200
 _FIXED_MEMORY = 2 << 30
 _COPIES = 4
 _SLACK = 1 << 20
@@ -65,7 +65,8 @@ def _preload() -> None:
     for name in _READERS:
         import_module(f"ldrps_client.files.{name}")
     for name in _OPTIONAL:
-        if find_spec(name):
+        # Who has a file of that kind is told; all others can do without.
+        with suppress(ImportError):
             import_module(name)
 
 
@@ -100,9 +101,8 @@ def refusing(out: BinaryIO) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             # Nor is there room for words.
             os._exit(DISK_FULL)
-        log.error("a locked-in process failed", exc_info=error)
-        what = f"the daemon's own code failed at this file ({type(error).__name__})"
-        _refuse(out, InternalError(f"{what}; its log says where"))
+        what = f"{type(error).__name__}: {error}"[:_WORDS]
+        _refuse(out, InternalError(f"the daemon's own code failed at this file ({what})"))
 
 
 def _refuse(out: BinaryIO, error: LdrpsError) -> None:
