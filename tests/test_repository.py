@@ -78,6 +78,24 @@ def test_constraints_pin_every_dependency():
     assert pinned["torch"] == "2.13.0"
 
 
+def lower_bounds():
+    """The least version of each dependency, as pip reads it."""
+    for line in tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]:
+        name, least = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
+        yield name, tuple(map(int, least.split(".")))
+
+
+def test_the_least_versions_are_those_that_the_stubs_run_with():
+    """Anything older raises as soon as the stubs are imported."""
+    messages = read("proto/ldrps/v1/restoration_pb2.py")
+    made = re.search(r"Domain\.PUBLIC,\s+(\d+),\s+(\d+),\s+(\d+),", messages).groups()
+    calls = read("proto/ldrps/v1/restoration_pb2_grpc.py")
+    wanted = re.search(r"GRPC_GENERATED_VERSION = '([\d.]+)'", calls)[1]
+    least = dict(lower_bounds())
+    assert least["protobuf"] >= tuple(map(int, made))
+    assert least["grpcio"] >= tuple(map(int, wanted.split(".")))
+
+
 def code_blocks():
     for document in DOCUMENTS:
         for language, block in re.findall(r"```(\w+)\n(.*?)```", document.read_text(), re.DOTALL):
@@ -148,7 +166,7 @@ def options_of(parser):
 
 
 def sections(command):
-    """What the guide says about a command: each part of it that shows or names it."""
+    """Parts of the guide that show or name a command."""
     if command == "serve":
         return read("docs/serve.md")
     parts = re.split(r"^##+ ", read("docs/user-guide.md"), flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What Python people hold a photo in, taken as it is: paths, bytes, files, PIL images, arrays."""
+"""Photos as Python people hold them: paths, bytes, open files, PIL images, arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which optional parts of this distribution are there, found without importing any of them."""
+"""Optional parts of this distribution that are missing, found without importing any of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REQUIREMENT = re.compile(r"""([\w.-]+)[^;]*;.*extra\s*==\s*["']([\w-]+)["']""")
 
 
 def missing(extra: str) -> list[str]:
-    """What an extra such as `daemon` needs and this interpreter lacks."""
+    """Requirements of an extra, such as `daemon`, that this interpreter lacks."""
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:

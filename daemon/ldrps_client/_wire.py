@@ -102,7 +102,7 @@ def raster_bytes(raster: pb.Raster) -> int:
 
 
 def layer_bytes(header: pb.LayerHeader) -> int:
-    """How many bytes of chunks belong to a layer, raw or encoded."""
+    """Count the bytes of chunks that belong to a layer, raw or encoded."""
     return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
 
 

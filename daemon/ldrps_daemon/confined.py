@@ -1,4 +1,4 @@
-"""What processes that handle foreign files share: locked in, with the libraries they need in reach.
+"""Common ground of processes that handle foreign files: locked in, their libraries in reach.
 
 The same holds wherever the daemon was started and however it was installed: from a wheel, from a
 checkout, or editable, where packages lie outside every folder of `sys.path`.

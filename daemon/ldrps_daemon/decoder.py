@@ -19,7 +19,7 @@ from ldrps_engine.photo import Photo
 
 _CPU_SECONDS = 120
 _MARK_BYTES = 8192
-"""What our own mark may add to a photo's XMP, generously."""
+"""Bytes that our own mark may add to a photo's XMP, generously."""
 
 
 def main() -> None:

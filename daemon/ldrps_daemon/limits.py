@@ -17,7 +17,7 @@ from ldrps_engine.errors import LdrpsError, PhotoError, SettingsError
 
 
 def is_ours(message: object) -> bool:
-    """Whether a message is one of this contract, and not of health or reflection."""
+    """Tell whether a message is one of this contract, and not of health or reflection."""
     return isinstance(message, Message) and message.DESCRIPTOR.file.name == pb.DESCRIPTOR.name
 
 
@@ -53,7 +53,7 @@ def clip(message: Message) -> list[str]:
 
 
 def has_too_many_bytes(message: Message) -> bool:
-    """Whether a bytes field holds more than it may."""
+    """Tell whether a bytes field holds more than it may."""
     return any(
         len(getattr(holder, field.name)) > limits_of(field)[0]
         for holder, field, _ in _fields(message)

@@ -30,7 +30,7 @@ log = logging.getLogger("ldrps.server")
 DEFAULT_LIST = 100
 MAX_LIST = 1000
 LIST_BYTES = 4 << 20
-"""What gRPC's clients take unless they are told otherwise."""
+"""Largest message that gRPC's clients take unless they are told otherwise."""
 _FRAMING = 8
 _NO_TURN = Turn(0, 0.0)
 

@@ -50,7 +50,7 @@ def write_files(
 
 
 class _Encoding:
-    """What is the same for all layers of one job."""
+    """Everything that is the same for all layers of one job."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class _Encoding:
 
 
 def _how(header: pb.SubmitHeader, restoration: Restoration, done: pb.Done) -> dict[str, Any]:
-    """How the result was made, for its XMP."""
+    """Describe for the XMP how the result was made."""
     found = restoration.diagnosis
     return {
         "request": settings_from_proto(header.settings).as_dict(),

@@ -1,4 +1,4 @@
-"""What a photo may be given as from Python, and what is refused in a sentence."""
+"""Photos as Python people hold them, and the refusals of everything else."""
 
 import io
 

@@ -168,3 +168,13 @@ def test_what_has_no_limits_of_ours_is_let_through():
     from grpc_health.v1 import health_pb2
 
     assert not limits.is_ours(health_pb2.HealthCheckRequest(service="x" * 10**6))
+
+
+def test_a_list_of_jobs_fits_into_a_message_that_every_client_takes():
+    from ldrps_daemon.servicer import LIST_BYTES, _fitting
+
+    job = pb.Job(job_id="j", message="ä" * 1000, settings=pb.Settings(description="ä" * 400))
+    answer = pb.ListJobsResponse(jobs=_fitting([job] * 10_000))
+    assert LIST_BYTES * 0.99 < answer.ByteSize() <= LIST_BYTES
+    few = pb.ListJobsResponse(jobs=_fitting([job] * 9))
+    assert len(few.jobs) == 9

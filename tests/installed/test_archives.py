@@ -1,4 +1,4 @@
-"""What wheel and source archive hold."""
+"""Contents of the wheel and of the source archive."""
 
 import tarfile
 import zipfile
@@ -16,7 +16,7 @@ HOMES = {
     "plugin_gimp/ldrps/": "ldrps_plugin_gimp/ldrps/",
     "packaging/systemd/": "ldrps_daemon/units/",
 }
-"""Where in the wheel the files of a folder are. No other folder has any there."""
+"""Places of folders' files in the wheel. No other folder has any there."""
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PHOTO = ROOT / "examples" / "low-light.jpg"
 SMALL = (96, 64)
-"""What takes the real engine least; without noise, whose filter has to be compiled first."""
+"""The least work for the real engine; without noise, whose filter is compiled first."""
 SUITE = ("e2e/test_restoring.py", "e2e/test_encoded.py")
 CONFIGURATION = """
 [pytest]

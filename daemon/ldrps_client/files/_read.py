@@ -43,7 +43,7 @@ class LoadedFile:
     """A photo, and what its file held besides."""
 
     path: Path
-    """Where it was read from; no more than a name unless it was `on_disk`."""
+    """Path it was read from; no more than a name unless it was `on_disk`."""
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
@@ -55,7 +55,7 @@ class LoadedFile:
     warnings: tuple[str, ...] = ()
     """What is odd about it and was borne, one sentence each."""
     on_disk: bool = True
-    """Whether there is a file, rather than bytes that somebody held in memory."""
+    """True for a file, False for bytes that somebody held in memory."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:

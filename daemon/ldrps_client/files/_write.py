@@ -106,7 +106,7 @@ def file_bytes(
 
 
 def holds_xmp(kind: Format, size: int) -> bool:
-    """Whether an XMP packet of so many bytes fits into such a file."""
+    """Tell whether an XMP packet of so many bytes fits into such a file."""
     return kind is not Format.JPEG or size <= _JPEG_XMP_LIMIT
 
 
