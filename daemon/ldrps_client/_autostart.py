@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps_client._address import run_folder
 from ldrps_client._channel import open_channel
+from ldrps_client._installed import require_daemon
 from ldrps_engine.errors import UnavailableError
 
 START_SECONDS = 60.0
@@ -42,6 +43,7 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
     """Start a daemon unless one answers; UnavailableError tells why none does."""
     if is_serving(address):
         return
+    require_daemon()
     log = _log_file()
     with _one_starter(log.with_name("start.lock")):
         if is_serving(address):

@@ -13,7 +13,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import events
 from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
 from ldrps_client._status import error_of
-from ldrps_client._wire import photo_from_wire, raster_bytes
+from ldrps_client._wire import layer_bytes, photo_from_wire
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
@@ -81,15 +81,18 @@ class Reader:
         self._headers[header.layer] = header
         self._data[header.layer] = bytearray()
 
-    def _add(self, chunk: pb.LayerChunk) -> Layer | None:
+    def _add(self, chunk: pb.LayerChunk) -> Layer | events.EncodedLayer | None:
         header = self._headers.get(chunk.layer)
         if header is None:
             raise InternalError("pixels came without a header; watch from an earlier event")
         data = self._data[chunk.layer]
         data += chunk.data
-        if len(data) < raster_bytes(header.raster):
+        if len(data) < layer_bytes(header):
             return None
         del self._headers[chunk.layer], self._data[chunk.layer]
+        if header.HasField("file"):
+            kind = pb.FileFormat.Name(header.file.format).removeprefix("FILE_FORMAT_")
+            return events.EncodedLayer(header.name, kind, bytes(data))
         return Layer(header.name, photo_from_wire(header.raster, data))
 
 

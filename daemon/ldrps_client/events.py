@@ -15,6 +15,7 @@ __all__ = [
     "Described",
     "Diagnosed",
     "Done",
+    "EncodedLayer",
     "Event",
     "Layer",
     "Loading",
@@ -75,4 +76,15 @@ class Done:
     None if not known."""
 
 
-Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | Done
+@dataclass(frozen=True)
+class EncodedLayer:
+    """A layer of a job whose result was asked for as files."""
+
+    name: str
+    format: str
+    """`PNG`, `JPEG`, `TIFF` or `WEBP`."""
+    data: bytes
+    """The whole file."""
+
+
+Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | EncodedLayer | Done

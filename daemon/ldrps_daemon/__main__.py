@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ldrps_client._installed import require_daemon
 from ldrps_daemon.config import LOG_FORMATS, ServeConfig
 from ldrps_daemon.logs import set_up
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, UnavailableError
 
 _NUMBERS = {
     "--queue-limit": (int, "jobs that may wait"),
@@ -79,11 +80,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; the exit code is that of the error's class."""
     try:
         config = config_of(sys.argv[1:] if argv is None else argv)
+        if config.engine == ServeConfig.engine:
+            require_daemon()
         set_up(config.log_format)
         # Imported after the options are read: `--help` answers at once.
         from ldrps_daemon.server import serve
 
         asyncio.run(serve(config))
+    except ModuleNotFoundError as error:
+        # With an engine of one's own only what the front itself needs has to be there.
+        print(f"ldrps: {error.name} is missing; run pip install 'ldrps[daemon]'", file=sys.stderr)
+        return UnavailableError.exit_code
     except LdrpsError as error:
         print(f"ldrps: {error}", file=sys.stderr)
         return error.exit_code

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import check_raster, raster_bytes
+from ldrps_client._wire import check_raster, raster_bytes, result_format
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.prior.store import is_path
 
-MAX_KEY = 128
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
 """Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
@@ -136,13 +135,15 @@ def _busy(why: str, retry_after: Callable[[], float]) -> BusyError:
 
 def check_header(header: pb.SubmitHeader) -> None:
     """Refuse what no job can have, apart from payload and settings."""
-    if len(header.idempotency_key) > MAX_KEY:
-        raise SettingsError(f"idempotency_key is too long; use at most {MAX_KEY} characters")
     # Written so that NaN fails too.
     if not 0 <= header.deadline_seconds <= MAX_DEADLINE:
         raise SettingsError(
             f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
             f"up to {MAX_DEADLINE:.0f}"
+        )
+    if result_format(header) and header.look_only:
+        raise SettingsError(
+            "result_format asks for a file, but a look_only job has no result; leave one out"
         )
     for name in (header.settings.model, header.settings.describer):
         if is_path(name):

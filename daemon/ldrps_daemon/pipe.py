@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import limits
 from ldrps_daemon.spool import JobFolder
 
 MAX_REPORT = 4 << 20
@@ -157,4 +158,7 @@ def receive_report(pipe: Connection) -> pb.Worker | Saved | End:
         raise EOFError
     report = pb.Worker() if tag == _WORKER else pb.Event()
     report.ParseFromString(body)
+    if limits.has_too_many_bytes(report):
+        raise EOFError
+    limits.clip(report)
     return report

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import metadata
@@ -29,6 +29,9 @@ from ldrps_engine.errors import BusyError, InternalError, LdrpsError, Unavailabl
 log = logging.getLogger("ldrps.server")
 DEFAULT_LIST = 100
 MAX_LIST = 1000
+LIST_BYTES = 4 << 20
+"""Largest message that gRPC's clients take unless they are told otherwise."""
+_FRAMING = 8
 _NO_TURN = Turn(0, 0.0)
 
 
@@ -80,7 +83,8 @@ class Servicer(pb_grpc.RestorationServicer):
         async with answering(context):
             jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
             turns = self._dispatcher.outlook()
-            return pb.ListJobsResponse(jobs=[self._shown(job, turns) for job in jobs])
+            shown = (self._shown(job, turns) for job in jobs)
+            return pb.ListJobsResponse(jobs=_fitting(shown))
 
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
@@ -113,6 +117,16 @@ class Servicer(pb_grpc.RestorationServicer):
     def _shown(self, job: Job, turns: dict[str, Turn]) -> pb.Job:
         turn = turns.get(job.id, _NO_TURN)
         return job.to_proto(turn.position, self._dispatcher.seconds_left(job, turn))
+
+
+def _fitting(jobs: Iterable[pb.Job]) -> Iterator[pb.Job]:
+    """The first of them that fit into one message that every client of gRPC takes."""
+    left = LIST_BYTES
+    for job in jobs:
+        left -= job.ByteSize() + _FRAMING
+        if left < 0:
+            return
+        yield job
 
 
 @asynccontextmanager

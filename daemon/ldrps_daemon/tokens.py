@@ -14,7 +14,7 @@ import grpc.aio
 from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.security import own_folder
-from ldrps_engine.errors import SettingsError
+from ldrps_engine.errors import AccessError, SettingsError
 
 _HEALTH = "/grpc.health.v1.Health/"
 
@@ -83,5 +83,5 @@ async def _refuse(_: bytes, context: Any) -> None:
     await context.abort(
         grpc.StatusCode.UNAUTHENTICATED,
         "the call shows no valid token; send the token file's content as a Bearer token",
-        ((REASON_KEY, "unavailable"),),
+        ((REASON_KEY, AccessError.reason),),
     )

@@ -14,7 +14,8 @@ import queue
 import resource
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -30,10 +31,11 @@ from ldrps_daemon.process import leave_with
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.spool import replacing, write_layers
+from ldrps_daemon.writing import write_files
 from ldrps_engine.errors import CancelledError, LdrpsError, OutputError
 from ldrps_engine.photo import Photo
 from ldrps_engine.prior.store import weights_hash
-from ldrps_engine.result import Layer
+from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
@@ -146,11 +148,20 @@ class Worker:
             restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
         except Looked:
             return _done(settings, time.monotonic() - started)
-        for layer in _kept(order, restoration.layers):
-            wire.send_event(self._pipe, pb.Event(layer_header=layer))
         done = _done(settings, restoration.seconds)
         done.invented.mean, done.invented.maximum = restoration.invented
+        with _keeping():
+            for layer in self._kept(order, header, restoration, done):
+                wire.send_event(self._pipe, pb.Event(layer_header=layer))
         return done
+
+    def _kept(
+        self, order: Order, header: pb.SubmitHeader, restoration: Restoration, done: pb.Done
+    ) -> list[pb.LayerHeader]:
+        """Write the result as the client wants it."""
+        if header.result_format:
+            return write_files(order, header, restoration, done, self._reporter.check)
+        return write_layers(order.folder.result, restoration.layers)
 
     def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
         try:
@@ -198,10 +209,11 @@ def _run(errand: Errand, models: Any) -> pb.Done:
     return pb.Done(seconds=time.monotonic() - started, model=errand.model)
 
 
-def _kept(order: Order, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
-    """Write the result; OutputError if the disk does not take it."""
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Raise OutputError if the disk does not take the result."""
     try:
-        return write_layers(order.folder.result, layers)
+        yield
     except OSError as error:
         raise OutputError(
             f"the result cannot be kept in the daemon's spool ({error.strerror}); "

@@ -56,6 +56,8 @@ def test_tcp_needs_the_token(start_daemon, tmp_path):
     with pytest.raises(grpc.RpcError) as caught:
         daemon.status()
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    # Not `unavailable`, for which clients connect again and again.
+    assert dict(caught.value.trailing_metadata())["ldrps-reason"] == "access"
     assert refused(daemon, requests()).code() == grpc.StatusCode.UNAUTHENTICATED
     assert serving(daemon)
     token = (folder / "token").read_text().strip()

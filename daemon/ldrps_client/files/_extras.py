@@ -57,7 +57,9 @@ def read_raw(file: BinaryIO, kind: Format) -> Parts:
 def _library(module: str, extra: str, what: str, otherwise: str) -> Any:
     try:
         return import_module(module)
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
         raise PhotoError(
             f"it is {what}, which needs an optional part; "
             f"run pip install 'ldrps[{extra}]', or {otherwise}"

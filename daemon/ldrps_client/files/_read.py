@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_client.files._formats import HEAD_BYTES, Format, recognise
 from ldrps_client.files._metadata import Metadata
 from ldrps_engine.colour_space import read_colour_space
-from ldrps_engine.errors import InputError, LdrpsError, PhotoError
+from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
 from ldrps_engine.icc import ProfileError
 from ldrps_engine.photo import Photo
 
@@ -42,7 +43,7 @@ class LoadedFile:
     """A photo, and what its file held besides."""
 
     path: Path
-    """Where it was read from."""
+    """Path it was read from; no more than a name unless it was `on_disk`."""
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
@@ -53,6 +54,8 @@ class LoadedFile:
     """How it was compressed."""
     warnings: tuple[str, ...] = ()
     """What is odd about it and was borne, one sentence each."""
+    on_disk: bool = True
+    """True for a file, False for bytes that somebody held in memory."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:
@@ -65,6 +68,14 @@ def decode(path: str | os.PathLike[str]) -> LoadedFile:
         kind = recognise("the file", file.read(HEAD_BYTES), where.suffix)
         file.seek(0)
         return _decode(where, kind, file)
+
+
+def decode_bytes(data: bytes, name: str) -> LoadedFile:
+    """Read a photo file that is in memory, as `decode` does; `name` is what errors call it."""
+    where = Path(name)
+    with _named(where):
+        kind = recognise("the file", data[:HEAD_BYTES], where.suffix)
+        return replace(_decode(where, kind, io.BytesIO(data)), on_disk=False)
 
 
 def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
@@ -149,7 +160,15 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except MemoryError:
         raise PhotoError(f"{path}: there is not enough memory to decode it") from None
+    except ImportError as error:
+        # Says something about the installation, or what may be read of it, not about the photo.
+        raise InternalError(
+            f"{path}: a library that reads it cannot be loaded ({error}); install ldrps again"
+        ) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The system's own word: a disk that fails, or no descriptors left. Decoders give none.
+            raise PhotoError(f"{path} cannot be read: {_why(error)}") from error
         # Decoders raise whatever comes to hand over broken bytes, struct.error to TypeError.
         raise PhotoError(
             f"{path} is damaged or incomplete; copy it again from where it came from"

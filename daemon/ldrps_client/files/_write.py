@@ -40,8 +40,10 @@ def check_target(
     `source` must not be overwritten; `photo` must fit into that kind of file.
     """
     kind = format_for(path)
-    if photo is not None and photo.alpha is not None and not kind.has_alpha:
-        raise OutputError(f"{path}: {kind.name} cannot be transparent; use .png, .tif or .webp")
+    if photo is not None:
+        size, transparent = (photo.width, photo.height), photo.alpha is not None
+        if objection := kind.objection(size, transparent=transparent):
+            raise OutputError(f"{path}: {objection}")
     _check_place(path, force=force, source=source)
     check_name(path)
     check_folder(path.parent)
@@ -75,17 +77,38 @@ def encode(
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
-    check_target(where, force=force, source=like.path if like else None, photo=photo)
+    check_target(
+        where, force=force, source=like.path if like and like.on_disk else None, photo=photo
+    )
     carried = metadata or (like.metadata if like else Metadata())
-    outside = b"" if _holds_xmp(where, carried.xmp) else carried.xmp
-    data = _encoded(where, photo, replace(carried, xmp=b"") if outside else carried, like)
+    kind = format_for(where)
+    outside = b"" if holds_xmp(kind, len(carried.xmp)) else carried.xmp
+    inside = replace(carried, xmp=b"") if outside else carried
+    data = _encoded(str(where), kind, photo, inside, like)
     if finish is not None:
-        data = finish(data, format_for(where))
+        data = finish(data, kind)
     _write_both(where, data, outside, force=force)
 
 
-def _holds_xmp(where: Path, xmp: bytes) -> bool:
-    return format_for(where) is not Format.JPEG or len(xmp) <= _JPEG_XMP_LIMIT
+def file_bytes(
+    kind: Format, photo: Photo, *, like: LoadedFile | None = None, metadata: Metadata | None = None
+) -> bytes:
+    """Encode a photo as `encode` does, for those who have no place for a sidecar.
+
+    OutputError if that kind of file cannot hold the photo, or its XMP.
+    """
+    carried = metadata or (like.metadata if like else Metadata())
+    if not holds_xmp(kind, len(carried.xmp)):
+        raise OutputError(
+            f"the photo's XMP has {len(carried.xmp)} bytes, of which {kind.name} holds "
+            f"{_JPEG_XMP_LIMIT}; use PNG, TIFF or WebP"
+        )
+    return _encoded(f"the {kind.name}", kind, photo, carried, like)
+
+
+def holds_xmp(kind: Format, size: int) -> bool:
+    """Tell whether an XMP packet of so many bytes fits into such a file."""
+    return kind is not Format.JPEG or size <= _JPEG_XMP_LIMIT
 
 
 def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> None:
@@ -101,14 +124,15 @@ def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> Non
         raise
 
 
-def _encoded(where: Path, photo: Photo, metadata: Metadata, like: LoadedFile | None) -> bytes:
-    kind = format_for(where)
+def _encoded(
+    name: str, kind: Format, photo: Photo, metadata: Metadata, like: LoadedFile | None
+) -> bytes:
     photo = _fitting(photo, kind)
     encoding = like.encoding if like else Encoding()
     try:
         return _bytes_of(kind, photo, metadata, encoding)
     except (OSError, ValueError, MemoryError) as error:
-        raise OutputError(f"{where}: {kind.name} cannot hold this photo ({error})") from error
+        raise OutputError(f"{name}: {kind.name} cannot hold this photo ({error})") from error
 
 
 def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding) -> bytes:

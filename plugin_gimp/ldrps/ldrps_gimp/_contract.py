@@ -48,6 +48,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         6: ("detached", "bool", "", "plain"),
         7: ("look_only", "bool", "", "plain"),
         8: ("deadline_seconds", "double", "", "plain"),
+        9: ("result_format", "enum", "", "plain"),
     },
     "Raster": {
         1: ("width", "uint32", "", "plain"),
@@ -132,6 +133,11 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         1: ("layer", "uint32", "", "plain"),
         2: ("name", "string", "", "plain"),
         3: ("raster", "", "Raster", "plain"),
+        4: ("file", "", "ResultFile", "plain"),
+    },
+    "ResultFile": {
+        1: ("format", "enum", "", "plain"),
+        2: ("size", "uint64", "", "plain"),
     },
     "LayerChunk": {
         1: ("layer", "uint32", "", "plain"),
@@ -230,6 +236,13 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
 }
 
 ENUMS: dict[str, dict[str, int]] = {
+    "FileFormat": {
+        "FILE_FORMAT_UNSPECIFIED": 0,
+        "FILE_FORMAT_PNG": 1,
+        "FILE_FORMAT_JPEG": 2,
+        "FILE_FORMAT_TIFF": 3,
+        "FILE_FORMAT_WEBP": 4,
+    },
     "Channels": {
         "CHANNELS_UNSPECIFIED": 0,
         "CHANNELS_GREY": 1,

@@ -1,3 +1,4 @@
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -6,6 +7,14 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILE_FORMAT_UNSPECIFIED: _ClassVar[FileFormat]
+    FILE_FORMAT_PNG: _ClassVar[FileFormat]
+    FILE_FORMAT_JPEG: _ClassVar[FileFormat]
+    FILE_FORMAT_TIFF: _ClassVar[FileFormat]
+    FILE_FORMAT_WEBP: _ClassVar[FileFormat]
 
 class Channels(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -46,6 +55,11 @@ class WorkerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WORKER_STATE_IDLE: _ClassVar[WorkerState]
     WORKER_STATE_BUSY: _ClassVar[WorkerState]
     WORKER_STATE_RESTING: _ClassVar[WorkerState]
+FILE_FORMAT_UNSPECIFIED: FileFormat
+FILE_FORMAT_PNG: FileFormat
+FILE_FORMAT_JPEG: FileFormat
+FILE_FORMAT_TIFF: FileFormat
+FILE_FORMAT_WEBP: FileFormat
 CHANNELS_UNSPECIFIED: Channels
 CHANNELS_GREY: Channels
 CHANNELS_GREY_ALPHA: Channels
@@ -71,6 +85,10 @@ WORKER_STATE_STARTING: WorkerState
 WORKER_STATE_IDLE: WorkerState
 WORKER_STATE_BUSY: WorkerState
 WORKER_STATE_RESTING: WorkerState
+MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+max_length: _descriptor.FieldDescriptor
+MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+max_items: _descriptor.FieldDescriptor
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -141,7 +159,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds", "result_format")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +168,7 @@ class SubmitHeader(_message.Message):
     DETACHED_FIELD_NUMBER: _ClassVar[int]
     LOOK_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -158,7 +177,8 @@ class SubmitHeader(_message.Message):
     detached: bool
     look_only: bool
     deadline_seconds: float
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ...) -> None: ...
+    result_format: FileFormat
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ...) -> None: ...
 
 class Raster(_message.Message):
     __slots__ = ("width", "height", "channels", "sample_type", "icc_profile")
@@ -319,14 +339,24 @@ class Preview(_message.Message):
     def __init__(self, raster: _Optional[_Union[Raster, _Mapping]] = ..., pixels: _Optional[bytes] = ...) -> None: ...
 
 class LayerHeader(_message.Message):
-    __slots__ = ("layer", "name", "raster")
+    __slots__ = ("layer", "name", "raster", "file")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     layer: int
     name: str
     raster: Raster
-    def __init__(self, layer: _Optional[int] = ..., name: _Optional[str] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ...) -> None: ...
+    file: ResultFile
+    def __init__(self, layer: _Optional[int] = ..., name: _Optional[str] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[ResultFile, _Mapping]] = ...) -> None: ...
+
+class ResultFile(_message.Message):
+    __slots__ = ("format", "size")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    format: FileFormat
+    size: int
+    def __init__(self, format: _Optional[_Union[FileFormat, str]] = ..., size: _Optional[int] = ...) -> None: ...
 
 class LayerChunk(_message.Message):
     __slots__ = ("layer", "data")
