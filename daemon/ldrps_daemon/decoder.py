@@ -42,9 +42,12 @@ def main() -> None:
     given = parser.parse_args()
     leave_with(given.parent)
     limit = given.max_pixels
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     layers = restrict(_limits(limit), _readable())
     if not (layers.seccomp and layers.landlock):
         log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
+    # From here on the file may speak through us, and the daemon's log is not for its words.
+    os.dup2(nowhere, 2)
     with os.fdopen(1, "wb", closefd=False) as out:
         try:
             _write(out, _decoded(limit))

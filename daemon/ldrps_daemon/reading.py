@@ -21,6 +21,7 @@ from ldrps_client._wire import photo_from_wire
 from ldrps_daemon.decoder import ERROR, LENGTH, PHOTO
 from ldrps_daemon.pipe import Order
 from ldrps_daemon.process import environment
+from ldrps_daemon.sandbox import ONE_THREAD
 from ldrps_engine.errors import LdrpsError, PhotoError
 from ldrps_engine.photo import Photo
 
@@ -46,7 +47,7 @@ def _decoded(order: Order, check: Callable[[], None]) -> Photo:
                 [*command, f"--max-pixels={order.max_pixels}", f"--parent={os.getpid()}"],
                 stdin=payload,
                 stdout=out,
-                env=environment() | {"OMP_NUM_THREADS": "1"},
+                env=environment() | ONE_THREAD,
             )
         _wait(process, check)
         return _read(decoded)
