@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -22,7 +23,11 @@ from ldrps_daemon.peers import credentials, may_enter, party
 
 log = logging.getLogger("ldrps.gate")
 BUFFER_BYTES = 1 << 18
-_BACKLOG = 64
+_BACKLOG = 1024
+"""Connections that wait to be looked at; a unix socket refuses more."""
+_AT_ONCE = 64
+"""So many are accepted before anybody is turned away, and take descriptors."""
+_TRIES, _PAUSE_SECONDS = 20, 0.1
 _PEER = "unix-abstract:"
 """Before the name of a connection, as gRPC has it."""
 
@@ -68,8 +73,9 @@ class Gate:
         """Begin to let clients in."""
         for listener in self._listeners:
             server = await asyncio.start_server(
-                self._receive, sock=listener, limit=BUFFER_BYTES, backlog=_BACKLOG
+                self._receive, sock=listener, limit=BUFFER_BYTES, backlog=_AT_ONCE
             )
+            listener.listen(_BACKLOG)
             self._servers.append(server)
 
     async def close(self) -> None:
@@ -119,19 +125,16 @@ class Gate:
     async def _carry(
         self, guest: Guest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        inner = socket.socket(socket.AF_UNIX)
-        inner.setblocking(False)
-        try:
-            # The kernel chooses the name: one that can be guessed, others could take first.
-            inner.bind("")
-            name = os.fsdecode(inner.getsockname()[1:])
-            self._by_name[name] = guest
-            await asyncio.get_running_loop().sock_connect(inner, str(self._inner))
-        except OSError:
-            inner.close()
-            raise
+        # Clients speak first, in HTTP/2 as in TLS; who says nothing takes no descriptors inside.
+        first = await reader.read(BUFFER_BYTES)
+        if not first:
+            return
+        inner = await self._connected()
+        name = os.fsdecode(inner.getsockname()[1:])
+        self._by_name[name] = guest
         try:
             back, onward = await asyncio.open_unix_connection(sock=inner, limit=BUFFER_BYTES)
+            onward.write(first)
             try:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(_pump(reader, onward))
@@ -142,6 +145,29 @@ class Gate:
                 onward.transport.abort()
         finally:
             self._by_name.pop(name, None)
+
+    async def _connected(self) -> socket.socket:
+        """A connection to gRPC, which has been given a name."""
+        for _ in range(_TRIES):
+            try:
+                inner = socket.socket(socket.AF_UNIX)
+                break
+            except OSError as error:
+                # Connections that were cut off may not have let go of theirs yet.
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            raise OSError(errno.EMFILE, "no file descriptors are left")
+        inner.setblocking(False)
+        try:
+            # The kernel chooses the name: one that can be guessed, others could take first.
+            inner.bind("")
+            await asyncio.get_running_loop().sock_connect(inner, str(self._inner))
+        except BaseException:
+            inner.close()
+            raise
+        return inner
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -102,7 +102,7 @@ def _landlock(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
     size = 8 * len(rights)
     wanted = ctypes.create_string_buffer(struct.pack(f"={len(rights)}Q", *rights), size)
     # It holds for this thread and those it starts; others that are there already stay free.
-    alone = len(os.listdir("/proc/self/task")) == 1
+    alone = _is_alone()
     ruleset = libc.syscall(_LANDLOCK_CREATE, wanted, size, 0)
     if ruleset < 0:
         return False
@@ -112,6 +112,11 @@ def _landlock(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
         return bool(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0) == 0) and alone
     finally:
         os.close(ruleset)
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread."""
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
@@ -135,8 +140,12 @@ def _calls() -> Any:
         return None
     # As where the kernel has no such call, so that libraries do without.
     calls = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
-    # Threads that are there already are locked in as well.
-    calls.set_attr(pyseccomp.Attr.CTL_TSYNC, 1)
+    try:
+        # Threads that are there already are locked in as well.
+        calls.set_attr(pyseccomp.Attr.CTL_TSYNC, 1)
+    except OSError:
+        if not _is_alone():
+            return None
     for name in _ALLOWED:
         _allow_call(pyseccomp, calls, name)
     for name, *condition in _conditions():
