@@ -27,7 +27,8 @@ def check_way(path: Path) -> None:
     not as the last one. Nothing need exist yet.
     """
     path = path.absolute()
-    last = (path.parent.resolve(), path.resolve().parent)
+    # Not by Path.resolve, which raises where links lead in circles.
+    last = (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent)
     for at, status in _way(path):
         if status.st_uid not in _trusted():
             raise SettingsError(
