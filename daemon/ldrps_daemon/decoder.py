@@ -45,7 +45,10 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     layers = restrict(_limits(limit), _readable())
     if not (layers.seccomp and layers.landlock):
-        log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
+        log.warning(
+            "decoding is not locked in entirely; 'ldrps doctor' shows what is missing",
+            extra=vars(layers),
+        )
     # From here on the file may speak through us, and the daemon's log is not for its words.
     os.dup2(nowhere, 2)
     with os.fdopen(1, "wb", closefd=False) as out:
