@@ -132,6 +132,22 @@ def test_a_stranger_on_tcp_does_no_harm(start_daemon, tmp_path):
     assert len(told) < 20, "a crowd does not fill the log"
 
 
+def test_rubbish_from_a_stranger_does_not_fill_the_log(start_daemon, tmp_path):
+    port, token_file = free_port(), tmp_path / "own" / "token"
+    daemon = start_daemon(address=f"127.0.0.1:{port}", token_file=token_file)
+    for _ in range(50):
+        with socket.create_connection(("127.0.0.1", port)) as one:
+            one.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            one.settimeout(60)
+            with contextlib.suppress(ConnectionError):
+                one.recv(99)
+    with channel_to(daemon.address, token_file) as channel:
+        shown = (("authorization", f"Bearer {token_file.read_text().strip()}"),)
+        stub = pb_grpc.RestorationStub(channel)
+        assert stub.Status(pb.StatusRequest(), metadata=shown, timeout=60).pid
+    assert len(daemon.log) < 5, daemon.log
+
+
 def test_few_descriptors_are_enough(start_daemon, tmp_path):
     """A daemon that is allowed no more than it has takes fewer connections."""
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 600:
