@@ -13,6 +13,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._wire import check_raster, raster_bytes, result_format
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.pace import Pace
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.prior.store import is_path
 
@@ -29,9 +30,20 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 class _Held:
     """Places that are held while pixels come in."""
 
-    jobs: int = 0
+    paces: list[Pace] = field(default_factory=list)
     bytes: int = 0
     by_client: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def jobs(self) -> int:
+        """How many there are, without those that have lost theirs."""
+        return sum(not pace.displaced for pace in self.paces)
+
+    def displace(self) -> bool:
+        """Take the place of one that hardly sends anything, if there is one."""
+        slow = next((pace for pace in self.paces if pace.is_slow and not pace.displaced), None)
+        if slow:
+            slow.displace()
+        return slow is not None
 
 
 class Admission:
@@ -46,7 +58,12 @@ class Admission:
 
     @contextmanager
     def place(
-        self, header: pb.SubmitHeader, client: str, waiting: int, retry_after: Callable[[], float]
+        self,
+        header: pb.SubmitHeader,
+        client: str,
+        waiting: int,
+        retry_after: Callable[[], float],
+        pace: Pace | None = None,
     ) -> Iterator[int]:
         """Hold a place for a photo; yields how many bytes must follow its header.
 
@@ -54,14 +71,18 @@ class Admission:
         """
         size = payload_bytes(header, self._config)
         self._check_memory(header)
-        if waiting + self._held.jobs >= self._config.queue_limit:
+        full = waiting + self._held.jobs() >= self._config.queue_limit
+        if full and not self._held.displace():
             raise _busy(f"{self._config.queue_limit} jobs are waiting already", retry_after)
         self._check_client(client, size, retry_after)
         self._check_disk(size, retry_after)
+        pace = pace or Pace(self._config)
+        self._held.paces.append(pace)
         self._hold(client, 1, size)
         try:
             yield size
         finally:
+            self._held.paces.remove(pace)
             self._hold(client, -1, -size)
 
     def used_bytes(self) -> int:
@@ -86,6 +107,9 @@ class Admission:
                 f"the photo has {size} bytes; the spool takes {self._config.spool_bytes}"
             )
         if self.used_bytes() + size > self._config.spool_bytes:
+            # Their bytes are free once they have been told; whoever comes again finds them so.
+            while self._held.displace():
+                pass
             raise _busy("waiting photos and results fill the spool", retry_after)
         if shutil.disk_usage(self._spool).free - size < self._config.spare_bytes:
             raise _busy("the disk of the spool is nearly full", retry_after)
@@ -101,7 +125,6 @@ class Admission:
             )
 
     def _hold(self, client: str, jobs: int, size: int) -> None:
-        self._held.jobs += jobs
         self._held.bytes += size
         mine = self._held.by_client.pop(client, (0, 0))
         if mine[0] + jobs:

@@ -1,10 +1,12 @@
-"""Messages that cannot be read, or are over a limit, are refused whatever they were for.
+"""What stands before every call: messages that cannot be read, or are over a limit, are refused
+whatever they were for, and connections are marked as in use.
 
 Left to gRPC the first would end as UNKNOWN, with the name of a Python exception.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,11 +17,15 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from ldrps_client._status import REASON_KEY, status_of
+from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, status_of
 from ldrps_daemon import limits
-from ldrps_engine.errors import LdrpsError, SettingsError
+from ldrps_daemon.gate import Gate
+from ldrps_engine.errors import BusyError, LdrpsError, SettingsError
 
 log = logging.getLogger("ldrps.server")
+HEALTH = "/grpc.health.v1.Health/"
+_SHORT = "unary_unary"
+_ALL_KINDS = (_SHORT, "unary_stream", "stream_unary", "stream_stream")
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,54 @@ class _Refused:
 _UNREADABLE = _Refused(
     SettingsError("a message cannot be read; it must be the one that the contract names")
 )
+
+
+class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Tells the gate which connections have calls under way.
+
+    Comes behind the check of tokens, so that what arrives here may call.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: Any
+    ) -> Any:
+        """Put the mark around the method."""
+        handler = await continuation(details)
+        for kind in _ALL_KINDS:
+            if handler and (method := getattr(handler, kind)):
+                make = getattr(grpc, f"{kind}_rpc_method_handler")
+                wrap = self._streaming if inspect.isasyncgenfunction(method) else self._plain
+                # Health is for everybody, and so proves nothing.
+                marked = wrap(method, kind != _SHORT, not details.method.startswith(HEALTH))
+                return make(marked, handler.request_deserializer, handler.response_serializer)
+        return handler
+
+    def _plain(self, method: Any, takes_time: bool, proves: bool) -> Any:
+        async def call(request: Any, context: Any) -> Any:
+            with self._gate.calling(context.peer(), proves=proves):
+                await self._check(context, takes_time)
+                return await method(request, context)
+
+        return call
+
+    def _streaming(self, method: Any, takes_time: bool, proves: bool) -> Any:
+        async def call(request: Any, context: Any) -> AsyncGenerator[Any, None]:
+            with self._gate.calling(context.peer(), proves=proves):
+                await self._check(context, takes_time)
+                async with aclosing(method(request, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+
+        return call
+
+    async def _check(self, context: Any, takes_time: bool) -> None:
+        if takes_time and not self._gate.lets_stay(context.peer()):
+            error = BusyError("there are too many connections; try again in 5 seconds", 5.0)
+            trailing = ((REASON_KEY, error.reason), (RETRY_AFTER_KEY, "5"))
+            await context.abort(status_of(error), str(error), trailing)
 
 
 class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]

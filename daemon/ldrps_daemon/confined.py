@@ -47,10 +47,16 @@ _OPTIONAL = ("pillow_heif", "rawpy")
 def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> None:
     """Load what reads and writes photos, then give up all other rights; `files` stay readable."""
     _preload()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     limits = limits_for(max_pixels, cpu_seconds)
     layers = restrict(limits, [STDIN, *files, *code_folders()])
     if not (layers.seccomp and layers.landlock):
-        log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
+        log.warning(
+            "decoding is not locked in entirely; 'ldrps doctor' shows what is missing",
+            extra=vars(layers),
+        )
+    # From here on the file may speak through us, and the daemon's log is not for its words.
+    os.dup2(nowhere, 2)
 
 
 def limits_for(max_pixels: int, cpu_seconds: int) -> Limits:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from ldrps_daemon.confined import DISK_FULL
 from ldrps_daemon.process import environment
+from ldrps_daemon.sandbox import ONE_THREAD
 from ldrps_engine.errors import InternalError, OutputError
 
 _POLL_SECONDS = 0.05
@@ -37,7 +38,7 @@ def run(
         [sys.executable, "-P", "-m", module, f"--parent={os.getpid()}", *options],
         stdin=streams[0],
         stdout=streams[1],
-        env=environment() | {"OMP_NUM_THREADS": "1"},
+        env=environment() | ONE_THREAD,
         pass_fds=pass_fds,
     )
     deadline = time.monotonic() + seconds

@@ -67,7 +67,7 @@ class Collector:
             ("jobs_running", dispatcher.running(), "Jobs that a worker has."),
             ("queue_limit", self._config.queue_limit, "Jobs that may wait."),
             ("watchers", dispatcher.book.watchers(), "Open Watch calls."),
-            ("connections", self._gate.connections if self._gate else 0, "Over the unix socket."),
+            ("connections", self._gate.connections if self._gate else 0, "Open now."),
             ("spool_bytes", dispatcher.admission.used_bytes(), "Photos and results on disk."),
             ("spool_limit_bytes", self._config.spool_bytes, "So many there may be."),
         ):

@@ -1,8 +1,8 @@
 // Restores a photo through the LD-RPS daemon: node restore.js IN OUT
 //
 // Both are PNG, JPEG, TIFF or WebP files; no image library is needed. The daemon must be running
-// (`ldrps serve`). LDRPS_ADDRESS and LDRPS_TOKEN_FILE are those of our own clients, LDRPS_PROTO is
-// the contract's file, by default the one of this repository.
+// (`ldrps serve`). LDRPS_ADDRESS, LDRPS_TOKEN_FILE and LDRPS_TLS_CA are those of our own clients,
+// LDRPS_PROTO is the contract's file, by default the one of this repository.
 'use strict';
 
 const crypto = require('crypto');
@@ -36,15 +36,20 @@ function runFolder() {
   return path.join(os.homedir(), '.cache', 'ldrps', 'run');
 }
 
-// The address, and the metadata that lets us in: the token on TCP, nothing on a unix socket.
+// Where to, how, and the metadata that lets us in: nothing more on a unix socket; on TCP the token,
+// over TLS to a daemon that shows the certificate beside it, or what LDRPS_TLS_CA signed.
 function connection() {
   const address = process.env.LDRPS_ADDRESS || `unix:${path.join(runFolder(), 'ldrps.sock')}`;
   const metadata = new grpc.Metadata();
-  if (!address.startsWith('unix:')) {
-    const file = process.env.LDRPS_TOKEN_FILE || path.join(runFolder(), 'token');
-    metadata.set('authorization', `Bearer ${fs.readFileSync(file, 'utf8').trim()}`);
+  if (address.startsWith('unix:')) {
+    return { target: address, credentials: grpc.credentials.createInsecure(), metadata };
   }
-  return { address, metadata };
+  const file = process.env.LDRPS_TOKEN_FILE || path.join(runFolder(), 'token');
+  metadata.set('authorization', `Bearer ${fs.readFileSync(file, 'utf8').trim()}`);
+  const remote = address.startsWith('tls:');
+  const trusted = remote ? process.env.LDRPS_TLS_CA : `${file}.pem`;
+  const credentials = grpc.credentials.createSsl(trusted ? fs.readFileSync(trusted) : null);
+  return { target: remote ? address.slice('tls:'.length) : address, credentials, metadata };
 }
 
 function submit(client, metadata, photo, format) {
@@ -113,8 +118,8 @@ async function main() {
   const [input, output] = process.argv.slice(2);
   const format = output && FORMATS[path.extname(output).toLowerCase()];
   if (!format) throw new Error('usage: node restore.js IN OUT, with OUT a .png, .jpg, .tif or .webp');
-  const { address, metadata } = connection();
-  const client = new (loadContract().Restoration)(address, grpc.credentials.createInsecure());
+  const { target, credentials, metadata } = connection();
+  const client = new (loadContract().Restoration)(target, credentials);
   try {
     const restored = await restore(client, metadata, fs.readFileSync(input), format);
     fs.writeFileSync(output, restored, { flag: 'wx' }); // never over a file that is there

@@ -2,7 +2,8 @@
 
 The contract is asked of the daemon itself, by server reflection, so that no copy of it and no
 generated code is needed. Any language with reflection can do the same.
-Needs grpcio, grpcio-reflection and a daemon that runs (`ldrps serve`).
+Needs grpcio, grpcio-reflection and a daemon that runs (`ldrps serve`) on a unix socket, the user's
+own or the one that LDRPS_ADDRESS names; TCP would need TLS and the token as well.
 """
 
 from __future__ import annotations
@@ -83,8 +84,11 @@ def main() -> None:
     if len(sys.argv) != 3 or Path(sys.argv[2]).suffix.lower() not in FORMATS:
         sys.exit("usage: restore.py IN OUT, with OUT a .png, .jpg, .tif or .webp")
     source, target = map(Path, sys.argv[1:])
+    address = os.environ.get("LDRPS_ADDRESS") or f"unix:{_run_folder() / 'ldrps.sock'}"
+    if not address.startswith("unix:"):
+        sys.exit(f"restore.py: LDRPS_ADDRESS is {address}; this example takes unix:PATH alone")
     try:
-        daemon = Daemon(os.environ.get("LDRPS_ADDRESS") or f"unix:{_run_folder() / 'ldrps.sock'}")
+        daemon = Daemon(address)
         data = restore(daemon, source.read_bytes(), FORMATS[target.suffix.lower()])
         with target.open("xb") as file:  # never over a file that is there
             file.write(data)

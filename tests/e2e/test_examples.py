@@ -106,6 +106,15 @@ def test_reflection_is_all_that_python_needs(daemon, photo, tmp_path):
     assert again.stderr == f"restore.py: {out}: File exists\n"
 
 
+def test_the_reflection_example_speaks_to_no_port_in_the_clear(photo, tmp_path):
+    out = tmp_path / "out.png"
+    environment = os.environ | {"LDRPS_ADDRESS": "127.0.0.1:1"}
+    command = [sys.executable, str(REFLECTION), str(photo), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.endswith("this example takes unix:PATH alone\n")
+
+
 def test_the_reflection_example_imports_nothing_of_ours():
     tree = ast.parse(REFLECTION.read_text())
     froms = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}

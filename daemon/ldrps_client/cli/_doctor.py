@@ -143,8 +143,8 @@ def _problems(found: dict[str, Any]) -> list[str]:
         ),
         (
             not all(found["sandbox"].values()),
-            "the kernel does not lock decoding in entirely; send raw pixels, as our clients do, "
-            "or use Linux 5.13 or later",
+            "decoding is not locked in entirely; send raw pixels, as our clients do, "
+            "or install libseccomp and use Linux 5.13 or later",
         ),
         (
             found["system"]["free_disk_bytes"] < _SPARE_BYTES,

@@ -14,6 +14,7 @@ from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
+from ldrps_gimp.ownership import make_folder
 from ldrps_gimp.place import Place, command, next_step, run_folder
 
 CHUNK_BYTES = 1 << 20
@@ -80,7 +81,7 @@ class Daemon:
         folder = run_folder()
         log = folder / "daemon.log"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
             with log.open("ab") as output:
                 began_at = output.tell()
                 # In a session of its own: it outlives GIMP, for the next photo.
@@ -224,7 +225,7 @@ class Daemon:
             self.close()
             try:
                 connection = Connection(self.place.connect(), lambda: self.idle())
-            except OSError as error:
+            except (OSError, ImportError) as error:
                 raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
             self._connection = connection
         return Call(connection, path, self.place.metadata(), seconds)
