@@ -33,6 +33,7 @@ _NUMBERS = {
     "--stall-seconds": (float, "a submit that sends nothing for so long is refused"),
     "--cancel-seconds": (float, "a worker that does not stop for so long is killed"),
     "--hang-seconds": (float, "a worker that is silent for so long is killed"),
+    "--start-seconds": (float, "a worker that is not ready after so long is killed"),
     "--stop-seconds": (float, "so long a stop waits for running jobs to be checkpointed"),
     "--keep-seconds": (float, "results are kept for so long"),
     "--max-kept-jobs": (int, "so many ended jobs are kept"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -25,7 +27,13 @@ from ldrps_engine.errors import LdrpsError, PhotoError
 from ldrps_engine.photo import Photo
 
 DECODE_SECONDS = 300.0
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+"""What the machine has too little of for the moment, whatever is asked of it."""
 _POLL_SECONDS = 0.05
+
+
+class UnableError(Exception):
+    """The machine lacks what any photo needs; says what."""
 
 
 def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
@@ -42,16 +50,20 @@ def _decoded(order: Order, check: Callable[[], None]) -> Photo:
     try:
         with order.folder.pixels.open("rb") as payload, decoded.open("wb") as out:
             command = [sys.executable, "-P", "-m", "ldrps_daemon.decoder"]
-            process = subprocess.Popen(
-                [*command, f"--max-pixels={order.max_pixels}", f"--parent={os.getpid()}"],
-                stdin=payload,
-                stdout=out,
-                env=environment() | {"OMP_NUM_THREADS": "1"},
-            )
+            command += [f"--max-pixels={order.max_pixels}", f"--parent={os.getpid()}"]
+            process = _started(command, payload, out)
         _wait(process, check)
         return _read(decoded)
     finally:
         decoded.unlink(missing_ok=True)
+
+
+def _started(command: list[str], payload: BinaryIO, out: BinaryIO) -> subprocess.Popen[bytes]:
+    try:
+        one = {"OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, stdin=payload, stdout=out, env=environment() | one)
+    except OSError as error:
+        raise UnableError(f"no process can be started ({error.strerror})") from error
 
 
 def _wait(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
