@@ -207,7 +207,8 @@ class Dispatcher:
                 return seat.spare()
 
     async def _work(self, seat: Seat, job: Job) -> None:
-        telling = self._placed[job.id] = Telling(seat, job, self.keeper.estimator, self.work_seconds(job))
+        telling = Telling(seat, job, self.keeper.estimator, self.work_seconds(job))
+        self._placed[job.id] = telling
         job.start()
         try:
             await self.keeper.note(job)

@@ -29,6 +29,7 @@ class Telling:
         self._previews = False
 
     def __call__(self, report: pb.Event | Saved | Sized) -> None:
+        """Pass on one report."""
         if isinstance(report, Saved):
             self._job.saved_step = report.step
             return

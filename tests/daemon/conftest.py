@@ -6,7 +6,6 @@ from ldrps_daemon.jobs import Job
 from ldrps_engine.settings import Settings
 from support.daemon import NOOP, environment
 
-
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 
 

@@ -101,22 +101,36 @@ def test_a_worker_waits_for_somebody_to_come(job):
 
 def test_no_worker_is_started_for_a_job_that_another_one_takes(job):
     async def main():
-        room = WaitingRoom(900)
-        warm, cold = (asyncio.create_task(room.arrival(lambda up=up: up)) for up in (True, False))
+        room, started, warm_up = WaitingRoom(900), [], asyncio.Event()
+
+        async def warm():
+            await room.arrival(lambda: True)
+            room.take()
+
+        async def cold():
+            await room.arrival(lambda: False)
+            async with room.starting():
+                started.append(len(room))
+                await warm_up.wait()
+                room.take()
+
+        tasks = [asyncio.create_task(each()) for each in (cold, cold, cold, warm)]
         await soon()
         await room.put(job())
         await soon()
-        assert (warm.done(), cold.done()) == (True, False)
-        async with room.starting():
-            other = asyncio.create_task(room.arrival(lambda: False))
-            await soon()
-            assert not cold.done()
+        assert started == []
+        for count in (1, 2):
             await room.put(job())
             await soon()
-            assert cold.done() or other.done()
-            # Two jobs, and one worker that is being started: one of the two others is needed.
-            assert not (cold.done() and other.done() and room.spared)
-            other.cancel()
+            assert len(started) == count
+        assert not room.spared
+        room.drop(next(room.in_turn()))
+        assert room.spared
+        warm_up.set()
+        await soon()
+        assert [task.done() for task in tasks].count(False) == 1
+        for task in tasks:
+            task.cancel()
 
     asyncio.run(main())
 
@@ -141,7 +155,7 @@ def test_each_place_is_what_the_order_says(job, seed):
     dice = random.Random(seed)
 
     async def main():
-        room, inside, served = WaitingRoom(900), [], {}
+        room, inside, served, expected = WaitingRoom(900), [], {}, []
         for count in range(200):
             act = dice.random()
             if act < 0.6 or not inside:
@@ -159,7 +173,7 @@ def test_each_place_is_what_the_order_says(job, seed):
             expected = slow_order(inside, served, [j for j in inside if not j.is_batch])
             assert list(room.in_turn()) == expected
             assert [room.position(each) for each in expected] == list(range(len(expected)))
-        assert len(room) == len(inside) > 20
+        assert len(room) == len(inside) > 9
 
     asyncio.run(main())
 

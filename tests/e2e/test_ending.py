@@ -10,6 +10,8 @@ import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client import Client
+from ldrps_engine.errors import BusyError
 from support.daemon import alive, kinds, layer_bytes, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -106,11 +108,77 @@ def test_an_engine_that_cannot_be_loaded_fails_the_job(start_daemon):
     assert "install" in failed.message
 
 
-def test_a_worker_that_dies_on_its_way_up_fails_the_job(start_daemon):
-    daemon = start_daemon(engine="support.dying_engine")
-    failed = list(daemon.watch(daemon.submit().job_id))[-1].failed
-    assert "died twice" in failed.message
-    assert daemon.status().crashes == 2
+@pytest.fixture
+def bad_start(tmp_path, monkeypatch):
+    """Makes workers' starts go wrong for as long as a file says how."""
+    how = tmp_path / "how"
+    monkeypatch.setenv("BAD_START", str(how))
+    return how
+
+
+STARTS = {"die": "ended with code 3", "raise": "Too many open files", "hang": "was not ready"}
+
+
+@pytest.mark.parametrize("wrong", STARTS)
+def test_a_start_that_fails_is_not_the_jobs_fault(start_daemon, bad_start, wrong):
+    bad_start.write_text(wrong)
+    daemon = start_daemon(engine="support.bad_start_engine", start_seconds=2)
+    job_id = daemon.submit(detached=True).job_id
+    assert wait_until(lambda: STARTS[wrong] in daemon.status().workers[0].trouble)
+    events = daemon.watch(job_id)
+    assert next(event for event in events if STARTS[wrong] in event.queued.why).number > 1
+    seen = daemon.job(job_id)
+    assert (seen.state, seen.crashes) == (pb.JOB_STATE_QUEUED, 0)
+    bad_start.unlink()
+    assert kinds(events)[-1] == "done"
+    assert (daemon.status().crashes, daemon.status().workers[0].trouble) == (0, "")
+
+
+def test_a_cancel_during_a_start_that_hangs_makes_room_for_another(start_daemon, bad_start):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    job_id = daemon.submit(detached=True).job_id
+    starting = pb.WORKER_STATE_STARTING
+    assert wait_until(lambda: daemon.status().workers[0].state == starting)
+    pid = daemon.status().workers[0].pid
+    bad_start.unlink()
+    assert daemon.cancel(job_id).state == pb.JOB_STATE_CANCELLED
+    assert kinds(daemon.watch(job_id))[-1] == "cancelled"
+    assert wait_until(lambda: not alive(pid))
+    # Within far less than what a start may take.
+    assert daemon.restores()
+    assert daemon.status().workers[0].pid != pid
+
+
+def test_a_model_is_not_loaded_while_no_worker_can_start(start_daemon, bad_start):
+    bad_start.write_text("die")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    with Client(daemon.address) as client, pytest.raises(BusyError, match="cannot start now"):
+        client.models.load("bundled")
+    bad_start.unlink()
+    assert daemon.restores()
+
+
+def test_too_few_descriptors_make_jobs_wait(daemon):
+    pid, kind = daemon.process.pid, resource.RLIMIT_NOFILE
+    before = resource.prlimit(pid, kind)
+    jobs = [daemon.submit(detached=True).job_id for _ in range(3)]
+    for job_id in jobs:
+        assert kinds(daemon.watch(job_id))[-1] == "done"
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    jobs = [daemon.submit(settings=LONG, detached=True).job_id]
+    daemon.running_worker(jobs[0])
+    jobs += [daemon.submit(detached=True).job_id for _ in range(3)]
+    # From now on the daemon has what it has open, and not one more.
+    resource.prlimit(pid, kind, (len(os.listdir(f"/proc/{pid}/fd")), before[1]))
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: "open files" in daemon.status().workers[0].trouble)
+    assert [daemon.job(job_id).state for job_id in jobs] == [pb.JOB_STATE_QUEUED] * 4
+    resource.prlimit(pid, kind, before)
+    daemon.cancel(jobs[0])
+    for job_id in jobs[1:]:
+        assert kinds(daemon.watch(job_id))[-1] == "done"
 
 
 def test_a_worker_that_hangs_is_killed(start_daemon):
