@@ -227,16 +227,17 @@ def _is_open(db: sqlite3.Connection) -> bool:
 
 def _trouble(path: Path, error: sqlite3.Error) -> InternalError:
     """The sentence for what SQLite says."""
+    said = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) & 0xFF
     if code in _DAMAGED:
         return InternalError(
-            f"the journal {path} cannot be read ({error}); move its folder away to start afresh, "
+            f"the journal {path} cannot be read ({said}); move its folder away to start afresh, "
             "and keep it, for the photos lie in there"
         )
     if code in _READ_ONLY:
-        return _read_only(path, error)
+        return _read_only(path, said)
     return InternalError(
-        f"the journal {path} cannot be written ({error}); see that the disk has room"
+        f"the journal {path} cannot be written ({said}); see that the disk has room"
     )
 
 

@@ -42,8 +42,8 @@ class Outlook:
         heapq.heapify(self._free)
         self._first: dict[str, Turn] = {}
         spent = 0.0
-        for position, job in enumerate(islice(room.in_turn(), _EXACT)):
-            self._first[job.id] = Turn(position, self._free[0])
+        for index, job in enumerate(islice(room.in_turn(), _EXACT)):
+            self._first[job.id] = Turn(room.place(index), self._free[0])
             took = seconds(job)
             spent += took
             heapq.heapreplace(self._free, self._free[0] + took)
@@ -61,7 +61,7 @@ class Outlook:
         queued = {job.id for job in jobs if job.state == pb.JOB_STATE_QUEUED}
         wanted = queued - self._first.keys()
         if wanted:
-            places = enumerate(self._room.in_turn())
+            places = ((self._room.place(at), job) for at, job in enumerate(self._room.in_turn()))
             behind = {job.id: self._behind(at) for at, job in places if job.id in wanted}
             return self._first | behind
         return self._first

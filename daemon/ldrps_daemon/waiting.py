@@ -122,8 +122,12 @@ class WaitingRoom:
             return 0
         self._promote()
         if self._urgent.index(job) >= 0:
-            return self._urgent.position(job, self._served)
-        return len(self._urgent) + self._later.position(job, self._served)
+            return self.place(self._urgent.position(job, self._served))
+        return self.place(len(self._urgent) + self._later.position(job, self._served))
+
+    def place(self, index: int) -> int:
+        """The position of the job at an index: those for whom a worker starts count as gone."""
+        return max(0, index - self._starting)
 
     def in_turn(self) -> Iterator[Job]:
         """Those who wait, next one first. To be used up before anything changes."""

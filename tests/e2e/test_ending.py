@@ -1,33 +1,23 @@
 """Jobs that do not end well: cancelled, crashed, refused by the engine, left alone."""
 
+import io
 import os
 import resource
 import signal
 import time
-from contextlib import contextmanager
 
 import grpc
 import pytest
+from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
 from ldrps_engine.errors import BusyError
-from support.daemon import alive, kinds, layer_bytes, wait_until
+from support.daemon import alive, kinds, layer_bytes, no_file_larger, wait_until
 
 pytestmark = pytest.mark.e2e
 
 LONG = {"description": "forever"}
-
-
-@contextmanager
-def no_file_larger(pid, size):
-    """Until the block ends the process can write no more than that into a file."""
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def test_cancels_a_running_job_within_one_step(daemon):
@@ -284,6 +274,45 @@ def test_a_result_that_the_disk_does_not_take_is_one_sentence(daemon):
     # The worker has nothing to do with it and goes on.
     assert daemon.restores()
     assert daemon.status().workers[0].pid == pid
+
+
+def png(side):
+    """A file that is far smaller than what it decodes to."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), (77, 77, 77)).save(file, "PNG")
+    return file.getvalue()
+
+
+def hand_in_file(daemon, data, **more):
+    header = pb.SubmitHeader(file=pb.EncodedFile(size=len(data)), detached=True, **more)
+    messages = [pb.SubmitRequest(header=header), pb.SubmitRequest(chunk=data)]
+    return daemon.stub.Submit(iter(messages), timeout=60).job_id
+
+
+def test_decoded_results_count_towards_the_spool(start_daemon):
+    side = 600
+    size, data = side * side * 3, png(side)
+    assert len(data) * 20 < size
+    daemon = start_daemon(spool_bytes=int(2.5 * size))
+    jobs = []
+    for _ in range(4):
+        jobs.append(hand_in_file(daemon, data))
+        events = list(daemon.watch(jobs[-1]))
+        assert layer_bytes(events) == bytes([178]) * size
+        assert wait_until(lambda: daemon.status().spool_bytes <= 2.5 * size)
+    on_disk = sum(path.stat().st_size for path in daemon.spool.glob("*/*/result"))
+    assert on_disk == 2 * size
+    known = [job.job_id for job in daemon.stub.ListJobs(pb.ListJobsRequest()).jobs]
+    assert known == jobs[:1:-1]
+
+
+def test_a_result_for_which_the_spool_is_too_small_is_one_sentence(start_daemon):
+    daemon = start_daemon(spool_bytes=1_000_000)
+    layers = pb.Settings(layers=["restored", "pilot"])
+    failed = list(daemon.watch(hand_in_file(daemon, png(500), settings=layers)))[-1].failed
+    assert failed.reason == "limit"
+    assert "the result has 1500000 bytes and the spool takes 1000000" in failed.message
+    assert daemon.restores()
 
 
 def test_what_a_killed_worker_left_goes_with_its_job(daemon):

@@ -5,6 +5,7 @@
 """
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -172,6 +174,17 @@ def wait_until(condition, seconds=30):
             return True
         time.sleep(0.02)
     return False
+
+
+@contextmanager
+def no_file_larger(pid, size):
+    """Until the block ends the process can write no more than that into a file."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def header(**fields):
