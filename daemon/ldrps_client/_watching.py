@@ -149,7 +149,7 @@ def _done(message: pb.Done) -> events.Done:
 
 
 _READERS: dict[str, Any] = {
-    "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
+    "queued": lambda m: events.Queued(m.position, m.estimated_seconds, m.why),
     "loading": lambda m: events.Loading(m.model, m.fraction),
     "diagnosis": _diagnosed,
     "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),
