@@ -220,11 +220,11 @@ def alive(pid):
     """Whether a process still runs."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # A zombie that init has not collected yet is dead enough.
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    # A zombie that init has not collected yet is dead enough.
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 def free_port():
