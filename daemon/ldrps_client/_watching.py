@@ -24,8 +24,13 @@ _FIRST_PAUSE = 0.1
 
 
 def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
-    """Events of a job until it has ended; connects again from the last number when cut off."""
+    """Events of a job until it has ended; connects again from the last number when cut off.
+
+    A daemon that has lost events, since its disk was damaged, does not know that number. It is
+    asked once for all that it knows, so that no result is lost: then events come twice.
+    """
     next_event, failures = max(1, request.from_event), 0
+    first, anew = next_event, False
     while True:
         request.from_event = next_event
         stream = stub.Watch(request, metadata=credentials(address))
@@ -37,10 +42,17 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
                     return
             raise InternalError("the daemon ended the events before the job; please report this")
         except grpc.RpcError as error:
+            if next_event > first and not anew and _is_past_the_end(error):
+                next_event, anew = 1, True
+                continue
             failures += 1
             _give_up_or_wait(error, address, request, failures)
         finally:
             stream.cancel()
+
+
+def _is_past_the_end(error: Any) -> bool:
+    return bool(error.code() is grpc.StatusCode.OUT_OF_RANGE)
 
 
 def _give_up_or_wait(error: Any, address: str, request: pb.WatchRequest, failures: int) -> None:
@@ -66,6 +78,7 @@ class Reader:
     def __init__(self) -> None:
         self._headers: dict[int, pb.LayerHeader] = {}
         self._data: dict[int, bytearray] = {}
+        self._complete: set[int] = set()
 
     def read(self, message: pb.Event) -> events.Event | None:
         """The event of a message; None where there is none (yet). Failures are raised."""
@@ -78,11 +91,15 @@ class Reader:
         return _simple_event(kind, message)
 
     def _begin(self, header: pb.LayerHeader) -> None:
+        if header.layer in self._complete:
+            return
         self._headers[header.layer] = header
         self._data[header.layer] = bytearray()
 
     def _add(self, chunk: pb.LayerChunk) -> Layer | events.EncodedLayer | None:
         header = self._headers.get(chunk.layer)
+        if chunk.layer in self._complete:
+            return None
         if header is None:
             raise InternalError("pixels came without a header; watch from an earlier event")
         data = self._data[chunk.layer]
@@ -90,6 +107,7 @@ class Reader:
         if len(data) < layer_bytes(header):
             return None
         del self._headers[chunk.layer], self._data[chunk.layer]
+        self._complete.add(chunk.layer)
         if header.HasField("file"):
             kind = pb.FileFormat.Name(header.file.format).removeprefix("FILE_FORMAT_")
             return events.EncodedLayer(header.name, kind, bytes(data))
@@ -134,7 +152,7 @@ def _done(message: pb.Done) -> events.Done:
 
 
 _READERS: dict[str, Any] = {
-    "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
+    "queued": lambda m: events.Queued(m.position, m.estimated_seconds, m.why),
     "loading": lambda m: events.Loading(m.model, m.fraction),
     "diagnosis": _diagnosed,
     "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),

@@ -143,7 +143,8 @@ class Client:
     ) -> Iterator[events.Event]:
         """Events of a job to its end. A broken connection is mended where it broke.
 
-        Raises what the job failed with, CancelledError if it was cancelled.
+        Raises what the job failed with, CancelledError if it was cancelled, LimitError if
+        `from_event` is past the last event of the job.
         """
         request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
         reader = Reader()

@@ -32,6 +32,8 @@ class Queued:
     position: int
     estimated_seconds: float
     """Until it starts; 0 if not known."""
+    why: str = ""
+    """What keeps all jobs waiting, such as a worker that cannot start; empty: nothing does."""
 
 
 @dataclass(frozen=True)

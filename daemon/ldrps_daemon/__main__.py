@@ -36,6 +36,7 @@ _NUMBERS = {
     "--min-bytes-per-second": (int, "a submit that is slower than this is refused"),
     "--cancel-seconds": (float, "a worker that does not stop for so long is killed"),
     "--hang-seconds": (float, "a worker that is silent for so long is killed"),
+    "--start-seconds": (float, "a worker that is not ready after so long is killed"),
     "--stop-seconds": (float, "so long a stop waits for running jobs to be checkpointed"),
     "--keep-seconds": (float, "results are kept for so long"),
     "--max-kept-jobs": (int, "so many ended jobs are kept"),

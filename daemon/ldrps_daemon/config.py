@@ -72,7 +72,9 @@ class ServeConfig:
     cancel_seconds: float = 10.0
     """A worker that has not stopped so long after it was told to is killed."""
     hang_seconds: float = 1800.0
-    """A worker that has said nothing for so long is killed."""
+    """A worker that has said nothing for so long is killed,"""
+    start_seconds: float = 120.0
+    """and one that is not ready so long after its start; it may take twice as long each time."""
     stop_seconds: float = 5.0
     """How long a stop waits for running jobs to reach a checkpoint."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,12 @@ from ldrps_engine.errors import InternalError, OutputError
 _POLL_SECONDS = 0.05
 TOO_LONG = -signal.SIGKILL
 """Exit status of one that was killed because its time was up."""
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+"""What the machine has too little of for the moment, whatever is asked of it."""
+
+
+class UnableError(Exception):
+    """The machine lacks what any photo needs; says what."""
 
 
 def run(
@@ -31,16 +38,11 @@ def run(
 ) -> int:
     """Run one with standard input and output; returns its exit status, negative for a signal.
 
-    `check` is asked now and then, and ends it by raising.
+    `check` is asked now and then, and ends it by raising. UnableError if none can be started.
     """
     options = [f"--{name}={value}" for name, value in given.items()]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", module, f"--parent={os.getpid()}", *options],
-        stdin=streams[0],
-        stdout=streams[1],
-        env=environment() | ONE_THREAD,
-        pass_fds=pass_fds,
-    )
+    command = [sys.executable, "-P", "-m", module, f"--parent={os.getpid()}", *options]
+    process = _started(command, streams, pass_fds)
     deadline = time.monotonic() + seconds
     try:
         while process.poll() is None:
@@ -53,6 +55,21 @@ def run(
             process.kill()
             process.wait()
     return process.returncode
+
+
+def _started(
+    command: Sequence[str], streams: tuple[BinaryIO, BinaryIO], pass_fds: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=streams[0],
+            stdout=streams[1],
+            env=environment() | ONE_THREAD,
+            pass_fds=pass_fds,
+        )
+    except OSError as error:
+        raise UnableError(f"no process can be started ({error.strerror})") from error
 
 
 def check_status(what: str, status: int) -> None:

@@ -105,10 +105,10 @@ def registry_of(config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) 
     )
 
     def on_end(job: Job) -> None:
-        waited.observe(job.waited(job.ended_at))
+        waited.observe(job.waited())
         if job.started_at:
             how = pb.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
-            worked.labels(how).observe(job.ended_at - job.started_at)
+            worked.labels(how).observe(max(0.0, job.ended_at - job.started_at))
 
     dispatcher.keeper.on_end.append(on_end)
     return registry

@@ -20,10 +20,11 @@ from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 from ldrps_daemon.clients import Clients
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.dispatch import Dispatcher, Turn
+from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.gate import Gate
 from ldrps_daemon.intake import Intake
 from ldrps_daemon.jobs import Job
+from ldrps_daemon.outlook import NO_TURN, Turn
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
 
 log = logging.getLogger("ldrps.server")
@@ -32,7 +33,6 @@ MAX_LIST = 1000
 LIST_BYTES = 4 << 20
 """Largest message that gRPC's clients take unless they are told otherwise."""
 _FRAMING = 8
-_NO_TURN = Turn(0, 0.0)
 
 
 class Servicer(pb_grpc.RestorationServicer):
@@ -55,8 +55,8 @@ class Servicer(pb_grpc.RestorationServicer):
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
             client = self._clients.of(context)
             job, existing = await self._intake.take(aiter(requests), client)
-            turn = self._dispatcher.outlook().get(job.id, _NO_TURN)
-            return pb.SubmitResponse(job_id=job.id, position=turn.position, existing=existing)
+            position = self._dispatcher.room.position(job)
+            return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
         """Stream events from a number on."""
@@ -82,8 +82,8 @@ class Servicer(pb_grpc.RestorationServicer):
         """Show jobs, newest first."""
         async with answering(context):
             jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
-            turns = self._dispatcher.outlook()
-            shown = (self._shown(job, turns) for job in jobs)
+            turns = self._dispatcher.outlook().of_all(jobs)
+            shown = (self._shown(job, turns.get(job.id, NO_TURN)) for job in jobs)
             return pb.ListJobsResponse(jobs=_fitting(shown))
 
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
@@ -112,10 +112,9 @@ class Servicer(pb_grpc.RestorationServicer):
             )
 
     def _show(self, job: Job) -> pb.Job:
-        return self._shown(job, self._dispatcher.outlook())
+        return self._shown(job, self._dispatcher.outlook().of(job))
 
-    def _shown(self, job: Job, turns: dict[str, Turn]) -> pb.Job:
-        turn = turns.get(job.id, _NO_TURN)
+    def _shown(self, job: Job, turn: Turn) -> pb.Job:
         return job.to_proto(turn.position, self._dispatcher.seconds_left(job, turn))
 
 

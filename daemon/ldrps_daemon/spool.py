@@ -66,11 +66,7 @@ class JobFolder:
     def sync(self) -> None:
         """Return when header and pixels outlive a crash of the machine."""
         for path in (self.header, self.pixels, self.path, self.path.parent):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(path)
 
     def drop_input(self) -> None:
         """Nobody will read header, pixels and checkpoint any more."""
@@ -113,7 +109,17 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
             file.write(np.ascontiguousarray(layer.photo.to_samples()).data)
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
+    # Only with this does the name outlive a crash of the machine, as the journal does.
+    _sync(path.parent)
     return headers
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -143,6 +149,13 @@ class StoredLayers:
     def bytes(self) -> int:
         """Size of all layers."""
         return sum(layer_bytes(header) for header in self.headers)
+
+    def is_whole(self) -> bool:
+        """Whether the file holds what the headers say."""
+        try:
+            return self.path.stat().st_size == self.bytes
+        except OSError:
+            return False
 
     def count(self) -> int:
         """How many events carry the layers: a header and its chunks for each."""

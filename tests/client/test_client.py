@@ -12,6 +12,7 @@ from ldrps_engine.errors import (
     BusyError,
     CancelledError,
     InternalError,
+    LimitError,
     ModelError,
     NotFoundError,
     PhotoError,
@@ -79,6 +80,20 @@ def test_a_broken_watch_goes_on_where_it_broke(client, fake, photo, pixels, cuts
     steps = [event.index for event in seen if isinstance(event, events.Step)]
     assert steps == [1, 2, 3]
     assert fake.watches == [1 + sum(cuts[:n]) for n in range(len(cuts) + 1)]
+
+
+@pytest.mark.parametrize(("cut", "lose"), [(5, 4), (8, 4), (7, 6)])
+def test_a_daemon_that_lost_events_is_asked_for_all(client, fake, photo, pixels, cut, lose):
+    fake.cut_after, fake.lose = [cut], lose
+    result = client.restore(photo)
+    assert len(result.layers) == 1
+    assert np.array_equal(result.photo.to_samples(), 255 - pixels)
+
+
+def test_a_number_past_the_last_event_is_refused(client, photo):
+    job_id = client.submit(photo)
+    with pytest.raises(LimitError, match="past the last one"):
+        list(client.watch(job_id, from_event=99))
 
 
 @CUTS

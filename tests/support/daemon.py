@@ -5,6 +5,7 @@
 """
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -182,6 +184,17 @@ def wait_until(condition, seconds=30):
     return False
 
 
+@contextmanager
+def no_file_larger(pid, size):
+    """Until the block ends the process can write no more than that into a file."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
 def header(**fields):
     """The one message of a Submit that stops behind its header."""
     return [pb.SubmitRequest(header=pb.SubmitHeader(**fields))]
@@ -215,11 +228,11 @@ def alive(pid):
     """Whether a process still runs."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # A zombie that init has not collected yet is dead enough.
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    # A zombie that init has not collected yet is dead enough.
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 def free_port():

@@ -101,6 +101,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
     "Queued": {
         1: ("position", "uint32", "", "plain"),
         2: ("estimated_seconds", "double", "", "plain"),
+        3: ("why", "string", "", "plain"),
     },
     "Loading": {
         1: ("model", "string", "", "plain"),
@@ -225,6 +226,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         5: ("memory_bytes", "uint64", "", "plain"),
         6: ("job_id", "string", "", "plain"),
         7: ("residents", "", "Resident", "repeated"),
+        8: ("trouble", "string", "", "plain"),
     },
     "Resident": {
         1: ("name", "string", "", "plain"),

@@ -170,17 +170,23 @@ class Daemon:
 
         Raises what the job failed with; CancelledError if it was cancelled.
         """
-        wanted, failures = 1, 0
+        wanted, failures, again = 1, 0, True
         while True:
             try:
                 for event in self._watch_once(job_id, wanted):
                     wanted, failures = event["number"] + 1, 0
+                    # Pixels that were taken cannot be taken twice.
+                    again = again and "layer_header" not in event
                     _raise_failure(event)
                     yield event
                     if "done" in event:
                         return
                 raise RestoreError("internal", _("The daemon ended the job without a word."))
             except RpcError as error:
+                if error.code == "OUT_OF_RANGE" and again and wanted > 1:
+                    # The daemon has lost events, since its disk was damaged: all that it knows.
+                    wanted, again = 1, False
+                    continue
                 failures += 1
                 self._give_up_or_wait(error, failures)
 

@@ -277,12 +277,14 @@ class Event(_message.Message):
     def __init__(self, number: _Optional[int] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., loading: _Optional[_Union[Loading, _Mapping]] = ..., diagnosis: _Optional[_Union[Diagnosis, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., step: _Optional[_Union[Step, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., layer_header: _Optional[_Union[LayerHeader, _Mapping]] = ..., layer_chunk: _Optional[_Union[LayerChunk, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., cancelled: _Optional[_Union[Cancelled, _Mapping]] = ...) -> None: ...
 
 class Queued(_message.Message):
-    __slots__ = ("position", "estimated_seconds")
+    __slots__ = ("position", "estimated_seconds", "why")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
     position: int
     estimated_seconds: float
-    def __init__(self, position: _Optional[int] = ..., estimated_seconds: _Optional[float] = ...) -> None: ...
+    why: str
+    def __init__(self, position: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., why: _Optional[str] = ...) -> None: ...
 
 class Loading(_message.Message):
     __slots__ = ("model", "fraction")
@@ -517,7 +519,7 @@ class StatusResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents")
+    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents", "trouble")
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
@@ -525,6 +527,7 @@ class Worker(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     RESIDENTS_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     device: str
     state: WorkerState
     pid: int
@@ -532,7 +535,8 @@ class Worker(_message.Message):
     memory_bytes: int
     job_id: str
     residents: _containers.RepeatedCompositeFieldContainer[Resident]
-    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ...) -> None: ...
+    trouble: str
+    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("name", "kind", "bytes", "load_seconds", "idle_seconds")
