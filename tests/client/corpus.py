@@ -61,7 +61,8 @@ def _ours(folder, ending, depth, channels):
         exif=exif_bytes()[6:],
         xmp=XMP,
         iptc=IPTC,
-        texts={"Comment": "said", "Author": "Ada"},
+        texts=(("Comment", "said"), ("Author", "Ada")),
+        comments=(b"Z\xfcrich", b"again"),
         dpi=(300.0, 300.0),
     )
     photo = Photo.from_samples(samples(depth, channels), profiles.KNOWN["adobe-rgb"])
