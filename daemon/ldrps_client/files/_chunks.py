@@ -42,7 +42,7 @@ def header(file: BinaryIO) -> bytes:
     """The content of an open file's header, 13 bytes; PhotoError if there is none."""
     file.seek(0)
     head = file.read(33)
-    if len(head) < 33 or head[12:16] != b"IHDR":
+    if len(head) < 33 or head[12:16] != b"IHDR" or not all(struct.unpack_from(">II", head, 16)):
         raise PhotoError(DAMAGED)
     return head[16:29]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import simplejpeg
@@ -16,7 +16,11 @@ _NO_FRAME = (0xC4, 0xC8, 0xCC)
 _HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 _ALONE = (0x01, *range(0xD0, 0xD9))
 _START_OF_SCAN, _END = 0xDA, 0xD9
-_MOST_SEGMENTS = 10_000
+_TABLES = 0xC4
+_MOST_HEADERS = 1 << 24
+# Zeros behind 0xFF are stuffing, and restarts stand within a scan.
+_MARKER = re.compile(rb"\xff+[^\xff\x00\xd0-\xd7]", re.DOTALL)
+_ZEROS = bytes(64)
 _COMMENT = b"\xff\xfe"
 _LARGEST_COMMENT = 65_533
 
@@ -46,34 +50,27 @@ def check_kind(file: BinaryIO) -> None:
 def _frame(file: BinaryIO) -> tuple[int, int, int]:
     """(marker, bits, channels) of the frame's header; zeros if there is none."""
     where = file.tell()
-    file.seek(2)
-    try:
-        for _ in range(_MOST_SEGMENTS):
-            marker = _next_marker(file)
-            if marker in (_START_OF_SCAN, _END):
-                break
-            if marker in _ALONE:
-                continue
-            (size,) = struct.unpack(">H", file.read(2))
-            if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
-                frame = file.read(6)
-                return marker, frame[0], frame[5]
-            file.seek(max(size - 2, 0), 1)
-    except (struct.error, IndexError):
-        pass
-    finally:
-        file.seek(where)
+    file.seek(0)
+    head = file.read(_MOST_HEADERS)
+    file.seek(where)
+    for marker, start, end in _segments(head):
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME and end - start >= 6:
+            return marker, head[start], head[start + 5]
     return 0, 0, 0
 
 
-def _next_marker(file: BinaryIO) -> int:
-    """The number behind 0xFF; IndexError at the end of the file."""
-    while file.read(1)[0] != 0xFF:
-        pass
-    number = 0xFF
-    while number == 0xFF:
-        number = file.read(1)[0]
-    return number
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of what stands behind each marker with a length; not the pixels."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker, at = found[0][-1], found.end()
+        if marker == _END:
+            return
+        if marker in _ALONE or at + 2 > len(data):
+            continue
+        end = at + int.from_bytes(data[at : at + 2], "big")
+        yield marker, at + 2, end
+        at = max(end, at)
 
 
 def check_whole(data: bytes) -> None:
@@ -89,6 +86,41 @@ def check_whole(data: bytes) -> None:
         words = str(error)
         if _MADE_UP.search(words) or _has_left_over(words, data):
             raise PhotoError(DAMAGED) from None
+    if _has_zeros_that_mean_nothing(data):
+        raise PhotoError(DAMAGED)
+
+
+def _has_zeros_that_mean_nothing(data: bytes) -> bool:
+    """Whether a hole was filled with zeros which a decoder took for blocks.
+
+    The code of zeros alone is that of a table's first symbol. Unless that ends the block in every
+    table of a scan, they are blocks full of the smallest coefficients, as no picture has them.
+    """
+    first: dict[int, int] = {}
+    sequential = False
+    for marker, start, end in _segments(data):
+        if marker == _TABLES:
+            first |= _first_symbols(data[start:end])
+        elif marker in (0xC0, 0xC1):
+            sequential = True
+        elif marker == _START_OF_SCAN and sequential:
+            chosen = data[start + 2 : end : 2][: data[start] if start < len(data) else 0]
+            full = any(first.get(number & 15, 0) for number in chosen)
+            stop = _MARKER.search(data, end)
+            if full and _ZEROS in data[end : stop.start() if stop else None]:
+                return True
+    return False
+
+
+def _first_symbols(tables: bytes) -> dict[int, int]:
+    """By number, the first symbol of each table for what is not a block's mean."""
+    found = {}
+    at = 0
+    while at + 17 < len(tables):
+        if tables[at] >> 4:
+            found[tables[at] & 15] = tables[at + 17]
+        at += 17 + sum(tables[at + 1 : at + 17])
+    return found
 
 
 def _has_left_over(words: str, data: bytes) -> bool:

@@ -171,11 +171,10 @@ class Worker:
             if isinstance(event, events.Step):
                 self._tell("step", shown, index=event.index, count=event.count)
 
-        return self._client.result(
-            job,
-            source=with_sidecars(loaded, self._config.keyword),
-            on_event=on_event,
-        )
+        source = with_sidecars(loaded, self._config.keyword)
+        for sentence in source.warnings:
+            self._tell("warning", shown, message=sentence)
+        return self._client.result(job, source=source, on_event=on_event)
 
     def _keep(self, entry: Entry, loaded: LoadedFile, result: Result) -> Path:
         folder = self._folder(entry)
