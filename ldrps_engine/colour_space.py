@@ -93,12 +93,13 @@ class _Tabled:
     """Whether the profile undoes its own tables; those of scanners mostly do not."""
 
     def forward(self, values: Array) -> Array:
-        return _transformed(np.clip(values, 0, 1), self.profile, _srgb_profile())
+        light = _transformed(np.clip(values, 0, 1), self.profile, _light_profile())
+        return to_display(light)
 
     def backward(self, values: Array) -> Array:
         if not self.has_way_back:
             return _inverse_of(self.profile)(values)
-        return _transformed(values, _srgb_profile(), self.profile)
+        return _transformed(to_linear(values), _light_profile(), self.profile)
 
 
 def to_srgb(values: Array, space: ColourSpace) -> Array:
@@ -194,7 +195,11 @@ def _transformed(values: Array, profile: bytes, target: bytes) -> Array:
     return np.asarray(made, np.float32).reshape(values.shape)
 
 
-def _srgb_profile() -> bytes:
+@lru_cache(maxsize=1)
+def _light_profile() -> bytes:
+    """SRGB's primaries without its curve, which littleCMS continues steeply below 0."""
     import imagecodecs
 
-    return bytes(imagecodecs.cms_profile("srgb"))
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
+    white = [0.3127, 0.3290, 1]
+    return bytes(imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, gamma=1.0))

@@ -17,7 +17,9 @@ Conversion = Callable[[Array], Array]
 
 _CORNERS = 33
 _STARTS = 12
-_STEPS = 24
+_STEPS = 16
+_NEAR_ENOUGH = 5e-4
+_STUCK = 50.0
 _NEAR = 1 / 256
 _MARGIN = 1e-3
 _CHUNK = 4096
@@ -56,6 +58,8 @@ class Inverse:
 
     def _undone(self, wanted: _Numbers, guess: _Numbers) -> _Numbers:
         """(N, 3) values whose conversion is as near to what is wanted as can be."""
+        result = guess.copy()
+        left = np.arange(len(guess))
         off = self._at(guess) - wanted
         damping = np.full(len(guess), 1e-3)
         for _ in range(_STEPS):
@@ -68,8 +72,16 @@ class Inverse:
             better = (then**2).sum(1) < (off**2).sum(1)
             guess = np.where(better[:, None], tried, guess)
             off = np.where(better[:, None], then, off)
-            damping = np.clip(np.where(better, damping / 4, damping * 8), 1e-9, 1e3)
-        return guess
+            damping = np.where(better, damping / 4, damping * 8)
+            result[left] = guess
+            # Near enough, or at an edge that nothing leads beyond.
+            more = (np.abs(off).max(1) > _NEAR_ENOUGH) & (damping < _STUCK)
+            more &= ~better | (np.abs(step).max(1) > _NEAR_ENOUGH)
+            if not more.any():
+                break
+            left, guess, off, damping = left[more], guess[more], off[more], damping[more]
+            wanted = wanted[more]
+        return result
 
     def _slopes(self, values: _Numbers) -> _Numbers:
         """(N, 3, 3): how each converted channel changes with each of the values."""

@@ -95,8 +95,8 @@ def test_avif(tmp_path, primaries, transfer, bits):
     loaded = decode(path)
     wanted = expected(smooth(), primaries, transfer)
     # The codec's own loss is about two steps, of which the end of sRGB's curve makes many.
-    inside = (wanted > 0.1).all(-1)
-    assert inside.mean() > 0.8
+    inside = (wanted > 0.3).all(-1)
+    assert inside.mean() > 0.5
     assert np.abs(to_srgb(loaded.photo) - wanted)[inside].max() < 6 / 255
     assert loaded.warnings == ()
     for name in ("out.avif", "out.png", "out.jpg", "out.tif"):

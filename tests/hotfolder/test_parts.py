@@ -13,6 +13,7 @@ from PIL import Image
 
 from hotfolder.support import KEYWORDS, SIDECAR, tags, write_photo
 from ldrps_client.files import decode
+from ldrps_client.files._packet import Packet
 from ldrps_client.hotfolder._entry import Identity, photo_key, plan_digest
 from ldrps_client.hotfolder._ledger import Ledger
 from ldrps_client.hotfolder._manners import Gate, on_battery
@@ -367,6 +368,42 @@ def test_a_broken_sidecar_is_as_none(tmp_path, data):
     loaded = decode(photo)
     assert tags(written(tmp_path, with_sidecars(loaded)))["rating"] == ""
     assert with_sidecars(replace(loaded, path=tmp_path / "none.png")).metadata == loaded.metadata
+
+
+def test_a_sidecar_that_cannot_be_read_is_said(tmp_path):
+    photo = write_photo(tmp_path / "a.png", 1)
+    (tmp_path / "a.png.xmp").write_bytes(b"nonsense")
+    (sentence,) = with_sidecars(decode(photo)).warnings
+    assert sentence == f"{tmp_path / 'a.png.xmp'} cannot be read as XMP, and is left out"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_sidecars_in_utf_16(tmp_path, encoding):
+    photo = write_photo(tmp_path / "a.png", 1)
+    text = SIDECAR.format(rating=3, keywords=KEYWORDS)
+    (tmp_path / "a.xmp").write_bytes(text.encode(encoding))
+    loaded = with_sidecars(decode(photo))
+    assert loaded.warnings == ()
+    found = tags(written(tmp_path, loaded))
+    assert (found["rating"], found["keywords"]) == ("3", ["dog"])
+
+
+OF_A_RAW = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"
+xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"
+xmp:Rating="4" exif:PixelXDimension="6000" exif:PixelYDimension="4000" exif:ColorSpace="65535"
+photoshop:SidecarForExtension="CR2" photoshop:ICCProfile="ProPhoto RGB" photoshop:ColorMode="3"
+dc:format="image/x-canon-cr2" tiff:ImageWidth="6000" hdrgm:Version="1.0"
+exif:GPSLatitude="48,12.5N" photoshop:City="Graz"/></rdf:RDF></x:xmpmeta>"""
+
+
+def test_a_raws_sidecar_says_nothing_of_the_raw_file(tmp_path):
+    photo = write_photo(tmp_path / "a.png", 1)
+    (tmp_path / "a.xmp").write_text(OF_A_RAW)
+    names = Packet(with_sidecars(decode(photo)).metadata.xmp).names()
+    assert {name.local for name in names} == {"Rating", "GPSLatitude", "City"}
 
 
 def test_lines_of_a_terminal():

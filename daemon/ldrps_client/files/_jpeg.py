@@ -107,7 +107,8 @@ def _has_zeros_that_mean_nothing(data: bytes) -> bool:
             chosen = data[start + 2 : end : 2][: data[start] if start < len(data) else 0]
             full = any(first.get(number & 15, 0) for number in chosen)
             stop = _MARKER.search(data, end)
-            if full and _ZEROS in data[end : stop.start() if stop else None]:
+            # Those at the end may be padding.
+            if full and _ZEROS in data[end : stop.start() if stop else None].rstrip(b"\0"):
                 return True
     return False
 

@@ -32,7 +32,7 @@ _READERS = {
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|unimplemented|cannot handle"
-    r"|requires the |is not available|unknown (codec|compression)",
+    r"|requires the |is not available|unknown (codec|compression)|not a known",
     re.IGNORECASE,
 )
 

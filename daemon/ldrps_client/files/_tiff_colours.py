@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+import imagecodecs
 import numpy as np
 
 from ldrps_client.files._alpha import straight
 from ldrps_client.files._cmyk import cmyk_to_srgb
-from ldrps_client.files._formats import Format
 from ldrps_client.files._stated import Stated, by_curves, by_table, chromaticities, srgb_if_none
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Depth, Samples
@@ -87,25 +86,23 @@ def _looked_up(page: Any) -> Samples:
 
 def _of_ycbcr(page: Any, file: BinaryIO, profile: bytes) -> Colours:
     """Through libtiff, which knows of coefficients, ranges and chroma of half the size."""
-    from PIL import Image
-
-    if page.bitspersample != 8 or page.samplesperpixel != 3 or page.index:
+    is_usual = page.bitspersample == 8 and page.samplesperpixel == 3
+    # Below another directory, libtiff is not told which one.
+    if not is_usual or not isinstance(page.index, int):
         raise PhotoError("it is in YCbCr of an unusual form; save it as RGB")
-    with Image.open(_unturned(page, file), formats=[Format.TIFF.value]) as image:
-        if image.mode != "RGB":
-            raise PhotoError("it is in YCbCr of an unusual form; save it as RGB")
-        image.load()
-        return Colours(np.asarray(image), profile)
+    data = _unturned(page, file)
+    rgba: Any = imagecodecs.tiff_decode(data, index=page.index, asrgb=True)
+    return Colours(cast(Samples, np.ascontiguousarray(rgba[..., :3])), profile)
 
 
-def _unturned(page: Any, file: BinaryIO) -> BinaryIO:
-    """The file without the orientation by which Pillow would turn the pixels; others do not."""
+def _unturned(page: Any, file: BinaryIO) -> bytes:
+    """The file without the orientation, by which libtiff turns some and not all."""
     file.seek(0)
     data = bytearray(file.read())
     tag = page.tags.get(_ORIENTATION)
     if tag is not None:
         struct.pack_into(f"{page.parent.byteorder}H", data, tag.valueoffset, 1)
-    return io.BytesIO(data)
+    return bytes(data)
 
 
 def _of_cmyk(page: Any, samples: Samples, profile: bytes) -> Colours:
