@@ -40,7 +40,7 @@ _COPIES = 4
 _SLACK = 1 << 20
 STDIN = Path("/proc/self/fd/0")
 _LIBRARIES = ("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/local/lib")
-_READERS = ("_pillow", "_tiff", "_png", "_extras")
+_READERS = ("_pillow", "_jpeg", "_tiff", "_png", "_extras")
 _OPTIONAL = ("pillow_heif", "rawpy")
 
 

@@ -11,7 +11,7 @@ import os
 from typing import BinaryIO
 
 from ldrps_client._wire import check_result_format, raster_of
-from ldrps_client.files import Format, LoadedFile, decode, holds_xmp
+from ldrps_client.files import Format, LoadedFile, decode, fitting_metadata, holds_xmp
 from ldrps_daemon.confined import LENGTH, PHOTO, STDIN, lock_in, refusing
 from ldrps_daemon.process import leave_with
 from ldrps_engine.errors import LimitError, SettingsError
@@ -54,7 +54,7 @@ def _check(kind: Format, loaded: LoadedFile) -> None:
     photo = loaded.photo
     transparent = photo.alpha is not None
     check_result_format(kind, (photo.width, photo.height), transparent=transparent)
-    xmp = len(loaded.metadata.xmp)
+    xmp = len(fitting_metadata(kind, loaded.metadata).xmp)
     if not holds_xmp(kind, xmp + _MARK_BYTES):
         raise SettingsError(
             f"result_format {kind.name} cannot be had: the photo's XMP, {xmp} bytes, does not fit "

@@ -289,10 +289,10 @@ def test_diagnose_needs_no_daemon(ldrps, photo, fake):
 
 
 def test_diagnose_refuses_what_restore_refuses(ldrps, tmp_path):
-    path = bad_photos.write("cmyk.jpg", tmp_path)
+    path = bad_photos.write("bilevel.png", tmp_path)
     code, _, err = ldrps("diagnose", path)
     assert code == 3
-    assert "CMYK" in one_sentence(err)
+    assert "without greys" in one_sentence(err)
 
 
 def test_version_and_help_name_all_exit_codes(capsys):

@@ -8,7 +8,13 @@ from ldrps_client.files._folders import check_folder
 from ldrps_client.files._formats import Format, result_suffix
 from ldrps_client.files._metadata import Metadata
 from ldrps_client.files._read import LoadedFile, decode, decode_bytes
-from ldrps_client.files._write import check_target, encode, file_bytes, holds_xmp
+from ldrps_client.files._write import (
+    check_target,
+    encode,
+    file_bytes,
+    fitting_metadata,
+    holds_xmp,
+)
 
 __all__ = [
     "Format",
@@ -20,6 +26,7 @@ __all__ = [
     "decode_bytes",
     "encode",
     "file_bytes",
+    "fitting_metadata",
     "holds_xmp",
     "result_suffix",
     "to_srgb",

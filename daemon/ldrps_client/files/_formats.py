@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ldrps_engine.errors import OutputError, PhotoError
 
+DAMAGED = "it is damaged or incomplete; copy it again from where it came from"
+"""Said of what is damaged, and of nothing else: people go and look for a better copy."""
 _READABLE = "JPEG, PNG, TIFF, WebP or AVIF"
 HEAD_BYTES = 64
 """How much of a file `recognise` wants to see."""
@@ -46,7 +48,7 @@ class Format(Enum):
 EXTENSIONS: dict[str, Format] = {
     ".jpg": Format.JPEG,
     ".jpeg": Format.JPEG,
-    ".jpe": Format.JPEG,
+    **dict.fromkeys((".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp"), Format.JPEG),
     ".png": Format.PNG,
     ".tif": Format.TIFF,
     ".tiff": Format.TIFF,
@@ -79,7 +81,7 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
 
 # Kinds that people do bring, each with the way out.
 _REFUSED: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "a GIF, which is animated or has a palette; export one frame as PNG"),
+    (0, b"GIF8", "a GIF; export one frame as PNG"),
     (0, b"BM", "a BMP; save it as PNG"),
     (0, b"%PDF", "a PDF; export its picture as PNG or TIFF"),
     (0, b"8BPS", "a Photoshop document; export it as TIFF or PNG"),
