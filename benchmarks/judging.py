@@ -41,8 +41,9 @@ class Judged:
 Judge = Callable[[Samples, str], Judged]
 """From pixels and a recipe, or DIAGNOSE, to the answer."""
 
-MakeJudge = Callable[[], Judge]
-"""A function of a module, so that other processes can call it too."""
+MakeJudge = Callable[[int | None], Judge]
+"""From a number of threads, or None for the library's own, to a judge; a function of a module, so
+that other processes can call it too."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,16 @@ class _Known(Exception):
         self.diagnosis = diagnosis
 
 
-def engine_judge() -> Judge:
-    """The engine on the CPU with the bundled model, loaded with the first photo."""
+def engine_judge(threads: int | None = None) -> Judge:
+    """Set up the engine on the CPU with the bundled model, which the first photo loads."""
+    import torch
+
     from ldrps_engine.photo import Photo
     from ldrps_engine.residency import Models
     from ldrps_engine.restore import restore
 
+    if threads:
+        torch.set_num_threads(threads)
     models = Models("cpu")
 
     def stop(progress: Progress, /) -> None:
@@ -125,8 +130,7 @@ def _answers(
     tasks: Sequence[Task], jobs: int, make: MakeJudge, threads: int | None
 ) -> Iterator[Judged]:
     if jobs == 1 or len(tasks) < 2:
-        _use_threads(threads)
-        judge = make()
+        judge = make(threads)
         yield from (_answer(judge, task) for task in tasks)
         return
     spawning: Any = multiprocessing.get_context("spawn")  # a forked torch hangs
@@ -139,8 +143,7 @@ _judges: list[Judge] = []
 
 def _start(make: MakeJudge, threads: int) -> None:
     """Begin a worker process."""
-    _use_threads(threads)
-    _judges.append(make())
+    _judges.append(make(threads))
 
 
 def _work(task: Task) -> Judged:
@@ -152,11 +155,3 @@ def _answer(judge: Judge, task: Task) -> Judged:
         return judge(task.pixels(), task.recipe)
     except LdrpsError as error:
         raise BenchmarkError(f"{task.name} cannot be restored: {error}") from error
-
-
-def _use_threads(count: int | None) -> None:
-    if count is None:
-        return
-    import torch
-
-    torch.set_num_threads(count)

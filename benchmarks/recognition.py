@@ -209,7 +209,8 @@ def main(argv: Sequence[str] | None = None, make: MakeJudge = engine_judge) -> i
         run.judge_untouchable()
         if not run.rows:
             raise BenchmarkError("--only leaves nothing to judge; name a kind that is there")
-        run.report(Console(highlight=False))
+        # A pipe has no width; a table that is cut off at 80 columns says nothing.
+        run.report(Console(highlight=False, width=max(Console().width, 120)))
     except BenchmarkError as error:
         log.print(f"recognition.py: {error}", markup=False, soft_wrap=True)
         return 2

@@ -129,8 +129,10 @@ def snow(rng: Rng, sky: Floats, sun: float) -> Samples:
     edge = height * 0.42 + 10 * ridge(rng, width)
     wood = np.clip(0.06 + 0.03 * fractal(rng, _SIZE, 1.0), 0.01, 1)[..., None] * tint(0.8, 0.95, 1)
     light = over(light, wood, polygons(_SIZE, conifers(rng, edge, 60, 120)))
-    drifts = fractal(rng, _SIZE, 2.8, across=0.35)
-    shade = np.clip(0.74 + sun * np.gradient(drifts, axis=1) * 3 + 0.01 * drifts, 0.2, 0.95)
+    drifts = fractal(rng, _SIZE, 4.2, across=0.3)
+    shade = np.clip(
+        0.74 + sun * np.gradient(drifts, axis=1) * 6 + 0.004 * fractal(rng, _SIZE, 0.6), 0.2, 0.95
+    )
     ground = shade[..., None] * (sky / sky.max()) ** 0.35
     light = over(light, ground, below(_SIZE, edge))
     for x, tall in ((0.15, 190.0), (0.8, 240.0), (0.9, 150.0)):
