@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.errors import BenchmarkError
 
 BINS = 10
-"""Of equal width from 0 to 1, as usual for the expected calibration error (Guo et al. 2017)."""
+"""Bins of equal width, as usual for the expected calibration error (Guo et al. 2017)."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Bin:
     probability: float
     """Their mean."""
     share: float
-    """How many of them hold."""
+    """The share of them that hold."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far the forecasts of one finding, or of all, can be relied on."""
+    """Reliability of the forecasts of one finding, or of all."""
 
     finding: str
     count: int

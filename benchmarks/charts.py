@@ -75,9 +75,10 @@ def _panel(draw: ImageDraw.ImageDraw, found: Reliability, left: int, top: int) -
     points = []
     for part in found.bins:
         x, y = left + _PANEL * part.probability, bottom - _PANEL * part.share
-        draw.rectangle((x - 9, y, x + 9, bottom), _BAR)
+        draw.rectangle((max(x - 9, left), y, min(x + 9, left + _PANEL), bottom), _BAR)
         above = y - 8 if y - 16 > top else y + 10
-        draw.text((x, above), str(part.count), _INK, small, anchor="mm")
+        inside = min(max(x, left + 12), left + _PANEL - 12)
+        draw.text((inside, above), str(part.count), _INK, small, anchor="mm")
         points.append((x, y))
     draw.line((left, bottom, left + _PANEL, top), _INK)
     if len(points) > 1:

@@ -37,7 +37,7 @@ class Compared:
     after_gain: float | None
     """In dB after the best common gain in linear light; None where exposures do not differ."""
     stops: float | None
-    """That gain, as a power of two."""
+    """The gain that was best, as a power of two."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ VOCABULARY: Mapping[str, str] = {
     "damage": r"scratch(?:ed|es)?|cracks?|cracked|folds?|torn|dust|stains?",
     "blocks": r"(?:jpeg )?blocks",
 }
-"""Regular expressions of what stands for each finding in a label, in lower case."""
+"""Regular expressions of the words for each finding in a label, in lower case."""
 
 FINDINGS = tuple(VOCABULARY)
 """All that is looked for. `dark` alone means nothing: dark corners and dark parts are no fault."""
@@ -91,7 +91,7 @@ class Expected:
         return accepted(self.main)
 
     def truth(self, finding: str) -> bool | None:
-        """Whether a finding holds; None where the label leaves it open."""
+        """Tell if a finding holds; None where the label leaves it open."""
         if finding in self.findings:
             return True
         return None if finding in _OPEN.get(self.main, ()) else False
@@ -112,11 +112,15 @@ def expected(text: str) -> Expected:
         raise BenchmarkError(
             f"'{text}' names no finding; use words for {', '.join(FINDINGS)}, or say 'good photo'"
         )
-    return Expected(tuple(sorted(first, key=first.__getitem__)))
+    main, *rest = sorted(first, key=first.__getitem__) or [FINE]
+    if main == FINE:
+        return Expected(())
+    # "Backlit: the subject is too dark" is one finding, under either of its names.
+    return Expected((main, *(finding for finding in rest if finding not in accepted(main))))
 
 
 def named(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Findings a diagnosis names: its properties `is_...` that hold, and a cast in its words."""
+    """List what a diagnosis names: its properties `is_...` that hold, and a cast in its words."""
     kind = type(diagnosis)
     holds = [
         name.removeprefix("is_")
@@ -132,7 +136,7 @@ def named(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def probabilities(diagnosis: Diagnosis) -> tuple[dict[str, float], bool]:
-    """A probability for each finding that the diagnosis judges, and whether it gave any itself.
+    """Read a probability for each finding that the diagnosis judges, and if it gave any itself.
 
     One that gives none is taken at its word: 1 for what it names and 0 for the rest.
     """

@@ -99,7 +99,7 @@ def engine_judge(threads: int | None = None) -> Judge:
 
 
 def judged(diagnosis: Diagnosis, restored: Samples | None) -> Judged:
-    """What a diagnosis says, in plain values that can be sent between processes."""
+    """Put a diagnosis in plain values, which can be sent between processes."""
     likely, are_given = probabilities(diagnosis)
     return Judged(
         words=diagnosis.words(),

@@ -1,4 +1,4 @@
-"""Is what is wrong found, is it mended, and is everything else left alone?
+"""Real photos: is what is wrong found, is it mended, and is everything else left alone?
 
     python benchmarks/recognition.py FOLDER... --good PHOTOS --no-photos --json FILE --pictures DIR
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +35,7 @@ from benchmarks.sets import Samples
 from ldrps_engine.settings import RECIPES
 
 KINDS = (*FINDINGS, FINE, report.REFERENCES, *report.UNTOUCHED_GROUPS)
-"""What --only takes."""
+"""Names for --only."""
 
 Answers = dict[tuple[str, str], Judged]
 
@@ -53,7 +53,7 @@ class Run:
         self._first = DIAGNOSE if options.diagnose_only else "auto"
 
     def wants(self, kind: str) -> bool:
-        """Whether --only lets a kind through."""
+        """Tell if --only lets a kind through."""
         return not self.options.only or kind in self.options.only
 
     def judge_labelled(self) -> None:
@@ -113,19 +113,14 @@ class Run:
         shown: list[tuple[Row, Samples, Samples]] = []
         for group, pictures in self._untouchable().items():
             some = spread(pictures, self.options.limit)
-            sources = {photo.name: photo.path for photo in some}
-            drawn = {d.name: d for d in no_photos.DRAWINGS if group == NO_PHOTOS}
-            pixels: Callable[[str], Samples] = (
-                (lambda name: no_photos.draw(drawn[name]))  # noqa: B023 - used in this turn only
-                if drawn
-                else (lambda name: read(sources[name]))  # noqa: B023
-            )
+            sources = [one.path if group != NO_PHOTOS else _picture(group, one) for one in some]
             tasks = [
-                Task(one.name, pixels(one.name) if drawn else one.path, self._first) for one in some
+                Task(one.name, source, self._first)
+                for one, source in zip(some, sources, strict=True)
             ]
             answers = self._judge(tasks)
             for photo in some:
-                answer, before = answers[photo.name, self._first], pixels(photo.name)
+                answer, before = answers[photo.name, self._first], _picture(group, photo)
                 added = self._add(photo.name, group, photo, answer, before)
                 if added.touched and answer.restored is not None:
                     shown.append((added, before, answer.restored))
@@ -180,6 +175,13 @@ class Run:
             drawn.save(folder / "confusion.png")
             if found:
                 draw_reliability(found).save(folder / "reliability.png")
+
+
+def _picture(group: str, photo: Photograph) -> Samples:
+    """Draw or read one picture of a group that is to be left alone."""
+    if group != NO_PHOTOS:
+        return read(photo.path)
+    return no_photos.draw(next(one for one in no_photos.DRAWINGS if one.name == photo.name))
 
 
 def _installed(which: str, log: Console) -> list[Rival]:

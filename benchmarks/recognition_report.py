@@ -44,11 +44,11 @@ class Row:
     named: tuple[str, ...]
     words: str
     found: bool | None
-    """Whether the main finding is named, or nothing is where nothing is wrong; None: not known."""
+    """True if the main finding is named, or nothing where nothing is wrong; None: not known."""
     complete: bool | None
-    """Whether all that the label speaks of is named."""
+    """True if all that the label speaks of is named; None: not known."""
     touched: bool
-    """Whether any pixel differs after `auto`; diagnosed only: whether `auto` would set to work."""
+    """True if any pixel differs after `auto`; diagnosed only: if `auto` would set to work."""
     to_original: float | None
     """PSNR of what `auto` made to the photo itself; None where it was diagnosed only."""
     probabilities: dict[str, float]
@@ -97,7 +97,7 @@ def forecasts(rows: Sequence[Row], expectations: Mapping[str, Expected]) -> list
 
 
 def matrix(rows: Sequence[Row]) -> tuple[list[str], list[list[int]], list[int]]:
-    """Names of the rows, how many of each are named what, and how many photos there are.
+    """Count how many of each kind are named what: names of the rows, counts, and photos in each.
 
     A photo of which several findings are named counts under each.
     """
@@ -116,7 +116,7 @@ def matrix(rows: Sequence[Row]) -> tuple[list[str], list[list[int]], list[int]]:
 
 
 def is_right(name: str, column: str) -> bool:
-    """Whether a column is the right call for a row of the matrix."""
+    """Tell if a column is the right call for a row of the matrix."""
     return column in accepted(name) if name in FINDINGS else column == _NONE
 
 
@@ -125,7 +125,7 @@ COLUMNS = _COLUMNS
 
 
 def print_found(rows: Sequence[Row], console: Console) -> None:
-    """How many of each kind are found, and below it all that need help."""
+    """Print how many of each kind are found, and below them all that need help."""
     some = [one for one in rows if one.group == LABELLED]
     if not some:
         return
@@ -152,7 +152,7 @@ def print_found(rows: Sequence[Row], console: Console) -> None:
 
 
 def print_matrix(rows: Sequence[Row], console: Console) -> None:
-    """What is named of what, as a table."""
+    """Print the matrix as a table."""
     names, counts, totals = matrix(rows)
     if not names:
         return
@@ -166,7 +166,7 @@ def print_matrix(rows: Sequence[Row], console: Console) -> None:
 
 
 def print_compared(rows: Sequence[Compared], console: Console) -> None:
-    """Mean PSNR by method, the best first, for photos with a reference and a longer exposure."""
+    """Print mean PSNR by method, the best first, apart for references and longer exposures."""
     found = means(rows)
     for kind in dict.fromkeys(one.kind for one in found):
         some = [one for one in found if one.kind == kind]
@@ -182,7 +182,7 @@ def print_compared(rows: Sequence[Compared], console: Console) -> None:
 
 
 def print_reliability(found: Sequence[Reliability], are_given: bool, console: Console) -> None:
-    """Calibration errors."""
+    """Print calibration errors."""
     if not found:
         return
     table = Table(title="Probabilities against what holds")
@@ -197,7 +197,7 @@ def print_reliability(found: Sequence[Reliability], are_given: bool, console: Co
 
 
 def print_harm(rows: Sequence[Row], diagnosed_only: bool, console: Console) -> None:
-    """The share that was touched of what is to be left alone, with names."""
+    """Print the share that was touched of what is to be left alone, with names."""
     some = [one for one in rows if one.group in UNTOUCHED_GROUPS]
     if not some:
         return
@@ -224,7 +224,7 @@ def print_harm(rows: Sequence[Row], diagnosed_only: bool, console: Console) -> N
 def write_json(
     path: Path, rows: Sequence[Row], compared: Sequence[Compared], found: Sequence[Reliability]
 ) -> None:
-    """All rows and what was made of them."""
+    """Write all rows and what was made of them."""
     names, counts, totals = matrix(rows)
     report: dict[str, Any] = {
         "photos": [dataclasses.asdict(one) for one in rows],
@@ -263,7 +263,7 @@ def save_sheets(
 
 
 def save_touched(folder: Path, pictures: Sequence[tuple[Row, Samples, Samples]]) -> None:
-    """Before and after of what should have been left alone."""
+    """Save a sheet of what should have been left alone and was not."""
     if pictures:
         rows = [
             [Cell(_opaque(before), one.file), Cell(after, f"{one.words} {one.to_original:.1f} dB")]

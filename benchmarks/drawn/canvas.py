@@ -1,4 +1,4 @@
-"""What the drawings share: fonts, fractal textures, soft masks, and the way from light to bytes."""
+"""Tools that the drawings share: fonts, fractal textures, soft masks, from light to bytes."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def blurred(planes: Floats, sigma: float) -> Floats:
 
 
 def as_jpeg(picture: Samples, quality: int) -> Samples:
-    """What is left after a JPEG file of this quality."""
+    """Save as a JPEG of this quality and read it again."""
     with BytesIO() as file:
         Image.fromarray(picture).save(file, "JPEG", quality=quality)
         with Image.open(file) as image:

@@ -23,7 +23,8 @@ NOTHING = {"noise_sigma": 0.0, "veil": 0.0, "darkness": 0.0, "cast": 0.0, "grey"
         ("sepia, wide white folds across the face", ("toned", "damage")),
         ("Far too dark around one lamp; noise comes up with the light", ("dark", "noise")),
         ("hazy (composed), a room; reference beside it", ("hazy",)),
-        ("backlit: the subject is too dark, the sky stays", ("backlit", "dark")),
+        ("backlit: the subject is too dark, the sky stays", ("backlit",)),
+        ("sepia, with a yellow cast, torn", ("toned", "damage")),
         ("good portrait with paper texture; leave the tones alone", ()),
         ("a good photo, though slightly hazy", ("hazy",)),
     ],
@@ -46,6 +47,7 @@ def test_what_the_label_leaves_open_is_neither_true_nor_false():
     assert dark.truth("noise") is None
     assert expected("good photo").truth("noise") is False
     assert expected("too dark, and noise in it").truth("noise") is True
+    assert expected("backlit: too dark").truth("dark") is None
 
 
 def test_the_subject_of_a_backlit_photo_may_be_called_dark_but_not_the_other_way_round():
