@@ -8,6 +8,7 @@ pictures have: an ellipse, or a rectangle turned by a few degrees. No torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Shape:
     def _inside(self, x: Array, y: Array, margin: float) -> Mask:
         """Inside the rectangle by more than a margin, relative to the image."""
         inside: Mask = np.ones(x.shape, bool)
-        for (x0, y0), (x1, y1) in zip(self.corners, (*self.corners[1:], self.corners[0])):
+        for (x0, y0), (x1, y1) in pairwise((*self.corners, self.corners[0])):
             length = float(np.hypot(x1 - x0, y1 - y0))
             inside &= ((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) / length > margin
         return inside
@@ -97,13 +98,14 @@ def reached(plain: Mask) -> Mask:
     """
     result: Mask = np.zeros_like(plain)
     for side in SIDES:
-        turned = view_from(plain, side)  # type: ignore[arg-type]
-        view_from(result, side)[:] |= np.logical_and.accumulate(turned, axis=0)  # type: ignore[arg-type]
+        turned = view_from(plain, side)
+        outside = view_from(result, side)
+        outside |= np.logical_and.accumulate(turned, axis=0)
     return result
 
 
 def _outline(mask: Mask) -> Mask:
-    return np.concatenate([view_from(mask, side)[0] for side in SIDES])  # type: ignore[arg-type]
+    return np.concatenate([view_from(mask, side)[0] for side in SIDES])
 
 
 _Found = tuple[tuple[float, float, float, float] | None, tuple[tuple[float, float], ...]]
@@ -134,7 +136,7 @@ def _rectangle(inside: Mask) -> _Found | None:
     height, width = inside.shape
     lines = {}
     for side in SIDES:
-        line = _line(np.asarray(view_from(inside, side)), side)  # type: ignore[arg-type]
+        line = _line(view_from(inside, side), side)
         if line is None:
             return None
         lines[side] = line

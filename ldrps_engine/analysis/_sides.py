@@ -8,6 +8,7 @@ search begins, and what decides is the share of the line at which the plain colo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ldrps_engine.analysis.rectangle import SIDES, Rectangle
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Values = TypeVar("Values", Array, Mask)
 
 _PLAIN = 0.97
 """Of a border's row, so much has its colour; the rest are dust and scratches."""
@@ -68,7 +70,7 @@ class Border:
     """SIDES whose depth needs no second look."""
 
 
-def view_from(values: Array, side: str) -> Array:
+def view_from(values: Values, side: str) -> Values:
     """An image turned so that its rows count from `side` inwards."""
     turned = values if side in ("top", "bottom") else values.swapaxes(0, 1)
     return turned if side in ("top", "left") else turned[::-1]

@@ -129,11 +129,17 @@ class Inset:
         top, left = round(box.top * scale), round(box.left * scale)
         inner = max(1, round(box.height * scale)), max(1, round(box.width * scale))
         place = picture[top : top + inner[0], left : left + inner[1]]
-        shown = _bytes(resize(inside / np.float32(255), place.shape[:2]))
+        shown = _bytes(
+            resize(np.divide(inside, 255, dtype=np.float32), (place.shape[0], place.shape[1]))
+        )
         if self.frame.mask is None:
             place[:] = shown
             return picture
-        mask = resize(self.frame.mask[..., None].astype(np.float32), place.shape[:2], smooth=True)
+        mask = resize(
+            self.frame.mask[..., None].astype(np.float32),
+            (place.shape[0], place.shape[1]),
+            smooth=True,
+        )
         place[:] = np.where(mask > 0.5, shown, place)
         return picture
 

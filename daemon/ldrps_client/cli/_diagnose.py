@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client.cli._output import error_record, print_json, say, warn
-from ldrps_client.files import decode, to_srgb
+from ldrps_client.files import decode
+from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.diagnosis import diagnose as measure
 from ldrps_engine.errors import LdrpsError
 
 
@@ -25,7 +25,7 @@ def diagnose(options: Namespace) -> int:
 def _record(photo: Path, *, silent: bool) -> dict[str, Any]:
     try:
         loaded = decode(photo)
-        found = measure(to_srgb(loaded.photo))
+        found = diagnose_photo(loaded.photo)
     except LdrpsError as error:
         say(error)
         return {"photo": str(photo), "error": error_record(error)}
@@ -36,7 +36,9 @@ def _record(photo: Path, *, silent: bool) -> dict[str, Any]:
 
 
 def _figures(found: Diagnosis) -> str:
+    box = found.inner
+    inside = f"  picture {box.width}x{box.height} at {box.left}, {box.top}" if box else ""
     return (
         f"noise {found.noise_sigma:.1f}  veil {found.veil:.2f}  darkness {found.darkness:.2f}  "
-        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}"
+        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}{inside}"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
 
@@ -52,7 +53,8 @@ def is_wanted(conditions: Iterable[Condition], found: Diagnosis) -> bool:
 
 def diagnosis_from(values: Mapping[str, Any]) -> Diagnosis | None:
     """What the ledger kept of a diagnosis; None if it is not whole."""
+    inner = values.get("inner")
     try:
-        return Diagnosis(**values)
+        return Diagnosis(**{**values, "inner": Rectangle(**inner) if inner else None})
     except TypeError:
         return None
