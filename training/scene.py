@@ -188,9 +188,7 @@ class SceneRun:
                 pace = len(losses) * self.how.batch / (now - last_line)
                 told = " ".join(f"{v:.4f}" for v in np.mean(losses, axis=0))
                 step = int(self.progress["step"])
-                print(
-                    f"step {step} loss {told} {pace:.1f} samples/s, {left:.0f} min left", flush=True
-                )
+                print(f"step {step} loss {told} {pace:.1f} samples/s, {left:.0f} min left", flush=True)
                 losses, last_line = [], now
             if now - last_save > self.how.save_minutes * 60:
                 self.save()
