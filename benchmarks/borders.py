@@ -1,11 +1,12 @@
 """Photos with borders drawn around them: is the picture found, and is it diagnosed as without?
 
-    python benchmarks/borders.py PHOTOS [--photos N] [--every N] [--jpeg Q] [--restore N] [--sheet PNG]
+    python benchmarks/borders.py PHOTOS [--photos N] [--every N] [--jpeg Q] [--restore N]
+                                 [--sheet PNG]
 
-`PHOTOS` holds a `manifest.tsv` as for training; every 25th of its photos is taken, which is none that
-anything was fitted on. White, black and paper, 1 to 25 % of the long side, around a noisy, a dark, a
-hazy and a faded version of each. Then the photos as they are: `--sheet` shows those in which a
-frame is found, to judge whether there is one.
+`PHOTOS` holds a `manifest.tsv` as for training; every 25th of its photos is taken, which is none
+that anything was fitted on. White, black and paper, 1 to 25 % of the long side, around a noisy, a
+dark, a hazy and a faded version of each. Then the photos as they are: `--sheet` shows those in
+which a frame is found, to judge whether there is one.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _AROUND = 0.97
 _STRONGER = (0.0, 6 / 255, 14 / 255)
 """Tolerances to try, see `_sides`."""
 _LEAST_AREA, _MOST_AREA = 0.2, 0.985
-_ELLIPSE_FILLED = 0.985
+_ELLIPSE_FILLED, _STICKING_OUT = 0.965, 0.004
 _RECTANGLE_FILLED = 0.965
 _MIDDLE = (0.2, 0.8)
 _MOST_SLOPE = 0.06
@@ -126,7 +126,10 @@ def _ellipse(inside: Mask) -> _Found | None:
     half_across, half_down = (right - left) / 2, (bottom - top) / 2
     y, x = np.mgrid[:height, :width] + 0.5
     drawn = ((x - across) / half_across) ** 2 + ((y - down) / half_down) ** 2 <= 1
-    if (drawn & inside).sum() < _ELLIPSE_FILLED * (drawn | inside).sum():
+    # What of the picture is as black as its mount seems to belong to that; nothing sticks out.
+    if (drawn & inside).sum() < _ELLIPSE_FILLED * drawn.sum():
+        return None
+    if (inside & ~drawn).sum() > _STICKING_OUT * drawn.sum():
         return None
     return (across / width, down / height, half_across / width, half_down / height), ()
 

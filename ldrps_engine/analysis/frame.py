@@ -184,8 +184,13 @@ def _mask(photo: Photo, box: Rectangle, shape: Shape, tolerance: float) -> Mask:
     """The picture in a part of the photo, at its own size."""
     plain: Mask = np.empty((box.height, box.width), bool)
     for top in range(0, box.height, _STRIP):
-        rows = slice(box.top + top, min(box.top + top + _STRIP, box.top + box.height))
-        values = _values(photo, (rows, box.columns))
+        strip = slice(box.top + top, min(box.top + top + _STRIP, box.top + box.height))
+        values = _values(photo, (strip, box.columns))
         plain[top : top + len(values)] = distance(values, shape.colour) <= tolerance
-    inside, outside = shape.band(box.height, box.width)
+    # The band between them is wide, so that its ends need no full size.
+    size = min(box.height, _SHAPES_AT), min(box.width, _SHAPES_AT)
+    rows, columns = (
+        np.arange(n) * m // n for n, m in zip((box.height, box.width), size, strict=True)
+    )
+    inside, outside = (of[rows[:, None], columns] for of in shape.band(*size))
     return np.asarray((~reached(plain) | inside) & ~outside)
