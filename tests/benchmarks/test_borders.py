@@ -8,7 +8,7 @@ from benchmarks import borders
 from support import pictures
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     """Two photos, the second with a border of its own."""
     natural = pictures.samples(pictures.natural(170, 200), np.uint8)
