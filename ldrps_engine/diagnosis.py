@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.colour import to_linear
 from ldrps_engine.grain import shows_noise
 from ldrps_engine.noise import noise_sigma, noise_spectrum
@@ -26,11 +29,12 @@ _NOISE_BELIEVED = 0.5
 _SURE = 0.6
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
+_BORDER = "border left as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Measured degradations. Neutral: every figure 0, `grey` False."""
+    """Measured degradations. Neutral: every figure 0, `grey` False, no `inner`."""
 
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
@@ -42,6 +46,14 @@ class Diagnosis:
     """Strength of a colour cast, 0 to 1."""
     grey: bool
     """Whether the photo carries no colour at all."""
+    inner: Rectangle | None = None
+    """The picture inside its border, which alone was measured; None if there is no border."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
+        inner = values.get("inner")
+        return cls(**{**values, "inner": Rectangle(**inner) if inner else None})
 
     @property
     def is_dark(self) -> bool:
@@ -79,7 +91,8 @@ class Diagnosis:
         ]
         text = ", ".join(filter(None, found))
         noise = f"noise about {self.noise_sigma:.0f}" if self.is_noisy else ""
-        return "; ".join(filter(None, (text, noise))) or "clean"
+        found_all = "; ".join(filter(None, (text, noise))) or "clean"
+        return f"{found_all}; {_BORDER}" if self.inner else found_all
 
 
 def diagnose(rgb: Array, recipe: str = "auto", noise: float | None = None) -> Diagnosis:

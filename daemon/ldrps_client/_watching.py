@@ -14,6 +14,7 @@ from ldrps_client import events
 from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
 from ldrps_client._status import error_of
 from ldrps_client._wire import layer_bytes, photo_from_wire
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
@@ -131,8 +132,13 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
+        inner=_rectangle(message.inner) if message.HasField("inner") else None,
     )
     return events.Diagnosed(diagnosis, message.words)
+
+
+def _rectangle(of: pb.Rectangle) -> Rectangle:
+    return Rectangle(of.left, of.top, of.width, of.height)
 
 
 def _preview(message: pb.Preview) -> events.Preview:

@@ -71,7 +71,7 @@ def result_of(how: Mapping[str, Any], photo: Photo, source: LoadedFile | None) -
     return Result(
         layers=(Layer(how["layer"], photo),),
         settings=Settings(**request),
-        diagnosis=Diagnosis(**how["measured"]),
+        diagnosis=Diagnosis.from_dict(how["measured"]),
         words=how["words"],
         description=how["description"],
         seconds=how["seconds"],

@@ -103,7 +103,12 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     def _events(self, header, data):
         yield pb.Event(queued=pb.Queued(position=0))
         yield pb.Event(
-            diagnosis=pb.Diagnosis(noise_sigma=3.0, grey=self.grey, words="noise about 3")
+            diagnosis=pb.Diagnosis(
+                noise_sigma=3.0,
+                grey=self.grey,
+                words="noise about 3",
+                inner=pb.Rectangle(left=1, top=2, width=30, height=20),
+            )
         )
         yield pb.Event(description=pb.Description(text="a street", source="tagger"))
         for index in range(1, 4):

@@ -8,6 +8,7 @@ import pytest
 
 from ldrps_client import Client, events
 from ldrps_client.files import decode
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import (
     BusyError,
     CancelledError,
@@ -52,6 +53,7 @@ def test_the_result_tells_how_it_came_about(client, photo):
     assert (result.seconds, result.model, result.seed) == (1.5, "bundled", 5)
     assert (result.words, result.description) == ("noise about 3", "a street")
     assert result.diagnosis is not None
+    assert result.diagnosis.inner == Rectangle(1, 2, 30, 20)
     assert result.settings.recipe == "haze"
     assert [type(event) for event in seen[:3]] == [
         events.Queued,

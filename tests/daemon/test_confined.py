@@ -7,14 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._wire import settings_to_proto
 from ldrps_client.files import decode, decode_bytes
-from ldrps_daemon import confined, helpers, reading
+from ldrps_daemon import confined, encoder, helpers, reading, writing
 from ldrps_daemon.pipe import JobFolder, Order
+from ldrps_engine.analysis.rectangle import Rectangle
+from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import InternalError, LdrpsError, OutputError, PhotoError
+from ldrps_engine.photo import Photo
+from ldrps_engine.result import Layer, Restoration
+from ldrps_engine.settings import Settings
 from support.daemon import environment
 
 HEADER = pb.SubmitHeader(file=pb.EncodedFile(size=9))
@@ -141,3 +148,28 @@ def test_what_an_encoder_made_is_not_believed(tmp_path, lie):
     with pytest.raises(LdrpsError) as caught:
         writing._check_made(tmp_path / "made")
     assert "\n" not in str(caught.value)
+
+
+def test_the_encoder_knows_of_a_result_what_the_worker_knew():
+    found = Diagnosis(
+        noise_sigma=3.0,
+        veil=0.0,
+        darkness=0.4,
+        cast=0.0,
+        grey=False,
+        inner=Rectangle(left=4, top=3, width=90, height=60),
+    )
+    photo = Photo.from_samples(np.zeros((70, 100, 3), np.uint8))
+    restoration = Restoration(
+        layers=(Layer("restored", photo),),
+        diagnosis=found,
+        description="a street",
+        invented=(0.1, 0.2),
+        seconds=1.5,
+    )
+    header = pb.SubmitHeader(settings=settings_to_proto(Settings()))
+    how = writing._how(header, restoration, pb.Done(seconds=1.5, model="bundled"))
+    told = json.loads(json.dumps({**how, "layer": "restored"}))
+    result = encoder.result_of(told, photo, None)
+    assert (result.diagnosis, result.words) == (found, found.words())
+    assert (result.settings, result.invented) == (Settings(), (0.1, 0.2))

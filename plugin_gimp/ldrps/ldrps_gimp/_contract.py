@@ -114,6 +114,13 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         4: ("cast", "double", "", "plain"),
         5: ("grey", "bool", "", "plain"),
         6: ("words", "string", "", "plain"),
+        10: ("inner", "", "Rectangle", "plain"),
+    },
+    "Rectangle": {
+        1: ("left", "uint32", "", "plain"),
+        2: ("top", "uint32", "", "plain"),
+        3: ("width", "uint32", "", "plain"),
+        4: ("height", "uint32", "", "plain"),
     },
     "Description": {
         1: ("text", "string", "", "plain"),
