@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.recognition import Recognition, recognise
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.colour import to_linear
 from ldrps_engine.grain import shows_noise
 from ldrps_engine.noise import noise_sigma, noise_spectrum
@@ -33,11 +35,12 @@ _VEIL_SEEN_FROM = 0.75
 _GRAPHIC_FROM = 0.2
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
+_BORDER = "border left as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Measured degradations. Neutral: every figure 0, `grey` False."""
+    """Measured degradations. Neutral: every figure 0, `grey` False, no `inner`."""
 
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
@@ -53,6 +56,14 @@ class Diagnosis:
     """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
+    inner: Rectangle | None = None
+    """The picture inside its border, which alone was measured; None if there is no border."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
+        inner = values.get("inner")
+        return cls(**{**values, "inner": Rectangle(**inner) if inner else None})
 
     @property
     def is_dark(self) -> bool:
@@ -93,7 +104,8 @@ class Diagnosis:
         text = ", ".join(filter(None, found))
         noisy = self.is_noisy and not self.graphic
         noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
-        return "; ".join(filter(None, (text, noise))) or "clean"
+        found_all = "; ".join(filter(None, (text, noise))) or "clean"
+        return f"{found_all}; {_BORDER}" if self.inner else found_all
 
 
 def diagnose(

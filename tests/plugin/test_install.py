@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from support.plugin import FOLDER
 
@@ -214,13 +215,15 @@ def test_every_field_of_the_dialog_has_a_key_of_its_own():
 
 def test_every_word_of_a_diagnosis_is_translated():
     found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
-    grades = (0.0, 0.3, 1.0)
+    grades, inside = (0.0, 0.3, 1.0), (None, Rectangle(4, 4, 90, 60))
     said = {
-        Diagnosis(noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey).words()
-        for veil, dark, cast, grey in product(grades, grades, grades, (False, True))
+        Diagnosis(
+            noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey, inner=inner
+        ).words()
+        for veil, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
     }
     # The plug-in says "nothing wrong" for the last one.
-    words = {word for text in said for word in text.split(", ")} - {"clean"}
+    words = {word for text in said for word in re.split("[,;] ", text)} - {"clean"}
     assert len(words) > 4
     for word in words:
         assert found.gettext(word) != word, word

@@ -42,6 +42,7 @@ def diagnosis_text(words: str) -> str:
         "tinted": _("tinted"),
         "slightly tinted": _("slightly tinted"),
         "without colour": _("without colour"),
+        "border left as it is": _("border left as it is"),
     }
     noise = "noise about "
     parts = []
