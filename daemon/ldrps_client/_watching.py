@@ -132,6 +132,8 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
+        graphic=message.graphic,
+        probabilities={each.finding: each.probability for each in message.probabilities},
         inner=_rectangle(message.inner) if message.HasField("inner") else None,
     )
     return events.Diagnosed(diagnosis, message.words)

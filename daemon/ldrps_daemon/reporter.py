@@ -155,6 +155,11 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         cast=found.cast,
         grey=found.grey,
         words=found.words(),
+        graphic=found.graphic,
+        probabilities=[
+            pb.Probability(finding=name, probability=share)
+            for name, share in found.probabilities.items()
+        ],
         inner=_rectangle(found.inner) if found.inner else None,
     )
 

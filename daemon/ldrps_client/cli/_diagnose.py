@@ -33,7 +33,9 @@ def _record(photo: Path, silent: bool) -> dict[str, Any]:
 def _figures(found: Diagnosis) -> str:
     box = found.inner
     inside = f"  picture {box.width}x{box.height} at {box.left}, {box.top}" if box else ""
+    odds = "  ".join(f"{name} {share:.0%}" for name, share in found.probabilities.items())
     return (
         f"noise {found.noise_sigma:.1f}  veil {found.veil:.2f}  darkness {found.darkness:.2f}  "
-        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}{inside}"
+        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}{inside}\n"
+        f"  looked for: {odds}"
     )

@@ -115,6 +115,12 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         5: ("grey", "bool", "", "plain"),
         6: ("words", "string", "", "plain"),
         10: ("inner", "", "Rectangle", "plain"),
+        20: ("graphic", "bool", "", "plain"),
+        21: ("probabilities", "", "Probability", "repeated"),
+    },
+    "Probability": {
+        1: ("finding", "string", "", "plain"),
+        2: ("probability", "double", "", "plain"),
     },
     "Rectangle": {
         1: ("left", "uint32", "", "plain"),

@@ -295,7 +295,7 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner")
+    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     VEIL_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
@@ -303,6 +303,8 @@ class Diagnosis(_message.Message):
     GREY_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     INNER_FIELD_NUMBER: _ClassVar[int]
+    GRAPHIC_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     veil: float
     darkness: float
@@ -310,7 +312,17 @@ class Diagnosis(_message.Message):
     grey: bool
     words: str
     inner: Rectangle
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ...) -> None: ...
+    graphic: bool
+    probabilities: _containers.RepeatedCompositeFieldContainer[Probability]
+    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ...) -> None: ...
+
+class Probability(_message.Message):
+    __slots__ = ("finding", "probability")
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    finding: str
+    probability: float
+    def __init__(self, finding: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
 
 class Rectangle(_message.Message):
     __slots__ = ("left", "top", "width", "height")
