@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from ldrps_engine.analysis.encoder import (
     CLASSES,
-    COARSE,
     FINE_BLOCK,
     MODEL,
     POOLED,

@@ -17,8 +17,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from ldrps_engine.priors.scene_unet import Features
-from training.encoder import SemanticEncoder
 from ldrps_engine.prior.placement import arithmetic
 from ldrps_engine.priors.scene_statistics import (
     SIDE,
@@ -30,7 +28,8 @@ from ldrps_engine.priors.scene_statistics import (
     views_of,
     ycc,
 )
-from ldrps_engine.priors.scene_unet import Estimate, Scene, SceneUNet, loss_scale
+from ldrps_engine.priors.scene_unet import Estimate, Features, Scene, SceneUNet, loss_scale
+from training.encoder import SemanticEncoder
 from training.scene_pack import load_pack
 
 _INFINITE = float("inf")
@@ -189,7 +188,9 @@ class SceneRun:
                 pace = len(losses) * self.how.batch / (now - last_line)
                 told = " ".join(f"{v:.4f}" for v in np.mean(losses, axis=0))
                 step = int(self.progress["step"])
-                print(f"step {step} loss {told} {pace:.1f} samples/s, {left:.0f} min left", flush=True)
+                print(
+                    f"step {step} loss {told} {pace:.1f} samples/s, {left:.0f} min left", flush=True
+                )
                 losses, last_line = [], now
             if now - last_save > self.how.save_minutes * 60:
                 self.save()

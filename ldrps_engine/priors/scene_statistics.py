@@ -126,6 +126,7 @@ def luminance(rgb: Tensor) -> Tensor:
 
 def _local(luma: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation in a window of 13 pixels around each."""
+
     def box(values: Tensor) -> Tensor:
         padded = functional.pad(values, [_WINDOW // 2] * 4, mode="reflect")
         return functional.avg_pool2d(padded, _WINDOW, 1)
