@@ -20,6 +20,7 @@ from ldrps_engine.exposure import expected_level
 from ldrps_engine.midtone import expected_midtone
 from ldrps_engine.resampling import Part, resize, resize_part, squares
 from ldrps_engine.shade import expected_shade
+from ldrps_engine.tone import judge_tone
 
 Array = NDArray[np.float32]
 
@@ -45,6 +46,8 @@ _FLOOR = (0.25, 0.9)
 _TRANSMISSION = (0.2, 1.0)
 # A bright thing reads as a thick veil, so only part of the differences is believed.
 _DEPTH_SHARE = 0.4
+_DEPTH_SHARE_ALONE = 0.8
+_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
 _STILL_VEILED = 0.02
@@ -239,18 +242,31 @@ def _hazed(rgb: Array) -> Degradation:
     smooth = _guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
     through = np.log(np.clip(smooth, floor, 1))
     level = float(through.mean())
-    depth = np.exp(_DEPTH_SHARE * (through - level)).astype(np.float32)
+    outdoors = _tones_tell(rgb)
+    share = _DEPTH_SHARE * outdoors + _DEPTH_SHARE_ALONE * (1 - outdoors)
+    depth = np.exp(share * (through - level)).astype(np.float32)
     even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
     is_level, expected = expected_shade(even, air)
-    level = (level + is_level - expected) / 2
+    level += outdoors * (is_level - expected - level) / 2
     gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION)[..., None].repeat(3, 2)
     gain = gain.astype(np.float32)
     veil = (1 - gain) * air
     guess = Degradation(gain, veil, "display")
     middle = float(np.median(np.clip(guess.invert(rgb), 0, 1).mean(-1)))
-    lifted = gain * _MIDTONE_SHARE * (expected_midtone(rgb) - middle)
+    lifted = gain * (outdoors * _MIDTONE_SHARE * (expected_midtone(rgb) - middle))
     guess = replace(guess, veil=(veil - lifted).astype(np.float32))
     return _within_black(guess, rgb, air)
+
+
+def _tones_tell(rgb: Array) -> float:
+    """How much what is known of tones says about a veil, 0 to 1.
+
+    Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
+    have says nothing about how thick it is: the dark channel tells alone.
+    """
+    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    veiled = judge_tone(colour).veiled
+    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
 
 
 def _within_black(guess: Degradation, rgb: Array, air: Array) -> Degradation:
