@@ -119,7 +119,7 @@ def _fit_expectation(options: argparse.Namespace, _config: Config) -> None:
 
 
 def _fit_recogniser(options: argparse.Namespace, _config: Config) -> None:
-    from training.expectation import MODEL
+    from ldrps_engine.analysis.expectation import MODEL
     from training.recogniser import EPOCHS, fit_recogniser
 
     expectation = options.expectation or MODEL
@@ -208,9 +208,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    packing = commands.add_parser(
-        "pack-scenes", help="photos with a manifest.tsv to a pack of crops"
-    )
+    packing = commands.add_parser("pack-scenes", help="photos with a manifest.tsv to crops")
     packing.add_argument("photos", type=Path, nargs="+")
     packing.set_defaults(run=_pack_scenes)
     converting = commands.add_parser("convert-encoder", help="published EfficientNet-lite0 to ours")
@@ -237,9 +235,7 @@ def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
         "--warm", type=Path, metavar="FOLDER", help="begin with the weights of an export"
     )
     training.set_defaults(run=_train_scene)
-    exporting = commands.add_parser(
-        "export-scene", help="write the scene expert's averaged weights"
-    )
+    exporting = commands.add_parser("export-scene", help="write the scene expert that ships")
     exporting.add_argument("out", type=Path)
     exporting.set_defaults(run=_export_scene)
 

