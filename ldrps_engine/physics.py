@@ -189,7 +189,8 @@ class _Scene:
         """Light as the photo shows it once the gain is applied."""
         gain = np.float32(np.exp(log_gain))
         lit = gain * light
-        return np.minimum(lit * roll_off_gain(lit, self.white(float(gain))), 1)
+        shown = np.minimum(lit * roll_off_gain(lit, self.white(float(gain))), 1)
+        return np.asarray(shown, np.float32)
 
     def gain_to_level(self, level: float) -> float:
         """Log of the gain that brings the mean to a level."""

@@ -100,6 +100,50 @@ def _export(options: argparse.Namespace, config: Config) -> None:
     export(options.work, options.out, config, untrained=options.untrained)
 
 
+def _pack_scenes(options: argparse.Namespace, _config: Config) -> None:
+    from training.scene_pack import pack_scenes
+
+    pack_scenes(options.photos, _scenes(options))
+
+
+def _convert_encoder(options: argparse.Namespace, _config: Config) -> None:
+    from training.encoder import convert_encoder
+
+    convert_encoder(options.out)
+
+
+def _fit_expectation(options: argparse.Namespace, _config: Config) -> None:
+    from training.expectation import EPOCHS, fit_expectation
+
+    fit_expectation(_scenes(options), options.out, options.epochs or EPOCHS)
+
+
+def _fit_recogniser(options: argparse.Namespace, _config: Config) -> None:
+    from ldrps_engine.analysis.expectation import MODEL
+    from training.recogniser import EPOCHS, fit_recogniser
+
+    expectation = options.expectation or MODEL
+    fit_recogniser(_scenes(options), options.out, expectation, options.epochs or EPOCHS)
+
+
+def _train_scene(options: argparse.Namespace, _config: Config) -> None:
+    from training.scene import SceneRun, SceneTraining
+
+    run = SceneRun(_scenes(options), SceneTraining(), options.warm)
+    run.train(options.minutes, options.cool_down)
+
+
+def _export_scene(options: argparse.Namespace, _config: Config) -> None:
+    from training.scene_export import export_scene
+
+    export_scene(_scenes(options), options.out)
+
+
+def _scenes(options: argparse.Namespace) -> Path:
+    """Folder of the pack of crops, and of all that is made from it."""
+    return Path(options.work / "scenes")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--config", type=Path, default=_DEFAULT)
@@ -159,7 +203,48 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument("--model", type=Path, help="exported folder; else the checkpoint")
     measuring.add_argument("--photos", type=int, default=12, help="held-out photos to denoise")
     measuring.set_defaults(run=_evaluate)
+    _add_scene_commands(commands)
     return parser
+
+
+def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    packing = commands.add_parser("pack-scenes", help="photos with a manifest.tsv to crops")
+    packing.add_argument("photos", type=Path, nargs="+")
+    packing.set_defaults(run=_pack_scenes)
+    converting = commands.add_parser("convert-encoder", help="published EfficientNet-lite0 to ours")
+    converting.add_argument("out", type=Path)
+    converting.set_defaults(run=_convert_encoder)
+    expecting = commands.add_parser("fit-expectation", help="fit what good photos of a scene have")
+    expecting.add_argument("out", type=Path)
+    expecting.add_argument("--epochs", type=_count, help="times that every crop is looked at")
+    expecting.set_defaults(run=_fit_expectation)
+    judging = commands.add_parser("fit-recogniser", help="fit findings, maps and what is no photo")
+    judging.add_argument("out", type=Path)
+    judging.add_argument("--epochs", type=_count, help="times that every crop is looked at")
+    judging.add_argument("--expectation", type=Path, help="instead of the engine's own")
+    judging.set_defaults(run=_fit_recogniser)
+    training = commands.add_parser("train-scene", help="train the scene expert, or go on training")
+    training.add_argument("--minutes", type=float, required=True)
+    training.add_argument(
+        "--cool-down",
+        type=float,
+        default=0.0,
+        help="last minutes, over which the learning rate falls to nothing: for the end of a run",
+    )
+    training.add_argument(
+        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of an export"
+    )
+    training.set_defaults(run=_train_scene)
+    exporting = commands.add_parser("export-scene", help="write the scene expert that ships")
+    exporting.add_argument("out", type=Path)
+    exporting.set_defaults(run=_export_scene)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of times; give 1 or more")
+    return count
 
 
 if __name__ == "__main__":

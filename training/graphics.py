@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from training.scene_pack import SIDE
 
 _CANVAS = 480
-_WORDS = "the of light and paper total in a scene price with from 12.40 for window 3,99 to no that is"
+_WORDS = (
+    "the of light and paper total in a scene price with from 12.40 for window 3,99 to no that is"
+)
 
 
 def draw(rng: random.Random) -> NDArray[np.uint8]:
@@ -32,7 +34,9 @@ def draw(rng: random.Random) -> NDArray[np.uint8]:
 
 def _page(rng: random.Random) -> Image.Image:
     paper = rng.randint(225, 255)
-    image = Image.new("RGB", (_CANVAS, _CANVAS), (paper, paper - rng.randint(0, 12), paper - rng.randint(0, 30)))
+    image = Image.new(
+        "RGB", (_CANVAS, _CANVAS), (paper, paper - rng.randint(0, 12), paper - rng.randint(0, 30))
+    )
     ink = rng.randint(0, 70)
     _lines(image, rng, rng.randint(9, 26), (ink,) * 3, rng.randint(10, 60))
     return image
@@ -120,5 +124,7 @@ def _photographed(image: Image.Image, rng: random.Random) -> Image.Image:
     slope = rng.uniform(-0.4, 0.4) * x + rng.uniform(-0.4, 0.4) * y
     lit = values * np.clip(rng.uniform(0.5, 0.95) + slope, 0.1, 1.05)[..., None]
     warm = np.array([1, rng.uniform(0.9, 1), rng.uniform(0.75, 1)])
-    noisy = lit * warm + rng.uniform(0, 5) * np.random.default_rng(rng.getrandbits(32)).normal(size=lit.shape)
+    noisy = lit * warm + rng.uniform(0, 5) * np.random.default_rng(rng.getrandbits(32)).normal(
+        size=lit.shape
+    )
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))

@@ -21,6 +21,8 @@ from PIL import Image
 
 from training.config import Config, TrainingError
 
+_COLUMNS = ("file", "source", "text")
+
 
 @dataclass(frozen=True)
 class PackedPhoto:
@@ -35,9 +37,21 @@ class PackedPhoto:
 
 def read_manifest(folder: Path, tiers: list[str]) -> list[dict[str, str]]:
     """Rows of `manifest.tsv` (file, source, licence, size, text) whose tier is wanted."""
-    with (folder / "manifest.tsv").open(newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    return [row for row in rows if row["file"].split("/")[0] in tiers]
+    return [row for row in manifest_rows(folder) if row["file"].split("/")[0] in tiers]
+
+
+def manifest_rows(folder: Path) -> list[dict[str, str]]:
+    """All rows of `manifest.tsv`; one that cannot be read or lacks a column is refused."""
+    path = folder / "manifest.tsv"
+    try:
+        with path.open(newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from None
+    for number, row in enumerate(rows, 2):
+        if lacking := [name for name in _COLUMNS if row.get(name) is None]:
+            raise TrainingError(f"{path}, row {number}: no {' and no '.join(lacking)}")
+    return rows
 
 
 def load_photo(path: Path, min_side: int) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ position, brightness and planes, casts, fading and toning, then noise, tone curv
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +16,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ldrps_engine.fpam import linear_to_srgb, srgb_to_linear
 from ldrps_engine.analysis.recognition import FINDINGS
+from ldrps_engine.fpam import linear_to_srgb, srgb_to_linear
 
 _KINDS = ("good", "dark", "backlit", "hazy", "tinted", "faded", "toned")
 _SHARES = (0.34, 0.18, 0.10, 0.18, 0.07, 0.07, 0.06)
 _LIGHT = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
+
 
 @dataclass(frozen=True)
 class Degraded:
@@ -94,12 +94,14 @@ class Physics:
 
     def _darkened(self, light: Tensor, *, backlit: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Too little light, everywhere or but where it comes from; lamps and windows stay."""
-        count, _, height, width = light.shape
+        height, width = light.shape[2:]
         scene = light / (1.05 - light.clamp(max=1))
         stops = self._uniform(0.2, 7.0) if not backlit else self._uniform(0.8, 5.5)
         exposure = 0.5**stops
         lamps = self._lamps(height, width) * (self._uniform(0, 1) < 0.55)
-        warm = torch.cat([self._uniform(0.9, 1.1), self._uniform(0.7, 1.0), self._uniform(0.4, 1)], 1)
+        warm = torch.cat(
+            [self._uniform(0.9, 1.1), self._uniform(0.7, 1.0), self._uniform(0.4, 1)], 1
+        )
         shade = torch.ones_like(light[:, :1])
         if backlit:
             bright = self._bright_place(light)
@@ -117,7 +119,9 @@ class Physics:
         missing = ((cells + 1e-3) / (now + 1e-3)).log().clamp(0, 6)
         meant = -shade.log()
         missing = torch.minimum(missing, meant + 0.5)
-        told = stops.flatten() * (1 if not backlit else (1 - shade).mean((1, 2, 3)).clamp(max=1) * 1.6)
+        told = stops.flatten() * (
+            1 if not backlit else (1 - shade).mean((1, 2, 3)).clamp(max=1) * 1.6
+        )
         return linear_to_srgb(shown), missing, told
 
     def _lamps(self, height: int, width: int) -> Tensor:
@@ -144,11 +148,15 @@ class Physics:
         y = torch.linspace(0, 1, height)[None, None, :, None].expand(count, 1, height, width)
         x = torch.linspace(0, 1, width)[None, None, None].expand(count, 1, height, width)
         sky = torch.sigmoid((self._uniform(0.2, 0.6) + 0.2 * (x - 0.5) - y) * 40)
-        inside = torch.maximum((y - self._uniform(0.2, 0.6)).abs() / self._uniform(0.1, 0.3),
-                               (x - self._uniform(0.2, 0.8)).abs() / self._uniform(0.1, 0.3))
+        inside = torch.maximum(
+            (y - self._uniform(0.2, 0.6)).abs() / self._uniform(0.1, 0.3),
+            (x - self._uniform(0.2, 0.8)).abs() / self._uniform(0.1, 0.3),
+        )
         window = torch.sigmoid((1 - inside) * 15)
         drawn = self._uniform(0, 1)
-        place = torch.where(drawn < 0.6, own, torch.where(drawn < 0.8, torch.maximum(sky, 0 * own), window))
+        place = torch.where(
+            drawn < 0.6, own, torch.where(drawn < 0.8, torch.maximum(sky, 0 * own), window)
+        )
         return place
 
     def _hazed(self, light: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,7 +166,9 @@ class Physics:
         x = torch.linspace(-0.5, 0.5, width)[None, None, None].expand(count, 1, height, width)
         luma = (light * _LIGHT).sum(1, keepdim=True)
         soft = functional.avg_pool2d(luma ** (1 / 2.2), 11, 1, 5, count_include_pad=False)
-        blobs = functional.interpolate(self._normal((count, 1, 5, 5)), (height, width), mode="bicubic")
+        blobs = functional.interpolate(
+            self._normal((count, 1, 5, 5)), (height, width), mode="bicubic"
+        )
         depth = (
             self._uniform(0, 1.2) * y
             + self._uniform(-0.5, 0.5) * x
@@ -182,7 +192,9 @@ class Physics:
         strength = self._uniform(0.1, 1.3)
         stops = stops / stops.abs().amax(1, keepdim=True).clamp(min=0.2) * strength
         power = (0.25 * strength * self._normal((len(image), 3, 1, 1))).exp()
-        return linear_to_srgb(srgb_to_linear(image) * 2.0**stops).clamp(1e-4, 1) ** power, strength.flatten()
+        return linear_to_srgb(srgb_to_linear(image) * 2.0**stops).clamp(
+            1e-4, 1
+        ) ** power, strength.flatten()
 
     def _faded(self, image: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._uniform(0.05, 1)
@@ -196,7 +208,9 @@ class Physics:
     def _toned(self, image: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._uniform(0.1, 1)
         grey = (image * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-        warm = torch.cat([self._uniform(0.75, 0.98), self._uniform(0.95, 1.05), self._uniform(1.1, 1.7)], 1)
+        warm = torch.cat(
+            [self._uniform(0.75, 0.98), self._uniform(0.95, 1.05), self._uniform(1.1, 1.7)], 1
+        )
         return grey.clamp(min=1e-4) ** ((warm - 1) * strength + 1), strength.flatten()
 
     def _photographed(self, image: Tensor) -> Tensor:
@@ -228,5 +242,3 @@ def _as_jpeg(image: Tensor, quality: int) -> Tensor:
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     back = np.asarray(Image.open(buffer), dtype=np.float32) / 255
     return torch.from_numpy(back.copy()).permute(2, 0, 1)
-
-

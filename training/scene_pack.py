@@ -1,11 +1,11 @@
-"""Crops of good photos for the scene expert: `scenes.npy` of (N, 160, 160, 3) and what they show."""
+"""Crops of good photos: `scenes.npy` of (N, 160, 160, 3), and where they come from."""
 
 from __future__ import annotations
 
-import csv
 import json
 import random
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.config import TrainingError
+from training.photos import manifest_rows
 
 SIDE = 160
 """Pixels on a side of a crop: what the semantic encoder looks at."""
 HOLDOUT_EVERY = 25
 TIERS = ("permissive", "scenes")
-RESEARCH = "research"
 
 # Crops drawn from a photo of a source, by what its name contains; the first that fits counts. Large
 # photographs of places give many different scenes, photos of one object against a wall few.
@@ -49,25 +49,49 @@ class Crop:
     """Never trained on: every 25th photo of the manifest."""
 
 
-def pack_scenes(photos: Path, work: Path, tiers: tuple[str, ...] = TIERS, seed: int = 0) -> None:
-    """Draw crops from a folder of photos with a `manifest.tsv`, and write them into `work`."""
-    rows = _manifest(photos)
+def pack_scenes(
+    folders: Sequence[Path], work: Path, tiers: tuple[str, ...] = TIERS, seed: int = 0
+) -> None:
+    """Draw crops from folders of photos with a `manifest.tsv` each, and write them into `work`."""
     rng = random.Random(seed)
-    work.mkdir(parents=True, exist_ok=True)
     pixels: list[NDArray[np.uint8]] = []
     crops: list[Crop] = []
-    for index, row in enumerate(rows):
-        if row["file"].split("/")[0] not in tiers:
-            continue
-        held_out = index % HOLDOUT_EVERY == 0
-        count = 1 if held_out else _count(row["source"], rng)
-        for crop in _crops(photos / row["file"], count, rng):
-            pixels.append(crop)
-            crops.append(Crop(row["file"], row["source"], held_out))
-        if index % 1000 == 0:
-            print(f"photo {index} of {len(rows)}, {len(crops)} crops", flush=True)
-    np.save(work / "scenes.npy", np.stack(pixels))
-    (work / "scenes.json").write_text(json.dumps([vars(c) for c in crops]))
+    unreadable: list[str] = []
+    for photos in folders:
+        for index, row in enumerate(rows := manifest_rows(photos)):
+            if row["file"].split("/")[0] not in tiers:
+                continue
+            held_out = index % HOLDOUT_EVERY == 0
+            count = 1 if held_out else _count(row["source"], rng)
+            try:
+                drawn = list(_crops(photos / row["file"], count, rng))
+            except (OSError, ValueError, SyntaxError):
+                unreadable.append(row["file"])
+                continue
+            pixels += drawn
+            crops += [Crop(row["file"], row["source"], held_out)] * len(drawn)
+            if index % 1000 == 0:
+                print(f"photo {index} of {len(rows)}, {len(crops)} crops", flush=True)
+    if not crops:
+        raise TrainingError(f"no usable photo of {' or '.join(tiers)} in {_listed(folders)}")
+    if unreadable:
+        warnings.warn(f"skipped {len(unreadable)} photos: unreadable", stacklevel=2)
+    _write(work, np.stack(pixels), crops)
+    print(f"packed {len(crops)} crops, {sum(crop.held_out for crop in crops)} of them held out")
+
+
+def _write(work: Path, pixels: NDArray[np.uint8], crops: list[Crop]) -> None:
+    """Write both files beside the old ones, and only then rename them over."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "scenes.npy.part").open("wb") as sink:
+        np.save(sink, pixels)
+    (work / "scenes.json.part").write_text(json.dumps([vars(c) for c in crops]))
+    for name in ("scenes.npy", "scenes.json"):
+        (work / f"{name}.part").replace(work / name)
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))
 
 
 def load_pack(work: Path) -> tuple[NDArray[np.uint8], list[Crop]]:
@@ -75,17 +99,14 @@ def load_pack(work: Path) -> tuple[NDArray[np.uint8], list[Crop]]:
     try:
         rows = json.loads((work / "scenes.json").read_text())
         pixels = np.load(work / "scenes.npy", mmap_mode="r")
-    except OSError as error:
+        crops = [Crop(**row) for row in rows]
+    except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{work} holds no scenes ({error}); run `pack-scenes` first") from None
-    return pixels, [Crop(**row) for row in rows]
-
-
-def _manifest(photos: Path) -> list[dict[str, str]]:
-    try:
-        with (photos / "manifest.tsv").open(newline="") as lines:
-            return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except OSError as error:
-        raise TrainingError(f"{photos} has no manifest.tsv that can be read: {error}") from None
+    if len(pixels) != len(crops):
+        raise TrainingError(
+            f"{work}/scenes.npy and scenes.json are not of one pack; run `pack-scenes` again"
+        )
+    return pixels, crops
 
 
 def _count(source: str, rng: random.Random) -> int:
@@ -97,11 +118,8 @@ def _crops(path: Path, count: int, rng: random.Random) -> Iterator[NDArray[np.ui
     """The middle of the photo first, then squares of half to all of its short side."""
     if count == 0:
         return
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except OSError:
-        return
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
     width, height = image.size
     for k in range(count):
         short = min(width, height)

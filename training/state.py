@@ -24,13 +24,24 @@ def save_state(
     progress: dict[str, Any],
 ) -> None:
     """Write one safetensors file beside the old one and rename it over: a kill loses nothing."""
+    meta = {"config": json.dumps(config.as_dict()), "progress": json.dumps(progress)}
+    write_state(work / _WEIGHTS, model, ema, optimiser, meta)
+
+
+def write_state(
+    path: Path,
+    model: nn.Module,
+    ema: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    meta: dict[str, str],
+) -> None:
+    """Write weights, averages and moments beside the old file and rename it over."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in ema.items()}
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
             tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
-    meta = {"config": json.dumps(config.as_dict()), "progress": json.dumps(progress)}
-    part = work / f"{_WEIGHTS}.part"
+    part = path.with_name(path.name + ".part")
     try:
         save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
     except Exception as error:
@@ -38,7 +49,7 @@ def save_state(
         raise TrainingError(
             f"could not save {part} ({error}); the last checkpoint stands"
         ) from None
-    part.replace(work / _WEIGHTS)
+    part.replace(path)
 
 
 def read_progress(work: Path, config: Config) -> dict[str, Any] | None:
@@ -66,7 +77,17 @@ def load_state(
     optimiser: torch.optim.Optimizer | None = None,
 ) -> None:
     """Load what `save_state` wrote into the model, the averages and the optimiser."""
-    tensors = load_file(work / _WEIGHTS)
+    read_state(work / _WEIGHTS, model, ema, optimiser)
+
+
+def read_state(
+    path: Path,
+    model: nn.Module,
+    ema: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer | None = None,
+) -> None:
+    """Load what `write_state` wrote into the model, the averages and the optimiser."""
+    tensors = load_file(path)
     prefix = "model."
     model.load_state_dict(
         {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -36,7 +36,7 @@ def backlight_gain(rgb: Array, missing: Array) -> Array:
     field = guided(light, wanted, _RADIUS, _EPSILON)
     brightest = np.log(np.maximum(to_linear(small).max(-1), _FLOOR))
     field = np.minimum(_SHARE * field, np.log(_CEILING) - brightest)
-    return np.exp(-np.clip(field, 0, _MOST)).astype(np.float32)
+    return np.asarray(np.exp(-np.clip(field, 0, _MOST)), np.float32)
 
 
 def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:

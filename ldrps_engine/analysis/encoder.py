@@ -55,7 +55,7 @@ def encode(view: Array) -> Seen:
     """Return the features of a view (h, w) in [0, 1], sides multiples of 32."""
     layers = Layers(load_weights(MODEL))
     grey = ((255 * view - 127) / 128).astype(np.float32)[..., None]
-    hidden = relu6(layers.convolve("stem", grey, 2, "same"))
+    hidden = relu6(layers.convolve("stem", grey, 2))
     fine, index = hidden, 0
     for count, _, stride, _, _ in STAGES:
         for k in range(count):

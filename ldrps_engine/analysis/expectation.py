@@ -1,4 +1,4 @@
-"""What a good photo of such a scene has in each place, and what is there instead. No torch.
+"""Expectation of what a good photo of such a scene has in each place. No torch.
 
 A small network tells from the semantic encoder's features alone, which do not depend on light, haze
 and colour, what statistics each cell of a good photo has, and how sure that is. What is there less
@@ -27,14 +27,15 @@ CELL = 16
 STATISTICS = 6
 """Log of mean light, dark channel, logs of contrast and saturation, mean Cb and mean Cr."""
 
-_DARKEST = 1e-3
-_FLAT = 0.01
-_SHADE = 25
+DARKEST, FLAT = 1e-3, 0.01
+"""What is added to light, and to contrast and saturation, before their logs."""
+SHADE = 25
 """Of a cell's 256 pixels as many are darker than its dark channel."""
 _YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
-_LOG_VARIANCE = (-6, 3)
+LOG_VARIANCE = (-6, 3)
+"""Range of how unsure the expectation may be."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,9 @@ class Residual:
 
 def residual(view: Array, seen: Seen) -> Residual:
     """Compare an image (h, w, 3) at the size of the encoder's view with what it should show."""
-    layers = Layers(load_weights(MODEL))
-    weights = load_weights(MODEL)
+    layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
     statistics = cell_statistics(view)
-    contrast = np.exp(statistics[..., 2]) - _FLAT
+    contrast = contrast_of(statistics)
     found = (statistics - weights["target.mean"]) / weights["target.std"]
     whole = np.concatenate([seen.fine.mean((0, 1)), seen.coarse.mean((0, 1)), seen.pooled])
     fine = (seen.fine - weights["fine.mean"]) / weights["fine.std"]
@@ -70,26 +70,31 @@ def residual(view: Array, seen: Seen) -> Residual:
     hidden = _relu(layers.linear("mid2", hidden) + context)
     told = layers.linear("out", hidden)
     change = found - told[..., :STATISTICS]
-    doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *_LOG_VARIANCE))
+    doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *LOG_VARIANCE))
     light = told[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
     return Residual(change, np.asarray(change / doubt, np.float32), found, light, contrast)
 
 
 def log_light(light: Array) -> Array:
-    """Natural log (h / 16, w / 16) of the mean light, plus 0.001, of each cell of (h, w) light."""
-    return np.asarray(np.log(squares(light, CELL).mean((1, 3)) + _DARKEST), np.float32)
+    """Return the log (h / 16, w / 16) of the mean of light (h, w), plus 0.001, in each cell."""
+    return np.asarray(np.log(squares(light, CELL).mean((1, 3)) + DARKEST), np.float32)
+
+
+def contrast_of(statistics: Array) -> Array:
+    """Return the standard deviation of luma (...) in cells of such statistics (..., 6)."""
+    return np.asarray(np.exp(statistics[..., 2]) - FLAT, np.float32)
 
 
 def cell_statistics(view: Array) -> Array:
-    """Statistics (h / 16, w / 16, 6) of the cells of an image (h, w, 3) of display values."""
+    """Return statistics (h / 16, w / 16, 6) of the cells of an image (h, w, 3)."""
     light = log_light(luminance(to_linear(view)))
     converted = squares(view @ _YCC.T, CELL)
     means = converted.mean((1, 3))
     contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
     saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))
     darkest = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
-    shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., _SHADE]
-    logs = [light, shade, np.log(contrast + _FLAT), np.log(saturation + _FLAT)]
+    shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., SHADE]
+    logs = [light, shade, np.log(contrast + FLAT), np.log(saturation + FLAT)]
     return np.asarray(np.stack([*logs, means[..., 1], means[..., 2]], -1), np.float32)
 
 

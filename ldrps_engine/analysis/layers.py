@@ -35,15 +35,13 @@ class Layers:
         """Return whether there is such a layer."""
         return f"{name}.weight" in self._weights
 
-    def convolve(self, name: str, image: Array, stride: int = 1, pads: str = "even") -> Array:
-        """Convolve densely; `pads` is `even` (k // 2 on every side), `same` (TensorFlow's) or
-        `none`.
-        """
+    def convolve(self, name: str, image: Array, stride: int = 1) -> Array:
+        """Convolve densely, with TensorFlow's padding; single pixels without a stride."""
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         kernel = weight.shape[2]
         if kernel == 1:
             return image @ weight[:, :, 0, 0].T + bias
-        windows = _windows(image, kernel, stride, pads)
+        windows = _windows(image, kernel, stride)
         height, width = windows.shape[:2]
         flat = windows.reshape(height * width, -1)
         return (flat @ weight.reshape(len(weight), -1).T + bias).reshape(height, width, -1)
@@ -52,7 +50,7 @@ class Layers:
         """Convolve each channel by itself, with TensorFlow's padding."""
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         kernel = weight.shape[2]
-        padded = _padded(image, kernel, stride, "same")
+        padded = _padded(image, kernel, stride)
         height, width = (-(-side // stride) for side in image.shape[:2])
         out = np.broadcast_to(bias, (height, width, len(bias))).copy()
         for row in range(kernel):
@@ -68,26 +66,10 @@ class Layers:
             values @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
         )
 
-    def group_norm(self, name: str, image: Array, groups: int) -> Array:
-        """Normalise groups of channels over the image (Wu and He, ECCV 2018)."""
-        height, width, channels = image.shape
-        grouped = image.reshape(height * width, groups, channels // groups)
-        mean = grouped.mean((0, 2), keepdims=True)
-        spread = np.sqrt(grouped.var((0, 2), keepdims=True) + 1e-5)
-        unit = ((grouped - mean) / spread).reshape(image.shape)
-        return np.asarray(
-            unit * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32
-        )
-
 
 def relu6(values: Array) -> Array:
     """Hold values between 0 and 6."""
     return np.clip(values, 0, 6)
-
-
-def silu(values: Array) -> Array:
-    """Multiply values by their logistic function."""
-    return np.asarray(values / (1 + np.exp(-np.clip(values, -80, 80))), dtype=np.float32)
 
 
 def softplus(values: Array) -> Array:
@@ -95,38 +77,14 @@ def softplus(values: Array) -> Array:
     return np.asarray(np.logaddexp(0, values), dtype=np.float32)
 
 
-def unshuffle(image: Array) -> Array:
-    """Move squares of 2 x 2 pixels into channels: (h, w, C) to (h / 2, w / 2, 4 C)."""
-    height, width, channels = image.shape
-    blocks = image.reshape(height // 2, 2, width // 2, 2, channels).transpose(0, 2, 4, 1, 3)
-    return np.ascontiguousarray(blocks.reshape(height // 2, width // 2, 4 * channels))
-
-
-def bilinear(image: Array, size: tuple[int, int]) -> Array:
-    """Resize (h, w, C) bilinearly, pixel centres aligned, edges repeated."""
-    for axis, wanted in enumerate(size):
-        have = image.shape[axis]
-        if have == wanted:
-            continue
-        where = np.clip((np.arange(wanted) + 0.5) * have / wanted - 0.5, 0, have - 1)
-        low = np.floor(where).astype(int)
-        share = (where - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        high = np.minimum(low + 1, have - 1)
-        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
-    return image
-
-
-def _windows(image: Array, kernel: int, stride: int, pads: str) -> Array:
+def _windows(image: Array, kernel: int, stride: int) -> Array:
     """Windows (h', w', C, k, k) of an image."""
-    padded = image if pads == "none" else _padded(image, kernel, stride, pads)
+    padded = _padded(image, kernel, stride)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(0, 1))
     return windows[::stride, ::stride]
 
 
-def _padded(image: Array, kernel: int, stride: int, pads: str) -> Array:
-    if pads == "even":
-        before = after = (kernel // 2, kernel // 2)
-        return np.pad(image, (before, after, (0, 0)))
+def _padded(image: Array, kernel: int, stride: int) -> Array:
     widths = []
     for side in image.shape[:2]:
         total = max((-(-side // stride) - 1) * stride + kernel - side, 0)

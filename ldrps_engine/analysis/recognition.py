@@ -1,8 +1,8 @@
-"""What a photo suffers from: probabilities, and maps of missing light and of haze. No torch.
+"""Recognition of what a photo suffers from: how likely, and maps of light and haze. No torch.
 
 A small network judges what is there less what such a scene has (`expectation`): a lamp, a window or
-a bright sky does not speak for the rest. Trained by `python -m training recogniser` on open photos
-with degradations drawn over them by physics.
+a bright sky does not speak for the rest. Trained by `python -m training fit-recogniser` on open
+photos with degradations drawn over them by physics.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.encoder import Seen, encode
 from ldrps_engine.analysis.expectation import Residual, residual
 from ldrps_engine.analysis.layers import Layers, load_weights, softplus
-from ldrps_engine.analysis.view import ToneNormalisation, view_size
+from ldrps_engine.analysis.view import normalised_luma, view_size
 from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
@@ -29,13 +29,12 @@ FINDINGS = ("dark", "backlit", "hazy", "tinted", "faded", "toned", "graphic")
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
 """Quantiles of each channel that it looks at besides."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_SPREAD = (0.1, 0.5, 0.9)
-_MOST = 8
-_MOST_SUMMARY = 5
-_MOST_UNIT = 6
-_FLAT = (0.004, 0.01, 0.03)
-_HARD = 0.2
+SPREAD = (0.1, 0.5, 0.9)
+"""Quantiles over the cells of what is there, and of the maps."""
+MOST, MOST_SUMMARY, MOST_UNIT = 8, 5, 6
+"""Most that cells, their summary and the whole view's features count, in deviations."""
+FLAT_BELOW, HARD_FROM = (0.004, 0.01, 0.03), 0.2
+"""Contrasts below which a cell is flat, and from which it is hard."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,7 @@ class Recognition:
 def recognise(rgb: Array) -> Recognition:
     """Look at an image (H, W, 3) of display values in [0, 1]."""
     view = np.clip(resize(rgb, view_size(*rgb.shape[:2]), smooth=True), 0, 1)
-    luma = view @ _LUMA
-    seen = encode(ToneNormalisation.of(luma).apply(luma))
+    seen = encode(normalised_luma(view))
     found = residual(view, seen)
     logits, gain, depth = _judge(found, view)
     shortfall = -float(np.median(found.change[..., 0]))
@@ -95,19 +93,19 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
     layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
     cells = np.concatenate([found.change, found.surprise, found.found], -1)
     flat = cells.reshape(-1, cells.shape[-1])
-    spread = np.quantile(flat, _SPREAD, axis=0).ravel()
+    spread = np.quantile(flat, SPREAD, axis=0).ravel()
     channels = np.quantile(view.reshape(-1, 3), QUANTILES, axis=0).ravel()
     summary = np.concatenate([spread, flat.mean(0), channels])
     unit = (summary - weights["summary.mean"]) / weights["summary.std"]
-    summary = np.clip(unit, -_MOST_SUMMARY, _MOST_SUMMARY).astype(np.float32)
-    cells = np.clip(cells, -_MOST, _MOST).astype(np.float32)
+    summary = np.clip(unit, -MOST_SUMMARY, MOST_SUMMARY).astype(np.float32)
+    cells = np.clip(cells, -MOST, MOST).astype(np.float32)
     whole = np.broadcast_to(cells.mean((0, 1)), cells.shape)
     around = [cells, _neighbourhood(cells), whole, _positions(*cells.shape[:2])]
     hidden = layers.linear("a", np.concatenate(around, -1)) + layers.linear("g", summary)
     hidden = np.maximum(hidden, 0)
     hidden = hidden + np.maximum(layers.linear("b", hidden), 0)
     maps = softplus(layers.linear("m", hidden))
-    points = np.quantile(maps.reshape(-1, 2), _SPREAD, axis=0).ravel()
+    points = np.quantile(maps.reshape(-1, 2), SPREAD, axis=0).ravel()
     pooled = [summary, hidden.mean((0, 1)), hidden.max((0, 1)), points, maps.mean((0, 1))]
     told = np.maximum(layers.linear("f.0", np.concatenate(pooled).astype(np.float32)), 0)
     return layers.linear("f.3", told), maps[..., 0], maps[..., 1]
@@ -116,10 +114,10 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
 def _is_graphic(seen: Seen, contrast: Array) -> Array:
     """Log-odds (1,) that this is no photo: what it shows, and how many places are flat or hard."""
     layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
-    flat = [(contrast < limit).mean() for limit in _FLAT]
-    looked_at = np.concatenate([seen.pooled, flat, [(contrast > _HARD).mean()]])
+    flat = [(contrast < limit).mean() for limit in FLAT_BELOW]
+    looked_at = np.concatenate([seen.pooled, flat, [(contrast > HARD_FROM).mean()]])
     unit = (looked_at - weights["graphic.mean"]) / weights["graphic.std"]
-    hidden = layers.linear("graphic.1", np.clip(unit, -_MOST_UNIT, _MOST_UNIT).astype(np.float32))
+    hidden = layers.linear("graphic.1", np.clip(unit, -MOST_UNIT, MOST_UNIT).astype(np.float32))
     return layers.linear("graphic.4", np.maximum(hidden, 0))
 
 

@@ -1,4 +1,4 @@
-"""What the scene expert sees of a photo and what it speaks of, as batches of tensors.
+"""Views and statistics that the scene expert sees and speaks of, as batches of tensors.
 
 A scene is looked at with 64 pixels on its short side. Two kinds of things are made of it:
 
@@ -10,6 +10,7 @@ A scene is looked at with 64 pixels on its short side. Two kinds of things are m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -84,8 +85,9 @@ def normalised_tones(image: Tensor) -> Tensor:
     span = (high - low).clamp(min=_LEAST_RANGE)
     unit = ((luma - low) / span).clamp(0, 1)
     median = unit.flatten(1).median(1).values.clamp(0.1, 0.9)
-    power = torch.log(torch.tensor(_MEDIAN)) / median.log()
-    return (((image - low) / span).clamp(1e-4, 1)) ** power[:, None, None, None]
+    power = math.log(_MEDIAN) / median.log()
+    moved: Tensor = ((image - low) / span).clamp(1e-4, 1) ** power[:, None, None, None]
+    return moved
 
 
 def tone_of(rgb: Tensor) -> Tensor:

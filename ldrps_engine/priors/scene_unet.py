@@ -175,9 +175,8 @@ class _Block(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.modulate = nn.Linear(embedded, 2 * width)
-        for silent in (self.second, self.modulate):
-            nn.init.zeros_(silent.weight)
-            nn.init.zeros_(silent.bias)
+        _silence(self.second)
+        _silence(self.modulate)
 
     def forward(self, hidden: Tensor, embedded: Tensor) -> Tensor:
         gain, shift = self.modulate(embedded)[:, :, None, None].chunk(2, 1)
@@ -195,8 +194,7 @@ class _Attention(nn.Module):
         self.norm = nn.GroupNorm(_GROUPS, width)
         self.project = nn.Conv2d(width, 3 * width, 1)
         self.out = nn.Conv2d(width, width, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        _silence(self.out)
 
     def forward(self, hidden: Tensor) -> Tensor:
         count, _, height, width = hidden.shape
@@ -211,9 +209,14 @@ class _Attention(nn.Module):
 
 def _out(width: int, channels: int) -> nn.Sequential:
     last = nn.Conv2d(width, channels, 3, padding=1)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias if last.bias is not None else last.weight)
+    _silence(last)
     return nn.Sequential(nn.GroupNorm(_GROUPS, width), nn.SiLU(), last)
+
+
+def _silence(layer: nn.Conv2d | nn.Linear) -> None:
+    """Let a layer answer nothing, until it learns to."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _scaled(values: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,39 @@
+"""Weights that ship: safetensors of halves, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from training.config import TrainingError
+
+LICENCE = {"licence": "Apache-2.0"}
+
+
+def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
+    """Write weights as fp16 beside `path` and rename; `about` goes into the file's metadata."""
+    lost = [name for name, value in weights.items() if not value.half().isfinite().all()]
+    if lost:
+        raise TrainingError(f"{path} is not written: no halves can hold {', '.join(lost)}")
+    halves = {name: value.detach().half().contiguous().cpu() for name, value in weights.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(halves, part, dict(about))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TrainingError(f"{path} cannot be written: {error}") from None
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def read_halves(path: Path, made_by: str) -> dict[str, Tensor]:
+    """Read weights in single precision; `made_by` is the command that writes such a file."""
+    try:
+        return {name: value.float() for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); `{made_by}` makes it") from None
