@@ -5,10 +5,10 @@ import importlib.util
 import json
 import os
 import re
-from dataclasses import replace
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
