@@ -29,6 +29,7 @@ from benchmarks.daemon_process import Served, descriptors, picture, resident_byt
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._status import sentence
 from ldrps_client._wire import settings_from_proto
+from ldrps_daemon import limits
 from ldrps_daemon.admission import check_header, payload_bytes
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.eventlog import unpack
@@ -168,6 +169,8 @@ def _field(dice: random.Random) -> bytes:
             pb.SubmitHeader(file=pb.EncodedFile(size=dice.choice((0, 1, 2**63)))),
             pb.SubmitHeader(raster=raster, deadline_seconds=odd),
             pb.SubmitHeader(raster=raster, idempotency_key="k" * dice.choice((1, 129, 9999))),
+            pb.SubmitHeader(raster=raster, result_format=dice.randrange(9)),  # type: ignore[arg-type]
+            pb.SubmitHeader(settings=pb.Settings(model="m" * dice.choice((300, 9999, 10**6)))),
         ]
     )
     return bytes(pb.SubmitRequest(header=header).SerializeToString())
@@ -297,6 +300,7 @@ def _read_anything(data: bytes) -> None:
             raise
         return
     try:
+        limits.check(request)
         settings_from_proto(request.header.settings)
         check_header(request.header)
         payload_bytes(request.header, config)

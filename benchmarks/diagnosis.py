@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import charts
 from benchmarks.cases import LABELS, Case, cases
 from benchmarks.errors import BenchmarkError
 from ldrps_engine.diagnosis import Diagnosis, diagnose
 
-_CELL = 84
-_MARGIN = 100
 _NOISE_TOLERANCE = 0.15
 
 
@@ -77,28 +76,8 @@ def matrix(outcomes: list[Outcome]) -> list[list[int]]:
 
 
 def draw_matrix(counts: list[list[int]]) -> Image.Image:
-    """The confusion matrix as a picture: the darker, the larger the share of its row."""
-    side = _MARGIN + _CELL * len(LABELS) + 10
-    picture = Image.new("RGB", (side, side), "white")
-    draw = ImageDraw.Draw(picture)
-    small, large = ImageFont.load_default(15), ImageFont.load_default(20)
-    draw.text((10, 10), "is \\ called", "black", small)
-    for k, label in enumerate(LABELS):
-        middle = _MARGIN + _CELL * k + _CELL // 2
-        draw.text((middle, _MARGIN - 20), label, "black", small, anchor="mm")
-        draw.text((_MARGIN - 12, middle), label, "black", small, anchor="rm")
-    for row, line in enumerate(counts):
-        for column, count in enumerate(line):
-            left, top = _MARGIN + _CELL * column, _MARGIN + _CELL * row
-            share = count / max(1, sum(line))
-            shade = round(255 - 200 * share)
-            colour = (
-                (shade, 255 - round(60 * share), shade) if row == column else (255, shade, shade)
-            )
-            draw.rectangle((left, top, left + _CELL, top + _CELL), colour, "grey")
-            centre = (left + _CELL // 2, top + _CELL // 2)
-            draw.text(centre, str(count) if count else "", "black", large, anchor="mm")
-    return picture
+    """Draw the confusion matrix: the darker, the larger the share of its row."""
+    return charts.draw_matrix(counts, LABELS, LABELS, str.__eq__)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,13 +7,15 @@ a profile, and those in sRGB itself, pass through to the bit. No torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.colour import to_display, to_linear
-from ldrps_engine.icc import ProfileError, Shaper, read_shaper
+from ldrps_engine.icc import ProfileError, Shaper, read_shaper, tables_of
+from ldrps_engine.lattice import Inverse
 
 Array = NDArray[np.float32]
 
@@ -87,12 +89,17 @@ class _Tabled:
     """Tables in several dimensions, through littleCMS, which holds them between 0 and 1."""
 
     profile: bytes
+    has_way_back: bool
+    """Whether the profile undoes its own tables; those of scanners mostly do not."""
 
     def forward(self, values: Array) -> Array:
-        return _transformed(np.clip(values, 0, 1), self.profile, _srgb_profile())
+        light = _transformed(np.clip(values, 0, 1), self.profile, _light_profile())
+        return to_display(light)
 
     def backward(self, values: Array) -> Array:
-        return _transformed(values, _srgb_profile(), self.profile)
+        if not self.has_way_back:
+            return _inverse_of(self.profile)(values)
+        return _transformed(to_linear(values), _light_profile(), self.profile)
 
 
 def to_srgb(values: Array, space: ColourSpace) -> Array:
@@ -132,13 +139,25 @@ def read_colour_space(profile: bytes, *, grey: bool) -> ColourSpace:
     """The space a profile describes; ProfileError says why it cannot be used."""
     if not profile:
         return Srgb()
+    has_tables, has_way_back = tables_of(profile)
+    if has_tables and not grey and profile[16:20] == b"RGB ":
+        return _tabled(profile, has_way_back=has_way_back)
     shaper = read_shaper(profile, grey=grey)
-    if shaper is None:
-        tabled = _Tabled(profile)
-        # Both directions once, so that what littleCMS refuses is known now.
-        tabled.backward(tabled.forward(np.full((1, 1, 3), 0.5, np.float32)))
-        return tabled
     return Srgb() if _is_srgb(shaper) else _Shaped(shaper)
+
+
+def _tabled(profile: bytes, *, has_way_back: bool) -> ColourSpace:
+    # Both of littleCMS's directions once, so that what it refuses is known now.
+    tabled = _Tabled(profile, has_way_back)
+    values = tabled.forward(np.full((1, 1, 3), 0.5, np.float32))
+    if has_way_back:
+        tabled.backward(values)
+    return tabled
+
+
+@lru_cache(maxsize=4)
+def _inverse_of(profile: bytes) -> Inverse:
+    return Inverse(_Tabled(profile, has_way_back=False).forward)
 
 
 def _is_srgb(shaper: Shaper) -> bool:
@@ -176,7 +195,11 @@ def _transformed(values: Array, profile: bytes, target: bytes) -> Array:
     return np.asarray(made, np.float32).reshape(values.shape)
 
 
-def _srgb_profile() -> bytes:
+@lru_cache(maxsize=1)
+def _light_profile() -> bytes:
+    """SRGB's primaries without its curve, which littleCMS continues steeply below 0."""
     import imagecodecs
 
-    return bytes(imagecodecs.cms_profile("srgb"))
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
+    white = [0.3127, 0.3290, 1]
+    return bytes(imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, gamma=1.0))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.recognition import Recognition, recognise
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.colour import to_linear
 from ldrps_engine.grain import shows_noise
 from ldrps_engine.noise import noise_sigma, noise_spectrum
@@ -31,13 +33,15 @@ _LIGHT_FROM = 0.45
 _SHORT_FROM = 0.9
 _VEIL_SEEN_FROM = 0.75
 _GRAPHIC_FROM = 0.2
+_LIKELY = 0.5
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
+_BORDER = "border left as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Measured degradations. Neutral: every figure 0, `grey` False."""
+    """Measured degradations. Neutral: every figure 0, `grey` False, no `inner`."""
 
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
@@ -53,6 +57,14 @@ class Diagnosis:
     """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
+    inner: Rectangle | None = None
+    """The picture inside its border, which alone was measured; None if there is no border."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
+        inner = values.get("inner")
+        return cls(**{**values, "inner": Rectangle(**inner) if inner else None})
 
     @property
     def is_dark(self) -> bool:
@@ -74,6 +86,16 @@ class Diagnosis:
         """Whether there is noise that a person would see."""
         return self.noise_sigma > _NOISE_FROM
 
+    def near_misses(self) -> list[str]:
+        """Return what is likely, but not likely enough to be mended: 'perhaps dark'."""
+        odds = self.probabilities
+        light = odds.get("dark", 0.0) + odds.get("backlit", 0.0)
+        veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
+        if self.graphic or self.is_dark or self.is_hazy or self.is_faded:
+            return []
+        likely = (("perhaps dark", light), ("perhaps hazy", veil))
+        return [words for words, share in likely if share > _LIKELY]
+
     @property
     def needs_work(self) -> bool:
         """Whether anything is wrong that `auto` mends."""
@@ -81,19 +103,21 @@ class Diagnosis:
         return wrong and not self.graphic
 
     def words(self) -> str:
-        """For people: 'hazy, slightly dark; noise about 8', or 'clean'."""
+        """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
         found = [
             _grade(self.darkness if self.is_dark else 0.0, "dark"),
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
             _grade(self.veil if self.is_faded else 0.0, "faded"),
             _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
             "without colour" if self.grey else "",
-            "no photo, left alone" if self.graphic else "",
+            "no photo" if self.graphic else "",
         ]
         text = ", ".join(filter(None, found))
         noisy = self.is_noisy and not self.graphic
         noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
-        return "; ".join(filter(None, (text, noise))) or "clean"
+        found_all = "; ".join(filter(None, (text, noise))) or "nothing found"
+        found_all = "; ".join([found_all, *self.near_misses()])
+        return f"{found_all}; {_BORDER}" if self.inner else found_all
 
 
 def diagnose(

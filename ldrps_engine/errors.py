@@ -11,7 +11,8 @@ LdrpsError
 ├── BusyError                the queue is full; try again later              exit 8
 ├── NotFoundError            no such job                                     exit 9
 ├── CancelledError           the job was cancelled                           exit 10
-└── InternalError            a worker died or a bug showed itself            exit 11
+├── InternalError            a worker died or a bug showed itself            exit 11
+└── AccessError              the daemon does not let this caller in          exit 12
 
 A message is one sentence: what it is about, what is wrong, and what to do. `reason` is the
 word that stands for the class on the wire and in JSON.
@@ -105,6 +106,13 @@ class InternalError(LdrpsError):
 
     reason = "internal"
     exit_code = 11
+
+
+class AccessError(LdrpsError):
+    """The daemon does not let this caller in; trying again is no use."""
+
+    reason = "access"
+    exit_code = 12
 
 
 def _leaves(base: type[LdrpsError]) -> list[type[LdrpsError]]:

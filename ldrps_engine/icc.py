@@ -23,6 +23,11 @@ _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
 class ProfileError(ValueError):
     """A profile that cannot be used; the message says why, without a subject."""
 
+    def __init__(self, message: str, *, is_whole: bool = False) -> None:
+        super().__init__(message)
+        self.is_whole = is_whole
+        """Whether it is a whole profile for such a photo, which others may be able to use."""
+
 
 class Curve(Protocol):
     """From a channel's display values to light and back; odd around 0, open above 1."""
@@ -111,22 +116,40 @@ class Shaper:
     """(3, 3): XYZ under D50 = matrix @ light; None for grey."""
 
 
-def read_shaper(profile: bytes, *, grey: bool) -> Shaper | None:
-    """Curves and matrix of a profile; None if it is made of tables in several dimensions.
+def tables_of(profile: bytes) -> tuple[bool, bool]:
+    """Whether a profile has tables in several dimensions to colours, and such ones back.
+
+    Where there are any they come before a matrix (ICC.1:2022, 9.1). ProfileError if it is broken.
+    """
+    tags = _tags(profile)
+    return b"A2B0" in tags, b"B2A0" in tags
+
+
+def read_shaper(profile: bytes, *, grey: bool) -> Shaper:
+    """Curves and matrix of a profile.
 
     A colour profile on a grey photo lends it the curve of green: its greys are neutral.
     ProfileError if the profile is broken or for other channels.
     """
     tags = _tags(profile)
-    space = profile[16:20]
+    try:
+        return _shaper(profile[16:20], tags, grey=grey)
+    except ProfileError as error:
+        right = profile[16:20] in ((b"GRAY", b"RGB ") if grey else (b"RGB ",))
+        raise ProfileError(str(error), is_whole=right and _is_whole(profile)) from None
+
+
+def _is_whole(profile: bytes) -> bool:
+    return int.from_bytes(profile[:4], "big") <= len(profile)
+
+
+def _shaper(space: bytes, tags: dict[bytes, bytes], *, grey: bool) -> Shaper:
     if space == b"GRAY":
         if not grey:
             raise ProfileError("is for grey photos")
         return Shaper(curves=(_curve(_needed(tags, b"kTRC")),), matrix=None)
     if space != b"RGB ":
         raise ProfileError(f"is for {space.decode('latin-1').strip() or 'no'} colours")
-    if b"rXYZ" not in tags and {b"A2B0", b"B2A0"} <= tags.keys() and not grey:
-        return None
     if grey:
         return Shaper(curves=(_curve(_needed(tags, b"gTRC")),), matrix=None)
     parts = [_needed(tags, name) for name in (b"rTRC", b"gTRC", b"bTRC")]

@@ -29,6 +29,8 @@ LOWEST_GAIN = 1 / 256
 
 _BRIGHT = 99.9
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
+_HARDLY = 0.75
+"""Mean share of light above which bringing it back would hardly be seen."""
 _DARKEST = 2
 _BLACK_BLOCK = 4
 _ONE_STEP = 1 / 255 / 12.92
@@ -113,7 +115,12 @@ def first_guess(
     if recipe == "old-photo" or diagnosis.is_faded:
         return _faded(rgb)
     if diagnosis.is_dark:
-        return _darkened(rgb, diagnosis, seen)
+        weight = _backlight(diagnosis)
+        guess = _darkened(rgb, seen, weight)
+        if recipe == "low-light" and weight < 1 and guess.gain.mean() > _HARDLY:
+            # Who asks for light where the whole has enough means its dark places.
+            return _darkened(rgb, seen, 1.0)
+        return guess
     if diagnosis.is_hazy:
         return _hazed(rgb)
     return NEUTRAL
@@ -133,15 +140,17 @@ def _backlight(diagnosis: Diagnosis) -> float:
     return float(np.clip((backlit - _BACKLIT_FROM) / (_BACKLIT_SURELY - _BACKLIT_FROM), 0, 1))
 
 
-def _darkened(rgb: Array, diagnosis: Diagnosis, seen: Recognition | None) -> Degradation:
+def _darkened(rgb: Array, seen: Recognition | None, weight: float) -> Degradation:
     """Less light, as much less as good photos of such scenes have more.
+
+    `weight` is how surely, 0 to 1, light comes from within the photo.
 
     A good photo does not let all go white that is brighter than white: cameras roll it off. Two
     judges tell how much light is missing: the shape of the light's distribution, and what such a
     scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
     so that the second decides the more, the surer it is that there is one.
     """
-    light, weight = to_linear(rgb), _backlight(diagnosis)
+    light = to_linear(rgb)
     black = _black(light)
     shade = np.ones((1, 1), np.float32)
     if seen and weight:

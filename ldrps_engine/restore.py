@@ -1,4 +1,4 @@
-"""The main path, top to bottom: fit, diagnose, describe, sample, transfer."""
+"""The main path, top to bottom: the frame left aside, fit, diagnose, describe, sample, transfer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
+from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.checkpoint import Checkpoints
 from ldrps_engine.description.describer import consult, describe
@@ -119,6 +120,15 @@ def restore(
     and ends, on the CPU, with the same bits. One that does not belong here is ignored.
     """
     start = time.monotonic()
+    inset = Inset.of(photo)
+    inside = _restore(inset.picture, settings, models, inset.telling(on_step), checkpoint)
+    return inset.restored(inside, time.monotonic() - start)
+
+
+def _restore(
+    photo: Photo, settings: Settings, models: Models, on_step: OnStep, checkpoint: bytes | None
+) -> Restoration:
+    """Restore all that can be seen of a photo."""
     case = _open(to_working(photo), settings, models, on_step)
     if settings.blind and not (case.diagnosis.needs_work or case.colours):
         pictures = _transfer(case, photo, _untouched(case), on_step)
@@ -129,7 +139,7 @@ def restore(
         diagnosis=case.diagnosis,
         description=case.text,
         invented=pictures.invented,
-        seconds=time.monotonic() - start,
+        seconds=0.0,
     )
 
 

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc_tools
 from grpc_tools import protoc
 
 HERE = Path(__file__).resolve().parent
+WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
+"""Google's own files, which protoc brings along; the limits of fields are options to them."""
 
 
 def generate(out: Path) -> None:
@@ -17,6 +20,7 @@ def generate(out: Path) -> None:
         [
             "protoc",
             f"-I{HERE}",
+            f"-I{WELL_KNOWN}",
             f"--python_out={out}",
             f"--pyi_out={out}",
             f"--grpc_python_out={out}",

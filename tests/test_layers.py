@@ -19,7 +19,7 @@ CLIENT_MAY = {
     f"ldrps_engine.{name}"
     for name in (
         *("photo", "settings", "errors", "diagnosis", "progress", "result"),
-        *("colour_space", "icc", "working"),
+        *("colour_space", "icc", "working", "analysis"),
         *("prior.catalogue", "prior.store"),
     )
 }

@@ -62,8 +62,9 @@ def test_packages_in_the_distribution_are_those_in_the_tree():
         for name, base in folders.items()
         for path in (ROOT / base / name).rglob("__init__.py")
     }
-    # Named apart from its folder, which holds the plug-in as data.
-    assert found | {"ldrps_plugin_gimp"} == set(setup["packages"])
+    # Named apart from their folders, which hold data.
+    data = {"ldrps_plugin_gimp.ldrps", "ldrps_daemon.units"}
+    assert found | data == set(setup["packages"])
 
 
 def test_constraints_pin_every_dependency():
@@ -75,6 +76,24 @@ def test_constraints_pin_every_dependency():
         name = re.split(r"[<>=]", requirement)[0]
         assert name in pinned, f"constraints.txt does not pin {name}"
     assert pinned["torch"] == "2.13.0"
+
+
+def lower_bounds():
+    """The least version of each dependency, as pip reads it."""
+    for line in tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]:
+        name, least = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
+        yield name, tuple(map(int, least.split(".")))
+
+
+def test_the_least_versions_are_those_that_the_stubs_run_with():
+    """Anything older raises as soon as the stubs are imported."""
+    messages = read("proto/ldrps/v1/restoration_pb2.py")
+    made = re.search(r"Domain\.PUBLIC,\s+(\d+),\s+(\d+),\s+(\d+),", messages).groups()
+    calls = read("proto/ldrps/v1/restoration_pb2_grpc.py")
+    wanted = re.search(r"GRPC_GENERATED_VERSION = '([\d.]+)'", calls)[1]
+    least = dict(lower_bounds())
+    assert least["protobuf"] >= tuple(map(int, made))
+    assert least["grpcio"] >= tuple(map(int, wanted.split(".")))
 
 
 def code_blocks():
@@ -128,17 +147,80 @@ def parse_serve(words):
     config_of(words)
 
 
-def test_every_command_and_option_is_documented():
+EVERYWHERE = {"--json", "--address"}
+"""Told once, for all commands."""
+
+
+def commands():
+    """The parser of every command; that of serve is the daemon's own."""
+    from ldrps_daemon.__main__ import parser as daemon_parser
+
+    (action,) = (a for a in build_parser()._actions if hasattr(a, "add_parser"))
+    return {**action.choices, "serve": daemon_parser()}
+
+
+def options_of(parser):
+    """All that can be typed, but for help and what is not to be advertised."""
+    actions = [a for a in parser._actions if a.help != "==SUPPRESS=="]
+    return {o for a in actions for o in a.option_strings if o not in ("-h", "--help")}
+
+
+def sections(command):
+    """Parts of the guide that show or name a command."""
+    if command == "serve":
+        return read("docs/serve.md")
+    parts = re.split(r"^##+ ", read("docs/user-guide.md"), flags=re.MULTILINE)
+    return "".join(part for part in parts if f"ldrps {command}" in part)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_option_of_every_command_is_documented_where_the_command_is(command):
+    text, parser = sections(command), commands()[command]
+    assert f"ldrps {command}" in text
+    assert f"ldrps {command}" in read("README.md"), command
+    expected = options_of(parser)
+    assert expected, command
+    for option in expected - EVERYWHERE:
+        assert re.search(rf"`{option}[ `=]", text), option
+    # What can be chosen of a fixed list is listed.
+    for action in parser._actions:
+        for choice in action.choices or ():
+            assert f"`{choice}`" in text or f"`ldrps {command} {choice}`" in text, choice
+
+
+def test_the_commands_that_have_what_all_have():
+    for option in ("--json", "--address"):
+        without = {name for name, parser in commands().items() if option not in options_of(parser)}
+        assert without == {"--json": {"serve"}, "--address": {"diagnose"}}[option]
     guide = read("docs/user-guide.md")
-    commands = next(
-        action.choices for action in build_parser()._actions if hasattr(action, "add_parser")
-    )
-    for name, parser in commands.items():
-        assert f"ldrps {name}" in guide, name
-        for action in parser._actions:
-            for option in action.option_strings:
-                if option.startswith("--") and option != "--help":
-                    assert f"`{option}" in guide, f"{name} {option}"
+    assert "| `--json` | print one JSON object and nothing else; every command but serve" in guide
+    assert "every command that talks to the daemon has it" in guide
+
+
+def documented_defaults():
+    """Option and default of every row of the daemon's page."""
+    for line in read("docs/serve.md").splitlines():
+        if found := re.match(r"^\| `(--[a-z-]+) [A-Z]+` \| .* \| ([^|]*) \|$", line):
+            yield found.groups()
+
+
+def test_the_daemons_page_has_each_option_once_and_no_other():
+    rows = [option for option, _ in documented_defaults()]
+    assert sorted(rows) == sorted(options_of(commands()["serve"]))
+    assert len(rows) >= 32
+
+
+def test_the_daemons_page_tells_the_true_defaults():
+    from ldrps_daemon.config import ServeConfig
+
+    config = ServeConfig()
+    for option, told in documented_defaults():
+        value = getattr(config, option[2:].replace("-", "_"), None)
+        if isinstance(value, int | float):
+            gibibytes = f"{value / (1 << 30):g} GiB"
+            assert told in (f"{value:,}", f"{value:g}", gibibytes), option
+    assert dict(documented_defaults())["--log-format"] == f"`{config.log_format}`"
+    assert dict(documented_defaults())["--device"] == f"`{config.devices[0]}`"
 
 
 def test_every_exit_code_is_documented():
@@ -148,7 +230,7 @@ def test_every_exit_code_is_documented():
 
 def test_every_reason_is_in_the_protocol():
     protocol = read("docs/protocol.md")
-    for reason in BY_REASON.keys() - {"output"}:
+    for reason in BY_REASON:
         assert f"`{reason}`" in protocol, reason
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldrps_client._records import DaemonStatus, Job, WorkerStatus
     from ldrps_client._result import Result
     from ldrps_client.client import Client
+
+# Before gRPC is loaded, which else writes a line of its own for each handshake that fails: into
+# the daemon's log as many as a stranger likes.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 __all__ = ["Client", "DaemonStatus", "Job", "Result", "WorkerStatus"]
 

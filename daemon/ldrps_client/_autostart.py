@@ -16,7 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps_client._address import run_folder
 from ldrps_client._channel import open_channel
-from ldrps_engine.errors import UnavailableError
+from ldrps_client._installed import require_daemon
+from ldrps_client._ownership import own_folder
+from ldrps_engine.errors import SettingsError, UnavailableError
 
 START_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
@@ -32,7 +34,7 @@ def is_serving(address: str) -> bool:
         stub = health_pb2_grpc.HealthStub(channel)
         answer: Any = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-    except grpc.RpcError:
+    except (grpc.RpcError, UnavailableError):
         return False
     finally:
         channel.close()
@@ -42,6 +44,7 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
     """Start a daemon unless one answers; UnavailableError tells why none does."""
     if is_serving(address):
         return
+    require_daemon()
     log = _log_file()
     with _one_starter(log.with_name("start.lock")):
         if is_serving(address):
@@ -69,11 +72,9 @@ def _one_starter(lock: Path) -> Iterator[None]:
 def _log_file() -> Path:
     folder = run_folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(
-            f"folder {folder} cannot be made ({error.strerror}); set XDG_RUNTIME_DIR to your own"
-        ) from None
+        own_folder(folder)
+    except SettingsError as error:
+        raise UnavailableError(f"{error}; set XDG_RUNTIME_DIR to a folder of your own") from None
     return folder / "daemon.log"
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from ldrps_client._address import TLS, UNIX, default_token_file
+from ldrps_client._address import (
+    TLS,
+    UNIX,
+    certificate_file,
+    check_address_is_ours,
+    default_token_file,
+)
+from ldrps_client._ownership import check_way
 from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY, RETRY_AFTER_KEY, error_of
 from ldrps_engine.errors import (
     BusyError,
@@ -31,19 +39,80 @@ CA_VARIABLE = "LDRPS_TLS_CA"
 CERT_VARIABLE = "LDRPS_TLS_CERT"
 KEY_VARIABLE = "LDRPS_TLS_KEY"
 _RETRY_AFTER = 10.0
+_NOT_PROVED = ("handshak", "CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "WRONG_VERSION_NUMBER")
+"""In gRPC's words for a server whose certificate is not the one, or that has none."""
 
 
 def open_channel(address: str) -> Any:
     """A channel that connects when it is first used; SettingsError for unusable certificates.
 
-    To `tls:HOST:PORT` it is encrypted: `$LDRPS_TLS_CA` names who must have signed the daemon's
-    certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
+    On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
+    that lies beside the token. To `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
+    daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
-    if not address.startswith(TLS):
+    if address.startswith(UNIX):
+        check_address_is_ours(address)
         return grpc.insecure_channel(address, options=_OPTIONS)
-    parts = [_pem(name) for name in (CA_VARIABLE, KEY_VARIABLE, CERT_VARIABLE)]
-    secure = grpc.ssl_channel_credentials(*parts)
-    return grpc.secure_channel(address.removeprefix(TLS), secure, options=_OPTIONS)
+    if address.startswith(TLS):
+        parts = [_pem(name) for name in (CA_VARIABLE, KEY_VARIABLE, CERT_VARIABLE)]
+        secure = grpc.ssl_channel_credentials(*parts)
+        return grpc.secure_channel(address.removeprefix(TLS), secure, options=_OPTIONS)
+    return _Pinned(address)
+
+
+class _Pinned:
+    """A channel to a loopback address that trusts one certificate and nothing else.
+
+    Opened when it is first used, and again after a change of the certificate: a daemon makes it
+    when it starts, which may be after us.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._certificate = b""
+        self._channel: Any = None
+
+    def __getattr__(self, kind: str) -> Callable[..., Callable[..., Any]]:
+        if kind not in ("unary_unary", "unary_stream", "stream_unary", "stream_stream"):
+            raise AttributeError(kind)
+
+        def method(*how: Any, **more: Any) -> Callable[..., Any]:
+            def call(*given: Any, **options: Any) -> Any:
+                return getattr(self._opened(), kind)(*how, **more)(*given, **options)
+
+            return call
+
+        return method
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            if self._channel:
+                self._channel.close()
+            self._channel = None
+
+    def _opened(self) -> Any:
+        certificate = _certificate(self._address)
+        with self._lock:
+            if self._channel is None or certificate != self._certificate:
+                # Calls that are under way on the old one end with the daemon that had it.
+                secure = grpc.ssl_channel_credentials(certificate)
+                self._channel = grpc.secure_channel(self._address, secure, options=_OPTIONS)
+                self._certificate = certificate
+            return self._channel
+
+
+def _certificate(address: str) -> bytes:
+    path = certificate_file(default_token_file())
+    check_way(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnavailableError(
+            f"no daemon has been on {address}: its certificate {path} cannot be read "
+            f"({error.strerror}); start one with 'ldrps serve --address {address}'"
+        ) from None
 
 
 def _pem(variable: str) -> bytes | None:
@@ -57,11 +126,17 @@ def _pem(variable: str) -> bytes | None:
 
 
 def credentials(address: str) -> tuple[tuple[str, str], ...]:
-    """Metadata that lets us in: nothing on a unix socket, the token on TCP."""
+    """Metadata that lets us in: nothing on a unix socket, the token on TCP.
+
+    SettingsError where another user could have put socket or token there.
+    """
     if address.startswith(UNIX):
+        check_address_is_ours(address)
         return ()
+    token_file = default_token_file()
+    check_way(token_file)
     try:
-        token = default_token_file().read_text().strip()
+        token = token_file.read_text().strip()
     except OSError:
         return ()
     return ((AUTHORIZATION_KEY, f"Bearer {token}"),)
@@ -96,6 +171,11 @@ def _seconds(text: str | None) -> float:
 
 def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsError:
     if code is grpc.StatusCode.UNAVAILABLE:
+        if any(word in details for word in _NOT_PROVED):
+            return UnavailableError(
+                f"what listens on {address} does not prove to be your daemon, so nothing was sent "
+                "to it; end it, or give another address"
+            )
         return UnavailableError(f"no daemon answers on {address}; start one with 'ldrps serve'")
     if code is grpc.StatusCode.CANCELLED:
         return UnavailableError(f"the daemon on {address} ended at this call; start it again")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.files import LoadedFile
-from ldrps_engine.errors import InternalError
+from ldrps_engine.errors import InternalError, SettingsError
 from ldrps_engine.settings import Settings
 
 
@@ -18,6 +18,8 @@ class Gathered:
     layers: list[events.Layer] = field(default_factory=list)
     diagnosed: events.Diagnosed | None = None
     description: str = ""
+    encoded: str = ""
+    """The kind of file that the layers came as, if they did."""
     done: events.Done | None = None
 
     def add(self, event: events.Event) -> None:
@@ -25,6 +27,8 @@ class Gathered:
         match event:
             case events.Layer():
                 self.layers.append(event)
+            case events.EncodedLayer():
+                self.encoded = event.format
             case events.Diagnosed():
                 self.diagnosed = event
             case events.Described(text):
@@ -34,6 +38,10 @@ class Gathered:
 
     def result(self, settings: Settings, job_id: str, source: LoadedFile | None) -> Result:
         """The finished result; InternalError if the job ended without one."""
+        if self.encoded:
+            raise SettingsError(
+                f"the result of job {job_id} is a {self.encoded} file; take it from Client.watch"
+            )
         if self.done is None or not self.layers:
             raise InternalError("the job ended without a photo; please report this")
         return Result(

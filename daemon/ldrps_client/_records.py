@@ -73,6 +73,8 @@ class WorkerStatus:
     job_id: str
     residents: tuple[ResidentModel, ...] = ()
     """The models in memory, the one used last first."""
+    trouble: str = ""
+    """Why no process can be started for now; empty: nothing is known against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +161,7 @@ def _worker(message: pb.Worker) -> WorkerStatus:
         memory_bytes=message.memory_bytes,
         job_id=message.job_id,
         residents=tuple(_resident(each) for each in message.residents),
+        trouble=message.trouble,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldrps_client.files import Format, LoadedFile, Metadata, encode
+from ldrps_client.files import Format, LoadedFile, Metadata, encode, file_bytes
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
@@ -77,9 +77,31 @@ class Result:
 
         encode(path, chosen.photo, like=self.source, metadata=metadata, force=force, finish=sign)
 
+    def to_bytes(self, kind: Format | str, *, layer: str | None = None) -> bytes:
+        """Encode a layer as a file of a kind such as "PNG", as `save` does but without a place.
+
+        OutputError if that kind cannot hold the photo or its metadata.
+        """
+        from ldrps_client.provenance import mark_for, marked
+
+        chosen = self._layer(layer or self.layers[0].name)
+        metadata = self.source.metadata if self.source else Metadata()
+        xmp = marked(metadata.xmp, mark_for(self, chosen.name))
+        marked_metadata = replace(metadata, xmp=xmp)
+        return file_bytes(_kind(kind), chosen.photo, like=self.source, metadata=marked_metadata)
+
     def _layer(self, name: str) -> Layer:
         for layer in self.layers:
             if layer.name == name:
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
         raise SettingsError(f"layer '{name}' is not in this result; it has {names}")
+
+
+def _kind(name: Format | str) -> Format:
+    written = [kind for kind in Format if kind not in (Format.HEIF, Format.RAW)]
+    for kind in written:
+        if name is kind or str(name).upper() == kind.name:
+            return kind
+    names = ", ".join(kind.name for kind in written)
+    raise SettingsError(f"kind '{name}' cannot be written; use one of {names}")

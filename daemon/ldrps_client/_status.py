@@ -25,6 +25,7 @@ STATUS_OF_REASON: dict[str, grpc.StatusCode] = {
     "not-found": grpc.StatusCode.NOT_FOUND,
     "cancelled": grpc.StatusCode.CANCELLED,
     "internal": grpc.StatusCode.INTERNAL,
+    "access": grpc.StatusCode.UNAUTHENTICATED,
 }
 
 

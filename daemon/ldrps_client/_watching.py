@@ -13,7 +13,8 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import events
 from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
 from ldrps_client._status import error_of
-from ldrps_client._wire import photo_from_wire, raster_bytes
+from ldrps_client._wire import layer_bytes, photo_from_wire
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
@@ -24,8 +25,13 @@ _FIRST_PAUSE = 0.1
 
 
 def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
-    """Events of a job until it has ended; connects again from the last number when cut off."""
+    """Events of a job until it has ended; connects again from the last number when cut off.
+
+    A daemon that has lost events, since its disk was damaged, does not know that number. It is
+    asked once for all that it knows, so that no result is lost: then events come twice.
+    """
     next_event, failures = max(1, request.from_event), 0
+    first, anew = next_event, False
     while True:
         request.from_event = next_event
         stream = stub.Watch(request, metadata=credentials(address))
@@ -37,10 +43,17 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
                     return
             raise InternalError("the daemon ended the events before the job; please report this")
         except grpc.RpcError as error:
+            if next_event > first and not anew and _is_past_the_end(error):
+                next_event, anew = 1, True
+                continue
             failures += 1
             _give_up_or_wait(error, address, request, failures)
         finally:
             stream.cancel()
+
+
+def _is_past_the_end(error: Any) -> bool:
+    return bool(error.code() is grpc.StatusCode.OUT_OF_RANGE)
 
 
 def _give_up_or_wait(error: Any, address: str, request: pb.WatchRequest, failures: int) -> None:
@@ -66,6 +79,7 @@ class Reader:
     def __init__(self) -> None:
         self._headers: dict[int, pb.LayerHeader] = {}
         self._data: dict[int, bytearray] = {}
+        self._complete: set[int] = set()
 
     def read(self, message: pb.Event) -> events.Event | None:
         """The event of a message; None where there is none (yet). Failures are raised."""
@@ -78,18 +92,26 @@ class Reader:
         return _simple_event(kind, message)
 
     def _begin(self, header: pb.LayerHeader) -> None:
+        if header.layer in self._complete:
+            return
         self._headers[header.layer] = header
         self._data[header.layer] = bytearray()
 
-    def _add(self, chunk: pb.LayerChunk) -> Layer | None:
+    def _add(self, chunk: pb.LayerChunk) -> Layer | events.EncodedLayer | None:
         header = self._headers.get(chunk.layer)
+        if chunk.layer in self._complete:
+            return None
         if header is None:
             raise InternalError("pixels came without a header; watch from an earlier event")
         data = self._data[chunk.layer]
         data += chunk.data
-        if len(data) < raster_bytes(header.raster):
+        if len(data) < layer_bytes(header):
             return None
         del self._headers[chunk.layer], self._data[chunk.layer]
+        self._complete.add(chunk.layer)
+        if header.HasField("file"):
+            kind = pb.FileFormat.Name(header.file.format).removeprefix("FILE_FORMAT_")
+            return events.EncodedLayer(header.name, kind, bytes(data))
         return Layer(header.name, photo_from_wire(header.raster, data))
 
 
@@ -110,8 +132,15 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
+        graphic=message.graphic,
+        probabilities={each.finding: each.probability for each in message.probabilities},
+        inner=_rectangle(message.inner) if message.HasField("inner") else None,
     )
     return events.Diagnosed(diagnosis, message.words)
+
+
+def _rectangle(of: pb.Rectangle) -> Rectangle:
+    return Rectangle(of.left, of.top, of.width, of.height)
 
 
 def _preview(message: pb.Preview) -> events.Preview:
@@ -131,7 +160,7 @@ def _done(message: pb.Done) -> events.Done:
 
 
 _READERS: dict[str, Any] = {
-    "queued": lambda m: events.Queued(m.position, m.estimated_seconds),
+    "queued": lambda m: events.Queued(m.position, m.estimated_seconds, m.why),
     "loading": lambda m: events.Loading(m.model, m.fraction),
     "diagnosis": _diagnosed,
     "description": lambda m: events.Described(m.text, m.source, tuple(m.remarks)),

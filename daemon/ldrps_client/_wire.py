@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client.files import Format
 from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
 from ldrps_engine.prior.store import is_path
@@ -32,6 +33,14 @@ _COUNTS = {
     pb.CHANNELS_RGBA: 4,
 }
 _CHANNELS = {count: kind for kind, count in _COUNTS.items()}
+_FORMATS = {
+    pb.FILE_FORMAT_PNG: Format.PNG,
+    pb.FILE_FORMAT_JPEG: Format.JPEG,
+    pb.FILE_FORMAT_TIFF: Format.TIFF,
+    pb.FILE_FORMAT_WEBP: Format.WEBP,
+}
+FILE_FORMATS = {kind: number for number, kind in _FORMATS.items()}
+"""Kinds of file as the wire numbers them."""
 _OPTIONAL = ("strength", "description", "recurrences", "steps", "noise_sigma", "solver")
 
 
@@ -90,6 +99,37 @@ def raster_bytes(raster: pb.Raster) -> int:
     """How many bytes of pixels belong to a raster."""
     samples = raster.width * raster.height * sample_count(raster)
     return samples * depth_of(raster).dtype.itemsize
+
+
+def layer_bytes(header: pb.LayerHeader) -> int:
+    """Count the bytes of chunks that belong to a layer, raw or encoded."""
+    return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
+
+
+def result_format(header: pb.SubmitHeader) -> Format | None:
+    """The kind of file to give the result back as; None for raw pixels, SettingsError if unknown.
+
+    Whether the kind can hold the photo is checked as far as the header tells.
+    """
+    if header.result_format == pb.FILE_FORMAT_UNSPECIFIED:
+        return None
+    kind = _FORMATS.get(header.result_format)
+    if kind is None:
+        names = ", ".join(known.name for known in _FORMATS.values())
+        raise SettingsError(
+            f"result_format {header.result_format} is not known; ask for {names}, or none"
+        )
+    if header.HasField("raster"):
+        raster = header.raster
+        transparent = raster.channels in (pb.CHANNELS_GREY_ALPHA, pb.CHANNELS_RGBA)
+        check_result_format(kind, (raster.width, raster.height), transparent=transparent)
+    return kind
+
+
+def check_result_format(kind: Format, size: tuple[int, int], *, transparent: bool) -> None:
+    """Refuse a kind of file that cannot hold a photo of this size; SettingsError says why."""
+    if objection := kind.objection(size, transparent=transparent):
+        raise SettingsError(f"result_format {kind.name} cannot be had: {objection}")
 
 
 def check_raster(raster: pb.Raster) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 import grpc
 import numpy as np
-from numpy.typing import NDArray
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc
@@ -21,11 +18,12 @@ from ldrps_client._address import default_address
 from ldrps_client._autostart import ensure_running
 from ldrps_client._channel import credentials, is_connection_loss, open_channel, translated
 from ldrps_client._gathering import Gathered
+from ldrps_client._inputs import PhotoLike, take
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
 from ldrps_client._watching import Reader, messages
 from ldrps_client._wire import chunks, raster_of, settings_to_proto
-from ldrps_client.files import LoadedFile, decode
+from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
 from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Photo
@@ -34,9 +32,6 @@ from ldrps_engine.settings import Settings
 _CALL_SECONDS = 10.0
 MAX_JOBS = 1000
 """So many the daemon lists at once."""
-
-PhotoLike = str | os.PathLike[str] | LoadedFile | Photo | NDArray[np.generic]
-"""A file's path, or pixels: (H, W) or (H, W, 1..4) in uint8, uint16, float16 or float32."""
 
 
 class Choices(TypedDict, total=False):
@@ -75,9 +70,13 @@ class Client:
         on_event: Callable[[events.Event], None] | None = None,
         **choices: Unpack[Choices],
     ) -> Result:
-        """Restore one photo and wait for it. Ctrl-C, or any error here, cancels the job."""
+        """Restore one photo and wait for it. Ctrl-C, or any error here, cancels the job.
+
+        A photo is a path; the bytes of a photo file, or a file opened with 'rb'; a PIL image; or
+        an array (H, W) or (H, W, 1..4), of uint8, uint16, or floats from 0 to 1.
+        """
         settings = Settings(**choices)
-        loaded = _loaded(photo)
+        loaded = take(photo)
         pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
         job_id = self._submit(pixels, settings, detached=False, batch=False)
         gathered = Gathered()
@@ -109,7 +108,7 @@ class Client:
         A job that has not ended after `deadline_seconds` is cancelled; 0: never.
         """
         settings = Settings(**choices)
-        loaded = _loaded(photo)
+        loaded = take(photo)
         pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
         return self._submit(
             pixels,
@@ -144,7 +143,8 @@ class Client:
     ) -> Iterator[events.Event]:
         """Events of a job to its end. A broken connection is mended where it broke.
 
-        Raises what the job failed with, CancelledError if it was cancelled.
+        Raises what the job failed with, CancelledError if it was cancelled, LimitError if
+        `from_event` is past the last event of the job.
         """
         request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
         reader = Reader()
@@ -244,11 +244,3 @@ def _by_name(settings: Settings) -> Settings:
     return replace(
         settings, model=reference(settings.model), describer=reference(settings.describer)
     )
-
-
-def _loaded(photo: PhotoLike) -> LoadedFile | Photo:
-    if isinstance(photo, LoadedFile | Photo):
-        return photo
-    if isinstance(photo, np.ndarray):
-        return Photo.from_samples(photo)
-    return decode(Path(photo))

@@ -49,7 +49,8 @@ class Credentials:
         `source` is the photo it was made from, whose own credentials become a part of these.
         """
         # Raw files hold no credentials, and are of kinds that the library does not know.
-        parent = source if source and source.format is not Format.RAW else None
+        is_known = source and source.on_disk and source.format is not Format.RAW
+        parent = source if is_known else None
         context = self._library.Context.from_dict(_WITHOUT_THUMBNAILS)
         builder = self._library.Builder(_manifest(name, mark, edited=bool(parent)), context)
         signed = io.BytesIO()

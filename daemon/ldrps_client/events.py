@@ -15,6 +15,7 @@ __all__ = [
     "Described",
     "Diagnosed",
     "Done",
+    "EncodedLayer",
     "Event",
     "Layer",
     "Loading",
@@ -31,6 +32,8 @@ class Queued:
     position: int
     estimated_seconds: float
     """Until it starts; 0 if not known."""
+    why: str = ""
+    """What keeps all jobs waiting, such as a worker that cannot start; empty: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -75,4 +78,15 @@ class Done:
     None if not known."""
 
 
-Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | Done
+@dataclass(frozen=True)
+class EncodedLayer:
+    """A layer of a job whose result was asked for as files."""
+
+    name: str
+    format: str
+    """`PNG`, `JPEG`, `TIFF` or `WEBP`."""
+    data: bytes
+    """The whole file."""
+
+
+Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | EncodedLayer | Done

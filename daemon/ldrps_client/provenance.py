@@ -134,8 +134,11 @@ class Mark:
             ) from None
 
 
-def mark_for(result: Result, layer: str, target: Path) -> Mark:
-    """The mark of one layer of a result that is about to be written to `target`."""
+def mark_for(result: Result, layer: str, target: Path | None = None) -> Mark:
+    """The mark of one layer of a result that is about to be written.
+
+    `target` is where to, from where the original is named; None: it is not named.
+    """
     settings = result.settings
     return Mark(
         document_id=f"xmp.did:{uuid.uuid4()}",
@@ -154,17 +157,21 @@ def mark_for(result: Result, layer: str, target: Path) -> Mark:
     )
 
 
-def _origin(result: Result, target: Path) -> Origin:
+def _origin(result: Result, target: Path | None) -> Origin:
     source = result.source
     if source is None:
         return Origin()
     packet = Packet(source.metadata.xmp)
     return Origin(
-        path=Path(os.path.relpath(source.path.resolve(), target.resolve().parent)).as_posix(),
+        path=_relative(source.path, target) if target and source.on_disk else "",
         document_id=packet.text(_PREFIXES.name("xmpMM:DocumentID")),
         instance_id=packet.text(_PREFIXES.name("xmpMM:InstanceID")),
         pixels=pixel_digest(source.photo),
     )
+
+
+def _relative(source: Path, target: Path) -> str:
+    return Path(os.path.relpath(source.resolve(), target.resolve().parent)).as_posix()
 
 
 def pixel_digest(photo: Photo) -> str:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ldrps_client._installed import require_daemon
 from ldrps_daemon.config import LOG_FORMATS, ServeConfig
 from ldrps_daemon.logs import set_up
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, UnavailableError
 
 _NUMBERS = {
     "--queue-limit": (int, "jobs that may wait"),
@@ -22,7 +23,8 @@ _NUMBERS = {
     "--spool-bytes": (int, "payloads and results on disk, all together"),
     "--spare-bytes": (int, "so much of the disk is left to others"),
     "--memory-bytes": (int, "what a worker on the CPU may use (default: most of the machine's)"),
-    "--max-connections": (int, "connections to the unix socket at once"),
+    "--max-connections": (int, "connections at once"),
+    "--connections-per-client": (int, "connections that one process, or address, has at once"),
     "--rest-seconds": (float, "a worker without work for so long frees its device's memory"),
     "--idle-seconds": (float, "a worker without work for so long exits and frees its memory"),
     "--checkpoint-seconds": (float, "at most so much work is lost when a process dies"),
@@ -31,8 +33,10 @@ _NUMBERS = {
     "--grace-seconds": (float, "an attached job that nobody watches for so long is cancelled"),
     "--reconnect-seconds": (float, "the same after the daemon was started again"),
     "--stall-seconds": (float, "a submit that sends nothing for so long is refused"),
+    "--min-bytes-per-second": (int, "a submit that is slower than this is refused"),
     "--cancel-seconds": (float, "a worker that does not stop for so long is killed"),
     "--hang-seconds": (float, "a worker that is silent for so long is killed"),
+    "--start-seconds": (float, "a worker that is not ready after so long is killed"),
     "--stop-seconds": (float, "so long a stop waits for running jobs to be checkpointed"),
     "--keep-seconds": (float, "results are kept for so long"),
     "--max-kept-jobs": (int, "so many ended jobs are kept"),
@@ -79,11 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; the exit code is that of the error's class."""
     try:
         config = config_of(sys.argv[1:] if argv is None else argv)
+        if config.engine == ServeConfig.engine:
+            require_daemon()
         set_up(config.log_format)
         # Imported after the options are read: `--help` answers at once.
         from ldrps_daemon.server import serve
 
         asyncio.run(serve(config))
+    except ModuleNotFoundError as error:
+        # With an engine of one's own only what the front itself needs has to be there.
+        print(f"ldrps: {error.name} is missing; run pip install 'ldrps[daemon]'", file=sys.stderr)
+        return UnavailableError.exit_code
     except LdrpsError as error:
         print(f"ldrps: {error}", file=sys.stderr)
         return error.exit_code

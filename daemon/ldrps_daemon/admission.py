@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import check_raster, raster_bytes
+from ldrps_client._wire import check_raster, raster_bytes, result_format
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.pace import Pace
+from ldrps_daemon.sizes import expected_bytes
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.prior.store import is_path
 
-MAX_KEY = 128
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
 """Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
@@ -30,9 +31,20 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 class _Held:
     """Places that are held while pixels come in."""
 
-    jobs: int = 0
+    paces: list[Pace] = field(default_factory=list)
     bytes: int = 0
     by_client: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def jobs(self) -> int:
+        """How many there are, without those that have lost theirs."""
+        return sum(not pace.displaced for pace in self.paces)
+
+    def displace(self) -> bool:
+        """Take the place of one that hardly sends anything, if there is one."""
+        slow = next((pace for pace in self.paces if pace.is_slow and not pace.displaced), None)
+        if slow:
+            slow.displace()
+        return slow is not None
 
 
 class Admission:
@@ -47,7 +59,12 @@ class Admission:
 
     @contextmanager
     def place(
-        self, header: pb.SubmitHeader, client: str, waiting: int, retry_after: Callable[[], float]
+        self,
+        header: pb.SubmitHeader,
+        client: str,
+        waiting: int,
+        retry_after: Callable[[], float],
+        pace: Pace | None = None,
     ) -> Iterator[int]:
         """Hold a place for a photo; yields how many bytes must follow its header.
 
@@ -55,40 +72,57 @@ class Admission:
         """
         size = payload_bytes(header, self._config)
         self._check_memory(header)
-        if waiting + self._held.jobs >= self._config.queue_limit:
+        full = waiting + self._held.jobs() >= self._config.queue_limit
+        if full and not self._held.displace():
             raise _busy(f"{self._config.queue_limit} jobs are waiting already", retry_after)
         self._check_client(client, size, retry_after)
-        self._check_disk(size, retry_after)
-        self._hold(client, 1, size)
+        room = self._room(header, size)
+        self._check_disk(room, retry_after)
+        pace = pace or Pace(self._config)
+        self._held.paces.append(pace)
+        self._hold(client, 1, size, room)
         try:
             yield size
         finally:
-            self._hold(client, -1, -size)
+            self._held.paces.remove(pace)
+            self._hold(client, -1, -size, -room)
 
     def used_bytes(self) -> int:
-        """Payloads and results in the spool, those that are coming included."""
+        """Photos and results in the spool, those that are coming or to be made included."""
         return self._book.stored_bytes() + self._held.bytes
 
     def _check_client(self, client: str, size: int, retry_after: Callable[[], float]) -> None:
-        open_jobs = [job for job in self._book.open() if job.client == client]
-        jobs, held = self._held.by_client.get(client, (0, 0))
-        if len(open_jobs) + jobs >= self._config.jobs_per_client:
+        jobs, used = self._book.share(client)
+        held_jobs, held = self._held.by_client.get(client, (0, 0))
+        if jobs + held_jobs >= self._config.jobs_per_client:
             count = self._config.jobs_per_client
             raise _busy(f"this client has {count} jobs here already", retry_after)
-        used = sum(job.payload_bytes for job in open_jobs) + held
+        used += held
         if used and used + size > self._config.bytes_per_client:
             raise _busy("this client's waiting photos fill its share of the disk", retry_after)
 
-    def _check_disk(self, size: int, retry_after: Callable[[], float]) -> None:
-        if self.used_bytes() + size > self._config.spool_bytes:
-            self._book.sweep(spare=size)
-        if size > self._config.spool_bytes:
+    def _room(self, header: pb.SubmitHeader, size: int) -> int:
+        """What the photo or its result takes of the spool, whichever is more."""
+        expected = expected_bytes(header)
+        if header.HasField("file"):
+            # Only a guess, which must not refuse a photo for good.
+            expected = min(expected, self._config.spool_bytes)
+        return max(size, expected)
+
+    def _check_disk(self, room: int, retry_after: Callable[[], float]) -> None:
+        limit = self._config.spool_bytes
+        if self.used_bytes() + room > limit:
+            self._book.sweep(spare=room + self._held.bytes)
+        if room > limit:
             raise LimitError(
-                f"the photo has {size} bytes; the spool takes {self._config.spool_bytes}"
+                f"the photo and what is made of it take up to {room} bytes; the spool takes {limit}"
             )
-        if self.used_bytes() + size > self._config.spool_bytes:
+        if self.used_bytes() + room > limit:
+            # Their bytes are free once they have been told; whoever comes again finds them so.
+            while self._held.displace():
+                pass
             raise _busy("waiting photos and results fill the spool", retry_after)
-        if shutil.disk_usage(self._spool).free - size < self._config.spare_bytes:
+        if shutil.disk_usage(self._spool).free - room < self._config.spare_bytes:
             raise _busy("the disk of the spool is nearly full", retry_after)
 
     def _check_memory(self, header: pb.SubmitHeader) -> None:
@@ -101,9 +135,8 @@ class Admission:
                 f"{self._memory >> 20} MiB here, so give a smaller photo"
             )
 
-    def _hold(self, client: str, jobs: int, size: int) -> None:
-        self._held.jobs += jobs
-        self._held.bytes += size
+    def _hold(self, client: str, jobs: int, size: int, room: int) -> None:
+        self._held.bytes += room
         mine = self._held.by_client.pop(client, (0, 0))
         if mine[0] + jobs:
             self._held.by_client[client] = (mine[0] + jobs, mine[1] + size)
@@ -136,13 +169,15 @@ def _busy(why: str, retry_after: Callable[[], float]) -> BusyError:
 
 def check_header(header: pb.SubmitHeader) -> None:
     """Refuse what no job can have, apart from payload and settings."""
-    if len(header.idempotency_key) > MAX_KEY:
-        raise SettingsError(f"idempotency_key is too long; use at most {MAX_KEY} characters")
     # Written so that NaN fails too.
     if not 0 <= header.deadline_seconds <= MAX_DEADLINE:
         raise SettingsError(
             f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
             f"up to {MAX_DEADLINE:.0f}"
+        )
+    if result_format(header) and header.look_only:
+        raise SettingsError(
+            "result_format asks for a file, but a look_only job has no result; leave one out"
         )
     for name in (header.settings.model, header.settings.describer):
         if is_path(name):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ldrps_daemon.gate import NAME_PREFIX, Gate
+from ldrps_daemon.gate import Gate
 
-_GATE = re.compile(rf"unix-abstract:{NAME_PREFIX}(\d+)-.*")
 _TCP = re.compile(r"ipv[46]:(.*)")
 
 
@@ -18,11 +17,11 @@ class Clients:
         self._gate = gate
 
     def of(self, context: Any) -> str:
-        """`pid 123` on the unix socket, `cert NAME` with mutual TLS, `tcp ADDRESS` otherwise."""
-        peer = str(context.peer())
-        if self._gate and (match := _GATE.fullmatch(peer)):
-            return self._gate.client(int(match[1]))
+        """`cert NAME` with mutual TLS, `pid 123` on the unix socket, `tcp ADDRESS` otherwise."""
         if names := context.auth_context().get("x509_common_name"):
             return f"cert {names[0].decode(errors='replace')[:64]}"
+        peer = str(context.peer())
+        if self._gate:
+            return self._gate.client(peer)
         match = _TCP.fullmatch(peer)
         return f"tcp {match[1]}" if match else "unknown"

@@ -47,7 +47,9 @@ class ServeConfig:
     memory_bytes: int = 0
     """What one worker may use on the CPU; 0: most of what the machine has, shared equally."""
     max_connections: int = 256
-    """Over the unix socket, at once."""
+    """At once, in all,"""
+    connections_per_client: int = 128
+    """and of one client: a process on the unix socket, a user or an address on TCP."""
 
     rest_seconds: float = 120.0
     """A worker without work for so long gives its device's memory back and stays,"""
@@ -65,10 +67,14 @@ class ServeConfig:
     """The same after a restart, since clients need a moment to find the daemon again."""
     stall_seconds: float = 30.0
     """A Submit that sends nothing for so long is refused; it holds a place in the queue."""
+    min_bytes_per_second: int = 32768
+    """So is one that is slower than this on the whole, after so long."""
     cancel_seconds: float = 10.0
     """A worker that has not stopped so long after it was told to is killed."""
     hang_seconds: float = 1800.0
-    """A worker that has said nothing for so long is killed."""
+    """A worker that has said nothing for so long is killed,"""
+    start_seconds: float = 120.0
+    """and one that is not ready so long after its start; it may take twice as long each time."""
     stop_seconds: float = 5.0
     """How long a stop waits for running jobs to reach a checkpoint."""
 
@@ -117,7 +123,7 @@ class ServeConfig:
 
 _COUNTS = (
     *("queue_limit", "jobs_per_client", "max_pixels", "max_bytes", "bytes_per_client"),
-    *("spool_bytes", "max_connections", "max_crashes", "max_kept_jobs"),
+    *("spool_bytes", "max_connections", "connections_per_client", "max_crashes", "max_kept_jobs"),
 )
 
 

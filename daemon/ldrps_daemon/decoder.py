@@ -7,31 +7,19 @@ of a pb.Raster, that, and the samples; or an `E` and JSON with reason and messag
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 import os
-import struct
-import sys
-import sysconfig
-from pathlib import Path
 from typing import BinaryIO
 
-from ldrps_client._wire import raster_of
-from ldrps_client.files import decode
+from ldrps_client._wire import check_result_format, raster_of
+from ldrps_client.files import Format, LoadedFile, decode, fitting_metadata, holds_xmp
+from ldrps_daemon.confined import LENGTH, PHOTO, STDIN, lock_in, refusing
 from ldrps_daemon.process import leave_with
-from ldrps_daemon.sandbox import Limits, restrict
-from ldrps_engine.errors import InputError, LimitError
+from ldrps_engine.errors import LimitError, SettingsError
 from ldrps_engine.photo import Photo
 
-log = logging.getLogger("ldrps.decoder")
-PHOTO, ERROR = b"P", b"E"
-LENGTH = struct.Struct("<I")
-BYTES_PER_PIXEL = 16
-"""Four channels of four bytes: no photo has more."""
-_FIXED_MEMORY = 2 << 30
-_COPIES = 4
 _CPU_SECONDS = 120
-_STDIN = Path("/proc/self/fd/0")
+_MARK_BYTES = 8192
+"""Bytes that our own mark may add to a photo's XMP, generously."""
 
 
 def main() -> None:
@@ -39,40 +27,39 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--max-pixels", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--result", type=Format.__getitem__)
     given = parser.parse_args()
     leave_with(given.parent)
-    limit = given.max_pixels
-    layers = restrict(_limits(limit), _readable())
-    if not (layers.seccomp and layers.landlock):
-        log.warning("the kernel does not lock decoding in entirely", extra=vars(layers))
-    with os.fdopen(1, "wb", closefd=False) as out:
-        try:
-            _write(out, _decoded(limit))
-        except InputError as error:
-            words = str(error).replace(str(_STDIN), "the file")
-            out.write(ERROR + json.dumps({"reason": error.reason, "message": words}).encode())
+    with os.fdopen(1, "wb", closefd=False) as out, refusing(out):
+        lock_in(given.max_pixels, _CPU_SECONDS)
+        loaded = _decoded(given.max_pixels)
+        if given.result:
+            _check(given.result, loaded)
+        _write(out, loaded.photo)
 
 
-def _limits(max_pixels: int) -> Limits:
-    samples = BYTES_PER_PIXEL * max_pixels
-    memory = _FIXED_MEMORY + _COPIES * samples
-    return Limits(memory=memory, output=samples + (1 << 20), cpu_seconds=_CPU_SECONDS)
-
-
-def _readable() -> list[Path]:
-    """The file, and where code is loaded from: libraries read some of theirs late."""
-    code = {*sys.path, *sysconfig.get_paths().values(), sys.base_prefix, "/usr/lib", "/lib"}
-    return [_STDIN, Path("/etc/ld.so.cache"), *(Path(path) for path in code if path)]
-
-
-def _decoded(max_pixels: int) -> Photo:
-    photo = decode(_STDIN).photo
+def _decoded(max_pixels: int) -> LoadedFile:
+    loaded = decode(STDIN)
+    photo = loaded.photo
     if photo.width * photo.height > max_pixels:
         raise LimitError(
             f"the photo is {photo.width}x{photo.height}; "
             f"this daemon takes at most {max_pixels} pixels"
         )
-    return photo
+    return loaded
+
+
+def _check(kind: Format, loaded: LoadedFile) -> None:
+    """Refuse, before any work is done, a result that could not be encoded in the end."""
+    photo = loaded.photo
+    transparent = photo.alpha is not None
+    check_result_format(kind, (photo.width, photo.height), transparent=transparent)
+    xmp = len(fitting_metadata(kind, loaded.metadata).xmp)
+    if not holds_xmp(kind, xmp + _MARK_BYTES):
+        raise SettingsError(
+            f"result_format {kind.name} cannot be had: the photo's XMP, {xmp} bytes, does not fit "
+            "into it; use PNG, TIFF or WebP"
+        )
 
 
 def _write(out: BinaryIO, photo: Photo) -> None:

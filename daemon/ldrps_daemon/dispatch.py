@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import logging
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.admission import Admission
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.estimates import Course, kind_of
+from ldrps_daemon.estimates import kind_of
 from ldrps_daemon.fate import Fate
 from ldrps_daemon.jobs import Job
 from ldrps_daemon.keeper import Keeper, ended_well
-from ldrps_daemon.pipe import End, Order, OutOfMemory, Paused, Saved
-from ldrps_daemon.pool import Seat, WorkerDiedError
+from ldrps_daemon.outlook import Announcer, Outlook, Turn
+from ldrps_daemon.pipe import End, NotNow, Order, OutOfMemory, Paused
+from ldrps_daemon.pool import Seat, StartError, WorkerDiedError
 from ldrps_daemon.spool import StoredLayers
+from ldrps_daemon.telling import Telling
 from ldrps_daemon.waiting import WaitingRoom
 
 log = logging.getLogger("ldrps.dispatch")
 _SWEEP_SECONDS = 10.0
 _BUSY_SECONDS = (1.0, 600.0)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A waiting job's place, and in how many seconds its turn is likely to come; 0: not known."""
-
-    position: int
-    seconds: float
 
 
 class Dispatcher:
@@ -51,14 +42,16 @@ class Dispatcher:
         self.stopping = False
         self._config = config
         self._fate = Fate(config, self.keeper)
-        self._placed: dict[str, _Telling] = {}
+        self._announcer = Announcer(self.room, self.outlook, self._why)
+        self._placed: dict[str, Telling] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Take up old jobs, then begin to work. No process is started before there is a job."""
-        for job in await self.keeper.recover():
+        jobs = await self.keeper.recover()
+        for job in jobs:
             await self._take_up(job)
-        self._announce()
+        self._announcer.tell(*jobs)
         for seat in self.seats:
             self._spawn(self._attend(seat))
         self._spawn(self._keep_house())
@@ -78,12 +71,13 @@ class Dispatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._announcer.close()
         await asyncio.gather(*(seat.stop() for seat in self.seats))
-        for job in self.book.open():
-            # One whose end is written down already is not to be written down as open again.
-            if not job.ending:
-                job.let_go()
-                await self.keeper.note(job)
+        # One whose end is written down already is not to be written down as open again.
+        left = [job for job in self.book.open() if not job.ending]
+        for job in left:
+            job.let_go()
+        await self.keeper.note(*left)
         await self.keeper.close()
 
     def retry_after(self) -> float:
@@ -100,14 +94,14 @@ class Dispatcher:
         await self.keeper.accept(job)
         log.info("job accepted", extra={"job": job.id, "client": job.client})
         await self._admit(job, self._config.grace_seconds)
-        self._announce()
+        self._announcer.tell(job)
         self._make_way()
 
     async def cancel(self, job: Job, message: str) -> None:
         """Stop a job; nothing happens to one that has ended.
 
-        It has ended at once, for good and for all who watch; a worker that has it is free again
-        after the step that is under way.
+        It has ended as soon as that is written down, for good and for all who watch; a worker that
+        has it is free again after the step that is under way.
         """
         if job.ending:
             return
@@ -117,9 +111,14 @@ class Dispatcher:
             telling.seat.cancel(job.id)
         waited = self.room.drop(job)
         await self._fate.cancelled(job)
-        if waited:
+        if not waited:
+            return
+        if job.ended:
             job.folder.drop_rest(with_result=True)
-            self._announce()
+        if self.room.spared:
+            # A start that hangs must not be what the next job gets.
+            self._spare_a_start()
+        self._announcer.tell()
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
@@ -128,9 +127,10 @@ class Dispatcher:
             job.grace.cancel()
         try:
             with job.watched(previews):
-                self._announce()
+                self._announcer.watch(job)
                 yield
         finally:
+            self._announcer.leave(job)
             self._guard(job, self._config.grace_seconds)
 
     def seconds_left(self, job: Job, turn: Turn) -> float:
@@ -139,29 +139,23 @@ class Dispatcher:
             return telling.seconds_left()
         return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
-    def outlook(self) -> dict[str, Turn]:
-        """When the turn of each waiting job comes, as far as can be told, next one first."""
-        free = self._free()
-        heapq.heapify(free)
-        turns = {}
-        for position, job in enumerate(self.room.jobs()):
-            turns[job.id] = Turn(position, free[0])
-            heapq.heapreplace(free, free[0] + self.work_seconds(job))
-        return turns
+    def outlook(self) -> Outlook:
+        """When the turn of each waiting job comes, as far as can be told now."""
+        return Outlook(self.room, self._free(), self.work_seconds)
 
     async def _take_up(self, job: Job) -> None:
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
-        if await self._fate.of_recovered(job):
-            job.folder.drop_rest(with_result=True)
-        else:
+        if not await self._fate.of_recovered(job):
             await self._admit(job, self._config.reconnect_seconds)
+        elif job.ended:
+            job.folder.drop_rest(with_result=True)
 
     async def _admit(self, job: Job, grace: float) -> None:
         await self.room.put(job)
         self._guard(job, grace)
         if job.deadline_at:
             loop = asyncio.get_running_loop()
-            seconds = max(0.0, job.deadline_at - time.time())
+            seconds = max(0.0, job.deadline_left())
             words = f"its deadline of {job.header.deadline_seconds:g} seconds passed"
             job.deadline = loop.call_later(seconds, self._cancel_soon, job, words)
 
@@ -180,33 +174,46 @@ class Dispatcher:
 
     async def _attend(self, seat: Seat) -> None:
         while not self.stopping:
-            job = await self.room.take()
-            if self.stopping:
-                return
-            try:
-                await self._work(seat, job)
-            except Exception:
-                # A bug of ours must cost one job, not the device.
-                log.exception("a job could not be given to a worker", extra={"job": job.id})
-                await self._fate.failed(job, "the daemon could not give the job to a worker")
-            await self.keeper.sweep()
+            await self.room.arrival(seat.is_up)
+            async with seat.turn:
+                await self._serve(seat)
+            if seat.patience.trouble and not self.stopping:
+                self._announcer.tell()
+                # Those who wait may interrupt what runs elsewhere: nobody is free here.
+                self._make_way()
+                await asyncio.sleep(seat.patience.pause())
+
+    async def _serve(self, seat: Seat) -> None:
+        """Have a worker, and only then take a job: what keeps one from starting is no job's."""
+        try:
+            if not seat.is_up():
+                async with self.room.starting():
+                    await seat.rouse()
+        except StartError:
+            return
+        if self.stopping or not (job := self.room.take()):
+            return seat.idle()
+        try:
+            await self._work(seat, job)
+        except Exception:
+            # A bug of ours must cost one job, not the device.
+            log.exception("a job could not be given to a worker", extra={"job": job.id})
+            await self._fate.failed(job, "the daemon could not give the job to a worker")
+        await self.keeper.sweep()
+
+    def _spare_a_start(self) -> None:
+        for seat in self.seats:
+            if seat.state == pb.WORKER_STATE_STARTING:
+                return seat.spare()
 
     async def _work(self, seat: Seat, job: Job) -> None:
-        telling = self._placed[job.id] = _Telling(seat, job, self)
+        telling = Telling(seat, job, self.keeper.estimator, self.work_seconds(job))
+        self._placed[job.id] = telling
         job.start()
-        await self.keeper.note(job)
-        self._announce()
-        order = Order(
-            job=job.id,
-            folder=job.folder,
-            max_pixels=self._config.max_pixels,
-            checkpoint_seconds=self._config.checkpoint_seconds,
-            economy=job.economy,
-        )
         try:
-            end: End | None = await seat.work(order, telling, job.cancelling)
-        except WorkerDiedError:
-            end = None
+            await self.keeper.note(job)
+            self._announcer.tell()
+            end = await self._order(seat, job, telling)
         finally:
             del self._placed[job.id]
         if not await self._ended(job, end, telling):
@@ -214,12 +221,30 @@ class Dispatcher:
             await self.keeper.note(job)
             if not self.stopping:
                 await self.room.put(job)
+                self._announcer.tell(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
             job.folder.drop_rest(with_result=not job.log.layers)
-        self._announce()
+        self._announcer.tell()
 
-    async def _ended(self, job: Job, end: End | None, telling: _Telling) -> bool:
+    async def _order(self, seat: Seat, job: Job, telling: Telling) -> End | None:
+        """Let a worker do a job; None if it died."""
+        order = Order(
+            job=job.id,
+            folder=job.folder,
+            max_pixels=self._config.max_pixels,
+            checkpoint_seconds=self._config.checkpoint_seconds,
+            economy=job.economy,
+            spool_bytes=self._config.spool_bytes,
+        )
+        try:
+            return await seat.work(order, telling, job.cancelling)
+        except StartError as error:
+            return NotNow(str(error))
+        except WorkerDiedError:
+            return None
+
+    async def _ended(self, job: Job, end: End | None, telling: Telling) -> bool:
         """What becomes of a job that a worker let go of; False if it is to go on."""
         if end is None:
             return self.stopping or await self._fate.of_crashed(job, telling.seat.device)
@@ -227,6 +252,8 @@ class Dispatcher:
             return await self._fate.of_paused(job, counts=not self.stopping)
         if isinstance(end, OutOfMemory):
             return await self._fate.of_starved(job, telling.seat.device)
+        if isinstance(end, NotNow):
+            return job.ending
         if end.HasField("cancelled"):
             await self._fate.cancelled(job)
             return True
@@ -242,26 +269,20 @@ class Dispatcher:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
         placed = [(self.book.get(job_id), told) for job_id, told in self._placed.items()]
         yielding = sum(told.seat.pausing for _, told in placed)
-        wanted = self.room.urgent() - yielding - (len(self.seats) - len(placed))
+        able = sum(not seat.patience.trouble for seat in self.seats)
+        wanted = self.room.urgent() - yielding - max(0, able - len(placed))
         # Who has done the least loses the least.
         for job, told in sorted(placed, key=lambda pair: pair[1].elapsed()):
             if wanted > 0 and not told.seat.pausing and not self.room.is_urgent(job):
                 told.seat.pause(job.id)
                 wanted -= 1
 
-    def _announce(self) -> None:
-        """Tell those who wait where they stand, when that has changed.
-
-        What nobody watches is told once: every job that comes or goes moves all that wait, and
-        a long queue would fill memory and disk with places that nobody looks at.
-        """
-        for job_id, turn in self.outlook().items():
-            job = self.book.get(job_id)
-            new = job.told_position < 0
-            if new or (job.watchers and job.told_position != turn.position):
-                job.told_position = turn.position
-                queued = pb.Queued(position=turn.position, estimated_seconds=turn.seconds)
-                job.tell(pb.Event(queued=queued))
+    def _why(self) -> str:
+        """What keeps all jobs from being worked at; empty: nothing."""
+        troubles = [seat.patience.trouble for seat in self.seats]
+        if not all(troubles):
+            return ""
+        return f"no worker can start ({troubles[0]}); this is tried again and again"
 
     def _free(self) -> list[float]:
         """In how many seconds each worker is likely to be free; 0 also if that is not known."""
@@ -284,55 +305,3 @@ class Dispatcher:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.keeper.sweep()
             self._make_way()
-
-
-class _Telling:
-    """Sorts what a worker says about one job; keeps it informed about who looks."""
-
-    def __init__(self, seat: Seat, job: Job, dispatcher: Dispatcher) -> None:
-        self.seat = seat
-        self.headers: list[pb.LayerHeader] = []
-        self.whole = not job.step.index
-        """Whether all of the work is done here, so that its time is worth remembering."""
-        self.course = Course()
-        self._job = job
-        self._estimator = dispatcher.keeper.estimator
-        self._kind = kind_of(job.header.settings, seat.device)
-        self._began = time.monotonic()
-        self._end = self._began + dispatcher.work_seconds(job)
-        self._previews = False
-
-    def __call__(self, report: pb.Event | Saved) -> None:
-        if isinstance(report, Saved):
-            self._job.saved_step = report.step
-            return
-        if report.HasField("layer_header"):
-            self.headers.append(report.layer_header)
-            return
-        if report.HasField("step"):
-            report.step.seconds_left = self._after(report.step)
-        self._job.tell(report)
-        wanted = self._job.preview_watchers > 0
-        if wanted != self._previews:
-            self._previews = wanted
-            self.seat.want_previews(self._job.id, wanted)
-
-    def elapsed(self) -> float:
-        """Seconds since the worker was asked."""
-        return time.monotonic() - self._began
-
-    def seconds_left(self) -> float:
-        """Until the worker is free again; 0 if not known."""
-        return max(0.0, self._end - time.monotonic())
-
-    def _after(self, step: pb.Step) -> float:
-        """Seconds that are left after a step."""
-        share, elapsed = step.index / max(1, step.count), self.elapsed()
-        self.course.at(share, elapsed)
-        if self.whole:
-            begun = self.course.begun
-            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share, begun)
-        else:
-            left = self._estimator.rest(self._kind, self._job.pixels, share)
-        self._end = self._began + elapsed + left
-        return left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
@@ -17,7 +16,7 @@ _MOST_ECONOMY = {"cpu": 1, "cuda": 2}
 
 
 class Fate:
-    """Each `of_...` returns whether the job has ended; if not, it is to wait again."""
+    """Each `of_...` returns whether the job ends; if not, it is to wait again."""
 
     def __init__(self, config: ServeConfig, keeper: Keeper) -> None:
         self._config = config
@@ -35,7 +34,7 @@ class Fate:
         """A job that a daemon before this one did not see the end of."""
         if job.cancel_message:
             await self.cancelled(job)
-        elif job.deadline_at and job.deadline_at <= time.time():
+        elif job.deadline_at and job.deadline_left() <= 0:
             job.cancel_message = "its deadline passed while no daemon ran"
             await self.cancelled(job)
         elif not job.folder.is_whole(job.payload_bytes):
@@ -43,7 +42,7 @@ class Fate:
         elif job.interruptions >= self._config.max_crashes + _DAEMONS:
             words = f"the daemon died {job.interruptions} times while it worked at this photo"
             await self.failed(job, f"{words}, so it will not be tried again")
-        return job.ended
+        return job.ending
 
     async def of_crashed(self, job: Job, device: str) -> bool:
         """A job whose worker died."""
@@ -63,7 +62,7 @@ class Fate:
             times = "twice" if job.crashes == 2 else f"{job.crashes} times"
             words = f"a worker died {times} at this job, so it will not be tried again; see the log"
             await self.failed(job, words)
-        return job.ended
+        return job.ending
 
     async def of_paused(self, job: Job, *, counts: bool) -> bool:
         """A job that yielded to another, or to the end of the daemon."""
@@ -74,7 +73,7 @@ class Fate:
             job.preemptions += 1
             self._keeper.counts.preemptions += 1
             log.info("job yields", extra={"job": job.id, "checkpoint": job.saved_step})
-        return job.ended
+        return job.ending
 
     async def of_starved(self, job: Job, device: str) -> bool:
         """A job for which the memory was too small: less at once, then off the device, then not."""
@@ -86,4 +85,4 @@ class Fate:
         else:
             job.economy += 1
             log.warning("job needs less", extra={"job": job.id, "economy": job.economy})
-        return job.ended
+        return job.ending

@@ -12,6 +12,7 @@ from ldrps_daemon.admission import check_header
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.jobs import Job
+from ldrps_daemon.pace import Pace
 from ldrps_engine.errors import InternalError, PhotoError
 
 Requests = AsyncIterator[pb.SubmitRequest]
@@ -27,25 +28,28 @@ class Intake:
 
     async def take(self, requests: Requests, client: str) -> tuple[Job, bool]:
         """The job that a stream of requests stands for, and whether it was there before."""
-        header = await self._header(requests)
+        pace = Pace(self._config)
+        header = await self._header(requests, pace)
         if known := self._dispatcher.book.with_key(header.idempotency_key):
             return known, True
         settings = settings_from_proto(header.settings)
         check_header(header)
         waiting, admission = len(self._dispatcher.room), self._dispatcher.admission
-        with admission.place(header, client, waiting, self._dispatcher.retry_after) as size:
+        with admission.place(header, client, waiting, self._dispatcher.retry_after, pace) as size:
             job = Job(header, settings, self._dispatcher.spool, client)
-            return await self._receive(job, size, requests)
+            return await self._receive(job, size, requests, pace)
 
-    async def _header(self, requests: Requests) -> pb.SubmitHeader:
-        request = await self._next(requests)
+    async def _header(self, requests: Requests, pace: Pace) -> pb.SubmitHeader:
+        request = await pace.next(requests)
         if request is None or not request.HasField("header"):
             raise PhotoError("the first message is no header; send one before the pixels")
         return request.header
 
-    async def _receive(self, job: Job, size: int, requests: Requests) -> tuple[Job, bool]:
+    async def _receive(
+        self, job: Job, size: int, requests: Requests, pace: Pace
+    ) -> tuple[Job, bool]:
         try:
-            await self._spool(job, size, requests)
+            await self._spool(job, size, requests, pace)
             await asyncio.to_thread(job.folder.sync)
         except OSError as error:
             job.folder.remove()
@@ -70,23 +74,15 @@ class Intake:
                 raise
             return job, False
 
-    async def _spool(self, job: Job, size: int, requests: Requests) -> None:
+    async def _spool(self, job: Job, size: int, requests: Requests, pace: Pace) -> None:
         with job.folder.make(job.header) as file:
             left = size
-            while request := await self._next(requests):
-                left -= await _keep(request, left, file)
+            while request := await pace.next(requests):
+                came = await _keep(request, left, file)
+                pace.received(came)
+                left -= came
         if left:
             raise PhotoError(f"the photo ended {left} bytes early; {size} bytes were announced")
-
-    async def _next(self, requests: Requests) -> pb.SubmitRequest | None:
-        try:
-            async with asyncio.timeout(self._config.stall_seconds):
-                return await anext(requests)
-        except StopAsyncIteration:
-            return None
-        except TimeoutError:
-            seconds = self._config.stall_seconds
-            raise PhotoError(f"no pixels came for {seconds:.0f} seconds; submit again") from None
 
 
 async def _keep(request: pb.SubmitRequest, left: int, file: BinaryIO) -> int:

@@ -6,19 +6,22 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import raster_bytes, settings_from_proto, settings_to_proto
-from ldrps_daemon.eventlog import EventLog, pack, unpack
+from ldrps_client._wire import settings_to_proto
+from ldrps_daemon import clock
+from ldrps_daemon.eventlog import EventLog, pack
 from ldrps_daemon.journal import Row
+from ldrps_daemon.sizes import expected_bytes, payload_bytes
 from ldrps_daemon.spool import JobFolder, StoredLayers
-from ldrps_engine.errors import UnavailableError
+from ldrps_engine.errors import LimitError, UnavailableError
 from ldrps_engine.settings import Settings
 
 _ONCE = ("diagnosis", "description")
+_RETRY_SECONDS = 1.0
 _orders = itertools.count()
 
 
@@ -37,8 +40,11 @@ class Job:
         """Grows from one job to the next that was accepted."""
         self.state = pb.JOB_STATE_QUEUED
         self.submitted_at = time.time()
+        self.submitted_tick = clock.now()
         self.started_at = 0.0
         self.ended_at = 0.0
+        self.ended_tick = 0.0
+        """The same in time that does not jump, see `clock.py`."""
         self.step = pb.Step()
         self.reason = ""
         self.message = ""
@@ -60,12 +66,18 @@ class Job:
         self.watchers = 0
         self.preview_watchers = 0
         self.told_position = -1
+        self.told_why = ""
         """What the last Queued event said."""
+        self.decoded_bytes = 0
+        """Size of a file's photo, once a worker has decoded it."""
+        self.on_resize: Callable[[Job], None] = _to_nobody
+        """Called when what it takes of the spool has changed."""
         self.grace: asyncio.TimerHandle | None = None
         """Runs while nobody watches."""
         self.deadline: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._waited = 0.0
-        self._queued_at = self.submitted_at
+        self._queued_at = self.submitted_tick
         self._told: set[str] = set()
         self._set_up_log()
 
@@ -75,27 +87,6 @@ class Job:
         self._preview_serial = 0
         self._suspended = False
         self._changed = asyncio.Event()
-
-    @classmethod
-    def recovered(cls, row: Row, spool: Path) -> Job:
-        """A job that a daemon before this one accepted, as it left it."""
-        header = pb.SubmitHeader.FromString(row.header)
-        job = cls(header, settings_from_proto(header.settings), spool, row.client)
-        job.id, job.folder = row.id, JobFolder(spool / row.id)
-        job.submitted_at, job.started_at = row.submitted_at, row.started_at
-        job.crashes, job.crash_step = row.crashes, row.crash_step
-        job.economy, job.preemptions = row.economy, row.preemptions
-        job.interruptions = row.running
-        job.cancel_message = row.cancelling
-        job._waited, job._queued_at = row.waited, time.time()
-        job._set_up_log()
-        for event in job.log.recover():
-            job._note(event)
-        if row.ending is not None:
-            headers = tuple(event.layer_header for event in unpack(row.layers or b""))
-            stored = StoredLayers(job.folder.result, headers) if headers else None
-            job.end(pb.Event.FromString(row.ending), stored, row.ended_at)
-        return job
 
     def row(self, ending: pb.Event | None = None, headers: tuple[pb.LayerHeader, ...] = ()) -> Row:
         """As the journal has it, ended or not."""
@@ -108,7 +99,7 @@ class Job:
             submitted_at=self.submitted_at,
             started_at=self.started_at,
             running=self.interruptions + 1 if self.state == pb.JOB_STATE_RUNNING else 0,
-            waited=self.waited(time.time()),
+            waited=self.waited(),
             crashes=self.crashes,
             crash_step=self.crash_step,
             economy=self.economy,
@@ -117,6 +108,9 @@ class Job:
             ended_at=time.time() if ending else 0.0,
             ending=ending.SerializeToString() if ending else None,
             layers=layers,
+            boot=clock.boot(),
+            submitted_tick=self.submitted_tick,
+            ended_tick=clock.now() if ending else 0.0,
         )
 
     @property
@@ -135,11 +129,31 @@ class Job:
         seconds = self.header.deadline_seconds
         return self.submitted_at + seconds if seconds else 0.0
 
+    def deadline_left(self) -> float:
+        """Seconds until it is cancelled; its deadline may have passed."""
+        return self.submitted_tick + float(self.header.deadline_seconds) - clock.now()
+
     @property
     def payload_bytes(self) -> int:
         """What the client handed in."""
-        header = self.header
-        return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
+        return payload_bytes(self.header)
+
+    @property
+    def result_bytes(self) -> int:
+        """What its layers take, or are likely to take."""
+        if self.ended:
+            return self.log.layers.bytes if self.log.layers else 0
+        return expected_bytes(self.header, self.decoded_bytes)
+
+    @property
+    def spool_bytes(self) -> int:
+        """What is counted for it: its photo makes room for its result."""
+        return self.result_bytes if self.ended else max(self.payload_bytes, self.result_bytes)
+
+    def decoded(self, size: int) -> None:
+        """Take note of how large the photo of its file is."""
+        self.decoded_bytes = size
+        self.on_resize(self)
 
     @property
     def pixels(self) -> int:
@@ -147,10 +161,10 @@ class Job:
         raster = self._raster()
         return int(raster.width * raster.height or self.header.file.size * 4)
 
-    def waited(self, now: float) -> float:
+    def waited(self) -> float:
         """Seconds in the queue, all times together."""
         queued = self.state == pb.JOB_STATE_QUEUED
-        return self._waited + (max(0.0, now - self._queued_at) if queued else 0.0)
+        return self._waited + (clock.now() - self._queued_at if queued else 0.0)
 
     def tell(self, event: pb.Event) -> None:
         """Log an event, or show a preview to those who watch now."""
@@ -163,6 +177,20 @@ class Job:
         elif event.WhichOneof("kind") not in self._told:
             self.log.add(event)
             self._note(event)
+            self._write_soon()
+        self._notify()
+
+    def _write_soon(self) -> None:
+        """Try again to write what the disk did not take, though nothing more may be told."""
+        if not self.log.held_back or (self._retry and not self._retry.cancelled()):
+            return
+        loop = asyncio.get_running_loop()
+        self._retry = loop.call_later(_RETRY_SECONDS, self._write_again)
+
+    def _write_again(self) -> None:
+        self._retry = None
+        if not self.ended and not self.log.flush():
+            self._write_soon()
         self._notify()
 
     def _note(self, event: pb.Event) -> None:
@@ -175,15 +203,34 @@ class Job:
 
     def start(self) -> None:
         """A worker has taken the job."""
-        now = time.time()
-        self._waited = self.waited(now)
+        self._waited = self.waited()
         self.state = pb.JOB_STATE_RUNNING
-        self.started_at = self.started_at or now
+        self.started_at = self.started_at or time.time()
+
+    def resume(self, row: Row) -> None:
+        """Be the job that a daemon before this one wrote down."""
+        self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
+        self.submitted_at, self.started_at = row.submitted_at, row.started_at
+        self.crashes, self.crash_step = row.crashes, row.crash_step
+        self.economy, self.preemptions = row.economy, row.preemptions
+        self.interruptions = row.running
+        self.cancel_message = row.cancelling
+        self._waited = row.waited
+        if clock.is_of_this_boot(row.boot):
+            self.submitted_tick, self.ended_tick = row.submitted_tick, row.ended_tick
+        else:
+            # Only the wall knows how long ago that was. A deadline has to believe it; nothing is
+            # thrown away for it, so what has ended counts as having ended just now.
+            self.submitted_tick = clock.now() - max(0.0, time.time() - row.submitted_at)
+            self.ended_tick = clock.now() if row.ending else 0.0
+        self._set_up_log()
+        for event in self.log.recover():
+            self._note(event)
 
     def requeue(self) -> None:
         """Back to waiting, after an interruption."""
         self.state = pb.JOB_STATE_QUEUED
-        self._queued_at = time.time()
+        self._queued_at = clock.now()
         self.told_position = -1
 
     def let_go(self) -> None:
@@ -197,17 +244,20 @@ class Job:
         """Close the job with Done, Failed or Cancelled; the first end counts."""
         if self.ended:
             return
+        self._waited = self.waited()
         self.state = _STATES[event.WhichOneof("kind")]
         self.ended_at = ended_at or time.time()
+        self.ended_tick = self.ended_tick or clock.now()
         self.reason = event.failed.reason
         self.message = event.failed.message or event.cancelled.message
         self.log.end(event, layers)
         # What a worker may still show must not hold memory for as long as the job is kept.
         self._preview = pb.Event()
-        for timer in (self.grace, self.deadline):
+        for timer in (self.grace, self.deadline, self._retry):
             if timer:
                 timer.cancel()
         self.folder.drop_input()
+        self.on_resize(self)
         self._notify()
 
     def suspend(self) -> None:
@@ -229,9 +279,11 @@ class Job:
     async def follow(self, from_event: int, previews: bool) -> AsyncIterator[pb.Event]:
         """Events from a number on, to the end. Never more than one is held for a watcher.
 
-        UnavailableError when the daemon stops before that.
+        LimitError if there is no such number, and none to come before others; UnavailableError
+        when the daemon stops before the end.
         """
         number = max(1, from_event)
+        self._check(number)
         shown = self._preview_serial
         while True:
             # Taken before reading, so that no change can slip in between.
@@ -247,6 +299,16 @@ class Job:
                 shown = self._preview_serial
                 yield self._preview
             await changed.wait()
+
+    def _check(self, number: int) -> None:
+        last = self.log.last
+        if number <= last + (not self.ended):
+            return
+        known = f"has told {last} events and " + ("has ended" if self.ended else "goes on")
+        raise LimitError(
+            f"job '{self.id}' {known}, so from_event {number} is past the last one; "
+            f"watch from 1 to {last + (not self.ended)}"
+        )
 
     def _notify(self) -> None:
         self._changed.set()
@@ -290,3 +352,7 @@ _STATES = {
     "failed": pb.JOB_STATE_FAILED,
     "cancelled": pb.JOB_STATE_CANCELLED,
 }
+
+
+def _to_nobody(_: Job) -> None:
+    """Before a book knows the job."""

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ldrps_engine.errors import InternalError
 
 log = logging.getLogger("ldrps.journal")
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,7 +44,10 @@ CREATE TABLE jobs (
     cancelling TEXT NOT NULL DEFAULT '',
     ended_at REAL NOT NULL DEFAULT 0,
     ending BLOB,
-    layers BLOB
+    layers BLOB,
+    boot TEXT NOT NULL DEFAULT '',
+    submitted_tick REAL NOT NULL DEFAULT 0,
+    ended_tick REAL NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX jobs_key ON jobs (key) WHERE key != '';
 CREATE TABLE timings (
@@ -50,9 +55,21 @@ CREATE TABLE timings (
     marks TEXT NOT NULL DEFAULT '[]'
 );
 """
-_UPGRADES = {1: "ALTER TABLE timings ADD COLUMN marks TEXT NOT NULL DEFAULT '[]';"}
+_UPGRADES = {
+    1: "ALTER TABLE timings ADD COLUMN marks TEXT NOT NULL DEFAULT '[]';",
+    2: """
+ALTER TABLE jobs ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN submitted_tick REAL NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN ended_tick REAL NOT NULL DEFAULT 0;
+""",
+}
 """What makes the next version of a journal of this one."""
 _TIMINGS_KEPT = 2000
+_ID = re.compile("[0-9a-f]{16}")
+_MARKS = (0, 10)
+"""So many marks a timing has."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +96,21 @@ class Row:
     ending: bytes | None = None
     """The end event."""
     layers: bytes | None = None
-    """The result's layer headers, one event record after the other, see `eventlog.py`."""
+    """The result's layer headers, one event after the other, see `eventlog.pack`."""
+    boot: str = ""
+    """In whose time the next two are, see `clock.py`."""
+    submitted_tick: float = 0.0
+    ended_tick: float = 0.0
+
+    def check(self) -> None:
+        """Raise ValueError if it holds what this daemon would not write: files get damaged."""
+        for name, kind in self.__annotations__.items():
+            value = getattr(self, name)
+            if not isinstance(value, _KINDS[kind]) or not _is_finite(value):
+                raise ValueError(f"{name} is {value!r:.40}")
+        # It becomes a path.
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"id is {self.id!r:.40}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +125,13 @@ class Timing:
     not kept."""
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bytes": (bytes,),
+    "int": (int,),
+    "float": (float, int),
+    "bytes | None": (bytes, type(None)),
+}
 _COLUMNS = tuple(Row.__annotations__)
 _CHANGING = tuple(n for n in _COLUMNS if n not in ("id", "key", "client", "header"))
 
@@ -123,11 +161,18 @@ class Journal:
 
         await self._do(write)
 
-    async def update(self, row: Row) -> None:
-        """Write down how a job stands now."""
+    async def update(self, *rows: Row) -> None:
+        """Write down how jobs stand now: all of them or none."""
         words = f"UPDATE jobs SET {', '.join(f'{n} = ?' for n in _CHANGING)} WHERE id = ?"
-        values = [*(getattr(row, name) for name in _CHANGING), row.id]
-        await self._do(lambda db: db.execute(words, values))
+        values = [[*(getattr(row, name) for name in _CHANGING), row.id] for row in rows]
+
+        def write(db: sqlite3.Connection) -> None:
+            # Each statement would be synced by itself, which takes seconds for a long queue.
+            db.execute("BEGIN")
+            db.executemany(words, values)
+            db.execute("COMMIT")
+
+        await self._do(write)
 
     async def forget(self, ids: Iterable[str]) -> None:
         """Jobs that were swept."""
@@ -161,9 +206,7 @@ class Journal:
         try:
             return await loop.run_in_executor(self._thread, self._transact, work)
         except sqlite3.Error as error:
-            raise InternalError(
-                f"the journal {self._path} cannot be written ({error}); see that the disk has room"
-            ) from error
+            raise _trouble(self._path, error) from error
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         db = self._connection
@@ -182,25 +225,44 @@ def _is_open(db: sqlite3.Connection) -> bool:
         return False
 
 
+def _trouble(path: Path, error: sqlite3.Error) -> InternalError:
+    """The sentence for what SQLite says."""
+    said = " ".join(str(error).split())
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) & 0xFF
+    if code in _DAMAGED:
+        return InternalError(
+            f"the journal {path} cannot be read ({said}); move its folder away to start afresh, "
+            "and keep it, for the photos lie in there"
+        )
+    if code in _READ_ONLY:
+        return _read_only(path, said)
+    return InternalError(
+        f"the journal {path} cannot be written ({said}); see that the disk has room"
+    )
+
+
+def _read_only(path: Path, why: object) -> InternalError:
+    return InternalError(
+        f"the journal {path} cannot be written ({why}); make its folder writable, or give "
+        "another one with --spool"
+    )
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     try:
         # Autocommit: each statement is a transaction of its own.
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        path.chmod(0o600)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-            version = VERSION
-        while version in _UPGRADES:
-            words = f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {version + 1}; COMMIT;"
-            db.executescript(words)
-            version += 1
     except sqlite3.Error as error:
-        raise InternalError(
-            f"the journal {path} cannot be read ({error}); move its folder away to start afresh"
-        ) from None
+        raise _trouble(path, error) from None
+    try:
+        path.chmod(0o600)
+        version = _prepared(db)
+    except sqlite3.Error as error:
+        db.close()
+        raise _trouble(path, error) from None
+    except OSError as error:
+        db.close()
+        raise _read_only(path, error.strerror) from None
     if version != VERSION:
         db.close()
         raise InternalError(
@@ -210,6 +272,33 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _prepared(db: sqlite3.Connection) -> int:
+    """Make the tables, or bring them up to date, and see that they are whole; their version."""
+    # Damaged letters must cost one row, not all of them.
+    db.text_factory = lambda data: data.decode(errors="backslashreplace")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    # Shows a file that can only be read now, and not with the first photo.
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("ROLLBACK")
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version == 0:
+        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        version = VERSION
+    while version in _UPGRADES:
+        words = f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {version + 1}; COMMIT;"
+        db.executescript(words)
+        version += 1
+    if version == VERSION:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            damaged = sqlite3.DatabaseError(found)
+            damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damaged
+        db.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs LIMIT 0")
+    return version
+
+
 def _rows(db: sqlite3.Connection) -> list[Row]:
     found = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs ORDER BY seq").fetchall()
     return [Row(**dict(zip(_COLUMNS, values, strict=True))) for values in found]
@@ -217,7 +306,22 @@ def _rows(db: sqlite3.Connection) -> list[Row]:
 
 def _timings(db: sqlite3.Connection) -> list[Timing]:
     words = "SELECT kind, pixels, seconds, marks FROM timings ORDER BY rowid"
-    return [
-        Timing(kind=kind, pixels=pixels, seconds=took, marks=tuple(json.loads(marks)))
-        for kind, pixels, took, marks in db.execute(words)
-    ]
+    found = [_timing(*values) for values in db.execute(words)]
+    if bad := found.count(None):
+        log.warning("%d measurements in the journal are damaged and not heeded", bad)
+    return [timing for timing in found if timing]
+
+
+def _timing(kind: Any, pixels: Any, seconds: Any, marks: Any) -> Timing | None:
+    """A measurement; None if it is damaged, which costs no more than that estimates are worse."""
+    try:
+        known = tuple(float(mark) for mark in json.loads(marks))
+        timing = Timing(kind=str(kind), pixels=int(pixels), seconds=float(seconds), marks=known)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+    sound = all(math.isfinite(number) and number >= 0 for number in (*known, timing.seconds))
+    return timing if sound and timing.pixels >= 0 and len(known) in _MARKS else None
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

@@ -67,7 +67,7 @@ class Collector:
             ("jobs_running", dispatcher.running(), "Jobs that a worker has."),
             ("queue_limit", self._config.queue_limit, "Jobs that may wait."),
             ("watchers", dispatcher.book.watchers(), "Open Watch calls."),
-            ("connections", self._gate.connections if self._gate else 0, "Over the unix socket."),
+            ("connections", self._gate.connections if self._gate else 0, "Open now."),
             ("spool_bytes", dispatcher.admission.used_bytes(), "Photos and results on disk."),
             ("spool_limit_bytes", self._config.spool_bytes, "So many there may be."),
         ):
@@ -105,10 +105,10 @@ def registry_of(config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) 
     )
 
     def on_end(job: Job) -> None:
-        waited.observe(job.waited(job.ended_at))
+        waited.observe(job.waited())
         if job.started_at:
             how = pb.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
-            worked.labels(how).observe(job.ended_at - job.started_at)
+            worked.labels(how).observe(max(0.0, job.ended_at - job.started_at))
 
     dispatcher.keeper.on_end.append(on_end)
     return registry

@@ -10,7 +10,9 @@ the job's folder.
 Worker to front, one tag byte and a message: `W` with pb.Worker (how the worker is, which
 models it holds), `E` with pb.Event (of the job it works on; layer headers without chunks,
 since the samples lie in the result file), `S` with a step's number (up to which there is a
-checkpoint now), `P` (the job was paused), `M` (it needs more memory than there is).
+checkpoint now), `D` with the size in bytes of a file's photo, `P` (the job was paused), `M` (it
+needs more memory than there is), `N` with words (the machine lacks what any job needs), `X` with
+words (it cannot take orders at all).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import limits
 from ldrps_daemon.spool import JobFolder
 
 MAX_REPORT = 4 << 20
@@ -31,6 +34,11 @@ _EVENT = b"E"
 _SAVED = b"S"
 _PAUSED = b"P"
 _MEMORY = b"M"
+_SIZED = b"D"
+_NOT_NOW = b"N"
+_CANNOT = b"X"
+_MAX_WORDS = 300
+_MAX_DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +51,8 @@ class Order:
     checkpoint_seconds: float = 2.0
     economy: int = 0
     """0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
+    spool_bytes: int = 1 << 62
+    """What the result of a file may take at most."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,27 @@ class Saved:
     """A checkpoint is on disk."""
 
     step: int
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A file's photo is decoded and has so many bytes."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CannotStart:
+    """The worker will take no orders."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class NotNow:
+    """The machine lacks what any job needs; the job waits until that has passed."""
+
+    why: str
 
 
 class Paused:
@@ -60,7 +91,7 @@ class OutOfMemory:
     """The job needs more memory than there is."""
 
 
-End = pb.Event | Paused | OutOfMemory
+End = pb.Event | Paused | OutOfMemory | NotNow
 """How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
 
@@ -137,24 +168,42 @@ def send_saved(pipe: Connection, step: int) -> None:
     pipe.send_bytes(_SAVED + str(step).encode())
 
 
+def send_size(pipe: Connection, size: int) -> None:
+    """In the worker: tell how large a file's photo is."""
+    pipe.send_bytes(_SIZED + str(size).encode())
+
+
+def send_cannot_start(pipe: Connection, why: str) -> None:
+    """In the worker: tell why it will take no orders."""
+    pipe.send_bytes(_CANNOT + why.encode(errors="replace"))
+
+
 def send_end(pipe: Connection, end: End) -> None:
     """In the worker: tell how it let go of the job."""
     if isinstance(end, pb.Event):
         send_event(pipe, end)
+    elif isinstance(end, NotNow):
+        pipe.send_bytes(_NOT_NOW + end.why.encode(errors="replace"))
     else:
         pipe.send_bytes(_PAUSED if isinstance(end, Paused) else _MEMORY)
 
 
-def receive_report(pipe: Connection) -> pb.Worker | Saved | End:
+def receive_report(pipe: Connection) -> pb.Worker | Saved | Sized | CannotStart | End:
     """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
     data = pipe.recv_bytes(MAX_REPORT)
     tag, body = data[:1], data[1:]
-    if tag == _SAVED and body.isdigit():
-        return Saved(int(body))
+    if tag in (_SAVED, _SIZED) and len(body) < _MAX_DIGITS and body.isdigit():
+        return Saved(int(body)) if tag == _SAVED else Sized(int(body))
     if tag in (_PAUSED, _MEMORY):
         return Paused() if tag == _PAUSED else OutOfMemory()
+    if tag in (_NOT_NOW, _CANNOT):
+        words = body.decode(errors="replace")[:_MAX_WORDS]
+        return NotNow(words) if tag == _NOT_NOW else CannotStart(words)
     if tag not in (_WORKER, _EVENT):
         raise EOFError
     report = pb.Worker() if tag == _WORKER else pb.Event()
     report.ParseFromString(body)
+    if limits.has_too_many_bytes(report):
+        raise EOFError
+    limits.clip(report)
     return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -19,10 +20,11 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
-from ldrps_daemon.pipe import End, Saved
+from ldrps_daemon.pipe import CannotStart, End, Saved, Sized
 
 _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
+_POLL_SECONDS = 0.01
 _KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(64 * _MIB),
     "MALLOC_TRIM_THRESHOLD_": str(256 * _MIB),
@@ -30,7 +32,7 @@ _KEEP_MEMORY = {
 """glibc keeps what tensors leave for the next ones, instead of asking the kernel for pages anew
 each time: a tenth less time for an evaluation of the bundled model (benchmarks/evaluation.py)."""
 
-Report = pb.Worker | Saved | End | None
+Report = pb.Worker | Saved | Sized | CannotStart | End | None
 """What a worker says; None: it is gone."""
 
 
@@ -40,23 +42,24 @@ class Process:
     def __init__(
         self, options: Mapping[str, object], on_report: Callable[[Process, Report], None]
     ) -> None:
-        """`options` are those of `worker.py`."""
+        """`options` are those of `worker.py`. OSError if the machine has no room for a process."""
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
-        self._front, back = socket.socketpair()
-        with back:
-            self._process = subprocess.Popen(
-                _command(back.fileno(), options),
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
-                env=environment(),
-                pass_fds=[back.fileno()],
-                # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-        self.pipe = Connection(os.dup(self._front.fileno()))
-        threading.Thread(target=self._read, daemon=True).start()
+        with contextlib.ExitStack() as undo:
+            self._front, back = socket.socketpair()
+            undo.callback(self._front.close)
+            with back:
+                self.pipe = Connection(os.dup(self._front.fileno()))
+                undo.callback(self.pipe.close)
+                self._process = _spawned(back.fileno(), options)
+            undo.callback(self._process.wait)
+            undo.callback(self._process.kill)
+            self.pid = self._process.pid
+            try:
+                threading.Thread(target=self._read, daemon=True).start()
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, str(error)) from None
+            undo.pop_all()
 
     def end(self) -> None:
         """End it at once."""
@@ -69,7 +72,10 @@ class Process:
         if self._front.fileno() >= 0:
             # Wakes the reading thread even if a grandchild still holds the other end.
             _shut(self._front)
-        return await asyncio.to_thread(self._process.wait)
+        # Not in a thread: the machine may have none to give just when a start has failed.
+        while (code := self._process.poll()) is None:
+            await asyncio.sleep(_POLL_SECONDS)
+        return code
 
     def _read(self) -> None:
         # A thread, so that a worker that stops in the middle of a message blocks nobody else.
@@ -90,6 +96,18 @@ class Process:
         if report is None:
             self.pipe.close()
             self._front.close()
+
+
+def _spawned(pipe: int, options: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _command(pipe, options),
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
+        env=environment(),
+        pass_fds=[pipe],
+        # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
+        start_new_session=True,
+    )
 
 
 def _shut(end: socket.socket) -> None:

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import struct
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,66 +12,47 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._status import error_of
-from ldrps_client._wire import photo_from_wire
-from ldrps_daemon.decoder import ERROR, LENGTH, PHOTO
+from ldrps_client._wire import photo_from_wire, result_format
+from ldrps_daemon.confined import ERROR, LENGTH, PHOTO
+from ldrps_daemon.helpers import check_status, run
 from ldrps_daemon.pipe import Order
-from ldrps_daemon.process import environment
 from ldrps_engine.errors import LdrpsError, PhotoError
 from ldrps_engine.photo import Photo
 
+DECODER = "ldrps_daemon.decoder"
 DECODE_SECONDS = 300.0
-_POLL_SECONDS = 0.05
 
 
 def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     """The photo of an order, from raw pixels or from a file's bytes; `check` stops by raising."""
     if header.HasField("file"):
-        return _decoded(order, check)
+        return _decoded(order, header, check)
     # Mapped, so that the raw samples take no memory beside the photo's own.
     pixels = np.memmap(order.folder.pixels, dtype=np.uint8, mode="r")
     return photo_from_wire(header.raster, pixels.data)
 
 
-def _decoded(order: Order, check: Callable[[], None]) -> Photo:
+def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     decoded = order.folder.decoded
+    given: dict[str, object] = {"max-pixels": order.max_pixels}
+    if kind := result_format(header):
+        given["result"] = kind.name
     try:
         with order.folder.pixels.open("rb") as payload, decoded.open("wb") as out:
-            command = [sys.executable, "-P", "-m", "ldrps_daemon.decoder"]
-            process = subprocess.Popen(
-                [*command, f"--max-pixels={order.max_pixels}", f"--parent={os.getpid()}"],
-                stdin=payload,
-                stdout=out,
-                env=environment() | {"OMP_NUM_THREADS": "1"},
-            )
-        _wait(process, check)
+            status = run(DECODER, given, (payload, out), check, seconds=DECODE_SECONDS)
+        check_status("decoder", status)
+        if status:
+            raise _unsafe()
         return _read(decoded)
     finally:
         decoded.unlink(missing_ok=True)
-
-
-def _wait(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
-    deadline = time.monotonic() + DECODE_SECONDS
-    try:
-        while process.poll() is None:
-            check()
-            if time.monotonic() > deadline:
-                raise _unsafe()
-            time.sleep(_POLL_SECONDS)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    if process.returncode:
-        raise _unsafe()
 
 
 def _read(decoded: Path) -> Photo:
     """What the decoder wrote, believed no more than what a client sends."""
     try:
         data = np.memmap(decoded, dtype=np.uint8, mode="r").data
-        if bytes(data[:1]) == ERROR:
-            said = json.loads(bytes(data[1:]))
-            raise error_of(str(said["reason"]), str(said["message"])[:500])
+        raise_refusal(data)
         start = 1 + LENGTH.size
         (length,) = LENGTH.unpack(data[1:start])
         raster = pb.Raster.FromString(bytes(data[start : start + length]))
@@ -87,6 +63,13 @@ def _read(decoded: Path) -> Photo:
     except (ValueError, KeyError, TypeError, struct.error, DecodeError) as error:
         raise _unsafe() from error
     raise _unsafe()
+
+
+def raise_refusal(data: memoryview) -> None:
+    """Raise what a locked-in process refused its file with, if it did."""
+    if bytes(data[:1]) == ERROR:
+        said = json.loads(bytes(data[1:]))
+        raise error_of(str(said["reason"]), str(said["message"])[:500])
 
 
 def _unsafe() -> PhotoError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError
 from ldrps_engine.progress import Described, Diagnosed, Loading, Progress, Step
@@ -154,7 +155,17 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         cast=found.cast,
         grey=found.grey,
         words=found.words(),
+        graphic=found.graphic,
+        probabilities=[
+            pb.Probability(finding=name, probability=share)
+            for name, share in found.probabilities.items()
+        ],
+        inner=_rectangle(found.inner) if found.inner else None,
     )
+
+
+def _rectangle(of: Rectangle) -> pb.Rectangle:
+    return pb.Rectangle(left=of.left, top=of.top, width=of.width, height=of.height)
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,12 +6,12 @@ import fcntl
 import os
 import re
 import socket
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ldrps_client._address import TLS, UNIX, run_folder
+from ldrps_client._ownership import own_folder as own_folder
 from ldrps_engine.errors import SettingsError, UnavailableError
 
 # sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
@@ -30,25 +30,26 @@ class Place:
     lock: Path
     socket: Path | None = None
     """None on TCP."""
-    encrypted: bool = False
-    """Whether to serve with TLS only."""
+    certified: bool = False
+    """Whether its certificate is one that the user gives, as for other machines."""
 
     @property
     def inner(self) -> Path:
         """gRPC's own socket, behind the gate."""
-        assert self.socket
-        return self.socket.with_name(self.socket.name + "~")
+        return self.lock.with_name(f"{self.lock.stem}~")
 
 
 def check_address(address: str) -> Place:
     """Take unix sockets, loopback TCP and TLS; SettingsError says why anything else is refused."""
     if address.startswith(UNIX):
         return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
-    encrypted = address.startswith(TLS)
+    certified = address.startswith(TLS)
     target = address.removeprefix(TLS)
-    match = (_ANY_HOST if encrypted else _LOOPBACK).fullmatch(target)
+    match = (_ANY_HOST if certified else _LOOPBACK).fullmatch(target)
     if match and 0 < int(match[2]) <= 65535:
-        return Place(target, run_folder() / f"tcp-{match[2]}.lock", encrypted=encrypted)
+        lock = run_folder() / f"tcp-{match[2]}.lock"
+        _check_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
+        return Place(target, lock, certified=certified)
     raise SettingsError(
         f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
         "tls:HOST:PORT with a certificate, because nothing else would protect photos on a network"
@@ -59,25 +60,16 @@ def _unix_place(path: Path) -> Place:
     if not path.name:
         raise SettingsError("the address names no socket; give unix:PATH")
     path = path.absolute()
+    _check_length(path, "give a shorter --address")
+    return Place(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
+
+
+def _check_length(path: Path, remedy: str) -> None:
     length = len(os.fsencode(path))
     if length > MAX_SOCKET_PATH:
         raise SettingsError(
             f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
-            "taken, so give a shorter --address"
-        )
-    return Place(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
-
-
-def own_folder(folder: Path) -> None:
-    """Make a folder that only this user can enter, or refuse one that others can."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-    except OSError as error:
-        raise SettingsError(f"folder {folder} cannot be used ({error.strerror})") from None
-    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise SettingsError(
-            f"folder {folder} can be entered by others; use a folder of your own with mode 0700"
+            f"taken, so {remedy}"
         )
 
 
@@ -116,21 +108,43 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
+def listen_on(target: str) -> list[socket.socket]:
+    """The sockets of HOST:PORT, one for each of the host's addresses."""
+    host, _, port = target.rpartition(":")
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, _, _, _, place in dict.fromkeys(found):
+            listeners.append(_listener_at(family, place))
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise UnavailableError(
+            f"cannot serve on {target} ({error.strerror}); "
+            "see whether something else uses that address"
+        ) from None
+    return listeners
+
+
+def _listener_at(family: socket.AddressFamily, place: Any) -> socket.socket:
+    both = family == socket.AF_INET6 and place[0] == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server(place[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
 def bind(server: Any, place: Place, credentials: Any = None) -> None:
-    """Bind gRPC: behind the gate on a unix socket, else to the network. Needs the lock."""
-    target = place.target
-    if place.socket:
-        target = f"{UNIX}{place.inner}"
-        place.inner.unlink(missing_ok=True)
+    """Bind gRPC to its own socket behind the gate. Needs the lock."""
+    place.inner.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
         if credentials:
-            server.add_secure_port(target, credentials)
+            server.add_secure_port(f"{UNIX}{place.inner}", credentials)
         else:
-            server.add_insecure_port(target)
+            server.add_insecure_port(f"{UNIX}{place.inner}")
     except RuntimeError:
         raise UnavailableError(
-            f"cannot serve on {place.target}; see whether something else uses that address"
+            f"cannot serve on {place.inner}; see whether its folder can be written"
         ) from None
     finally:
         os.umask(before)

@@ -19,13 +19,23 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon import systemd
 from ldrps_daemon.anew import begun_anew_when_broken
-from ldrps_daemon.calls import MessageInterceptor
+from ldrps_daemon.calls import GuestInterceptor, MessageInterceptor
+from ldrps_daemon.certificate import own_credentials
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.gate import Gate
+from ldrps_daemon.guests import Guests, affordable
 from ldrps_daemon.metrics import exposed
 from ldrps_daemon.models_service import ModelsServicer
-from ldrps_daemon.security import Place, bind, check_address, listen, own_folder, take_lock
+from ldrps_daemon.security import (
+    Place,
+    bind,
+    check_address,
+    listen,
+    listen_on,
+    own_folder,
+    take_lock,
+)
 from ldrps_daemon.servicer import Servicer
 from ldrps_daemon.spool import spool_folder
 from ldrps_daemon.systemd import Listener
@@ -59,18 +69,20 @@ async def running(
     """
     place = check_address(config.address)
     own_folder(place.lock.parent)
-    credentials = tls_credentials(config) if place.encrypted else None
-    with take_lock(place):
+    credentials = _credentials(config, place)
+    with take_lock(place), contextlib.ExitStack() as opened:
         dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
         listener = _listener(place, listener)
-        gate = Gate(listener.socket, place.inner, config.max_connections) if listener else None
-        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place))
+        sockets = [listener.socket] if listener else listen_on(place.target)
+        for each in sockets:
+            opened.callback(each.close)
+        gate = Gate(sockets, place.inner, _guests(config))
+        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, gate))
         healthy = await _add_services(server, config, dispatcher, gate)
         bind(server, place, credentials)
         await dispatcher.start()
         await server.start()
-        if gate:
-            await gate.open()
+        await gate.open()
         guard = begun_anew_when_broken(listener) if alone else contextlib.nullcontext()
         try:
             with exposed(config, dispatcher, gate), traced(dispatcher.keeper), guard:
@@ -80,8 +92,7 @@ async def running(
             await healthy.enter_graceful_shutdown()
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)
-            if gate:
-                await gate.close()
+            await gate.close()
             _unlink(place, listener)
 
 
@@ -92,16 +103,27 @@ def _listener(place: Place, given: Listener | None) -> Listener | None:
 
 
 def _unlink(place: Place, listener: Listener | None) -> None:
-    if place.socket and listener:
-        place.inner.unlink(missing_ok=True)
-        if listener.ours:
-            place.socket.unlink(missing_ok=True)
+    place.inner.unlink(missing_ok=True)
+    if place.socket and listener and listener.ours:
+        place.socket.unlink(missing_ok=True)
 
 
-def _interceptors(config: ServeConfig, place: Place) -> list[Any]:
-    # The gate guards a socket; TCP has the token, and TLS where others could listen.
+def _credentials(config: ServeConfig, place: Place) -> Any:
+    """What the daemon proves itself with; nothing where the socket's folder does."""
+    if place.socket:
+        return None
+    return tls_credentials(config) if place.certified else own_credentials(config.token_file)
+
+
+def _guests(config: ServeConfig) -> Guests:
+    limit = affordable(config.max_connections)
+    return Guests(limit, min(limit, config.connections_per_client))
+
+
+def _interceptors(config: ServeConfig, place: Place, gate: Gate) -> list[Any]:
+    # The gate asks the kernel who is at a unix socket; on TCP the token tells.
     guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
-    return [*guards, MessageInterceptor()]
+    return [*guards, GuestInterceptor(gate), MessageInterceptor()]
 
 
 async def _add_services(

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import metadata
@@ -20,16 +20,19 @@ from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 from ldrps_daemon.clients import Clients
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.dispatch import Dispatcher, Turn
+from ldrps_daemon.dispatch import Dispatcher
 from ldrps_daemon.gate import Gate
 from ldrps_daemon.intake import Intake
 from ldrps_daemon.jobs import Job
+from ldrps_daemon.outlook import NO_TURN, Turn
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
 
 log = logging.getLogger("ldrps.server")
 DEFAULT_LIST = 100
 MAX_LIST = 1000
-_NO_TURN = Turn(0, 0.0)
+LIST_BYTES = 4 << 20
+"""Largest message that gRPC's clients take unless they are told otherwise."""
+_FRAMING = 8
 
 
 class Servicer(pb_grpc.RestorationServicer):
@@ -52,8 +55,8 @@ class Servicer(pb_grpc.RestorationServicer):
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
             client = self._clients.of(context)
             job, existing = await self._intake.take(aiter(requests), client)
-            turn = self._dispatcher.outlook().get(job.id, _NO_TURN)
-            return pb.SubmitResponse(job_id=job.id, position=turn.position, existing=existing)
+            position = self._dispatcher.room.position(job)
+            return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
         """Stream events from a number on."""
@@ -79,8 +82,9 @@ class Servicer(pb_grpc.RestorationServicer):
         """Show jobs, newest first."""
         async with answering(context):
             jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
-            turns = self._dispatcher.outlook()
-            return pb.ListJobsResponse(jobs=[self._shown(job, turns) for job in jobs])
+            turns = self._dispatcher.outlook().of_all(jobs)
+            shown = (self._shown(job, turns.get(job.id, NO_TURN)) for job in jobs)
+            return pb.ListJobsResponse(jobs=_fitting(shown))
 
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
@@ -108,11 +112,20 @@ class Servicer(pb_grpc.RestorationServicer):
             )
 
     def _show(self, job: Job) -> pb.Job:
-        return self._shown(job, self._dispatcher.outlook())
+        return self._shown(job, self._dispatcher.outlook().of(job))
 
-    def _shown(self, job: Job, turns: dict[str, Turn]) -> pb.Job:
-        turn = turns.get(job.id, _NO_TURN)
+    def _shown(self, job: Job, turn: Turn) -> pb.Job:
         return job.to_proto(turn.position, self._dispatcher.seconds_left(job, turn))
+
+
+def _fitting(jobs: Iterable[pb.Job]) -> Iterator[pb.Job]:
+    """The first of them that fit into one message that every client of gRPC takes."""
+    left = LIST_BYTES
+    for job in jobs:
+        left -= job.ByteSize() + _FRAMING
+        if left < 0:
+            return
+        yield job
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import CHUNK_BYTES, raster_bytes, raster_of
+from ldrps_client._wire import CHUNK_BYTES, layer_bytes, raster_of
 from ldrps_daemon.security import own_folder
 from ldrps_engine.result import Layer
 
@@ -66,11 +66,7 @@ class JobFolder:
     def sync(self) -> None:
         """Return when header and pixels outlive a crash of the machine."""
         for path in (self.header, self.pixels, self.path, self.path.parent):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(path)
 
     def drop_input(self) -> None:
         """Nobody will read header, pixels and checkpoint any more."""
@@ -113,7 +109,17 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
             file.write(np.ascontiguousarray(layer.photo.to_samples()).data)
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
+    # Only with this does the name outlive a crash of the machine, as the journal does.
+    _sync(path.parent)
     return headers
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -142,7 +148,14 @@ class StoredLayers:
     @property
     def bytes(self) -> int:
         """Size of all layers."""
-        return sum(raster_bytes(header.raster) for header in self.headers)
+        return sum(layer_bytes(header) for header in self.headers)
+
+    def is_whole(self) -> bool:
+        """Whether the file holds what the headers say."""
+        try:
+            return self.path.stat().st_size == self.bytes
+        except OSError:
+            return False
 
     def count(self) -> int:
         """How many events carry the layers: a header and its chunks for each."""
@@ -158,16 +171,16 @@ class StoredLayers:
             if index <= chunks:
                 return pb.Event(layer_chunk=self._chunk(header, start, index - 1))
             index -= 1 + chunks
-            start += raster_bytes(header.raster)
+            start += layer_bytes(header)
         raise IndexError(index)
 
     def _chunk(self, header: pb.LayerHeader, start: int, index: int) -> pb.LayerChunk:
         offset = index * CHUNK_BYTES
-        length = min(CHUNK_BYTES, raster_bytes(header.raster) - offset)
+        length = min(CHUNK_BYTES, layer_bytes(header) - offset)
         with self.path.open("rb") as file:
             file.seek(start + offset)
             return pb.LayerChunk(layer=header.layer, data=file.read(length))
 
 
 def _chunk_count(header: pb.LayerHeader) -> int:
-    return -(-raster_bytes(header.raster) // CHUNK_BYTES)
+    return -(-layer_bytes(header) // CHUNK_BYTES)

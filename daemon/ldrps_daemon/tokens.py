@@ -11,12 +11,12 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from ldrps_client._ownership import check_way
 from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY
+from ldrps_daemon.calls import HEALTH
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.security import own_folder
-from ldrps_engine.errors import SettingsError
-
-_HEALTH = "/grpc.health.v1.Health/"
+from ldrps_engine.errors import AccessError, SettingsError
 
 
 def read_token(path: Path) -> str:
@@ -33,6 +33,7 @@ def read_token(path: Path) -> str:
 
 
 def _existing(path: Path) -> str:
+    check_way(path)
     if path.stat().st_mode & 0o077:
         raise SettingsError(f"token file {path} is open to others; delete it") from None
     token = path.read_text().strip()
@@ -74,7 +75,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         """Pass the call on, or refuse it as UNAUTHENTICATED."""
         shown = str(dict(details.invocation_metadata).get(AUTHORIZATION_KEY, ""))
         allowed = secrets.compare_digest(shown.encode(), self._expected)
-        if allowed or details.method.startswith(_HEALTH):
+        if allowed or details.method.startswith(HEALTH):
             return await continuation(details)
         return grpc.unary_unary_rpc_method_handler(_refuse)
 
@@ -83,5 +84,5 @@ async def _refuse(_: bytes, context: Any) -> None:
     await context.abort(
         grpc.StatusCode.UNAUTHENTICATED,
         "the call shows no valid token; send the token file's content as a Bearer token",
-        ((REASON_KEY, "unavailable"),),
+        ((REASON_KEY, AccessError.reason),),
     )

@@ -14,7 +14,8 @@ import queue
 import resource
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -22,18 +23,21 @@ from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client._status import sentence
-from ldrps_client._wire import settings_from_proto
+from ldrps_client._wire import raster_bytes, raster_of, settings_from_proto
 from ldrps_daemon import pipe as wire
+from ldrps_daemon.helpers import SCARCE, UnableError
 from ldrps_daemon.logs import set_up
-from ldrps_daemon.pipe import End, Errand, Order, OutOfMemory, Paused
+from ldrps_daemon.pipe import End, Errand, NotNow, Order, OutOfMemory, Paused
 from ldrps_daemon.process import leave_with
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
+from ldrps_daemon.sizes import expected_bytes
 from ldrps_daemon.spool import replacing, write_layers
-from ldrps_engine.errors import CancelledError, LdrpsError, OutputError
+from ldrps_daemon.writing import write_files
+from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
 from ldrps_engine.photo import Photo
 from ldrps_engine.prior.store import weights_hash
-from ldrps_engine.result import Layer
+from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
 
 log = logging.getLogger("ldrps.worker")
@@ -56,7 +60,12 @@ class Worker:
     def run(self) -> None:
         """Work until the front goes away, or until this process is not to be trusted."""
         threading.Thread(target=self._listen, daemon=True).start()
-        engine = self._load()
+        try:
+            engine = self._load()
+        except Exception as error:
+            log.exception("the engine cannot be loaded")
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            return wire.send_cannot_start(self._pipe, f"the engine cannot be loaded ({words})")
         wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
         while True:
             order = self._orders.get()
@@ -73,10 +82,11 @@ class Worker:
         wire.send_worker(self._pipe, pb.WORKER_STATE_RESTING, self._loaded())
 
     def _load(self) -> ModuleType | ImportError:
-        # Reported with the first job, so that a client is told what is missing.
+        # What is not installed does not come by waiting: reported with the first job, so that a
+        # client is told. Anything else, such as a library for which there is no memory, may pass.
         try:
             return importlib.import_module(self._engine)
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             return error
 
     def _listen(self) -> None:
@@ -115,11 +125,15 @@ class Worker:
         except LdrpsError as error:
             failed = pb.Failed(reason=error.reason, message=sentence(error))
             return self._end(pb.Event(failed=failed), True)
+        except UnableError as error:
+            return self._end(NotNow(str(error)), True)
         except Exception as error:
             # A CUDA context may be beyond repair and memory may be torn to pieces after this.
             log.exception("job failed", extra={"job": order.job})
             if is_out_of_memory(error):
                 return self._end(OutOfMemory(), False)
+            if isinstance(error, OSError) and error.errno in SCARCE:
+                return self._end(NotNow(os.strerror(error.errno)), False)
             failed = pb.Failed(reason="internal", message=_sentence(error))
             return self._end(pb.Event(failed=failed), False)
         return self._end(pb.Event(done=done), True)
@@ -139,6 +153,7 @@ class Worker:
         self._reporter.check()
         header, photo = self._read(order)
         settings = settings_from_proto(header.settings)
+        self._weigh(order, header, photo)
         self._reporter.look_only = header.look_only
         started = time.monotonic()
         try:
@@ -146,11 +161,20 @@ class Worker:
             restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
         except Looked:
             return _done(settings, time.monotonic() - started)
-        for layer in _kept(order, restoration.layers):
-            wire.send_event(self._pipe, pb.Event(layer_header=layer))
         done = _done(settings, restoration.seconds)
         done.invented.mean, done.invented.maximum = restoration.invented
+        with _keeping():
+            for layer in self._kept(order, header, restoration, done):
+                wire.send_event(self._pipe, pb.Event(layer_header=layer))
         return done
+
+    def _kept(
+        self, order: Order, header: pb.SubmitHeader, restoration: Restoration, done: pb.Done
+    ) -> list[pb.LayerHeader]:
+        """Write the result as the client wants it."""
+        if header.result_format:
+            return write_files(order, header, restoration, done, self._reporter.check)
+        return write_layers(order.folder.result, restoration.layers)
 
     def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
         try:
@@ -160,6 +184,18 @@ class Worker:
             # A job that was cancelled at this very moment has no files any more.
             self._reporter.check()
             raise
+
+    def _weigh(self, order: Order, header: pb.SubmitHeader, photo: Photo) -> None:
+        """Tell how large a file has become; LimitError if its result will find no room."""
+        if header.HasField("file"):
+            size = raster_bytes(raster_of(photo))
+            wire.send_size(self._pipe, size)
+            needed = expected_bytes(header, size)
+            if needed > order.spool_bytes:
+                raise LimitError(
+                    f"the result has {needed} bytes and the spool takes {order.spool_bytes}; "
+                    "give a smaller photo, or ask for fewer layers"
+                )
 
     def _checkpoint_of(self, order: Order) -> bytes | None:
         """What was saved of the job before; from now on checkpoints are saved there."""
@@ -198,11 +234,15 @@ def _run(errand: Errand, models: Any) -> pb.Done:
     return pb.Done(seconds=time.monotonic() - started, model=errand.model)
 
 
-def _kept(order: Order, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
-    """Write the result; OutputError if the disk does not take it."""
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Raise OutputError if the disk does not take the result."""
     try:
-        return write_layers(order.folder.result, layers)
+        yield
     except OSError as error:
+        if error.errno in SCARCE:
+            # Says nothing about the disk, and passes.
+            raise
         raise OutputError(
             f"the result cannot be kept in the daemon's spool ({error.strerror}); "
             "make room on that disk and hand the photo in again"

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def _ours(folder, ending, depth, channels):
         exif=exif_bytes()[6:],
         xmp=XMP,
         iptc=IPTC,
-        texts={"Comment": "said", "Author": "Ada"},
+        texts=(("Comment", "said"), ("Author", "Ada")),
+        comments=(b"Z\xfcrich", b"again"),
         dpi=(300.0, 300.0),
     )
     photo = Photo.from_samples(samples(depth, channels), profiles.KNOWN["adobe-rgb"])
@@ -76,6 +78,25 @@ def _extended():
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     note = b' xmlns:n="http://ns.adobe.com/xmp/note/" n:HasExtendedXMP="' + digest + b'" '
     return _pillow("JPEG", xmp=XMP.replace(b' rdf:about=""', note), extra=segment)
+
+
+def _with_notes():
+    """A PNG of a palette, with texts of every kind and colours stated by number."""
+    data = _pillow("PNG", "P", transparency=3)
+    kinds = [
+        (b"cICP", bytes([12, 13, 0, 1])),
+        (b"gAMA", struct.pack(">I", 45_455)),
+        (b"cHRM", struct.pack(">8I", *[31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000])),
+        (b"pHYs", struct.pack(">IIB", 11811, 11811, 1)),
+        (b"tEXt", b"transparency\0one"),
+        (b"zTXt", b"comment\0\0" + zlib.compress(b"two")),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP)),
+    ]
+    chunks = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in kinds
+    ]
+    return data[:33] + b"".join(chunks) + data[33:]
 
 
 def _heif(folder):
@@ -99,6 +120,14 @@ def corpus(folder):
         "extended.jpg": _extended(),
         "plain.png": _pillow("PNG"),
         "alpha.png": _pillow("PNG", "RGBA"),
+        "notes.png": _with_notes(),
+        "cmyk.jpg": _pillow("JPEG", "CMYK"),
+        "nclx.avif": imagecodecs.avif_encode(
+            samples(Depth.U8, 3), primaries=12, transfer=13, matrix=6
+        ),
+        "cmyk.tif": _tiff(Depth.U16, 4, photometric="separated", compression="lzw"),
+        "palette.tif": _pillow("TIFF", "P"),
+        "tiled-jpeg.tif": _tiff(compression="jpeg", tile=(16, 16)),
         "transparent.png": _pillow("PNG", transparency=(0, 0, 0)),
         "lossy.webp": _pillow("WEBP"),
         "lossless.webp": _pillow("WEBP", "RGBA", lossless=True),

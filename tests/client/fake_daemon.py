@@ -29,6 +29,8 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Whether jobs go on until they are cancelled."""
     grey: bool = False
     """Whether photos have no colour."""
+    lose: int = 0
+    """So many events are lost at the first cut, and the others numbered anew."""
     forget: bool = False
     """Whether a second Watch does not know the job."""
     gone: bool = False
@@ -56,9 +58,14 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
         self.watches.append(request.from_event)
         if request.job_id not in self.jobs or (self.forget and len(self.watches) > 1):
             _abort(context, "not-found", f"no job {request.job_id}")
-        events = [e for e in self.jobs[request.job_id] if e.number >= request.from_event]
+        known = self.jobs[request.job_id]
+        events = [e for e in known if e.number >= request.from_event]
+        if request.from_event > len(known) + self.wait:
+            _abort(context, "limit", f"from_event {request.from_event} is past the last one")
         if self.cut_after:
             yield from events[: self.cut_after.pop(0)]
+            self.jobs[request.job_id] = list(_numbered(known[self.lose :]))
+            self.lose = 0
             context.abort(self.cut_code, "cut off")
         yield from events
         if self.wait:
@@ -96,7 +103,12 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     def _events(self, header, data):
         yield pb.Event(queued=pb.Queued(position=0))
         yield pb.Event(
-            diagnosis=pb.Diagnosis(noise_sigma=3.0, grey=self.grey, words="noise about 3")
+            diagnosis=pb.Diagnosis(
+                noise_sigma=3.0,
+                grey=self.grey,
+                words="noise about 3",
+                inner=pb.Rectangle(left=1, top=2, width=30, height=20),
+            )
         )
         yield pb.Event(description=pb.Description(text="a street", source="tagger"))
         for index in range(1, 4):

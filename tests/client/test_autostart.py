@@ -17,7 +17,7 @@ from ldrps_client import Client, _autostart
 from ldrps_client._autostart import ensure_running, is_serving
 from ldrps_client.cli import main
 from ldrps_client.files import decode
-from ldrps_engine.errors import UnavailableError
+from ldrps_engine.errors import AccessError, UnavailableError
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +57,7 @@ def test_a_daemon_on_tcp_wants_the_token_that_only_we_can_read(place, unused_por
     token = Path(os.environ["XDG_RUNTIME_DIR"], "ldrps", "token")
     kept = token.read_text()
     token.write_text("wrong")
-    with Client(address) as client, pytest.raises(UnavailableError, match="token"):
+    with Client(address) as client, pytest.raises(AccessError, match="token"):
         client.status()
     token.write_text(kept)
     assert main(["stop", "--address", address]) == 0

@@ -183,3 +183,11 @@ def test_a_folder_that_takes_nothing_is_told_once_and_at_once(command):
         done = subprocess.run(words, capture_output=True, text=True, timeout=60)
         assert done.returncode == 5
         assert done.stderr == f"ldrps: {folder} may not be written to; choose another folder\n"
+
+
+def test_where_one_photo_is_not_let_in_the_next_is_not_tried(ldrps, fake, card):
+    fake.refuse = ("access", "the call shows no valid token")
+    code, out, _ = ldrps("restore", *card, "--json")
+    reasons = [record["error"]["reason"] for record in json.loads(out)["results"]]
+    assert (code, reasons) == (12, ["access", "access"])
+    assert len(fake.submits) == 1

@@ -15,6 +15,7 @@ from ldrps_client.cli import main
 from ldrps_client.files import decode, encode
 from ldrps_engine.errors import BY_REASON
 from ldrps_engine.photo import Photo
+from support import pictures
 
 
 def one_sentence(text):
@@ -288,11 +289,25 @@ def test_diagnose_needs_no_daemon(ldrps, photo, fake):
     assert not fake.submits
 
 
+def test_diagnose_says_where_the_picture_lies_in_its_border(ldrps, tmp_path):
+    picture = pictures.samples(pictures.darkened(pictures.natural(96, 128)), np.uint8)
+    whole = np.full((116, 150, 3), 250, np.uint8)
+    whole[12:108, 9:137] = picture
+    path = tmp_path / "scan.png"
+    Image.fromarray(whole).save(path)
+    (record,) = json.loads(ldrps("diagnose", path, "--json")[1])["results"]
+    assert record["diagnosis"]["inner"] == {"left": 9, "top": 12, "width": 128, "height": 96}
+    assert record["diagnosis"]["darkness"] > 0
+    said = ldrps("diagnose", path)[1]
+    assert "dark; border left as it is" in said
+    assert "picture 128x96 at 9, 12" in said
+
+
 def test_diagnose_refuses_what_restore_refuses(ldrps, tmp_path):
-    path = bad_photos.write("cmyk.jpg", tmp_path)
+    path = bad_photos.write("bilevel.png", tmp_path)
     code, _, err = ldrps("diagnose", path)
     assert code == 3
-    assert "CMYK" in one_sentence(err)
+    assert "without greys" in one_sentence(err)
 
 
 def test_version_and_help_name_all_exit_codes(capsys):

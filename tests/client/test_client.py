@@ -8,10 +8,12 @@ import pytest
 
 from ldrps_client import Client, events
 from ldrps_client.files import decode
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import (
     BusyError,
     CancelledError,
     InternalError,
+    LimitError,
     ModelError,
     NotFoundError,
     PhotoError,
@@ -51,6 +53,7 @@ def test_the_result_tells_how_it_came_about(client, photo):
     assert (result.seconds, result.model, result.seed) == (1.5, "bundled", 5)
     assert (result.words, result.description) == ("noise about 3", "a street")
     assert result.diagnosis is not None
+    assert result.diagnosis.inner == Rectangle(1, 2, 30, 20)
     assert result.settings.recipe == "haze"
     assert [type(event) for event in seen[:3]] == [
         events.Queued,
@@ -79,6 +82,20 @@ def test_a_broken_watch_goes_on_where_it_broke(client, fake, photo, pixels, cuts
     steps = [event.index for event in seen if isinstance(event, events.Step)]
     assert steps == [1, 2, 3]
     assert fake.watches == [1 + sum(cuts[:n]) for n in range(len(cuts) + 1)]
+
+
+@pytest.mark.parametrize(("cut", "lose"), [(5, 4), (8, 4), (7, 6)])
+def test_a_daemon_that_lost_events_is_asked_for_all(client, fake, photo, pixels, cut, lose):
+    fake.cut_after, fake.lose = [cut], lose
+    result = client.restore(photo)
+    assert len(result.layers) == 1
+    assert np.array_equal(result.photo.to_samples(), 255 - pixels)
+
+
+def test_a_number_past_the_last_event_is_refused(client, photo):
+    job_id = client.submit(photo)
+    with pytest.raises(LimitError, match="past the last one"):
+        list(client.watch(job_id, from_event=99))
 
 
 @CUTS

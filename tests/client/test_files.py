@@ -326,6 +326,17 @@ def test_a_broken_profile_is_said_and_left_out(tmp_path, pixels, ending):
     assert decode(tmp_path / f"out{ending}").warnings == ()
 
 
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_a_whole_profile_that_is_no_use_to_us_is_kept(tmp_path, pixels, ending):
+    strange = profiles.KNOWN["adobe-rgb"].replace(b"gTRC", b"none")
+    path = tmp_path / f"in{ending}"
+    Image.fromarray(pixels).save(path, icc_profile=strange)
+    loaded = decode(path)
+    assert "taken for sRGB; the result keeps the profile" in loaded.warnings[0]
+    encode(tmp_path / f"out{ending}", loaded.photo, like=loaded)
+    assert decode(tmp_path / f"out{ending}").photo.icc_profile == strange
+
+
 def test_a_profile_for_other_channels_is_said(tmp_path, pixels):
     Image.fromarray(pixels).save(tmp_path / "in.png", icc_profile=profiles.GREYS["grey-linear"])
     assert "is for grey photos" in decode(tmp_path / "in.png").warnings[0]

@@ -15,7 +15,8 @@ NAMES = [
     *("plain.jpg", "progressive.jpg", "grey.jpg", "plain.png", "alpha.png", "lossy.webp"),
     *("lossless.webp", "plain.avif", "deep.avif", "plain.tif", "tiles.tif", "big.tif"),
     *("zstd.tif", "jpeg.tif", "ours-uint8-3.jpg", "ours-uint16-4.png", "ours-float32-4.tif"),
-    *("extended.jpg", "ours-uint8-4.webp", "ours-uint8-3.avif"),
+    *("extended.jpg", "ours-uint8-4.webp", "ours-uint8-3.avif", "notes.png", "cmyk.jpg"),
+    *("nclx.avif", "cmyk.tif", "palette.tif", "tiled-jpeg.tif"),
 ]
 
 

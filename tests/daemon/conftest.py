@@ -6,6 +6,8 @@ from ldrps_daemon.jobs import Job
 from ldrps_engine.settings import Settings
 from support.daemon import NOOP, environment
 
+RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
+
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
@@ -24,7 +26,8 @@ def job(tmp_path):
     """Makes jobs that no daemon knows."""
 
     def make(client="", **header):
-        made = Job(pb.SubmitHeader(**header), Settings(), tmp_path, client)
+        payload = {} if "file" in header else {"raster": RASTER}
+        made = Job(pb.SubmitHeader(**payload | header), Settings(), tmp_path, client)
         made.folder.path.mkdir()
         return made
 

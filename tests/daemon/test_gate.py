@@ -9,12 +9,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ldrps_daemon import gate as gates
+from ldrps_daemon import guests as guests_module
+from ldrps_daemon import peers
 from ldrps_daemon.gate import Gate
+from ldrps_daemon.guests import EXTRA, Guest, Guests
 from ldrps_daemon.security import listen
+from support.daemon import environment
 
 
 @asynccontextmanager
-async def standing(folder, limit=9, behind=None):
+async def standing(folder, limit=9, behind=None, party_limit=None):
     """A gate, with an echo behind it."""
 
     async def echo(reader, writer):
@@ -29,7 +33,7 @@ async def standing(folder, limit=9, behind=None):
         writer.transport.abort()
 
     server = await asyncio.start_unix_server(answer, folder / "inner")
-    made = Gate(listen(folder / "s"), folder / "inner", limit)
+    made = Gate([listen(folder / "s")], folder / "inner", Guests(limit, party_limit or limit))
     await made.open()
     try:
         yield made
@@ -75,12 +79,29 @@ def test_clients_are_known_by_their_process(tmp_path):
             writer.write(b"x")
             await reader.read(1)
             assert made.connections == 1
-            assert made.client(1) == f"pid {os.getpid()}"
-            assert made.client(2) == "unknown"
+            (name,) = made._by_name
+            assert made.client(f"unix-abstract:{name}") == f"pid {os.getpid()}"
+            assert made.client("unix-abstract:other") == "unknown"
             writer.close()
             await until(lambda: made.connections == 0)
+            assert not made._by_name
 
     asyncio.run(main())
+
+
+def test_names_that_somebody_else_took_keep_nobody_out(tmp_path):
+    """The former ones: a serial number and the daemon's process id."""
+    with contextlib.ExitStack() as taken:
+        for serial in range(1, 50):
+            squatter = taken.enter_context(socket.socket(socket.AF_UNIX))
+            squatter.bind(f"\0ldrps-{serial}-{os.getpid()}")
+
+        async def main():
+            async with standing(tmp_path):
+                for _ in range(9):
+                    assert await echoed(tmp_path, b"hello") == b"hello"
+
+        asyncio.run(main())
 
 
 def test_other_users_are_turned_away(tmp_path, monkeypatch):
@@ -121,31 +142,174 @@ def test_another_users_process_is_really_turned_away(tmp_path):
 
 def test_only_the_owner_and_root_may_enter(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert [uid for uid in (0, 1, 999, 1000, 1001) if gates.may_enter(uid)] == [0, 1000]
+    assert [uid for uid in (0, 1, 999, 1000, 1001) if peers.may_enter(uid)] == [0, 1000]
 
 
 def test_the_kernel_tells_who_is_there():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert gates.credentials(ours) == (os.getpid(), os.geteuid())
+        assert peers.credentials(ours) == (os.getpid(), os.geteuid())
+
+
+async def knock(folder):
+    """A connection that has been let in or cut off by the time this returns."""
+    reader, writer = await asyncio.open_unix_connection(folder / "s")
+    writer.write(b"x")
+    with contextlib.suppress(ConnectionError):
+        await reader.read(1)
+    return reader, writer
 
 
 def test_connections_are_counted_and_limited(tmp_path):
     async def main():
         async with standing(tmp_path, limit=2) as made:
-            open_ones = []
-            for _ in range(2):
-                reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
-                writer.write(b"x")
-                await reader.read(1)
-                open_ones.append(writer)
-            assert await echoed(tmp_path, b"hello") == b""
-            open_ones.pop().close()
-            await until(lambda: made.connections == 1)
+            with contextlib.ExitStack() as calls:
+                crowd = []
+                for _ in range(2 + EXTRA):
+                    crowd.append(await knock(tmp_path))
+                    calls.callback(crowd[-1][1].transport.abort)
+                    # Each has a call under way, so that none gives way.
+                    calls.enter_context(made.calling(list(made._by_name)[-1], proves=True))
+                assert made.connections == 2 + EXTRA
+                assert await echoed(tmp_path, b"hello") == b""
+            await until(lambda: made.connections == 0)
             assert await echoed(tmp_path, b"hello") == b"hello"
-            open_ones.pop().close()
 
     asyncio.run(main())
+
+
+def test_idle_connections_give_way_oldest_first(tmp_path):
+    async def main():
+        async with standing(tmp_path, limit=3) as made:
+            crowd = [await knock(tmp_path) for _ in range(3)]
+            with made.calling(next(iter(made._by_name)), proves=True):
+                assert await echoed(tmp_path, b"hello") == b"hello"
+                # The second was idle for longest; the first was not.
+                async with asyncio.timeout(60):
+                    assert await crowd[1][0].read() == b""
+                for reader, writer in (crowd[0], crowd[2]):
+                    writer.write(b"y")
+                    assert await reader.read(1) == b"y"
+            for _, writer in crowd:
+                writer.transport.abort()
+
+    asyncio.run(main())
+
+
+def guests(limit, party_limit, *, proved=True):
+    """Guests, and a way to let one in that remembers who was cut off."""
+    made, cut = Guests(limit, party_limit), []
+
+    def come(party, calls=0, proved=proved):
+        guest = Guest(f"{party} {len(made)}", party, lambda: cut.append(guest), proved, calls=calls)
+        return guest if made.admit(guest) else None
+
+    return made, cut, come
+
+
+def test_one_party_does_not_take_the_place_of_others():
+    async def main():
+        made, cut, come = guests(100, 10)
+        ours = come("us")
+        crowd = [come("them") for _ in range(30)]
+        assert cut == crowd[:20]
+        assert len(made) == 11
+        assert ours not in cut
+
+    asyncio.run(main())
+
+
+def test_strangers_push_out_only_strangers_and_of_the_largest_crowd():
+    async def main():
+        made, cut, come = guests(40, 40, proved=False)
+        ours, new = come("us", proved=True), come("us")
+        crowd = [come("them", calls=1) for _ in range(1000)]
+        assert None not in crowd
+        assert {guest.party for guest in cut} == {"them"}
+        assert len(made) <= 1 + 40 // 4
+        with new.calling(proves=True):
+            pass
+        assert new.proved
+        assert not {ours, new} & set(cut)
+
+    asyncio.run(main())
+
+
+def test_beyond_the_limit_there_is_room_for_short_calls_alone():
+    async def main():
+        made, _, come = guests(5, 5)
+        crowd = [come("us", calls=1) for _ in range(5)]
+        extra = [come("us", calls=1) for _ in range(EXTRA)]
+        assert None not in crowd + extra
+        assert come("us", calls=1) is None
+        assert all(made.lets_stay(guest) for guest in crowd)
+        assert not any(made.lets_stay(guest) for guest in extra)
+        for guest in crowd + extra[2:]:
+            made.leave(guest)
+        assert made.lets_stay(extra[0])
+
+    asyncio.run(main())
+
+
+def test_who_never_begins_a_call_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(guests_module, "FIRST_CALL_SECONDS", 0.2)
+
+    async def main():
+        async with standing(tmp_path) as made:
+            kept, caller = await knock(tmp_path)
+            with made.calling(next(iter(made._by_name)), proves=True):
+                pass
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            async with asyncio.timeout(60):
+                assert await reader.read() == b""
+            assert made.connections == 1
+            assert not kept.at_eof()
+            caller.transport.abort()
+            writer.close()
+
+    asyncio.run(main())
+
+
+def test_complaints_do_not_fill_the_log(caplog):
+    made = Guests(1, 1)
+    for _ in range(1000):
+        made.complain("a connection was turned away")
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("soft", [300, 700, 4096])
+def test_descriptors_are_kept_for_the_rest(soft):
+    """In a process of its own, whose limit cannot be raised."""
+    import subprocess
+    import sys
+
+    code = (
+        "import resource, sys; soft = int(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), soft))\n"
+        "from ldrps_daemon.guests import affordable; print(affordable(256))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(soft)],
+        capture_output=True, text=True, env=environment(), check=True,
+    )  # fmt: skip
+    count, limit = map(int, ran.stdout.split())
+    assert (count == 256) == (soft == 4096)
+    assert 1 <= count <= 256
+    assert limit <= soft
+    if soft > 300:
+        assert 3 * (count + EXTRA) + 256 <= limit
+    assert ("file descriptors" in ran.stderr) == (count < 256)
+
+
+def test_strangers_on_tcp_are_known_by_their_user():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as theirs,
+    ):
+        assert peers.user_of(theirs) == os.geteuid()
+        assert peers.party(theirs) == f"127.0.0.1 user {os.geteuid()}"
 
 
 def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
@@ -183,7 +347,7 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
 
 def test_nothing_behind_the_gate_ends_the_connection(tmp_path):
     async def main():
-        made = Gate(listen(tmp_path / "s"), tmp_path / "nothing", 9)
+        made = Gate([listen(tmp_path / "s")], tmp_path / "nothing", Guests(9, 9))
         await made.open()
         assert await echoed(tmp_path, b"x") == b""
         await made.close()

@@ -81,6 +81,67 @@ def test_a_submit_that_stalls_is_refused(config):
     assert "no pixels came" in error.details()
 
 
+def test_a_submit_that_trickles_is_refused(config):
+    async def trickling():
+        yield header(raster=RASTER)
+        while True:
+            yield chunk(1)
+            await asyncio.sleep(0.05)
+
+    # Never so long without a byte as would be a stall.
+    error = refusal(config(stall_seconds=0.4), trickling())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "less than 32768 bytes a second" in error.details()
+
+
+def test_a_submit_that_trickles_for_a_good_reason_is_taken(config):
+    async def trickling():
+        yield header(raster=RASTER)
+        for _ in range(10):
+            yield chunk(96)
+            await asyncio.sleep(0.05)
+
+    async def main():
+        async with serving(config(stall_seconds=0.4, min_bytes_per_second=0)) as (_, stub):
+            assert (await stub.Submit(trickling())).job_id
+
+    asyncio.run(main())
+
+
+def test_trickling_submits_make_room_for_one_that_comes_at_once(config):
+    """With all places held by them, none is free for the better part of a minute otherwise."""
+
+    async def main():
+        async with serving(config(queue_limit=3, stall_seconds=60)) as (dispatcher, stub):
+
+            async def trickling():
+                yield header(raster=RASTER)
+                while True:
+                    yield chunk(1)
+                    await asyncio.sleep(0.2)
+
+            slow = [stub.Submit(trickling()) for _ in range(3)]
+            held = dispatcher.admission._held
+            async with asyncio.timeout(60):
+                while len(held.paces) < 3:
+                    await asyncio.sleep(0.01)
+                with pytest.raises(grpc.aio.AioRpcError) as early:
+                    await stub.Submit(requests(detached=True))
+                assert early.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                while not any(pace.is_slow for pace in held.paces):
+                    await asyncio.sleep(0.05)
+                assert (await stub.Submit(requests(detached=True))).job_id
+                done, _ = await asyncio.wait(
+                    [asyncio.ensure_future(call.code()) for call in slow],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            assert [task.result() for task in done] == [grpc.StatusCode.RESOURCE_EXHAUSTED]
+            for call in slow:
+                call.cancel()
+
+    asyncio.run(main())
+
+
 def test_limits_are_checked_from_the_header_alone(config):
     with pytest.raises(LimitError, match="at most 100 pixels"):
         payload_bytes(pb.SubmitHeader(raster=RASTER), config(max_pixels=100))

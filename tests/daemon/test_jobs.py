@@ -90,7 +90,7 @@ def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_pat
     for index, each in enumerate(jobs):
         book.add(each)
         each.end(pb.Event(done=pb.Done()))
-        each.ended_at += index
+        each.ended_tick += index
     with jobs[0].watched(False):
         book.sweep()
         assert book.newest(9) == [jobs[0]]
@@ -117,7 +117,7 @@ def test_old_jobs_are_forgotten_and_open_ones_are_not(config, job):
     for each in (old := job(), waiting := job(raster=raster)):
         book.add(each)
     old.end(pb.Event(done=pb.Done()))
-    old.ended_at -= 11
+    old.ended_tick -= 11
     book.sweep()
     assert book.newest(9) == book.open() == [waiting]
 
@@ -139,4 +139,4 @@ def test_metrics_may_look_while_jobs_come(config, job):
 
     book._jobs = {"herald": Herald()}
     assert book.watchers() == 1
-    assert book.stored_bytes() == 2 * 960
+    assert book.stored_bytes() == 960

@@ -6,8 +6,8 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.eventlog import EventLog, pack, unpack
-from ldrps_daemon.jobs import Job
 from ldrps_daemon.journal import Journal, Row, Timing
+from ldrps_daemon.recovery import recovered
 from ldrps_engine.errors import InternalError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
@@ -69,7 +69,7 @@ def test_a_key_is_taken_once(tmp_path):
 
 def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr("ldrps_daemon.journal._TIMINGS_KEPT", 3)
-    timings = [Timing(kind="k", pixels=n, seconds=n, marks=(0.5, n)) for n in range(5)]
+    timings = [Timing(kind="k", pixels=n, seconds=n, marks=(0.5, *[n] * 9)) for n in range(5)]
 
     async def write(journal):
         for timing in timings:
@@ -86,20 +86,22 @@ def test_the_journal_of_the_version_before_is_taken_over(tmp_path):
     journalled(path, lambda journal: journal.accept(row("a")))
     with sqlite3.connect(path) as db:
         db.executescript(
-            "ALTER TABLE timings DROP COLUMN marks; PRAGMA user_version = 1;"
+            "ALTER TABLE timings DROP COLUMN marks; ALTER TABLE jobs DROP COLUMN boot;"
+            "ALTER TABLE jobs DROP COLUMN submitted_tick; ALTER TABLE jobs DROP COLUMN ended_tick;"
+            "PRAGMA user_version = 1;"
             "INSERT INTO timings VALUES ('k', 5, 2.5, 0)"
         )
     db.close()
 
     async def all_of_it(journal):
-        await journal.measured(Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,)))
+        await journal.measured(Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,) * 10))
         return [found.id for found in await journal.rows()], await journal.timings()
 
     assert journalled(path, all_of_it) == (
         ["a"],
         [
             Timing(kind="k", pixels=5, seconds=2.5),
-            Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,)),
+            Timing(kind="k", pixels=6, seconds=3.5, marks=(1.0,) * 10),
         ],
     )
 
@@ -145,7 +147,7 @@ def test_a_job_is_recovered_as_it_was_left(job, tmp_path):
         made.tell(pb.Event(step=pb.Step(index=4, count=9)))
         made.start()
         made.crashes, made.economy, made.preemptions = 1, 1, 2
-        heir = Job.recovered(made.row(), tmp_path)
+        heir = recovered(made.row(), tmp_path)
         assert heir.state == pb.JOB_STATE_QUEUED
         assert (heir.id, heir.client, heir.is_batch) == (made.id, "pid 7", True)
         assert (heir.crashes, heir.economy, heir.preemptions) == (1, 1, 2)

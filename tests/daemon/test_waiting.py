@@ -1,18 +1,19 @@
 """Who goes next."""
 
 import asyncio
+import random
+
+import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import clock
 from ldrps_daemon.waiting import WaitingRoom
 
 BATCH = {"priority": pb.PRIORITY_BATCH}
 
 
 def order(room):
-    async def main():
-        return [await room.take() for _ in range(len(room))]
-
-    return main()
+    return [room.take() for _ in range(len(room))]
 
 
 def test_interactive_before_batch_and_first_come_first_served(job):
@@ -26,7 +27,7 @@ def test_interactive_before_batch_and_first_come_first_served(job):
         assert room.urgent() == 2
         assert room.drop(plain[0])
         assert not room.drop(plain[0])
-        assert await order(room) == [plain[1], *batch]
+        assert order(room) == [plain[1], *batch]
 
     asyncio.run(main())
 
@@ -37,7 +38,7 @@ def test_a_job_that_was_interrupted_comes_before_later_ones(job):
         first, second = job(**BATCH), job(**BATCH)
         await room.put(second)
         await room.put(first)
-        assert room.jobs() == [first, second]
+        assert list(room.in_turn()) == [first, second]
 
     asyncio.run(main())
 
@@ -49,12 +50,12 @@ def test_clients_take_turns(job):
         few = [job("b"), job("c")]
         for each in (*many, *few):
             await room.put(each)
-        assert await order(room) == [many[0], few[0], few[1], many[1], many[2]]
+        assert order(room) == [many[0], few[0], few[1], many[1], many[2]]
         # Who was served last waits longest, also among those who come anew.
         again = [job("a"), job("b")]
         for each in again:
             await room.put(each)
-        assert await order(room) == [again[1], again[0]]
+        assert order(room) == [again[1], again[0]]
 
     asyncio.run(main())
 
@@ -67,7 +68,7 @@ def test_a_batch_job_that_waited_long_enough_is_as_urgent_as_any(job):
         await room.put(new)
         await room.put(old)
         assert room.is_urgent(old)
-        assert room.jobs() == [old, new]
+        assert list(room.in_turn()) == [old, new]
         # What it waited stays with it over times when it ran.
         old.start()
         assert room.is_urgent(old)
@@ -77,14 +78,122 @@ def test_a_batch_job_that_waited_long_enough_is_as_urgent_as_any(job):
     asyncio.run(main())
 
 
-def test_taking_waits_for_somebody_to_come(job):
+async def soon():
+    """Let every task get as far as it can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_worker_waits_for_somebody_to_come(job):
     async def main():
         room = WaitingRoom(900)
-        taking = asyncio.create_task(room.take())
-        await asyncio.sleep(0)
-        assert not taking.done()
+        coming = asyncio.create_task(room.arrival(lambda: True))
+        await soon()
+        assert not coming.done()
         made = job()
         await room.put(made)
-        assert await taking is made
+        await coming
+        assert room.take() is made
+        assert room.take() is None
+
+    asyncio.run(main())
+
+
+def test_no_worker_is_started_for_a_job_that_another_one_takes(job):
+    async def main():
+        room, started, warm_up = WaitingRoom(900), [], asyncio.Event()
+
+        async def warm():
+            await room.arrival(lambda: True)
+            room.take()
+
+        async def cold():
+            await room.arrival(lambda: False)
+            async with room.starting():
+                started.append(len(room))
+                await warm_up.wait()
+                room.take()
+
+        tasks = [asyncio.create_task(each()) for each in (cold, cold, cold, warm)]
+        await soon()
+        await room.put(job())
+        await soon()
+        assert started == []
+        for count in (1, 2):
+            await room.put(job())
+            await soon()
+            assert len(started) == count
+        assert not room.spared
+        room.drop(next(room.in_turn()))
+        assert room.spared
+        warm_up.set()
+        await soon()
+        assert [task.done() for task in tasks].count(False) == 1
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(main())
+
+
+def slow_order(jobs, served, urgent):
+    """The rule in a few lines, for any number of jobs but slowly."""
+    ordered = []
+    for wanted in (True, False):
+        lanes = {}
+        for each in sorted(jobs, key=lambda each: each.order):
+            if (each in urgent) is wanted:
+                lanes.setdefault(each.client, []).append(each)
+        queue = [lanes[client] for client in sorted(lanes, key=lambda c: served.get(c, 0))]
+        while queue:
+            ordered += [lane.pop(0) for lane in queue]
+            queue = [lane for lane in queue if lane]
+    return ordered
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_place_is_what_the_order_says(job, seed):
+    dice = random.Random(seed)
+
+    async def main():
+        room, inside, served, expected = WaitingRoom(900), [], {}, []
+        for count in range(200):
+            act = dice.random()
+            if act < 0.6 or not inside:
+                inside.append(job(dice.choice("abcde"), **dice.choice([{}, BATCH])))
+                await room.put(inside[-1])
+            elif act < 0.8:
+                gone = dice.choice(inside)
+                inside.remove(gone)
+                assert room.drop(gone)
+            else:
+                taken = room.take()
+                assert taken is expected[0]
+                inside.remove(taken)
+                served[taken.client] = count + 1
+            expected = slow_order(inside, served, [j for j in inside if not j.is_batch])
+            assert list(room.in_turn()) == expected
+            assert [room.position(each) for each in expected] == list(range(len(expected)))
+        assert len(room) == len(inside) > 9
+
+    asyncio.run(main())
+
+
+def test_a_batch_job_becomes_urgent_while_it_waits(job, monkeypatch):
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    async def main():
+        nonlocal now
+        room = WaitingRoom(60)
+        old = job("a", **BATCH)
+        await room.put(old)
+        new = job("b")
+        await room.put(new)
+        assert room.take() is new
+        await room.put(new)
+        assert (room.urgent(), room.position(old)) == (1, 1)
+        now += 61
+        assert (room.urgent(), room.position(old)) == (2, 0)
+        assert room.take() is old
 
     asyncio.run(main())

@@ -1,8 +1,10 @@
 """Accepted means kept: jobs outlive workers and daemons, and end once with the right pixels."""
 
 import os
+import shlex
 import signal
 import sqlite3
+import subprocess
 import time
 
 import numpy as np
@@ -10,7 +12,16 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_engine.photo import Photo
-from support.daemon import ROOT, kinds, layer_bytes, wait_until
+from support.daemon import (
+    NOOP,
+    ROOT,
+    command,
+    environment,
+    kinds,
+    layer_bytes,
+    no_file_larger,
+    wait_until,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -150,6 +161,71 @@ def test_a_journal_that_cannot_be_read_stops_the_start(start_daemon):
     with pytest.raises(AssertionError, match="move its folder away"):
         start_daemon(address=daemon.address, spool=daemon.spool)
     assert journal.read_bytes().startswith(b"rubbish")
+
+
+# Too little for the job's events, and enough for these but not for the journal.
+@pytest.mark.parametrize("room", [8, 20_000])
+def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, succeed, room):
+    daemon = start_daemon()
+    job_id = daemon.submit(settings={"steps": 60}, detached=True).job_id
+    daemon.running_worker(job_id)
+    # The worker has room for the result, the daemon for nothing.
+    with no_file_larger(daemon.process.pid, room):
+        assert wait_until(lambda: not daemon.status().running)
+        assert daemon.job(job_id).state == pb.JOB_STATE_RUNNING
+        assert daemon.status().done == 0
+    events = list(daemon.watch(job_id))
+    assert kinds(events)[-1] == "done"
+    heir = succeed(daemon)
+    assert list(heir.watch(job_id)) == events
+    assert layer_bytes(events) == INVERTED
+
+
+def test_what_was_seen_while_the_disk_was_full_keeps_its_number(start_daemon, succeed):
+    daemon = start_daemon(**OFTEN)
+    job_id = daemon.submit(settings={"steps": 1000}, detached=True).job_id
+    daemon.running_worker(job_id)
+    for room in (100, 1000):
+        with no_file_larger(daemon.process.pid, room):
+            before = daemon.job(job_id).step
+            assert wait_until(lambda b=before: daemon.job(job_id).step > b + 20)
+    # Nothing is missing once there is room again.
+    last = daemon.job(job_id).last_event
+    assert wait_until(lambda: daemon.job(job_id).last_event > last + 20)
+    before = []
+    for event in daemon.watch(job_id):
+        before.append(event)
+        if event.number == last + 20:
+            break
+    heir = succeed(daemon, **OFTEN)
+    resumed = heir.watch(job_id, from_event=last + 21)
+    assert next(resumed).number == last + 21
+    events = []
+    for event in heir.watch(job_id):
+        events.append(event)
+        if len(events) == len(before):
+            break
+    assert events == before
+    heir.cancel(job_id)
+
+
+def test_a_spool_that_can_only_be_read_is_one_sentence(tmp_path):
+    folder = tmp_path / "spool"
+    folder.mkdir(mode=0o700)
+    words = command(address=f"unix:{tmp_path}/s", spool=folder, engine=NOOP)
+    if os.geteuid():
+        folder.chmod(0o500)
+    else:
+        # Permissions do not hold root back.
+        script = f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec "
+        words = ["unshare", "-m", "sh", "-c", script + shlex.join(words)]
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+            pytest.skip("this root may not mount")
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=60)
+    assert done.returncode in (2, 11)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ldrps: folder {folder}")
+    assert "cannot be used" in line
 
 
 def test_the_journal_is_synced_and_private(daemon):

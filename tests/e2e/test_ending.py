@@ -1,31 +1,23 @@
 """Jobs that do not end well: cancelled, crashed, refused by the engine, left alone."""
 
+import io
 import os
 import resource
 import signal
 import time
-from contextlib import contextmanager
 
 import grpc
 import pytest
+from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
-from support.daemon import alive, kinds, layer_bytes, wait_until
+from ldrps_client import Client
+from ldrps_engine.errors import BusyError
+from support.daemon import alive, kinds, layer_bytes, no_file_larger, wait_until
 
 pytestmark = pytest.mark.e2e
 
 LONG = {"description": "forever"}
-
-
-@contextmanager
-def no_file_larger(pid, size):
-    """Until the block ends the process can write no more than that into a file."""
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def test_cancels_a_running_job_within_one_step(daemon):
@@ -106,11 +98,77 @@ def test_an_engine_that_cannot_be_loaded_fails_the_job(start_daemon):
     assert "install" in failed.message
 
 
-def test_a_worker_that_dies_on_its_way_up_fails_the_job(start_daemon):
-    daemon = start_daemon(engine="support.dying_engine")
-    failed = list(daemon.watch(daemon.submit().job_id))[-1].failed
-    assert "died twice" in failed.message
-    assert daemon.status().crashes == 2
+@pytest.fixture
+def bad_start(tmp_path, monkeypatch):
+    """Makes workers' starts go wrong for as long as a file says how."""
+    how = tmp_path / "how"
+    monkeypatch.setenv("BAD_START", str(how))
+    return how
+
+
+STARTS = {"die": "ended with code 3", "raise": "Too many open files", "hang": "was not ready"}
+
+
+@pytest.mark.parametrize("wrong", STARTS)
+def test_a_start_that_fails_is_not_the_jobs_fault(start_daemon, bad_start, wrong):
+    bad_start.write_text(wrong)
+    daemon = start_daemon(engine="support.bad_start_engine", start_seconds=2)
+    job_id = daemon.submit(detached=True).job_id
+    assert wait_until(lambda: STARTS[wrong] in daemon.status().workers[0].trouble)
+    events = daemon.watch(job_id)
+    assert next(event for event in events if STARTS[wrong] in event.queued.why).number > 1
+    seen = daemon.job(job_id)
+    assert (seen.state, seen.crashes) == (pb.JOB_STATE_QUEUED, 0)
+    bad_start.unlink()
+    assert kinds(events)[-1] == "done"
+    assert (daemon.status().crashes, daemon.status().workers[0].trouble) == (0, "")
+
+
+def test_a_cancel_during_a_start_that_hangs_makes_room_for_another(start_daemon, bad_start):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    job_id = daemon.submit(detached=True).job_id
+    starting = pb.WORKER_STATE_STARTING
+    assert wait_until(lambda: daemon.status().workers[0].state == starting)
+    pid = daemon.status().workers[0].pid
+    bad_start.unlink()
+    assert daemon.cancel(job_id).state == pb.JOB_STATE_CANCELLED
+    assert kinds(daemon.watch(job_id))[-1] == "cancelled"
+    assert wait_until(lambda: not alive(pid))
+    # Within far less than what a start may take.
+    assert daemon.restores()
+    assert daemon.status().workers[0].pid != pid
+
+
+def test_a_model_is_not_loaded_while_no_worker_can_start(start_daemon, bad_start):
+    bad_start.write_text("die")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    with Client(daemon.address) as client, pytest.raises(BusyError, match="cannot start now"):
+        client.models.load("bundled")
+    bad_start.unlink()
+    assert daemon.restores()
+
+
+def test_too_few_descriptors_make_jobs_wait(daemon):
+    pid, kind = daemon.process.pid, resource.RLIMIT_NOFILE
+    before = resource.prlimit(pid, kind)
+    jobs = [daemon.submit(detached=True).job_id for _ in range(3)]
+    for job_id in jobs:
+        assert kinds(daemon.watch(job_id))[-1] == "done"
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    jobs = [daemon.submit(settings=LONG, detached=True).job_id]
+    daemon.running_worker(jobs[0])
+    jobs += [daemon.submit(detached=True).job_id for _ in range(3)]
+    # From now on the daemon has what it has open, and not one more.
+    resource.prlimit(pid, kind, (len(os.listdir(f"/proc/{pid}/fd")), before[1]))
+    os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: "open files" in daemon.status().workers[0].trouble)
+    assert [daemon.job(job_id).state for job_id in jobs] == [pb.JOB_STATE_QUEUED] * 4
+    resource.prlimit(pid, kind, before)
+    daemon.cancel(jobs[0])
+    for job_id in jobs[1:]:
+        assert kinds(daemon.watch(job_id))[-1] == "done"
 
 
 def test_a_worker_that_hangs_is_killed(start_daemon):
@@ -216,6 +274,45 @@ def test_a_result_that_the_disk_does_not_take_is_one_sentence(daemon):
     # The worker has nothing to do with it and goes on.
     assert daemon.restores()
     assert daemon.status().workers[0].pid == pid
+
+
+def png(side):
+    """A file that is far smaller than what it decodes to."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), (77, 77, 77)).save(file, "PNG")
+    return file.getvalue()
+
+
+def hand_in_file(daemon, data, **more):
+    header = pb.SubmitHeader(file=pb.EncodedFile(size=len(data)), detached=True, **more)
+    messages = [pb.SubmitRequest(header=header), pb.SubmitRequest(chunk=data)]
+    return daemon.stub.Submit(iter(messages), timeout=60).job_id
+
+
+def test_decoded_results_count_towards_the_spool(start_daemon):
+    side = 600
+    size, data = side * side * 3, png(side)
+    assert len(data) * 20 < size
+    daemon = start_daemon(spool_bytes=int(2.5 * size))
+    jobs = []
+    for _ in range(4):
+        jobs.append(hand_in_file(daemon, data))
+        events = list(daemon.watch(jobs[-1]))
+        assert layer_bytes(events) == bytes([178]) * size
+        assert wait_until(lambda: daemon.status().spool_bytes <= 2.5 * size)
+    on_disk = sum(path.stat().st_size for path in daemon.spool.glob("*/*/result"))
+    assert on_disk == 2 * size
+    known = [job.job_id for job in daemon.stub.ListJobs(pb.ListJobsRequest()).jobs]
+    assert known == jobs[:1:-1]
+
+
+def test_a_result_for_which_the_spool_is_too_small_is_one_sentence(start_daemon):
+    daemon = start_daemon(spool_bytes=1_000_000)
+    layers = pb.Settings(layers=["restored", "pilot"])
+    failed = list(daemon.watch(hand_in_file(daemon, png(500), settings=layers)))[-1].failed
+    assert failed.reason == "limit"
+    assert "the result has 1500000 bytes and the spool takes 1000000" in failed.message
+    assert daemon.restores()
 
 
 def test_what_a_killed_worker_left_goes_with_its_job(daemon):

@@ -1,5 +1,6 @@
 """Photos through a real daemon on a real socket, with the no-op engine."""
 
+import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
@@ -62,7 +63,9 @@ def test_a_watch_resumes_where_it_was_cut_off(daemon):
     assert first + rest == everything
     # Also in the middle of a layer, long after the end.
     assert list(daemon.watch(job_id, from_event=len(everything) - 2)) == everything[-3:]
-    assert list(daemon.watch(job_id, from_event=len(everything) + 1)) == []
+    with pytest.raises(grpc.RpcError, match="past the last one") as caught:
+        list(daemon.watch(job_id, from_event=len(everything) + 1))
+    assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
 
 
 def test_previews_come_only_to_those_who_want_them(daemon):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ldrps_client import Client
-from ldrps_engine.errors import UnavailableError
+from ldrps_engine.errors import AccessError, UnavailableError
 from support.daemon import command, environment, free_port
 
 pytestmark = pytest.mark.e2e
@@ -92,7 +92,7 @@ def test_with_certificate_and_token_it_works(served):
 def test_the_token_is_needed_as_well(served, monkeypatch, tmp_path):
     address = served()
     monkeypatch.setenv("LDRPS_TOKEN_FILE", str(tmp_path / "none"))
-    with pytest.raises(UnavailableError, match="no valid token"):
+    with pytest.raises(AccessError, match="no valid token"):
         status(address)
 
 

@@ -1,6 +1,7 @@
 """Profiles are undone and done again: right by a second reading, exact by what comes back."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -78,6 +79,82 @@ def test_curves_go_on_above_white(name):
     bright = to_srgb(np.full((1, 1, 3), 2.0, np.float32), space)
     assert bright.min() > 1.3
     assert bright.max() - bright.min() < 5e-3
+
+
+def without(profile, *names):
+    """The profile without some of its tags."""
+    for name in names:
+        profile = profile.replace(name, b"none")
+    return profile
+
+
+def scanner(space="adobe-rgb-tables"):
+    """As scanners' profiles are: tables one way only."""
+    return without(profiles.KNOWN[space], b"B2A0")
+
+
+def test_tables_without_a_way_back_are_undone():
+    space = read_colour_space(scanner(), grey=False)
+    whole = read_colour_space(profiles.KNOWN["adobe-rgb-tables"], grey=False)
+    before = values(low=0.1, high=0.95)
+    assert np.array_equal(space.forward(before), whole.forward(before))
+    off = np.abs(space.backward(space.forward(before)) - before)
+    # Interpolated between the 33 corners of a lattice; colours at the edge of sRGB, where its
+    # curve is steepest, the least well.
+    inside = (space.forward(before) > 0.1).all(-1)
+    assert inside.mean() > 0.3
+    assert off[inside].max() < 0.5 / 255
+    assert off.mean() < 1 / 255
+
+
+def test_a_scanners_photo_that_was_not_changed_comes_back_to_the_bit():
+    space = read_colour_space(scanner(), grey=False)
+    before = values()
+    assert np.array_equal(from_srgb(to_srgb(before, space), space, before), before)
+
+
+def test_a_scanners_photo_that_was_changed_comes_back_changed():
+    space = read_colour_space(scanner(), grey=False)
+    before = values(low=0.3, high=0.9)
+    wanted = to_srgb(before, space) * np.float32(0.7) + np.float32(0.1)
+    found = to_srgb(from_srgb(wanted, space, before), space)
+    inside = (wanted > 0.05).all(-1) & (found > 0.05).all(-1)
+    assert inside.mean() > 0.9
+    assert np.abs(found - wanted)[inside].max() < 2.5 / 255
+
+
+def test_tables_come_before_a_matrix():
+    """As ICC.1:2022, 9.1, and every viewer have it; the matrix of such profiles is a stopgap."""
+    tables = profiles.KNOWN["adobe-rgb-tables"]
+    both = with_tags_of(tables, profiles.KNOWN["prophoto"])
+    one, other = (read_colour_space(profile, grey=False) for profile in (tables, both))
+    assert np.abs(one.forward(values()) - other.forward(values())).max() < 1e-6
+
+
+def with_tags_of(tables, matrix):
+    """A profile of the first one's tables and the second one's matrix and curves."""
+    tags = {name: tag(tables, name) for name in (b"A2B0", b"B2A0")}
+    names = (b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC")
+    return profiles.profile(b"RGB ", tags | {name: tag(matrix, name) for name in names})
+
+
+def tag(profile, name):
+    at = profile.index(name, 132)
+    start, size = struct.unpack_from(">II", profile, at + 4)
+    return profile[start : start + size]
+
+
+def test_a_whole_profile_that_is_no_use_is_told_from_a_broken_one():
+    for profile, whole in [
+        (profiles.profile(b"RGB ", {}), True),
+        (without(profiles.KNOWN["adobe-rgb"], b"gTRC"), True),
+        (profiles.KNOWN["adobe-rgb"][:300], False),
+        (profiles.profile(b"CMYK", {}), False),
+        (profiles.GREYS["grey-linear"], False),
+    ]:
+        with pytest.raises(ProfileError) as caught:
+            read_colour_space(profile, grey=False)
+        assert caught.value.is_whole is whole
 
 
 @pytest.mark.parametrize("name", profiles.GREYS)

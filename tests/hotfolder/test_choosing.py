@@ -3,6 +3,7 @@
 import errno
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -38,6 +39,20 @@ def test_only_what_needs_it(inside, out, client):
     # Thought about again without looking at the photo, when the conditions have changed.
     told = run_once(client, inside, out=out, only_if=(parse_condition("noise>0.01"),))
     assert "clean_restored.png" in names(out)
+
+
+def test_a_border_hides_nothing_that_is_asked_for(inside, out, client):
+    """What is kept of the first look is thought about again, the border's place included."""
+    picture = np.full((200, 260, 3), 250, np.uint8)
+    picture[20:-20, 20:-20] = np.asarray(Image.fromarray(pixels(3)).resize((220, 160))) // 12
+    Image.fromarray(picture).save(inside / "dark.png")
+    told = run_once(client, inside, out=out, only_if=(parse_condition("darkness>2"),))
+    assert told.kinds("dark.png")[-1] == "skipped"
+    assert "border left as it is" in told.facts("skipped")[-1]["words"]
+    told = run_once(client, inside, out=out, only_if=(parse_condition("darkness>3"),))
+    assert not told.kinds("dark.png")
+    run_once(client, inside, out=out, only_if=(parse_condition("darkness>0.1"),))
+    assert names(out) == ["dark_restored.png"]
 
 
 @pytest.mark.parametrize("how", ["hardlink", "copy"])

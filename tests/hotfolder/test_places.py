@@ -16,7 +16,7 @@ from ldrps_client.hotfolder._places import Blocked, place_trouble
 from ldrps_client.hotfolder._state import state_folder
 from ldrps_client.hotfolder._troubles import Outlook, outlook, unforeseen
 from ldrps_client.hotfolder.status import status_of
-from ldrps_engine.errors import OutputError, PhotoError
+from ldrps_engine.errors import AccessError, OutputError, PhotoError
 from ldrps_engine.settings import Settings
 from support.daemon import environment
 
@@ -79,6 +79,7 @@ def behind(error, number):
 def test_what_an_error_means_for_others():
     shared = behind(PhotoError("a.jpg cannot be opened"), errno.EMFILE)
     assert outlook(shared) is Outlook.WAIT
+    assert outlook(AccessError("the call shows no valid token")) is Outlook.WAIT
     assert outlook(unforeseen(OSError(errno.ENFILE, "too many open files"))) is Outlook.WAIT
     # One bad sector must not hold up everything.
     assert outlook(behind(PhotoError("a.jpg cannot be read"), errno.EIO)) is Outlook.AGAIN

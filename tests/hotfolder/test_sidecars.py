@@ -89,6 +89,31 @@ def test_a_sidecar_in_any_encoding_of_xml_is_read(tmp_path, encoding, declared):
     assert (found["rating"], found["keywords"]) == ("3", ["Käfer"])
 
 
+def test_a_sidecar_that_cannot_be_read_is_a_warning(tmp_path):
+    photo = write_photo(tmp_path / "a.png", 1)
+    (tmp_path / "a.png.xmp").write_bytes(b"nonsense")
+    (sentence,) = with_sidecars(decode(photo)).warnings
+    assert sentence.startswith(f"{tmp_path / 'a.png.xmp'} is no XMP that can be read")
+
+
+OF_A_RAW = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"
+xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"
+xmp:Rating="4" exif:PixelXDimension="6000" exif:PixelYDimension="4000" exif:ColorSpace="65535"
+photoshop:SidecarForExtension="CR2" photoshop:ICCProfile="ProPhoto RGB" photoshop:ColorMode="3"
+dc:format="image/x-canon-cr2" tiff:ImageWidth="6000" hdrgm:Version="1.0"
+exif:GPSLatitude="48,12.5N" photoshop:City="Graz"/></rdf:RDF></x:xmpmeta>"""
+
+
+def test_a_raws_sidecar_says_nothing_of_the_raw_file(tmp_path):
+    photo = write_photo(tmp_path / "a.png", 1)
+    (tmp_path / "a.xmp").write_text(OF_A_RAW)
+    names = Packet(with_sidecars(decode(photo)).metadata.xmp).names()
+    assert {name.local for name in names} == {"Rating", "GPSLatitude", "City"}
+
+
 def test_a_sidecar_that_cannot_be_used_is_told(inside, out, client):
     write_photo(inside / "a.png", 1)
     (inside / "a.xmp").write_bytes(b"<nonsense")

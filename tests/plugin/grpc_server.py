@@ -130,11 +130,14 @@ class Handlers(grpc.GenericRpcHandler):
         return self.METHODS.get(details.method.removeprefix("/t.T/"))
 
 
-def start(address):
+def start(address, credentials=None):
     """A server in this process, and the port it has on TCP."""
     server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers([Handlers()])
-    port = server.add_insecure_port(address)
+    if credentials:
+        port = server.add_secure_port(address, credentials)
+    else:
+        port = server.add_insecure_port(address)
     server.start()
     return server, port
 

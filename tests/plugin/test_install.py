@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diagnosis import Diagnosis
 from support.plugin import FOLDER
 
@@ -214,13 +216,17 @@ def test_every_field_of_the_dialog_has_a_key_of_its_own():
 
 def test_every_word_of_a_diagnosis_is_translated():
     found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
-    grades = (0.0, 0.3, 1.0)
+    grades, inside = (0.0, 0.3, 1.0), (None, Rectangle(4, 4, 90, 60))
+    neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
     said = {
-        Diagnosis(noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey).words()
-        for veil, dark, cast, grey in product(grades, grades, grades, (False, True))
+        Diagnosis(
+            noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey, inner=inner
+        ).words()
+        for veil, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
     }
-    # The plug-in says "nothing wrong" for the last one.
-    words = {word for text in said for word in text.split(", ")} - {"clean"}
+    said.add(replace(neutral, graphic=True).words())
+    said |= {replace(neutral, probabilities={name: 0.7}).words() for name in ("dark", "hazy")}
+    words = {word for text in said for word in re.split("[,;] ", text)}
     assert len(words) > 4
     for word in words:
         assert found.gettext(word) != word, word

@@ -1,9 +1,10 @@
-"""The plug-in's transport against real grpcio, over both kinds of socket."""
+"""The plug-in's transport against real grpcio, over all kinds of socket."""
 
 import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from ldrps_client._address import certificate_file
+from ldrps_daemon.certificate import own_credentials
 from ldrps_gimp.grpc_call import CODES, Call, RpcError
 from ldrps_gimp.http2 import STREAM_WINDOW, Connection
 from plugin import grpc_server
@@ -27,20 +30,31 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["unix", "tcp"])
+@pytest.fixture(scope="module", params=["unix", "tcp", "tls"])
 def place(request, tmp_path_factory):
-    """A running server: its socket's family and address."""
-    path = str(tmp_path_factory.mktemp("s") / "s")
-    unix = request.param == "unix"
-    server, port = grpc_server.start(f"unix:{path}" if unix else "127.0.0.1:0")
-    yield (socket.AF_UNIX, path) if unix else (socket.AF_INET, ("127.0.0.1", port))
+    """A running server: its socket's family and address, and whom to trust."""
+    folder = tmp_path_factory.mktemp("s")
+    if request.param == "unix":
+        server, _ = grpc_server.start(f"unix:{folder}/s")
+        yield socket.AF_UNIX, f"{folder}/s", None
+    else:
+        tls = request.param == "tls"
+        credentials = own_credentials(folder / "token") if tls else None
+        server, port = grpc_server.start("127.0.0.1:0", credentials)
+        trusted = certificate_file(folder / "token") if tls else None
+        yield socket.AF_INET, ("127.0.0.1", port), trusted
     server.stop(0).wait()
 
 
 def connect(place):
+    family, address, *trusted = place
     with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(socket.socket(place[0]))
-        sock.connect(place[1])
+        sock = stack.enter_context(socket.socket(family))
+        sock.connect(address)
+        if any(trusted):
+            context = ssl.create_default_context(cafile=trusted[0])
+            context.set_alpn_protocols(["h2"])
+            sock = context.wrap_socket(sock, server_hostname="127.0.0.1")
         stack.pop_all()
     return Connection(sock)
 

@@ -5,6 +5,7 @@
 """
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -73,7 +75,7 @@ class Daemon:
         if not self._ready.wait(START_SECONDS) or not self._serves:
             self.stop()
             raise AssertionError("the daemon did not start:\n" + "".join(self.log))
-        self.channel = grpc.insecure_channel(self.address)
+        self.channel = channel_to(self.address, options.get("token_file"))
         self.stub = pb_grpc.RestorationStub(self.channel)
 
     def _read(self):
@@ -139,6 +141,14 @@ class Daemon:
         return self.status().workers[0].pid
 
 
+def channel_to(address, token_file=None):
+    """A plain channel; to a loopback address one that trusts the daemon's own certificate."""
+    if address.startswith(("unix:", "tls:")):
+        return grpc.insecure_channel(address)
+    certificate = Path(f"{token_file}.pem").read_bytes()
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(certificate))
+
+
 def grey_photo(width=20, height=16, value=77):
     """A small uniform photo."""
     return Photo.from_samples(np.full((height, width, 3), value, np.uint8))
@@ -174,6 +184,17 @@ def wait_until(condition, seconds=30):
     return False
 
 
+@contextmanager
+def no_file_larger(pid, size):
+    """Until the block ends the process can write no more than that into a file."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
 def header(**fields):
     """The one message of a Submit that stops behind its header."""
     return [pb.SubmitRequest(header=pb.SubmitHeader(**fields))]
@@ -207,11 +228,11 @@ def alive(pid):
     """Whether a process still runs."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # A zombie that init has not collected yet is dead enough.
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    # A zombie that init has not collected yet is dead enough.
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 def free_port():

@@ -12,6 +12,8 @@ FOLDER = Path(__file__).parents[2] / "plugin_gimp" / "ldrps"
 
 def load():
     """Import `ldrps_gimp`; its modules can be imported by name from then on."""
+    if "ldrps_gimp" in sys.modules:
+        return
     package = FOLDER / "ldrps_gimp"
     spec = importlib.util.spec_from_file_location(
         "ldrps_gimp", package / "__init__.py", submodule_search_locations=[str(package)]

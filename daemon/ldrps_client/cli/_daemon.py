@@ -87,7 +87,8 @@ def _workers(workers: tuple[WorkerStatus, ...]) -> RenderableType:
     for worker in workers:
         held = "\n".join(_resident(each) for each in worker.residents)
         pid, memory = (str(worker.pid), _size(worker.memory_bytes)) if worker.pid else ("", "")
-        table.add_row(worker.device, worker.state, pid, memory, held, worker.job_id)
+        state = f"{worker.state}; {worker.trouble}" if worker.trouble else worker.state
+        table.add_row(worker.device, state, pid, memory, held, worker.job_id)
     return table
 
 

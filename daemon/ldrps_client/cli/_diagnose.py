@@ -10,9 +10,9 @@ from typing import Any
 from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import warn
-from ldrps_client.files import decode, to_srgb
+from ldrps_client.files import decode
+from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.diagnosis import diagnose as measure
 
 
 def diagnose(options: Namespace) -> int:
@@ -23,7 +23,7 @@ def diagnose(options: Namespace) -> int:
 
 def _record(photo: Path, silent: bool) -> dict[str, Any]:
     loaded = decode(photo)
-    found = measure(to_srgb(loaded.photo))
+    found = diagnose_photo(loaded.photo)
     if not silent:
         warn(loaded.warnings)
         print(f"{shown(photo)}: {found.words()}\n  {_figures(found)}")
@@ -31,7 +31,11 @@ def _record(photo: Path, silent: bool) -> dict[str, Any]:
 
 
 def _figures(found: Diagnosis) -> str:
+    box = found.inner
+    inside = f"  picture {box.width}x{box.height} at {box.left}, {box.top}" if box else ""
+    odds = "  ".join(f"{name} {share:.0%}" for name, share in found.probabilities.items())
     return (
         f"noise {found.noise_sigma:.1f}  veil {found.veil:.2f}  darkness {found.darkness:.2f}  "
-        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}"
+        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}{inside}\n"
+        f"  looked for: {odds}"
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._address import run_folder
+from ldrps_client._installed import missing
 from ldrps_client.cli._output import print_json
 from ldrps_client.client import Client
 from ldrps_engine.errors import LdrpsError, OutputError
@@ -54,6 +55,7 @@ def _report(address: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "system": _system(),
         "packages": {name: _version(name) for name in _PACKAGES},
+        "missing": missing("daemon"),
         "gpu": _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv"),
         "sandbox": _sandbox(),
         "folder": _folder(run_folder()),
@@ -132,8 +134,8 @@ def _problems(found: dict[str, Any]) -> list[str]:
     """One sentence each, with what to do."""
     checks: list[tuple[bool, str]] = [
         (
-            found["packages"]["torch"] == "missing",
-            "the engine is not installed; install ldrps[daemon]",
+            bool(found["missing"]),
+            f"the daemon lacks {', '.join(found['missing'])}; run pip install 'ldrps[daemon]'",
         ),
         (
             not found["daemon"]["answers"],
@@ -141,8 +143,8 @@ def _problems(found: dict[str, Any]) -> list[str]:
         ),
         (
             not all(found["sandbox"].values()),
-            "the kernel does not lock decoding in entirely; send raw pixels, as our clients do, "
-            "or use Linux 5.13 or later",
+            "decoding is not locked in entirely; send raw pixels, as our clients do, "
+            "or install libseccomp and use Linux 5.13 or later",
         ),
         (
             found["system"]["free_disk_bytes"] < _SPARE_BYTES,

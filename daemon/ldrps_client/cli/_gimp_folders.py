@@ -23,10 +23,13 @@ def source_folder() -> Path:
     """The plug-in as it came with this installation."""
     from importlib.util import find_spec
 
-    spec = find_spec("ldrps_plugin_gimp")
+    try:
+        spec = find_spec(f"ldrps_plugin_gimp.{NAME}")
+    except ModuleNotFoundError:
+        spec = None
     for place in (spec.submodule_search_locations or []) if spec else []:
-        if (Path(place) / NAME / SCRIPT).is_file():
-            return Path(place) / NAME
+        if (Path(place) / SCRIPT).is_file():
+            return Path(place)
     raise NotFoundError("this installation has no GIMP plug-in; install ldrps from its repository")
 
 

@@ -20,7 +20,8 @@ exit codes:
   3  not a photo we can take       9  no such job
   4  larger than a limit          10  the job was cancelled
   5  the result cannot be written 11  a worker died, or a bug showed itself
-  6  a model is missing or broken 130 stopped by Ctrl-C, 143 by SIGTERM
+  6  a model is missing or broken 12  the daemon does not let you in
+                                 130 stopped by Ctrl-C, 143 by SIGTERM
 """
 
 Command = Callable[[argparse.Namespace], int]

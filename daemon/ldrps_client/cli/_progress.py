@@ -38,6 +38,8 @@ def progress_for(name: str, *, silent: bool) -> Progress:
 def text_of(event: events.Event) -> str:
     """An event in words; empty if it says nothing to people."""
     match event:
+        case events.Queued(why=why) if why:
+            return f"waiting: {why}"
         case events.Queued(position, seconds):
             place = f"waiting, {position} before it" if position else "next in line"
             return place + (_about(seconds) if seconds else "")

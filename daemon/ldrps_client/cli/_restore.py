@@ -16,7 +16,7 @@ from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
 from ldrps_client.client import Choices, Client
 from ldrps_client.credentials import Credentials
 from ldrps_client.files import decode, write_comparison
-from ldrps_engine.errors import UnavailableError
+from ldrps_engine.errors import AccessError, UnavailableError
 from ldrps_engine.settings import Settings
 
 
@@ -66,7 +66,7 @@ class _Work:
         self._choices = choices
         self._options = options
         self._credentials = credentials
-        self._gone: UnavailableError | None = None
+        self._gone: AccessError | UnavailableError | None = None
 
     def record(self, photo: Path, targets: Targets) -> dict[str, Any]:
         """Restore one photo, tell the user, and return what --json prints of it."""
@@ -75,7 +75,7 @@ class _Work:
             if self._gone:
                 raise self._gone
             return self._restore(photo, targets)
-        except UnavailableError as error:
+        except (AccessError, UnavailableError) as error:
             self._gone = error
             raise
 

@@ -7,8 +7,14 @@ from ldrps_client.files._comparison import write_comparison
 from ldrps_client.files._folders import check_folder
 from ldrps_client.files._formats import Format, result_suffix
 from ldrps_client.files._metadata import Metadata
-from ldrps_client.files._read import LoadedFile, decode
-from ldrps_client.files._write import check_target, encode
+from ldrps_client.files._read import LoadedFile, decode, decode_bytes
+from ldrps_client.files._write import (
+    check_target,
+    encode,
+    file_bytes,
+    fitting_metadata,
+    holds_xmp,
+)
 
 __all__ = [
     "Format",
@@ -17,7 +23,11 @@ __all__ = [
     "check_folder",
     "check_target",
     "decode",
+    "decode_bytes",
     "encode",
+    "file_bytes",
+    "fitting_metadata",
+    "holds_xmp",
     "result_suffix",
     "to_srgb",
     "write_comparison",

@@ -1,39 +1,32 @@
-"""PNG and AVIF with more than 8 bits a sample, which Pillow cannot hold, through imagecodecs."""
+"""AVIF with more than 8 bits a sample, which Pillow cannot hold, through imagecodecs."""
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Mapping
 
 import imagecodecs
 import numpy as np
 
-from ldrps_client.files._formats import Format
-from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Samples
 
-_HEAD = 4096
-_PNG_DEPTH_AT = 24
-_PNG_COLOUR_AT = 25
-_PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+_HIGH, _TWELVE = 0x40, 0x20
 
 
-def is_deep(file: BinaryIO, kind: Format) -> bool:
-    """Whether an open file has more than 8 bits a sample, from its header."""
-    return _bits(file, kind) > 8
+def bits_of(properties: Mapping[bytes, bytes]) -> int:
+    """Bits a sample, from the properties of an AVIF's main picture."""
+    # Version and flags, how many channels, and the bits of each (ISO 23008-12, 6.5.6).
+    if len(stated := properties.get(b"pixi", b"")) > 5:
+        return stated[5]
+    # AV1 codec configuration, 2.3.3.
+    codec = properties.get(b"av1C", b"\0\0\0")
+    if len(codec) < 3 or not codec[2] & _HIGH:
+        return 8
+    return 12 if codec[2] & _TWELVE else 10
 
 
-def read_deep(file: BinaryIO, kind: Format) -> Samples:
+def read_deep_avif(data: bytes, bits: int) -> Samples:
     """All samples as uint16, 65535 being white."""
-    bits = _bits(file, kind)
-    file.seek(0)
-    data = file.read()
-    if kind is Format.AVIF:
-        return widened(imagecodecs.avif_decode(data), bits)
-    samples: Samples = imagecodecs.png_decode(data)
-    channels = samples.shape[2] if samples.ndim == 3 else 1
-    if samples.dtype != np.uint16 or channels != _PNG_CHANNELS.get(data[_PNG_COLOUR_AT]):
-        raise PhotoError("it has one transparent colour; convert it to an alpha channel")
-    return samples
+    return widened(imagecodecs.avif_decode(data), bits)
 
 
 def widened(samples: Samples, bits: int) -> Samples:
@@ -43,15 +36,3 @@ def widened(samples: Samples, bits: int) -> Samples:
     peak = (1 << bits) - 1
     scaled = np.rint(np.minimum(samples.astype(np.float32), peak) * np.float32(65535 / peak))
     return scaled.astype(np.uint16)
-
-
-def _bits(file: BinaryIO, kind: Format) -> int:
-    where = file.tell()
-    file.seek(0)
-    head = file.read(_HEAD)
-    file.seek(where)
-    if kind is Format.PNG:
-        return head[_PNG_DEPTH_AT] if len(head) > _PNG_DEPTH_AT else 8
-    # `pixi`, after its version: how many channels, and the bits of each (ISO 23008-12, 6.5.6).
-    at = head.find(b"pixi") + 9 if kind is Format.AVIF and b"pixi" in head else len(head)
-    return head[at] if at < len(head) else 8

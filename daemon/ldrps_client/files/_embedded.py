@@ -41,6 +41,10 @@ def _of_tiff(file: BinaryIO) -> bytes:
 
 
 def _of_others(file: BinaryIO, kind: Format) -> bytes:
+    if kind is Format.PNG:
+        from ldrps_client.files._png import xmp_of
+
+        return xmp_of(file)
     from PIL import Image
 
     with Image.open(file, formats=[kind.value]) as image:

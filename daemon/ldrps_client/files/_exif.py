@@ -23,15 +23,34 @@ _FRACTION, _SHORT = 5, 3
 _INCHES_PER_UNIT = {2: 1.0, 3: 2.54}
 
 
-def exif_of_tiff(file: BinaryIO) -> bytes:
-    """The EXIF of an open TIFF as a structure of its own; empty if there is none to be had."""
+def exif_of_tiff(file: BinaryIO, photo: int | None = None) -> bytes:
+    """The EXIF of an open TIFF as a structure of its own; empty if there is none to be had.
+
+    `photo` is where the photo's own directory stands, if it may not be the first: what the
+    first one says of a camera holds for it too.
+    """
     try:
         found = read(file)
+        own = read(file, start=photo) if photo is not None else found
     except (ValueError, OSError):
         # Broken directories: the pixels are worth having without them.
         return b""
     _without(found, _STORAGE)
+    _without(own, _STORAGE)
+    if own is not found:
+        found.entries = {**_without_pixels(found.entries), **own.entries}
+        found.children |= own.children
     return structure(found) if found.entries or found.children else b""
+
+
+def _without_pixels(entries: dict[int, Entry]) -> dict[int, Entry]:
+    """Without what a directory says of its own picture only."""
+    return {tag: entry for tag, entry in entries.items() if tag not in {_ORIENTATION, *_RESOLUTION}}
+
+
+def directory_of(exif: bytes) -> Directory | None:
+    """The directories of an EXIF structure; None if it is empty or broken."""
+    return _read(exif) if exif else None
 
 
 def byte_order(exif: bytes) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import struct
 from collections.abc import Iterable
 
+from ldrps_client.files._companions import is_about_companions
 from ldrps_client.files._packet import Name, Packet
 
 _HEAD = b"http://ns.adobe.com/xmp/extension/\0"
@@ -13,8 +14,6 @@ _LINK = Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP")
 _DIGEST_LENGTH = 32
 _START = len(_HEAD) + _DIGEST_LENGTH + 8
 _MAX_BYTES = 1 << 24
-# Depth maps, sounds, and the photo before its restoration once more.
-_PICTURES = "http://ns.google.com/photos/1.0/"
 
 
 def with_extension(xmp: bytes, segments: Iterable[tuple[str, bytes]]) -> bytes:
@@ -29,7 +28,7 @@ def with_extension(xmp: bytes, segments: Iterable[tuple[str, bytes]]) -> bytes:
     further = Packet(_joined(parts, packet.text(_LINK)))
     packet.remove(_LINK)
     for name in further.names():
-        if not name.space.startswith(_PICTURES):
+        if not is_about_companions(name.space):
             packet.adopt(further, name)
     return packet.to_bytes()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ldrps_engine.errors import OutputError, PhotoError
 
+DAMAGED = "it is damaged or incomplete; copy it again from where it came from"
+"""Said of what is damaged, and of nothing else: people go and look for a better copy."""
 _READABLE = "JPEG, PNG, TIFF, WebP or AVIF"
 HEAD_BYTES = 64
 """How much of a file `recognise` wants to see."""
@@ -28,11 +30,25 @@ class Format(Enum):
         """Whether a file of this kind can be transparent."""
         return self is not Format.JPEG
 
+    @property
+    def largest_side(self) -> int:
+        """The most pixels that a side of such a file can have, as its encoder has it."""
+        return {"JPEG": 65_500, "WEBP": 16_383}.get(self.value, 65_535)
+
+    def objection(self, size: tuple[int, int], *, transparent: bool) -> str:
+        """Say why a photo of this width and height cannot be written so; empty if it can."""
+        if transparent and not self.has_alpha:
+            return f"{self.name} cannot be transparent; use PNG, TIFF or WebP"
+        if max(size) > self.largest_side:
+            side, most = max(size), self.largest_side
+            return f"{self.name} takes at most {most} pixels a side, not {side}; use PNG or TIFF"
+        return ""
+
 
 EXTENSIONS: dict[str, Format] = {
     ".jpg": Format.JPEG,
     ".jpeg": Format.JPEG,
-    ".jpe": Format.JPEG,
+    **dict.fromkeys((".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp"), Format.JPEG),
     ".png": Format.PNG,
     ".tif": Format.TIFF,
     ".tiff": Format.TIFF,
@@ -65,7 +81,7 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
 
 # Kinds that people do bring, each with the way out.
 _REFUSED: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "a GIF, which is animated or has a palette; export one frame as PNG"),
+    (0, b"GIF8", "a GIF; export one frame as PNG"),
     (0, b"BM", "a BMP; save it as PNG"),
     (0, b"%PDF", "a PDF; export its picture as PNG or TIFF"),
     (0, b"8BPS", "a Photoshop document; export it as TIFF or PNG"),

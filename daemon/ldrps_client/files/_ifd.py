@@ -61,8 +61,11 @@ class Directory:
         return above / below if below else None
 
 
-def read(file: BinaryIO, pointers: Pointers = OF_PHOTO) -> Directory:
-    """The first directory of an open TIFF or EXIF structure; ValueError if there is none."""
+def read(file: BinaryIO, pointers: Pointers = OF_PHOTO, *, start: int | None = None) -> Directory:
+    """A directory of an open TIFF or EXIF structure, the first one unless `start` says where.
+
+    ValueError if there is none.
+    """
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -71,7 +74,8 @@ def read(file: BinaryIO, pointers: Pointers = OF_PHOTO) -> Directory:
             raise ValueError("no byte order")
         (magic,) = struct.unpack_from(order + "H", head, 2)
         form, place = ("Q", 8) if magic == _BIG else ("I", 4)
-        (start,) = struct.unpack_from(order + form, head, place)
+        if start is None:
+            (start,) = struct.unpack_from(order + form, head, place)
         return _Reader(file, order, big=magic == _BIG).directory(start, pointers)
     except struct.error:
         raise ValueError("it ends early") from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ldrps_client.files._packet import Packet, Prefixes
 
@@ -30,8 +29,10 @@ class Metadata:
     """An XMP packet; says nothing of an orientation that was applied."""
     iptc: bytes = b""
     """IPTC-IIM records."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """Comments by PNG's keywords, such as `Comment` and `Author`."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """PNG's texts, (keyword, text) such as `Author`, in the file's order."""
+    comments: tuple[bytes, ...] = ()
+    """JPEG's comments, which say of no encoding, in the file's order."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, across and down."""
 

@@ -6,17 +6,34 @@ three spellings; all are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 from xml.dom import minidom
 from xml.parsers import expat
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_DC = "http://purl.org/dc/elements/1.1/"
+_FORMAT = re.compile(rb":format\b")
 _META = "adobe:ns:meta/"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _SYNTAX = (RDF, _XML, "http://www.w3.org/2000/xmlns/")
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = '\n<?xpacket end="w"?>'
+_BLANK = b"\0 \r\n\t"
+# Marks of the byte order first; then `<`, with which a packet without a mark begins (XMP part 1,
+# 7.1; XML 1.0, appendix F).
+_ENCODINGS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _EMPTY = f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 
 
@@ -40,7 +57,10 @@ class Packet:
     """One packet. What cannot be parsed is an empty one: broken XMP is not worth a photo."""
 
     def __init__(self, data: bytes = b"") -> None:
-        self._document = _parsed(data) or minidom.parseString(_EMPTY)
+        parsed = _parsed(in_utf8(data))
+        self.is_broken = parsed is None and bool(data.strip(_BLANK))
+        """Whether there was something that could not be parsed."""
+        self._document = parsed or minidom.parseString(_EMPTY)
         found = self._document.getElementsByTagNameNS(RDF, "RDF")
         self._root: minidom.Element = found[0]
 
@@ -84,6 +104,16 @@ class Packet:
             for node in [*owner.attributes.values(), *_children(owner)]:
                 if node.namespaceURI not in (*_SYNTAX, None):
                     found.add(Name(str(node.namespaceURI), str(node.localName)))
+        return found
+
+    def values(self, name: Name) -> list[str]:
+        """Every value of a property or a field, however deep it stands."""
+        found = []
+        for node in self._root.getElementsByTagName("*"):
+            if node.hasAttributeNS(*name):
+                found.append(str(node.getAttributeNS(*name)))
+            elif (node.namespaceURI, node.localName) == tuple(name):
+                found.append(_text(node))
         return found
 
     def adopt(self, other: Packet, name: Name) -> None:
@@ -139,6 +169,19 @@ class Packet:
                 for node in _children(owner)
                 if (node.namespaceURI, node.localName) == tuple(name)
             ]
+
+
+def with_kind(xmp: bytes, media_type: str) -> bytes:
+    """The packet with the media type of the file that it goes into, where it says one."""
+    if not _FORMAT.search(in_utf8(xmp)):
+        return xmp
+    packet = Packet(xmp)
+    name = Name(_DC, "format")
+    if packet.text(name) in ("", media_type):
+        return xmp
+    packet.remove(name)
+    packet.add(Prefixes({"rdf": RDF, "dc": _DC})).text("dc:format", media_type)
+    return packet.to_bytes()
 
 
 class Addition:
@@ -243,7 +286,7 @@ def _declared(node: minidom.Element) -> dict[str, str]:
 
 def is_packet(data: bytes) -> bool:
     """Tell if a Packet can be made of it."""
-    return _parsed(data) is not None
+    return _parsed(in_utf8(data)) is not None
 
 
 def _storable(text: str) -> str:
@@ -251,8 +294,18 @@ def _storable(text: str) -> str:
     return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))
 
 
+def in_utf8(data: bytes) -> bytes:
+    """A packet in UTF-8, out of UTF-16 or UTF-32 of either byte order, with a mark or without."""
+    encoding = next((name for start, name in _ENCODINGS if data.startswith(start)), "")
+    if not encoding:
+        return data
+    text = data.decode(encoding, "replace")
+    # The declaration would name the encoding that it was in.
+    return _DECLARATION.sub("", text.lstrip("\ufeff")).rstrip("\0").encode("utf-8", "replace")
+
+
 def _parsed(data: bytes) -> minidom.Document | None:
-    if not data.strip(b"\0 \r\n\t"):
+    if not data.strip(_BLANK):
         return None
     try:
         _refuse_entities(data.rstrip(b"\0"))

@@ -1,19 +1,23 @@
-"""JPEG, PNG, WebP and AVIF through Pillow, but for pixels of more than 8 bits a sample."""
+"""JPEG, WebP and AVIF through Pillow, but for pixels of more than 8 bits a sample."""
 
 from __future__ import annotations
 
-import io
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from ldrps_client.files._deep import is_deep, read_deep
-from ldrps_client.files._exif import resolution_of
+from ldrps_client.files._boxes import pictures, properties
+from ldrps_client.files._cmyk import cmyk_to_srgb
+from ldrps_client.files._companions import GAIN_MAP, VIDEO, without_companions
+from ldrps_client.files._deep import bits_of, read_deep_avif
+from ldrps_client.files._exif import directory_of, resolution_of
 from ldrps_client.files._extension import with_extension
-from ldrps_client.files._formats import Format
-from ldrps_client.files._hdr import refuse_hdr, transfer_of
-from ldrps_client.files._iptc import JPEG_RESOURCE, PNG_KEYWORD, raw_profile, unwrapped
+from ldrps_client.files._formats import DAMAGED, Format
+from ldrps_client.files._hdr import refuse_hdr
+from ldrps_client.files._iptc import JPEG_RESOURCE
+from ldrps_client.files._jpeg import check_kind, check_whole, comments_of
 from ldrps_client.files._metadata import (
     Metadata,
     sensible_dpi,
@@ -22,107 +26,142 @@ from ldrps_client.files._metadata import (
     upright_xmp,
 )
 from ldrps_client.files._orientation import upright
-from ldrps_client.files._png import texts_of
-from ldrps_client.files._read import Encoding
+from ldrps_client.files._read import Encoding, Parts
+from ldrps_client.files._stated import Stated, by_exif, by_nclx, nclx_of
 from ldrps_engine.errors import LimitError, PhotoError
 from ldrps_engine.photo import MAX_PIXELS, Photo, Samples, check_size
 
 # Grey blocks of one bit each make 512, and twice that is no photo.
 _MOST_PER_BYTE = 1024
-_TAKEN = ("L", "LA", "RGB", "RGBA")
-_REFUSED = {
-    "P": "it has a palette of few colours; convert it to RGB",
-    "PA": "it has a palette of few colours; convert it to RGB",
-    "CMYK": "it is in CMYK, for printing; convert it to RGB",
-    "YCCK": "it is in CMYK, for printing; convert it to RGB",
-    "1": "it is black and white without greys; convert it to greyscale",
-}
-
-Parts = tuple[Photo, Metadata, Encoding]
+_TAKEN = ("L", "LA", "RGB", "RGBA", "CMYK")
+_SAMSUNGS_VIDEO = b"MotionPhoto_Data"
+_GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1"
 
 
-def read_with_pillow(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open file whose kind is known."""
-    with _open(file, kind) as image:
-        _check(image, file, kind)
-        return _read(image, file, kind)
+def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
+    """Pixels, metadata and encoding of an open JPEG."""
+    check_kind(file)
+    with open_image(file, Format.JPEG) as image:
+        assert isinstance(image, JpegImagePlugin.JpegImageFile)
+        check_size(*image.size)
+        data = _all(file)
+        # Else a few bytes are decoded to as many grey pixels as their header says.
+        if image.width * image.height > _MOST_PER_BYTE * len(data):
+            raise PhotoError(DAMAGED)
+        check_whole(data)
+        encoding = _as_jpeg(image)
+        samples, profile, odd = _samples(image)
+        metadata, orientation, lost = _metadata(image)
+    stated = Stated() if profile else by_exif(directory_of(metadata.exif), grey=_is_grey(samples))
+    encoding = replace(encoding, stated=stated.profile)
+    photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
+    return Parts(photo, metadata, encoding, (*odd, *_lost_beside(image, data, lost)))
 
 
-def _open(file: BinaryIO, kind: Format) -> Image.Image:
+def _lost_beside(image: Any, data: bytes, said: tuple[str, ...]) -> list[str]:
+    """What does not come along, by XMP or by what lies in the file without a word in XMP."""
+    lost = set(said)
+    if _SAMSUNGS_VIDEO in data:
+        lost.add(VIDEO)
+    if any(segment.startswith(_GAIN_MAP_SEGMENT) for _, segment in image.applist):
+        lost.add(GAIN_MAP)
+    return sorted(lost)
+
+
+def read_webp(file: BinaryIO, kind: Format) -> Parts:
+    """Pixels, metadata and encoding of an open WebP."""
+    with open_image(file, Format.WEBP) as image:
+        check_still(image)
+        encoding = Encoding(lossless=_is_lossless_webp(file))
+        samples, profile, odd = _samples(image)
+        metadata, orientation, lost = _metadata(image)
+    photo = Photo.from_samples(upright(samples, orientation), profile)
+    return Parts(photo, metadata, encoding, (*odd, *lost))
+
+
+def read_avif(file: BinaryIO, kind: Format) -> Parts:
+    """Pixels, metadata and encoding of an open AVIF."""
+    found = properties(file)
+    numbers = nclx_of(found)
+    with open_image(file, Format.AVIF) as image:
+        check_still(image)
+        # Where there is a profile, the numbers are for those who do not read it.
+        if not image.info.get("icc_profile"):
+            refuse_hdr(numbers[1] if numbers else None)
+        bits = bits_of(dict(found))
+        samples, profile, odd = _samples(image)
+        metadata, orientation, lost = _metadata(image)
+    if bits > 8:
+        samples = read_deep_avif(_all(file), bits)
+    stated = by_nclx(None if profile else numbers, grey=_is_grey(samples))
+    photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
+    gain_map = (GAIN_MAP,) if b"tmap" in pictures(file) else ()
+    odd = (*odd, *([stated.odd] if stated.odd else []), *sorted({*lost, *gain_map}))
+    return Parts(photo, metadata, Encoding(nclx=numbers, stated=stated.profile), odd)
+
+
+def open_image(file: BinaryIO, kind: Format) -> Image.Image:
+    """A file whose kind is known, opened by Pillow."""
+    file.seek(0)
     try:
         return Image.open(file, formats=[kind.value])
     except Image.DecompressionBombError:
         raise LimitError(f"it has more than {MAX_PIXELS // 10**6} megapixels") from None
 
 
-def _check(image: Image.Image, file: BinaryIO, kind: Format) -> None:
-    # JPEGs with several pictures in them are phones' and cameras' photos with extras.
-    if kind is not Format.JPEG and getattr(image, "n_frames", 1) > 1:
+def check_still(image: Image.Image) -> None:
+    """Refuse animations, and sizes that are not taken."""
+    if getattr(image, "n_frames", 1) > 1:
         raise PhotoError("it is animated; export one frame as PNG")
     check_size(*image.size)
-    # Else a few bytes of JPEG are decoded to as many grey pixels as their header says.
-    if kind is Format.JPEG and image.width * image.height > _MOST_PER_BYTE * _size(file):
-        raise PhotoError("it is incomplete; copy it again from where it came from")
-    # What a PNG states so goes before its profile, in an AVIF the profile goes first.
-    if kind is Format.PNG or not image.info.get("icc_profile"):
-        refuse_hdr(transfer_of(file, kind))
 
 
-def _size(file: BinaryIO) -> int:
+def _all(file: BinaryIO) -> bytes:
     where = file.tell()
-    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    data = file.read()
     file.seek(where)
-    return end
+    return data
 
 
-def _read(image: Image.Image, file: BinaryIO, kind: Format) -> Parts:
-    deep = is_deep(file, kind)
-    if not deep and image.mode not in _TAKEN:
-        raise PhotoError(
-            _REFUSED.get(image.mode, f"its pixels are {image.mode}; convert it to RGB")
-        )
-    encoding = _encoding(image, file, kind)
-    samples: Samples = read_deep(file, kind) if deep else np.asarray(_with_alpha(image))
-    # After the pixels, because PNG may keep its texts behind them.
-    metadata, orientation = _metadata(image)
-    profile = image.info.get("icc_profile") or b""
-    photo = Photo.from_samples(upright(samples, orientation), profile)
-    return photo, metadata, encoding
+def _is_grey(samples: Samples) -> bool:
+    return samples.ndim == 2 or samples.shape[2] < 3
 
 
-def _with_alpha(image: Image.Image) -> Image.Image:
-    """One transparent colour, as PNG can have, becomes an alpha channel."""
-    if image.mode in ("L", "RGB") and "transparency" in image.info:
-        return image.convert("LA" if image.mode == "L" else "RGBA")
+def _samples(image: Image.Image) -> tuple[Samples, bytes, tuple[str, ...]]:
+    """(samples, their profile, what to say)."""
+    if image.mode not in _TAKEN:
+        raise PhotoError(f"its pixels are {image.mode}; convert it to RGB")
     image.load()
-    return image
+    profile = bytes(image.info.get("icc_profile") or b"")
+    samples: Samples = np.asarray(image)
+    if image.mode == "CMYK":
+        samples, words = cmyk_to_srgb(samples, profile)
+        return samples, b"", (words,)
+    return samples, profile, ()
 
 
-def _metadata(image: Image.Image) -> tuple[Metadata, int]:
+def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
+    """(metadata, the orientation that there was, what is not carried over)."""
     info = image.info
-    texts = texts_of(getattr(image, "text", {}))
-    legacy = raw_profile(info.get("Raw profile type exif", ""))
-    exif, orientation = upright_exif(strip_prefix(info.get("exif") or legacy), image.size)
+    exif, orientation = upright_exif(strip_prefix(info.get("exif") or b""), image.size)
+    segments = getattr(image, "applist", ())
     xmp = info.get("xmp") or b""
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    xmp = with_extension(xmp, getattr(image, "applist", ()))
-    if comment := info.get("comment"):
-        texts["Comment"] = comment.decode("utf-8", "replace").rstrip("\0")
+    xmp = with_extension(xmp.encode() if isinstance(xmp, str) else bytes(xmp), segments)
+    xmp, lost = without_companions(xmp)
     metadata = Metadata(
         exif=exif,
         xmp=upright_xmp(xmp, orientation),
         iptc=_iptc(info),
-        texts=texts,
+        comments=comments_of(segments),
         dpi=_dpi(info) or resolution_of(exif),
     )
-    return metadata, orientation
+    return metadata, orientation, lost
 
 
 def _iptc(info: dict[Any, Any]) -> bytes:
     resources = info.get("photoshop") or {}
-    found = resources.get(JPEG_RESOURCE) if isinstance(resources, dict) else None
-    return bytes(found or unwrapped(raw_profile(info.get(PNG_KEYWORD, ""))))
+    return bytes(resources.get(JPEG_RESOURCE) or b"") if isinstance(resources, dict) else b""
 
 
 def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
@@ -133,14 +172,12 @@ def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
     return sensible_dpi(across, down)
 
 
-def _encoding(image: Image.Image, file: BinaryIO, kind: Format) -> Encoding:
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        return Encoding(
-            quantization={key: list(table) for key, table in image.quantization.items()},
-            subsampling=max(0, JpegImagePlugin.get_sampling(image)),
-            progressive=bool(image.info.get("progressive")),
-        )
-    return Encoding(lossless=kind is Format.WEBP and _is_lossless_webp(file))
+def _as_jpeg(image: JpegImagePlugin.JpegImageFile) -> Encoding:
+    return Encoding(
+        quantization={key: list(table) for key, table in image.quantization.items()},
+        subsampling=max(0, JpegImagePlugin.get_sampling(image)),
+        progressive=bool(image.info.get("progressive")),
+    )
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from ldrps_client.files._formats import HEAD_BYTES, Format, recognise
+from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, Format, recognise
 from ldrps_client.files._metadata import Metadata
 from ldrps_engine.colour_space import read_colour_space
-from ldrps_engine.errors import InputError, LdrpsError, PhotoError
+from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
 from ldrps_engine.icc import ProfileError
 from ldrps_engine.photo import Photo
+
+_READERS = {
+    Format.JPEG: ("ldrps_client.files._pillow", "read_jpeg"),
+    Format.PNG: ("ldrps_client.files._png", "read_png"),
+    Format.TIFF: ("ldrps_client.files._tiff", "read_tiff"),
+    Format.WEBP: ("ldrps_client.files._pillow", "read_webp"),
+    Format.AVIF: ("ldrps_client.files._pillow", "read_avif"),
+    Format.HEIF: ("ldrps_client.files._extras", "read_heif"),
+    Format.RAW: ("ldrps_client.files._extras", "read_raw"),
+}
+# How tifffile, imagecodecs, Pillow and libheif say that they lack something.
+_UNKNOWN = re.compile(
+    r"not (yet )?(supported|implemented)|unsupported|unimplemented|cannot handle"
+    r"|requires the |is not available|unknown (codec|compression)|not a known",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +54,22 @@ class Encoding:
     """TIFF compression as tifffile names it."""
     alpha: str = "unassalpha"
     """What a TIFF's alpha means, as tifffile names it."""
+    stated: bytes = b""
+    """The profile that the file's own numbers for colours mean; it holds none itself then."""
+    colour_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    """All that a PNG says of its colours: type and content of chunks."""
+    nclx: tuple[int, int] | None = None
+    """H.273's primaries and transfer characteristics of an AVIF."""
+
+
+class Parts(NamedTuple):
+    """What a reader finds in a file."""
+
+    photo: Photo
+    metadata: Metadata
+    encoding: Encoding
+    odd: tuple[str, ...] = ()
+    """Sentences without the file's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +77,7 @@ class LoadedFile:
     """A photo, and what its file held besides."""
 
     path: Path
-    """Where it was read from."""
+    """Path it was read from; no more than a name unless it was `on_disk`."""
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
@@ -53,6 +88,8 @@ class LoadedFile:
     """How it was compressed."""
     warnings: tuple[str, ...] = ()
     """What is odd about it and was borne, one sentence each."""
+    on_disk: bool = True
+    """True for a file, False for bytes that somebody held in memory."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:
@@ -67,37 +104,49 @@ def decode(path: str | os.PathLike[str]) -> LoadedFile:
         return _decode(where, kind, file)
 
 
+def decode_bytes(data: bytes, name: str) -> LoadedFile:
+    """Read a photo file that is in memory, as `decode` does; `name` is what errors call it."""
+    where = Path(name)
+    with _named(where):
+        kind = recognise("the file", data[:HEAD_BYTES], where.suffix)
+        return replace(_decode(where, kind, io.BytesIO(data)), on_disk=False)
+
+
 def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
-    # The image libraries are imported when the first file is read: half of the start-up time.
-    if kind is Format.TIFF:
-        from ldrps_client.files._tiff import read_tiff as read
-    elif kind is Format.HEIF:
-        from ldrps_client.files._extras import read_heif as read
-    elif kind is Format.RAW:
-        from ldrps_client.files._extras import read_raw as read
-    else:
-        from ldrps_client.files._pillow import read_with_pillow as read
+    read = _reader(kind)
     with warnings.catch_warnings():
         # The libraries warn of sizes and broken tags; both are checked or borne here.
         warnings.simplefilter("ignore")
-        photo, metadata, encoding = read(file, kind)
-    photo, odd = _with_usable_profile(where, photo)
+        found = read(file, kind)
+    photo, odd = _with_sound_profile(found.photo)
     return LoadedFile(
         path=where,
         photo=photo,
         format=kind,
-        metadata=metadata,
-        encoding=encoding,
-        warnings=odd,
+        metadata=found.metadata,
+        encoding=found.encoding,
+        warnings=tuple(f"{where}: {sentence}" for sentence in (*found.odd, *odd)),
     )
 
 
-def _with_usable_profile(where: Path, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-    """The photo without a profile that cannot be used, and what to say about that."""
+def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:
+    """The image libraries are imported when the first file is read: half of the start-up time."""
+    module, name = _READERS[kind]
+    read: Callable[[BinaryIO, Format], Parts] = getattr(import_module(module), name)
+    return read
+
+
+def _with_sound_profile(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
+    """The photo without a profile that is broken, and what to say of one that is no use.
+
+    A whole profile for such a photo stays even if nobody here can use it: others may.
+    """
     try:
         read_colour_space(photo.icc_profile, grey=photo.is_grey)
     except ProfileError as error:
-        odd = f"{where}: its colour profile {error}, so the photo is taken for sRGB"
+        odd = f"its colour profile {error}, so the photo is taken for sRGB"
+        if error.is_whole:
+            return photo, (f"{odd}; the result keeps the profile",)
         return photo.with_profile(b""), (odd,)
     return photo, ()
 
@@ -149,8 +198,21 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except MemoryError:
         raise PhotoError(f"{path}: there is not enough memory to decode it") from None
-    except Exception as error:
-        # Decoders raise whatever comes to hand over broken bytes, struct.error to TypeError.
-        raise PhotoError(
-            f"{path} is damaged or incomplete; copy it again from where it came from"
+    except ImportError as error:
+        # Says something about the installation, or what may be read of it, not about the photo.
+        raise InternalError(
+            f"{path}: a library that reads it cannot be loaded ({error}); install ldrps again"
         ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The system's own word: a disk that fails, or no descriptors left. Decoders give none.
+            raise PhotoError(f"{path} cannot be read: {_why(error)}") from error
+        raise PhotoError(f"{path}: {_what_is_wrong(error)}") from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Decoders raise whatever comes to hand, struct.error to TypeError, for one of two reasons."""
+    words = " ".join(str(error).split())[:120]
+    if isinstance(error, NotImplementedError) or _UNKNOWN.search(words):
+        return f"it is of a kind that we do not take ({words}); save it as PNG or TIFF"
+    return DAMAGED

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import logging
 import struct
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-import numpy as np
 import tifffile
 
-from ldrps_client.files._alpha import associated, straight
+from ldrps_client.files._alpha import associated
+from ldrps_client.files._companions import without_companions
 from ldrps_client.files._exif import add_to_tiff, byte_order, exif_of_tiff, resolution_of
-from ldrps_client.files._formats import Format
+from ldrps_client.files._formats import DAMAGED, Format
+from ldrps_client.files._jpeg import check_whole
 from ldrps_client.files._metadata import Metadata, upright_exif, upright_xmp
 from ldrps_client.files._orientation import upright
-from ldrps_client.files._read import Encoding
+from ldrps_client.files._read import Encoding, Parts
+from ldrps_client.files._tiff_colours import extra_of, samples_of
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
 
@@ -24,108 +26,116 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _REDUCED_OR_MASK = 1 | 4  # NewSubfileType, TIFF 6.0 page 36
 _REFUSED = {
-    "PALETTE": "it has a palette of few colours; convert it to RGB",
-    "SEPARATED": "it is in CMYK, for printing; convert it to RGB",
     "CFA": "it is a camera's raw file; develop it first and give the result",
     "LINEAR_RAW": "it is a camera's raw file; develop it first and give the result",
 }
-_TAKEN = ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR")
+_CHANNELS = {
+    **dict.fromkeys(("MINISWHITE", "MINISBLACK", "PALETTE"), 1),
+    **dict.fromkeys(("RGB", "YCBCR"), 3),
+    "SEPARATED": 4,
+}
+"""How many colours there are to a pixel, of what is taken."""
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
+_JPEG, _OLD_JPEG = 7, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ALPHAS = {0: "unspecified", _ASSOCIATED: "assocalpha", _UNASSOCIATED: "unassalpha"}
-_IPTC = 33723
+_IPTC, _XMP = 33723, 700
 _BYTE, _UNDEFINED = 1, 7
+_DEPTHS_TAKEN = {depth.value for depth in Depth}
 
 
-def read_tiff(file: BinaryIO, kind: Format) -> tuple[Photo, Metadata, Encoding]:
+def read_tiff(file: BinaryIO, kind: Format) -> Parts:
     """Pixels, metadata and encoding of an open TIFF."""
     with tifffile.TiffFile(file) as tiff:
-        page: Any = tiff.pages[0]
-        _check_pages(tiff)
+        page, first = _page(tiff), tiff.pages[0]
         _check_layout(page)
-        _check_complete(page, tiff.filehandle.size)
-        samples = _samples(page)
+        _check_complete(page, tiff.filehandle)
+        colours = samples_of(page, file)
         size = page.imagewidth, page.imagelength
-        exif, orientation = upright_exif(exif_of_tiff(file), size)
-        photo = Photo.from_samples(upright(samples, orientation), bytes(page.iccprofile or b""))
+        exif, orientation = upright_exif(exif_of_tiff(file, page.offset), size)
+        photo = Photo.from_samples(upright(colours.samples, orientation), colours.profile)
+        xmp, lost = without_companions(_bytes(page, _XMP) or _bytes(first, _XMP))
         metadata = Metadata(
             exif=exif,
-            xmp=upright_xmp(_bytes(page, 700), orientation),
-            iptc=_bytes(page, _IPTC),
+            xmp=upright_xmp(xmp, orientation),
+            iptc=_bytes(page, _IPTC) or _bytes(first, _IPTC),
             dpi=resolution_of(exif),
         )
-        return photo, metadata, _encoding(page)
+        return Parts(photo, metadata, _encoding(page), (*colours.odd, *lost))
 
 
 def _bytes(page: Any, tag: int) -> bytes:
     """A tag's bytes, which some programs store as longs."""
-    value = _value(page, tag, b"")
+    found = page.tags.get(tag)
+    value = b"" if found is None else found.value
     if isinstance(value, tuple):
         order = page.parent.byteorder
         return struct.pack(f"{order}{len(value)}I", *value)
     return bytes(value)
 
 
-def _value(page: Any, tag: int, default: Any) -> Any:
-    found = page.tags.get(tag)
-    return default if found is None else found.value
+def _page(tiff: Any) -> Any:
+    """The photo itself, among thumbnails and masks that are flagged as such."""
+    first = tiff.pages[0]
+    if len(tiff.pages) == 1 and not first.subfiletype & _REDUCED_OR_MASK:
+        return first
+    whole = _whole(tiff.pages)
+    # As TIFF/EP has it: a thumbnail, with the photo in a directory below.
+    whole = whole or [page for above in tiff.pages for page in _whole(above.pages or ())]
+    if len(whole) > 1:
+        raise PhotoError(f"it has {len(whole)} pages; save the one to restore by itself")
+    return whole[0] if whole else first
 
 
-def _check_pages(tiff: Any) -> None:
-    if len(tiff.pages) == 1:
-        return
-    further = sum(not page.subfiletype & _REDUCED_OR_MASK for page in tiff.pages[1:])
-    if further:
-        raise PhotoError(f"it has {further + 1} pages; save the one to restore by itself")
+def _whole(pages: Any) -> list[Any]:
+    return [page for page in pages if not page.subfiletype & _REDUCED_OR_MASK]
 
 
 def _check_layout(page: Any) -> None:
     check_size(page.imagewidth, page.imagelength)
     photometric = getattr(page.photometric, "name", str(page.photometric))
-    if photometric not in _TAKEN:
+    if photometric not in _CHANNELS:
         raise PhotoError(_REFUSED.get(photometric, f"its pixels are {photometric}; use RGB"))
+    if page.compression == _OLD_JPEG:
+        raise PhotoError("it is compressed as JPEG in a way of before 1995; save it as PNG or TIFF")
+    if photometric != "PALETTE":
+        _check_depth(page, photometric)
+    channels = _CHANNELS[photometric]
+    if page.imagedepth != 1 or page.samplesperpixel - channels not in (0, 1):
+        raise PhotoError(f"it has {page.samplesperpixel} channels; save it as grey or RGB")
+
+
+def _check_depth(page: Any, photometric: str) -> None:
     dtype = "none" if page.dtype is None else page.dtype.name
-    if dtype not in {depth.value for depth in Depth} or page.bitspersample not in (8, 16, 32):
+    whole = (8, 16) if photometric in ("YCBCR", "SEPARATED") else (8, 16, 32)
+    if dtype not in _DEPTHS_TAKEN or page.bitspersample not in whole:
         raise PhotoError(
             f"it has {page.bitspersample}-bit {dtype} samples; "
             "save it with 8 or 16 bits, or 16- or 32-bit floats"
         )
-    colours = 1 if photometric.startswith("MINIS") else 3
-    if page.imagedepth != 1 or page.samplesperpixel - colours not in (0, 1):
-        raise PhotoError(f"it has {page.samplesperpixel} channels; save it as grey or RGB")
 
 
-def _check_complete(page: Any, size: int) -> None:
-    ends = [
-        start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-    ]
-    if not ends or max(ends) > size:
-        raise PhotoError("it is incomplete; copy it again from where it came from")
+def _check_complete(page: Any, file: Any) -> None:
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    ends = [start + count for start, count in parts]
+    # A part of no bytes would be read as black.
+    if not ends or max(ends) > file.size or not all(count for _, count in parts):
+        raise PhotoError(DAMAGED)
+    if page.compression == _JPEG:
+        tables = page.jpegtables or b""
+        for start, count in parts:
+            file.seek(start)
+            check_whole(_joined(tables, file.read(count)))
 
 
-def _samples(page: Any) -> Samples:
-    samples: Any = page.asarray()
-    if samples.ndim == 3 and page.planarconfig == 2:
-        samples = np.moveaxis(samples, 0, -1)
-    if samples.ndim == 2:
-        samples = samples[..., None]
-    if page.photometric.name == "MINISWHITE":
-        peak = next(depth.peak for depth in Depth if depth.value == samples.dtype.name)
-        samples = np.concatenate([peak - samples[..., :1], samples[..., 1:]], axis=-1)
-        samples = samples.astype(page.dtype)
-    if _extra(page) == _ASSOCIATED:
-        samples = straight(samples, Depth(samples.dtype.name))
-    return cast(Samples, samples)
-
-
-def _extra(page: Any) -> int:
-    """What the channel behind the colours means."""
-    return int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED
+def _joined(tables: bytes, part: bytes) -> bytes:
+    """A JPEG of its own, of shared tables and one strip or tile."""
+    return tables[:-2] + part[2:] if tables else part
 
 
 def _encoding(page: Any) -> Encoding:
     compression = _COMPRESSIONS.get(getattr(page.compression, "name", ""), "zlib")
-    return Encoding(compression=compression, alpha=_ALPHAS.get(_extra(page), "unspecified"))
+    return Encoding(compression=compression, alpha=_ALPHAS.get(extra_of(page), "unspecified"))
 
 
 def tiff_bytes(photo: Photo, samples: Samples, metadata: Metadata, encoding: Encoding) -> bytes:

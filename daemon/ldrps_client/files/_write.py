@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ldrps_client.files._comments import as_comments, as_texts, is_comment, texts_into_xmp
 from ldrps_client.files._embedded import sidecar_for
 from ldrps_client.files._exif import with_resolution, within
 from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import Format, format_for
 from ldrps_client.files._iptc import into_xmp, jpeg_segment
+from ldrps_client.files._jpeg import comment_segments
 from ldrps_client.files._metadata import Metadata, with_prefix
 from ldrps_client.files._names import check_name, part_path
+from ldrps_client.files._packet import with_kind
 from ldrps_client.files._read import Encoding, LoadedFile
 from ldrps_engine.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
@@ -25,7 +29,15 @@ from ldrps_engine.photo import Depth, Photo, Samples
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
 _JPEG_XMP_LIMIT = _EXIF_LIMIT - len(b"http://ns.adobe.com/xap/1.0/\0")
+_NCLX = b"colrnclx"
 _WITHOUT_GREY = (Format.WEBP, Format.AVIF)
+_MEDIA_TYPES = {
+    Format.JPEG: "image/jpeg",
+    Format.PNG: "image/png",
+    Format.TIFF: "image/tiff",
+    Format.WEBP: "image/webp",
+    Format.AVIF: "image/avif",
+}
 _DEPTHS: dict[Format, tuple[Depth, ...]] = {
     Format.TIFF: tuple(Depth),
     Format.PNG: (Depth.U8, Depth.U16),
@@ -40,8 +52,10 @@ def check_target(
     `source` must not be overwritten; `photo` must fit into that kind of file.
     """
     kind = format_for(path)
-    if photo is not None and photo.alpha is not None and not kind.has_alpha:
-        raise OutputError(f"{path}: {kind.name} cannot be transparent; use .png, .tif or .webp")
+    if photo is not None:
+        size, transparent = (photo.width, photo.height), photo.alpha is not None
+        if objection := kind.objection(size, transparent=transparent):
+            raise OutputError(f"{path}: {objection}")
     _check_place(path, force=force, source=source)
     check_name(path)
     check_folder(path.parent)
@@ -75,17 +89,49 @@ def encode(
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
     where = Path(path)
-    check_target(where, force=force, source=like.path if like else None, photo=photo)
-    carried = metadata or (like.metadata if like else Metadata())
-    outside = b"" if _holds_xmp(where, carried.xmp) else carried.xmp
-    data = _encoded(where, photo, replace(carried, xmp=b"") if outside else carried, like)
+    check_target(
+        where, force=force, source=like.path if like and like.on_disk else None, photo=photo
+    )
+    kind = format_for(where)
+    carried = fitting_metadata(kind, metadata or (like.metadata if like else Metadata()))
+    outside = b"" if holds_xmp(kind, len(carried.xmp)) else carried.xmp
+    inside = replace(carried, xmp=b"") if outside else carried
+    data = _encoded(str(where), kind, photo, inside, like)
     if finish is not None:
-        data = finish(data, format_for(where))
+        data = finish(data, kind)
     _write_both(where, data, outside, force=force)
 
 
-def _holds_xmp(where: Path, xmp: bytes) -> bool:
-    return format_for(where) is not Format.JPEG or len(xmp) <= _JPEG_XMP_LIMIT
+def file_bytes(
+    kind: Format, photo: Photo, *, like: LoadedFile | None = None, metadata: Metadata | None = None
+) -> bytes:
+    """Encode a photo as `encode` does, for those who have no place for a sidecar.
+
+    OutputError if that kind of file cannot hold the photo, or its XMP.
+    """
+    carried = fitting_metadata(kind, metadata or (like.metadata if like else Metadata()))
+    if not holds_xmp(kind, len(carried.xmp)):
+        raise OutputError(
+            f"the photo's XMP has {len(carried.xmp)} bytes, of which {kind.name} holds "
+            f"{_JPEG_XMP_LIMIT}; use PNG, TIFF or WebP"
+        )
+    return _encoded(f"the {kind.name}", kind, photo, carried, like)
+
+
+def fitting_metadata(kind: Format, metadata: Metadata) -> Metadata:
+    """The metadata with XMP that names the file's own kind, and texts that would be lost."""
+    xmp = with_kind(metadata.xmp, _MEDIA_TYPES[kind])
+    lost = [*metadata.texts, *as_texts(metadata.comments)]
+    if kind is Format.PNG:
+        lost = []
+    elif kind is Format.JPEG:
+        lost = [text for text in metadata.texts if not is_comment(text)]
+    return replace(metadata, xmp=texts_into_xmp(xmp, lost))
+
+
+def holds_xmp(kind: Format, size: int) -> bool:
+    """Tell whether an XMP packet of so many bytes fits into such a file."""
+    return kind is not Format.JPEG or size <= _JPEG_XMP_LIMIT
 
 
 def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> None:
@@ -101,14 +147,25 @@ def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> Non
         raise
 
 
-def _encoded(where: Path, photo: Photo, metadata: Metadata, like: LoadedFile | None) -> bytes:
-    kind = format_for(where)
+def _encoded(
+    name: str, kind: Format, photo: Photo, metadata: Metadata, like: LoadedFile | None
+) -> bytes:
     photo = _fitting(photo, kind)
     encoding = like.encoding if like else Encoding()
+    if not _is_same_space(photo, kind, like):
+        encoding = replace(encoding, stated=b"", colour_chunks=(), nclx=None)
     try:
         return _bytes_of(kind, photo, metadata, encoding)
     except (OSError, ValueError, MemoryError) as error:
-        raise OutputError(f"{where}: {kind.name} cannot hold this photo ({error})") from error
+        raise OutputError(f"{name}: {kind.name} cannot hold this photo ({error})") from error
+
+
+def _is_same_space(photo: Photo, kind: Format, like: LoadedFile | None) -> bool:
+    """Whether what the source's file said of its colours is as true of the result's."""
+    return like is not None and (
+        (like.format, like.photo.icc_profile, like.photo.is_grey)
+        == (kind, photo.icc_profile, photo.is_grey)
+    )
 
 
 def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding) -> bytes:
@@ -117,11 +174,15 @@ def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding
         from ldrps_client.files._tiff import tiff_bytes
 
         return tiff_bytes(photo, samples, metadata, encoding)
+    # What a file of this kind stated by numbers it states so again, for every viewer alike.
+    by_exif = kind is Format.JPEG and bool(within(metadata.exif, _EXIF_LIMIT))
+    said = bool(encoding.stated) and (kind is Format.PNG or by_exif)
+    profile = b"" if said else photo.icc_profile
     if kind is Format.PNG:
         from ldrps_client.files._png import png_bytes
 
-        return png_bytes(samples, photo.icc_profile, metadata)
-    return _through_pillow(kind, samples, photo.icc_profile, metadata, encoding)
+        return png_bytes(samples, profile, metadata, encoding.colour_chunks)
+    return _through_pillow(kind, samples, profile, metadata, encoding)
 
 
 def _fitting(photo: Photo, kind: Format) -> Photo:
@@ -155,7 +216,17 @@ def _through_pillow(
         **_options(kind, metadata),
     }
     Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return _with_nclx(data, encoding.nclx) if encoding.nclx and encoding.stated else data
+
+
+def _with_nclx(data: bytes, numbers: tuple[int, int]) -> bytes:
+    """An AVIF that states the same colours by number as by its profile, for viewers without."""
+    at = data.find(_NCLX)
+    if at < 0:
+        return data
+    at += len(_NCLX)
+    return data[:at] + struct.pack(">2H", *numbers) + data[at + 4 :]
 
 
 def _options(kind: Format, metadata: Metadata) -> dict[str, object]:
@@ -164,8 +235,8 @@ def _options(kind: Format, metadata: Metadata) -> dict[str, object]:
     options: dict[str, object] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if kind is Format.JPEG:
         exif = within(exif, _EXIF_LIMIT)
-        options["extra"] = jpeg_segment(metadata.iptc)
-        options["comment"] = metadata.texts.get("Comment", "").encode()[:_EXIF_LIMIT]
+        comments = (*metadata.comments, *as_comments(metadata.texts))
+        options["extra"] = jpeg_segment(metadata.iptc) + comment_segments(comments)
     else:
         # Neither kind has a place for the resolution, nor for IPTC's own records.
         exif = with_resolution(exif, metadata.dpi) if metadata.dpi else exif

@@ -53,6 +53,6 @@ def is_wanted(conditions: Iterable[Condition], found: Diagnosis) -> bool:
 def diagnosis_from(values: Mapping[str, Any]) -> Diagnosis | None:
     """What the ledger kept of a diagnosis; None if it is not whole."""
     try:
-        return Diagnosis(**values)
+        return Diagnosis.from_dict(values)
     except TypeError:
         return None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ldrps_client.files import LoadedFile
+from ldrps_client.files._companions import is_about_companions
 from ldrps_client.files._packet import Name, Packet, is_packet
 from ldrps_client.hotfolder._entry import Identity
 from ldrps_client.hotfolder._settling import identity_of
 
 _DC = "http://purl.org/dc/elements/1.1/"
+_EXIF = "http://ns.adobe.com/exif/1.0/"
+_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 _DIGIKAM = "http://www.digikam.org/ns/1.0/"
 _LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 # (property, its usual prefix, what stands between the levels of a tree)
@@ -32,15 +33,17 @@ _NOT_CARRIED = (
     "http://ns.adobe.com/tiff/1.0/",
     "http://www.rawtherapee.com/",
 )
+# Of a file and not of a photo: of the very one that the sidecar was written for, mostly a raw.
+_OF_A_FILE = {
+    Name(_DC, "format"),
+    *(Name(_EXIF, name) for name in ("PixelXDimension", "PixelYDimension", "ColorSpace")),
+    *(Name(_EXIF, name) for name in ("CompressedBitsPerPixel", "ComponentsConfiguration")),
+    *(Name(_PHOTOSHOP, name) for name in ("SidecarForExtension", "EmbeddedXMPDigest")),
+    *(Name(_PHOTOSHOP, name) for name in ("ICCProfile", "ColorMode")),
+    Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP"),
+    Name("http://ns.adobe.com/xap/1.0/", "Thumbnails"),
+}
 _LARGEST = 8 << 20
-# By the byte order mark, or by how `<` looks without one; the longer ones first.
-_MARKS = (
-    *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
-    *((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
-    *((b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be")),
-    *((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")),
-)
-_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
 def sidecars_of(photo: Path) -> list[Path]:
@@ -95,7 +98,7 @@ def carried(photo: Path) -> set[Name]:
     names: set[Name] = set()
     for sidecar in sidecars_of(photo):
         with suppress(_UnusableError):
-            names |= {n for n in Packet(_read(sidecar)).names() if n.space not in _NOT_CARRIED}
+            names |= {name for name in _read(sidecar).names() if _is_carried(name)}
     return names | {name for name, _ in _KEYWORDS}
 
 
@@ -103,32 +106,27 @@ class _UnusableError(Exception):
     """A sidecar that says nothing; in words to stand behind its name."""
 
 
-def _read(sidecar: Path) -> bytes:
+def _read(sidecar: Path) -> Packet:
     try:
         if os.path.getsize(sidecar) > _LARGEST:
             raise _UnusableError(f"is larger than {_LARGEST >> 20} MiB")
-        data = _as_utf8(sidecar.read_bytes())
+        data = sidecar.read_bytes()
     except OSError as error:
         raise _UnusableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     if not is_packet(data):
         raise _UnusableError("is no XMP that can be read")
-    return data
+    return Packet(data)
 
 
-def _as_utf8(data: bytes) -> bytes:
-    """UTF-16 and UTF-32 in UTF-8, in which zeros at the end can be told from a letter's half."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            text = data.decode(encoding, "replace").lstrip("\ufeff")
-            return _DECLARATION.sub("", text, count=1).encode()
-    return data
-
-
-def _adopt(packet: Packet, data: bytes) -> None:
-    sidecar = Packet(data)
+def _adopt(packet: Packet, sidecar: Packet) -> None:
     for name in sorted(sidecar.names()):
-        if name.space not in _NOT_CARRIED:
+        if _is_carried(name):
             packet.adopt(sidecar, name)
+
+
+def _is_carried(name: Name) -> bool:
+    of_a_file = name in _OF_A_FILE or is_about_companions(name.space)
+    return name.space not in _NOT_CARRIED and not of_a_file
 
 
 def _add_keyword(packet: Packet, keyword: str) -> None:

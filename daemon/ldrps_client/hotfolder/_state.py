@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_engine.errors import OutputError
+from ldrps_client._ownership import check_way
+from ldrps_engine.errors import OutputError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class StateFolder:
     def make(self) -> None:
         """Make the folder; OutputError if that cannot be done."""
         try:
+            check_way(self.pictures)
             self.pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
         except OSError as error:
@@ -59,6 +61,8 @@ class StateFolder:
                 f"folder {self.path} cannot be made ({(error.strerror or '').lower()}); "
                 "set XDG_STATE_HOME to one of your own"
             ) from None
+        except SettingsError as error:
+            raise OutputError(f"{error}; set XDG_STATE_HOME to one of your own") from None
 
     def is_watched(self) -> bool:
         """Whether a watcher runs now."""

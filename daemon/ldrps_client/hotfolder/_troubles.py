@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from ldrps_engine.errors import (
+    AccessError,
     BusyError,
     InternalError,
     LdrpsError,
@@ -39,6 +40,9 @@ _PASSING = _SHORT_OF | frozenset(
 )
 
 
+_OF_THE_DAEMON = (AccessError, BusyError, ModelError, NotFoundError, UnavailableError)
+
+
 class Outlook(Enum):
     """What to do after a trouble."""
 
@@ -52,8 +56,8 @@ class Outlook(Enum):
 
 def outlook(error: LdrpsError) -> Outlook:
     """What an error means for the photo that it came with."""
-    # One missing model must not list ten thousand photos as failed.
-    if isinstance(error, UnavailableError | BusyError | NotFoundError | ModelError):
+    # One missing model, or one wrong token, must not list ten thousand photos as failed.
+    if isinstance(error, _OF_THE_DAEMON):
         return Outlook.WAIT
     if is_common(error):
         return Outlook.WAIT

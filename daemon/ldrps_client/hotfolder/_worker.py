@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.client import Choices, Client
-from ldrps_client.files import LoadedFile, decode, to_srgb
+from ldrps_client.files import LoadedFile, decode
 from ldrps_client.files._names import longest_name
 from ldrps_client.hotfolder._entry import Entry, plan_digest
 from ldrps_client.hotfolder._ledger import Ledger
@@ -30,7 +30,7 @@ from ldrps_client.hotfolder._state import StateFolder
 from ldrps_client.hotfolder._troubles import is_common
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.provenance import pixel_digest, read_mark, sidecar_for
-from ldrps_engine.diagnosis import diagnose as measure
+from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.errors import LdrpsError, OutputError, PhotoError
 from ldrps_engine.photo import Depth
 
@@ -142,7 +142,7 @@ class Worker:
     def _is_clean(self, entry: Entry, loaded: LoadedFile) -> bool:
         if not self._config.only_if:
             return False
-        found = measure(to_srgb(loaded.photo))
+        found = diagnose_photo(loaded.photo)
         self._ledger.change(entry.key, diagnosis=json.dumps(asdict(found)), words=found.words())
         return not is_wanted(self._config.only_if, found)
 

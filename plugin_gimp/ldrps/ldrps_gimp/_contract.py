@@ -48,6 +48,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         6: ("detached", "bool", "", "plain"),
         7: ("look_only", "bool", "", "plain"),
         8: ("deadline_seconds", "double", "", "plain"),
+        9: ("result_format", "enum", "", "plain"),
     },
     "Raster": {
         1: ("width", "uint32", "", "plain"),
@@ -100,6 +101,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
     "Queued": {
         1: ("position", "uint32", "", "plain"),
         2: ("estimated_seconds", "double", "", "plain"),
+        3: ("why", "string", "", "plain"),
     },
     "Loading": {
         1: ("model", "string", "", "plain"),
@@ -112,6 +114,19 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         4: ("cast", "double", "", "plain"),
         5: ("grey", "bool", "", "plain"),
         6: ("words", "string", "", "plain"),
+        10: ("inner", "", "Rectangle", "plain"),
+        20: ("graphic", "bool", "", "plain"),
+        21: ("probabilities", "", "Probability", "repeated"),
+    },
+    "Probability": {
+        1: ("finding", "string", "", "plain"),
+        2: ("probability", "double", "", "plain"),
+    },
+    "Rectangle": {
+        1: ("left", "uint32", "", "plain"),
+        2: ("top", "uint32", "", "plain"),
+        3: ("width", "uint32", "", "plain"),
+        4: ("height", "uint32", "", "plain"),
     },
     "Description": {
         1: ("text", "string", "", "plain"),
@@ -132,6 +147,11 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         1: ("layer", "uint32", "", "plain"),
         2: ("name", "string", "", "plain"),
         3: ("raster", "", "Raster", "plain"),
+        4: ("file", "", "ResultFile", "plain"),
+    },
+    "ResultFile": {
+        1: ("format", "enum", "", "plain"),
+        2: ("size", "uint64", "", "plain"),
     },
     "LayerChunk": {
         1: ("layer", "uint32", "", "plain"),
@@ -219,6 +239,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         5: ("memory_bytes", "uint64", "", "plain"),
         6: ("job_id", "string", "", "plain"),
         7: ("residents", "", "Resident", "repeated"),
+        8: ("trouble", "string", "", "plain"),
     },
     "Resident": {
         1: ("name", "string", "", "plain"),
@@ -230,6 +251,13 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
 }
 
 ENUMS: dict[str, dict[str, int]] = {
+    "FileFormat": {
+        "FILE_FORMAT_UNSPECIFIED": 0,
+        "FILE_FORMAT_PNG": 1,
+        "FILE_FORMAT_JPEG": 2,
+        "FILE_FORMAT_TIFF": 3,
+        "FILE_FORMAT_WEBP": 4,
+    },
     "Channels": {
         "CHANNELS_UNSPECIFIED": 0,
         "CHANNELS_GREY": 1,

@@ -14,6 +14,7 @@ from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
+from ldrps_gimp.ownership import make_folder
 from ldrps_gimp.place import Place, command, next_step, run_folder
 
 CHUNK_BYTES = 1 << 20
@@ -80,7 +81,7 @@ class Daemon:
         folder = run_folder()
         log = folder / "daemon.log"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
             with log.open("ab") as output:
                 began_at = output.tell()
                 # In a session of its own: it outlives GIMP, for the next photo.
@@ -169,17 +170,23 @@ class Daemon:
 
         Raises what the job failed with; CancelledError if it was cancelled.
         """
-        wanted, failures = 1, 0
+        wanted, failures, again = 1, 0, True
         while True:
             try:
                 for event in self._watch_once(job_id, wanted):
                     wanted, failures = event["number"] + 1, 0
+                    # Pixels that were taken cannot be taken twice.
+                    again = again and "layer_header" not in event
                     _raise_failure(event)
                     yield event
                     if "done" in event:
                         return
                 raise RestoreError("internal", _("The daemon ended the job without a word."))
             except RpcError as error:
+                if error.code == "OUT_OF_RANGE" and again and wanted > 1:
+                    # The daemon has lost events, since its disk was damaged: all that it knows.
+                    wanted, again = 1, False
+                    continue
                 failures += 1
                 self._give_up_or_wait(error, failures)
 
@@ -224,7 +231,7 @@ class Daemon:
             self.close()
             try:
                 connection = Connection(self.place.connect(), lambda: self.idle())
-            except OSError as error:
+            except (OSError, ImportError) as error:
                 raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
             self._connection = connection
         return Call(connection, path, self.place.metadata(), seconds)

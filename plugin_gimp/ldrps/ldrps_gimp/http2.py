@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ldrps_gimp.sockets import NOT_NOW, read_available
 from ldrps_gimp.vendor.hpack import Decoder, Encoder, HPACKError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -207,7 +208,7 @@ class Connection:
             try:
                 with memoryview(self._outgoing) as view:
                     sent = self._socket.send(view[:_READ_BYTES])
-            except (BlockingIOError, InterruptedError):
+            except NOT_NOW:
                 return
             except OSError as error:
                 # What the server said before it hung up may still be waiting to be read.
@@ -223,8 +224,8 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+            data = read_available(self._socket, _READ_BYTES)
+        except NOT_NOW:
             return
         except OSError as error:
             self._lose(f"the connection broke ({error.strerror})")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
+from ldrps_gimp.ownership import check_way, is_ours, is_private
 
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
 _TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
@@ -32,25 +33,55 @@ class Place:
     """Whether the user named it; then no daemon is started there."""
 
     def connect(self) -> socket.socket:
-        """A connected socket; OSError if nobody listens."""
+        """A connected socket; OSError if nobody listens, RestoreError if somebody else does."""
         if not self.address.startswith(_UNIX):
-            host, _colon, port = self.address.rpartition(":")
-            return socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS)
+            return self._connect_tcp()
         if not hasattr(socket, "AF_UNIX"):
             raise OSError(f"this system has no unix sockets; set {ADDRESS_VARIABLE}")
+        path = self.address.removeprefix(_UNIX)
+        check_way(Path(path.removeprefix("//") if path.startswith("///") else path))
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.settimeout(_CONNECT_SECONDS)
-            sock.connect(self.address.removeprefix(_UNIX))
+            sock.connect(path)
+            if not is_ours(sock):
+                raise self._impostor()
         except BaseException:
             sock.close()
             raise
         return sock
 
+    def _connect_tcp(self) -> socket.socket:
+        """Encrypted, to the one who has the key to the certificate beside the token."""
+        import ssl  # not every GIMP has it, nor needs it for a unix socket
+
+        host, _colon, port = self.address.rpartition(":")
+        certificate = certificate_file()
+        check_way(certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cadata=certificate.read_text())
+        context.set_alpn_protocols(["h2"])
+        sock = socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS)
+        try:
+            return context.wrap_socket(sock, server_hostname=host.strip("[]"))
+        except ssl.SSLError:
+            raise self._impostor() from None
+        finally:
+            # Which is empty where the other one has taken it over.
+            sock.close()
+
+    def _impostor(self) -> RestoreError:
+        text = _(
+            "What listens on {address} does not prove to be your daemon, so nothing was sent to it."
+        )
+        return RestoreError("unavailable", text.format(address=self.address))
+
     def metadata(self) -> dict[str, str]:
         """What lets us in: nothing on a unix socket, the token on TCP."""
         if self.address.startswith(_UNIX):
             return {}
+        check_way(token_file())
         try:
             token = token_file().read_text().strip()
         except OSError:
@@ -78,9 +109,12 @@ def _checked(address: str) -> str:
 
 
 def run_folder() -> Path:
-    """The folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`."""
+    """The folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`.
+
+    The latter also where the former is shared with others, who could be first in it.
+    """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir() and os.access(runtime, os.W_OK | os.X_OK):
+    if runtime and is_private(Path(runtime)):
         return Path(runtime) / "ldrps"
     return Path.home() / ".cache" / "ldrps" / "run"
 
@@ -88,6 +122,11 @@ def run_folder() -> Path:
 def token_file() -> Path:
     """What lets us in over TCP: `$LDRPS_TOKEN_FILE`, or the daemon's own."""
     return Path(os.environ.get(_TOKEN_VARIABLE) or run_folder() / "token")
+
+
+def certificate_file() -> Path:
+    """What the daemon of a loopback address proves itself with, beside its token."""
+    return token_file().with_name(f"{token_file().name}.pem")
 
 
 def command() -> str | None:

@@ -32,7 +32,10 @@ def stage_text(kind: str, event: Message) -> str:
 def diagnosis_text(words: str) -> str:
     """The daemon's words for what it found, as a sentence in the user's language."""
     known = {
-        "clean": _("nothing wrong"),
+        "nothing found": _("nothing found"),
+        "perhaps dark": _("perhaps dark"),
+        "perhaps hazy": _("perhaps hazy"),
+        "no photo": _("no photo"),
         "dark": _("dark"),
         "slightly dark": _("slightly dark"),
         "hazy": _("hazy"),
@@ -42,6 +45,7 @@ def diagnosis_text(words: str) -> str:
         "tinted": _("tinted"),
         "slightly tinted": _("slightly tinted"),
         "without colour": _("without colour"),
+        "border left as it is": _("border left as it is"),
     }
     noise = "noise about "
     parts = []

@@ -1,3 +1,4 @@
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -6,6 +7,14 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class FileFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILE_FORMAT_UNSPECIFIED: _ClassVar[FileFormat]
+    FILE_FORMAT_PNG: _ClassVar[FileFormat]
+    FILE_FORMAT_JPEG: _ClassVar[FileFormat]
+    FILE_FORMAT_TIFF: _ClassVar[FileFormat]
+    FILE_FORMAT_WEBP: _ClassVar[FileFormat]
 
 class Channels(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -46,6 +55,11 @@ class WorkerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WORKER_STATE_IDLE: _ClassVar[WorkerState]
     WORKER_STATE_BUSY: _ClassVar[WorkerState]
     WORKER_STATE_RESTING: _ClassVar[WorkerState]
+FILE_FORMAT_UNSPECIFIED: FileFormat
+FILE_FORMAT_PNG: FileFormat
+FILE_FORMAT_JPEG: FileFormat
+FILE_FORMAT_TIFF: FileFormat
+FILE_FORMAT_WEBP: FileFormat
 CHANNELS_UNSPECIFIED: Channels
 CHANNELS_GREY: Channels
 CHANNELS_GREY_ALPHA: Channels
@@ -71,6 +85,10 @@ WORKER_STATE_STARTING: WorkerState
 WORKER_STATE_IDLE: WorkerState
 WORKER_STATE_BUSY: WorkerState
 WORKER_STATE_RESTING: WorkerState
+MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+max_length: _descriptor.FieldDescriptor
+MAX_ITEMS_FIELD_NUMBER: _ClassVar[int]
+max_items: _descriptor.FieldDescriptor
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
@@ -141,7 +159,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds", "result_format")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +168,7 @@ class SubmitHeader(_message.Message):
     DETACHED_FIELD_NUMBER: _ClassVar[int]
     LOOK_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -158,7 +177,8 @@ class SubmitHeader(_message.Message):
     detached: bool
     look_only: bool
     deadline_seconds: float
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ...) -> None: ...
+    result_format: FileFormat
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ...) -> None: ...
 
 class Raster(_message.Message):
     __slots__ = ("width", "height", "channels", "sample_type", "icc_profile")
@@ -257,12 +277,14 @@ class Event(_message.Message):
     def __init__(self, number: _Optional[int] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., loading: _Optional[_Union[Loading, _Mapping]] = ..., diagnosis: _Optional[_Union[Diagnosis, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., step: _Optional[_Union[Step, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., layer_header: _Optional[_Union[LayerHeader, _Mapping]] = ..., layer_chunk: _Optional[_Union[LayerChunk, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., cancelled: _Optional[_Union[Cancelled, _Mapping]] = ...) -> None: ...
 
 class Queued(_message.Message):
-    __slots__ = ("position", "estimated_seconds")
+    __slots__ = ("position", "estimated_seconds", "why")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
     position: int
     estimated_seconds: float
-    def __init__(self, position: _Optional[int] = ..., estimated_seconds: _Optional[float] = ...) -> None: ...
+    why: str
+    def __init__(self, position: _Optional[int] = ..., estimated_seconds: _Optional[float] = ..., why: _Optional[str] = ...) -> None: ...
 
 class Loading(_message.Message):
     __slots__ = ("model", "fraction")
@@ -273,20 +295,46 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words")
+    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     VEIL_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
     CAST_FIELD_NUMBER: _ClassVar[int]
     GREY_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    INNER_FIELD_NUMBER: _ClassVar[int]
+    GRAPHIC_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     veil: float
     darkness: float
     cast: float
     grey: bool
     words: str
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ...) -> None: ...
+    inner: Rectangle
+    graphic: bool
+    probabilities: _containers.RepeatedCompositeFieldContainer[Probability]
+    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ...) -> None: ...
+
+class Probability(_message.Message):
+    __slots__ = ("finding", "probability")
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    finding: str
+    probability: float
+    def __init__(self, finding: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class Rectangle(_message.Message):
+    __slots__ = ("left", "top", "width", "height")
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    left: int
+    top: int
+    width: int
+    height: int
+    def __init__(self, left: _Optional[int] = ..., top: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class Description(_message.Message):
     __slots__ = ("text", "source", "remarks")
@@ -319,14 +367,24 @@ class Preview(_message.Message):
     def __init__(self, raster: _Optional[_Union[Raster, _Mapping]] = ..., pixels: _Optional[bytes] = ...) -> None: ...
 
 class LayerHeader(_message.Message):
-    __slots__ = ("layer", "name", "raster")
+    __slots__ = ("layer", "name", "raster", "file")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     layer: int
     name: str
     raster: Raster
-    def __init__(self, layer: _Optional[int] = ..., name: _Optional[str] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ...) -> None: ...
+    file: ResultFile
+    def __init__(self, layer: _Optional[int] = ..., name: _Optional[str] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[ResultFile, _Mapping]] = ...) -> None: ...
+
+class ResultFile(_message.Message):
+    __slots__ = ("format", "size")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    format: FileFormat
+    size: int
+    def __init__(self, format: _Optional[_Union[FileFormat, str]] = ..., size: _Optional[int] = ...) -> None: ...
 
 class LayerChunk(_message.Message):
     __slots__ = ("layer", "data")
@@ -487,7 +545,7 @@ class StatusResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents")
+    __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents", "trouble")
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
@@ -495,6 +553,7 @@ class Worker(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     RESIDENTS_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     device: str
     state: WorkerState
     pid: int
@@ -502,7 +561,8 @@ class Worker(_message.Message):
     memory_bytes: int
     job_id: str
     residents: _containers.RepeatedCompositeFieldContainer[Resident]
-    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ...) -> None: ...
+    trouble: str
+    def __init__(self, device: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., pid: _Optional[int] = ..., models: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., job_id: _Optional[str] = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("name", "kind", "bytes", "load_seconds", "idle_seconds")

@@ -79,7 +79,7 @@ class RestorationServicer:
 
     def Watch(self, request, context):
         """Follow a job. Ends after Done, Failed or Cancelled. An attached job whose last watcher
-        has left is cancelled after a short grace.
+        has left is cancelled after a short grace. OUT_OF_RANGE for a number past the next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ class RestorationServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Newest first.
+        """Newest first. At most 1000, and fewer where more would be over 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,160 @@
+"""Who may stay connected: limits for each party and in all, so that no crowd locks others out.
+
+A connection without a call is idle, and one that has shown no right to call is a stranger's.
+Where a limit is reached, such a one makes room for whoever comes. Where none can, a few more are
+let in as long as their calls are short, so that `ldrps status` and `stop` always get through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+log = logging.getLogger("ldrps.gate")
+EXTRA = 16
+"""So many above a limit, for short calls."""
+_STRANGERS_SHARE = 4
+FIRST_CALL_SECONDS = 30.0
+"""A connection that has begun no call by then is cut off."""
+_COMPLAINT_SECONDS = 10.0
+_DESCRIPTORS_EACH = 3
+"""The client's socket, ours to gRPC, and gRPC's end of that."""
+_DESCRIPTORS_KEPT = 256
+"""For the journal, photos, workers, and connections that are about to be turned away."""
+
+
+@dataclass(eq=False)
+class Guest:
+    """One connection."""
+
+    name: str
+    """Whom calls are counted for."""
+    party: str
+    """Who shares a limit of connections with it."""
+    cut: Callable[[], object]
+    """Ends it at once."""
+    proved: bool = False
+    """Whether it has shown that it may call."""
+    called: bool = False
+    """Whether it ever began a call."""
+    extra: bool = False
+    """Whether it is in one of the places for short calls."""
+    calls: int = 0
+    """How many are under way."""
+    idle_since: float = field(default_factory=time.monotonic)
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether nothing is lost by cutting it off."""
+        return not (self.proved and self.calls)
+
+    @contextmanager
+    def calling(self, *, proves: bool) -> Iterator[None]:
+        """A call while the block runs."""
+        self.proved = self.proved or proves
+        self.called = True
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+            self.idle_since = time.monotonic()
+
+
+class Guests:
+    """All connections of one daemon."""
+
+    def __init__(self, limit: int, party_limit: int) -> None:
+        self._limit = limit
+        self._party_limit = party_limit
+        self._strangers = max(1, limit // _STRANGERS_SHARE)
+        self._inside: dict[Guest, None] = {}
+        self._complained = -_COMPLAINT_SECONDS
+        self._unsaid = 0
+
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    def admit(self, guest: Guest) -> bool:
+        """Let it in if there is room or can be made."""
+        kin = [each for each in self._inside if each.party == guest.party]
+        strangers = [each for each in self._inside if not each.proved]
+        places = [(kin, self._party_limit, EXTRA), (list(self._inside), self._limit, EXTRA)]
+        if not guest.proved:
+            places.append((strangers, self._strangers, 0))
+        if not all(self._room(guest, *place) for place in places):
+            self.complain(f"a connection of {guest.party} was turned away: there are too many")
+            return False
+        self._inside[guest] = None
+        loop = asyncio.get_running_loop()
+        guest.timer = loop.call_later(FIRST_CALL_SECONDS, self._check_first_call, guest)
+        return True
+
+    def _room(self, guest: Guest, present: list[Guest], limit: int, extra: int) -> bool:
+        """Whether one more may come, once somebody has given way if need be."""
+        present = [each for each in present if each in self._inside]
+        if len(present) < limit:
+            return True
+        sizes = Counter(each.party for each in present)
+        idle = [each for each in present if each.gives_way]
+        if idle:
+            # Of the largest crowd, so that it cannot push out anybody but its own.
+            first = min(idle, key=lambda it: (it.proved, -sizes[it.party], it.idle_since))
+            self.leave(first)
+            first.cut()
+            return True
+        guest.extra = True
+        return len(present) < limit + extra
+
+    def leave(self, guest: Guest) -> None:
+        """It is gone."""
+        self._inside.pop(guest, None)
+        if guest.timer:
+            guest.timer.cancel()
+
+    def lets_stay(self, guest: Guest) -> bool:
+        """Whether it may begin a call that takes its time: not in an extra place."""
+        kin = sum(each.party == guest.party for each in self._inside)
+        if len(self) <= self._limit and kin <= self._party_limit:
+            guest.extra = False
+        return not guest.extra
+
+    def complain(self, words: str) -> None:
+        """Log it, but not so often that who is turned away could fill the disk."""
+        now = time.monotonic()
+        if now - self._complained < _COMPLAINT_SECONDS:
+            self._unsaid += 1
+            return
+        more = f" (and {self._unsaid} times the like before)" if self._unsaid else ""
+        log.warning("%s%s", words, more)
+        self._complained, self._unsaid = now, 0
+
+    def _check_first_call(self, guest: Guest) -> None:
+        if not guest.called:
+            guest.cut()
+
+
+def affordable(limit: int) -> int:
+    """How many connections there are file descriptors for, once all that may be had were."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = (limit + EXTRA) * _DESCRIPTORS_EACH + _DESCRIPTORS_KEPT
+    if soft < needed:
+        unbounded = hard == resource.RLIM_INFINITY
+        wanted = needed if unbounded else min(needed, hard)
+        if wanted > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return limit
+    fewer = max(1, (soft - _DESCRIPTORS_KEPT) // _DESCRIPTORS_EACH - EXTRA)
+    log.warning(
+        "there are only %d file descriptors: %d connections are taken, not %d", soft, fewer, limit
+    )
+    return fewer

@@ -1,0 +1,77 @@
+"""Who is at the other end of a connection, as the kernel knows them."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+import struct
+
+_CREDENTIALS = struct.Struct("3i")
+# See sock_diag(7): a netlink header, inet_diag_req_v2, and in the answer inet_diag_msg.
+_SOCK_DIAG, _BY_FAMILY, _REQUEST, _ANY = 4, 20, 1, 0xFFFFFFFF
+_HEADER = struct.Struct("=IHHII")
+_QUESTION = struct.Struct("=BBBBI")
+_PORTS = struct.Struct(">HH")
+_USER = struct.Struct("=I")
+_USER_OFFSET = _HEADER.size + 4 + 48 + 12
+_DIAG_SECONDS = 1.0
+_NEIGHBOURS = 64
+"""Bits of an IPv6 address that one party has for itself."""
+
+
+def credentials(peer: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end of a unix socket."""
+    data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return pid, uid
+
+
+def may_enter(uid: int) -> bool:
+    """Only the user whose daemon this is; the superuser can do anything anyway."""
+    return uid in (os.geteuid(), 0)
+
+
+def party(peer: socket.socket) -> str:
+    """Who shares the limit of connections with a TCP peer.
+
+    On this machine that is a user, else an address, or what one has of IPv6.
+    """
+    host = peer.getpeername()[0].partition("%")[0]
+    address = ipaddress.ip_address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_loopback:
+        user = user_of(peer)
+        return f"{address}" if user is None else f"{address} user {user}"
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, _NEIGHBOURS), strict=False))
+    return str(address)
+
+
+def user_of(peer: socket.socket) -> int | None:
+    """The user of the process at the other end of a TCP connection within this machine."""
+    with contextlib.suppress(OSError, struct.error):
+        return _user_of(peer)
+    return None
+
+
+def _user_of(peer: socket.socket) -> int | None:
+    theirs, ours = peer.getpeername(), peer.getsockname()
+    places = [socket.inet_pton(peer.family, place[0].partition("%")[0]) for place in (theirs, ours)]
+    question = (
+        _QUESTION.pack(peer.family, socket.IPPROTO_TCP, 0, 0, _ANY)
+        + _PORTS.pack(theirs[1], ours[1])
+        + b"".join(place.ljust(16, b"\0") for place in places)
+        + struct.pack("=III", 0, _ANY, _ANY)
+    )
+    header = _HEADER.pack(_HEADER.size + len(question), _BY_FAMILY, _REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as ask:
+        ask.settimeout(_DIAG_SECONDS)
+        ask.sendto(header + question, (0, 0))
+        answer = ask.recv(1 << 16)
+    _, kind, _, _, _ = _HEADER.unpack_from(answer)
+    if kind != _BY_FAMILY:
+        return None
+    return int(_USER.unpack_from(answer, _USER_OFFSET)[0])

@@ -1,0 +1,148 @@
+"""The picture inside a frame taken out as a photo of its own, and put back into it. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.frame import Frame, find_frame
+from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
+from ldrps_engine.resampling import resize
+from ldrps_engine.result import Restoration
+from ldrps_engine.working import from_working, to_working
+
+Picture = NDArray[np.uint8]
+
+_PREVIEW = 256
+"""Long side of a preview, pixels."""
+
+
+def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
+    """Measure the picture inside a photo's frame; see `diagnose`."""
+    inset = Inset.of(photo)
+    found = diagnose(np.clip(to_working(inset.picture), 0, 1), recipe, noise)
+    return replace(found, inner=inset.frame.rectangle) if inset.frame else found
+
+
+@dataclass(frozen=True)
+class Inset:
+    """A photo and where in it the picture lies. Without a frame the picture is the photo."""
+
+    whole: Photo
+    frame: Frame | None
+
+    @classmethod
+    def of(cls, photo: Photo) -> Inset:
+        """The picture inside the frame that the photo has, if it has one."""
+        return cls(photo, find_frame(photo))
+
+    @property
+    def picture(self) -> Photo:
+        """The picture alone; what of its rectangle belongs to the frame is invisible in it."""
+        if self.frame is None:
+            return self.whole
+        part = self.whole.part(self.frame.rectangle.part)
+        if self.frame.mask is None:
+            return part
+        samples, colours = part.to_samples(), 1 if part.is_grey else 3
+        opaque = np.asarray(part.depth.peak).astype(part.depth.dtype)
+        alpha = np.where(self.frame.mask, opaque if part.alpha is None else part.alpha, 0)
+        # Invisible pixels count for nothing, and come back as they were.
+        shown = alpha[..., None].astype(part.depth.dtype)
+        return Photo.from_samples(
+            np.concatenate([samples[..., :colours], shown], 2), part.icc_profile
+        )
+
+    def restored(self, inside: Restoration, seconds: float) -> Restoration:
+        """The restoration of the photo, from that of the picture, which took so many seconds."""
+        if self.frame is None:
+            return replace(inside, seconds=seconds)
+        box = self.frame.rectangle
+        share = box.width * box.height / (self.whole.width * self.whole.height)
+        layers = (
+            replace(layer, photo=self._around_map(layer.photo))
+            if layer.name == "invented"
+            else replace(layer, photo=self._around(layer.photo))
+            for layer in inside.layers
+        )
+        return replace(
+            inside,
+            layers=tuple(layers),
+            diagnosis=replace(inside.diagnosis, inner=box),
+            invented=(share * inside.invented[0], inside.invented[1]),
+            seconds=seconds,
+        )
+
+    def _around(self, layer: Photo) -> Photo:
+        """A layer of the picture with the frame around it; the frame is the photo's to the bit."""
+        assert self.frame is not None
+        whole = self.whole
+        # A picture that has gained colours is sRGB, and so has to be what is around it.
+        if whole.is_grey and not layer.is_grey:
+            whole = from_working(to_working(whole), whole, coloured=True)
+        samples, colours = whole.to_samples().copy(), 1 if layer.is_grey else 3
+        samples[self.frame.rectangle.part][..., :colours] = layer.to_samples()[..., :colours]
+        return Photo.from_samples(samples, layer.icc_profile)
+
+    def _around_map(self, layer: Photo) -> Photo:
+        """A map of the picture with 0 around it: nothing of the frame was made by anybody."""
+        assert self.frame is not None
+        samples = np.zeros((self.whole.height, self.whole.width, 1), layer.depth.dtype)
+        inside = samples[self.frame.rectangle.part]
+        inside[:] = layer.to_samples()
+        if self.frame.mask is not None:
+            inside[~self.frame.mask] = 0
+        return Photo.from_samples(samples)
+
+    def telling(self, on_step: OnStep) -> OnStep:
+        """The same callback, for work on the picture: it is told of the photo as a whole."""
+        frame = self.frame
+        if frame is None:
+            return on_step
+
+        def tell(progress: Progress) -> None:
+            if isinstance(progress, Diagnosed):
+                progress = Diagnosed(replace(progress.diagnosis, inner=frame.rectangle))
+            elif isinstance(progress, Step) and progress.preview:
+                progress = replace(progress, preview=self._preview(progress.preview))
+            on_step(progress)
+
+        return tell
+
+    def _preview(self, inside: Callable[[], Picture]) -> Callable[[], Picture]:
+        return lambda: self._around_preview(inside())
+
+    def _around_preview(self, inside: Picture) -> Picture:
+        assert self.frame is not None
+        long = max(self.whole.width, self.whole.height)
+        step = max(1, long // (2 * _PREVIEW))
+        coarse = to_working(self.whole.part((slice(None, None, step), slice(None, None, step))))
+        scale = min(1.0, _PREVIEW / long)
+        size = max(1, round(self.whole.height * scale)), max(1, round(self.whole.width * scale))
+        picture = _bytes(resize(coarse, size))
+        box = self.frame.rectangle
+        top, left = round(box.top * scale), round(box.left * scale)
+        inner = max(1, round(box.height * scale)), max(1, round(box.width * scale))
+        place = picture[top : top + inner[0], left : left + inner[1]]
+        shown = _bytes(
+            resize(np.divide(inside, 255, dtype=np.float32), (place.shape[0], place.shape[1]))
+        )
+        if self.frame.mask is None:
+            place[:] = shown
+            return picture
+        mask = resize(
+            self.frame.mask[..., None].astype(np.float32),
+            (place.shape[0], place.shape[1]),
+            smooth=True,
+        )
+        place[:] = np.where(mask > 0.5, shown, place)
+        return picture
+
+
+def _bytes(values: NDArray[np.float32]) -> Picture:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
