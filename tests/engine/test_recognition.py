@@ -129,4 +129,4 @@ def test_a_page_is_no_photo_and_left_alone():
     found = diagnose(np.divide(draw(random.Random(5)), 255, dtype=np.float32))
     assert found.graphic
     assert not found.needs_work
-    assert "left alone" in found.words()
+    assert "no photo" in found.words()
