@@ -8,6 +8,7 @@ the flattest patches does not bias the estimate. No torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -54,14 +55,17 @@ def dct_matrix(size: int) -> Array:
     return np.asarray(matrix, dtype=np.float32)
 
 
-def noise_spectrum(rgb: Array) -> Array:
+def noise_spectrum(rgb: Array, stabilise: Callable[[Array], Array] | None = None) -> Array:
     """Standard deviation of noise, (channels, 8, 8), in the units of `rgb`.
 
     `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
-    Its mean square over a channel is that channel's noise variance.
+    Its mean square over a channel is that channel's noise variance. With `stabilise` it is that of
+    values so changed, which are taken (..., channels) and run from 0 to 1 as well.
     """
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    if stabilise is not None:
+        patches = np.moveaxis(stabilise(np.moveaxis(patches, 0, -1)), -1, 0)
     means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
     if len(patches) == 3:

@@ -1,0 +1,1 @@
+"""What is wrong with a photo, measured blind from its pixels. No torch."""
