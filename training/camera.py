@@ -33,7 +33,7 @@ class Camera:
     """Strength of the tone curve's S, 0 to 1."""
     demosaiced: bool = False
     shrunk: float = 1.0
-    """Taken so many times as large as it is saved; more than 1 needs a photo to match."""
+    """Taken so many times as large as it is saved."""
     quality: int = 0
     """Of JPEG; 0: not compressed."""
 
@@ -47,21 +47,21 @@ class Camera:
             balance=(rng.uniform(1.2, 2.4), 1.0, rng.uniform(1.2, 2.4)),
             contrast=float(rng.uniform(0, 0.8)),
             demosaiced=rng.random() < 0.7,
-            shrunk=float(rng.uniform(1.2, 2.2)) if rng.random() < 0.5 else 1.0,
+            shrunk=math.exp(rng.uniform(math.log(0.5), math.log(2.2))) if rng.random() < 0.6 else 1.0,
             quality=int(rng.uniform(70, 99)) if rng.random() < 0.6 else 0,
         )
 
     def take(self, rgb: Array, rng: np.random.Generator) -> Array:
         """Take a good photo (H, W, 3) of display values anew, noise and all."""
         height, width = rgb.shape[:2]
-        if self.shrunk > 1:
+        if self.shrunk != 1:
             rgb = _resized(rgb, (round(height * self.shrunk), round(width * self.shrunk)))
         light = to_linear(np.clip(self._flattened(rgb), 0, 1))
         raw = light + self.raw_deviation(light) * rng.standard_normal(light.shape)
         if self.demosaiced:
             raw = demosaic(raw)
         out = self._bent(to_display(np.clip(raw, 0, 1).astype(np.float32)))
-        if self.shrunk > 1:
+        if self.shrunk != 1:
             out = _resized(out, (height, width))
         return saved(out, self.quality)
 
@@ -79,6 +79,20 @@ class Camera:
         """Inverse of `_bent`."""
         at = np.linspace(0, 1, 1025, dtype=np.float32)
         return np.asarray(np.interp(values, self._bent(at), at), dtype=np.float32)
+
+
+def film(rgb: Array, rng: np.random.Generator) -> Array:
+    """Grain of film on (H, W, 3) display values: coarse, in luminance most, and in mid tones."""
+    height, width = rgb.shape[:2]
+    size = rng.uniform(1.0, 2.6)
+    fine = rng.standard_normal((round(height / size) + 1, round(width / size) + 1, 3))
+    grain = _resized(fine.astype(np.float32), (height, width))
+    grain /= grain.std()
+    colour = rng.uniform(0, 0.7)
+    grain = colour * grain + (1 - colour) * grain.mean(2, keepdims=True) * math.sqrt(3)
+    tones = np.clip(4 * rgb * (1 - rgb), 0, 1) ** rng.uniform(0, 1)
+    strength = math.exp(rng.uniform(math.log(5), math.log(25))) / 255
+    return np.asarray(rgb + np.float32(strength) * tones * grain, dtype=np.float32)
 
 
 def demosaic(light: Array) -> Array:

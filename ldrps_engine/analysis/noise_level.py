@@ -22,8 +22,9 @@ from ldrps_engine.noise import (
     PATCH,
     dct_matrix,
     noise_sigma,
-    noise_spectrum,
     patches_of,
+    raw_spectrum,
+    without_texture,
 )
 
 Array = NDArray[np.float32]
@@ -41,14 +42,14 @@ _CUT = 0.003
 _LEAST_USABLE = 0.1
 _MEDIAN_OF_FEW = 0.97
 """Median over mean of the energy in half of a patch's fine frequencies, chi-squared."""
-_SLOPE = 0.15
-_FIRM = 200.0
+_SLOPE = 0.1
+_FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
-_BEND, _TILT, _APART = 0.1, 0.02, 0.5
-_ABOVE, _BELOW = 0.4, 2.0
+_BEND, _TILT, _APART = 0.1, 0.03, 1.0
+_ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
 _STEEPEST = 16.0
-_EVEN = 0.2
+_EVEN = 0.12
 """Root mean square of the logarithm of a level below which noise counts as even: measured on
 photos with even noise it is less."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -144,8 +145,22 @@ class Noise:
     level: Level
     spectrum: Array
     """(channels, 8, 8), deviation at each frequency in stabilised values, see `noise_spectrum`."""
-    sigma: float
-    """Standard deviation in display values, root mean square over the photo."""
+    raw: Array
+    """The same with what may be texture."""
+    spread: float
+    """Deviation in display values over that in stabilised ones, root mean square of the photo."""
+    is_sure: bool = False
+    """Whether all of it is known to be noise."""
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation in display values, root mean square over the photo."""
+        return self.spread * noise_sigma(self.spectrum)
+
+    @property
+    def raw_sigma(self) -> float:
+        """The same with what may be texture."""
+        return self.spread * noise_sigma(self.raw)
 
     def at(self, rgb: Array) -> Array:
         """Standard deviation in display values at each sample of (..., channels)."""
@@ -155,11 +170,11 @@ class Noise:
 def measure_noise(rgb: Array) -> Noise:
     """Measure an image (H, W, 3) or (H, W, 1) of display values."""
     level = noise_level(rgb)
-    spectrum = noise_spectrum(rgb, None if level.is_even else level.stabilise)
+    raw = raw_spectrum(rgb, None if level.is_even else level.stabilise)
     every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     relative = level.relative(np.clip(rgb[::every, ::every], 0, 1))
     spread = float(np.sqrt(np.square(relative, dtype=np.float64).mean()))
-    return Noise(level, spectrum, noise_sigma(spectrum) * spread)
+    return Noise(level, without_texture(raw), raw, spread)
 
 
 def noise_level(rgb: Array) -> Level:
