@@ -45,11 +45,12 @@ _MEDIAN_OF_FEW = 0.97
 _SLOPE = 0.1
 _FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
-_BEND, _TILT, _APART = 0.1, 0.03, 1.0
+_BEND, _TILT, _APART = 0.1, 0.02, 1.0
 _ABOVE, _BELOW = 0.1, 2.0
+_TRUST = 1.0
 _ROUNDS = 12
 _STEEPEST = 16.0
-_EVEN = 0.12
+_EVEN = 0.16
 """Root mean square of the logarithm of a level below which noise counts as even: measured on
 photos with even noise it is less."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -255,7 +256,7 @@ def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
     flat, weight = logs.ravel(), weights.ravel()
     fitted = np.full(len(flat), np.average(flat, weights=weight))
     for _ in range(_ROUNDS):
-        share = np.sqrt(weight * np.where(flat > fitted, _ABOVE, _BELOW))[:, None]
+        share = np.sqrt(weight * np.where(flat > fitted, np.maximum(_ABOVE, _TRUST * weight), _BELOW))[:, None]
         left = np.concatenate([share * bounds, smooth])
         right = np.concatenate([share[:, 0] * flat, np.zeros(len(smooth))])
         fitted = np.linalg.lstsq(left, right, rcond=None)[0]
