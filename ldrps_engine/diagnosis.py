@@ -89,7 +89,7 @@ class Diagnosis:
         return self.needs_prior or self.has_blocks or self.hot_pixels > 0
 
     def words(self) -> str:
-        """For people: 'hazy, slightly dark; noise about 8', or 'clean'."""
+        """For people: 'hazy, slightly dark; noise about 8; hot pixels (3)', or 'clean'."""
         found = [
             _grade(self.darkness if self.is_dark else 0.0, "dark"),
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
@@ -100,7 +100,7 @@ class Diagnosis:
         text = ", ".join(filter(None, found))
         noise = f"noise about {self.noise_sigma:.0f}" if self.is_noisy else ""
         blocks = "JPEG blocks" if self.has_blocks else ""
-        hot = f"{self.hot_pixels} hot pixel{'s' * (self.hot_pixels > 1)}" * (self.hot_pixels > 0)
+        hot = f"hot pixels ({self.hot_pixels})" if self.hot_pixels else ""
         return "; ".join(filter(None, (text, noise, blocks, hot))) or "clean"
 
 

@@ -82,7 +82,9 @@ def by_frequency(spectrum: Array) -> Array:
     else:
         # As if it had three channels that are all the same.
         luminance = luminance * np.float32(np.sqrt(3))
-    return np.stack([log_steps(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS])
+    return np.stack(
+        [log_steps(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS]
+    )
 
 
 def by_patch(rgb: Array) -> Array:

@@ -18,7 +18,7 @@ from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
 from ldrps_engine.checkpoint import Checkpoints
 from ldrps_engine.description.describer import consult, describe
 from ldrps_engine.description.merging import merge
-from ldrps_engine.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
+from ldrps_engine.diagnosis import Diagnosis, Known, diagnose
 from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.photo import Photo
 from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
@@ -46,6 +46,9 @@ _TRUST = 0.4
 _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
+
+_BLOCKS_IN_LIGHT = 1.0
+"""Steps between JPEG's blocks, in 8-bit steps, that are smoothed where tones are brought back."""
 
 _WITHOUT_CHROMA = 0.95
 """Of the noise measured in a grey photo: with no chroma to hold it to, texture has a part in it."""
@@ -167,8 +170,9 @@ def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) 
     if colours:
         guess = replace(guess, grey=True)
     gain = guess.amplification(small, measured.level.relative(small))
-    if max(1.0, gain) * diagnosis.blocks > BLOCKS_FROM and settings.recipe != "paper":
-        # Before light is brought up, and noise measured: blocks are neither.
+    amplified_blocks = gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral
+    if (amplified_blocks or diagnosis.has_blocks) and settings.recipe != "paper":
+        # Before light is brought up, which would bring them up as well.
         rgb = without_blocks(rgb, known.blocks)
         small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     scaled = resize(small, view.scaled)

@@ -47,7 +47,9 @@ class Camera:
             balance=(rng.uniform(1.2, 2.4), 1.0, rng.uniform(1.2, 2.4)),
             contrast=float(rng.uniform(0, 0.8)),
             demosaiced=rng.random() < 0.7,
-            shrunk=math.exp(rng.uniform(math.log(0.5), math.log(2.2))) if rng.random() < 0.6 else 1.0,
+            shrunk=math.exp(rng.uniform(math.log(0.5), math.log(2.2)))
+            if rng.random() < 0.6
+            else 1.0,
             quality=int(rng.uniform(70, 99)) if rng.random() < 0.6 else 0,
         )
 
@@ -134,24 +136,30 @@ _CROSS = np.zeros((5, 5))
 _CROSS[2] = -1, 2, 4, 2, -1
 _CROSS[:, 2] += -1, 2, 0, 2, -1
 _CROSS /= 8
-_ALONG = np.array(
-    [
-        [0, 0, 0.5, 0, 0],
-        [0, -1, 0, -1, 0],
-        [-1, 4, 5, 4, -1],
-        [0, -1, 0, -1, 0],
-        [0, 0, 0.5, 0, 0],
-    ]
-) / 8
-_DIAGONAL = np.array(
-    [
-        [0, 0, -1.5, 0, 0],
-        [0, 2, 0, 2, 0],
-        [-1.5, 0, 6, 0, -1.5],
-        [0, 2, 0, 2, 0],
-        [0, 0, -1.5, 0, 0],
-    ]
-) / 8
+_ALONG = (
+    np.array(
+        [
+            [0, 0, 0.5, 0, 0],
+            [0, -1, 0, -1, 0],
+            [-1, 4, 5, 4, -1],
+            [0, -1, 0, -1, 0],
+            [0, 0, 0.5, 0, 0],
+        ]
+    )
+    / 8
+)
+_DIAGONAL = (
+    np.array(
+        [
+            [0, 0, -1.5, 0, 0],
+            [0, 2, 0, 2, 0],
+            [-1.5, 0, 6, 0, -1.5],
+            [0, 2, 0, 2, 0],
+            [0, 0, -1.5, 0, 0],
+        ]
+    )
+    / 8
+)
 
 
 def _filtered(plane: NDArray[np.floating], kernel: NDArray[np.float64]) -> NDArray[np.floating]:

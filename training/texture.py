@@ -18,13 +18,13 @@ from training.logistic import logistic, report
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 
-_PHOTOS = 240
-_LONG_SIDES = (256, 384, 384, 512, 640)
+_PHOTOS = 300
+_LONG_SIDES = (192, 224, 288, 384, 384, 512, 640)
 _WEAKEST, _STRONGEST = 2.0 / 255, 45.0 / 255
 _TRIES = 4
-_PENALTY = 3e-4
+_PENALTY = 1e-2
 _OUTSIDE = 0.5
-_COSTS = (6.0, 1.0)
+_COSTS = (8.0, 1.0)
 """Texture that is called noise is filtered away."""
 
 

@@ -110,6 +110,8 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
+        hot_pixels=message.hot_pixels,
+        blocks=message.blocks,
     )
     return events.Diagnosed(diagnosis, message.words)
 

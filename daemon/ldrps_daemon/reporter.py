@@ -154,6 +154,8 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         cast=found.cast,
         grey=found.grey,
         words=found.words(),
+        hot_pixels=found.hot_pixels,
+        blocks=found.blocks,
     )
 
 

@@ -20,6 +20,7 @@ Array = NDArray[np.float32]
 Table = NDArray[np.int64]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_CHROMA = np.array([-0.168736, -0.331264, 0.5], np.float32)
 _SURE, _LIKELY = 6.0, 1.0
 """Standard errors by which the grid's places stand out, in rows and in columns: alone, and with
 coefficients that speak for it."""
@@ -65,6 +66,8 @@ class Blocks:
     """The same for columns."""
     quality: int = 100
     """Of libjpeg's tables, as far as that can be told."""
+    whole_chroma: bool = False
+    """Whether chroma was compressed at full size, instead of half."""
 
 
 def quantisation(quality: int, kind: str) -> Table:
@@ -75,7 +78,8 @@ def quantisation(quality: int, kind: str) -> Table:
 
 def find_blocks(rgb: Array) -> Blocks:
     """Find the grid in an image (H, W, 3) or (H, W, 1) of display values."""
-    luma = _luma(rgb)
+    middle = _middle(rgb)
+    luma = _weighted(middle, _LUMA)
     if min(luma.shape) < _LEAST_SIDE:
         return Blocks()
     (left, across), (top, down) = _phase(luma), _phase(luma.T)
@@ -83,24 +87,32 @@ def find_blocks(rgb: Array) -> Blocks:
         return Blocks()
     strength = float(np.hypot(_step(luma, left), _step(luma.T, top)) / np.sqrt(2))
     quality = _quality(luma[top:, left:])
+    whole = False
     if quality is None:
         if min(across, down) < _SURE:
             return Blocks()
         quality = _likely_quality(strength)
+    elif middle.shape[2] == 3:
+        found = _coefficients(_weighted(middle, _CHROMA)[top:, left:] + np.float32(128))
+        whole = _periodic(found, quality, "chroma") > _PERIODIC
     most = _MOST_OF_DC * float(quantisation(quality, "luma")[0])
-    return Blocks(min(strength, most), top, left, quality)
+    return Blocks(min(strength, most), top, left, quality, whole)
 
 
-def _luma(rgb: Array) -> Array:
-    """Luminance of JPEG in 8-bit steps; of a large photo its middle, whose corner is on a multiple
-    of eight."""
+def _middle(rgb: Array) -> Array:
+    """The middle of a large photo, whose corner is on a multiple of eight; others as they are."""
     height, width = rgb.shape[:2]
-    if height * width > _MOST_PIXELS:
-        share = np.sqrt(_MOST_PIXELS / (height * width)) / 2
-        y, x = (int(side * (0.5 - share)) // PATCH * PATCH for side in (height, width))
-        rgb = rgb[y : height - y, x : width - x]
+    if height * width <= _MOST_PIXELS:
+        return rgb
+    share = np.sqrt(_MOST_PIXELS / (height * width)) / 2
+    y, x = (int(side * (0.5 - share)) // PATCH * PATCH for side in (height, width))
+    return rgb[y : height - y, x : width - x]
+
+
+def _weighted(rgb: Array, weights: Array) -> Array:
+    """Luminance or chroma of JPEG in 8-bit steps, (H, W)."""
     values = np.clip(rgb, 0, 1) * np.float32(255)
-    return np.asarray(values @ _LUMA if rgb.shape[2] == 3 else values[..., 0])
+    return np.asarray(values @ weights if rgb.shape[2] == 3 else values[..., 0])
 
 
 def _phase(luma: Array) -> tuple[int, float]:
@@ -128,14 +140,19 @@ def _step(luma: Array, begin: int) -> float:
     return float(np.sqrt(max(float((steps[:, at] - beside)[flat].mean()), 0)))
 
 
-def _quality(luma: Array) -> int | None:
-    """By the steps of which coefficients of the grid's blocks are multiples; None if of none."""
-    rows, columns = (side // PATCH for side in luma.shape)
-    blocks = luma[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
+def _coefficients(plane: Array) -> Array:
+    """Low frequencies of the grid's blocks of (H, W), (blocks, frequencies)."""
+    rows, columns = (side // PATCH for side in plane.shape)
+    blocks = plane[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
     blocks = blocks.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
     blocks = blocks[:: max(1, len(blocks) // _MOST_BLOCKS)] - np.float32(128)
-    found = (dct_matrix(PATCH) @ blocks @ dct_matrix(PATCH).T)[:, _LOW]
-    scores = np.array([_periodic(found, quality) for quality in _QUALITIES])
+    return np.asarray((dct_matrix(PATCH) @ blocks @ dct_matrix(PATCH).T)[:, _LOW])
+
+
+def _quality(luma: Array) -> int | None:
+    """By the steps of which coefficients of the grid's blocks are multiples; None if of none."""
+    found = _coefficients(luma)
+    scores = np.array([_periodic(found, quality, "luma") for quality in _QUALITIES])
     if scores.max() < _PERIODIC:
         return None
     # Multiples of a step are multiples of its half as well.
@@ -149,9 +166,9 @@ def _likely_quality(strength: float) -> int:
     return int(np.clip(quality, _QUALITIES[0], _QUALITIES[-1]))
 
 
-def _periodic(coefficients: Array, quality: int) -> float:
+def _periodic(coefficients: Array, quality: int, kind: str) -> float:
     """How near coefficients (blocks, low frequencies) are to multiples of a table's steps."""
-    steps = quantisation(quality, "luma").reshape(PATCH, PATCH)[_LOW].astype(np.float32)
+    steps = quantisation(quality, kind).reshape(PATCH, PATCH)[_LOW].astype(np.float32)
     ratio = coefficients / steps
     told = (np.abs(ratio) > 0.6) & (steps > 2)
     if told.sum() < _LEAST_COUNT:

@@ -118,8 +118,8 @@ def _candidates(rgb: Array) -> tuple[Places, Places]:
 def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:
     """Those of the candidates, `side` pixels square, that no lens and no scene has made."""
     inside = (rows >= _REACH) & (columns >= _REACH)
-    inside &= (rows < rgb.shape[0] - _REACH - side + 1)
-    inside &= (columns < rgb.shape[1] - _REACH - side + 1)
+    inside &= rows < rgb.shape[0] - _REACH - side + 1
+    inside &= columns < rgb.shape[1] - _REACH - side + 1
     rows, columns = rows[inside], columns[inside]
     if not len(rows):
         return rows, columns
@@ -147,6 +147,7 @@ def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Plac
     # Stars on a dark sky are white, too.
     white = odd & ~coloured & (middle.mean(1) > _DARK) & (side == 1)
     white &= np.abs(spill) < _SPILL_OF_WHITE * size + scale / 2
+    white &= others < _ALONE / 2 * size + 3 * scale
     odd &= coloured | (white & (white.sum() >= _SEVERAL))
     return rows[odd], columns[odd]
 
@@ -157,7 +158,7 @@ def _zones(side: int) -> tuple[Mask, Mask, Mask]:
     place = np.arange(count)
     off = np.maximum(np.maximum(_REACH - place, place - (_REACH + side - 1)), 0)
     far = np.maximum.outer(off, off)
-    edge = (np.add.outer(off, off) == 1)
+    edge = np.add.outer(off, off) == 1
     return far == 0, edge, far >= 2
 
 

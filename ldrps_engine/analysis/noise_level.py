@@ -45,6 +45,7 @@ _MEDIAN_OF_FEW = 0.97
 _SLOPE = 0.1
 _FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
+_ROOM = 1.8
 _BEND, _TILT, _APART = 0.1, 0.02, 1.0
 _ABOVE, _BELOW = 0.1, 2.0
 _TRUST = 1.0
@@ -65,6 +66,13 @@ class Level:
 
     curve: Doubles
     """(channels, 17), relative standard deviation at each of KNOTS, of harmonic mean 1."""
+    strength: Doubles
+    """(channels,), how strong the channels' noise is relative to each other, of mean square 1."""
+
+    @classmethod
+    def even(cls, channels: int) -> Level:
+        """The neutral one."""
+        return cls(np.ones((channels, len(KNOTS))), np.ones(channels))
 
     @property
     def is_even(self) -> bool:
@@ -96,14 +104,14 @@ class Level:
         return np.stack(channels, axis=-1)
 
     def relative(self, rgb: Array) -> Array:
-        """Deviation of noise in display values over that in stabilised ones, (..., channels)."""
+        """Deviation of noise in display values over the mean one in stabilised values, same shape."""
         if self.is_even:
             return np.ones_like(rgb)
-        channels = [np.interp(rgb[..., c], KNOTS, of) for c, of in enumerate(self._of(rgb))]
+        channels = [
+            strength * np.interp(rgb[..., c], KNOTS, curve)
+            for c, (curve, strength) in enumerate(zip(self.curve, self.strength, strict=True))
+        ]
         return np.stack(channels, axis=-1).astype(np.float32)
-
-    def _of(self, rgb: Array) -> Doubles:
-        return self.curve[: rgb.shape[-1]]
 
     @cached_property
     def _stabilised(self) -> Doubles:
@@ -135,7 +143,7 @@ def _interpolated(values: NDArray[np.floating], at: Doubles, known: Doubles) -> 
     return np.asarray(inside, dtype=np.float32)
 
 
-EVEN = Level(np.ones((3, len(KNOTS))))
+EVEN = Level.even(3)
 """Noise that is the same at every brightness."""
 
 
@@ -187,16 +195,17 @@ def noise_level(rgb: Array) -> Level:
     found = [_bounds(patches_of(channel, step)) for channel in np.moveaxis(rgb, -1, 0)]
     weights = np.stack([weight for _, weight in found])
     if not weights.any():
-        return Level(np.ones((rgb.shape[2], len(KNOTS))))
+        return Level.even(rgb.shape[2])
     logs = _fitted(np.stack([log for log, _ in found]), weights)
     present = np.stack([np.histogram(channel, _edges())[0] for channel in np.moveaxis(rgb, -1, 0)])
     middle = (present * logs).sum() / max(present.sum(), 1)
     if np.sqrt((present * (logs - middle) ** 2).sum() / max(present.sum(), 1)) < _EVEN:
-        return Level(np.ones((rgb.shape[2], len(KNOTS))))
+        return Level.even(rgb.shape[2])
     curve = np.exp(logs - middle)
     curve = np.maximum(curve, curve.max() / _STEEPEST)
-    dense = np.stack([1 / np.interp(_GRID, KNOTS, of) for of in curve])
-    return Level(curve * dense.mean(1, keepdims=True))
+    stabilised = 1 / np.stack([1 / np.interp(_GRID, KNOTS, of) for of in curve]).mean(1)
+    strength = stabilised / np.sqrt(np.square(stabilised).mean())
+    return Level(curve / stabilised[:, None], strength)
 
 
 def _edges() -> Doubles:
@@ -220,6 +229,8 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
         here = np.flatnonzero(place == knot)
         if len(here) >= _LEAST_PATCHES:
             logs[knot], weights[knot] = _bound(halves[0][here], halves[1][here])
+    # What black or white cuts off is weaker than it was.
+    weights[np.minimum(KNOTS, 1 - KNOTS) < _ROOM * np.exp(logs)] = 0
     return logs, weights
 
 
@@ -256,7 +267,9 @@ def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
     flat, weight = logs.ravel(), weights.ravel()
     fitted = np.full(len(flat), np.average(flat, weights=weight))
     for _ in range(_ROUNDS):
-        share = np.sqrt(weight * np.where(flat > fitted, np.maximum(_ABOVE, _TRUST * weight), _BELOW))[:, None]
+        share = np.sqrt(
+            weight * np.where(flat > fitted, np.maximum(_ABOVE, _TRUST * weight), _BELOW)
+        )[:, None]
         left = np.concatenate([share * bounds, smooth])
         right = np.concatenate([share[:, 0] * flat, np.zeros(len(smooth))])
         fitted = np.linalg.lstsq(left, right, rcond=None)[0]

@@ -48,21 +48,21 @@ def _smoothed(part: Array, tile: Tile, blocks: Blocks, check: Callable[[], None]
     for down, right in _GRIDS:
         check()
         y, x = _CELL + (top + down) % _CELL - _CELL, _CELL + (left + right) % _CELL - _CELL
-        again = _compressed(samples[y:, x:], blocks.quality)
+        again = _compressed(samples[y:, x:], blocks)
         total += again[_CELL - y : _CELL - y + height, _CELL - x : _CELL - x + width]
     inner = samples[_CELL : _CELL + height, _CELL : _CELL + width]
     change = (total / np.float32(len(_GRIDS)) - inner) / np.float32(255)
     return np.asarray(part + change, dtype=np.float32)
 
 
-def _compressed(samples: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def _compressed(samples: NDArray[np.uint8], blocks: Blocks) -> NDArray[np.uint8]:
     from PIL import Image
 
     file = io.BytesIO()
-    tables = [quantisation(quality, kind).tolist() for kind in ("luma", "chroma")]
-    Image.fromarray(np.ascontiguousarray(samples)).save(
-        file, "JPEG", qtables=tables, subsampling=2
-    )
+    tables = [quantisation(blocks.quality, kind).tolist() for kind in ("luma", "chroma")]
+    subsampling = 0 if blocks.whole_chroma else 2
+    picture = Image.fromarray(np.ascontiguousarray(samples))
+    picture.save(file, "JPEG", qtables=tables, subsampling=subsampling)
     file.seek(0)
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))

@@ -38,5 +38,6 @@ def _record(photo: Path, *, silent: bool) -> dict[str, Any]:
 def _figures(found: Diagnosis) -> str:
     return (
         f"noise {found.noise_sigma:.1f}  veil {found.veil:.2f}  darkness {found.darkness:.2f}  "
-        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}"
+        f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}  "
+        f"blocks {found.blocks:.1f}  hot pixels {found.hot_pixels}"
     )

@@ -112,6 +112,8 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         4: ("cast", "double", "", "plain"),
         5: ("grey", "bool", "", "plain"),
         6: ("words", "string", "", "plain"),
+        40: ("hot_pixels", "uint32", "", "plain"),
+        41: ("blocks", "double", "", "plain"),
     },
     "Description": {
         1: ("text", "string", "", "plain"),

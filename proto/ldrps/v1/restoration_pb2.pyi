@@ -273,20 +273,24 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words")
+    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "hot_pixels", "blocks")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     VEIL_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
     CAST_FIELD_NUMBER: _ClassVar[int]
     GREY_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    HOT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     veil: float
     darkness: float
     cast: float
     grey: bool
     words: str
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ...) -> None: ...
+    hot_pixels: int
+    blocks: float
+    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ...) -> None: ...
 
 class Description(_message.Message):
     __slots__ = ("text", "source", "remarks")
