@@ -99,8 +99,9 @@ def _levels(folder: Path, count: int, rng: np.random.Generator) -> None:
     for name, part in (("all", table), ("sigma from 4.5", table[table[:, 0] >= 4.5])):
         if len(part):
             print(
-                f"{name}: {len(part)} photos; error by brightness, median {np.median(part[:, 2]):.0%}"
-                f", mean {part[:, 2].mean():.0%}; of the shape alone, mean {part[:, 3].mean():.0%}"
+                f"{name}: {len(part)} photos; error by brightness, mean {part[:, 2].mean():.0%}, "
+                f"median {np.median(part[:, 2]):.0%}; of the shape alone {part[:, 3].mean():.0%}, "
+                f"median {np.median(part[:, 3]):.0%}"
             )
 
 

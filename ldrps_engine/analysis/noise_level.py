@@ -48,7 +48,6 @@ _LEAST_SIGMA = 0.2 / 255
 _ROOM = 1.8
 _BEND, _TILT, _APART = 0.1, 0.02, 1.0
 _ABOVE, _BELOW = 0.1, 2.0
-_TRUST = 1.0
 _ROUNDS = 12
 _STEEPEST = 16.0
 _EVEN = 0.16
@@ -104,7 +103,7 @@ class Level:
         return np.stack(channels, axis=-1)
 
     def relative(self, rgb: Array) -> Array:
-        """Deviation of noise in display values over the mean one in stabilised values, same shape."""
+        """Deviation of noise in display values over the mean in stabilised ones, same shape."""
         if self.is_even:
             return np.ones_like(rgb)
         channels = [
@@ -267,9 +266,9 @@ def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
     flat, weight = logs.ravel(), weights.ravel()
     fitted = np.full(len(flat), np.average(flat, weights=weight))
     for _ in range(_ROUNDS):
-        share = np.sqrt(
-            weight * np.where(flat > fitted, np.maximum(_ABOVE, _TRUST * weight), _BELOW)
-        )[:, None]
+        share = np.sqrt(weight * np.where(flat > fitted, np.maximum(_ABOVE, weight), _BELOW))[
+            :, None
+        ]
         left = np.concatenate([share * bounds, smooth])
         right = np.concatenate([share[:, 0] * flat, np.zeros(len(smooth))])
         fitted = np.linalg.lstsq(left, right, rcond=None)[0]

@@ -3,8 +3,9 @@
 Noise that was demosaiced, resized, smoothed or saved as JPEG is many times as strong at low
 frequencies as at high ones, as texture is. What tells them apart: noise is equally strong in all
 flat patches, so that the flattest by half of the frequencies are no flatter in the other half; it
-is so at every brightness once it is stabilised, and weaker at half the size. A linear on these, fitted by `python -m training fit-texture` on good photos, in any light,
-sharpened and saved in many ways, and the same taken by a noisy camera or on film.
+is so at every brightness once it is stabilised, and weaker at half the size. A linear classifier
+on these, fitted by `python -m training fit-texture` on good photos, in any light, sharpened and
+saved in many ways, and the same taken by a noisy camera or on film.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.grain import by_frequency, by_patch, halved, log_steps
 from ldrps_engine.noise import (
-    OPPONENT,
     ORDER,
     PATCH,
     dct_matrix,
@@ -100,6 +100,6 @@ def _slopes(rgb: Array) -> Array:
         flattest = np.argsort(chosen)[: max(_FEWEST, int(_SHARE * len(chosen)))]
         low, high = np.array_split(flattest, 2)
         for k, (first, last) in enumerate(_BANDS):
-            told = energy[:, (parity == half) & (ORDER >= first) & (ORDER < last)].mean(1)
+            told = energy[:, (parity == half) & np.isin(ORDER, range(first, last))].mean(1)
             found[half, k] = np.log((told[high].mean() + 1e-3) / (told[low].mean() + 1e-3))
     return np.asarray(found.mean(0), dtype=np.float32)

@@ -33,7 +33,7 @@ def without_blocks(rgb: Array, blocks: Blocks) -> Array:
     def one(tile: Tile, check: Callable[[], None]) -> None:
         out[tile.inner] = _smoothed(rgb[tile.outer], tile, blocks, check)[tile.kept]
 
-    each(tiles(*rgb.shape[:2], _SIDE, _OVERLAP), one, lambda _: None)
+    each(tiles(rgb.shape[0], rgb.shape[1], _SIDE, _OVERLAP), one, lambda _: None)
     return out
 
 

@@ -1,6 +1,7 @@
 """JPEG's blocks: their grid, their quality, and what is left without them."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_grid_and_quality_are_found_wherever_the_photo_was_cropped(photo, qualit
 
 def test_the_coarser_the_higher_are_the_steps(photo):
     steps = [find_blocks(jpeg(photo, quality)).strength for quality in (50, 30, 20, 10)]
-    assert all(finer < coarser for finer, coarser in zip(steps, steps[1:], strict=False))
+    assert all(finer < coarser for finer, coarser in itertools.pairwise(steps))
 
 
 @pytest.mark.parametrize("sigma", [0, 3, 20])

@@ -67,7 +67,7 @@ def test_defects_of_a_photo_in_daylight_are_mended_where_they_can_be_seen():
     ]
     _, where = found_in(spoilt)
     assert len(seen) > 8
-    assert sum(where[y, x] for y, x in seen) >= 0.9 * len(seen)
+    assert sum(where[y, x] for y, x in seen) >= 0.6 * len(seen)
     assert not (where & ~mask).any()
 
 
