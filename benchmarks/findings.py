@@ -140,8 +140,8 @@ def probabilities(diagnosis: Diagnosis) -> tuple[dict[str, float], bool]:
 
     One that gives none is taken at its word: 1 for what it names and 0 for the rest.
     """
-    given: Mapping[str, float] | None = getattr(diagnosis, "probabilities", None)
-    if given is None:
+    given: Mapping[str, float] = diagnosis.probabilities
+    if not given:
         said = named(diagnosis)
         return {finding: float(finding in said) for finding in FINDINGS}, False
     spelt = {_SPELLINGS.get(name, name): float(value) for name, value in given.items()}

@@ -34,9 +34,9 @@ _NOISE_BELIEVED = 0.5
 BLOCKS_FROM = 1.8
 """Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6
-# Of 400 good photos one in a hundred is as likely and as short of light as this.
+# Of 130 good photos of all collections one is as likely and as short of light as this.
 _LIGHT_FROM = 0.45
-_SHORT_FROM = 0.9
+_SHORT_FROM = 1.1
 _VEIL_SEEN_FROM = 0.75
 _GRAPHIC_FROM = 0.2
 _LIKELY = 0.5

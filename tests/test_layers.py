@@ -111,6 +111,22 @@ def loaded_by(statement):
     return set(done.stdout.split())
 
 
+def test_the_analysis_names_no_torch():
+    files = sources(ROOT / "ldrps_engine" / "analysis")
+    assert files
+    for path in files:
+        named = {top(name) for name in imports(path)}
+        assert not named & (HEAVY - {"safetensors"}), path
+
+
+def test_a_diagnosis_loads_no_torch_even_when_it_is_made():
+    code = "import numpy; from ldrps_engine.diagnosis import diagnose; "
+    loaded = loaded_by(code + "diagnose(numpy.full((64, 96, 3), 0.4, numpy.float32))")
+    # Weights are read with safetensors, which does not load torch for numpy.
+    assert not loaded & (HEAVY - {"safetensors"})
+    assert "safetensors" in loaded
+
+
 @pytest.mark.parametrize("module", sorted(CLIENT_MAY))
 def test_the_engines_types_load_no_torch(module):
     assert not loaded_by(f"import {module}") & HEAVY

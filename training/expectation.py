@@ -114,8 +114,9 @@ class Expectation:
 
 def fit_expectation(work: Path, out: Path, epochs: int = EPOCHS) -> None:
     """Fit on the pack's training crops, report the error on the held-out ones, write weights."""
-    torch.manual_seed(_SEED)
     features, unseen = clean_features(work), held_out(work)
+    # Only now: whether the features were kept or made must not matter.
+    torch.manual_seed(_SEED)
     training, testing = np.flatnonzero(~unseen), np.flatnonzero(unseen)
     model = Expectation(ExpectationNetwork(), _measured_scales(features, training))
     _fit(model, features, training, epochs)

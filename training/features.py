@@ -22,7 +22,6 @@ from torch.nn import functional
 from ldrps_engine.analysis.encoder import MODEL
 from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, SHADE
 from ldrps_engine.analysis.recognition import QUANTILES
-from ldrps_engine.prior.placement import arithmetic
 from ldrps_engine.priors import scene_statistics
 from ldrps_engine.priors.scene_statistics import luminance, normalised_tones, ycc
 from training import encoder as encoders
@@ -35,8 +34,9 @@ from training.scene_pack import load_pack
 
 _BATCH = 64
 _SEED = 7
-_GRAPHICS = 2400
 _GRAPHICS_SEED = 3
+GRAPHICS = 2400
+"""Pictures drawn that are no photos."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,9 @@ def degraded_features(work: Path) -> DegradedFeatures:
     return _kept(work, "features-degraded.npz", DegradedFeatures, make)
 
 
-def graphic_features(work: Path, count: int = _GRAPHICS) -> CropFeatures:
+def graphic_features(work: Path) -> CropFeatures:
     """Look at drawn pictures that are no photos, always the same."""
+    count = GRAPHICS
 
     def make() -> CropFeatures:
         encoder, rng = SemanticEncoder.load(), random.Random(_GRAPHICS_SEED)
@@ -112,12 +113,13 @@ def graphic_features(work: Path, count: int = _GRAPHICS) -> CropFeatures:
 
 @torch.no_grad()
 def features_of(images: Tensor, encoder: SemanticEncoder) -> list[Tensor]:
-    """Return the fields of `CropFeatures` for images (N, 3, h, w) of display values."""
-    with arithmetic(images.device):
-        seen = encoder(normalised_tones(ycc(images)[:, :1]))
-    fine = seen.fine.float().permute(0, 2, 3, 1)
-    coarse = seen.coarse.float().mean((2, 3))
-    return [fine, coarse, seen.pooled.float(), statistics_of(images), quantiles_of(images)]
+    """Return the fields of `CropFeatures` for images (N, 3, h, w) of display values.
+
+    In single precision as in the engine: bfloat16, through thirty layers, is another encoder.
+    """
+    seen = encoder(normalised_tones(ycc(images)[:, :1]))
+    fine, coarse = seen.fine.permute(0, 2, 3, 1), seen.coarse.mean((2, 3))
+    return [fine, coarse, seen.pooled, statistics_of(images), quantiles_of(images)]
 
 
 def statistics_of(images: Tensor) -> Tensor:
@@ -172,7 +174,7 @@ def _kept(work: Path, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -
     stamp = _stamp(work)
     names = [field.name for field in fields(kind)]
     try:
-        with np.load(work / name) as saved:
+        with (work / name).open("rb") as file, np.load(file) as saved:
             if str(saved["stamp"]) == stamp:
                 return kind(*(saved[n] for n in names))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):

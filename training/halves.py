@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, 
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(halves, part, dict(about))
         part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise TrainingError(f"{path} cannot be written: {error}") from None
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 

@@ -124,8 +124,9 @@ def fit_recogniser(
     work: Path, out: Path, expectation: Path = EXPECTATION, epochs: int = EPOCHS
 ) -> None:
     """Fit findings, maps and the graphic head; report on held-out crops, write weights."""
-    torch.manual_seed(_SEED)
     features, unseen = degraded_features(work), held_out(work)
+    # Only now: whether the features were kept or made must not matter.
+    torch.manual_seed(_SEED)
     residuals = Expectation.load(expectation).residuals(features)
     quantiles = torch.from_numpy(features.quantiles)
     training, testing = np.flatnonzero(~unseen), np.flatnonzero(unseen)

@@ -94,7 +94,7 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
     cells = np.concatenate([found.change, found.surprise, found.found], -1)
     flat = cells.reshape(-1, cells.shape[-1])
     spread = np.quantile(flat, SPREAD, axis=0).ravel()
-    channels = np.quantile(view.reshape(-1, 3), QUANTILES, axis=0).ravel()
+    channels = np.quantile(view.reshape(-1, 3), QUANTILES, axis=0).T.ravel()
     summary = np.concatenate([spread, flat.mean(0), channels])
     unit = (summary - weights["summary.mean"]) / weights["summary.std"]
     summary = np.clip(unit, -MOST_SUMMARY, MOST_SUMMARY).astype(np.float32)

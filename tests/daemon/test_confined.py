@@ -53,7 +53,7 @@ def test_our_packages_can_be_read_wherever_they_lie(tmp_path, monkeypatch):
 def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
     path = tmp_path / "a"
     Image.new("RGB", (40, 30)).save(path, kind)
-    for name in ("_pillow", "_tiff"):
+    for name in ("_pillow", "_png", "_tiff"):
         monkeypatch.setitem(sys.modules, f"ldrps_client.files.{name}", None)
     for read in (lambda: decode(path), lambda: decode_bytes(path.read_bytes(), "a")):
         with pytest.raises(InternalError, match="a library that reads it cannot be loaded"):
@@ -72,7 +72,7 @@ def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkey
 
 
 def test_a_disk_that_fails_is_no_damage(monkeypatch, tmp_path):
-    from ldrps_client.files import _pillow
+    from ldrps_client.files import _png
 
     path = tmp_path / "a.png"
     Image.new("RGB", (40, 30)).save(path)
@@ -80,7 +80,7 @@ def test_a_disk_that_fails_is_no_damage(monkeypatch, tmp_path):
     def fails(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(_pillow, "_open", fails)
+    monkeypatch.setattr(_png, "read_png", fails)
     with pytest.raises(PhotoError, match="cannot be read: input/output error"):
         decode(path)
 

@@ -1,7 +1,11 @@
 """Models that are loaded once for all tests of the engine."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ldrps_engine.prior import store
 from ldrps_engine.prior.placement import Placement
@@ -57,3 +61,15 @@ def models_folder(tmp_path, monkeypatch):
 def natural():
     """A picture like a photo, 96x128."""
     return pictures.natural()
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """Reads one of the repository's example photos, (H, W, 3) in [0, 1]."""
+
+    def read(name):
+        path = Path(__file__).parents[2] / "examples" / f"{name}.jpg"
+        with Image.open(path) as image:
+            return np.divide(np.asarray(image.convert("RGB")), 255, dtype=np.float32)
+
+    return read

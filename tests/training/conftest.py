@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from support import pictures
+from training.__main__ import main
 from training.autoencoder import fit_autoencoder
 from training.config import load_config
 from training.photos import pack
@@ -111,6 +112,27 @@ def photos(tmp_path_factory):
         rows.append((name, f"Hills number {seed} | a disc"))
     _write_manifest(folder, rows)
     return folder
+
+
+@pytest.fixture(scope="session")
+def scene_photos(tmp_path_factory):
+    """A folder of thirty pictures with a manifest: the first and the 26th are held out."""
+    folder = tmp_path_factory.mktemp("scene-photos")
+    (folder / "permissive").mkdir()
+    names = [f"permissive/{seed}.png" for seed in range(30)]
+    for seed, name in enumerate(names):
+        picture = pictures.samples(pictures.natural(80, 96, seed), np.uint8)
+        Image.fromarray(picture).save(folder / name)
+    _write_manifest(folder, [(name, "") for name in names])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory, scene_photos):
+    """A folder with a pack of crops, to be copied and not written to."""
+    work = tmp_path_factory.mktemp("scenes")
+    assert main(["--work", str(work), "pack-scenes", str(scene_photos)]) == 0
+    return work / "scenes"
 
 
 @pytest.fixture(scope="session")
