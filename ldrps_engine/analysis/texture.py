@@ -34,6 +34,8 @@ MODEL = Path(__file__).parents[1] / "models/texture.json"
 
 _BANDS = ((1, 4), (4, 7), (7, 10), (10, 15))
 _MOST_PATCHES = 20_000
+_FINE, _COARSE = ORDER >= 10, ORDER < 5
+_WHOLE, _GRAIN = 0.6, 3.0
 _SHARE = 0.08
 _FEWEST = 64
 _MATTERS = 1.2
@@ -52,8 +54,16 @@ def without_texture(rgb: Array, noise: Noise) -> Noise:
 
 
 def is_doubtful(noise: Noise) -> bool:
-    """Whether it matters how much of what was measured is texture."""
-    return noise.raw_sigma > max(_WEAKEST, _MATTERS * noise.sigma)
+    """Whether it matters how much of what was measured is texture.
+
+    Where chroma has noise of all frequencies, luminance has the same, and no more.
+    """
+    if noise.raw_sigma <= max(_WEAKEST, _MATTERS * noise.sigma):
+        return False
+    if len(noise.raw) == 1:
+        return True
+    fine, coarse = (noise_sigma(noise.raw[1:, band]) for band in (_FINE, _COARSE))
+    return fine < _WHOLE * coarse or noise_sigma(noise.raw[0, _FINE]) > _GRAIN * fine
 
 
 def all_is_noise(rgb: Array, noise: Noise) -> float:
