@@ -143,8 +143,8 @@ def _step(luma: Array, begin: int) -> float:
 def _coefficients(plane: Array) -> Array:
     """Low frequencies of the grid's blocks of (H, W), (blocks, frequencies)."""
     rows, columns = (side // PATCH for side in plane.shape)
-    blocks = plane[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
-    blocks = blocks.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
+    cut = plane[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
+    blocks = cut.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
     blocks = blocks[:: max(1, len(blocks) // _MOST_BLOCKS)] - np.float32(128)
     return np.asarray((dct_matrix(PATCH) @ blocks @ dct_matrix(PATCH).T)[:, _LOW])
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.resampling import squares
+
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -82,7 +84,7 @@ def _double(rgb: Array) -> tuple[Places, Places]:
             part = rgb[top : top + height - 2 * top, left : left + width - 2 * left]
             if min(part.shape[:2]) < 2 * (2 * _REACH + 2):
                 continue
-            half = (part[::2, ::2] + part[1::2, ::2] + part[::2, 1::2] + part[1::2, 1::2]) / 4
+            half = squares(part, 2).mean((1, 3), dtype=np.float32)
             y, x = _candidates(half)
             y, x = _defects(rgb, 2 * y + top, 2 * x + left, 2)
             rows.append((y[:, None] + np.array([0, 0, 1, 1])).ravel())
@@ -109,9 +111,9 @@ def _candidates(rgb: Array) -> tuple[Places, Places]:
                     np.minimum(low, beside, out=low)
         # The frame repeats its own edge there, which hides a defect in the outermost pixels.
         out = np.maximum(inner - high, low - inner) > _LEAST * (1 - _ALONE)
-        y, x = np.nonzero(out.any(-1))
-        rows.append(y + start)
-        columns.append(x)
+        found = np.nonzero(out.any(-1))
+        rows.append(found[0] + start)
+        columns.append(found[1])
     return np.concatenate(rows), np.concatenate(columns)
 
 

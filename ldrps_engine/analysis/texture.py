@@ -103,7 +103,7 @@ def _with_chroma(rgb: Array, noise: Noise) -> Array:
     all; patches that are flat in luminance show how much of it there is on the mean.
     """
     if len(noise.raw) == 1:
-        return noise.raw
+        return np.asarray(noise.raw)
     energy = _energy(noise.level.stabilise(rgb), OPPONENT)
     texture = energy[0][:, ORDER >= 1] / np.maximum(noise.raw[0][ORDER >= 1] ** 2, 1e-12)
     flat = np.argsort(np.abs(np.log(texture.mean(1) + 1e-6)))[: max(_FEWEST, len(texture) // 8)]
