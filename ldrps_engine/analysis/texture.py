@@ -121,7 +121,8 @@ def _energy(rgb: Array, rotation: Array) -> Array:
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
     rotated = np.einsum("kc,cnij->knij", rotation, patches)
-    return np.square(dct_matrix(PATCH) @ rotated @ dct_matrix(PATCH).T).astype(np.float32)
+    energy = np.square(dct_matrix(PATCH) @ rotated @ dct_matrix(PATCH).T)
+    return np.asarray(energy, dtype=np.float32)
 
 
 def _slopes(rgb: Array) -> Array:
