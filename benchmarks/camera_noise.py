@@ -1,6 +1,6 @@
 """Noise as cameras make it, over good photos: how near its measured level is, and what is touched.
 
-    python benchmarks/camera_noise.py ../shared/photos [--count N] [--seed N] [--good N]
+    python benchmarks/camera_noise.py ../shared/photos [--count N] [--plain] [--seed N] [--good N]
 
 Every 25th photo of the manifest, which nothing is fitted on, is taken anew by a camera drawn by
 chance (training/camera.py: Poisson and Gaussian noise in light, mosaic, white balance, tone curve,
@@ -80,10 +80,12 @@ def _photos(
     return found
 
 
-def _levels(folder: Path, count: int, rng: np.random.Generator) -> None:
+def _levels(folder: Path, count: int, rng: np.random.Generator, *, plain: bool) -> None:
     rows = []
     for file, rgb in _photos(folder, count, rng, _SIDE):
         camera = Camera.drawn(rng)
+        if plain:
+            camera = replace(camera, demosaiced=False, shrunk=1.0, quality=0)
         sigma, errors, known = measure(rgb, camera, rng)
         while sigma > _STRONGEST:
             camera = replace(camera, shot=camera.shot / 4, read=camera.read / 2)
@@ -129,11 +131,12 @@ def main() -> int:
     parser.add_argument("photos", type=Path, help="folder with a manifest.tsv")
     parser.add_argument("--count", type=int, default=40, help="photos to take anew")
     parser.add_argument("--good", type=int, default=0, help="photos to diagnose as they are")
+    parser.add_argument("--plain", action="store_true", help="no mosaic, resizing or JPEG")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
     if given.count:
-        _levels(given.photos, given.count, rng)
+        _levels(given.photos, given.count, rng, plain=given.plain)
     if given.good:
         _touched(given.photos, given.good, rng)
     return 0

@@ -59,11 +59,11 @@ class Camera:
         if self.shrunk != 1:
             rgb = _resized(rgb, (round(height * self.shrunk), round(width * self.shrunk)))
         light = to_linear(np.clip(self._flattened(rgb), 0, 1))
-        noise = rng.standard_normal(light.shape)
-        raw = np.asarray(light + self.raw_deviation(light) * noise, np.float32)
+        noise = rng.standard_normal(light.shape, dtype=np.float32)
+        raw = np.asarray(light + self.raw_deviation(light) * noise, dtype=np.float32)
         if self.demosaiced:
             raw = demosaic(raw)
-        out = self._bent(to_display(np.clip(raw, 0, 1).astype(np.float32)))
+        out = self._bent(to_display(np.clip(raw, 0, 1)))
         if self.shrunk != 1:
             out = _resized(out, (height, width))
         return saved(out, self.quality)
@@ -71,7 +71,8 @@ class Camera:
     def raw_deviation(self, light: Array) -> Array:
         """Standard deviation of light (..., 3) after white balance, before anything else."""
         balance = np.asarray(self.balance, np.float32)
-        return np.sqrt(self.shot * light * balance + (self.read * balance) ** 2)
+        variance = self.shot * light * balance + (self.read * balance) ** 2
+        return np.asarray(np.sqrt(variance), dtype=np.float32)
 
     def _bent(self, values: Array) -> Array:
         """An S, which keeps black, white and the middle."""

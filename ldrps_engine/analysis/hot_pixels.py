@@ -8,6 +8,7 @@ lens and shines in all colours; print and texture have more of their kind beside
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,9 @@ def _double(rgb: Array) -> tuple[Places, Places]:
             part = rgb[top : top + height - 2 * top, left : left + width - 2 * left]
             if min(part.shape[:2]) < 2 * (2 * _REACH + 2):
                 continue
-            half = (part[::2, ::2] + part[1::2, ::2] + part[::2, 1::2] + part[1::2, 1::2]) / 4
-            y, x = _candidates(half.astype(np.float32, copy=False))
+            corners = [part[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+            half = np.asarray(reduce(np.add, corners) / np.float32(4), dtype=np.float32)
+            y, x = _candidates(half)
             y, x = _defects(rgb, 2 * y + top, 2 * x + left, 2)
             rows.append((y[:, None] + np.array([0, 0, 1, 1])).ravel())
             columns.append((x[:, None] + np.array([0, 1, 0, 1])).ravel())
@@ -91,28 +93,34 @@ def _double(rgb: Array) -> tuple[Places, Places]:
 
 
 def _candidates(rgb: Array) -> tuple[Places, Places]:
-    """Pixels that stand out from all eight neighbours in any channel, strip by strip."""
-    height, width = rgb.shape[:2]
+    """Pixels inside the photo that stand out from all eight neighbours in any channel."""
+    limit = np.float32(_LEAST * (1 - _ALONE))
     rows, columns = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
-    for start in range(0, height, _STRIP):
-        stop = min(height, start + _STRIP)
-        top, bottom = max(0, start - 1), min(height, stop + 1)
-        padded = np.pad(rgb[top:bottom], ((top == start, bottom == stop), (1, 1), (0, 0)), "edge")
-        inner = padded[1:-1, 1:-1]
-        high = np.full_like(inner, -np.inf)
-        low = np.full_like(inner, np.inf)
-        for down in range(3):
-            for right in range(3):
-                if (down, right) != (1, 1):
-                    beside = padded[down : down + stop - start, right : right + width]
-                    np.maximum(high, beside, out=high)
-                    np.minimum(low, beside, out=low)
-        # The frame repeats its own edge there, which hides a defect in the outermost pixels.
-        out = np.maximum(inner - high, low - inner) > _LEAST * (1 - _ALONE)
-        y, x = np.nonzero(out.any(-1))
-        rows.append(y + start)
-        columns.append(x)
-    return np.concatenate(rows), np.concatenate(columns)
+    for start in range(1, rgb.shape[0] - 1, _STRIP):
+        strip = rgb[start : min(start + _STRIP, rgb.shape[0] - 1)]
+        # Few stand out from the two beside them, and only those are looked at closely.
+        left, middle, right = strip[:, :-2], strip[:, 1:-1], strip[:, 2:]
+        out = middle - np.maximum(left, right) > limit
+        out |= np.minimum(left, right) - middle > limit
+        # Far quicker than `any` over so short an axis.
+        found = np.nonzero(reduce(np.logical_or, np.moveaxis(out, -1, 0)))
+        rows.append(found[0] + start)
+        columns.append(found[1] + 1)
+    return _standing_out(rgb, np.concatenate(rows), np.concatenate(columns), limit)
+
+
+def _standing_out(
+    rgb: Array, rows: Places, columns: Places, limit: np.float32
+) -> tuple[Places, Places]:
+    around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+    own = rgb[rows, columns]
+    high, low = np.full_like(own, -np.inf), np.full_like(own, np.inf)
+    for y, x in around:
+        beside = rgb[rows + y, columns + x]
+        np.maximum(high, beside, out=high)
+        np.minimum(low, beside, out=low)
+    out = (np.maximum(own - high, low - own) > limit).any(-1)
+    return rows[out], columns[out]
 
 
 def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:

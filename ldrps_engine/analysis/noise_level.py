@@ -11,6 +11,7 @@ judged and filtered is noise of one spectrum.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,7 +46,7 @@ _MEDIAN_OF_FEW = 0.97
 _SLOPE = 0.1
 _FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
-_ROOM = 1.8
+_ROOM = 2.0
 _BEND, _TILT, _APART = 0.1, 0.02, 1.0
 _ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
@@ -228,9 +229,19 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
         here = np.flatnonzero(place == knot)
         if len(here) >= _LEAST_PATCHES:
             logs[knot], weights[knot] = _bound(halves[0][here], halves[1][here])
-    # What black or white cuts off is weaker than it was.
-    weights[np.minimum(KNOTS, 1 - KNOTS) < _ROOM * np.exp(logs)] = 0
+    weights[_is_cut_off(np.where(weights > 0, np.exp(logs), 0))] = 0
     return logs, weights
+
+
+def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
+    """Where black or white has cut noise off, which is weaker there than it was: a little further
+    inside it is stronger than the room it had.
+    """
+    middle = len(KNOTS) // 2
+    inner = np.concatenate([sigmas[1 : middle + 1], sigmas[middle : middle + 1], sigmas[middle:-1]])
+    second = np.concatenate([sigmas[2 : middle + 2], [0], sigmas[middle - 1 : -2]])
+    room = np.minimum(KNOTS, 1 - KNOTS)
+    return np.asarray(room < _ROOM * np.maximum(np.maximum(sigmas, inner), second))
 
 
 def _bound(one: Array, other: Array) -> tuple[float, float]:
@@ -245,9 +256,9 @@ def _bound(one: Array, other: Array) -> tuple[float, float]:
         low, high = tells[flattest[: count // 2]], tells[flattest[count // 2 :]]
         variances.append(float(np.median(tells[flattest])))
         slopes.append(np.log((np.median(high) + 1e-12) / (np.median(low) + 1e-12)) / 2)
-    sigma = np.sqrt(max(float(np.mean(variances)) / _MEDIAN_OF_FEW, _LEAST_SIGMA**2))
+    sigma = math.sqrt(max(float(np.mean(variances)) / _MEDIAN_OF_FEW, _LEAST_SIGMA**2))
     doubt = max(float(np.mean(slopes)), 0) / _SLOPE
-    return float(np.log(sigma)), float(len(one) / (len(one) + _FIRM) / (1 + doubt**2))
+    return math.log(sigma), float(len(one) / (len(one) + _FIRM) / (1 + doubt**2))
 
 
 def _fitted(logs: Doubles, weights: Doubles) -> Doubles:

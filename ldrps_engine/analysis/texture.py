@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.grain import by_frequency, by_patch, halved, log_steps
 from ldrps_engine.noise import (
+    OPPONENT,
     ORDER,
     PATCH,
     dct_matrix,
@@ -34,6 +35,10 @@ MODEL = Path(__file__).parents[1] / "models/texture.json"
 
 _BANDS = ((1, 4), (4, 7), (7, 10), (10, 15))
 _MOST_PATCHES = 20_000
+_FINE, _COARSE = ORDER >= 10, ORDER < 5
+_WHOLE, _GRAIN = 0.6, 3.0
+_COMMON = 0.97
+_STEEPEST = 1.3
 _SHARE = 0.08
 _FEWEST = 64
 _MATTERS = 1.2
@@ -48,12 +53,20 @@ def without_texture(rgb: Array, noise: Noise) -> Noise:
         return noise
     if all_is_noise(rgb, noise) <= _BELIEVED:
         return noise
-    return replace(noise, spectrum=noise.raw, is_sure=True)
+    return replace(noise, spectrum=_with_chroma(rgb, noise), is_sure=True)
 
 
 def is_doubtful(noise: Noise) -> bool:
-    """Whether it matters how much of what was measured is texture."""
-    return noise.raw_sigma > max(_WEAKEST, _MATTERS * noise.sigma)
+    """Whether it matters how much of what was measured is texture.
+
+    Where chroma has noise of all frequencies, luminance has the same, and no more.
+    """
+    if noise.raw_sigma <= max(_WEAKEST, _MATTERS * noise.sigma):
+        return False
+    if len(noise.raw) == 1:
+        return True
+    fine, coarse = (noise_sigma(noise.raw[1:, band]) for band in (_FINE, _COARSE))
+    return fine < _WHOLE * coarse or noise_sigma(noise.raw[0, _FINE]) > _GRAIN * fine
 
 
 def all_is_noise(rgb: Array, noise: Noise) -> float:
@@ -81,6 +94,35 @@ def texture_features(rgb: Array, noise: Noise) -> Array:
             _slopes(small),
         ]
     ).astype(np.float32)
+
+
+def _with_chroma(rgb: Array, noise: Noise) -> Array:
+    """All that was measured, with the chroma that parts without chroma hide.
+
+    JPEG and cameras round weak chroma to nothing in most patches, which are then the flattest of
+    all; patches that are flat in luminance show how much of it there is on the mean.
+    """
+    if len(noise.raw) == 1:
+        return np.asarray(noise.raw)
+    energy = _energy(noise.level.stabilise(rgb), OPPONENT)
+    texture = energy[0][:, ORDER >= 1] / np.maximum(noise.raw[0][ORDER >= 1] ** 2, 1e-12)
+    flat = np.argsort(np.abs(np.log(texture.mean(1) + 1e-6)))[: max(_FEWEST, len(texture) // 8)]
+    limit = np.quantile(energy[1:, flat], _COMMON, axis=1, keepdims=True)
+    shown = np.sqrt(np.minimum(energy[1:, flat], limit).mean(1))
+    # The mean, and much of what is near it, is the scene's own colour.
+    most = _STEEPEST * shown[:, ORDER == 2].mean(1, keepdims=True)
+    shown[:, ORDER < 2] = np.minimum(shown[:, ORDER < 2], most)
+    chroma = np.maximum(noise.raw[1:], np.minimum(shown, noise.raw[:1]))
+    return np.concatenate([noise.raw[:1], chroma]).astype(np.float32)
+
+
+def _energy(rgb: Array, rotation: Array) -> Array:
+    """Energies of patches of (H, W, channels) rotated to (K, channels), (K, N, 8, 8)."""
+    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    rotated = np.einsum("kc,cnij->knij", rotation, patches)
+    energy = np.square(dct_matrix(PATCH) @ rotated @ dct_matrix(PATCH).T)
+    return np.asarray(energy, dtype=np.float32)
 
 
 def _slopes(rgb: Array) -> Array:

@@ -24,6 +24,9 @@ _CELL = 16
 """Blocks of chroma cover so many pixels where that has half the size."""
 _GRIDS = tuple((k, 7 * k % _CELL) for k in range(_CELL))
 """Shifts that lie evenly over a cell, each row and each column once."""
+_SHARE = np.float32(0.75)
+"""Of the mean over the grids in the result. The photo as it is has the rest: 0.1 to 0.2 dB better
+than the mean alone, at qualities from 10 to 60."""
 
 
 def without_blocks(rgb: Array, blocks: Blocks) -> Array:
@@ -51,7 +54,7 @@ def _smoothed(part: Array, tile: Tile, blocks: Blocks, check: Callable[[], None]
         again = _compressed(samples[y:, x:], blocks)
         total += again[_CELL - y : _CELL - y + height, _CELL - x : _CELL - x + width]
     inner = samples[_CELL : _CELL + height, _CELL : _CELL + width]
-    change = (total / np.float32(len(_GRIDS)) - inner) / np.float32(255)
+    change = _SHARE * (total / np.float32(len(_GRIDS)) - inner) / np.float32(255)
     return np.asarray(part + change, dtype=np.float32)
 
 
