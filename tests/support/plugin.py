@@ -7,7 +7,17 @@ import importlib.util
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "plugin_gimp" / "ldrps"
+
+def folder():
+    """The plug-in's folder in this checkout, or, of tests without one, in what is installed."""
+    here = Path(__file__).parents[2] / "plugin_gimp" / "ldrps"
+    if here.is_dir():
+        return here
+    spec = importlib.util.find_spec("ldrps_plugin_gimp")
+    return Path(next(iter(spec.submodule_search_locations))) / "ldrps"
+
+
+FOLDER = folder()
 
 
 def load():
