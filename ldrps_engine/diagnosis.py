@@ -9,11 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.blocks import Blocks, find_blocks
+from ldrps_engine.analysis.hot_pixels import find_hot_pixels
+from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
+from ldrps_engine.analysis.texture import without_texture
 from ldrps_engine.colour import to_linear
 from ldrps_engine.grain import shows_noise
-from ldrps_engine.noise import noise_sigma, noise_spectrum
+from ldrps_engine.noise import noise_sigma
 from ldrps_engine.resampling import resize, squares
 from ldrps_engine.tone import judge_tone
 
@@ -27,6 +31,8 @@ _DARK_BELOW = 0.30
 _VEIL_FROM = 0.22
 _NOISE_FROM = 4.5
 _NOISE_BELIEVED = 0.5
+BLOCKS_FROM = 1.8
+"""Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6
 # Of 130 good photos of all collections one is as likely and as short of light as this.
 _LIGHT_FROM = 0.45
@@ -57,6 +63,10 @@ class Diagnosis:
     """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
+    hot_pixels: int = 0
+    """Defects of the sensor, of one or of two by two pixels."""
+    blocks: float = 0.0
+    """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
     inner: Rectangle | None = None
     """The picture inside its border, which alone was measured; None if there is no border."""
 
@@ -97,10 +107,21 @@ class Diagnosis:
         return [words for words, share in likely if share > _LIKELY]
 
     @property
-    def needs_work(self) -> bool:
-        """Whether anything is wrong that `auto` mends."""
+    def has_blocks(self) -> bool:
+        """Whether there are blocks of JPEG that a person would see."""
+        return self.blocks > BLOCKS_FROM
+
+    @property
+    def needs_prior(self) -> bool:
+        """Whether anything is wrong that takes the model to mend."""
         wrong = self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
         return wrong and not self.graphic
+
+    @property
+    def needs_work(self) -> bool:
+        """Whether anything is wrong that `auto` mends."""
+        defects = self.has_blocks or self.hot_pixels > 0
+        return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:
         """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
@@ -115,25 +136,49 @@ class Diagnosis:
         text = ", ".join(filter(None, found))
         noisy = self.is_noisy and not self.graphic
         noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
-        found_all = "; ".join(filter(None, (text, noise))) or "nothing found"
-        found_all = "; ".join([found_all, *self.near_misses()])
-        return f"{found_all}; {_BORDER}" if self.inner else found_all
+        blocks = "JPEG blocks" if self.has_blocks and not self.graphic else ""
+        hot = f"hot pixels ({self.hot_pixels})" if self.hot_pixels and not self.graphic else ""
+        said = "; ".join(filter(None, (text, noise, blocks, hot))) or "nothing found"
+        said = "; ".join([said, *self.near_misses()])
+        return f"{said}; {_BORDER}" if self.inner else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What was measured of a photo at its own size, hot pixels mended."""
+
+    noise: Noise
+    blocks: Blocks
+    hot_pixels: int
+
+    @classmethod
+    def of(cls, rgb: Array) -> tuple[Known, Array]:
+        """(what is measured of an (H, W, 3) or (H, W, 1) image, the image without hot pixels)."""
+        hot = find_hot_pixels(rgb)
+        rgb = hot.mend(rgb)
+        noise = without_texture(rgb, measure_noise(rgb))
+        return cls(noise=noise, blocks=find_blocks(rgb), hot_pixels=hot.count), rgb
 
 
 def diagnose(
     rgb: Array,
     recipe: str = "auto",
     noise: float | None = None,
+    known: Known | None = None,
     recognition: Recognition | None = None,
 ) -> Diagnosis:
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
     sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
+    `known` spares measuring again what is known.
     Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
     channel prior" (CVPR 2009).
     """
-    sigma = _noise(rgb, believed=recipe == "noise") if noise is None else noise
+    if known is None:
+        known, rgb = Known.of(rgb)
+    believed = recipe == "noise"
+    sigma = _noise(rgb, known.noise, believed=believed) if noise is None else noise
     small = _reduced(rgb)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
@@ -149,23 +194,26 @@ def diagnose(
         grey=_is_grey(colour),
         graphic=not photo,
         probabilities=seen.probabilities,
+        hot_pixels=known.hot_pixels,
+        blocks=known.blocks.strength,
     )
     return _believing(measured, recipe)
 
 
-def _noise(rgb: Array, *, believed: bool) -> float:
+def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
     """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
 
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
     to which light is brought back, and the judge has learnt from none such. Noise that chroma shows
     is not doubted either: texture is in luminance.
     """
-    spectrum = noise_spectrum(rgb)
-    sigma = noise_sigma(spectrum) * 255
-    in_chroma = len(spectrum) == 3 and noise_sigma(spectrum[1:]) * 255 > _NOISE_FROM
-    if sigma <= _NOISE_FROM or in_chroma or believed:
+    sigma = noise.sigma * 255
+    chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    in_chroma = chroma * 255 > _NOISE_FROM
+    if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
-    return sigma if shows_noise(rgb, spectrum) > _NOISE_BELIEVED else _NOISE_FROM
+    stabilised = noise.level.stabilise(rgb)
+    return sigma if shows_noise(stabilised, noise.spectrum) > _NOISE_BELIEVED else _NOISE_FROM
 
 
 def _reduced(rgb: Array) -> Array:

@@ -46,19 +46,19 @@ def shows_noise(rgb: Array, spectrum: Array) -> float:
 
 def grain_features(rgb: Array, spectrum: Array) -> Array:
     """Statistics of an image (H, W, 3) or (H, W, 1) and of its `noise_spectrum`, (39,)."""
-    small = _halved(rgb) if min(rgb.shape[:2]) >= 2 * PATCH else rgb
+    small = halved(rgb) if min(rgb.shape[:2]) >= 2 * PATCH else rgb
     return np.concatenate(
         [
-            [_log(noise_sigma(spectrum))],
-            _by_frequency(spectrum),
-            _by_patch(rgb),
-            _by_patch(small),
-            _by_frequency(noise_spectrum(small)),
+            [log_steps(noise_sigma(spectrum))],
+            by_frequency(spectrum),
+            by_patch(rgb),
+            by_patch(small),
+            by_frequency(noise_spectrum(small)),
         ]
     ).astype(np.float32)
 
 
-def _halved(rgb: Array) -> Array:
+def halved(rgb: Array) -> Array:
     """The means of two by two pixels; of a large photo, in bands that are evenly spread."""
     height, width, channels = rgb.shape
     every = height * width // _MOST_PIXELS
@@ -69,12 +69,12 @@ def _halved(rgb: Array) -> Array:
     return np.asarray((rows[:, 0 : width // 2 * 2 : 2] + rows[:, 1::2]) / 4, dtype=np.float32)
 
 
-def _log(deviation: float | Array) -> Array:
+def log_steps(deviation: float | Array) -> Array:
     """Logarithm of 8-bit steps."""
     return np.asarray(np.log(np.asarray(deviation) * 255 + _LEAST), dtype=np.float32)
 
 
-def _by_frequency(spectrum: Array) -> Array:
+def by_frequency(spectrum: Array) -> Array:
     """Noise of luminance and chroma in three bands of frequencies, (6,)."""
     luminance, chroma = spectrum[0], np.zeros_like(spectrum[0])
     if len(spectrum) == 3:
@@ -82,10 +82,12 @@ def _by_frequency(spectrum: Array) -> Array:
     else:
         # As if it had three channels that are all the same.
         luminance = luminance * np.float32(np.sqrt(3))
-    return np.stack([_log(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS])
+    return np.stack(
+        [log_steps(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS]
+    )
 
 
-def _by_patch(rgb: Array) -> Array:
+def by_patch(rgb: Array) -> Array:
     """How the energy of luminance is distributed over patches, (13,)."""
     fine, middle, light = _energies(rgb)
     fines = np.percentile(fine, (1, 5, 20, 50, 80))
@@ -113,5 +115,5 @@ def _energies(rgb: Array) -> tuple[Array, Array, Array]:
         patches, light = patches[inside], light[inside]
     # In the opponent rotation luminance is the mean times the square root of three.
     energy = 3 * np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)
-    middle, fine = (_log(np.sqrt(energy[:, band].mean(1))) for band in _BANDS[1:])
+    middle, fine = (log_steps(np.sqrt(energy[:, band].mean(1))) for band in _BANDS[1:])
     return fine, middle, light

@@ -8,6 +8,7 @@ the flattest patches does not bias the estimate. No torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ldrps_engine.clipped import distance_to_bound, variance_left
 
 Array = NDArray[np.float32]
+Stabilise = Callable[[Array], Array]
 
 PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
@@ -54,14 +56,22 @@ def dct_matrix(size: int) -> Array:
     return np.asarray(matrix, dtype=np.float32)
 
 
-def noise_spectrum(rgb: Array) -> Array:
+def noise_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
     """Standard deviation of noise, (channels, 8, 8), in the units of `rgb`.
 
     `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
-    Its mean square over a channel is that channel's noise variance.
+    Its mean square over a channel is that channel's noise variance. With `stabilise` it is that of
+    values so changed, which are taken (..., channels) and run from 0 to 1 as well.
     """
+    return without_texture(raw_spectrum(rgb, stabilise))
+
+
+def raw_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
+    """Measure as `noise_spectrum` does, and leave in what may be texture."""
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    if stabilise is not None:
+        patches = np.moveaxis(stabilise(np.moveaxis(patches, 0, -1)), -1, 0)
     means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
     if len(patches) == 3:
@@ -72,7 +82,7 @@ def noise_spectrum(rgb: Array) -> Array:
     for _ in range(_LOOKS):
         spectrum = _spectrum(energy, left)
         left = _left_by_clipping(room, noise_sigma(spectrum))
-    return _without_texture(_spectrum(energy, left))
+    return _spectrum(energy, left)
 
 
 def noise_sigma(spectrum: Array) -> float:
@@ -162,7 +172,7 @@ def _spectrum(energy: Array, left: Array) -> Array:
     return np.stack([_channel_spectrum(own, of) for own, of in zip(energy, left, strict=True)])
 
 
-def _without_texture(spectrum: Array) -> Array:
+def without_texture(spectrum: Array) -> Array:
     """Texture without any flat part reads as noise in luminance: hold it to what it can be.
 
     Sensor noise rotates to the same in all three channels. Where chroma was smoothed, or the

@@ -92,10 +92,15 @@ class Degradation:
             return np.asarray((rgb - veil) / gain)
         return to_display(roll_off((to_linear(rgb) - veil) / gain, self.white))
 
-    def amplification(self, rgb: Array) -> float:
-        """By how much undoing it amplifies noise, root mean square over the image."""
+    def amplification(self, rgb: Array, level: Array | None = None) -> float:
+        """By how much undoing it amplifies noise, root mean square over the image.
+
+        `level` (H, W, 3) is how much noise there is, relative to that which is amplified.
+        """
         step = np.float32(2 / 255)
         change = self.invert(rgb + step) - self.invert(rgb)
+        if level is not None:
+            change = change * level
         return float(np.sqrt((change**2).mean()) / step)
 
 

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from ldrps_engine.alignment import Aligner
 from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.analysis.noise_level import EVEN, Level
+from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.checkpoint import Checkpoints
 from ldrps_engine.description.describer import consult, describe
 from ldrps_engine.description.merging import merge
-from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.diagnosis import Diagnosis, Known, diagnose
 from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.photo import Photo
 from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
@@ -31,6 +33,7 @@ from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
+from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tuning import Noise, Tuning, is_tunable
 from ldrps_engine.view import View
@@ -46,6 +49,9 @@ _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
 
+_BLOCKS_IN_LIGHT = 1.0
+"""Steps between JPEG's blocks, in 8-bit steps, that are smoothed where tones are brought back."""
+
 _WITHOUT_CHROMA = 0.95
 """Of the noise measured in a grey photo: with no chroma to hold it to, texture has a part in it."""
 
@@ -54,12 +60,17 @@ _WITHOUT_CHROMA = 0.95
 class _Case:
     """One photo with what was found out about it."""
 
+    original: Array
+    """The photo as it came, (H, W, 3)."""
     rgb: Array
+    """The same without hot pixels, and without blocks where they would show."""
     settings: Settings
     diagnosis: Diagnosis
+    measured: MeasuredNoise
+    """What is known of the photo's noise at its own size."""
     guess: Degradation
     noise: float
-    """Standard deviation of the photo's noise at the view's size as the prior sees it, display
+    """Standard deviation of the photo's noise at the view's size as the prior sees it, stabilised
     values."""
     amplified: float
     """The same once the guess is undone."""
@@ -82,6 +93,11 @@ class _Case:
         return self.rgb.shape[0], self.rgb.shape[1]
 
     @property
+    def level(self) -> Level:
+        """What makes the noise even where it is filtered."""
+        return EVEN if self.plan.pilot_only else self.measured.level
+
+    @property
     def filters(self) -> bool:
         """Whether there is noise to be filtered."""
         return self.visible > _VISIBLE_NOISE and not self.plan.pilot_only
@@ -102,7 +118,7 @@ class _Sampled:
     pilot: Array
     """(h, w, 3) at the view's scale."""
     oracle: Array
-    """What the prior takes for the photo without its noise, at the view's scale."""
+    """What the prior takes for the photo without its noise, stabilised, at the view's scale."""
     steps: int
     """How many it took; 0 where nothing was to be done."""
 
@@ -130,7 +146,7 @@ def _restore(
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
     case = _open(to_working(photo), settings, models, on_step)
-    if settings.blind and not (case.diagnosis.needs_work or case.colours):
+    if settings.blind and not (case.diagnosis.needs_prior or case.colours):
         pictures = _transfer(case, photo, _untouched(case), on_step)
     else:
         pictures = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
@@ -143,8 +159,10 @@ def _restore(
     )
 
 
-def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
+def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
+    known, rgb = Known.of(original)
+    measured = known.noise
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(rgb, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
@@ -152,7 +170,7 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     view = View.fit(height, width, prior.view, prior.multiple, prior.most_enlarged)
     small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     seen = recognise(small)
-    diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma, seen)
+    diagnosis = diagnose(rgb, settings.recipe, settings.noise_sigma, known, seen)
     if opinion:
         diagnosis, said = merge(diagnosis, opinion, settings.recipe)
         remarks += said
@@ -163,20 +181,30 @@ def _open(rgb: Array, settings: Settings, models: Models, on_step: OnStep) -> _C
     guess = first_guess(small, diagnosis, settings.recipe, seen)
     if colours:
         guess = replace(guess, grey=True)
+    gain = guess.amplification(small, measured.level.relative(small))
+    amplified_blocks = gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral
+    if (amplified_blocks or diagnosis.has_blocks) and settings.recipe != "paper":
+        # Before light is brought up, which would bring them up as well.
+        rgb = without_blocks(rgb, known.blocks)
+        small = resize(rgb, view.scaled) if view.scale < 1 else rgb
     scaled = resize(small, view.scaled)
-    noise = _as_seen(diagnosis, _noise_left(scaled, diagnosis.noise_sigma / 255, view.scale))
-    gain = guess.amplification(scaled)
-    amplified = gain * noise
+    stabilised_sigma = diagnosis.noise_sigma / 255 / measured.spread
+    left = _noise_left(scaled, measured.level, stabilised_sigma, view.scale)
+    noise = _as_seen(diagnosis, left)
+    gain = guess.amplification(scaled, measured.level.relative(scaled))
+    amplified = noise if guess.is_neutral else gain * noise
     description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
     on_step(description)
     case = _Case(
+        original=original,
         rgb=rgb,
         settings=settings,
         diagnosis=diagnosis,
+        measured=measured,
         guess=guess,
         noise=noise,
         amplified=amplified,
-        visible=gain * diagnosis.noise_sigma / 255,
+        visible=gain * stabilised_sigma,
         plan=make_plan(
             settings,
             diagnosis,
@@ -207,7 +235,9 @@ def _untouched(case: _Case) -> _Sampled:
 
 def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
     """Sample the pilot."""
-    entered = case.view.enter(case.scaled).to(case.prior.spread.device)
+    # Without tones to bring back the prior is shown noise as it knows it, the same everywhere.
+    level = case.level if case.guess.is_neutral else EVEN
+    entered = case.view.enter(level.stabilise(case.scaled)).to(case.prior.spread.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     # The published method knows of no noise in the photo itself.
@@ -220,14 +250,18 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
 
     def on_estimate(stage: str, index: int, count: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:
-            return _picture(image(), case.view)
+            return _picture(level.invert(case.view.leave(image()), case.noise))
 
         on_step(Step(stage, index, count + later, picture, lambda: saved.make(sampler.state())))
 
-    first = case.view.enter(np.clip(case.guess.invert(case.scaled), 0, 1))
-    image = sampler.sample(first, on_estimate)
-    oracle = _without_noise(case, entered) if case.filters and not case.guess.is_neutral else image
-    return _Sampled(case.view.leave(image.clamp(0, 1)), case.view.leave(oracle), sampler.count)
+    undone = case.guess.invert(level.stabilise(case.scaled))
+    image = sampler.sample(case.view.enter(np.clip(undone, 0, 1)), on_estimate)
+    oracle = image
+    if case.filters and not case.guess.is_neutral:
+        stabilised = case.view.enter(case.level.stabilise(case.scaled))
+        oracle = _without_noise(case, stabilised.to(entered.device))
+    pilot = level.invert(case.view.leave(image.clamp(0, 1)), case.noise)
+    return _Sampled(pilot, case.view.leave(oracle), sampler.count)
 
 
 def _sampler(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
@@ -256,7 +290,7 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
     filtered = _filtered(case, sampled, on_part) if first else case.rgb
     toning = Toning.fit(filtered, case.guess, sampled.pilot) if works else Toning(case.size)
     carrier = Carrier(
-        rgb=case.rgb,
+        rgb=case.original,
         filtered=filtered,
         pilot=sampled.pilot,
         toning=toning,
@@ -271,28 +305,31 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
 
 def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) -> Array:
     """The photo without its noise, scaled to the diagnosed sigma if a person gave that."""
-    spectrum = noise_spectrum(case.rgb)
-    measured = max(noise_sigma(spectrum) * 255, 1e-3)
+    spectrum = case.measured.spectrum
+    measured = max(case.measured.sigma * 255, 1e-3)
     wanted = case.diagnosis.noise_sigma
     if case.diagnosis.grey and case.settings.noise_sigma is None:
         wanted *= _WITHOUT_CHROMA
     spectrum = np.asarray(spectrum * (wanted / measured), dtype=np.float32)
-    before_clipping = sigma_before_clipping(case.rgb, spectrum)
+    rgb = case.level.stabilise(case.rgb)
+    before_clipping = sigma_before_clipping(rgb, spectrum)
+    stabilised = case.diagnosis.noise_sigma / 255 / case.measured.spread
     noise = NoiseFilter(
         size=case.size,
         spectrum=spectrum,
         before_clipping=before_clipping,
         oracle=sampled.oracle,
-        seen=case.noise / max(case.diagnosis.noise_sigma / 255, 1e-6),
+        seen=case.noise / max(stabilised, 1e-6),
         trust=_TRUST if case.prior.lossless else 0.0,
         quick=case.plan.quick,
     )
-    filtered = filter_noise(case.rgb, noise, on_part)
+    filtered = filter_noise(rgb, noise, on_part)
+    sigma = wanted / 255 / case.measured.spread
     if case.tuning:
-        known = Noise(spectrum, before_clipping, _as_seen(case.diagnosis, wanted / 255))
+        known = Noise(spectrum, before_clipping, _as_seen(case.diagnosis, sigma))
         first = case.parts[0]
-        case.tuning.improve(case.rgb, filtered, known, lambda done: on_part(first + done))
-    return filtered
+        case.tuning.improve(rgb, filtered, known, lambda done: on_part(first + done))
+    return case.level.invert(filtered, sigma)
 
 
 def _as_seen(diagnosis: Diagnosis, sigma: float) -> float:
@@ -300,11 +337,12 @@ def _as_seen(diagnosis: Diagnosis, sigma: float) -> float:
     return sigma * _SAME_IN_ALL if diagnosis.grey else sigma
 
 
-def _noise_left(scaled: Array, sigma: float, scale: float) -> float:
+def _noise_left(scaled: Array, level: Level, sigma: float, scale: float) -> float:
     """What a smaller size of a photo has left of its noise `sigma`: if white, `scale` of it."""
     if scale >= 1:
         return sigma
-    return float(np.clip(noise_sigma(noise_spectrum(scaled)), scale * sigma, sigma))
+    found = noise_sigma(noise_spectrum(scaled, None if level.is_even else level.stabilise))
+    return float(np.clip(found, scale * sigma, sigma))
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:
@@ -313,9 +351,8 @@ def _in_view(guess: Degradation, view: View) -> Degradation:
     return replace(guess, gain=gain, veil=veil)
 
 
-def _picture(image: Tensor, view: View) -> NDArray[np.uint8]:
+def _picture(rgb: Array) -> NDArray[np.uint8]:
     """A preview (h, w, 3) uint8 of at most 256 pixels a side."""
-    rgb = view.leave(image)
     scale = min(1.0, 256 / max(rgb.shape[:2]))
     size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
     return np.rint(np.clip(resize(rgb, size), 0, 1) * 255).astype(np.uint8)

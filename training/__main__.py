@@ -88,6 +88,12 @@ def _fit_grain(options: argparse.Namespace, config: Config) -> None:
     fit_grain(options.work, options.out, config)
 
 
+def _fit_texture(options: argparse.Namespace, config: Config) -> None:
+    from training.texture import fit_texture
+
+    fit_texture(options.work, options.out, config)
+
+
 def _evaluate(options: argparse.Namespace, config: Config) -> None:
     from training.evaluate import evaluate
 
@@ -191,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)
+    textured = commands.add_parser("fit-texture", help="fit what tells texture from camera noise")
+    textured.add_argument("out", type=Path)
+    textured.set_defaults(run=_fit_texture)
     telling = commands.add_parser("fit-grain", help="fit what tells noise from texture")
     telling.add_argument("out", type=Path)
     telling.set_defaults(run=_fit_grain)

@@ -135,6 +135,8 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         graphic=message.graphic,
         probabilities={each.finding: each.probability for each in message.probabilities},
         inner=_rectangle(message.inner) if message.HasField("inner") else None,
+        hot_pixels=message.hot_pixels,
+        blocks=message.blocks,
     )
     return events.Diagnosed(diagnosis, message.words)
 

@@ -161,6 +161,8 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
             for name, share in found.probabilities.items()
         ],
         inner=_rectangle(found.inner) if found.inner else None,
+        hot_pixels=found.hot_pixels,
+        blocks=found.blocks,
     )
 
 

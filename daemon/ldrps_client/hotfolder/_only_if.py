@@ -10,7 +10,14 @@ from typing import Any
 from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
 
-_FIGURES = {"noise": "noise_sigma", "veil": "veil", "darkness": "darkness", "cast": "cast"}
+_FIGURES = {
+    "noise": "noise_sigma",
+    "veil": "veil",
+    "darkness": "darkness",
+    "cast": "cast",
+    "blocks": "blocks",
+    "hot_pixels": "hot_pixels",
+}
 _WORDS = ("needed", "grey")
 
 

@@ -29,6 +29,8 @@ _FIGURES = {
     "veil": ("veil", "{:.2f}"),
     "darkness": ("darkness", "{:.2f}"),
     "cast": ("cast", "{:.2f}"),
+    "blocks": ("blocks", "{:.1f}"),
+    "hot_pixels": ("hot pixels", "{:.0f}"),
 }
 
 

@@ -117,6 +117,8 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         10: ("inner", "", "Rectangle", "plain"),
         20: ("graphic", "bool", "", "plain"),
         21: ("probabilities", "", "Probability", "repeated"),
+        40: ("hot_pixels", "uint32", "", "plain"),
+        41: ("blocks", "double", "", "plain"),
     },
     "Probability": {
         1: ("finding", "string", "", "plain"),

@@ -46,12 +46,16 @@ def diagnosis_text(words: str) -> str:
         "slightly tinted": _("slightly tinted"),
         "without colour": _("without colour"),
         "border left as it is": _("border left as it is"),
+        "JPEG blocks": _("JPEG blocks"),
     }
-    noise = "noise about "
+    noise, hot = "noise about ", "hot pixels ("
     parts = []
     for part in words.replace("; ", ", ").split(", "):
         if part.startswith(noise):
             parts.append(_("noise about {sigma}").format(sigma=part.removeprefix(noise)))
+        elif part.startswith(hot):
+            count = part.removeprefix(hot).rstrip(")")
+            parts.append(_("hot pixels ({count})").format(count=count))
         else:
             parts.append(known.get(part, part))
     text = ", ".join(parts)

@@ -295,7 +295,7 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities")
+    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     VEIL_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
@@ -305,6 +305,8 @@ class Diagnosis(_message.Message):
     INNER_FIELD_NUMBER: _ClassVar[int]
     GRAPHIC_FIELD_NUMBER: _ClassVar[int]
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    HOT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     veil: float
     darkness: float
@@ -314,7 +316,9 @@ class Diagnosis(_message.Message):
     inner: Rectangle
     graphic: bool
     probabilities: _containers.RepeatedCompositeFieldContainer[Probability]
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ...) -> None: ...
+    hot_pixels: int
+    blocks: float
+    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ...) -> None: ...
 
 class Probability(_message.Message):
     __slots__ = ("finding", "probability")

@@ -1,0 +1,286 @@
+"""Noise as a function of brightness, and the curve that makes it the same everywhere. No torch.
+
+A sensor's noise is Poisson and Gaussian in light (Foi, Trimeche, Katkovnik and Egiazarian,
+"Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
+2008); the camera's tone curve, which nobody tells, makes of it any smooth function of display
+values. So it is measured without a model: for each channel and brightness, the flattest patches
+are an upper bound, which counts as far as they are equally flat. The integral of its inverse
+stabilises the variance, as Anscombe's root does for Poisson noise, and what is then measured,
+judged and filtered is noise of one spectrum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.noise import (
+    ORDER,
+    PATCH,
+    dct_matrix,
+    noise_sigma,
+    patches_of,
+    raw_spectrum,
+    without_texture,
+)
+
+Array = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+KNOTS: Doubles = np.linspace(0, 1, 17)
+"""Display values at which a level is known."""
+_GRID: Doubles = np.linspace(0, 1, 1025)
+_MOST_PATCHES = 40_000
+_LEAST_PATCHES = 60
+_SHARE = 0.08
+_FEWEST = 48
+_FINE_FROM = 5
+_CUT = 0.003
+_LEAST_USABLE = 0.1
+_MEDIAN_OF_FEW = 0.97
+"""Median over mean of the energy in half of a patch's fine frequencies, chi-squared."""
+_SLOPE = 0.1
+_FIRM = 500.0
+_LEAST_SIGMA = 0.2 / 255
+_ROOM = 2.0
+_BEND, _TILT, _APART = 0.1, 0.02, 1.0
+_ABOVE, _BELOW = 0.1, 2.0
+_ROUNDS = 12
+_STEEPEST = 16.0
+_EVEN = 0.16
+"""Root mean square of the logarithm of a level below which noise counts as even: measured on
+photos with even noise it is less."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Noise of a photo over its brightness, up to a factor. Neutral: ones.
+
+    Stabilised values run from 0 to 1 as display values do, and hold noise of one deviation.
+    """
+
+    curve: Doubles
+    """(channels, 17), relative standard deviation at each of KNOTS, of harmonic mean 1."""
+    strength: Doubles
+    """(channels,), how strong the channels' noise is relative to each other, of mean square 1."""
+
+    @classmethod
+    def even(cls, channels: int) -> Level:
+        """The neutral one."""
+        return cls(np.ones((channels, len(KNOTS))), np.ones(channels))
+
+    @property
+    def is_even(self) -> bool:
+        """Whether noise is the same at every brightness, so that nothing is to be stabilised."""
+        return bool(np.all(self.curve == self.curve[:, :1]))
+
+    def stabilise(self, rgb: Array) -> Array:
+        """Display values (..., channels) to values with noise of one deviation."""
+        if self.is_even:
+            return rgb
+        channels = [
+            _interpolated(rgb[..., c], _GRID, self._stabilised[c]) for c in range(rgb.shape[-1])
+        ]
+        return np.stack(channels, axis=-1)
+
+    def invert(self, values: Array, sigma: float) -> Array:
+        """Means of stabilised values to the means of the display values they came from.
+
+        The mean of a bent curve is not the curve of the mean: Makitalo and Foi, "Optimal inversion
+        of the generalized Anscombe transformation" (IEEE TIP 2013). `sigma` is the deviation of
+        the noise in stabilised values; 0 for values without noise.
+        """
+        if self.is_even:
+            return values
+        channels = [
+            _interpolated(values[..., c], self._means(c, sigma), _GRID)
+            for c in range(values.shape[-1])
+        ]
+        return np.stack(channels, axis=-1)
+
+    def relative(self, rgb: Array) -> Array:
+        """Deviation of noise in display values over the mean in stabilised ones, same shape."""
+        if self.is_even:
+            return np.ones_like(rgb)
+        channels = [
+            strength * np.interp(rgb[..., c], KNOTS, curve)
+            for c, (curve, strength) in enumerate(zip(self.curve, self.strength, strict=True))
+        ]
+        return np.stack(channels, axis=-1).astype(np.float32)
+
+    @cached_property
+    def _stabilised(self) -> Doubles:
+        """(channels, 1025), stabilised values at each of the grid's display values."""
+        slopes = np.stack([1 / np.interp(_GRID, KNOTS, of) for of in self.curve])
+        steps = (slopes[:, 1:] + slopes[:, :-1]) / 2
+        sums = np.concatenate([np.zeros((len(slopes), 1)), steps.cumsum(1)], axis=1)
+        return np.asarray(sums / sums[:, -1:])
+
+    def _means(self, channel: int, sigma: float) -> Doubles:
+        """Mean stabilised value of noise around each of the grid's display values."""
+        curve = self._stabilised[channel]
+        deviation = sigma * np.interp(_GRID, KNOTS, self.curve[channel])
+        total = np.zeros_like(curve)
+        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+            total += weight * _interpolated(_GRID + node * deviation, _GRID, curve)
+        means = total / _WEIGHTS.sum()
+        # Rises everywhere, but for rounding.
+        return np.asarray(np.maximum.accumulate(means) + 1e-9 * np.arange(len(means)))
+
+
+def _interpolated(values: NDArray[np.floating], at: Doubles, known: Doubles) -> Array:
+    """Piecewise linear through the knots; beyond them as steep as at the ends."""
+    inside = np.interp(values, at, known)
+    for end, beside, beyond in ((0, 1, values < at[0]), (-1, -2, values > at[-1])):
+        if beyond.any():
+            slope = (known[end] - known[beside]) / (at[end] - at[beside])
+            inside = np.where(beyond, known[end] + slope * (values - at[end]), inside)
+    return np.asarray(inside, dtype=np.float32)
+
+
+EVEN = Level.even(3)
+"""Noise that is the same at every brightness."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is known of one photo's noise."""
+
+    level: Level
+    spectrum: Array
+    """(channels, 8, 8), deviation at each frequency in stabilised values, see `noise_spectrum`."""
+    raw: Array
+    """The same with what may be texture."""
+    spread: float
+    """Deviation in display values over that in stabilised ones, root mean square of the photo."""
+    is_sure: bool = False
+    """Whether all of it is known to be noise."""
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation in display values, root mean square over the photo."""
+        return self.spread * noise_sigma(self.spectrum)
+
+    @property
+    def raw_sigma(self) -> float:
+        """The same with what may be texture."""
+        return self.spread * noise_sigma(self.raw)
+
+    def at(self, rgb: Array) -> Array:
+        """Standard deviation in display values at each sample of (..., channels)."""
+        return np.asarray(self.level.relative(rgb) * np.float32(noise_sigma(self.spectrum)))
+
+
+def measure_noise(rgb: Array) -> Noise:
+    """Measure an image (H, W, 3) or (H, W, 1) of display values."""
+    level = noise_level(rgb)
+    raw = raw_spectrum(rgb, None if level.is_even else level.stabilise)
+    every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    relative = level.relative(np.clip(rgb[::every, ::every], 0, 1))
+    spread = float(np.sqrt(np.square(relative, dtype=np.float64).mean()))
+    return Noise(level, without_texture(raw), raw, spread)
+
+
+def noise_level(rgb: Array) -> Level:
+    """How the noise of (H, W, channels) display values grows with brightness, channel by channel.
+
+    Even where it is not shown to be otherwise.
+    """
+    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    found = [_bounds(patches_of(channel, step)) for channel in np.moveaxis(rgb, -1, 0)]
+    weights = np.stack([weight for _, weight in found])
+    if not weights.any():
+        return Level.even(rgb.shape[2])
+    logs = _fitted(np.stack([log for log, _ in found]), weights)
+    present = np.stack([np.histogram(channel, _edges())[0] for channel in np.moveaxis(rgb, -1, 0)])
+    middle = (present * logs).sum() / max(present.sum(), 1)
+    if np.sqrt((present * (logs - middle) ** 2).sum() / max(present.sum(), 1)) < _EVEN:
+        return Level.even(rgb.shape[2])
+    curve = np.exp(logs - middle)
+    curve = np.maximum(curve, curve.max() / _STEEPEST)
+    stabilised = 1 / np.stack([1 / np.interp(_GRID, KNOTS, of) for of in curve]).mean(1)
+    strength = stabilised / np.sqrt(np.square(stabilised).mean())
+    return Level(curve / stabilised[:, None], strength)
+
+
+def _edges() -> Doubles:
+    """Bins around KNOTS; the outer ones hold what lies beyond as well."""
+    middle = (KNOTS[1:] + KNOTS[:-1]) / 2
+    return np.concatenate([[-np.inf], middle, [np.inf]])
+
+
+def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
+    """(logarithm of the deviation of the flattest patches, how far that is noise) by brightness."""
+    cut = ((patches < _CUT) | (patches > 1 - _CUT)).mean((1, 2))
+    usable = cut < 0.02
+    if usable.mean() > _LEAST_USABLE:
+        patches = patches[usable]
+    energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)
+    parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
+    halves = [energy[:, (ORDER >= _FINE_FROM) & (parity == half)].mean(1) for half in (0, 1)]
+    place = np.digitize(patches.mean((1, 2)), _edges()[1:-1])
+    logs, weights = np.zeros(len(KNOTS)), np.zeros(len(KNOTS))
+    for knot in range(len(KNOTS)):
+        here = np.flatnonzero(place == knot)
+        if len(here) >= _LEAST_PATCHES:
+            logs[knot], weights[knot] = _bound(halves[0][here], halves[1][here])
+    weights[_is_cut_off(np.where(weights > 0, np.exp(logs), 0))] = 0
+    return logs, weights
+
+
+def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
+    """Where black or white has cut noise off, which is weaker there than it was: a little further
+    inside it is stronger than the room it had.
+    """
+    middle = len(KNOTS) // 2
+    inner = np.concatenate([sigmas[1 : middle + 1], sigmas[middle : middle + 1], sigmas[middle:-1]])
+    second = np.concatenate([sigmas[2 : middle + 2], [0], sigmas[middle - 1 : -2]])
+    room = np.minimum(KNOTS, 1 - KNOTS)
+    return np.asarray(room < _ROOM * np.maximum(np.maximum(sigmas, inner), second))
+
+
+def _bound(one: Array, other: Array) -> tuple[float, float]:
+    """The flattest by one half of the frequencies tell the other half's noise, and its weight.
+
+    Of noise alone both halves of the chosen patches are independent; texture is in both.
+    """
+    count = min(len(one), max(_FEWEST, int(_SHARE * len(one))))
+    variances, slopes = [], []
+    for chooses, tells in ((one, other), (other, one)):
+        flattest = np.argsort(chooses)[:count]
+        low, high = tells[flattest[: count // 2]], tells[flattest[count // 2 :]]
+        variances.append(float(np.median(tells[flattest])))
+        slopes.append(np.log((np.median(high) + 1e-12) / (np.median(low) + 1e-12)) / 2)
+    sigma = math.sqrt(max(float(np.mean(variances)) / _MEDIAN_OF_FEW, _LEAST_SIGMA**2))
+    doubt = max(float(np.mean(slopes)), 0) / _SLOPE
+    return math.log(sigma), float(len(one) / (len(one) + _FIRM) / (1 + doubt**2))
+
+
+def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
+    """Smooth curves (channels, 17) through upper bounds, of much the same shape in all channels."""
+    channels, count = logs.shape
+    design, smooth = [], np.zeros((0, channels * count))
+    for c in range(channels):
+        own = np.zeros((count, channels * count))
+        own[:, c * count : (c + 1) * count] = np.eye(count)
+        tilt = np.diff(own, axis=0)
+        others = np.mean([np.roll(tilt, count * k, axis=1) for k in range(channels)], axis=0)
+        rows = [_BEND * count * np.diff(own, n=2, axis=0), _TILT * count * tilt]
+        smooth = np.concatenate([smooth, *rows, _APART * (tilt - others)])
+        design.append(own)
+    bounds = np.concatenate(design)
+    flat, weight = logs.ravel(), weights.ravel()
+    fitted = np.full(len(flat), np.average(flat, weights=weight))
+    for _ in range(_ROUNDS):
+        share = np.sqrt(weight * np.where(flat > fitted, np.maximum(_ABOVE, weight), _BELOW))[
+            :, None
+        ]
+        left = np.concatenate([share * bounds, smooth])
+        right = np.concatenate([share[:, 0] * flat, np.zeros(len(smooth))])
+        fitted = np.linalg.lstsq(left, right, rcond=None)[0]
+    return np.asarray(fitted.reshape(channels, count))

@@ -1,0 +1,140 @@
+"""Noise is measured at every brightness and in each channel, and made the same everywhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ldrps_engine.analysis.noise_level import EVEN, KNOTS, Level, measure_noise, noise_level
+from ldrps_engine.noise import noise_sigma
+from support import pictures
+
+# A filter set 20 % too strong or too weak loses about 0.2 dB; the issue asks for 15 % on the mean.
+CLOSE = 0.15
+PLACES = np.linspace(0.15, 0.85, 8)
+
+
+def ramp(height=192, width=256):
+    """Brightness from black to white with edges in it, as a chart has."""
+    steps = np.repeat(np.linspace(0.08, 0.92, 16), width // 16)
+    return np.broadcast_to(steps[None, :, None], (height, width, 3)).astype(np.float32)
+
+
+def noisy(picture, deviation, seed=0):
+    """Noise whose standard deviation (same shape, or a function of values) is not one figure."""
+    rng = np.random.default_rng(seed)
+    sigma = deviation(picture)
+    return np.clip(picture + sigma * rng.standard_normal(picture.shape), 0, 1).astype(np.float32)
+
+
+def grows(values):
+    """As in a linear picture: Poisson and Gaussian."""
+    return np.sqrt(0.004**2 + 0.008 * values)
+
+
+def falls(values):
+    """As after a steep tone curve: strongest in the shadows."""
+    return 0.05 * np.exp(-1.6 * values)
+
+
+def in_places(noise, deviation):
+    """Ratio of measured to true deviation at several brightnesses, (8, 3)."""
+    values = np.repeat(PLACES[:, None], 3, axis=1).astype(np.float32)
+    return noise.at(values) / deviation(values)
+
+
+@pytest.mark.parametrize("deviation", [grows, falls])
+@pytest.mark.parametrize("make", [ramp, lambda: pictures.natural(192, 256)])
+def test_the_level_is_right_at_each_brightness(make, deviation):
+    found = measure_noise(noisy(make(), deviation))
+    assert not found.level.is_even
+    ratio = in_places(found, deviation)
+    assert np.sqrt(np.mean(np.log(ratio) ** 2)) < CLOSE
+
+
+def test_the_level_is_each_channels_own():
+    strength = np.array([1.0, 0.5, 2.0], np.float32)
+    found = measure_noise(noisy(ramp(), lambda values: strength * grows(values)))
+    red, green, blue = found.at(np.full((1, 3), 0.5, np.float32))[0]
+    assert red / green == pytest.approx(2, rel=0.2)
+    assert blue / green == pytest.approx(4, rel=0.2)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("sigma", [5, 12, 25])
+def test_white_noise_stays_what_it_was(sigma, seed):
+    # Whatever is not shown to be otherwise goes the way it always went, to the bit.
+    picture = np.clip(pictures.noisy(pictures.natural(seed=seed), sigma), 0, 1)
+    level = noise_level(picture)
+    assert level.is_even
+    assert level.stabilise(picture) is picture
+    assert level.invert(picture, 0.1) is picture
+
+
+def test_a_photo_without_noise_has_an_even_level():
+    assert noise_level(np.full((64, 80, 3), 0.5, np.float32)).is_even
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_have_an_even_level(value):
+    found = measure_noise(np.full((64, 80, 3), value, np.float32))
+    assert found.level.is_even
+    assert found.sigma < 1e-5
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 300), (17, 23)])
+def test_the_smallest_photos_can_be_measured(size):
+    picture = noisy(np.full((*size, 3), 0.5, np.float32), lambda values: 0.04 + 0 * values)
+    assert measure_noise(picture).sigma == pytest.approx(0.04, rel=0.5)
+
+
+def test_a_grey_raster_has_one_level():
+    found = measure_noise(noisy(ramp()[..., :1], grows))
+    assert found.level.curve.shape == (1, len(KNOTS))
+    assert found.spectrum.shape[0] == 1
+
+
+@pytest.fixture
+def uneven():
+    return Level(np.stack([0.2 + 2 * KNOTS, 1.5 - KNOTS, 0.5 + KNOTS]), np.ones(3))
+
+
+def test_stabilised_noise_is_equally_strong_everywhere(uneven):
+    picture = ramp()
+    relative = uneven.relative(picture)
+    stabilised = uneven.stabilise(
+        picture + 0.01 * relative * np.random.default_rng(0).standard_normal(picture.shape)
+    )
+    sigmas = stabilised.reshape(192, 16, 16, 3)[:, :, 2:-2].std((0, 2))
+    # Each is of 2304 samples: within 3 % or so.
+    assert np.all(np.abs(sigmas / sigmas.mean(0) - 1) < 0.1)
+
+
+def test_without_noise_the_way_back_is_the_way_there(uneven):
+    values = np.random.default_rng(0).uniform(-0.2, 1.2, (40, 50, 3)).astype(np.float32)
+    back = uneven.invert(uneven.stabilise(values), 0)
+    np.testing.assert_allclose(back, values, atol=2e-4)
+
+
+def test_the_way_back_from_means_is_without_bias():
+    # Poisson noise as strong as this one is 0.8 % too dark if means are simply inverted.
+    level = noise_level(noisy(ramp(), lambda values: np.sqrt(0.03 * values)))
+    assert not level.is_even
+    value = 0.4
+    flat = np.full((600, 600, 3), value, np.float32)
+    one = measure_noise(noisy(ramp(), lambda values: np.sqrt(0.03 * values)))
+    sigma = noise_sigma(one.spectrum)
+    shaken = flat + one.at(flat) * np.random.default_rng(1).standard_normal(flat.shape)
+    mean = level.stabilise(shaken.astype(np.float32)).mean((0, 1))
+    naive = level.invert(mean[None], 0)[0]
+    right = level.invert(mean[None], sigma)[0]
+    assert np.all(np.abs(right - value) < 0.002)
+    assert np.abs(right - value).mean() < 0.5 * np.abs(naive - value).mean()
+
+
+def test_the_sigma_of_a_photo_is_the_root_mean_square_of_its_levels():
+    picture = ramp()
+    found = measure_noise(noisy(picture, grows))
+    true = np.sqrt((grows(picture) ** 2).mean())
+    assert found.sigma == pytest.approx(true, rel=CLOSE)
+    assert replace(found, level=EVEN, spread=1.0).sigma == noise_sigma(found.spectrum)
