@@ -37,7 +37,7 @@ from ldrps_engine.photo import Photo
 
 COLOURS = {"white": (0.97, 0.97, 0.97), "black": (0.02, 0.02, 0.02), "paper": (0.95, 0.925, 0.86)}
 SHARES = (0.01, 0.03, 0.1, 0.25)
-"""Of the photo's long side."""
+"""Shares of the photo's long side."""
 FIGURES = {"noisy": "noise_sigma", "dark": "darkness", "hazy": "veil", "faded": "veil"}
 _NEAR = 0.1
 _LEAST_SIDE = 160
@@ -58,7 +58,7 @@ class Bordered:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one."""
+    """Outcome of one border."""
 
     of: Bordered
     exact: bool
@@ -66,7 +66,7 @@ class Outcome:
     same: bool
     """Finding and strength are as without the border."""
     psnr: float | None
-    """Of the restored picture against that of the photo without border; None if not restored."""
+    """PSNR of the restored picture against that without border; None if not restored."""
 
 
 def samples(pixels: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -1,4 +1,4 @@
-"""How long calls take while many jobs wait.
+"""Durations of calls while many jobs wait.
 
     python -m benchmarks.daemon_queue --waiting 64 1000 10000 --samples 200
 
@@ -42,7 +42,7 @@ _PAUSE_SECONDS = 0.001
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What was measured at one length of the queue."""
+    """Figures at one length of the queue."""
 
     waiting: int
     start: float

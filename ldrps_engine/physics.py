@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.backlight import backlight_gain
+from ldrps_engine.analysis.backlight import backlight_gain, guided
 from ldrps_engine.analysis.expectation import CELL, log_light
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.colour import luminance, roll_off, roll_off_gain, to_display, to_linear
@@ -254,7 +254,7 @@ def _hazed(rgb: Array) -> Degradation:
     dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
     floor = _floor(dark)
     guide = _shrink(luminance(rgb), dark.shape)
-    smooth = _guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
+    smooth = guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
     through = np.log(np.clip(smooth, floor, 1))
     level = float(through.mean())
     outdoors = _tones_tell(rgb)
@@ -324,21 +324,3 @@ def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
     size = max(1, values.shape[0] // shape[0])
     means = squares(values[: shape[0] * size, : shape[1] * size], size).mean((1, 3))
     return np.asarray(means)
-
-
-def _guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
-    """Guided filter (He, Sun and Tang, ECCV 2010) of a small image by a grey guide."""
-    mean_g, mean_v = _box(guide, radius), _box(values, radius)
-    slope = (_box(guide * values, radius) - mean_g * mean_v) / (
-        _box(guide * guide, radius) - mean_g**2 + epsilon
-    )
-    offset = mean_v - slope * mean_g
-    return _box(slope, radius) * guide + _box(offset, radius)
-
-
-def _box(values: Array, radius: int) -> Array:
-    padded = np.pad(values.astype(np.float64), radius, mode="edge")
-    sums = np.pad(padded.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    side = 2 * radius + 1
-    window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return np.asarray(window / side**2, dtype=np.float32)

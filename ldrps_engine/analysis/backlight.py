@@ -40,7 +40,7 @@ def backlight_gain(rgb: Array, missing: Array) -> Array:
 
 
 def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
-    """Filter values (h, w) along the edges of a guide (h, w)."""
+    """Filter values (h, w) along the edges of a grey guide (h, w): He, Sun and Tang, ECCV 2010."""
     mean_g, mean_v = box(guide, radius), box(values, radius)
     slope = (box(guide * values, radius) - mean_g * mean_v) / (
         box(guide * guide, radius) - mean_g**2 + epsilon
