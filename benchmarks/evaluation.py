@@ -20,7 +20,7 @@ import torch
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ldrps_engine.residency import Models
+from ldrps_engine.priors.model_cache import Models
 
 _STEP = 300
 

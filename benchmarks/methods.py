@@ -15,7 +15,7 @@ from benchmarks.sets import Samples, to_samples
 from ldrps_engine.settings import RECIPES, Settings
 
 if TYPE_CHECKING:
-    from ldrps_engine.residency import Models
+    from ldrps_engine.priors.model_cache import Models
 
 Restore = Callable[[Samples], Samples]
 
@@ -59,7 +59,7 @@ class Engine:
     """The RestoreFactory of the product: the engine in this process, on the CPU."""
 
     def __init__(self) -> None:
-        from ldrps_engine.residency import Models
+        from ldrps_engine.priors.model_cache import Models
 
         self._models = Models("cpu")
 

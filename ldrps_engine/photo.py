@@ -18,6 +18,8 @@ _STRIP = 1 << 20
 _HALF_MAX = 65_504.0
 
 Samples = NDArray[np.generic]
+Part = tuple[slice, slice]
+"""Rows and columns of an image, with a start and a stop each."""
 
 
 class Depth(Enum):

@@ -12,32 +12,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.alignment import Aligner
+from ldrps_engine.analysis.degradation import NEUTRAL, Degradation, first_guess
+from ldrps_engine.analysis.diagnosis import Diagnosis, Known, diagnose
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
+from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.checkpoint import Checkpoints
-from ldrps_engine.description.describer import consult, describe
-from ldrps_engine.description.merging import merge
-from ldrps_engine.diagnosis import Diagnosis, Known, diagnose
-from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.captioning.describer import consult, describe
+from ldrps_engine.captioning.merging import merge
+from ldrps_engine.colour.working import to_working
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.checkpoint import Checkpoints
+from ldrps_engine.diffusion.plan import Plan, make_plan, noise_plan
+from ldrps_engine.diffusion.sampling import Conditions, Sampler
+from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Photo
-from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
-from ldrps_engine.plan import Plan, make_plan, noise_plan
-from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.model_cache import Models
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
-from ldrps_engine.resampling import resize
-from ldrps_engine.residency import Models
 from ldrps_engine.result import Layer, Restoration
-from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
+from ldrps_engine.transfer.compositing import Carrier, Pictures, Toning, carry, parts_to_carry
 from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tuning import Noise, Tuning, is_tunable
-from ldrps_engine.view import View
-from ldrps_engine.working import to_working
 
 __all__ = ["Models", "restore"]
 

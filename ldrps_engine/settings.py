@@ -11,7 +11,7 @@ RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", 
 """`auto` and the quicker `fast` are blind; others say what is wrong; `paper` is as published."""
 
 SOLVERS = ("ddim", "dpm++", "unipc")
-"""How a sampling step is taken; see ldrps_engine.solver."""
+"""How a sampling step is taken; see ldrps_engine.diffusion.solver."""
 
 LAYERS = ("restored", "pilot", "invented")
 """What a result can hold: the restored photo, the sampled pilot as it left the model, and a map of

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 OURS = {"ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "training", "benchmarks"}
 FOLDERS = {
@@ -15,14 +13,11 @@ FOLDERS = {
     "ldrps_client": ROOT / "daemon" / "ldrps_client",
     "ldrps_daemon": ROOT / "daemon" / "ldrps_daemon",
 }
-CLIENT_MAY = {
-    f"ldrps_engine.{name}"
-    for name in (
-        *("photo", "settings", "errors", "diagnosis", "progress", "result"),
-        *("colour_space", "icc", "working", "analysis"),
-        *("prior.catalogue", "prior.store"),
-    )
-}
+TYPES = ("settings", "errors", "photo", "result", "progress")
+"""Modules at the top of the engine that its callers exchange with it."""
+LIGHT = ("analysis", "colour", "models")
+"""Folders of the engine that never import torch."""
+CLIENT_MAY = {f"ldrps_engine.{name}" for name in (*TYPES, *LIGHT)}
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
 
@@ -46,6 +41,10 @@ def imports(path):
 
 def top(name):
     return name.partition(".")[0]
+
+
+def in_rooms(name, rooms):
+    return any(name == room or name.startswith(room + ".") for room in rooms)
 
 
 def violations(package, allowed):
@@ -76,7 +75,7 @@ def test_the_client_knows_the_contract_and_the_engines_types():
     def allowed(name):
         return (
             top(name) not in HEAVY and (not is_ours(name) or top(name) in ("ldrps", "ldrps_client"))
-        ) or any(name == may or name.startswith(may + ".") for may in CLIENT_MAY)
+        ) or in_rooms(name, CLIENT_MAY)
 
     assert not violations("ldrps_client", allowed)
 
@@ -111,25 +110,48 @@ def loaded_by(statement):
     return set(done.stdout.split())
 
 
-def test_the_analysis_names_no_torch():
-    files = sources(ROOT / "ldrps_engine" / "analysis")
-    assert files
-    for path in files:
-        named = {top(name) for name in imports(path)}
-        assert not named & (HEAVY - {"safetensors"}), path
+def light_files():
+    engine = FOLDERS["ldrps_engine"]
+    folders = [engine / name for name in LIGHT]
+    assert all(folder.is_dir() for folder in folders)
+    return [engine / f"{n}.py" for n in TYPES] + [f for folder in folders for f in sources(folder)]
+
+
+def test_the_engines_light_files_import_no_torch_and_each_other_alone():
+    for path in light_files():
+        for name in imports(path):
+            # Weights are read with safetensors, which does not load torch for numpy.
+            assert top(name) not in HEAVY - {"safetensors"}, (path, name)
+            assert not is_ours(name) or in_rooms(name, CLIENT_MAY), (path, name)
+
+
+def test_colour_knows_nothing_of_the_analysis():
+    for path in sources(FOLDERS["ldrps_engine"] / "colour"):
+        for name in imports(path):
+            assert not in_rooms(name, {"ldrps_engine.analysis", "ldrps_engine.models"}), path
+
+
+def test_nothing_else_lies_at_the_top_of_the_engine():
+    found = {path.stem for path in FOLDERS["ldrps_engine"].glob("*.py")}
+    assert found == {*TYPES, "restore", "__init__"}
 
 
 def test_a_diagnosis_loads_no_torch_even_when_it_is_made():
-    code = "import numpy; from ldrps_engine.diagnosis import diagnose; "
+    code = "import numpy; from ldrps_engine.analysis.diagnosis import diagnose; "
     loaded = loaded_by(code + "diagnose(numpy.full((64, 96, 3), 0.4, numpy.float32))")
     # Weights are read with safetensors, which does not load torch for numpy.
     assert not loaded & (HEAVY - {"safetensors"})
     assert "safetensors" in loaded
 
 
-@pytest.mark.parametrize("module", sorted(CLIENT_MAY))
-def test_the_engines_types_load_no_torch(module):
-    assert not loaded_by(f"import {module}") & HEAVY
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_the_engines_light_files_load_no_torch():
+    names = sorted(dotted(path) for path in light_files())
+    loaded = loaded_by("import " + ", ".join(names))
+    assert not loaded & HEAVY
 
 
 def test_the_client_loads_no_torch_and_no_image_library_before_it_needs_one():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import arithmetic
 from training.config import Config
 from training.model import Denoiser, tokenize
 

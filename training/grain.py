@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.grain import grain_features
-from ldrps_engine.noise import noise_spectrum
-from ldrps_engine.regression import frame, quadratic, save_model
+from ldrps_engine.analysis.noise_detection import grain_features
+from ldrps_engine.analysis.noise_spectrum import noise_spectrum
+from ldrps_engine.analysis.regression import frame, quadratic, save_model
 from training.config import Config
 from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, sharpened, stored
 from training.logistic import logistic, report

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.prior.schedule import noise_ratios
-from ldrps_engine.resampling import resize
-from ldrps_engine.view import View
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.diffusion.view import View
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.schedule import noise_ratios
 from training.config import TrainingError
+from training.metrics import psnr
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 

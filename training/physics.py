@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.recognition import FINDINGS
-from ldrps_engine.fpam import linear_to_srgb, srgb_to_linear
+from ldrps_engine.diffusion.fpam import linear_to_srgb, srgb_to_linear
 
 _KINDS = ("good", "dark", "backlit", "hazy", "tinted", "faded", "toned")
 _SHARES = (0.36, 0.14, 0.12, 0.18, 0.09, 0.05, 0.06)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.priors.base import LatentPrior
 
 Pixels = NDArray[np.uint8]
 Denoise = Callable[[Tensor, int], Tensor]

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.scene_unet import Estimate, SceneUNet, loss_scale
 from training.config import TrainingError
 from training.encoder import SemanticEncoder

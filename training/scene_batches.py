@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.scene_statistics import (
     SIDE,
     Views,

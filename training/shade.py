@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.regression import frame, quadratic, save_model
-from ldrps_engine.shade import shape_of_shade
+from ldrps_engine.analysis.haze_prior import shape_of_shade
+from ldrps_engine.analysis.regression import frame, quadratic, save_model
 from training.config import Config
 from training.neighbours import without_twins
 from training.photos import PhotoPack

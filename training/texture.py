@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ldrps_engine.analysis.correlated_noise import is_doubtful, texture_features
 from ldrps_engine.analysis.noise_level import measure_noise
-from ldrps_engine.analysis.texture import is_doubtful, texture_features
-from ldrps_engine.regression import frame, linear, save_model
+from ldrps_engine.analysis.regression import frame, linear, save_model
 from training.camera import Camera, film
 from training.config import Config
 from training.degradations import Array, as_jpeg, darkened, faded, grey, hazed, sharpened, stored

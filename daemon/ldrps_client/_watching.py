@@ -14,8 +14,8 @@ from ldrps_client import events
 from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
 from ldrps_client._status import error_of
 from ldrps_client._wire import layer_bytes, photo_from_wire
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
 

@@ -10,8 +10,8 @@ import numpy as np
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client.files import Format
 from ldrps_engine.errors import PhotoError, SettingsError
+from ldrps_engine.models.store import is_path
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
-from ldrps_engine.prior.store import is_path
 from ldrps_engine.settings import Settings
 
 CHUNK_BYTES = 1 << 20

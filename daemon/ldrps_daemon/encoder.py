@@ -23,7 +23,7 @@ from ldrps_client._wire import photo_from_wire
 from ldrps_client.files import Format, LoadedFile, decode
 from ldrps_daemon.confined import FILE, LENGTH, lock_in, refusing
 from ldrps_daemon.process import leave_with
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import pipe as wire
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError
 from ldrps_engine.progress import Described, Diagnosed, Loading, Progress, Step
 

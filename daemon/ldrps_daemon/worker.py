@@ -35,8 +35,8 @@ from ldrps_daemon.sizes import expected_bytes
 from ldrps_daemon.spool import replacing, write_layers
 from ldrps_daemon.writing import write_files
 from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
+from ldrps_engine.models.store import weights_hash
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior.store import weights_hash
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.encoder import Seen
 from ldrps_engine.analysis.layers import Layers, load_weights
-from ldrps_engine.colour import luminance, to_linear
-from ldrps_engine.resampling import squares
+from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parent.parent / "models/semantic/expectation.safetensors"
+MODEL = Path(__file__).parents[1] / "models/semantic/expectation.safetensors"
 
 CELL = 16
 """Pixels of the encoder's view on a side of a cell."""

@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ldrps_engine.clipped import clip, unclip, variance_left
-from ldrps_engine.noise import OPPONENT, PATCH
-from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.prior.learner import Learner
-from ldrps_engine.prior.schedule import nearest_step, noise_ratios
-from ldrps_engine.resampling import squares
+from ldrps_engine.analysis.clipping import clip, unclip, variance_left
+from ldrps_engine.analysis.noise_spectrum import OPPONENT, PATCH
+from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.diffusion.view import View
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.learner import Learner
+from ldrps_engine.priors.schedule import nearest_step, noise_ratios
 from ldrps_engine.transfer.noise_filter import FEW_PIXELS, MANY_PIXELS
 from ldrps_engine.transfer.tiles import Tile, each, tiles
-from ldrps_engine.view import View
 
 Array = NDArray[np.float32]
 

@@ -16,8 +16,8 @@ from ldrps_client._wire import settings_to_proto
 from ldrps_client.files import decode, decode_bytes
 from ldrps_daemon import confined, encoder, helpers, reading, writing
 from ldrps_daemon.pipe import JobFolder, Order
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import InternalError, LdrpsError, OutputError, PhotoError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer, Restoration

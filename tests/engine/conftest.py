@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ldrps_engine.prior import store
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.stable_diffusion import StableDiffusion
+from ldrps_engine.models import store
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.stable_diffusion import StableDiffusion
 from ldrps_engine.restore import Models
 from support import pictures
 from support.tiny_models import stable_diffusion

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
+from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.photo import Depth, Photo
-from ldrps_engine.physics import Degradation
-from ldrps_engine.resampling import resize, resize_part
 from ldrps_engine.transfer import carry as carrying
-from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, invented_share
+from ldrps_engine.transfer.compositing import Carrier, Pictures, Toning, carry, invented_share
 from support import pictures
+from training.metrics import psnr
 
 
 @pytest.fixture(scope="module")

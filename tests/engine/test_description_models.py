@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from ldrps_engine.description import multimodal
-from ldrps_engine.description.describer import consult, describe
-from ldrps_engine.description.merging import measured_faults, merge
-from ldrps_engine.description.multimodal import QUESTION, MultimodalDescriber, describer_bytes
-from ldrps_engine.description.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.captioning import multimodal
+from ldrps_engine.captioning.describer import consult, describe
+from ldrps_engine.captioning.merging import measured_faults, merge
+from ldrps_engine.captioning.multimodal import QUESTION, MultimodalDescriber, describer_bytes
+from ldrps_engine.captioning.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.errors import ModelError
+from ldrps_engine.models import store
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior import store
+from ldrps_engine.priors.model_cache import Models
 from ldrps_engine.progress import Described, Diagnosed
-from ldrps_engine.residency import Models
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_describers

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ldrps_engine.diagnosis import diagnose
-from ldrps_engine.fpam import PhysicalFpam
+from ldrps_engine.analysis.degradation import first_guess
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.diffusion.fpam import PhysicalFpam
+from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Photo
-from ldrps_engine.physics import first_guess
 from ldrps_engine.restore import Models, _in_view, restore
 from ldrps_engine.settings import Settings
-from ldrps_engine.view import View
 from support.daemon import ROOT
 
 

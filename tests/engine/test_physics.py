@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.colour import luminance, to_display, to_linear
-from ldrps_engine.diagnosis import diagnose
-from ldrps_engine.fpam import PhysicalFpam
-from ldrps_engine.metrics import psnr
-from ldrps_engine.physics import Degradation, first_guess
+from ldrps_engine.analysis.degradation import Degradation, first_guess
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.colour.srgb import luminance, to_display, to_linear
+from ldrps_engine.diffusion.fpam import PhysicalFpam
 from support import pictures
+from training.metrics import psnr
 
 
 def field(rng, low, high):

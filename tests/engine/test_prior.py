@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.models.store import folder_of
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.prior.stable_diffusion import StableDiffusion
-from ldrps_engine.prior.store import folder_of
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
+from ldrps_engine.priors.stable_diffusion import StableDiffusion
 from ldrps_engine.progress import Loading
 from ldrps_engine.restore import Models, restore
 from ldrps_engine.settings import Settings

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
 from ldrps_engine.restore import Models, restore
 from ldrps_engine.settings import Settings
 from support import pictures
+from training.metrics import psnr
 
 SIZE = (48, 64)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.midtone import expected_midtone, shape_of_tones
-from ldrps_engine.regression import frame, load_model, quadratic, save_model
-from ldrps_engine.shade import expected_shade, shape_of_shade
-from ldrps_engine.tone import judge_tone, tone_features
+from ldrps_engine.analysis.haze_prior import expected_shade, shape_of_shade
+from ldrps_engine.analysis.midtone import expected_midtone, shape_of_tones
+from ldrps_engine.analysis.regression import frame, load_model, quadratic, save_model
+from ldrps_engine.analysis.tone import judge_tone, tone_features
 from support import pictures
 
 AIR = np.array([0.9, 0.9, 0.9], np.float32)

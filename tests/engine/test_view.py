@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.view import View
+from ldrps_engine.diffusion.view import View
 from support import pictures
+from training.metrics import psnr
 
 SIZES = [(16, 16), (17, 300), (300, 17), (96, 128), (255, 257), (457, 640), (16, 1024), (1, 1)]
 

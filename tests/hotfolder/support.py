@@ -13,7 +13,7 @@ from ldrps_client.files._packet import Name, Packet
 from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder.config import FolderConfig, Manners
 from ldrps_client.hotfolder.watcher import FolderWatcher
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings

@@ -13,11 +13,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.models import store
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior import store
-from ldrps_engine.prior.placement import Placement, network_bytes
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.residency import Models
+from ldrps_engine.priors.model_cache import Models
+from ldrps_engine.priors.placement import Placement, network_bytes
+from ldrps_engine.priors.registry import load_prior
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_models

@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from ldrps_daemon.models_service import ModelsServicer
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
-from ldrps_engine.prior import store
-from ldrps_engine.prior.catalogue import catalogue, tiny_of
-from ldrps_engine.prior.components import count_weights
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior, prior_bytes
-from ldrps_engine.residency import MEMORY_VARIABLE, Models, parse_bytes
+from ldrps_engine.models import store
+from ldrps_engine.models.catalogue import catalogue, tiny_of
+from ldrps_engine.priors.components import count_weights
+from ldrps_engine.priors.model_cache import MEMORY_VARIABLE, Models, parse_bytes
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior, prior_bytes
 from support import tiny_describers, tiny_models
 
 

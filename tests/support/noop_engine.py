@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Loading, Step, ignore

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.regression import linear, load_model, quadratic
+from ldrps_engine.analysis.regression import linear, load_model, quadratic
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
 from training import state, train
 from training.config import TrainingError
 from training.export import export

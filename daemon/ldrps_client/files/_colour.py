@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
-from ldrps_engine.working import to_working
 
 
 def to_srgb(photo: Photo) -> NDArray[np.float32]:

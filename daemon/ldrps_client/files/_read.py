@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple
 
 from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, Format, recognise
 from ldrps_client.files._metadata import Metadata
-from ldrps_engine.colour_space import read_colour_space
+from ldrps_engine.colour.colour_space import read_colour_space
+from ldrps_engine.colour.icc import ProfileError
 from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
-from ldrps_engine.icc import ProfileError
 from ldrps_engine.photo import Photo
 
 _READERS = {

@@ -23,7 +23,7 @@ from ldrps_client.files._metadata import Metadata, with_prefix
 from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._packet import with_kind
 from ldrps_client.files._read import Encoding, LoadedFile
-from ldrps_engine.colour_space import colour_space, to_srgb
+from ldrps_engine.colour.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Depth, Photo, Samples
 
