@@ -28,13 +28,13 @@ from benchmarks.daemon_process import Served, picture, processor_seconds, reside
 from benchmarks.errors import BenchmarkError
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
-from ldrps_client._wire import raster_of, settings_from_proto
 from ldrps_client.client import MAX_JOBS
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.jobs import Job
-from ldrps_daemon.keeper import Keeper
-from ldrps_daemon.spool import spool_folder
+from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.storage.repository import Keeper
+from ldrps_daemon.storage.spool import spool_folder
 from ldrps_engine.photo import Photo
+from ldrps_wire.conversion import raster_of, settings_from_proto
 
 _STEPS = 5
 _PAUSE_SECONDS = 0.001

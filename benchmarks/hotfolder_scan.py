@@ -22,10 +22,10 @@ import time
 from pathlib import Path
 
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._manners import Gate
 from ldrps_client.hotfolder.config import FolderConfig, Manners
+from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.watcher import FolderWatcher
+from ldrps_client.hotfolder.work._scheduler import Gate
 
 _FILES_A_FOLDER = 1000
 _SETTLE = 1.0

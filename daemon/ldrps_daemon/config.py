@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from ldrps_client._address import default_address, default_token_file
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MAX_PIXELS
+from ldrps_wire.address import default_address, default_token_file
 
 AUTO = "auto"
 LOG_FORMATS = ("text", "json")

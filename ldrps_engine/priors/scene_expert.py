@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ldrps_engine.analysis.encoder import Seen
-from ldrps_engine.priors.scene_statistics import SIDE, chroma_of, tone_of, views_of
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.priors.scene_statistics import SIDE, Views, chroma_of, tone_of, views_of
 from ldrps_engine.priors.scene_unet import Estimate, Features, Scene, SceneUNet
-from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
 
@@ -98,12 +98,9 @@ def _repeated(scene: Scene, chroma: Tensor, level: Tensor) -> Scene:
     def again(value: Tensor) -> Tensor:
         return value.expand(count, *[-1] * (value.ndim - 1))
 
-    views, features = (
-        type(v)(*(again(t) for t in vars(v).values())) for v in (scene.views, scene.features)
-    )
     return Scene(
-        views,
-        features,
+        Views(*(again(value) for value in vars(scene.views).values())),
+        Features(*(again(value) for value in vars(scene.features).values())),
         again(scene.tone),
         again(scene.tone_level),
         chroma,

@@ -3,9 +3,9 @@
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon import admission
-from ldrps_daemon.admission import Admission, check_header, memory_needed
-from ldrps_daemon.book import JobBook
+from ldrps_daemon.storage.job_index import JobBook
+from ldrps_daemon.transport import admission
+from ldrps_daemon.transport.admission import Admission, check_header, memory_needed
 from ldrps_engine.errors import BusyError, LimitError, ModelError, SettingsError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)

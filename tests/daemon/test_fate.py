@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.fate import Fate
-from ldrps_daemon.keeper import Keeper
+from ldrps_daemon.scheduling.failure_policy import Fate
+from ldrps_daemon.storage.repository import Keeper
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ldrps_daemon import gate as gates
-from ldrps_daemon import guests as guests_module
-from ldrps_daemon import peers
-from ldrps_daemon.gate import Gate
-from ldrps_daemon.guests import EXTRA, Guest, Guests
-from ldrps_daemon.security import listen
+from ldrps_daemon.transport import guests as guests_module
+from ldrps_daemon.transport import peer_proxy as gates
+from ldrps_daemon.transport import peers
+from ldrps_daemon.transport.guests import EXTRA, Guest, Guests
+from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.security import listen
 from support.daemon import environment
 
 
@@ -286,7 +286,7 @@ def test_descriptors_are_kept_for_the_rest(soft):
     code = (
         "import resource, sys; soft = int(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), soft))\n"
-        "from ldrps_daemon.guests import affordable; print(affordable(256))\n"
+        "from ldrps_daemon.transport.guests import affordable; print(affordable(256))\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     ran = subprocess.run(

@@ -8,9 +8,9 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_daemon.admission import payload_bytes
-from ldrps_daemon.security import own_folder
-from ldrps_daemon.server import running
+from ldrps_daemon.transport.admission import payload_bytes
+from ldrps_daemon.transport.security import own_folder
+from ldrps_daemon.transport.server import running
 from ldrps_engine.errors import InternalError, LimitError, PhotoError
 from support.daemon import grey_photo, requests
 
@@ -166,8 +166,8 @@ def test_the_same_key_on_two_connections_at_once_makes_one_job(config):
 
 def test_a_stopping_daemon_takes_nothing_new(config):
     async def main():
-        from ldrps_daemon.dispatch import Dispatcher
-        from ldrps_daemon.servicer import Servicer
+        from ldrps_daemon.scheduling.dispatch import Dispatcher
+        from ldrps_daemon.transport.servicer import Servicer
 
         server = grpc.aio.server()
         own_folder(config().spool)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import CHUNK_BYTES
-from ldrps_daemon.book import JobBook
-from ldrps_daemon.spool import StoredLayers, write_layers
+from ldrps_daemon.storage.job_index import JobBook
+from ldrps_daemon.storage.spool import StoredLayers, write_layers
 from ldrps_engine.errors import NotFoundError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
+from ldrps_wire.conversion import CHUNK_BYTES
 
 
 def step(index):

@@ -10,12 +10,13 @@ import time
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon import clock, keeper
-from ldrps_daemon.eventlog import pack
-from ldrps_daemon.journal import Journal
-from ldrps_daemon.keeper import JOURNAL, Keeper
-from ldrps_daemon.recovery import LOST
-from ldrps_daemon.spool import StoredLayers
+from ldrps_daemon import clock
+from ldrps_daemon.storage import repository
+from ldrps_daemon.storage.eventlog import pack
+from ldrps_daemon.storage.journal import Journal
+from ldrps_daemon.storage.recovery import LOST
+from ldrps_daemon.storage.repository import JOURNAL, Keeper
+from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_engine.errors import InternalError
 
 PIXELS = b"x" * (20 * 16 * 3)
@@ -94,7 +95,7 @@ def full(monkeypatch):
         await real(self, *rows)
 
     monkeypatch.setattr(Journal, "update", update)
-    monkeypatch.setattr(keeper, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(repository, "_FIRST_PAUSE", 0.01)
     return left
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
-from ldrps_daemon.waiting import WaitingRoom
+from ldrps_daemon.scheduling.fair_queue import WaitingRoom
 
 BATCH = {"priority": pb.PRIORITY_BATCH}
 

@@ -12,8 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
-from ldrps_daemon.certificate import own_credentials
-from ldrps_daemon.tokens import read_token
+from ldrps_daemon.transport.certificate import own_credentials
+from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import InternalError, LdrpsError, SettingsError, UnavailableError
 from ldrps_gimp.place import Place
 from plugin import grpc_server

@@ -9,7 +9,7 @@ import torch
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.photo import Depth, Photo
-from ldrps_engine.transfer import carry as carrying
+from ldrps_engine.transfer import compositing as carrying
 from ldrps_engine.transfer.compositing import Carrier, Pictures, Toning, carry, invented_share
 from support import pictures
 from training.metrics import psnr

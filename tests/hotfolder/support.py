@@ -9,10 +9,10 @@ from PIL import Image
 
 from ldrps_client._result import Result
 from ldrps_client.files import decode
-from ldrps_client.files._packet import Name, Packet
-from ldrps_client.hotfolder._manners import Gate
+from ldrps_client.files.metadata._packet import Name, Packet
 from ldrps_client.hotfolder.config import FolderConfig, Manners
 from ldrps_client.hotfolder.watcher import FolderWatcher
+from ldrps_client.hotfolder.work._scheduler import Gate
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer

@@ -4,9 +4,9 @@ from datetime import datetime, time
 
 import pytest
 
-from ldrps_client.hotfolder._manners import Gate, on_battery
-from ldrps_client.hotfolder._troubles import Backoff
 from ldrps_client.hotfolder.config import Manners, parse_hours
+from ldrps_client.hotfolder.work._retry import Backoff
+from ldrps_client.hotfolder.work._scheduler import Gate, on_battery
 from ldrps_engine.errors import SettingsError
 
 

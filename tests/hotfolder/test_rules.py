@@ -2,9 +2,9 @@
 
 import pytest
 
-from ldrps_client.hotfolder._only_if import parse_condition
-from ldrps_client.hotfolder._rules import Rules, check_pattern, ending_for, result_name
 from ldrps_client.hotfolder.config import folder_from, load_config
+from ldrps_client.hotfolder.detect._rules import Rules, check_pattern, ending_for, result_name
+from ldrps_client.hotfolder.work._filters import parse_condition
 from ldrps_engine.errors import SettingsError
 
 

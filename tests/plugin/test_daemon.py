@@ -207,8 +207,8 @@ def listening(folder, family=socket.AF_UNIX, where=None):
 @pytest.mark.parametrize("certified", [True, False])
 def test_the_token_goes_to_nobody_but_the_daemon(tmp_path, monkeypatch, certified):
     """Somebody holds the port while the daemon is down."""
-    from ldrps_daemon.certificate import own_credentials
-    from ldrps_daemon.tokens import read_token
+    from ldrps_daemon.transport.certificate import own_credentials
+    from ldrps_daemon.transport.tokens import read_token
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     token = read_token(tmp_path / "ldrps" / "token")
@@ -225,8 +225,8 @@ def test_the_token_goes_to_nobody_but_the_daemon(tmp_path, monkeypatch, certifie
 
 
 def test_one_with_another_certificate_is_not_the_daemon(tmp_path, monkeypatch):
-    from ldrps_daemon.certificate import own_credentials
-    from ldrps_daemon.tokens import read_token
+    from ldrps_daemon.transport.certificate import own_credentials
+    from ldrps_daemon.transport.tokens import read_token
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     read_token(tmp_path / "ldrps" / "token")
@@ -306,7 +306,7 @@ def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
 
 
 def test_both_clients_look_in_the_same_place(alone, monkeypatch):
-    from ldrps_client._address import default_address, default_token_file
+    from ldrps_wire.address import default_address, default_token_file
 
     assert place.default_place().address == default_address()
     assert place.token_file() == default_token_file()

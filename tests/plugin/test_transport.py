@@ -14,10 +14,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ldrps_client._address import certificate_file
-from ldrps_daemon.certificate import own_credentials
+from ldrps_daemon.transport.certificate import own_credentials
 from ldrps_gimp.grpc_call import CODES, Call, RpcError
 from ldrps_gimp.http2 import STREAM_WINDOW, Connection
+from ldrps_wire.address import certificate_file
 from plugin import grpc_server
 from plugin.grpc_server import Handlers, pattern
 

@@ -9,7 +9,6 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ldrps_client._address import ADDRESS_VARIABLE, run_folder
 from ldrps_client.cli._gimp_folders import (
     COMMAND_FILE,
     FLATPAK,
@@ -25,6 +24,7 @@ from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import LdrpsError, NotFoundError
 from ldrps_engine.models.catalogue import BUNDLED, catalogue
 from ldrps_engine.models.store import folder_of, is_installed
+from ldrps_wire.address import ADDRESS_VARIABLE, run_folder
 
 _VERSION_FILE = Path("ldrps_gimp", "__init__.py")
 

@@ -109,10 +109,10 @@ def _config(options: Namespace) -> Any:
 
 
 def _run(options: Namespace, config: Any) -> int:
-    from ldrps_client.hotfolder._show import JsonLines, Lines, Terminal
-    from ldrps_client.hotfolder._state import state_folder
+    from ldrps_client.hotfolder.report._show import JsonLines, Lines, Terminal
+    from ldrps_client.hotfolder.report.status import status_of
     from ldrps_client.hotfolder.running import RunOptions, run
-    from ldrps_client.hotfolder.status import status_of
+    from ldrps_client.hotfolder.store._state import state_folder
 
     quiet = options.json
     if options.json_lines:
@@ -146,7 +146,7 @@ def _roots(options: Namespace) -> list[Path]:
 
 
 def _status(options: Namespace) -> int:
-    from ldrps_client.hotfolder.status import states_of, status_of
+    from ldrps_client.hotfolder.report.status import states_of, status_of
 
     found = [status_of(*pair) for pair in states_of(_roots(options))]
     if options.json:
@@ -171,7 +171,7 @@ def _status(options: Namespace) -> int:
 
 
 def _retry(options: Namespace) -> int:
-    from ldrps_client.hotfolder.status import retry_failed, states_of
+    from ldrps_client.hotfolder.report.status import retry_failed, states_of
 
     counts = {str(root): retry_failed(root, state) for root, state in states_of(_roots(options))}
     if options.json:
@@ -183,8 +183,8 @@ def _retry(options: Namespace) -> int:
 
 
 def _report(options: Namespace) -> int:
-    from ldrps_client.hotfolder.report import write_report
-    from ldrps_client.hotfolder.status import states_of
+    from ldrps_client.hotfolder.report.page import write_report
+    from ldrps_client.hotfolder.report.status import states_of
 
     path = write_report(Path(options.report), states_of(_roots(options)))
     if options.json:

@@ -14,21 +14,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, Format, recognise
-from ldrps_client.files._metadata import Metadata
+from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, recognise
+from ldrps_client.files.metadata._metadata import Metadata
 from ldrps_engine.colour.colour_space import read_colour_space
 from ldrps_engine.colour.icc import ProfileError
 from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
 from ldrps_engine.photo import Photo
+from ldrps_wire.formats import Format
 
 _READERS = {
-    Format.JPEG: ("ldrps_client.files._pillow", "read_jpeg"),
-    Format.PNG: ("ldrps_client.files._png", "read_png"),
-    Format.TIFF: ("ldrps_client.files._tiff", "read_tiff"),
-    Format.WEBP: ("ldrps_client.files._pillow", "read_webp"),
-    Format.AVIF: ("ldrps_client.files._pillow", "read_avif"),
-    Format.HEIF: ("ldrps_client.files._extras", "read_heif"),
-    Format.RAW: ("ldrps_client.files._extras", "read_raw"),
+    Format.JPEG: ("ldrps_client.files.codecs._pillow", "read_jpeg"),
+    Format.PNG: ("ldrps_client.files.codecs._png", "read_png"),
+    Format.TIFF: ("ldrps_client.files.codecs._tiff", "read_tiff"),
+    Format.WEBP: ("ldrps_client.files.codecs._pillow", "read_webp"),
+    Format.AVIF: ("ldrps_client.files.codecs._pillow", "read_avif"),
+    Format.HEIF: ("ldrps_client.files.codecs._extras", "read_heif"),
+    Format.RAW: ("ldrps_client.files.codecs._extras", "read_raw"),
 }
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
@@ -127,6 +128,12 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
         encoding=found.encoding,
         warnings=tuple(f"{where}: {sentence}" for sentence in (*found.odd, *odd)),
     )
+
+
+def load_readers() -> None:
+    """Import all readers at once, for a process that will soon be able to load nothing more."""
+    for module, _ in _READERS.values():
+        import_module(module)
 
 
 def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:

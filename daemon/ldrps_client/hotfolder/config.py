@@ -10,8 +10,8 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from ldrps_client.hotfolder._only_if import Condition, parse_condition
-from ldrps_client.hotfolder._rules import DEFAULT_PATTERN, Rules, check_pattern
+from ldrps_client.hotfolder.detect._rules import DEFAULT_PATTERN, Rules, check_pattern
+from ldrps_client.hotfolder.work._filters import Condition, parse_condition
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import Settings
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._log import Log
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder._settling import ignore_lease_breaks
-from ldrps_client.hotfolder._show import Desktop, Display, Teller
-from ldrps_client.hotfolder._troubles import unforeseen
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
+from ldrps_client.hotfolder.detect._settling import ignore_lease_breaks
+from ldrps_client.hotfolder.report._log import Log
+from ldrps_client.hotfolder.report._show import Desktop, Display, Teller
 from ldrps_client.hotfolder.watcher import FolderWatcher
+from ldrps_client.hotfolder.work._retry import unforeseen
+from ldrps_client.hotfolder.work._scheduler import Gate
 from ldrps_engine.errors import InternalError, LdrpsError
 
 _PIECE_SECONDS = 0.2

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from ldrps_client._text import plain
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._crew import Crew
-from ldrps_client.hotfolder._events import Events, WatchLimitError
-from ldrps_client.hotfolder._failures import write_failures
-from ldrps_client.hotfolder._intake import Intake
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder._mounts import Presence, mount_of
-from ldrps_client.hotfolder._places import place_trouble
-from ldrps_client.hotfolder._recovery import take_up_all
-from ldrps_client.hotfolder._scanner import Scanner
-from ldrps_client.hotfolder._settling import Settler
-from ldrps_client.hotfolder._state import StateFolder, one_watcher, state_folder
-from ldrps_client.hotfolder._worker import Tell, Worker
 from ldrps_client.hotfolder.config import FolderConfig
+from ldrps_client.hotfolder.detect._events import Events, WatchLimitError
+from ldrps_client.hotfolder.detect._intake import Intake
+from ldrps_client.hotfolder.detect._mounts import Presence, mount_of
+from ldrps_client.hotfolder.detect._scanner import Scanner
+from ldrps_client.hotfolder.detect._settling import Settler
+from ldrps_client.hotfolder.report._failures import write_failures
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import StateFolder, one_watcher, state_folder
+from ldrps_client.hotfolder.work._blocked_folders import place_trouble
+from ldrps_client.hotfolder.work._recovery import take_up_all
+from ldrps_client.hotfolder.work._scheduler import Gate
+from ldrps_client.hotfolder.work._worker import Tell, Worker
+from ldrps_client.hotfolder.work._worker_pool import Crew
 from ldrps_engine.errors import LdrpsError, OutputError
 
 _AWAY_SECONDS = 2.0

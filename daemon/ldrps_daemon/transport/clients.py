@@ -1,0 +1,27 @@
+"""Who a call comes from, as far as can be told, for fairness and limits per client."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ldrps_daemon.transport.peer_proxy import Gate
+
+_TCP = re.compile(r"ipv[46]:(.*)")
+
+
+class Clients:
+    """Names the client behind a call."""
+
+    def __init__(self, gate: Gate | None) -> None:
+        self._gate = gate
+
+    def of(self, context: Any) -> str:
+        """`cert NAME` with mutual TLS, `pid 123` on the unix socket, `tcp ADDRESS` otherwise."""
+        if names := context.auth_context().get("x509_common_name"):
+            return f"cert {names[0].decode(errors='replace')[:64]}"
+        peer = str(context.peer())
+        if self._gate:
+            return self._gate.client(peer)
+        match = _TCP.fullmatch(peer)
+        return f"tcp {match[1]}" if match else "unknown"
