@@ -135,7 +135,7 @@ def test_the_front_keeps_every_limit_of_every_call(config):
                 answer = call(channel, method, filled(message, path, 0))
                 assert "; at most " not in (await outcome(answer, method))[1], case.id
             assert dispatcher.admission.used_bytes() == 0
-            assert not dispatcher.book.newest(10)
+            assert not dispatcher.index.newest(10)
 
     asyncio.run(main())
 

@@ -60,7 +60,7 @@ def test_a_file_of_settings(tmp_path):
     assert (first.settings.recipe, first.settle, first.rules.exclude) == ("haze", 20, ("x*",))
     assert first.only_if == (parse_condition("noise > 5"),)
     assert str(second.root) == "/c"
-    assert config.manners.parallel == 3
+    assert config.schedule.parallel == 3
 
 
 @pytest.mark.parametrize(

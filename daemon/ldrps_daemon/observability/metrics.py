@@ -25,7 +25,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_engine.errors import UnavailableError
 
 log = logging.getLogger("ldrps.metrics")
@@ -36,10 +36,12 @@ _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 class Collector:
     """What a scrape asks of a daemon: nothing is counted twice, and nothing waits."""
 
-    def __init__(self, config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) -> None:
+    def __init__(
+        self, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None
+    ) -> None:
         self._config = config
         self._dispatcher = dispatcher
-        self._gate = gate
+        self._proxy = proxy
 
     def collect(self) -> Iterator[Metric]:
         """Every metric with its values now."""
@@ -48,7 +50,7 @@ class Collector:
         yield from self._workers()
 
     def _counters(self) -> Iterator[Metric]:
-        counts = self._dispatcher.keeper.counts
+        counts = self._dispatcher.repository.counts
         ended = CounterMetricFamily("ldrps_jobs_ended", "Jobs that have ended.", labels=["how"])
         for how in ("done", "failed", "cancelled"):
             ended.add_metric([how], getattr(counts, how))
@@ -63,11 +65,11 @@ class Collector:
     def _gauges(self) -> Iterator[Metric]:
         dispatcher = self._dispatcher
         for name, value, words in (
-            ("jobs_waiting", len(dispatcher.room), "Jobs in the queue."),
+            ("jobs_waiting", len(dispatcher.queue), "Jobs in the queue."),
             ("jobs_running", dispatcher.running(), "Jobs that a worker has."),
             ("queue_limit", self._config.queue_limit, "Jobs that may wait."),
-            ("watchers", dispatcher.book.watchers(), "Open Watch calls."),
-            ("connections", self._gate.connections if self._gate else 0, "Open now."),
+            ("watchers", dispatcher.index.watchers(), "Open Watch calls."),
+            ("connections", self._proxy.connections if self._proxy else 0, "Open now."),
             ("spool_bytes", dispatcher.admission.used_bytes(), "Photos and results on disk."),
             ("spool_limit_bytes", self._config.spool_bytes, "So many there may be."),
         ):
@@ -77,19 +79,19 @@ class Collector:
         labels = ["device"]
         memory = GaugeMetricFamily("ldrps_worker_memory_bytes", "Resident set.", labels=labels)
         state = GaugeMetricFamily("ldrps_worker_state", "1 for its state.", labels=["device", "is"])
-        for seat in self._dispatcher.seats:
-            memory.add_metric([seat.device], seat.memory_bytes())
-            word = pb.WorkerState.Name(seat.state).removeprefix("WORKER_STATE_").lower()
-            state.add_metric([seat.device, word], 1)
+        for slot in self._dispatcher.slots:
+            memory.add_metric([slot.device], slot.memory_bytes())
+            word = pb.WorkerState.Name(slot.state).removeprefix("WORKER_STATE_").lower()
+            state.add_metric([slot.device, word], 1)
         yield from (memory, state)
 
 
-def registry_of(config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) -> Any:
+def registry_of(config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None) -> Any:
     """All metrics of one daemon, those of its front process included."""
     registry = CollectorRegistry()
     for make in (ProcessCollector, PlatformCollector, GCCollector):
         make(registry=registry)
-    registry.register(Collector(config, dispatcher, gate))  # type: ignore[arg-type]
+    registry.register(Collector(config, dispatcher, proxy))  # type: ignore[arg-type]
     worked = Histogram(
         "ldrps_job_seconds",
         "From the start of a job's work to its end.",
@@ -110,17 +112,17 @@ def registry_of(config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) 
             how = pb.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
             worked.labels(how).observe(max(0.0, job.ended_at - job.started_at))
 
-    dispatcher.keeper.on_end.append(on_end)
+    dispatcher.repository.on_end.append(on_end)
     return registry
 
 
 @contextmanager
-def exposed(config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None) -> Iterator[None]:
+def exposed(config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None) -> Iterator[None]:
     """Answer scrapes while the block runs, if the config names a port."""
     if not config.metrics_port:
         yield
         return
-    registry = registry_of(config, dispatcher, gate)
+    registry = registry_of(config, dispatcher, proxy)
     try:
         server, thread = start_http_server(config.metrics_port, LOOPBACK, registry)
     except OSError as error:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.repository import Keeper
+from ldrps_daemon.storage.repository import JobRepository
 
 log = logging.getLogger("ldrps.traces")
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -58,11 +58,11 @@ class Traces:
 
 
 @contextmanager
-def traced(keeper: Keeper) -> Iterator[None]:
+def traced(repository: JobRepository) -> Iterator[None]:
     """Trace jobs while the block runs, if that is set up."""
     traces = _set_up() if os.environ.get(ENDPOINT) else None
     if traces:
-        keeper.on_end.append(traces)
+        repository.on_end.append(traces)
     try:
         yield
     finally:

@@ -13,13 +13,13 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.estimates import kind_of
-from ldrps_daemon.scheduling.failure_policy import Fate
-from ldrps_daemon.scheduling.fair_queue import WaitingRoom
-from ldrps_daemon.scheduling.job_reports import Telling
+from ldrps_daemon.scheduling.failure_policy import FailurePolicy
+from ldrps_daemon.scheduling.fair_queue import FairQueue
+from ldrps_daemon.scheduling.job_reports import JobReports
 from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
-from ldrps_daemon.scheduling.pool import Seat, StartError, WorkerDiedError
+from ldrps_daemon.scheduling.pool import StartError, WorkerDiedError, WorkerSlot
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.repository import Keeper, ended_well
+from ldrps_daemon.storage.repository import JobRepository, ended_well
 from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_daemon.transport.admission import Admission
 from ldrps_daemon.workers.pipe import End, NotNow, Order, OutOfMemory, Paused
@@ -34,34 +34,34 @@ class Dispatcher:
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
         self.spool = spool
-        self.keeper = Keeper(config, spool)
-        self.book = self.keeper.book
-        self.room = WaitingRoom(config.batch_wait_seconds)
-        self.admission = Admission(config, self.book, spool)
-        self.seats = [Seat(device, config) for device in config.resolved_devices()]
+        self.repository = JobRepository(config, spool)
+        self.index = self.repository.index
+        self.queue = FairQueue(config.batch_wait_seconds)
+        self.admission = Admission(config, self.index, spool)
+        self.slots = [WorkerSlot(device, config) for device in config.resolved_devices()]
         self.stopping = False
         self._config = config
-        self._fate = Fate(config, self.keeper)
-        self._announcer = Announcer(self.room, self.outlook, self._why)
-        self._placed: dict[str, Telling] = {}
+        self._policy = FailurePolicy(config, self.repository)
+        self._announcer = Announcer(self.queue, self.outlook, self._why)
+        self._placed: dict[str, JobReports] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Take up old jobs, then begin to work. No process is started before there is a job."""
-        jobs = await self.keeper.recover()
+        jobs = await self.repository.recover()
         for job in jobs:
             await self._take_up(job)
         self._announcer.tell(*jobs)
-        for seat in self.seats:
-            self._spawn(self._attend(seat))
+        for slot in self.slots:
+            self._spawn(self._attend(slot))
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
         """Let running jobs reach a checkpoint, then end all processes. Nothing is lost by it."""
         self.stopping = True
-        for job_id, telling in self._placed.items():
-            telling.seat.pause(job_id)
-        for job in self.book.open():
+        for job_id, reports in self._placed.items():
+            reports.slot.pause(job_id)
+        for job in self.index.open():
             job.suspend()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.stop_seconds):
@@ -72,13 +72,13 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._announcer.close()
-        await asyncio.gather(*(seat.stop() for seat in self.seats))
+        await asyncio.gather(*(slot.stop() for slot in self.slots))
         # One whose end is written down already is not to be written down as open again.
-        left = [job for job in self.book.open() if not job.ending]
+        left = [job for job in self.index.open() if not job.ending]
         for job in left:
             job.let_go()
-        await self.keeper.note(*left)
-        await self.keeper.close()
+        await self.repository.note(*left)
+        await self.repository.close()
 
     def retry_after(self) -> float:
         """When a full queue is likely to have a place again."""
@@ -91,7 +91,7 @@ class Dispatcher:
 
     async def accept(self, job: Job) -> None:
         """Write a job down, then let it wait for a worker, and an attached one for a watcher."""
-        await self.keeper.accept(job)
+        await self.repository.accept(job)
         log.info("job accepted", extra={"job": job.id, "client": job.client})
         await self._admit(job, self._config.grace_seconds)
         self._announcer.tell(job)
@@ -107,15 +107,15 @@ class Dispatcher:
             return
         job.cancel_message = job.cancel_message or message
         job.cancelling.set()
-        if telling := self._placed.get(job.id):
-            telling.seat.cancel(job.id)
-        waited = self.room.drop(job)
-        await self._fate.cancelled(job)
+        if reports := self._placed.get(job.id):
+            reports.slot.cancel(job.id)
+        waited = self.queue.drop(job)
+        await self._policy.cancelled(job)
         if not waited:
             return
         if job.ended:
             job.folder.drop_rest(with_result=True)
-        if self.room.spared:
+        if self.queue.spared:
             # A start that hangs must not be what the next job gets.
             self._spare_a_start()
         self._announcer.tell()
@@ -135,23 +135,23 @@ class Dispatcher:
 
     def seconds_left(self, job: Job, turn: Turn) -> float:
         """Until a job has ended, as far as can be told; 0 if not known."""
-        if telling := self._placed.get(job.id):
-            return telling.seconds_left()
+        if reports := self._placed.get(job.id):
+            return reports.seconds_left()
         return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
     def outlook(self) -> Outlook:
         """When the turn of each waiting job comes, as far as can be told now."""
-        return Outlook(self.room, self._free(), self.work_seconds)
+        return Outlook(self.queue, self._free(), self.work_seconds)
 
     async def _take_up(self, job: Job) -> None:
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
-        if not await self._fate.of_recovered(job):
+        if not await self._policy.of_recovered(job):
             await self._admit(job, self._config.reconnect_seconds)
         elif job.ended:
             job.folder.drop_rest(with_result=True)
 
     async def _admit(self, job: Job, grace: float) -> None:
-        await self.room.put(job)
+        await self.queue.put(job)
         self._guard(job, grace)
         if job.deadline_at:
             loop = asyncio.get_running_loop()
@@ -172,62 +172,62 @@ class Dispatcher:
         if not self.stopping:
             self._spawn(self.cancel(job, message))
 
-    async def _attend(self, seat: Seat) -> None:
+    async def _attend(self, slot: WorkerSlot) -> None:
         while not self.stopping:
-            await self.room.arrival(seat.is_up)
-            async with seat.turn:
-                await self._serve(seat)
-            if seat.patience.trouble and not self.stopping:
+            await self.queue.arrival(slot.is_up)
+            async with slot.turn:
+                await self._serve(slot)
+            if slot.backoff.trouble and not self.stopping:
                 self._announcer.tell()
                 # Those who wait may interrupt what runs elsewhere: nobody is free here.
                 self._make_way()
-                await asyncio.sleep(seat.patience.pause())
+                await asyncio.sleep(slot.backoff.pause())
 
-    async def _serve(self, seat: Seat) -> None:
+    async def _serve(self, slot: WorkerSlot) -> None:
         """Have a worker, and only then take a job: what keeps one from starting is no job's."""
         try:
-            if not seat.is_up():
-                async with self.room.starting():
-                    await seat.rouse()
+            if not slot.is_up():
+                async with self.queue.starting():
+                    await slot.rouse()
         except StartError:
             return
-        if self.stopping or not (job := self.room.take()):
-            return seat.idle()
+        if self.stopping or not (job := self.queue.take()):
+            return slot.idle()
         try:
-            await self._work(seat, job)
+            await self._work(slot, job)
         except Exception:
             # A bug of ours must cost one job, not the device.
             log.exception("a job could not be given to a worker", extra={"job": job.id})
-            await self._fate.failed(job, "the daemon could not give the job to a worker")
-        await self.keeper.sweep()
+            await self._policy.failed(job, "the daemon could not give the job to a worker")
+        await self.repository.sweep()
 
     def _spare_a_start(self) -> None:
-        for seat in self.seats:
-            if seat.state == pb.WORKER_STATE_STARTING:
-                return seat.spare()
+        for slot in self.slots:
+            if slot.state == pb.WORKER_STATE_STARTING:
+                return slot.spare()
 
-    async def _work(self, seat: Seat, job: Job) -> None:
-        telling = Telling(seat, job, self.keeper.estimator, self.work_seconds(job))
-        self._placed[job.id] = telling
+    async def _work(self, slot: WorkerSlot, job: Job) -> None:
+        reports = JobReports(slot, job, self.repository.estimator, self.work_seconds(job))
+        self._placed[job.id] = reports
         job.start()
         try:
-            await self.keeper.note(job)
+            await self.repository.note(job)
             self._announcer.tell()
-            end = await self._order(seat, job, telling)
+            end = await self._order(slot, job, reports)
         finally:
             del self._placed[job.id]
-        if not await self._ended(job, end, telling):
+        if not await self._ended(job, end, reports):
             job.requeue()
-            await self.keeper.note(job)
+            await self.repository.note(job)
             if not self.stopping:
-                await self.room.put(job)
+                await self.queue.put(job)
                 self._announcer.tell(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
             job.folder.drop_rest(with_result=not job.log.layers)
         self._announcer.tell()
 
-    async def _order(self, seat: Seat, job: Job, telling: Telling) -> End | None:
+    async def _order(self, slot: WorkerSlot, job: Job, reports: JobReports) -> End | None:
         """Let a worker do a job; None if it died."""
         order = Order(
             job=job.id,
@@ -238,62 +238,62 @@ class Dispatcher:
             spool_bytes=self._config.spool_bytes,
         )
         try:
-            return await seat.work(order, telling, job.cancelling)
+            return await slot.work(order, reports, job.cancelling)
         except StartError as error:
             return NotNow(str(error))
         except WorkerDiedError:
             return None
 
-    async def _ended(self, job: Job, end: End | None, telling: Telling) -> bool:
+    async def _ended(self, job: Job, end: End | None, reports: JobReports) -> bool:
         """What becomes of a job that a worker let go of; False if it is to go on."""
         if end is None:
-            return self.stopping or await self._fate.of_crashed(job, telling.seat.device)
+            return self.stopping or await self._policy.of_crashed(job, reports.slot.device)
         if isinstance(end, Paused):
-            return await self._fate.of_paused(job, counts=not self.stopping)
+            return await self._policy.of_paused(job, counts=not self.stopping)
         if isinstance(end, OutOfMemory):
-            return await self._fate.of_starved(job, telling.seat.device)
+            return await self._policy.of_starved(job, reports.slot.device)
         if isinstance(end, NotNow):
             return job.ending
         if end.HasField("cancelled"):
-            await self._fate.cancelled(job)
+            await self._policy.cancelled(job)
             return True
-        whole = end.HasField("done") and bool(telling.headers)
-        stored = StoredLayers(job.folder.result, tuple(telling.headers)) if whole else None
-        await self.keeper.end(job, end, stored)
-        if ended_well(job) and telling.whole:
-            device, took = telling.seat.device, telling.elapsed()
-            await self.keeper.learn(job, device, took, telling.course)
+        whole = end.HasField("done") and bool(reports.headers)
+        stored = StoredLayers(job.folder.result, tuple(reports.headers)) if whole else None
+        await self.repository.end(job, end, stored)
+        if ended_well(job) and reports.whole:
+            device, took = reports.slot.device, reports.elapsed()
+            await self.repository.learn(job, device, took, reports.course)
         return True
 
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
-        placed = [(self.book.get(job_id), told) for job_id, told in self._placed.items()]
-        yielding = sum(told.seat.pausing for _, told in placed)
-        able = sum(not seat.patience.trouble for seat in self.seats)
-        wanted = self.room.urgent() - yielding - max(0, able - len(placed))
+        placed = [(self.index.get(job_id), told) for job_id, told in self._placed.items()]
+        yielding = sum(told.slot.pausing for _, told in placed)
+        able = sum(not slot.backoff.trouble for slot in self.slots)
+        wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
         # Who has done the least loses the least.
         for job, told in sorted(placed, key=lambda pair: pair[1].elapsed()):
-            if wanted > 0 and not told.seat.pausing and not self.room.is_urgent(job):
-                told.seat.pause(job.id)
+            if wanted > 0 and not told.slot.pausing and not self.queue.is_urgent(job):
+                told.slot.pause(job.id)
                 wanted -= 1
 
     def _why(self) -> str:
         """What keeps all jobs from being worked at; empty: nothing."""
-        troubles = [seat.patience.trouble for seat in self.seats]
+        troubles = [slot.backoff.trouble for slot in self.slots]
         if not all(troubles):
             return ""
         return f"no worker can start ({troubles[0]}); this is tried again and again"
 
     def _free(self) -> list[float]:
         """In how many seconds each worker is likely to be free; 0 also if that is not known."""
-        busy = [telling.seconds_left() for telling in self._placed.values()]
-        return busy + [0.0] * (len(self.seats) - len(busy))
+        busy = [reports.seconds_left() for reports in self._placed.values()]
+        return busy + [0.0] * (len(self.slots) - len(busy))
 
     def work_seconds(self, job: Job) -> float:
         """What is likely to be left to do of a job; 0 if not known."""
-        kind = kind_of(job.header.settings, self.seats[0].device)
+        kind = kind_of(job.header.settings, self.slots[0].device)
         share = job.step.index / job.step.count if job.step.count else 0.0
-        return self.keeper.estimator.rest(kind, job.pixels, share)
+        return self.repository.estimator.rest(kind, job.pixels, share)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -303,5 +303,5 @@ class Dispatcher:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            await self.keeper.sweep()
+            await self.repository.sweep()
             self._make_way()

@@ -7,7 +7,7 @@ import logging
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.repository import Keeper
+from ldrps_daemon.storage.repository import JobRepository
 
 log = logging.getLogger("ldrps.dispatch")
 _DAEMONS = 3
@@ -15,20 +15,22 @@ _DAEMONS = 3
 _MOST_ECONOMY = {"cpu": 1, "cuda": 2}
 
 
-class Fate:
+class FailurePolicy:
     """Each `of_...` returns whether the job ends; if not, it is to wait again."""
 
-    def __init__(self, config: ServeConfig, keeper: Keeper) -> None:
+    def __init__(self, config: ServeConfig, repository: JobRepository) -> None:
         self._config = config
-        self._keeper = keeper
+        self._repository = repository
 
     async def cancelled(self, job: Job) -> None:
         """End a job that was to be cancelled."""
-        await self._keeper.end(job, pb.Event(cancelled=pb.Cancelled(message=job.cancel_message)))
+        await self._repository.end(
+            job, pb.Event(cancelled=pb.Cancelled(message=job.cancel_message))
+        )
 
     async def failed(self, job: Job, message: str, reason: str = "internal") -> None:
         """End a job in failure."""
-        await self._keeper.end(job, pb.Event(failed=pb.Failed(reason=reason, message=message)))
+        await self._repository.end(job, pb.Event(failed=pb.Failed(reason=reason, message=message)))
 
     async def of_recovered(self, job: Job) -> bool:
         """A job that a daemon before this one did not see the end of."""
@@ -46,7 +48,7 @@ class Fate:
 
     async def of_crashed(self, job: Job, device: str) -> bool:
         """A job whose worker died."""
-        self._keeper.counts.crashes += 1
+        self._repository.counts.crashes += 1
         further = job.saved_step > job.crash_step
         job.crashes = 1 if further else job.crashes + 1
         job.crash_step = max(job.crash_step, job.saved_step)
@@ -71,7 +73,7 @@ class Fate:
             await self.cancelled(job)
         elif counts:
             job.preemptions += 1
-            self._keeper.counts.preemptions += 1
+            self._repository.counts.preemptions += 1
             log.info("job yields", extra={"job": job.id, "checkpoint": job.saved_step})
         return job.ending
 

@@ -83,7 +83,7 @@ def _turn(lane: list[Job], served: _Served) -> tuple[int, int]:
     return served.get(lane[0].client, 0), lane[0].order
 
 
-class WaitingRoom:
+class FairQueue:
     """Jobs that no worker has.
 
     An interactive job is urgent. A batch job becomes urgent when it has waited for

@@ -6,24 +6,24 @@ import time
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
-from ldrps_daemon.scheduling.pool import Seat
+from ldrps_daemon.scheduling.pool import WorkerSlot
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers.pipe import Saved, Sized
 
 
-class Telling:
+class JobReports:
     """Sorts what a worker says about one job; keeps it informed about who looks."""
 
-    def __init__(self, seat: Seat, job: Job, estimator: Estimator, expected: float) -> None:
+    def __init__(self, slot: WorkerSlot, job: Job, estimator: Estimator, expected: float) -> None:
         """`expected`: seconds that the job is likely to take."""
-        self.seat = seat
+        self.slot = slot
         self.headers: list[pb.LayerHeader] = []
         self.whole = not job.step.index
         """Whether all of the work is done here, so that its time is worth remembering."""
         self.course = Course()
         self._job = job
         self._estimator = estimator
-        self._kind = kind_of(job.header.settings, seat.device)
+        self._kind = kind_of(job.header.settings, slot.device)
         self._began = time.monotonic()
         self._end = self._began + expected
         self._previews = False
@@ -44,7 +44,7 @@ class Telling:
         wanted = self._job.preview_watchers > 0
         if wanted != self._previews:
             self._previews = wanted
-            self.seat.want_previews(self._job.id, wanted)
+            self.slot.want_previews(self._job.id, wanted)
 
     def elapsed(self) -> float:
         """Seconds since the worker was asked."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.scheduling.fair_queue import WaitingRoom
+from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.storage.jobs import Job
 
 _EXACT = 64
@@ -34,16 +34,16 @@ class Outlook:
     """What can be foretold of one queue at one moment."""
 
     def __init__(
-        self, room: WaitingRoom, free: Iterable[float], seconds: Callable[[Job], float]
+        self, queue: FairQueue, free: Iterable[float], seconds: Callable[[Job], float]
     ) -> None:
         """`free`: in how many seconds each worker is free; `seconds`: how long a job takes one."""
-        self._room = room
+        self._queue = queue
         self._free = list(free)
         heapq.heapify(self._free)
         self._first: dict[str, Turn] = {}
         spent = 0.0
-        for index, job in enumerate(islice(room.in_turn(), _EXACT)):
-            self._first[job.id] = Turn(room.place(index), self._free[0])
+        for index, job in enumerate(islice(queue.in_turn(), _EXACT)):
+            self._first[job.id] = Turn(queue.place(index), self._free[0])
             took = seconds(job)
             spent += took
             heapq.heapreplace(self._free, self._free[0] + took)
@@ -54,14 +54,14 @@ class Outlook:
         found = self._first.get(job.id)
         if found or job.state != pb.JOB_STATE_QUEUED:
             return found or NO_TURN
-        return self._behind(self._room.position(job))
+        return self._behind(self._queue.position(job))
 
     def of_all(self, jobs: Iterable[Job]) -> dict[str, Turn]:
         """The turns of many jobs, for less than one at a time."""
         queued = {job.id for job in jobs if job.state == pb.JOB_STATE_QUEUED}
         wanted = queued - self._first.keys()
         if wanted:
-            places = ((self._room.place(at), job) for at, job in enumerate(self._room.in_turn()))
+            places = ((self._queue.place(at), job) for at, job in enumerate(self._queue.in_turn()))
             behind = {job.id: self._behind(at) for at, job in places if job.id in wanted}
             return self._first | behind
         return self._first
@@ -79,10 +79,10 @@ class Announcer:
     """
 
     def __init__(
-        self, room: WaitingRoom, outlook: Callable[[], Outlook], why: Callable[[], str]
+        self, queue: FairQueue, outlook: Callable[[], Outlook], why: Callable[[], str]
     ) -> None:
         """`why`: what keeps all jobs from being worked at; empty: nothing."""
-        self._room = room
+        self._queue = queue
         self._outlook = outlook
         self._why = why
         self._watched: dict[str, Job] = {}

@@ -1,4 +1,4 @@
-"""Worker processes: one seat per device, its process started when a job comes, warm after it."""
+"""Worker processes: one slot per device, its process started when a job comes, warm after it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.scheduling.start_backoff import Patience
+from ldrps_daemon.scheduling.start_backoff import StartBackoff
 from ldrps_daemon.transport.admission import memory_limit
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.pipe import (
     CannotStart,
     End,
-    Errand,
+    ModelCommand,
     NotNow,
     Order,
     OutOfMemory,
@@ -43,7 +43,7 @@ class SparedError(StartError):
     """Nobody needs the process any more that was being started."""
 
 
-class Seat:
+class WorkerSlot:
     """A device and the process that works on it, if there is one.
 
     Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
@@ -59,14 +59,14 @@ class Seat:
         self.pausing = False
         """Whether the job has been told to let others go first."""
         self.turn = asyncio.Lock()
-        self.patience = Patience(config.start_seconds, config.hang_seconds)
+        self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
         self._process: Process | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
         self._ending: asyncio.Future[End] | None = None
         self._tell: Tell = _to_nobody
-        self._bedtimes: list[asyncio.TimerHandle] = []
+        self._idle_timers: list[asyncio.TimerHandle] = []
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._sleeping: asyncio.Task[None] | None = None
 
@@ -89,13 +89,13 @@ class Seat:
                 raise
             except StartError as error:
                 await self.stop()
-                self.patience.failed(str(error))
-                said = {"device": self.device, "failures": self.patience.failures}
+                self.backoff.failed(str(error))
+                said = {"device": self.device, "failures": self.backoff.failures}
                 log.error("a worker cannot start: %s", error, extra=said)
                 raise
-            self.patience.started()
+            self.backoff.started()
 
-    async def work(self, order: Order | Errand, tell: Tell, cancelling: asyncio.Event) -> End:
+    async def work(self, order: Order | ModelCommand, tell: Tell, cancelling: asyncio.Event) -> End:
         """Do a job and return how it ended; WorkerDiedError if the process did not live to say.
 
         StartError if the process has ended since it was roused, before the job could have met it.
@@ -110,9 +110,9 @@ class Seat:
             self._hand_over(order)
             end = await self._ending
             if isinstance(end, NotNow):
-                self.patience.failed(end.why)
+                self.backoff.failed(end.why)
             else:
-                self.patience.worked()
+                self.backoff.worked()
             return end
         finally:
             self.job, self._tell, self._ending, self.pausing = "", _to_nobody, None, False
@@ -124,14 +124,14 @@ class Seat:
         """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
         if self.turn.locked():
             raise BusyError(f"{self.device} is working; try again when its job has ended")
-        errand = Errand(job=f"{action} {model}", action=action, model=model)
+        command = ModelCommand(job=f"{action} {model}", action=action, model=model)
         async with self.turn:
             try:
                 await self.rouse()
-                end = await self.work(errand, _to_nobody, asyncio.Event())
+                end = await self.work(command, _to_nobody, asyncio.Event())
             except StartError as error:
                 words = f"the worker on {self.device} cannot start now ({error}); try again later"
-                raise BusyError(words, self.patience.pause()) from None
+                raise BusyError(words, self.backoff.pause()) from None
         if isinstance(end, pb.Event):
             return end
         words = f"model '{model}' needs more memory than {self.device} has; take a smaller one"
@@ -141,7 +141,7 @@ class Seat:
         """Nothing is to be done for now: rest after a while, and leave after another."""
         self._stay_awake()
         loop = asyncio.get_running_loop()
-        self._bedtimes = [
+        self._idle_timers = [
             loop.call_later(self._config.rest_seconds, self._rest),
             loop.call_later(self._config.idle_seconds, self._stop_soon),
         ]
@@ -150,7 +150,7 @@ class Seat:
         """Stop a start that nobody needs any more: it may be one that hangs."""
         self._fail_start(SparedError("nobody needs it any more"))
 
-    def _hand_over(self, order: Order | Errand) -> None:
+    def _hand_over(self, order: Order | ModelCommand) -> None:
         if not self._process or not self._up:
             raise StartError("it ended while it waited for work")
         self.state = pb.WORKER_STATE_BUSY
@@ -215,20 +215,20 @@ class Seat:
             residents=self.residents,
             memory_bytes=self.memory_bytes(),
             job_id=self.job,
-            trouble=self.patience.trouble,
+            trouble=self.backoff.trouble,
         )
 
     async def _start(self) -> None:
         self._starting = asyncio.get_running_loop().create_future()
         self.state = pb.WORKER_STATE_STARTING
-        limit = self.patience.start_seconds()
+        limit = self.backoff.start_seconds()
         try:
             async with asyncio.timeout(limit):
                 self._process = Process(self._options(), self._on_report)
                 log.info("worker started", extra={"device": self.device, "pid": self._process.pid})
                 await self._starting
         except TimeoutError:
-            self.patience.hung()
+            self.backoff.hung()
             raise StartError(f"it was not ready after {limit:g} seconds") from None
         except (OSError, MemoryError) as error:
             raise StartError(getattr(error, "strerror", None) or "no memory") from None
@@ -319,9 +319,9 @@ class Seat:
             await self.stop()
 
     def _stay_awake(self) -> None:
-        for timer in self._bedtimes:
+        for timer in self._idle_timers:
             timer.cancel()
-        self._bedtimes = []
+        self._idle_timers = []
         if self._sleeping and self._sleeping is not asyncio.current_task():
             self._sleeping.cancel()
 

@@ -10,7 +10,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 
 
-class Patience:
+class StartBackoff:
     """One device's failures in a row."""
 
     def __init__(self, start_seconds: float, most_seconds: float) -> None:

@@ -10,7 +10,7 @@ from ldrps_daemon.storage.jobs import Job
 from ldrps_engine.errors import NotFoundError
 
 
-class JobBook:
+class JobIndex:
     """Jobs by id and by idempotency key, oldest first."""
 
     def __init__(self, config: ServeConfig) -> None:

@@ -355,4 +355,4 @@ _STATES = {
 
 
 def _to_nobody(_: Job) -> None:
-    """Before a book knows the job."""
+    """Before an index knows the job."""

@@ -1,4 +1,4 @@
-"""Keeps book, journal and spool in step: what is known is written down, and the other way."""
+"""Keeps index, journal and spool in step: what is known is written down, and the other way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
-from ldrps_daemon.storage.job_index import JobBook
+from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.journal import Journal, Row, Timing
 from ldrps_daemon.storage.recovery import clear_strays, recovered, set_aside
@@ -39,11 +39,11 @@ class Counts:
     recovered: int = 0
 
 
-class Keeper:
+class JobRepository:
     """The memory of one daemon, whose lock must be held."""
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
-        self.book = JobBook(config)
+        self.index = JobIndex(config)
         self.estimator = Estimator()
         self.counts = Counts()
         self.on_end: list[Callable[[Job], None]] = []
@@ -62,7 +62,7 @@ class Keeper:
             except Exception as error:
                 await self._set_aside(row, error)
                 continue
-            self.book.add(job)
+            self.index.add(job)
             if job.ended and row.boot != clock.boot():
                 ended.append(
                     dataclasses.replace(
@@ -73,10 +73,10 @@ class Keeper:
                     )
                 )
         await self._try(self._journal.update(*ended))
-        clear_strays(self._spool, self.book.ids())
+        clear_strays(self._spool, self.index.ids())
         self.estimator.learn(await self._journal.timings())
-        self.counts.recovered = len(self.book.open())
-        return self.book.open()
+        self.counts.recovered = len(self.index.open())
+        return self.index.open()
 
     async def _set_aside(self, row: Row, error: Exception) -> None:
         words = "a job in the journal cannot be read (%s: %s)"
@@ -88,7 +88,7 @@ class Keeper:
     async def accept(self, job: Job) -> None:
         """Know a job from now on, whatever happens; InternalError if that cannot be promised."""
         await self._journal.accept(job.row())
-        self.book.add(job)
+        self.index.add(job)
 
     async def note(self, *jobs: Job) -> None:
         """Write down how jobs stand. The work goes on if that cannot be done."""
@@ -153,8 +153,8 @@ class Keeper:
 
     async def sweep(self) -> None:
         """Forget what is over the limits."""
-        self.book.sweep()
-        if gone := self.book.forgotten():
+        self.index.sweep()
+        if gone := self.index.forgotten():
             # Those whose rows stay come back with the next daemon, without their results.
             await self._try(self._journal.forget(gone))
 

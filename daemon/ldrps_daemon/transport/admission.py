@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.storage.job_index import JobBook
+from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.sizes import expected_bytes
 from ldrps_daemon.transport.pace import Pace
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
@@ -50,9 +50,9 @@ class _Held:
 class Admission:
     """Keeps the limits of one daemon."""
 
-    def __init__(self, config: ServeConfig, book: JobBook, spool: Path) -> None:
+    def __init__(self, config: ServeConfig, index: JobIndex, spool: Path) -> None:
         self._config = config
-        self._book = book
+        self._index = index
         self._spool = spool
         self._held = _Held()
         self._memory = memory_limit(config)
@@ -89,10 +89,10 @@ class Admission:
 
     def used_bytes(self) -> int:
         """Photos and results in the spool, those that are coming or to be made included."""
-        return self._book.stored_bytes() + self._held.bytes
+        return self._index.stored_bytes() + self._held.bytes
 
     def _check_client(self, client: str, size: int, retry_after: Callable[[], float]) -> None:
-        jobs, used = self._book.share(client)
+        jobs, used = self._index.share(client)
         held_jobs, held = self._held.by_client.get(client, (0, 0))
         if jobs + held_jobs >= self._config.jobs_per_client:
             count = self._config.jobs_per_client
@@ -112,7 +112,7 @@ class Admission:
     def _check_disk(self, room: int, retry_after: Callable[[], float]) -> None:
         limit = self._config.spool_bytes
         if self.used_bytes() + room > limit:
-            self._book.sweep(spare=room + self._held.bytes)
+            self._index.sweep(spare=room + self._held.bytes)
         if room > limit:
             raise LimitError(
                 f"the photo and what is made of it take up to {room} bytes; the spool takes {limit}"

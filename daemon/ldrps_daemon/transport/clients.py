@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 
 _TCP = re.compile(r"ipv[46]:(.*)")
 
@@ -13,15 +13,15 @@ _TCP = re.compile(r"ipv[46]:(.*)")
 class Clients:
     """Names the client behind a call."""
 
-    def __init__(self, gate: Gate | None) -> None:
-        self._gate = gate
+    def __init__(self, proxy: PeerProxy | None) -> None:
+        self._proxy = proxy
 
     def of(self, context: Any) -> str:
         """`cert NAME` with mutual TLS, `pid 123` on the unix socket, `tcp ADDRESS` otherwise."""
         if names := context.auth_context().get("x509_common_name"):
             return f"cert {names[0].decode(errors='replace')[:64]}"
         peer = str(context.peer())
-        if self._gate:
-            return self._gate.client(peer)
+        if self._proxy:
+            return self._proxy.client(peer)
         match = _TCP.fullmatch(peer)
         return f"tcp {match[1]}" if match else "unknown"

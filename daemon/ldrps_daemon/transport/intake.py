@@ -30,11 +30,11 @@ class Intake:
         """The job that a stream of requests stands for, and whether it was there before."""
         pace = Pace(self._config)
         header = await self._header(requests, pace)
-        if known := self._dispatcher.book.with_key(header.idempotency_key):
+        if known := self._dispatcher.index.with_key(header.idempotency_key):
             return known, True
         settings = settings_from_proto(header.settings)
         check_header(header)
-        waiting, admission = len(self._dispatcher.room), self._dispatcher.admission
+        waiting, admission = len(self._dispatcher.queue), self._dispatcher.admission
         with admission.place(header, client, waiting, self._dispatcher.retry_after, pace) as size:
             job = Job(header, settings, self._dispatcher.spool, client)
             return await self._receive(job, size, requests, pace)
@@ -64,7 +64,7 @@ class Intake:
     async def _accept(self, job: Job) -> tuple[Job, bool]:
         async with self._accepting:
             # The same photo may have come in over a second connection meanwhile.
-            if known := self._dispatcher.book.with_key(job.header.idempotency_key):
+            if known := self._dispatcher.index.with_key(job.header.idempotency_key):
                 job.folder.remove()
                 return known, True
             try:

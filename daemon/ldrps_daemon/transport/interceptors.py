@@ -18,7 +18,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from ldrps_daemon.transport import limits
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_engine.errors import BusyError, LdrpsError, SettingsError
 from ldrps_wire.status import REASON_KEY, RETRY_AFTER_KEY, status_of
 
@@ -45,13 +45,13 @@ _UNREADABLE = _Refused(
 
 
 class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Tells the gate which connections have calls under way.
+    """Tells the proxy which connections have calls under way.
 
     Comes behind the check of tokens, so that what arrives here may call.
     """
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, proxy: PeerProxy) -> None:
+        self._proxy = proxy
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: Any
@@ -69,7 +69,7 @@ class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     def _plain(self, method: Any, takes_time: bool, proves: bool) -> Any:
         async def call(request: Any, context: Any) -> Any:
-            with self._gate.calling(context.peer(), proves=proves):
+            with self._proxy.calling(context.peer(), proves=proves):
                 await self._check(context, takes_time)
                 return await method(request, context)
 
@@ -77,7 +77,7 @@ class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     def _streaming(self, method: Any, takes_time: bool, proves: bool) -> Any:
         async def call(request: Any, context: Any) -> AsyncGenerator[Any, None]:
-            with self._gate.calling(context.peer(), proves=proves):
+            with self._proxy.calling(context.peer(), proves=proves):
                 await self._check(context, takes_time)
                 async with aclosing(method(request, context)) as answers:
                     async for answer in answers:
@@ -86,7 +86,7 @@ class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return call
 
     async def _check(self, context: Any, takes_time: bool) -> None:
-        if takes_time and not self._gate.lets_stay(context.peer()):
+        if takes_time and not self._proxy.lets_stay(context.peer()):
             error = BusyError("there are too many connections; try again in 5 seconds", 5.0)
             trailing = ((REASON_KEY, error.reason), (RETRY_AFTER_KEY, "5"))
             await context.abort(status_of(error), str(error), trailing)

@@ -1,7 +1,7 @@
 """The service Models: what is on this machine, fetched, checked, removed, in memory or not.
 
 Pulling and checking run in threads of the front process, which needs no torch for them; what has to
-do with memory is an errand for the workers.
+do with memory is a command for the workers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_daemon.scheduling.pool import Seat, WorkerDiedError
+from ldrps_daemon.scheduling.pool import WorkerDiedError, WorkerSlot
 from ldrps_daemon.transport.servicer import answering
 from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
 from ldrps_engine.models import hub, store
@@ -25,14 +25,14 @@ from ldrps_wire.status import error_of
 log = logging.getLogger("ldrps.models")
 _TELL_SECONDS = 0.2
 
-Told = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 
 class ModelsServicer(pb_grpc.ModelsServicer):
     """One daemon's models. A model is pulled, checked or removed by one caller at a time."""
 
-    def __init__(self, seats: Sequence[Seat]) -> None:
-        self._seats = seats
+    def __init__(self, slots: Sequence[WorkerSlot]) -> None:
+        self._slots = slots
         self._at_work: set[str] = set()
 
     async def List(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
@@ -56,7 +56,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             _check_name(request.name)
             if request.name in self._at_work:
                 raise _busy(request.name)
-            await self._errands("unload", request.name, only_awake=True)
+            await self._commands("unload", request.name, only_awake=True)
             freed = await asyncio.to_thread(store.remove, request.name)
             log.info("model=%s removed bytes=%d", request.name, freed)
             return pb.ModelProgress(done_bytes=freed, total_bytes=freed)
@@ -66,14 +66,14 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         async with answering(context):
             _check_name(request.name)
             await asyncio.to_thread(store.resolve, request.name)
-            await self._errands("load", request.name, only_awake=False)
+            await self._commands("load", request.name, only_awake=False)
             return pb.ModelProgress()
 
     async def Unload(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
         """Give a model's memory back, wherever it is."""
         async with answering(context):
             _check_name(request.name)
-            await self._errands("unload", request.name, only_awake=True)
+            await self._commands("unload", request.name, only_awake=True)
             return pb.ModelProgress()
 
     def _list(self) -> list[pb.Model]:
@@ -111,43 +111,45 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         )
 
     def _devices(self, name: str) -> list[str]:
-        return [seat.device for seat in self._seats if name in seat.models]
+        return [slot.device for slot in self._slots if name in slot.models]
 
-    async def _errands(self, action: str, name: str, *, only_awake: bool) -> None:
+    async def _commands(self, action: str, name: str, *, only_awake: bool) -> None:
         """Let every worker do it, one after the other; the first failure is raised."""
-        for seat in self._seats:
-            if only_awake and name not in seat.models:
+        for slot in self._slots:
+            if only_awake and name not in slot.models:
                 continue
             try:
-                end = await seat.run(action, name)
+                end = await slot.run(action, name)
             except WorkerDiedError:
                 raise InternalError(
-                    f"the worker on {seat.device} died while it was to {action} '{name}'; "
+                    f"the worker on {slot.device} died while it was to {action} '{name}'; "
                     "the daemon's log may say why"
                 ) from None
             if end.HasField("failed"):
                 raise error_of(end.failed.reason, end.failed.message)
 
-    async def _streamed(self, name: str, context: Any, work: Callable[[Told], object]) -> None:
+    async def _streamed(
+        self, name: str, context: Any, work: Callable[[OnProgress], object]
+    ) -> None:
         """Run `work` in a thread and pass on what it tells, until it ends or the caller leaves."""
         _check_name(name)
         if name in self._at_work:
             raise _busy(name)
         self._at_work.add(name)
-        telling = _Telling(asyncio.get_running_loop())
-        task = asyncio.create_task(asyncio.to_thread(work, telling))
-        task.add_done_callback(lambda _: telling.end())
+        stream = _ProgressStream(asyncio.get_running_loop())
+        task = asyncio.create_task(asyncio.to_thread(work, stream))
+        task.add_done_callback(lambda _: stream.end())
         # Only now may another caller begin: the thread goes on until it is told to stop.
         task.add_done_callback(lambda _: self._at_work.discard(name))
         try:
-            async for progress in telling.progress():
+            async for progress in stream.progress():
                 await context.write(progress)
             await task
         finally:
-            telling.stop()
+            stream.stop()
 
 
-class _Telling:
+class _ProgressStream:
     """From a thread to the event loop: the newest progress, a few times a second."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -180,7 +182,7 @@ class _Telling:
             yield progress
 
 
-def _verify(name: str, tell: Told) -> None:
+def _verify(name: str, tell: OnProgress) -> None:
     store.resolve(name)
     total, done = store.total_bytes(name), 0
 

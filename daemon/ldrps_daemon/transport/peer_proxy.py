@@ -32,7 +32,7 @@ _PEER = "unix-abstract:"
 """Before the name of a connection, as gRPC has it."""
 
 
-class Gate:
+class PeerProxy:
     """Listens on its sockets until it is closed."""
 
     def __init__(self, listeners: Sequence[socket.socket], inner: Path, guests: Guests) -> None:

@@ -35,7 +35,7 @@ class Place:
 
     @property
     def inner(self) -> Path:
-        """gRPC's own socket, behind the gate."""
+        """gRPC's own socket, behind the proxy."""
         return self.lock.with_name(f"{self.lock.stem}~")
 
 
@@ -134,7 +134,7 @@ def _listener_at(family: socket.AddressFamily, place: Any) -> socket.socket:
 
 
 def bind(server: Any, place: Place, credentials: Any = None) -> None:
-    """Bind gRPC to its own socket behind the gate. Needs the lock."""
+    """Bind gRPC to its own socket behind the proxy. Needs the lock."""
     place.inner.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:

@@ -29,7 +29,7 @@ from ldrps_daemon.transport.certificate import own_credentials
 from ldrps_daemon.transport.guests import Guests, affordable
 from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import (
     Place,
     bind,
@@ -76,23 +76,23 @@ async def running(
         sockets = [listener.socket] if listener else listen_on(place.target)
         for each in sockets:
             opened.callback(each.close)
-        gate = Gate(sockets, place.inner, _guests(config))
-        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, gate))
-        healthy = await _add_services(server, config, dispatcher, gate)
+        proxy = PeerProxy(sockets, place.inner, _guests(config))
+        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, proxy))
+        healthy = await _add_services(server, config, dispatcher, proxy)
         bind(server, place, credentials)
         await dispatcher.start()
         await server.start()
-        await gate.open()
+        await proxy.open()
         guard = begun_anew_when_broken(listener) if alone else contextlib.nullcontext()
         try:
-            with exposed(config, dispatcher, gate), traced(dispatcher.keeper), guard:
+            with exposed(config, dispatcher, proxy), traced(dispatcher.repository), guard:
                 yield dispatcher
         finally:
             # Health first, so that nobody is sent here any more.
             await healthy.enter_graceful_shutdown()
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)
-            await gate.close()
+            await proxy.close()
             _unlink(place, listener)
 
 
@@ -120,18 +120,18 @@ def _guests(config: ServeConfig) -> Guests:
     return Guests(limit, min(limit, config.connections_per_client))
 
 
-def _interceptors(config: ServeConfig, place: Place, gate: Gate) -> list[Any]:
-    # The gate asks the kernel who is at a unix socket; on TCP the token tells.
+def _interceptors(config: ServeConfig, place: Place, proxy: PeerProxy) -> list[Any]:
+    # The proxy asks the kernel who is at a unix socket; on TCP the token tells.
     guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
-    return [*guards, GuestInterceptor(gate), MessageInterceptor()]
+    return [*guards, GuestInterceptor(proxy), MessageInterceptor()]
 
 
 async def _add_services(
-    server: Any, config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None
+    server: Any, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None
 ) -> Any:
-    servicer = Servicer(config, dispatcher, gate)
+    servicer = Servicer(config, dispatcher, proxy)
     pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    models = ModelsServicer(dispatcher.seats)
+    models = ModelsServicer(dispatcher.slots)
     pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

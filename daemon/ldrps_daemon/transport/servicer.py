@@ -23,7 +23,7 @@ from ldrps_daemon.scheduling.outlook import NO_TURN, Turn
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.transport.clients import Clients
 from ldrps_daemon.transport.intake import Intake
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
 from ldrps_wire.status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 
@@ -39,12 +39,12 @@ class Servicer(pb_grpc.RestorationServicer):
     """One daemon's answers."""
 
     def __init__(
-        self, config: ServeConfig, dispatcher: Dispatcher, gate: Gate | None = None
+        self, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None = None
     ) -> None:
         self._config = config
         self._dispatcher = dispatcher
-        self._gate = gate
-        self._clients = Clients(gate)
+        self._proxy = proxy
+        self._clients = Clients(proxy)
         self._intake = Intake(config, dispatcher)
         self._started = time.monotonic()
 
@@ -55,13 +55,13 @@ class Servicer(pb_grpc.RestorationServicer):
                 raise UnavailableError("the daemon is stopping; submit again when it is back")
             client = self._clients.of(context)
             job, existing = await self._intake.take(aiter(requests), client)
-            position = self._dispatcher.room.position(job)
+            position = self._dispatcher.queue.position(job)
             return pb.SubmitResponse(job_id=job.id, position=position, existing=existing)
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> None:
         """Stream events from a number on."""
         async with answering(context):
-            job = self._dispatcher.book.get(request.job_id)
+            job = self._dispatcher.index.get(request.job_id)
             async with self._dispatcher.watched(job, request.previews):
                 async for event in job.follow(request.from_event, request.previews):
                     await context.write(event)
@@ -69,19 +69,19 @@ class Servicer(pb_grpc.RestorationServicer):
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.Job:
         """Stop a job."""
         async with answering(context):
-            job = self._dispatcher.book.get(request.job_id)
+            job = self._dispatcher.index.get(request.job_id)
             await self._dispatcher.cancel(job, "a client asked for it")
             return self._show(job)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.Job:
         """Show one job."""
         async with answering(context):
-            return self._show(self._dispatcher.book.get(request.job_id))
+            return self._show(self._dispatcher.index.get(request.job_id))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """Show jobs, newest first."""
         async with answering(context):
-            jobs = self._dispatcher.book.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
+            jobs = self._dispatcher.index.newest(min(request.limit or DEFAULT_LIST, MAX_LIST))
             turns = self._dispatcher.outlook().of_all(jobs)
             shown = (self._shown(job, turns.get(job.id, NO_TURN)) for job in jobs)
             return pb.ListJobsResponse(jobs=_fitting(shown))
@@ -89,20 +89,20 @@ class Servicer(pb_grpc.RestorationServicer):
     async def Status(self, request: pb.StatusRequest, context: Any) -> pb.StatusResponse:
         """Show the daemon and its workers."""
         async with answering(context):
-            counts = self._dispatcher.keeper.counts
+            counts = self._dispatcher.repository.counts
             return pb.StatusResponse(
                 version=version(),
                 pid=os.getpid(),
                 uptime_seconds=time.monotonic() - self._started,
-                queued=len(self._dispatcher.room),
+                queued=len(self._dispatcher.queue),
                 running=self._dispatcher.running(),
                 queue_limit=self._config.queue_limit,
-                workers=[seat.to_proto() for seat in self._dispatcher.seats],
+                workers=[slot.to_proto() for slot in self._dispatcher.slots],
                 address=self._config.address,
                 spool_bytes=self._dispatcher.admission.used_bytes(),
                 spool_limit=self._config.spool_bytes,
-                watchers=self._dispatcher.book.watchers(),
-                connections=self._gate.connections if self._gate else 0,
+                watchers=self._dispatcher.index.watchers(),
+                connections=self._proxy.connections if self._proxy else 0,
                 done=counts.done,
                 failed=counts.failed,
                 cancelled=counts.cancelled,

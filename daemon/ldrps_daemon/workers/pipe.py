@@ -96,7 +96,7 @@ End = pb.Event | Paused | OutOfMemory | NotNow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Errand:
+class ModelCommand:
     """Something to do with a model, done like a job but without a photo."""
 
     job: str
@@ -106,9 +106,9 @@ class Errand:
     model: str
 
 
-def send_order(pipe: Connection, order: Order | Errand) -> None:
-    """Give a worker a job or an errand."""
-    if isinstance(order, Errand):
+def send_order(pipe: Connection, order: Order | ModelCommand) -> None:
+    """Give a worker a job or a command."""
+    if isinstance(order, ModelCommand):
         return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
     _send(pipe, {"do": "work", **vars(order), "folder": str(order.folder.path)})
 
@@ -143,10 +143,10 @@ def receive_command(pipe: Connection) -> dict[str, Any]:
     return command
 
 
-def order_of(command: dict[str, Any]) -> Order | Errand:
-    """In the worker: the job in a `work` command, or the errand in another."""
+def order_of(command: dict[str, Any]) -> Order | ModelCommand:
+    """In the worker: the job in a `work` command, or the one for models in another."""
     if command["do"] != "work":
-        return Errand(job=command["job"], action=command["do"], model=command["model"])
+        return ModelCommand(job=command["job"], action=command["do"], model=command["model"])
     given = {name: value for name, value in command.items() if name != "do"}
     return Order(**given | {"folder": JobFolder(Path(command["folder"]))})
 

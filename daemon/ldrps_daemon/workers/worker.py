@@ -27,7 +27,7 @@ from ldrps_daemon.storage.sizes import expected_bytes
 from ldrps_daemon.storage.spool import replacing, write_layers
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.helpers import SCARCE, UnableError
-from ldrps_daemon.workers.pipe import End, Errand, NotNow, Order, OutOfMemory, Paused
+from ldrps_daemon.workers.pipe import End, ModelCommand, NotNow, Order, OutOfMemory, Paused
 from ldrps_daemon.workers.process import leave_with
 from ldrps_daemon.workers.reading import read_photo
 from ldrps_daemon.workers.reporter import Looked, PausedError, Reporter
@@ -53,7 +53,7 @@ class Worker:
         self._device = device
         self._engine = engine
         # None: rest.
-        self._orders: queue.SimpleQueue[Order | Errand | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | ModelCommand | None] = queue.SimpleQueue()
         self._reporter = Reporter(pipe)
         self._models: Any = None
 
@@ -110,11 +110,11 @@ class Worker:
         else:
             self._reporter.want_previews(command["job"], command["wanted"])
 
-    def _work(self, engine: ModuleType | ImportError, order: Order | Errand) -> bool:
+    def _work(self, engine: ModuleType | ImportError, order: Order | ModelCommand) -> bool:
         """Do one job; whether this process can be trusted with another."""
         try:
             models = self._models_of(engine, getattr(order, "economy", 0))
-            if isinstance(order, Errand):
+            if isinstance(order, ModelCommand):
                 done = _run(order, models)
             else:
                 done = self._restore(engine, models, order)
@@ -228,10 +228,10 @@ class Worker:
         return [pb.Resident(**asdict(resident)) for resident in held]
 
 
-def _run(errand: Errand, models: Any) -> pb.Done:
+def _run(command: ModelCommand, models: Any) -> pb.Done:
     started = time.monotonic()
-    (models.load if errand.action == "load" else models.unload)(errand.model)
-    return pb.Done(seconds=time.monotonic() - started, model=errand.model)
+    (models.load if command.action == "load" else models.unload)(command.model)
+    return pb.Done(seconds=time.monotonic() - started, model=command.model)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.work._amending import Amender
 from ldrps_client.hotfolder.work._place import content_of
 from ldrps_client.hotfolder.work._retry import Backoff, is_common, unforeseen
-from ldrps_client.hotfolder.work._worker import Tell
+from ldrps_client.hotfolder.work._worker import Notify
 from ldrps_client.provenance import read_mark
 from ldrps_engine.errors import LdrpsError, PhotoError
 from ldrps_engine.settings import Settings
@@ -32,7 +32,7 @@ class Intake:
         config: FolderConfig,
         ledger: Ledger,
         presence: Presence,
-        tell: Tell,
+        tell: Notify,
         again: Callable[[Path], None],
         on_new: Callable[[], None],
         stop: threading.Event,

@@ -46,8 +46,8 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-class Teller:
-    """One folder's Tell: to the log, to a display, and to whoever reads the state."""
+class FolderNotifier:
+    """One folder's Notify: to the log, to a display, and to whoever reads the state."""
 
     def __init__(self, folder: Path, log: Log, show: Show) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class Teller:
         self._log = log
 
     def __call__(self, kind: str, photo: str = "", **facts: object) -> None:
-        """See `_worker.Tell`."""
+        """See `_worker.Notify`."""
         with self._lock:
             if kind not in _QUIET | _ROUTINE:
                 same = (kind, str(facts.get("message", ""))) == self._last

@@ -19,7 +19,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.work._place import staged_path, sweep
 from ldrps_client.hotfolder.work._retry import is_common
 from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
-from ldrps_client.hotfolder.work._worker import Tell, told
+from ldrps_client.hotfolder.work._worker import Notify, told
 from ldrps_client.provenance import mark_in, sidecar_for
 from ldrps_engine.errors import OutputError, PhotoError
 
@@ -28,7 +28,7 @@ class Amender:
     """Brings late sidecars into results of one folder."""
 
     def __init__(
-        self, config: FolderConfig, ledger: Ledger, presence: Presence, tell: Tell
+        self, config: FolderConfig, ledger: Ledger, presence: Presence, tell: Notify
     ) -> None:
         self._config = config
         self._ledger = ledger

@@ -10,10 +10,10 @@ from ldrps_client.hotfolder.store._entry import Entry
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.work._filters import diagnosis_from, is_wanted
 from ldrps_client.hotfolder.work._place import content_of, place, staged_path, sweep
-from ldrps_client.hotfolder.work._worker import Tell
+from ldrps_client.hotfolder.work._worker import Notify
 
 
-def take_up_all(config: FolderConfig, ledger: Ledger, tell: Tell) -> None:
+def take_up_all(config: FolderConfig, ledger: Ledger, tell: Notify) -> None:
     """Bring every photo to where work can go on; safe to be interrupted itself."""
     for entry in ledger.entries("working", "placing"):
         _take_up(config, ledger, tell, entry)
@@ -26,7 +26,7 @@ def take_up_all(config: FolderConfig, ledger: Ledger, tell: Tell) -> None:
         tell("resumed", count=left)
 
 
-def _take_up(config: FolderConfig, ledger: Ledger, tell: Tell, entry: Entry) -> None:
+def _take_up(config: FolderConfig, ledger: Ledger, tell: Notify, entry: Entry) -> None:
     source = os.fsdecode(entry.source)
     folder = config.target / os.path.dirname(source)
     if entry.output and entry.output_content and _finish(entry, folder):

@@ -43,29 +43,29 @@ _PASSING = _SHORT_OF | frozenset(
 _OF_THE_DAEMON = (AccessError, BusyError, ModelError, NotFoundError, UnavailableError)
 
 
-class Outlook(Enum):
+class RetryDecision(Enum):
     """What to do after a trouble."""
 
     WAIT = auto()
     """It is not the photo's: everything waits, and the photo is tried again."""
-    AGAIN = auto()
+    RETRY = auto()
     """It may be the photo's: tried again later, a few times; others go on."""
-    LIST = auto()
+    FAIL = auto()
     """Trying again would not help: the photo is listed as failed."""
 
 
-def outlook(error: LdrpsError) -> Outlook:
+def retry_decision(error: LdrpsError) -> RetryDecision:
     """What an error means for the photo that it came with."""
     # One missing model, or one wrong token, must not list ten thousand photos as failed.
     if isinstance(error, _OF_THE_DAEMON):
-        return Outlook.WAIT
+        return RetryDecision.WAIT
     if is_common(error):
-        return Outlook.WAIT
+        return RetryDecision.WAIT
     if isinstance(error, OutputError):
-        return Outlook.WAIT if is_passing(error) else Outlook.LIST
+        return RetryDecision.WAIT if is_passing(error) else RetryDecision.FAIL
     if isinstance(error, InternalError | PhotoError):
-        return Outlook.AGAIN
-    return Outlook.LIST
+        return RetryDecision.RETRY
+    return RetryDecision.FAIL
 
 
 def is_passing(error: BaseException) -> bool:

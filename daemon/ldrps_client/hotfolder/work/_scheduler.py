@@ -9,51 +9,51 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ldrps_client.hotfolder.config import Manners
+from ldrps_client.hotfolder.config import Schedule
 
 _SUPPLIES = Path("/sys/class/power_supply")
 
 
-class Gate:
+class Scheduler:
     """Shared by all folders of a watcher."""
 
     def __init__(
         self,
-        manners: Manners,
+        schedule: Schedule,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = datetime.now,
         supplies: Path = _SUPPLIES,
     ) -> None:
-        self._manners = manners
+        self._schedule = schedule
         self._clock = clock
         self._wall = wall
         self._supplies = supplies
         self._lock = threading.Lock()
         self._next_start = clock()
-        self._places = threading.BoundedSemaphore(manners.parallel)
+        self._places = threading.BoundedSemaphore(schedule.parallel)
 
     def closed(self) -> str:
         """Why no photo may begin now, in words; empty if one may."""
-        manners = self._manners
-        if manners.hours:
-            begin, end = manners.hours
+        schedule = self._schedule
+        if schedule.hours:
+            begin, end = schedule.hours
             now = self._wall().time()
             inside = begin <= now < end if begin < end else now >= begin or now < end
             if not inside:
                 return f"outside the hours from {begin:%H:%M} to {end:%H:%M}"
-        if manners.pause_on_battery and on_battery(self._supplies):
+        if schedule.pause_on_battery and on_battery(self._supplies):
             return "on battery"
-        if manners.per_hour and self._clock() < self._next_start:
-            return f"at most {manners.per_hour:g} photos an hour"
+        if schedule.per_hour and self._clock() < self._next_start:
+            return f"at most {schedule.per_hour:g} photos an hour"
         return ""
 
     def began(self) -> None:
         """A photo has begun."""
-        if self._manners.per_hour:
+        if self._schedule.per_hour:
             with self._lock:
                 begin = max(self._clock(), self._next_start)
-                self._next_start = begin + 3600 / self._manners.per_hour
+                self._next_start = begin + 3600 / self._schedule.per_hour
 
     @contextmanager
     def place(self) -> Iterator[None]:

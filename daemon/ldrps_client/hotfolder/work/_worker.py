@@ -43,7 +43,7 @@ class ChangedError(Exception):
     """The file is no longer what was taken in."""
 
 
-class Tell(Protocol):
+class Notify(Protocol):
     """Where it is told what happens; see `_show`."""
 
     def __call__(self, kind: str, photo: str = "", **facts: object) -> None: ...
@@ -58,7 +58,7 @@ class Worker:
         state: StateFolder,
         ledger: Ledger,
         client: Client,
-        tell: Tell,
+        tell: Notify,
         stop: threading.Event,
         presence: Presence,
         again: Callable[[Path], None],

@@ -19,13 +19,13 @@ from ldrps_client.hotfolder.work._retry import (
     GIVE_UP,
     MAX_TRIES,
     Backoff,
-    Outlook,
+    RetryDecision,
     is_passing,
-    outlook,
+    retry_decision,
     unforeseen,
 )
-from ldrps_client.hotfolder.work._scheduler import Gate
-from ldrps_client.hotfolder.work._worker import ChangedError, StoppedError, Tell, Worker
+from ldrps_client.hotfolder.work._scheduler import Scheduler
+from ldrps_client.hotfolder.work._worker import ChangedError, Notify, StoppedError, Worker
 from ldrps_engine.errors import BusyError, LdrpsError, OutputError
 
 _LONGEST_IDLE = 30.0
@@ -33,7 +33,7 @@ _CLOSED_SECONDS = 5.0
 _RETRY_FACTOR = 6.0
 
 
-class Crew:
+class WorkerPool:
     """All that work on one folder's photos."""
 
     def __init__(
@@ -41,10 +41,10 @@ class Crew:
         config: FolderConfig,
         ledger: Ledger,
         client: Client,
-        gate: Gate,
+        scheduler: Scheduler,
         presence: Presence,
         worker: Callable[[], Worker],
-        tell: Tell,
+        tell: Notify,
         again: Callable[[Path], None],
         on_end: Callable[[], None],
         stop: threading.Event,
@@ -56,7 +56,7 @@ class Crew:
         self._config = config
         self._ledger = ledger
         self._client = client
-        self._gate = gate
+        self._scheduler = scheduler
         self._presence = presence
         self._worker = worker
         self._tell = tell
@@ -115,7 +115,7 @@ class Crew:
             try:
                 pause = self._pause()
                 if not pause:
-                    with self._gate.place():
+                    with self._scheduler.place():
                         # The place may have been long in coming.
                         pause = self._pause() or self._one(worker)
             except LdrpsError as error:
@@ -131,7 +131,7 @@ class Crew:
             return _CLOSED_SECONDS
         if (left := self._hold_until - time.monotonic()) > 0:
             return left
-        if why := self._gate.closed():
+        if why := self._scheduler.closed():
             if self._ledger.has("queued"):
                 self._tell("paused", message=why)
             return _CLOSED_SECONDS
@@ -146,7 +146,7 @@ class Crew:
             if trouble := self._place_trouble(entry):
                 self._wait_for_place(entry, trouble)
                 return 0.0
-            self._gate.began()
+            self._scheduler.began()
             worker.work(entry)
             self._backoff.reset()
             self._stuck = None
@@ -212,14 +212,14 @@ class Crew:
         if isinstance(error, OutputError) and (found := self._place_trouble(entry)):
             # Nobody's result could be written any more.
             return self._wait_for_place(entry, found)
-        kind = Outlook.WAIT if self._presence.missing() else outlook(error)
-        if kind is Outlook.AGAIN and entry.tries + 1 >= MAX_TRIES:
-            kind = Outlook.LIST
+        kind = RetryDecision.WAIT if self._presence.missing() else retry_decision(error)
+        if kind is RetryDecision.RETRY and entry.tries + 1 >= MAX_TRIES:
+            kind = RetryDecision.FAIL
         shown = os.fsdecode(entry.source)
-        if kind is Outlook.WAIT:
+        if kind is RetryDecision.WAIT:
             self._surely(lambda: self._queue(entry, error))
             self._wait(error)
-        elif kind is Outlook.AGAIN:
+        elif kind is RetryDecision.RETRY:
             seconds = self._config.settle * _RETRY_FACTOR**entry.tries
             self._hold(entry, seconds)
             more = {"tries": entry.tries + 1, "round": entry.round + 1}

@@ -15,7 +15,7 @@ from ldrps_daemon.storage import repository
 from ldrps_daemon.storage.eventlog import pack
 from ldrps_daemon.storage.journal import Journal
 from ldrps_daemon.storage.recovery import LOST
-from ldrps_daemon.storage.repository import JOURNAL, Keeper
+from ldrps_daemon.storage.repository import JOURNAL, JobRepository
 from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_engine.errors import InternalError
 
@@ -32,11 +32,11 @@ def spool(tmp_path):
 
 @pytest.fixture
 def keep(config, spool):
-    """Runs something with the keeper of a daemon that has taken up what lies in the spool."""
+    """Runs something with the repository of a daemon that has taken up what lies in the spool."""
 
     def run(work, **options):
         async def main():
-            made = Keeper(config(**options), spool)
+            made = JobRepository(config(**options), spool)
             try:
                 return await work(made, await made.recover())
             finally:
@@ -124,7 +124,7 @@ def test_an_end_is_not_told_before_it_is_written(keep, accepted, monkeypatch):
 
     async def look(made, jobs):
         assert jobs == []
-        assert made.book.get(name).state == pb.JOB_STATE_DONE
+        assert made.index.get(name).state == pb.JOB_STATE_DONE
 
     keep(look)
 
@@ -233,7 +233,7 @@ def test_a_result_that_is_gone_is_one_sentence(keep, accepted):
     name = accepted(end)
 
     async def look(made, jobs):
-        one = made.book.get(name)
+        one = made.index.get(name)
         return one.state, one.message
 
     state, message = keep(look)
@@ -284,7 +284,7 @@ def test_a_clock_that_is_set_makes_nothing_expire(keep, accepted, monkeypatch):
         assert [one.id for one in jobs] == [waiting]
         assert 3500 < jobs[0].deadline_left() < 3600
         assert jobs[0].waited() < 60
-        return made.book.get(ended).state
+        return made.index.get(ended).state
 
     assert keep(look, keep_seconds=3600) == pb.JOB_STATE_DONE
 
@@ -296,7 +296,7 @@ def test_what_has_ended_expires_over_a_restart(keep, accepted, monkeypatch):
 
     async def look(made, _):
         await made.sweep()
-        return made.book.newest(9)
+        return made.index.newest(9)
 
     assert keep(look, keep_seconds=3600) == []
 
@@ -313,7 +313,7 @@ def test_after_a_reboot_only_the_wall_knows_of_deadlines(keep, accepted, monkeyp
         await made.sweep()
         assert jobs[0].deadline_left() == pytest.approx(1800, abs=60)
         # Nobody knows how long the machine was off, so it is kept for as long as any.
-        assert made.book.get(ended).ended_tick == 5.0
+        assert made.index.get(ended).ended_tick == 5.0
         return jobs[0].id
 
     assert keep(look, keep_seconds=60) == waiting
@@ -322,7 +322,7 @@ def test_after_a_reboot_only_the_wall_knows_of_deadlines(keep, accepted, monkeyp
 
     async def swept(made, _):
         await made.sweep()
-        return [one.id for one in made.book.newest(9)]
+        return [one.id for one in made.index.newest(9)]
 
     assert keep(swept, keep_seconds=60) == [waiting]
 

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ldrps_daemon.transport import guests as guests_module
-from ldrps_daemon.transport import peer_proxy as gates
+from ldrps_daemon.transport import peer_proxy as proxies
 from ldrps_daemon.transport import peers
 from ldrps_daemon.transport.guests import EXTRA, Guest, Guests
-from ldrps_daemon.transport.peer_proxy import Gate
+from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import listen
 from support.daemon import environment
 
 
 @asynccontextmanager
 async def standing(folder, limit=9, behind=None, party_limit=None):
-    """A gate, with an echo behind it."""
+    """A proxy, with an echo behind it."""
 
     async def echo(reader, writer):
         while data := await reader.read(1 << 16):
@@ -33,7 +33,7 @@ async def standing(folder, limit=9, behind=None, party_limit=None):
         writer.transport.abort()
 
     server = await asyncio.start_unix_server(answer, folder / "inner")
-    made = Gate([listen(folder / "s")], folder / "inner", Guests(limit, party_limit or limit))
+    made = PeerProxy([listen(folder / "s")], folder / "inner", Guests(limit, party_limit or limit))
     await made.open()
     try:
         yield made
@@ -105,7 +105,7 @@ def test_names_that_somebody_else_took_keep_nobody_out(tmp_path):
 
 
 def test_other_users_are_turned_away(tmp_path, monkeypatch):
-    monkeypatch.setattr(gates, "credentials", lambda peer: (1, os.geteuid() + 1))
+    monkeypatch.setattr(proxies, "credentials", lambda peer: (1, os.geteuid() + 1))
 
     async def main():
         async with standing(tmp_path) as made:
@@ -338,7 +338,7 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
             assert await reader.read(2) == b"ok"
             # What lies between them is bounded.
             assert len(sent) == count
-            assert sum(sent) < 20 * gates.BUFFER_BYTES
+            assert sum(sent) < 20 * proxies.BUFFER_BYTES
             writer.transport.abort()
             idle.transport.abort()
 
@@ -347,7 +347,7 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
 
 def test_nothing_behind_the_gate_ends_the_connection(tmp_path):
     async def main():
-        made = Gate([listen(tmp_path / "s")], tmp_path / "nothing", Guests(9, 9))
+        made = PeerProxy([listen(tmp_path / "s")], tmp_path / "nothing", Guests(9, 9))
         await made.open()
         assert await echoed(tmp_path, b"x") == b""
         await made.close()
