@@ -17,6 +17,7 @@ from ldrps_engine.priors.scene_statistics import (
     Views,
     chroma_of,
     globals_of,
+    grey_of,
     normalised_tones,
     tone_of,
     views_of,
@@ -68,9 +69,11 @@ class Degrader:
         features = self._thinned(features) if self._augmented else features
         features = Features(*(v.float() * _along(kept, v) for v in vars(features).values()))
         clean = _shrunk(crops)
-        tone, chroma = tone_of(clean), chroma_of(clean)
+        chroma = chroma_of(clean)
         kind = torch.rand(count, generator=self._generator)
         colouring, lighting = kind < 0.5, (kind >= 0.5) & (kind < 0.75)
+        # The dark channel of a photo that has lost its colours tells nothing of them.
+        tone = torch.where(_along(colouring, clean), tone_of(grey_of(clean)), tone_of(clean))
         tone_level = self._tone_level(count, colouring, lighting)
         chroma_level = self._chroma_level(count, lighting)
         luma_known = 1 - self._chance(count, 0.35) * (~colouring)
