@@ -10,6 +10,11 @@ Array = NDArray[np.float32]
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear sRGB in luminance (ITU-R BT.709)."""
 
+YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+"""Rows that make luma, Cb and Cr of display values (ITU-R BT.601)."""
+
 
 def to_linear(values: Array) -> Array:
     """Display values to light. Odd around 0 and open above 1, so that nothing is clipped."""
