@@ -16,7 +16,7 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.pace import Pace
 from ldrps_daemon.sizes import expected_bytes
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
-from ldrps_engine.models.store import is_path
+from ldrps_engine.model_store.store import is_path
 
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20

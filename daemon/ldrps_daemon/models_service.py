@@ -19,8 +19,8 @@ from ldrps_client._status import error_of
 from ldrps_daemon.pool import Seat, WorkerDiedError
 from ldrps_daemon.servicer import answering
 from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
-from ldrps_engine.models import hub, store
-from ldrps_engine.models.catalogue import Entry, catalogue
+from ldrps_engine.model_store import hub, store
+from ldrps_engine.model_store.catalogue import Entry, catalogue
 
 log = logging.getLogger("ldrps.models")
 _TELL_SECONDS = 0.2
