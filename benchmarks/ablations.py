@@ -93,9 +93,9 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         """`folder` is for the untrained model."""
-        from ldrps_engine.priors.model_cache import Models
+        from ldrps_engine.priors.model_cache import ModelCache
 
-        self._models = Models("cpu")
+        self._models = ModelCache("cpu")
         self._untrained = folder / "untrained"
 
     def __call__(self, name: str, seed: int) -> Restore:

@@ -180,10 +180,10 @@ def run(options: argparse.Namespace) -> list[Outcome]:
 
 def _agreement(case: Bordered) -> float:
     """PSNR of what is restored inside, against what is restored of the photo alone."""
-    from ldrps_engine.restore import Models, restore
+    from ldrps_engine.restore import ModelCache, restore
     from ldrps_engine.settings import Settings
 
-    models, settings = Models("cpu"), Settings(recipe="fast")
+    models, settings = ModelCache("cpu"), Settings(recipe="fast")
     alone, whole = (restore(of, settings, models).photo for of in (case.inside, case.outside))
     ratio = psnr(alone.pixels, whole.pixels[case.where.part])
     before, after = case.outside.to_samples().copy(), whole.to_samples().copy()

@@ -72,12 +72,12 @@ def engine_judge(threads: int | None = None) -> Judge:
     import torch
 
     from ldrps_engine.photo import Photo
-    from ldrps_engine.priors.model_cache import Models
+    from ldrps_engine.priors.model_cache import ModelCache
     from ldrps_engine.restore import restore
 
     if threads:
         torch.set_num_threads(threads)
-    models = Models("cpu")
+    models = ModelCache("cpu")
 
     def stop(progress: Progress, /) -> None:
         if isinstance(progress, Diagnosed):

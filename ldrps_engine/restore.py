@@ -30,16 +30,22 @@ from ldrps_engine.diffusion.sampling import Conditions, Sampler
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.base import LatentPrior
-from ldrps_engine.priors.model_cache import Models
+from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.compositing import Carrier, Pictures, Toning, carry, parts_to_carry
+from ldrps_engine.transfer.compositing import (
+    Compositor,
+    LayerWriter,
+    ToneMapping,
+    compose,
+    parts_to_compose,
+)
 from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tuning import Noise, Tuning, is_tunable
 
-__all__ = ["Models", "restore"]
+__all__ = ["ModelCache", "restore"]
 
 Array = NDArray[np.float32]
 
@@ -108,7 +114,7 @@ class _Case:
         takes to know the noise better, and how many parts are carried over to the pilot."""
         filtered = parts_to_filter(self.size, quick=self.plan.quick) if self.filters else []
         tuned = self.tuning.count if self.tuning else 0
-        return len(filtered), tuned, len(parts_to_carry(self.size))
+        return len(filtered), tuned, len(parts_to_compose(self.size))
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class _Sampled:
 def restore(
     photo: Photo,
     settings: Settings,
-    models: Models,
+    models: ModelCache,
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
 ) -> Restoration:
@@ -142,24 +148,24 @@ def restore(
 
 
 def _restore(
-    photo: Photo, settings: Settings, models: Models, on_step: OnStep, checkpoint: bytes | None
+    photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep, checkpoint: bytes | None
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
     case = _open(to_working(photo), settings, models, on_step)
     if settings.blind and not (case.diagnosis.needs_prior or case.colours):
-        pictures = _transfer(case, photo, _untouched(case), on_step)
+        writer = _transfer(case, photo, _untouched(case), on_step)
     else:
-        pictures = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
+        writer = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
     return Restoration(
-        layers=tuple(Layer(name, pictures.photo(name)) for name in settings.layers),
+        layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=case.diagnosis,
         description=case.text,
-        invented=pictures.invented,
+        invented=writer.invented,
         seconds=0.0,
     )
 
 
-def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
+def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
     known, rgb = Known.of(original)
     measured = known.noise
@@ -237,7 +243,7 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
     """Sample the pilot."""
     # Without tones to bring back the prior is shown noise as it knows it, the same everywhere.
     level = case.level if case.guess.is_neutral else EVEN
-    entered = case.view.enter(level.stabilise(case.scaled)).to(case.prior.spread.device)
+    entered = case.view.to_model(level.stabilise(case.scaled)).to(case.prior.latent_std.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     # The published method knows of no noise in the photo itself.
@@ -250,18 +256,18 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
 
     def on_estimate(stage: str, index: int, count: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:
-            return _picture(level.invert(case.view.leave(image()), case.noise))
+            return _picture(level.invert(case.view.from_model(image()), case.noise))
 
         on_step(Step(stage, index, count + later, picture, lambda: saved.make(sampler.state())))
 
     undone = case.guess.invert(level.stabilise(case.scaled))
-    image = sampler.sample(case.view.enter(np.clip(undone, 0, 1)), on_estimate)
+    image = sampler.sample(case.view.to_model(np.clip(undone, 0, 1)), on_estimate)
     oracle = image
     if case.filters and not case.guess.is_neutral:
-        stabilised = case.view.enter(case.level.stabilise(case.scaled))
+        stabilised = case.view.to_model(case.level.stabilise(case.scaled))
         oracle = _without_noise(case, stabilised.to(entered.device))
-    pilot = level.invert(case.view.leave(image.clamp(0, 1)), case.noise)
-    return _Sampled(pilot, case.view.leave(oracle), sampler.count)
+    pilot = level.invert(case.view.from_model(image.clamp(0, 1)), case.noise)
+    return _Sampled(pilot, case.view.from_model(oracle), sampler.count)
 
 
 def _sampler(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
@@ -278,7 +284,7 @@ def _without_noise(case: _Case, entered: Tensor) -> Tensor:
     return _sampler(case, aligner, plan, case.noise).sample(entered, lambda *_: None)
 
 
-def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
+def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> LayerWriter:
     """Free the photo from noise and carry it over to the pilot, part by part."""
     works = sampled.steps > 0
     first, tuned, rest = case.parts if works else (0, 0, case.parts[2])
@@ -288,19 +294,21 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
         on_step(Step("transfer", sampled.steps + done, count))
 
     filtered = _filtered(case, sampled, on_part) if first else case.rgb
-    toning = Toning.fit(filtered, case.guess, sampled.pilot) if works else Toning(case.size)
-    carrier = Carrier(
+    tone_mapping = (
+        ToneMapping.fit(filtered, case.guess, sampled.pilot) if works else ToneMapping(case.size)
+    )
+    compositor = Compositor(
         rgb=case.original,
         filtered=filtered,
         pilot=sampled.pilot,
-        toning=toning,
+        tone_mapping=tone_mapping,
         strength=case.settings.strength,
         keeps_chroma=case.diagnosis.grey and not (case.colours or case.plan.pilot_only),
         pilot_only=case.plan.pilot_only and works,
     )
-    pictures = Pictures(photo, case.settings.layers, coloured=case.colours)
-    carry(carrier, pictures, lambda done: on_part(first + tuned + done))
-    return pictures
+    writer = LayerWriter(photo, case.settings.layers, coloured=case.colours)
+    compose(compositor, writer, lambda done: on_part(first + tuned + done))
+    return writer
 
 
 def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) -> Array:

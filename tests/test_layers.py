@@ -21,7 +21,7 @@ FOLDERS = {
 }
 TYPES = ("settings", "errors", "photo", "result", "progress")
 """Modules at the top of the engine that its callers exchange with it."""
-LIGHT = ("analysis", "colour", "models")
+LIGHT = ("analysis", "colour", "model_store")
 """Folders of the engine that never import torch."""
 CALLERS_MAY = {f"ldrps_engine.{name}" for name in (*TYPES, *LIGHT)}
 FILES = {"ldrps_client.Result", "ldrps_client.files"}
@@ -168,7 +168,7 @@ def test_the_engines_light_files_import_no_torch_and_each_other_alone():
 def test_colour_knows_nothing_of_the_analysis():
     for path in sources(FOLDERS["ldrps_engine"] / "colour"):
         for name in imports(path):
-            assert not in_rooms(name, {"ldrps_engine.analysis", "ldrps_engine.models"}), path
+            assert not in_rooms(name, {"ldrps_engine.analysis", "ldrps_engine.model_store"}), path
 
 
 def test_nothing_else_lies_at_the_top_of_the_engine():

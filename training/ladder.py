@@ -94,9 +94,9 @@ def evaluate_once(prior: LatentPrior, noisy: Array, level: float) -> Array:
     step = fitting_step(prior.alphas, 2 * level)
     empty = prior.embed("")
     with torch.no_grad():
-        latents = prior.encode(view.enter(noisy)) * prior.alphas[step].sqrt()
+        latents = prior.encode(view.to_model(noisy)) * prior.alphas[step].sqrt()
         image = prior.decode(prior.denoise(latents, step, empty, empty, 1.0))
-    return resize(view.leave(image), noisy.shape[:2])
+    return resize(view.from_model(image), noisy.shape[:2])
 
 
 def fitting_step(alphas: torch.Tensor, ratio: float) -> int:

@@ -48,7 +48,7 @@ def sample(
 
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            clean = ddim(denoise, prior.alphas, shape, steps, generator, prior.spread.device)
+            clean = ddim(denoise, prior.alphas, shape, steps, generator, prior.latent_std.device)
             pictures += to_pixels(prior.decode(clean))
     return pictures
 

@@ -100,7 +100,7 @@ class ServeConfig:
     log_format: str = "text"
     """`text` for people, `json` for programs: one object a line."""
     engine: str = "ldrps_engine.restore"
-    """Module with `restore` and `Models`. Never settable over the wire."""
+    """Module with `restore` and `ModelCache`. Never settable over the wire."""
 
     def __post_init__(self) -> None:
         if not self.devices:

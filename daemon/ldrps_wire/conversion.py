@@ -9,7 +9,7 @@ import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_engine.errors import PhotoError, SettingsError
-from ldrps_engine.models.store import is_path
+from ldrps_engine.model_store.store import is_path
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
 from ldrps_engine.settings import Settings
 from ldrps_wire.formats import Format

@@ -3,9 +3,9 @@
 Noise that was demosaiced, resized, smoothed or saved as JPEG is many times as strong at low
 frequencies as at high ones, as texture is. What tells them apart: noise is equally strong in all
 flat patches, so that the flattest by half of the frequencies are no flatter in the other half; it
-is so at every brightness once it is stabilised, and weaker at half the size. A linear classifier
-on these, fitted by `python -m training fit-texture` on good photos, in any light, sharpened and
-saved in many ways, and the same taken by a noisy camera or on film.
+is so at every brightness once it is stabilised, and weaker at half the size. A linear classifier on
+these, fitted by `python -m training fit-correlated-noise` on good photos, in any light, sharpened
+and saved in many ways, and the same taken by a noisy camera or on film.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ldrps_engine.analysis.regression import linear, load_model
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parents[1] / "models/texture.json"
+MODEL = Path(__file__).parents[1] / "models/correlated_noise.json"
 
 _BANDS = ((1, 4), (4, 7), (7, 10), (10, 15))
 _MOST_PATCHES = 20_000
@@ -72,11 +72,13 @@ def is_doubtful(noise: Noise) -> bool:
 def all_is_noise(rgb: Array, noise: Noise) -> float:
     """How sure it is, 0 to 1, that all that was measured of (H, W, channels) is noise."""
     model = load_model(MODEL)
-    logit = float((linear(texture_features(rgb, noise)[None], model) @ model["weights"])[0])
+    logit = float(
+        (linear(correlated_noise_features(rgb, noise)[None], model) @ model["weights"])[0]
+    )
     return float(1 / (1 + np.exp(-np.clip(logit, -_SURE, _SURE))))
 
 
-def texture_features(rgb: Array, noise: Noise) -> Array:
+def correlated_noise_features(rgb: Array, noise: Noise) -> Array:
     """Statistics of an image (H, W, 3) or (H, W, 1) and of its noise, (51,)."""
     stabilised = noise.level.stabilise(rgb)
     small = halved(stabilised) if min(rgb.shape[:2]) >= 2 * PATCH else stabilised

@@ -15,7 +15,7 @@ from ldrps_engine.analysis.backlight import backlight_gain, guided
 from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.analysis.expectation import CELL, log_light
 from ldrps_engine.analysis.exposure import expected_level
-from ldrps_engine.analysis.haze_prior import expected_shade
+from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
 from ldrps_engine.analysis.midtone import expected_midtone
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
@@ -247,7 +247,7 @@ def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> fl
 
 def _hazed(rgb: Array) -> Degradation:
     """Koschmieder's veil. Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009);
-    how thick on the whole, the dark channel and the shade that good photos have, half and half.
+    how thick on the whole, the dark channel and the haze prior, half and half.
     White things pass for the air, so how bright its light is has a second judge: the middle tone
     that good photos have.
     """
@@ -262,7 +262,7 @@ def _hazed(rgb: Array) -> Degradation:
     share = _DEPTH_SHARE * outdoors + _DEPTH_SHARE_ALONE * (1 - outdoors)
     depth = np.exp(share * (through - level)).astype(np.float32)
     even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
-    is_level, expected = expected_shade(even, air)
+    is_level, expected = expected_airlight_contrast(even, air)
     level += outdoors * (is_level - expected - level) / 2
     gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION)[..., None].repeat(3, 2)
     gain = gain.astype(np.float32)

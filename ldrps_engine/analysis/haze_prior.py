@@ -1,9 +1,9 @@
-"""How deep the shade of a scene should be, judged from the shape of its shade alone. No torch.
+"""Contrast to the airlight that a scene should have, from the shape of that contrast. No torch.
 
-Shade is what a pixel is short of the colour of the air. A veil takes the same share of it
-everywhere, so its distribution relative to its mean does not change; good photos tell which mean
-goes with which distribution (quadratic ridge regression, `python -m training fit-shade`). It is to
-haze what `exposure.py` is to light.
+Contrast to the airlight is what a pixel is short of the colour of the air. Haze takes the same
+share of it everywhere, so its distribution relative to its mean does not change; good photos tell
+which mean goes with which distribution. Quadratic ridge regression, fitted by
+`python -m training fit-haze-prior`. It is to haze what `exposure.py` is to light.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ldrps_engine.analysis.resampling import squares
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parents[1] / "models/shade.json"
+MODEL = Path(__file__).parents[1] / "models/haze_prior.json"
 
 _BLOCKS = 64
 _QUANTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
@@ -26,8 +26,8 @@ _DEEPEST = (25, 50, 75, 90, 97, 99.5)
 _LEAST = 2e-2
 
 
-def shape_of_shade(rgb: Array, air: Array) -> tuple[float, Array]:
-    """Log mean shade of (H, W, 3) display values below `air` (3,), and what a veil leaves alone."""
+def airlight_contrast(rgb: Array, air: Array) -> tuple[float, Array]:
+    """Log mean contrast of (H, W, 3) display values to `air` (3,), and what haze leaves alone."""
     size = max(1, min(rgb.shape[:2]) // _BLOCKS)
     means = squares(np.maximum(air - rgb, 0), size).mean((1, 3))
     grey, most, least = means.mean(-1), means.max(-1), means.min(-1)
@@ -43,8 +43,8 @@ def shape_of_shade(rgb: Array, air: Array) -> tuple[float, Array]:
     return float(np.log(level)), np.log(shape / level + _LEAST).astype(np.float32)
 
 
-def expected_shade(rgb: Array, air: Array) -> tuple[float, float]:
-    """Log mean shade as it is, and as it would be in a good photo of this scene."""
-    level, shape = shape_of_shade(rgb, air)
+def expected_airlight_contrast(rgb: Array, air: Array) -> tuple[float, float]:
+    """Log mean contrast as it is, and as it would be in a good photo of this scene."""
+    level, shape = airlight_contrast(rgb, air)
     model = load_model(MODEL)
     return level, float((quadratic(shape[None], model) @ model["weights"])[0])

@@ -4,8 +4,8 @@ A quadratic classifier on statistics of a photo and of the same at half the size
 weaker and texture is not (Zontak, Mosseri and Irani, CVPR 2013): the measured noise by frequency,
 in luminance and in chroma; how much energy the smoothest patches have, of which noise leaves none
 without; how fine and coarser energy go together, and fine energy with brightness. Fitted by
-`python -m training fit-grain` on good photos, sharpened, saved as JPEG, in less light or behind a
-veil, without noise and with it.
+`python -m training fit-noise-detection` on good photos, sharpened, saved as JPEG, in less light or
+behind a veil, without noise and with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ldrps_engine.analysis.regression import load_model, quadratic
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parents[1] / "models/grain.json"
+MODEL = Path(__file__).parents[1] / "models/noise_detection.json"
 
 _BANDS = (ORDER < 5, (ORDER >= 5) & (ORDER < 10), ORDER >= 10)
 _MOST_PATCHES = 20_000
@@ -47,11 +47,11 @@ def shows_noise(rgb: Array, spectrum: Array) -> float:
     `spectrum` is its `noise_spectrum`.
     """
     model = load_model(MODEL)
-    logit = float((quadratic(grain_features(rgb, spectrum)[None], model) @ model["weights"])[0])
+    logit = float((quadratic(noise_features(rgb, spectrum)[None], model) @ model["weights"])[0])
     return float(1 / (1 + np.exp(-np.clip(logit, -_SURE, _SURE))))
 
 
-def grain_features(rgb: Array, spectrum: Array) -> Array:
+def noise_features(rgb: Array, spectrum: Array) -> Array:
     """Statistics of an image (H, W, 3) or (H, W, 1) and of its `noise_spectrum`, (39,)."""
     small = halved(rgb) if min(rgb.shape[:2]) >= 2 * PATCH else rgb
     return np.concatenate(

@@ -1,7 +1,7 @@
 """What is wrong with the tones of a photo: nothing, too little light, or a veil. No torch.
 
 A quadratic classifier on statistics of a photo reduced to about 128 pixels, where its noise has
-averaged out: how much shade it has and should have, quantiles of the brightest and darkest
+averaged out: its contrast to white as it is and should be, quantiles of the brightest and darkest
 channel, of the dark channel (He, Sun and Tang, CVPR 2009), of saturation and of local contrast.
 Fitted by `python -m training fit-tone` on good photos and the same ones darkened, hazed and faded.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.haze_prior import expected_shade
+from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
 from ldrps_engine.analysis.regression import load_model, quadratic
 from ldrps_engine.analysis.resampling import squares
 from ldrps_engine.colour.srgb import LUMA
@@ -57,7 +57,7 @@ def tone_features(rgb: Array) -> Array:
     contrasts = np.concatenate(
         [np.percentile(deviation, (10, 50, 75, 90, 99)), [slope.mean() if slope.size else 0.0]]
     )
-    level, expected = expected_shade(small, np.ones(3, np.float32))
+    level, expected = expected_airlight_contrast(small, np.ones(3, np.float32))
     return np.concatenate(
         [
             [level, expected - level],

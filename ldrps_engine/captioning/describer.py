@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from ldrps_engine.captioning.opinion import Opinion
 from ldrps_engine.captioning.tagger import tag_scene
 from ldrps_engine.errors import ModelError
-from ldrps_engine.models.catalogue import catalogue
-from ldrps_engine.models.store import is_installed
+from ldrps_engine.model_store.catalogue import catalogue
+from ldrps_engine.model_store.store import is_installed
 from ldrps_engine.progress import Described, OnStep
 from ldrps_engine.settings import Settings
 
 if TYPE_CHECKING:
-    from ldrps_engine.priors.model_cache import Models
+    from ldrps_engine.priors.model_cache import ModelCache
 
 Array = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class Describer(Protocol):
 
 
 def consult(
-    rgb: Array, settings: Settings, models: Models, on_step: OnStep
+    rgb: Array, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Opinion | None, tuple[str, ...]]:
     """What the chosen describer says of a photo, and remarks for the user; None: the tagger's turn.
 
@@ -66,7 +66,7 @@ def consult(
 
 
 def _asked(
-    name: str, rgb: Array, models: Models, on_step: OnStep
+    name: str, rgb: Array, models: ModelCache, on_step: OnStep
 ) -> tuple[Opinion | None, tuple[str, ...]]:
     opinion = models.describer(name, on_step).look(rgb)
     if opinion is None:

@@ -19,8 +19,8 @@ from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.captioning.image_processor import load_processor
 from ldrps_engine.captioning.opinion import FAULTS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.errors import ModelError
-from ldrps_engine.models.catalogue import catalogue
-from ldrps_engine.models.store import resolve
+from ldrps_engine.model_store.catalogue import catalogue
+from ldrps_engine.model_store.store import resolve
 from ldrps_engine.priors.components import count_weights, load_network
 from ldrps_engine.priors.placement import network_bytes
 

@@ -141,7 +141,7 @@ class Sampler:
         alpha = float(prior.alphas[step])
         noise = (noisy - math.sqrt(alpha) * clean) / math.sqrt(1 - alpha)
         if plan.threshold:
-            clean = threshold(clean, prior.spread)
+            clean = threshold(clean, prior.latent_std)
         after = 1.0 if following is None else float(prior.alphas[following])
         estimate = clean
         if plan.published_estimate:
@@ -152,10 +152,10 @@ class Sampler:
         with torch.set_grad_enabled(latent.requires_grad):
             image = (prior.decode_quickly if quick else prior.decode)(latent)
         self._aligner.learn(self._upright(image.detach()))
-        push = self._push(latent, image, step)
-        guided = self._pulled(clean, latent, image, step)
+        gradient = self._posterior_gradient(latent, image, step)
+        guided = self._proximal_step(clean, latent, image, step)
         noise = self._solver.corrected(guided, noise, alpha)
-        return guided - push, self._solver.advance(guided, noise, alpha, after) - push
+        return guided - gradient, self._solver.advance(guided, noise, alpha, after) - gradient
 
     def kind_of(self, step: int) -> tuple[object, ...]:
         """Steps of one kind do the same work."""
@@ -171,7 +171,7 @@ class Sampler:
         low, high = self._plan.text_interval
         return self._plan.text_scale if low <= float(self._ratios[step]) <= high else 1.0
 
-    def _push(self, latent: Tensor, image: Tensor, step: int) -> Tensor:
+    def _posterior_gradient(self, latent: Tensor, image: Tensor, step: int) -> Tensor:
         """LD-RPS's guidance: what is taken from the next noisy latent."""
         weights = self._plan.guidance
         if not (self._is_guided(step) and weights.paper_scale):
@@ -179,7 +179,7 @@ class Sampler:
         loss = self._aligner.guidance_loss(image, weights, step)
         return torch.autograd.grad(loss, latent)[0]
 
-    def _pulled(self, clean: Tensor, latent: Tensor, image: Tensor, step: int) -> Tensor:
+    def _proximal_step(self, clean: Tensor, latent: Tensor, image: Tensor, step: int) -> Tensor:
         """Move towards the photo as far as its noise and the prior's uncertainty allow.
 
         Zhu et al., "Denoising diffusion models for plug-and-play image restoration" (DiffPIR,
@@ -193,7 +193,7 @@ class Sampler:
         certainty = doubt**2 / (doubt**2 + noise**2 + 1e-8)
         error = image - self._aligner.clean_photo(image.detach())
         (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)
-        return clean - weights.data * certainty * self._prior.newton * gradient
+        return clean - weights.data * certainty * self._prior.step_size * gradient
 
     def _noised(self, clean: Tensor, step: int) -> Tensor:
         """Noise up to `step`; the photo's own noise counts as part of it."""
@@ -226,12 +226,12 @@ def _mirrored(images: Tensor) -> Tensor:
     return torch.cat([one.flip(way) for one, way in zip(four, ways, strict=True)])
 
 
-def threshold(clean: Tensor, spread: Tensor) -> Tensor:
+def threshold(clean: Tensor, latent_std: Tensor) -> Tensor:
     """Dynamic thresholding without rescaling: clamp to the percentile 0.995, at most 100.
 
-    `spread` (C, 1, 1) is what each channel varies by; published for latents of unit spread.
+    `latent_std` (C, 1, 1) is what each channel varies by; published for latents of unit deviation.
     """
-    unit = clean / spread
+    unit = clean / latent_std
     limit = torch.quantile(unit.abs().flatten(1), _THRESHOLD_SHARE, dim=1)
     limit = limit.clamp(1.0, _THRESHOLD_MOST)[:, None, None, None]
-    return unit.clamp(-limit, limit) * spread
+    return unit.clamp(-limit, limit) * latent_std

@@ -40,7 +40,7 @@ class View:
         """Pixels of the view per pixel of the photo."""
         return self.scaled[1] / self.photo[1]
 
-    def enter(self, rgb: Array) -> Tensor:
+    def to_model(self, rgb: Array) -> Tensor:
         """(H, W, 3) of the photo to (1, 3, h, w) of the view."""
         padded = self.pad(resize(rgb, self.scaled))
         return torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
@@ -51,7 +51,7 @@ class View:
         # A side shorter than the padding cannot be mirrored in one go; symmetric repeats.
         return np.pad(scaled, (*grow, (0, 0)), mode="symmetric")
 
-    def leave(self, image: Tensor) -> Array:
+    def from_model(self, image: Tensor) -> Array:
         """(1, 3, h, w) of the view to (h', w', 3) without the padding, at the view's scale."""
         inside = image[0, :, : self.scaled[0], : self.scaled[1]]
         return np.ascontiguousarray(inside.detach().float().cpu().permute(1, 2, 0).numpy())

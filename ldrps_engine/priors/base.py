@@ -21,14 +21,14 @@ class LatentPrior(Protocol):
     """Long side, in pixels, that the model works best at."""
     most_enlarged: float
     """How many times at most a smaller photo is enlarged towards that."""
-    spread: Tensor
+    latent_std: Tensor
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
     lossless: bool
     """Whether an image comes back from its latents as it was."""
     knows_scenes: bool
     """Whether it knows what a scene looks like, so that text guides it and F-PAM can learn from it
     how bright and of which colour things are."""
-    newton: float
+    step_size: float
     """Step along the image error's latent gradient that removes the error (1 / |J|^2)."""
 
     def encode(self, image: Tensor) -> Tensor:

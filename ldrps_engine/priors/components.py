@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import LdrpsError, ModelError
-from ldrps_engine.models.store import INDEX
+from ldrps_engine.model_store.store import INDEX
 
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 _REASON_LENGTH = 300

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ldrps_engine.captioning.describer import Describer
 from ldrps_engine.errors import ModelError, SettingsError
-from ldrps_engine.models.catalogue import catalogue
+from ldrps_engine.model_store.catalogue import catalogue
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.progress import Loading, OnStep, ignore
@@ -58,7 +58,7 @@ class _Held:
     used: float
 
 
-class Models:
+class ModelCache:
     """The models of one worker, on one device (`cpu`, `cuda:0`)."""
 
     def __init__(
@@ -67,14 +67,14 @@ class Models:
         budget: int | None = None,
         describer_share: float | None = None,
         *,
-        frugal: bool = False,
+        low_memory: bool = False,
     ) -> None:
         """`budget` in bytes; None: `$LDRPS_MEMORY`, else most of what the device has.
 
-        `frugal`: never two models at once, and autoencoders work in tiles, one image at a time.
+        `low_memory`: never two models at once, and autoencoders work in tiles, one image at a time.
         """
         self.device = device
-        self.frugal = frugal
+        self.low_memory = low_memory
         self.budget = budget or _chosen_budget() or int(_MOST * _device_bytes(device))
         self._share = _chosen_share() if describer_share is None else describer_share
         self._held: dict[str, _Held] = {}
@@ -91,9 +91,9 @@ class Models:
             if over and self.device == "cpu":
                 raise self._too_large(name, needed)
             # No more than the weights: a placement as tight as that saves what can be saved.
-            frugal = min(self.budget, weights) if self.frugal else None
+            tight = min(self.budget, weights) if self.low_memory else None
             return load_prior(
-                name, Placement(device=self.device, budget=self.budget if over else frugal)
+                name, Placement(device=self.device, budget=self.budget if over else tight)
             )
 
         found: LatentPrior = self._get(name, "prior", load, on_step)
@@ -119,7 +119,7 @@ class Models:
 
     def load(self, name: str, on_step: OnStep = ignore) -> None:
         """Load a model of either kind; ModelError for one that is loaded with another."""
-        from ldrps_engine.models.store import is_describer
+        from ldrps_engine.model_store.store import is_describer
 
         entry = catalogue().get(name)
         if entry is not None and entry.kind == "tiny":
@@ -178,7 +178,7 @@ class Models:
 
     def _make_room(self, name: str, needed: int) -> None:
         """Unload others, the longest unused first, until `needed` bytes are free."""
-        while self._held and (self.frugal or needed + self._taken() > self.budget):
+        while self._held and (self.low_memory or needed + self._taken() > self.budget):
             self.unload(min(self._held, key=lambda other: self._held[other].used))
 
     def _taken(self) -> int:

@@ -56,9 +56,9 @@ class PublishedPrior(ABC):
         self.most_enlarged = float(getattr(networks["vae"], "most_enlarged", 2.0))
         self._factor = self._autoencoder_factor()
         self.multiple = self._multiple(networks)
-        spread = self._config.get("latent_std") or [1.0]
-        self.spread = torch.tensor(spread, device=self.device)[:, None, None]
-        self.newton = self._newton()
+        std = self._config.get("latent_std") or [1.0]
+        self.latent_std = torch.tensor(std, device=self.device)[:, None, None]
+        self.step_size = self._step_size()
         self.lossless = bool(getattr(networks["vae"], "lossless", False))
 
     @abstractmethod
@@ -189,7 +189,7 @@ class PublishedPrior(ABC):
     def _multiple(self, networks: dict[str, Any]) -> int:
         return self._factor
 
-    def _newton(self) -> float:
+    def _step_size(self) -> float:
         """1 / |J|^2 of the decoder, from one random direction (exact for orthonormal ones)."""
         side = max(1, 64 // self._factor)
         generator = torch.Generator().manual_seed(0)

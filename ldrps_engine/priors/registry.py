@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.models.catalogue import catalogue, tiny_of
-from ldrps_engine.models.store import INDEX, folder_of, is_installed, resolve
+from ldrps_engine.model_store.catalogue import catalogue, tiny_of
+from ldrps_engine.model_store.store import INDEX, folder_of, is_installed, resolve
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.components import class_name, count_weights, read_index
 from ldrps_engine.priors.placement import Placement

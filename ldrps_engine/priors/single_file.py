@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.models.store import INDEX, folder_of, is_installed, models_folder
+from ldrps_engine.model_store.store import INDEX, folder_of, is_installed, models_folder
 from ldrps_engine.priors.components import told_as
 
 _FOLDER = "converted"

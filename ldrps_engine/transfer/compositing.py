@@ -1,4 +1,4 @@
-"""The photo's own pixels are carried over to the pilot: freed from noise, then toned alike."""
+"""Compositing: the photo's own pixels, freed from noise, in the tones of the pilot."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ldrps_engine.transfer.tiles import Tile, each, tiles
 Array = NDArray[np.float32]
 
 _SIDE = 512
-"""Of the parts whose tones are carried at a time, pixels."""
+"""Of the parts that are composed at a time, pixels."""
 _LEAST_LIGHT = 1 / 16
 
 
 @dataclass(frozen=True)
-class Toning:
+class ToneMapping:
     """From the photo's values, freed from noise, to the pilot's. Neutral: no guess, no field.
 
     The first guess is undone in the values it holds in (light, or display for composed haze);
@@ -39,7 +39,7 @@ class Toning:
     field: ColourField | None = None
 
     @classmethod
-    def fit(cls, rgb: Array, guess: Degradation, pilot: Array) -> Toning:
+    def fit(cls, rgb: Array, guess: Degradation, pilot: Array) -> ToneMapping:
         """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3)."""
         size = rgb.shape[0], rgb.shape[1]
         if guess.is_neutral:
@@ -62,7 +62,7 @@ class Toning:
 
 
 @dataclass(frozen=True)
-class Carried:
+class Composite:
     """One part of the result."""
 
     where: Part
@@ -75,8 +75,8 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """Carries one photo."""
+class Compositor:
+    """Composes the result of one photo."""
 
     rgb: Array
     """(H, W, 3), the photo as it came."""
@@ -84,14 +84,14 @@ class Carrier:
     """(H, W, 3), the photo freed from noise."""
     pilot: Array
     """(h, w, 3)."""
-    toning: Toning
+    tone_mapping: ToneMapping
     strength: float
     keeps_chroma: bool = False
     """Only lightness is restored: the photo is grey and stays so."""
     pilot_only: bool = False
     """The pilot is the result, as published."""
 
-    def part(self, where: Part) -> Carried:
+    def part(self, where: Part) -> Composite:
         """One part of the photo."""
         size = self.rgb.shape[0], self.rgb.shape[1]
         before = self.rgb[where]
@@ -99,13 +99,13 @@ class Carrier:
         if self.pilot_only:
             measured, restored = np.zeros_like(before), pilot
         else:
-            measured, restored = self.toning.part(self.filtered[where], where)
+            measured, restored = self.tone_mapping.part(self.filtered[where], where)
         if self.keeps_chroma:
             measured, restored = (neutral(values, before) for values in (measured, restored))
         invented = self.strength * invented_share(measured, restored)
         # Written so that strengths 0 and 1 give either one exactly.
         blended = (1 - self.strength) * before + self.strength * restored
-        return Carried(where, np.asarray(blended, np.float32), pilot, invented)
+        return Composite(where, np.asarray(blended, np.float32), pilot, invented)
 
 
 def invented_share(measured: Array, restored: Array) -> Array:
@@ -120,7 +120,7 @@ def invented_share(measured: Array, restored: Array) -> Array:
     return np.minimum(_norm(other - own) / bright, 1)
 
 
-class Pictures:
+class LayerWriter:
     """The layers of one result, filled part by part by any number of threads."""
 
     def __init__(self, photo: Photo, layers: tuple[str, ...], *, coloured: bool) -> None:
@@ -131,7 +131,7 @@ class Pictures:
         self._pixels = photo.height * photo.width
         self._sums: list[tuple[float, float]] = []
 
-    def put(self, part: Carried) -> None:
+    def put(self, part: Composite) -> None:
         """Fill one part of every layer."""
         for name, canvas in self._canvases.items():
             canvas.put(part.where, part.restored if name == "restored" else part.pilot)
@@ -153,18 +153,18 @@ class Pictures:
         return math.fsum(sums) / self._pixels, max(most)
 
 
-def parts_to_carry(size: tuple[int, int]) -> list[Tile]:
-    """The parts of a photo of (height, width) pixels that are carried over one at a time."""
+def parts_to_compose(size: tuple[int, int]) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are composed one at a time."""
     return tiles(*size, _SIDE, 0)
 
 
-def carry(carrier: Carrier, pictures: Pictures, on_part: Callable[[int], None]) -> None:
-    """Carry the whole photo. `on_part` is told how many parts are done."""
+def compose(compositor: Compositor, writer: LayerWriter, on_part: Callable[[int], None]) -> None:
+    """Compose the whole photo. `on_part` is told how many parts are done."""
 
     def one(tile: Tile, _: Callable[[], None]) -> None:
-        pictures.put(carrier.part(tile.inner))
+        writer.put(compositor.part(tile.inner))
 
-    each(parts_to_carry(carrier.rgb.shape[:2]), one, on_part)
+    each(parts_to_compose(compositor.rgb.shape[:2]), one, on_part)
 
 
 def _norm(values: Array) -> Array:

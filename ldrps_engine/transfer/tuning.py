@@ -77,8 +77,8 @@ class Tuned:
     def _estimate(self, rgb: Array) -> Array:
         view = _whole(rgb, self.prior)
         step, signal = _level(self.prior, self.noise.sigma)
-        latents = self.learner.clean(signal * self.prior.encode(view.enter(rgb)), step)
-        return view.leave(self.prior.decode(latents))
+        latents = self.learner.clean(signal * self.prior.encode(view.to_model(rgb)), step)
+        return view.from_model(self.prior.decode(latents))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def tune(
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (k + 1) / _WARM_UP) * (1 - k / steps)
         clean, noisy = _pair(filtered, noise, prior.multiple, rng)
         view = _whole(clean, prior)
-        wanted, seen = (prior.encode(view.enter(rgb)) for rgb in (clean, noisy))
+        wanted, seen = (prior.encode(view.to_model(rgb)) for rgb in (clean, noisy))
         with torch.enable_grad():
             found = learner.clean(signal * seen, step)
             loss = (found - wanted).square().mean() / noise.sigma**2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.models.store import folder_of
+from ldrps_engine.model_store.store import folder_of
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder, lapped_boundary
 from support import pictures
 from training.metrics import psnr

@@ -9,7 +9,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from ldrps_engine.models.catalogue import catalogue
+from ldrps_engine.model_store.catalogue import catalogue
 from ldrps_engine.priors.flux2 import Flux2
 from ldrps_engine.priors.placement import Parts, Placement, network_bytes
 from ldrps_engine.priors.schedule import Schedule

@@ -8,9 +8,9 @@ import pytest
 from huggingface_hub import constants
 
 from ldrps_engine.errors import CancelledError, LdrpsError, ModelError, UnavailableError
-from ldrps_engine.models import hub as hub_module
-from ldrps_engine.models import store
-from ldrps_engine.models.hub import pull
+from ldrps_engine.model_store import hub as hub_module
+from ldrps_engine.model_store import store
+from ldrps_engine.model_store.hub import pull
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior
 from models.conftest import SD21

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ldrps_engine.models import store
+from ldrps_engine.model_store import store
 from ldrps_engine.priors import single_file
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior

@@ -15,7 +15,7 @@ from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.sizes import expected_bytes
 from ldrps_daemon.transport.pace import Pace
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
-from ldrps_engine.models.store import is_path
+from ldrps_engine.model_store.store import is_path
 from ldrps_wire.conversion import check_raster, raster_bytes, result_format
 
 MAX_DEADLINE = 30 * 24 * 3600.0

@@ -18,8 +18,8 @@ from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon.scheduling.pool import WorkerDiedError, WorkerSlot
 from ldrps_daemon.transport.servicer import answering
 from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
-from ldrps_engine.models import hub, store
-from ldrps_engine.models.catalogue import Entry, catalogue
+from ldrps_engine.model_store import hub, store
+from ldrps_engine.model_store.catalogue import Entry, catalogue
 from ldrps_wire.status import error_of
 
 log = logging.getLogger("ldrps.models")

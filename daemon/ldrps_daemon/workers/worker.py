@@ -33,7 +33,7 @@ from ldrps_daemon.workers.reading import read_photo
 from ldrps_daemon.workers.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.workers.writing import write_files
 from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
-from ldrps_engine.models.store import weights_hash
+from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
@@ -142,11 +142,11 @@ class Worker:
         if isinstance(engine, ImportError):
             raise engine
         if economy >= ON_CPU and self._device != "cpu":
-            return engine.Models("cpu")
+            return engine.ModelCache("cpu")
         frugal = economy >= FRUGAL
-        if self._models is None or self._models.frugal != frugal:
+        if self._models is None or self._models.low_memory != frugal:
             self._models = None  # goes before others come
-            self._models = engine.Models(self._device, frugal=frugal)
+            self._models = engine.ModelCache(self._device, low_memory=frugal)
         return self._models
 
     def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from ldrps_engine.errors import LdrpsError, ModelError, UnavailableError
-from ldrps_engine.models.catalogue import BUNDLED, Entry, catalogue
-from ldrps_engine.models.store import (
+from ldrps_engine.model_store.catalogue import BUNDLED, Entry, catalogue
+from ldrps_engine.model_store.store import (
     Manifest,
     file_sha256,
     folder_of,

@@ -1,4 +1,4 @@
-"""Fit how deep the shade of good photos is, given its distribution (quadratic ridge regression)."""
+"""Fit the haze prior: contrast to the airlight by its distribution, quadratic ridge regression."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.analysis.haze_prior import shape_of_shade
+from ldrps_engine.analysis.haze_prior import airlight_contrast
 from ldrps_engine.analysis.regression import frame, quadratic, save_model
 from training.config import Config
 from training.neighbours import without_twins
@@ -20,7 +20,7 @@ _VIEWS = 4
 _AIR = (0.75, 1.0)
 
 
-def fit_shade(work: Path, out: Path, config: Config) -> None:
+def fit_haze_prior(work: Path, out: Path, config: Config) -> None:
     """Fit on the pack's training photos, report the error on the held-out ones, write JSON."""
     pack = PhotoPack(work, config)
     rng = np.random.default_rng(config.train.seed)
@@ -32,7 +32,7 @@ def fit_shade(work: Path, out: Path, config: Config) -> None:
     model["weights"] = np.linalg.solve(weighted.T @ terms + penalty, weighted.T @ levels)
     unseen, truth, _ = _measure(pack, without_twins(pack), rng)
     error = float(np.std(quadratic(unseen, model) @ model["weights"] - truth))
-    print(f"held-out error of log shade {error:.3f}, of a constant {truth.std():.3f}")
+    print(f"held-out error of log contrast {error:.3f}, of a constant {truth.std():.3f}")
     save_model(out, model)
 
 
@@ -44,7 +44,7 @@ def _measure(
     for index in indices:
         rgb = pack.small(index, _SIDE)
         for _ in range(_VIEWS):
-            level, shape = shape_of_shade(rgb, np.full(3, rng.uniform(*_AIR), np.float32))
+            level, shape = airlight_contrast(rgb, np.full(3, rng.uniform(*_AIR), np.float32))
             shapes.append(shape)
             levels.append(level)
             counts.append(pack.weight(index) / _VIEWS)

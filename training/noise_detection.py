@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.analysis.noise_detection import grain_features
+from ldrps_engine.analysis.noise_detection import noise_features
 from ldrps_engine.analysis.noise_spectrum import noise_spectrum
 from ldrps_engine.analysis.regression import frame, quadratic, save_model
 from training.config import Config
@@ -29,7 +29,7 @@ _COSTS = (3.0, 1.0)
 """Texture that is called noise is filtered away."""
 
 
-def fit_grain(work: Path, out: Path, config: Config) -> None:
+def fit_noise_detection(work: Path, out: Path, config: Config) -> None:
     """Fit on some of the pack's training photos, report the held-out ones, write JSON."""
     pack = PhotoPack(work, config)
     rng = np.random.default_rng(config.train.seed)
@@ -55,7 +55,7 @@ def _examples(
             rgb = stored(grained(rgb, strength, rng) if strength else rgb)
             if rng.random() < 0.3 and not 0 < strength < _SEEN_IN_JPEG:
                 rgb = as_jpeg(rgb, rng)
-            features.append(grain_features(rgb, noise_spectrum(rgb)))
+            features.append(noise_features(rgb, noise_spectrum(rgb)))
             noisy.append(noise)
     return np.stack(features), np.array(noisy)
 

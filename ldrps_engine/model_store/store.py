@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.models.catalogue import BUNDLED, catalogue
+from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
 MANIFEST = "ldrps.json"
@@ -26,7 +26,7 @@ INDEX = "model_index.json"
 LOCAL = "local-"
 _LINKS = "linked"
 _BLOCK = 1 << 22
-_PACKAGED = Path(__file__).resolve().parent
+_PACKAGED = Path(__file__).resolve().parents[1] / "models"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.analysis.correlated_noise import is_doubtful, texture_features
+from ldrps_engine.analysis.correlated_noise import correlated_noise_features, is_doubtful
 from ldrps_engine.analysis.noise_level import measure_noise
 from ldrps_engine.analysis.regression import frame, linear, save_model
 from training.camera import Camera, film
@@ -28,7 +28,7 @@ _COSTS = (8.0, 1.0)
 """Texture that is called noise is filtered away."""
 
 
-def fit_texture(work: Path, out: Path, config: Config) -> None:
+def fit_correlated_noise(work: Path, out: Path, config: Config) -> None:
     """Fit on some of the pack's training photos, report the held-out ones, write JSON."""
     pack = PhotoPack(work, config)
     rng = np.random.default_rng(config.train.seed)
@@ -51,7 +51,7 @@ def _examples(
         for rgb, noise in _pair(pack.small(index, int(rng.choice(_LONG_SIDES))), rng):
             found = measure_noise(rgb)
             if is_doubtful(found):
-                features.append(texture_features(rgb, found))
+                features.append(correlated_noise_features(rgb, found))
                 noisy.append(noise)
     return np.stack(features), np.array(noisy)
 

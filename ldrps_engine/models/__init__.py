@@ -1,1 +1,0 @@
-"""Weights, and the catalogue of models: known, installed, fetched from a hub. Never torch."""
