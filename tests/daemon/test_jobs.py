@@ -86,11 +86,11 @@ def test_watchers_are_counted(job):
 
 def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_path):
     index = JobIndex(config(max_kept_jobs=1))
-    jobs = [job(idempotency_key=f"key {index}") for index in range(3)]
-    for index, each in enumerate(jobs):
+    jobs = [job(idempotency_key=f"key {number}") for number in range(3)]
+    for number, each in enumerate(jobs):
         index.add(each)
         each.end(pb.Event(done=pb.Done()))
-        each.ended_tick += index
+        each.ended_tick += number
     with jobs[0].watched(False):
         index.sweep()
         assert index.newest(9) == [jobs[0]]
