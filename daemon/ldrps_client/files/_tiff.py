@@ -19,7 +19,7 @@ from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding, Parts
 from ldrps_client.files._tiff_colours import extra_of, samples_of
 from ldrps_engine.errors import PhotoError
-from ldrps_engine.photo import Depth, Photo, Samples, check_size
+from ldrps_engine.photo import Depth, Photo, Samples, check_size, check_white
 
 # Its complaints about broken tags go to those who set up logging, and not past them to stderr.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -54,6 +54,7 @@ def read_tiff(file: BinaryIO, kind: Format) -> Parts:
         size = page.imagewidth, page.imagelength
         exif, orientation = upright_exif(exif_of_tiff(file, page.offset), size)
         photo = Photo.from_samples(upright(colours.samples, orientation), colours.profile)
+        check_white(photo)
         xmp, lost = without_companions(_bytes(page, _XMP) or _bytes(first, _XMP))
         metadata = Metadata(
             exif=exif,
