@@ -133,7 +133,9 @@ def test_a_small_copy_for_screens_is_no_loss(kind):
     assert not decode_bytes(two_pictures(kind), "in.jpg").warnings
 
 
-@pytest.mark.parametrize("damage", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff"]
+)
 def test_a_broken_index_of_pictures_costs_nothing(damage):
     body = b"MPF\0" + damage
     segment = b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
