@@ -14,7 +14,7 @@ from ldrps_client._wire import check_raster, raster_bytes, result_format
 from ldrps_daemon.book import JobBook
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.pace import Pace
-from ldrps_daemon.sizes import expected_bytes
+from ldrps_daemon.sizes import peak_bytes
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.prior.store import is_path
 
@@ -102,8 +102,8 @@ class Admission:
             raise _busy("this client's waiting photos fill its share of the disk", retry_after)
 
     def _room(self, header: pb.SubmitHeader, size: int) -> int:
-        """What the photo or its result takes of the spool, whichever is more."""
-        expected = expected_bytes(header)
+        """What the photo and all that is made of it take of the spool."""
+        expected = peak_bytes(header)
         if header.HasField("file"):
             # Only a guess, which must not refuse a photo for good.
             expected = min(expected, self._config.spool_bytes)

@@ -31,7 +31,7 @@ from ldrps_daemon.pipe import End, Errand, NotNow, Order, OutOfMemory, Paused
 from ldrps_daemon.process import leave_with
 from ldrps_daemon.reading import read_photo
 from ldrps_daemon.reporter import Looked, PausedError, Reporter
-from ldrps_daemon.sizes import expected_bytes
+from ldrps_daemon.sizes import peak_bytes
 from ldrps_daemon.spool import replacing, write_layers
 from ldrps_daemon.writing import write_files
 from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
@@ -190,10 +190,11 @@ class Worker:
         if header.HasField("file"):
             size = raster_bytes(raster_of(photo))
             wire.send_size(self._pipe, size)
-            needed = expected_bytes(header, size)
+            needed = peak_bytes(header, size)
             if needed > order.spool_bytes:
                 raise LimitError(
-                    f"the result has {needed} bytes and the spool takes {order.spool_bytes}; "
+                    f"the photo and what is made of it take up to {needed} bytes; the spool takes "
+                    f"{order.spool_bytes}; "
                     "give a smaller photo, or ask for fewer layers"
                 )
 

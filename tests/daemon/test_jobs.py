@@ -139,4 +139,4 @@ def test_metrics_may_look_while_jobs_come(config, job):
 
     book._jobs = {"herald": Herald()}
     assert book.watchers() == 1
-    assert book.stored_bytes() == 960
+    assert book.stored_bytes() == 1920
