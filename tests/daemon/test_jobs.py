@@ -139,4 +139,4 @@ def test_metrics_may_look_while_jobs_come(config, job):
 
     index._jobs = {"herald": Herald()}
     assert index.watchers() == 1
-    assert index.stored_bytes() == 960
+    assert index.stored_bytes() == 1920

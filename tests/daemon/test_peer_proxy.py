@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,10 +12,23 @@ import pytest
 from ldrps_daemon.transport import guests as guests_module
 from ldrps_daemon.transport import peer_proxy as proxies
 from ldrps_daemon.transport import peers
+from ldrps_daemon.transport.certificate import certificate_file, own_context
 from ldrps_daemon.transport.guests import EXTRA, Guest, Guests
+from ldrps_daemon.transport.headers import PREFACE, HeadReader
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import listen
 from support.daemon import environment
+
+
+class AnyBytes:
+    def feed(self, data):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def any_bytes(monkeypatch):
+    """Most tests here send what is no HTTP/2."""
+    monkeypatch.setattr(proxies, "HeadReader", AnyBytes)
 
 
 @asynccontextmanager
@@ -60,6 +74,55 @@ async def echoed(folder, data):
         return b""
     finally:
         writer.close()
+
+
+def test_what_is_no_http_2_does_not_come_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(proxies, "HeadReader", HeadReader)
+
+    async def main():
+        async with standing(tmp_path):
+            assert await echoed(tmp_path, b"GET / HTTP/1.1\r\n\r\n") == b""
+            assert await echoed(tmp_path, PREFACE) == PREFACE
+
+    asyncio.run(main())
+
+
+def test_bytes_come_through_tls_both_ways(tmp_path):
+    """Also those that a client sends at once, and the end of the other side."""
+    context = own_context(tmp_path / "own" / "token")
+    trusted = ssl.create_default_context(cafile=certificate_file(tmp_path / "own" / "token"))
+
+    async def talk(port, data):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trusted, server_hostname="127.0.0.1"
+        )
+        writer.write(data)
+        back = await reader.readexactly(len(data))
+        writer.close()
+        return back
+
+    async def main():
+        async def bye(reader, writer):
+            writer.write(await reader.readexactly(5 << 20))
+            writer.close()
+
+        data = os.urandom(5 << 20)
+        server = await asyncio.start_unix_server(bye, tmp_path / "inner")
+        listener = socket.create_server(("127.0.0.1", 0))
+        made = PeerProxy([listener], tmp_path / "inner", Guests(40, 40), context)
+        await made.open()
+        port = listener.getsockname()[1]
+        assert await asyncio.gather(*(talk(port, data) for _ in range(4))) == [data] * 4
+        # One that does not shake hands is cut off, and harms nobody.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"no hello\n" * 9)
+        assert b"no hello" not in await reader.read()
+        writer.close()
+        await until(lambda: made.connections == 0)
+        await made.close()
+        server.close()
+
+    asyncio.run(main())
 
 
 def test_bytes_come_through_both_ways(tmp_path):

@@ -56,6 +56,13 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"8BPS", "a Photoshop document; export it as TIFF or PNG"),
     (0, b"gimp xcf", "a GIMP document; export it as TIFF or PNG"),
     (4, b"ftypavis", "an animation; export one frame as PNG"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL; save it as PNG or TIFF"),
+    (0, b"\xff\x0a", "a JPEG XL; save it as PNG or TIFF"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000; save it as PNG or TIFF"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000; save it as PNG or TIFF"),
+    (0, b"<!DOCTYPE ", "a web page; fetch the photo itself"),
+    (0, b"<html", "a web page; fetch the photo itself"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS; run git lfs pull"),
 )
 
 

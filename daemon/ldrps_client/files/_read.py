@@ -18,7 +18,7 @@ from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, recognise
 from ldrps_client.files.metadata._metadata import Metadata
 from ldrps_engine.colour.colour_space import read_colour_space
 from ldrps_engine.colour.icc import ProfileError
-from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
+from ldrps_engine.errors import InputError, InternalError, LdrpsError, LimitError, PhotoError
 from ldrps_engine.photo import Photo
 from ldrps_wire.formats import Format
 
@@ -31,6 +31,8 @@ _READERS = {
     Format.HEIF: ("ldrps_client.files.codecs._extras", "read_heif"),
     Format.RAW: ("ldrps_client.files.codecs._extras", "read_raw"),
 }
+_MOST_BYTES = 4 << 30
+"""Ample for 100 megapixels of four floats; some decoders want all of a file in memory."""
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|unimplemented|cannot handle"
@@ -192,6 +194,11 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
         raise PhotoError(f"{path} is not a regular file; give a photo file")
     if status.st_size == 0:
         raise PhotoError(f"{path} is empty; copy the photo again")
+    if status.st_size > _MOST_BYTES:
+        raise LimitError(
+            f"{path} has {status.st_size} bytes, and no photo that is taken has more than "
+            f"{_MOST_BYTES}; save the photo anew"
+        )
 
 
 @contextmanager

@@ -112,6 +112,9 @@ class JobIndex:
                 self._share(job, -1)
         elif not known:
             self._share(job, 1)
+        elif self._bytes > self._config.spool_bytes:
+            # A file's photo has turned out larger than was thought.
+            self.sweep()
 
     def _share(self, job: Job, sign: int) -> None:
         jobs, size = self._shares.pop(job.client, (0, 0))

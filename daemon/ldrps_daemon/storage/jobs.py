@@ -14,7 +14,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
 from ldrps_daemon.storage.eventlog import EventLog, pack
 from ldrps_daemon.storage.journal import Row
-from ldrps_daemon.storage.sizes import expected_bytes, payload_bytes
+from ldrps_daemon.storage.sizes import expected_bytes, payload_bytes, peak_bytes
 from ldrps_daemon.storage.spool import JobFolder, StoredLayers
 from ldrps_engine.errors import LimitError, UnavailableError
 from ldrps_engine.settings import Settings
@@ -147,8 +147,8 @@ class Job:
 
     @property
     def spool_bytes(self) -> int:
-        """What is counted for it: its photo makes room for its result."""
-        return self.result_bytes if self.ended else max(self.payload_bytes, self.result_bytes)
+        """What is counted for it: at the end its photo makes room, and what lay beside it."""
+        return self.result_bytes if self.ended else peak_bytes(self.header, self.decoded_bytes)
 
     def decoded(self, size: int) -> None:
         """Take note of how large the photo of its file is."""

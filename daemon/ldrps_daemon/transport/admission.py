@@ -12,7 +12,7 @@ from pathlib import Path
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.storage.job_index import JobIndex
-from ldrps_daemon.storage.sizes import expected_bytes
+from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.transport.pace import Pace
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
@@ -102,8 +102,8 @@ class Admission:
             raise _busy("this client's waiting photos fill its share of the disk", retry_after)
 
     def _room(self, header: pb.SubmitHeader, size: int) -> int:
-        """What the photo or its result takes of the spool, whichever is more."""
-        expected = expected_bytes(header)
+        """What the photo and all that is made of it take of the spool."""
+        expected = peak_bytes(header)
         if header.HasField("file"):
             # Only a guess, which must not refuse a photo for good.
             expected = min(expected, self._config.spool_bytes)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+import ssl
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import grpc
 
 from ldrps_engine.errors import SettingsError
 from ldrps_wire.address import certificate_file
@@ -24,8 +22,30 @@ from ldrps_wire.ownership import check_way, own_folder
 _FIRST_DAY, _LAST_DAY = datetime(2000, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
 
 
-def own_credentials(token_file: Path) -> Any:
-    """What gRPC serves loopback TCP with; SettingsError if it cannot be made or used."""
+def own_context(token_file: Path) -> ssl.SSLContext:
+    """What loopback TCP is served with; SettingsError if it cannot be made or used."""
+    key_file = own_pair(token_file)
+    damaged = f"key file {key_file} is damaged; delete it and a new one is made"
+    return context_of(key_file, key_file, damaged)
+
+
+def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
+    """TLS for a server of HTTP/2; SettingsError in the given words if the files do not do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["h2"])
+    try:
+        # Nobody is there to be asked for a password.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        words = getattr(error, "reason", None) or str(error)
+        raise SettingsError(f"{damaged} ({words})") from None
+    return context
+
+
+def own_pair(token_file: Path) -> Path:
+    """The file with key and certificate, made if there is none; the latter also lies beside it."""
     own_folder(token_file.parent)
     certificate = certificate_file(token_file)
     key_file = certificate.with_suffix(".key")
@@ -46,7 +66,7 @@ def own_credentials(token_file: Path) -> Any:
         ) from None
     if b"PRIVATE KEY" not in pair or not public.startswith(b"-----BEGIN"):
         raise SettingsError(f"key file {key_file} is damaged; delete it and a new one is made")
-    return grpc.ssl_server_credentials([(pair, public)])
+    return key_file
 
 
 def _make() -> bytes:

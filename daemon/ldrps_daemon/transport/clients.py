@@ -18,8 +18,6 @@ class Clients:
 
     def of(self, context: Any) -> str:
         """`cert NAME` with mutual TLS, `pid 123` on the unix socket, `tcp ADDRESS` otherwise."""
-        if names := context.auth_context().get("x509_common_name"):
-            return f"cert {names[0].decode(errors='replace')[:64]}"
         peer = str(context.peer())
         if self._proxy:
             return self._proxy.client(peer)

@@ -1,9 +1,10 @@
 """The daemon's front door: sees who knocks, then passes the bytes on to gRPC.
 
 gRPC for Python tells nobody which user or process is at the other end, cannot take a socket from
-systemd, and takes as many connections as there are file descriptors. So connections are accepted
-here, the kernel is asked who made them, and bytes are carried to gRPC's own socket beside this
-one. Each connection there comes from a name that the kernel chose, which leads back to its client.
+systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
+read. So connections are accepted here, the kernel is asked who made them, TLS is undone, the heads
+of calls are read along, and bytes are carried to gRPC's own socket beside this one. Each connection
+there comes from a name that the kernel chose, which leads back to its client.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ldrps_daemon.transport.guests import Guest, Guests
+from ldrps_daemon.transport.guests import FIRST_CALL_SECONDS, Guest, Guests
+from ldrps_daemon.transport.headers import HeadReader, UnreadableError
 from ldrps_daemon.transport.peers import credentials, may_enter, party
 
 log = logging.getLogger("ldrps.gate")
@@ -35,8 +39,15 @@ _PEER = "unix-abstract:"
 class PeerProxy:
     """Listens on its sockets until it is closed."""
 
-    def __init__(self, listeners: Sequence[socket.socket], inner: Path, guests: Guests) -> None:
-        """`inner` is gRPC's socket; `guests` says who may stay."""
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        inner: Path,
+        guests: Guests,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`inner` is gRPC's socket; `guests` says who may stay; `tls` is for TCP."""
+        self._tls = tls
         self._listeners = listeners
         self._inner = inner
         self._guests = guests
@@ -99,8 +110,13 @@ class PeerProxy:
         guest = None
         try:
             guest = self._admit(writer.get_extra_info("socket"), task.cancel)
-            if guest:
+            if guest and self._tls:
+                await self._carry(guest, *await self._secured(guest, writer))
+            elif guest:
                 await self._carry(guest, reader, writer)
+        except UnreadableError as error:
+            whose = guest.party if guest else "somebody"
+            self._guests.complain(f"a connection of {whose} was cut: {error}")
         except (OSError, asyncio.CancelledError):
             # Whoever is still there sees the connection end, which says it all.
             pass
@@ -122,6 +138,30 @@ class PeerProxy:
             guest = Guest(f"tcp {host}:{port}", party(peer), cut)
         return guest if self._guests.admit(guest) else None
 
+    async def _secured(
+        self, guest: Guest, writer: asyncio.StreamWriter
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Shake hands, and speak in clear from then on.
+
+        Must come before anything else waits: what is read before would be missing.
+        """
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=BUFFER_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        assert self._tls
+        transport = await loop.start_tls(
+            writer.transport,
+            protocol,
+            self._tls,
+            server_side=True,
+            ssl_handshake_timeout=FIRST_CALL_SECONDS,
+        )
+        assert transport
+        protocol.connection_made(transport)
+        if name := _common_name(transport.get_extra_info("peercert")):
+            guest.name = f"cert {name}"
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
     async def _carry(
         self, guest: Guest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -129,6 +169,8 @@ class PeerProxy:
         first = await reader.read(BUFFER_BYTES)
         if not first:
             return
+        heads = HeadReader()
+        heads.feed(first)
         inner = await self._connected()
         name = os.fsdecode(inner.getsockname()[1:])
         self._by_name[name] = guest
@@ -137,10 +179,12 @@ class PeerProxy:
             onward.write(first)
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(_pump(reader, onward))
+                    both.create_task(_pump(reader, onward, heads.feed))
                     both.create_task(_pump(back, writer))
             except* OSError:
                 pass
+            except* UnreadableError as errors:
+                raise errors.exceptions[0] from None
             finally:
                 onward.transport.abort()
         finally:
@@ -170,10 +214,27 @@ class PeerProxy:
         return inner
 
 
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _pump(
+    source: asyncio.StreamReader,
+    target: asyncio.StreamWriter,
+    check: Callable[[bytes], None] | None = None,
+) -> None:
     """Carry bytes until there are no more; never more than a buffer's worth at once."""
     while data := await source.read(BUFFER_BYTES):
+        if check:
+            check(data)
         target.write(data)
         await target.drain()
     with contextlib.suppress(OSError):
-        target.write_eof()
+        # TLS knows no end of one direction alone.
+        if target.can_write_eof():
+            target.write_eof()
+        else:
+            target.close()
+
+
+def _common_name(certificate: Any) -> str:
+    """Who a client's certificate says it is; empty if there is none."""
+    subject = certificate.get("subject", ()) if certificate else ()
+    names = [value for part in subject for key, value in part if key == "commonName"]
+    return str(names[0])[:64] if names else ""

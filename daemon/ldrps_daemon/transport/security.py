@@ -133,15 +133,12 @@ def _listener_at(family: socket.AddressFamily, place: Any) -> socket.socket:
     return socket.create_server(place[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
 
 
-def bind(server: Any, place: Place, credentials: Any = None) -> None:
+def bind(server: Any, place: Place) -> None:
     """Bind gRPC to its own socket behind the proxy. Needs the lock."""
     place.inner.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
-        if credentials:
-            server.add_secure_port(f"{UNIX}{place.inner}", credentials)
-        else:
-            server.add_insecure_port(f"{UNIX}{place.inner}")
+        server.add_insecure_port(f"{UNIX}{place.inner}")
     except RuntimeError:
         raise UnavailableError(
             f"cannot serve on {place.inner}; see whether its folder can be written"

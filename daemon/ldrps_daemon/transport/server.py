@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.self_restart import begun_anew_when_broken
 from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
-from ldrps_daemon.transport.certificate import own_credentials
+from ldrps_daemon.transport.certificate import own_context
 from ldrps_daemon.transport.guests import Guests, affordable
 from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
@@ -40,7 +41,7 @@ from ldrps_daemon.transport.security import (
     take_lock,
 )
 from ldrps_daemon.transport.servicer import Servicer
-from ldrps_daemon.transport.tokens import TokenInterceptor, read_token, tls_credentials
+from ldrps_daemon.transport.tokens import TokenInterceptor, read_token, tls_context
 
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
@@ -69,17 +70,17 @@ async def running(
     """
     place = check_address(config.address)
     own_folder(place.lock.parent)
-    credentials = _credentials(config, place)
+    tls = _tls(config, place)
     with take_lock(place), contextlib.ExitStack() as opened:
         dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
         listener = _listener(place, listener)
         sockets = [listener.socket] if listener else listen_on(place.target)
         for each in sockets:
             opened.callback(each.close)
-        proxy = PeerProxy(sockets, place.inner, _guests(config))
+        proxy = PeerProxy(sockets, place.inner, _guests(config), tls)
         server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, proxy))
         healthy = await _add_services(server, config, dispatcher, proxy)
-        bind(server, place, credentials)
+        bind(server, place)
         await dispatcher.start()
         await server.start()
         await proxy.open()
@@ -108,11 +109,11 @@ def _unlink(place: Place, listener: Listener | None) -> None:
         place.socket.unlink(missing_ok=True)
 
 
-def _credentials(config: ServeConfig, place: Place) -> Any:
+def _tls(config: ServeConfig, place: Place) -> ssl.SSLContext | None:
     """What the daemon proves itself with; nothing where the socket's folder does."""
     if place.socket:
         return None
-    return tls_credentials(config) if place.certified else own_credentials(config.token_file)
+    return tls_context(config) if place.certified else own_context(config.token_file)
 
 
 def _guests(config: ServeConfig) -> Guests:

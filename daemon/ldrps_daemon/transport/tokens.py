@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import grpc
 import grpc.aio
 
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.transport.certificate import context_of
 from ldrps_daemon.transport.interceptors import HEALTH
 from ldrps_daemon.transport.security import own_folder
 from ldrps_engine.errors import AccessError, SettingsError
@@ -42,25 +44,33 @@ def _existing(path: Path) -> str:
     return token
 
 
-def tls_credentials(config: ServeConfig) -> Any:
-    """What gRPC serves TLS with; SettingsError if the certificate cannot be had."""
+def tls_context(config: ServeConfig) -> ssl.SSLContext:
+    """What other machines are served with; SettingsError if the certificate cannot be had."""
     if not (config.tls_cert and config.tls_key):
         raise SettingsError(
             f"address '{config.address}' needs a certificate; give --tls-cert and --tls-key"
         )
-    pair = (_read(config.tls_key), _read(config.tls_cert))
-    authority = _read(config.tls_client_ca) if config.tls_client_ca else None
-    return grpc.ssl_server_credentials([pair], authority, require_client_auth=bool(authority))
+    for path in (config.tls_key, config.tls_cert):
+        _check_pem(path)
+    words = f"{config.tls_cert} and {config.tls_key} are no certificate with its key"
+    context = context_of(config.tls_cert, config.tls_key, words)
+    if config.tls_client_ca:
+        _check_pem(config.tls_client_ca)
+        try:
+            context.load_verify_locations(config.tls_client_ca)
+        except OSError:
+            raise SettingsError(f"{config.tls_client_ca} holds no certificate") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
-def _read(path: Path) -> bytes:
+def _check_pem(path: Path) -> None:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror})") from None
     if b"-----BEGIN" not in data:
         raise SettingsError(f"{path} is no PEM file; give one that begins with -----BEGIN")
-    return data
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from ldrps_daemon.workers.confined import ERROR, LENGTH, PHOTO
 from ldrps_daemon.workers.helpers import check_status, run
 from ldrps_daemon.workers.pipe import Order
 from ldrps_engine.errors import LdrpsError, PhotoError
-from ldrps_engine.photo import Photo
+from ldrps_engine.photo import Photo, check_white
 from ldrps_wire.conversion import photo_from_wire, result_format
 from ldrps_wire.status import error_of
 
@@ -29,7 +29,9 @@ def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None])
         return _decoded(order, header, check)
     # Mapped, so that the raw samples take no memory beside the photo's own.
     pixels = np.memmap(order.folder.pixels, dtype=np.uint8, mode="r")
-    return photo_from_wire(header.raster, pixels.data)
+    photo = photo_from_wire(header.raster, pixels.data)
+    check_white(photo)
+    return photo
 
 
 def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:

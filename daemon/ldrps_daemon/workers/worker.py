@@ -23,7 +23,7 @@ from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.observability.logs import set_up
-from ldrps_daemon.storage.sizes import expected_bytes
+from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.storage.spool import replacing, write_layers
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.helpers import SCARCE, UnableError
@@ -190,10 +190,11 @@ class Worker:
         if header.HasField("file"):
             size = raster_bytes(raster_of(photo))
             wire.send_size(self._pipe, size)
-            needed = expected_bytes(header, size)
+            needed = peak_bytes(header, size)
             if needed > order.spool_bytes:
                 raise LimitError(
-                    f"the result has {needed} bytes and the spool takes {order.spool_bytes}; "
+                    f"the photo and what is made of it take up to {needed} bytes; the spool takes "
+                    f"{order.spool_bytes}; "
                     "give a smaller photo, or ask for fewer layers"
                 )
 

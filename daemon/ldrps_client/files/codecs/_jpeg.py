@@ -18,6 +18,13 @@ _ALONE = (0x01, *range(0xD0, 0xD9))
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _TABLES = 0xC4
 _MOST_HEADERS = 1 << 24
+_PROGRESSIVE = (0xC2, 0xCA)
+_COEFFICIENTS = 64
+LACKS_PASSES = "it loads in passes, of which the last ones are missing; details are lost"
+# CIPA DC-007, 5.2.3.3: what an index of pictures says of each; small copies of the first are none.
+_INDEX_ENTRIES = 0xB002
+_INDEX_ENTRY_BYTES = 16
+_OF_ITS_OWN = (0x000000, 0x020001, 0x020002, 0x020003)
 # Zeros behind 0xFF are stuffing, and restarts stand within a scan.
 _MARKER = re.compile(rb"\xff+[^\xff\x00\xd0-\xd7]", re.DOTALL)
 _ZEROS = bytes(64)
@@ -38,25 +45,28 @@ _FEW_BYTES = 16
 
 def check_kind(file: BinaryIO) -> None:
     """PhotoError for a kind of JPEG that is no damaged one, and that nobody here decodes."""
-    kind, bits, channels = _frame(file)
+    kind, bits, height, channels = _frame(file)
     if kind in _HIERARCHICAL:
         raise PhotoError("it is a JPEG of several sizes in one; save it as PNG or TIFF")
+    if kind and not height:
+        raise PhotoError("it is a JPEG that tells its height only at its end; save it anew")
     if bits not in (0, 8):
         raise PhotoError(f"it is a JPEG of {bits} bits; save it as PNG or TIFF with 16")
     if channels not in (0, 1, 3, 4):
         raise PhotoError(f"it is a JPEG of {channels} channels; save it as grey or RGB")
 
 
-def _frame(file: BinaryIO) -> tuple[int, int, int]:
-    """(marker, bits, channels) of the frame's header; zeros if there is none."""
+def _frame(file: BinaryIO) -> tuple[int, int, int, int]:
+    """(marker, bits, height, channels) of the frame's header; zeros if there is none."""
     where = file.tell()
     file.seek(0)
     head = file.read(_MOST_HEADERS)
     file.seek(where)
     for marker, start, end in _segments(head):
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME and end - start >= 6:
-            return marker, head[start], head[start + 5]
-    return 0, 0, 0
+            height = int.from_bytes(head[start + 1 : start + 3], "big")
+            return marker, head[start], height, head[start + 5]
+    return 0, 0, 0, 0
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -150,3 +160,39 @@ def comment_segments(comments: Iterable[bytes]) -> bytes:
         for at in range(0, len(comment), _LARGEST_COMMENT)
     )
     return b"".join(_COMMENT + struct.pack(">H", len(part) + 2) + part for part in parts)
+
+
+def lacks_passes(data: bytes) -> bool:
+    """Tell whether a progressive JPEG was closed before each coefficient was there to its last bit.
+
+    Decoders take it for whole: the standard does not ask for all of them.
+    """
+    components, exact = 0, set[tuple[int, int]]()
+    for marker, start, end in _segments(data):
+        if marker in _PROGRESSIVE:
+            components = data[start + 5]
+        elif marker == _START_OF_SCAN and components and end <= len(data):
+            chosen = data[start + 1 : end - 3 : 2]
+            first, last, bits = data[end - 3 : end]
+            if not bits & 15:
+                exact |= {(each, at) for each in chosen for at in range(first, last + 1)}
+    return len(exact) < components * _COEFFICIENTS
+
+
+def holds_pictures(index: bytes | None) -> bool:
+    """Tell whether an index of several pictures (MPF) names more than copies of the first."""
+    if not index or index[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    order = "<" if index[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(f"{order}I", index, 4)
+        (count,) = struct.unpack_from(f"{order}H", index, at)
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            tag, _, size, where = struct.unpack_from(f"{order}HHII", index, entry)
+            if tag == _INDEX_ENTRIES:
+                others = range(where + _INDEX_ENTRY_BYTES, where + size, _INDEX_ENTRY_BYTES)
+                kinds = [struct.unpack_from(f"{order}I", index, other)[0] for other in others]
+                return any(kind & 0xFFFFFF in _OF_ITS_OWN for kind in kinds)
+    except struct.error:
+        pass
+    return False

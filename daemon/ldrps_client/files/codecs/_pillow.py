@@ -12,12 +12,19 @@ from ldrps_client.files._formats import DAMAGED
 from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding, Parts
 from ldrps_client.files.codecs._deep_avif import bits_of, read_deep_avif
-from ldrps_client.files.codecs._jpeg import check_kind, check_whole, comments_of
+from ldrps_client.files.codecs._jpeg import (
+    LACKS_PASSES,
+    check_kind,
+    check_whole,
+    comments_of,
+    holds_pictures,
+    lacks_passes,
+)
 from ldrps_client.files.colour._cmyk import cmyk_to_srgb
 from ldrps_client.files.colour._hdr import refuse_hdr
 from ldrps_client.files.colour._stated import Stated, by_exif, by_nclx, nclx_of
 from ldrps_client.files.metadata._boxes import pictures, properties
-from ldrps_client.files.metadata._companions import GAIN_MAP, VIDEO, without_companions
+from ldrps_client.files.metadata._companions import GAIN_MAP, PICTURES, VIDEO, without_companions
 from ldrps_client.files.metadata._exif import directory_of, resolution_of
 from ldrps_client.files.metadata._extended_xmp import with_extension
 from ldrps_client.files.metadata._iptc import JPEG_RESOURCE
@@ -36,6 +43,8 @@ from ldrps_wire.formats import Format
 _MOST_PER_BYTE = 1024
 _TAKEN = ("L", "LA", "RGB", "RGBA", "CMYK")
 _SAMSUNGS_VIDEO = b"MotionPhoto_Data"
+_PROFILE_SEGMENT = b"ICC_PROFILE\0"
+_PROFILE_LACKS = "its colour profile is incomplete, so the photo is taken for sRGB"
 _GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1"
 
 
@@ -54,9 +63,20 @@ def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
         samples, profile, odd = _samples(image)
         metadata, orientation, lost = _metadata(image)
     stated = Stated() if profile else by_exif(directory_of(metadata.exif), grey=_is_grey(samples))
+    odd = (*odd, *_odd_of(image, data))
     encoding = replace(encoding, stated=stated.profile)
     photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
     return Parts(photo, metadata, encoding, (*odd, *_lost_beside(image, data, lost)))
+
+
+def _odd_of(image: Any, data: bytes) -> list[str]:
+    """Say what of the photo itself did not come, though a decoder does not mind."""
+    odd = [LACKS_PASSES] if lacks_passes(data) else []
+    parts = any(segment.startswith(_PROFILE_SEGMENT) for _, segment in image.applist)
+    # A profile of which a part is missing is given as none.
+    if parts and not image.info.get("icc_profile"):
+        odd.append(_PROFILE_LACKS)
+    return odd
 
 
 def _lost_beside(image: Any, data: bytes, said: tuple[str, ...]) -> list[str]:
@@ -66,6 +86,8 @@ def _lost_beside(image: Any, data: bytes, said: tuple[str, ...]) -> list[str]:
         lost.add(VIDEO)
     if any(segment.startswith(_GAIN_MAP_SEGMENT) for _, segment in image.applist):
         lost.add(GAIN_MAP)
+    if not lost and holds_pictures(image.info.get("mp")):
+        lost.add(PICTURES)
     return sorted(lost)
 
 

@@ -19,7 +19,7 @@ from ldrps_client.files.metadata._companions import without_companions
 from ldrps_client.files.metadata._exif import add_to_tiff, byte_order, exif_of_tiff, resolution_of
 from ldrps_client.files.metadata._metadata import Metadata, upright_exif, upright_xmp
 from ldrps_engine.errors import PhotoError
-from ldrps_engine.photo import Depth, Photo, Samples, check_size
+from ldrps_engine.photo import Depth, Photo, Samples, check_size, check_white
 from ldrps_wire.formats import Format
 
 # Its complaints about broken tags go to those who set up logging, and not past them to stderr.
@@ -55,6 +55,7 @@ def read_tiff(file: BinaryIO, kind: Format) -> Parts:
         size = page.imagewidth, page.imagelength
         exif, orientation = upright_exif(exif_of_tiff(file, page.offset), size)
         photo = Photo.from_samples(upright(colours.samples, orientation), colours.profile)
+        check_white(photo)
         xmp, lost = without_companions(_bytes(page, _XMP) or _bytes(first, _XMP))
         metadata = Metadata(
             exif=exif,

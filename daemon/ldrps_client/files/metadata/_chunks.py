@@ -42,6 +42,8 @@ def header(file: BinaryIO) -> bytes:
     """The content of an open file's header, 13 bytes; PhotoError if there is none."""
     file.seek(0)
     head = file.read(33)
+    if head[12:16] == b"CgBI":
+        raise PhotoError("it is a PNG as Apple's Xcode packs them into apps; save it as plain PNG")
     if len(head) < 33 or head[12:16] != b"IHDR" or not all(struct.unpack_from(">II", head, 16)):
         raise PhotoError(DAMAGED)
     return head[16:29]
@@ -83,6 +85,9 @@ def _raw(file: BinaryIO, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[byte
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         size, name = struct.unpack(">I4s", head)
+        if not name.isalpha():
+            # A hole, in which zeros would be so many empty chunks.
+            raise PhotoError(DAMAGED)
         if name in skipped or (name not in _OF_PIXELS and size > _LARGEST_NOTE):
             yield name, size, head
             file.seek(size + 4, 1)

@@ -12,7 +12,7 @@ _XMP = "http://ns.adobe.com/xap/1.0/"
 VIDEO = "the video in it is not carried over"
 GAIN_MAP = "its gain map for HDR is not carried over; the result is SDR"
 DEPTH = "its depth map is not carried over"
-_PICTURES = "further pictures in it are not carried over"
+PICTURES = "further pictures in it are not carried over"
 _SOUND = "the sound in it is not carried over"
 
 # By namespace, all of whose properties are about the companion. The longest ones first.
@@ -20,7 +20,7 @@ _SPACES = (
     ("http://ns.adobe.com/hdr-gain-map/1.0/", GAIN_MAP),
     ("http://ns.apple.com/HDRGainMap/1.0/", GAIN_MAP),
     ("http://ns.google.com/photos/1.0/depthmap/", DEPTH),
-    ("http://ns.google.com/photos/1.0/image/", _PICTURES),
+    ("http://ns.google.com/photos/1.0/image/", PICTURES),
     ("http://ns.google.com/photos/1.0/audio/", _SOUND),
     ("http://ns.google.com/photos/1.0/container/", ""),
     ("http://ns.google.com/photos/dd/1.0/", ""),
