@@ -15,6 +15,7 @@ from torch import Tensor
 from ldrps_engine.analysis.degradation import NEUTRAL, Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import Diagnosis, Known, diagnose
 from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
@@ -25,6 +26,7 @@ from ldrps_engine.captioning.merging import merge
 from ldrps_engine.colour.working import to_working
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.checkpoint import Checkpoints
+from ldrps_engine.diffusion.colouring import Colouring, colour
 from ldrps_engine.diffusion.plan import Plan, make_plan, noise_plan
 from ldrps_engine.diffusion.sampling import Conditions, Sampler
 from ldrps_engine.diffusion.view import View
@@ -90,6 +92,8 @@ class _Case:
     text: str
     colours: bool
     """Whether it is to get colours that it has not."""
+    by_expert: bool
+    """Whether the scene expert gives them, and not the prior."""
     tuning: Tuning | None = None
     """How the photo's noise is got to know, where that pays."""
 
@@ -181,11 +185,14 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
         diagnosis, said = merge(diagnosis, opinion, settings.recipe)
         remarks += said
     on_step(Diagnosed(diagnosis))
-    colours = settings.recipe == "colour" or (
-        settings.blind and settings.allow_colour and diagnosis.grey
-    )
+    colours, said = _wants_colours(settings, diagnosis, small)
+    remarks += said
+    if colours and not diagnosis.grey:
+        # A toned print is coloured as what it shows, not as the paper it is on.
+        rgb, small = grey_of(rgb), grey_of(small)
     guess = first_guess(small, diagnosis, settings.recipe, seen)
-    if colours:
+    by_expert = colours and not prior.knows_scenes
+    if colours and not by_expert:
         guess = replace(guess, grey=True)
     gain = guess.amplification(small, measured.level.relative(small))
     amplified_blocks = gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral
@@ -216,7 +223,7 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
             diagnosis,
             amplified,
             toned=not guess.is_neutral,
-            coloured=colours,
+            coloured=colours and not by_expert,
             knows_scenes=prior.knows_scenes,
         ),
         view=view,
@@ -224,8 +231,20 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
         prior=prior,
         text=description.text,
         colours=colours,
+        by_expert=by_expert,
     )
     return replace(case, tuning=_tuning(case))
+
+
+def _wants_colours(
+    settings: Settings, diagnosis: Diagnosis, small: Array
+) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether the photo is to get colours, and remarks for the user."""
+    if settings.recipe != "colour":
+        return settings.blind and settings.allow_colour and diagnosis.grey, ()
+    if diagnosis.grey or is_monochrome(small):
+        return True, ()
+    return False, ("the photo has colours of its own and keeps them",)
 
 
 def _tuning(case: _Case) -> Tuning | None:
@@ -267,6 +286,8 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
         stabilised = case.view.to_model(case.level.stabilise(case.scaled))
         oracle = _without_noise(case, stabilised.to(entered.device))
     pilot = level.invert(case.view.from_model(image.clamp(0, 1)), case.noise)
+    if case.by_expert:
+        pilot = colour(np.clip(pilot, 0, 1), case.settings.seed, Colouring())
     return _Sampled(pilot, case.view.from_model(oracle), sampler.count)
 
 
@@ -295,7 +316,9 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
 
     filtered = _filtered(case, sampled, on_part) if first else case.rgb
     tone_mapping = (
-        ToneMapping.fit(filtered, case.guess, sampled.pilot) if works else ToneMapping(case.size)
+        ToneMapping.fit(filtered, _with_colours(case), sampled.pilot)
+        if works
+        else ToneMapping(case.size)
     )
     compositor = Compositor(
         rgb=case.original,
@@ -309,6 +332,11 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
     writer = LayerWriter(photo, case.settings.layers, coloured=case.colours)
     compose(compositor, writer, lambda done: on_part(first + tuned + done))
     return writer
+
+
+def _with_colours(case: _Case) -> Degradation:
+    """What the pilot undoes; colours that the scene expert gave are no part of the guess."""
+    return replace(case.guess, grey=True) if case.by_expert else case.guess
 
 
 def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) -> Array:

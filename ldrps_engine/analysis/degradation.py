@@ -117,7 +117,7 @@ def first_guess(
     `seen` says besides where light is missing.
     """
     if recipe == "colour":
-        return replace(NEUTRAL, grey=True)
+        return NEUTRAL
     if recipe == "old-photo" or diagnosis.is_faded:
         return _faded(rgb)
     if diagnosis.is_dark:
