@@ -184,7 +184,8 @@ def check_white(photo: Photo) -> None:
     if photo.depth not in (Depth.F16, Depth.F32):
         return
     step = max(1, min(photo.width, photo.height) // _SAMPLED)
-    middle = float(np.median(photo.to_samples()[::step, ::step, : 1 if photo.is_grey else 3]))
+    colours = photo.to_samples()[::step, ::step, : 1 if photo.is_grey else 3]
+    middle = float(np.median(np.asarray(colours, np.float32)))
     if middle > 1:
         raise PhotoError(
             f"half of its samples are above {middle:.4g}, where 0 is black and 1 is white; "
