@@ -116,9 +116,9 @@ class Engine:
 @contextmanager
 def _changed(change: Change) -> Iterator[None]:
     """While this is open, the engine's plans are changed."""
-    from ldrps_engine import restore
+    from ldrps_engine.diffusion import planning
 
-    names = vars(restore)
+    names = vars(planning)
     kept: Any = names["make_plan"]
     names["make_plan"] = lambda *given, **more: change(kept(*given, **more))
     try:

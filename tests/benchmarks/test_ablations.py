@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks import ablations
-from ldrps_engine import restore as engine
 from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.diffusion import planning as engine
 from ldrps_engine.diffusion.plan import make_plan
 from ldrps_engine.settings import Settings
 
