@@ -16,9 +16,11 @@ from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.checkpoint import Checkpoints
 from ldrps_engine.diffusion.colouring import Colouring, colour
-from ldrps_engine.diffusion.plan import Plan, noise_plan
+from ldrps_engine.diffusion.plan import Plan
 from ldrps_engine.diffusion.planning import RestorationPlan
-from ldrps_engine.diffusion.sampling import Conditions, OnEstimate, Sampler
+from ldrps_engine.diffusion.recipes import noise_plan
+from ldrps_engine.diffusion.reverse import Conditions
+from ldrps_engine.diffusion.sampling import OnEstimate, Sampler
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.progress import OnStep, Step
 
@@ -78,7 +80,7 @@ def _sampler_of_pilot(plan: RestorationPlan, level: Level) -> Sampler:
     guess = _in_view(plan.degradation, plan.view)
     aligner = Aligner(entered, guess, plan.sampling.alignment, plan.settings.seed)
     # The published method knows of no noise in the photo itself.
-    noise = 0.0 if plan.sampling.pilot_only else plan.noise.amplified
+    noise = 0.0 if plan.pilot_only else plan.noise.amplified
     return _sampler(plan, aligner, plan.sampling, noise)
 
 

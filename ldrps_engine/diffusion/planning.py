@@ -14,7 +14,8 @@ from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.captioning.describer import describe
-from ldrps_engine.diffusion.plan import Plan, make_plan
+from ldrps_engine.diffusion.plan import Filtering, Outcome, Plan
+from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
@@ -85,19 +86,29 @@ class RestorationPlan:
         return not self.settings.blind or analysis.diagnosis.needs_prior or analysis.colours
 
     @property
+    def pilot_only(self) -> bool:
+        """Tell whether the pilot is the result, as published."""
+        return self.sampling.outcome is Outcome.PILOT
+
+    @property
+    def quick(self) -> bool:
+        """Tell whether noise is filtered quickly, for a little less quality."""
+        return self.sampling.filtering is Filtering.QUICK
+
+    @property
     def level(self) -> Level:
         """Curve that makes the noise even where it is filtered."""
-        return EVEN if self.sampling.pilot_only else self.analysis.measured.level
+        return EVEN if self.pilot_only else self.analysis.measured.level
 
     @property
     def filters(self) -> bool:
         """Tell whether there is noise to be filtered."""
-        return self.noise.visible > _VISIBLE_NOISE and not self.sampling.pilot_only
+        return self.noise.visible > _VISIBLE_NOISE and not self.pilot_only
 
     @property
     def parts(self) -> tuple[int, int, int]:
         """Units of work after sampling: filtering, tuning to the noise, and compositing."""
-        filtered = parts_to_filter(self.size, quick=self.sampling.quick) if self.filters else []
+        filtered = parts_to_filter(self.size, quick=self.quick) if self.filters else []
         tuned = self.tuning.count if self.tuning else 0
         return len(filtered), tuned, len(parts_to_compose(self.size))
 

@@ -44,7 +44,7 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
 
 def _compositor(sample: Sample, filtered: Array) -> Compositor:
     plan, sampled = sample.plan, sample.steps > 0
-    analysis, pilot_only = plan.analysis, plan.sampling.pilot_only
+    analysis, pilot_only = plan.analysis, plan.pilot_only
     tone_mapping = (
         ToneMapping.fit(filtered, _with_colours(plan), sample.pilot)
         if sampled
@@ -82,7 +82,7 @@ def _filtered(sample: Sample, on_part: OnPart) -> Array:
         oracle=sample.oracle,
         seen=plan.noise.in_view / max(plan.noise.stabilised, 1e-6),
         trust=_TRUST if plan.prior.lossless else 0.0,
-        quick=plan.sampling.quick,
+        quick=plan.quick,
     )
     filtered = filter_noise(rgb, noise, on_part)
     sigma = wanted / 255 / measured.spread
