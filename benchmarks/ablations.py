@@ -24,7 +24,9 @@ import ldrps_engine
 from benchmarks import quality
 from benchmarks.methods import Restore, engine_restore
 from benchmarks.sets import Samples
-from ldrps_engine.diffusion.plan import LEARNING, Guidance, Plan
+from ldrps_engine.diffusion.plan import Plan
+from ldrps_engine.diffusion.reverse import UnguidedStep
+from ldrps_engine.diffusion.weights import LEARNING
 from ldrps_engine.settings import Settings
 
 BUNDLED = Path(ldrps_engine.__file__).parent / "models" / "bundled"
@@ -52,7 +54,7 @@ def _learning_alone(plan: Plan) -> Plan:
 
 
 def _unguided(plan: Plan) -> Plan:
-    return dataclasses.replace(plan, guidance=Guidance())
+    return dataclasses.replace(plan, reverse_step=UnguidedStep())
 
 
 def _not_tuned(plan: Plan) -> Plan:
@@ -116,9 +118,9 @@ class Engine:
 @contextmanager
 def _changed(change: Change) -> Iterator[None]:
     """While this is open, the engine's plans are changed."""
-    from ldrps_engine import restore
+    from ldrps_engine.diffusion import planning
 
-    names = vars(restore)
+    names = vars(planning)
     kept: Any = names["make_plan"]
     names["make_plan"] = lambda *given, **more: change(kept(*given, **more))
     try:

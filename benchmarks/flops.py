@@ -56,7 +56,7 @@ def per_photo(bench: Bench, way: Way) -> float:
 
 def _step(bench: Bench, way: Way, step: int, following: int | None, quick: bool) -> float:
     sampler = bench.sampler(way)
-    noisy = _latent(bench, way.plan.latents)
+    noisy = _latent(bench, way.plan.ensemble.latents)
 
     def work() -> None:
         sampler.reverse_step(noisy, step, following, quick=quick)

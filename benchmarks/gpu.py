@@ -118,7 +118,7 @@ def _steps_of(
     bench: Bench, way: Way, steps: list[tuple[int, int | None, bool]]
 ) -> Callable[[], None]:
     sampler = bench.sampler(way)
-    clean = bench.prior.encode(bench.photo).repeat(way.plan.latents, 1, 1, 1)
+    clean = bench.prior.encode(bench.photo).repeat(way.plan.ensemble.latents, 1, 1, 1)
 
     def work() -> None:
         noisy = clean

@@ -17,8 +17,11 @@ from torch import Tensor
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.plan import Plan, make_plan
-from ldrps_engine.diffusion.sampling import Conditions, Sampler
+from ldrps_engine.diffusion.ldrps import LdrpsStep
+from ldrps_engine.diffusion.plan import Decoding, Plan
+from ldrps_engine.diffusion.recipes import LOW_LIGHT_SCRIPT, make_plan
+from ldrps_engine.diffusion.reverse import Conditions
+from ldrps_engine.diffusion.sampling import Sampler
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.settings import Settings
 
@@ -42,14 +45,14 @@ class Way:
 def ways() -> list[Way]:
     """From the published work to ours, one change at a time."""
     paper, ours = plan_of(Settings(recipe="paper")), plan_of(Settings())
-    guided = dataclasses.replace(paper.guidance, below=1000)
+    guided = LdrpsStep(guidance=dataclasses.replace(LOW_LIGHT_SCRIPT.guidance, below=1000))
     fifty = plan_of(Settings(steps=50, recurrences=0))
     aligned = dataclasses.replace(fifty.alignment, side=256)
     limited = dataclasses.replace(ours, text_interval=(0.3, 5.0))
     return [
-        Way("published", dataclasses.replace(paper, guidance=guided), wasteful=True),
+        Way("published", dataclasses.replace(paper, reverse_step=guided), wasteful=True),
         Way("paper recipe: waste removed", paper),
-        Way("paper, tiny decoder", dataclasses.replace(paper, full_decode=False)),
+        Way("paper, tiny decoder", dataclasses.replace(paper, decoding=Decoding.TINY_FIRST)),
         Way("50 steps, F-PAM at 256", dataclasses.replace(fifty, alignment=aligned)),
         Way("auto, full decoder", ours, quick=False),
         Way("auto", ours),
@@ -79,7 +82,9 @@ class Bench:
         """Ready to sample `count` photos of one size side by side."""
         field = np.full((1, 1, 3), 0.1, np.float32)
         guess = Degradation(field, np.zeros_like(field), "light")
-        plan = dataclasses.replace(way.plan, latents=way.plan.latents * count)
+        one = way.plan.ensemble
+        many = dataclasses.replace(one, latents=one.latents * count)
+        plan = dataclasses.replace(way.plan, ensemble=many)
         aligner = Aligner(self.photo, guess, plan.alignment)
         words = Conditions(self.prior.embed("a street at night"), self.prior.embed(""), _NOISE)
         return Sampler(self.prior, aligner, words, plan, torch.Generator().manual_seed(0))
@@ -107,4 +112,4 @@ class Bench:
 
     def waste(self, way: Way) -> None:
         """What the published code does in each step and never looks at."""
-        self.prior.encode(self.photo.expand(way.plan.latents, -1, -1, -1))
+        self.prior.encode(self.photo.expand(way.plan.ensemble.latents, -1, -1, -1))

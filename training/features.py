@@ -22,8 +22,9 @@ from torch.nn import functional
 from ldrps_engine.analysis.encoder import MODEL
 from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, SHADE
 from ldrps_engine.analysis.recognition import QUANTILES
-from ldrps_engine.priors import scene_statistics
-from ldrps_engine.priors.scene_statistics import luminance, normalised_tones, ycc
+from ldrps_engine.priors import scene_statistics, srgb
+from ldrps_engine.priors.scene_statistics import luminance, normalised_tones
+from ldrps_engine.priors.srgb import ycc
 from training import encoder as encoders
 from training import graphics, physics
 from training.encoder import SemanticEncoder
@@ -197,7 +198,7 @@ def _kept(work: Path, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -
 def _stamp(work: Path) -> str:
     """Identity of the pack, of the encoder's weights and of the code that looks and degrades."""
     load_pack(work)
-    modules = (scene_statistics, physics, graphics, encoders)
+    modules = (scene_statistics, srgb, physics, graphics, encoders)
     sources = [Path(str(file)) for file in (__file__, *(m.__file__ for m in modules))]
     digest = hashlib.sha256()
     for path in (work / "scenes.json", MODEL, *sources):

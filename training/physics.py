@@ -17,14 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.recognition import FINDINGS
-from ldrps_engine.diffusion.fpam import linear_to_srgb, srgb_to_linear
+from ldrps_engine.priors.srgb import linear_to_srgb, luma, luminance, srgb_to_linear
 
 _KINDS = ("good", "dark", "backlit", "hazy", "tinted", "faded", "toned")
 _SHARES = (0.36, 0.14, 0.12, 0.18, 0.09, 0.05, 0.06)
 _STOPS = {"dark": (1.2, 1.6, 0.7), "backlit": (0.9, 1.1, 0.6)}
 """Missing stops from which a photo is called dark, from which surely, and below which not."""
 _SUBJECT = 0.3
-_LIGHT = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ class Physics:
         shown = torch.where(self._uniform(0, 1) < 0.5, lit, rolled).clamp(0, 1)
         noise = (self._uniform(0, 0.004) * shown + self._uniform(0, 0.0015) ** 2).sqrt()
         shown = (shown + noise * self._normal(light.shape)).clamp(0, 1)
-        cells = functional.avg_pool2d((light * _LIGHT).sum(1, keepdim=True), 9, 1, 4)
-        now = functional.avg_pool2d((shown * _LIGHT).sum(1, keepdim=True), 9, 1, 4)
+        cells = functional.avg_pool2d(luminance(light), 9, 1, 4)
+        now = functional.avg_pool2d(luminance(shown), 9, 1, 4)
         missing = ((cells + 1e-3) / (now + 1e-3)).log().clamp(0, 6)
         meant = -shade.log()
         missing = torch.minimum(missing, meant + 0.5)
@@ -170,7 +169,7 @@ class Physics:
         count, _, height, width = light.shape
         y = torch.linspace(1, 0, height)[None, None, :, None].expand(count, 1, height, width)
         x = torch.linspace(-0.5, 0.5, width)[None, None, None].expand(count, 1, height, width)
-        luma = (light * _LIGHT).sum(1, keepdim=True)
+        luma = luminance(light)
         soft = functional.avg_pool2d(luma ** (1 / 2.2), 11, 1, 5, count_include_pad=False)
         blobs = functional.interpolate(
             self._normal((count, 1, 5, 5)), (height, width), mode="bicubic"
@@ -229,7 +228,7 @@ class Physics:
 
     def _toned(self, image: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._uniform(0.1, 1)
-        grey = (image * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+        grey = luma(image)
         warm = torch.cat(
             [self._uniform(0.75, 0.98), self._uniform(0.95, 1.05), self._uniform(1.1, 1.7)], 1
         )

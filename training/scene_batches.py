@@ -17,13 +17,13 @@ from ldrps_engine.priors.scene_statistics import (
     Views,
     chroma_of,
     globals_of,
-    grey_of,
     normalised_tones,
     tone_of,
     views_of,
     ycc,
 )
 from ldrps_engine.priors.scene_unet import Features, Scene
+from ldrps_engine.priors.srgb import grey_of
 from training.encoder import SemanticEncoder
 
 _INFINITE = float("inf")

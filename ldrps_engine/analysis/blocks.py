@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.noise_spectrum import ORDER, PATCH, dct_matrix
+from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
 Table = NDArray[np.int64]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_CHROMA = np.array([-0.168736, -0.331264, 0.5], np.float32)
 _SURE, _LIKELY = 6.0, 1.0
 """Standard errors by which the grid's places stand out, in rows and in columns: alone, and with
 coefficients that speak for it."""
@@ -79,7 +78,7 @@ def quantisation(quality: int, kind: str) -> Table:
 def find_blocks(rgb: Array) -> Blocks:
     """Find the grid in an image (H, W, 3) or (H, W, 1) of display values."""
     middle = _middle(rgb)
-    luma = _weighted(middle, _LUMA)
+    luma = _weighted(middle, YCC[0])
     if min(luma.shape) < _LEAST_SIDE:
         return Blocks()
     (left, across), (top, down) = _phase(luma), _phase(luma.T)
@@ -93,7 +92,7 @@ def find_blocks(rgb: Array) -> Blocks:
             return Blocks()
         quality = _likely_quality(strength)
     elif middle.shape[2] == 3:
-        found = _coefficients(_weighted(middle, _CHROMA)[top:, left:] + np.float32(128))
+        found = _coefficients(_weighted(middle, YCC[1])[top:, left:] + np.float32(128))
         whole = _periodic(found, quality, "chroma") > _PERIODIC
     most = _MOST_OF_DC * float(quantisation(quality, "luma")[0])
     return Blocks(min(strength, most), top, left, quality, whole)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.colour.srgb import YCC
+
 Array = NDArray[np.float32]
 
 MULTIPLE = 32
 _AREA = 160 * 160
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ENDS = (1, 99)
 _MEDIAN = 0.45
 _MEDIAN_BETWEEN = (0.1, 0.9)
@@ -22,8 +23,8 @@ def normalised_luma(rgb: Array) -> Array:
 
     The 1st and 99th percentile go to 0 and 1, then a power moves the median to 0.45.
     """
-    curve = ToneNormalisation.of(rgb @ _LUMA)
-    return curve.apply(rgb @ _LUMA)
+    curve = ToneNormalisation.of(rgb @ YCC[0])
+    return curve.apply(rgb @ YCC[0])
 
 
 class ToneNormalisation:

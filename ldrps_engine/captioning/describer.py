@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.captioning.opinion import Opinion
+from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.captioning.tagger import tag_scene
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store.catalogue import catalogue

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ldrps_engine.analysis.opinion import FAULTS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.captioning.image_processor import load_processor
-from ldrps_engine.captioning.opinion import FAULTS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store.catalogue import catalogue
 from ldrps_engine.model_store.store import resolve

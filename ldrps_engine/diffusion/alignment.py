@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.diffusion import losses
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam, Discriminator, PhysicalFpam
-from ldrps_engine.diffusion.plan import Alignment, Guidance
+from ldrps_engine.diffusion.weights import Alignment, Guidance
 
 _PAPER_SAMPLES = 3 * 512 * 512
 
@@ -51,11 +51,11 @@ class Aligner:
         self._update(self._adam_d, _bce(logits_real, 1.0) + _bce(logits_fake, 0.0))
 
     def guidance_loss(self, clean: Tensor, weights: Guidance, step: int) -> Tensor:
-        """L_g at one timestep, differentiable in `clean`; the data term of `pull` is not in it."""
+        """Return L_g at one timestep, differentiable in `clean`, times the guidance's scale s."""
         photo, count = self._photo, self._photo.numel()
         mapped = self.fpam(clean)
         loss = clean.new_zeros(())
-        if weights.paper_scale:
+        if weights.scale:
             loss = loss + losses.squared_error(mapped, photo)
         if weights.perceptual:
             loss = loss + weights.perceptual * losses.perceptual(mapped, photo)
@@ -65,7 +65,7 @@ class Aligner:
             loss = loss + weights.exposure * losses.exposure(clean)
             loss = loss + weights.grey_world * losses.grey_world(clean)
         # The published s belongs to a mean over 512x512 samples.
-        return loss * weights.paper_scale * (count / _PAPER_SAMPLES)
+        return loss * weights.scale * (count / _PAPER_SAMPLES)
 
     def state(self) -> dict[str, Tensor]:
         """Networks and optimisers' moments, by name."""

@@ -12,6 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ldrps_engine.analysis.degradation import LOWEST_GAIN, Degradation
+from ldrps_engine.priors.srgb import (
+    grey_of,
+    linear_to_srgb,
+    rolled_off,
+    scene_light,
+    srgb_to_linear,
+)
 
 _FIELD = 12
 _VEIL_RATE = 0.1
@@ -124,46 +131,3 @@ class Discriminator(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, 1, H/8, W/8): above 0 where the image looks like the photo."""
         return torch.as_tensor(self.layers(image))
-
-
-def grey_of(image: Tensor) -> Tensor:
-    """Luma (ITU-R BT.601) in all three channels."""
-    weights = torch.tensor([0.299, 0.587, 0.114], device=image.device)[:, None, None]
-    return (image * weights).sum(1, keepdim=True).expand_as(image)
-
-
-def rolled_off(light: Tensor, white: float) -> Tensor:
-    """`colour.roll_off` for (N, 3, H, W): the light of a scene as a photo shows it."""
-    if white == 1:
-        return light
-    scene = _luminance(light)
-    return light * ((1 + scene / white**2) / (1 + scene))
-
-
-def scene_light(light: Tensor, white: float) -> Tensor:
-    """Inverse of `rolled_off`."""
-    if white == 1:
-        return light
-    shown = _luminance(light)
-    # L + L^2 / white^2 = shown (1 + L), in the form that is exact near black.
-    scene = 2 / (1 - shown + ((1 - shown).square() + 4 * shown / white**2).sqrt())
-    return light * scene
-
-
-def _luminance(light: Tensor) -> Tensor:
-    weights = torch.tensor([0.2126, 0.7152, 0.0722], device=light.device)[:, None, None]
-    return (light * weights).sum(1, keepdim=True).clamp(min=0)
-
-
-def srgb_to_linear(values: Tensor) -> Tensor:
-    """Display values to light, differentiable everywhere, odd around 0."""
-    size = values.abs()
-    curve = ((size + 0.055) / 1.055) ** 2.4
-    return torch.where(size <= 0.04045, size / 12.92, curve) * values.sign()
-
-
-def linear_to_srgb(light: Tensor) -> Tensor:
-    """Light to display values, differentiable everywhere, odd around 0."""
-    size = light.abs()
-    curve = 1.055 * size.clamp(min=1e-6) ** (1 / 2.4) - 0.055
-    return torch.where(size <= 0.0031308, 12.92 * size, curve) * light.sign()

@@ -1,39 +1,31 @@
-"""Recurrent posterior sampling: one reverse step, one pass, the recurrences (LD-RPS, section 3)."""
+"""Recurrent posterior sampling: passes of reverse steps, and the recurrences (LD-RPS, section 3).
+
+The step itself is the plan's: `ldrps` is the published one, `proximal` our own recipes'.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.plan import Plan
+from ldrps_engine.diffusion.plan import Decoding, Plan
+from ldrps_engine.diffusion.reverse import Conditions, Moment, Tools
 from ldrps_engine.diffusion.solver import Solver
+from ldrps_engine.diffusion.timesteps import timesteps
 from ldrps_engine.priors.base import LatentPrior
-from ldrps_engine.priors.schedule import nearest_step, noise_ratios
+from ldrps_engine.priors.schedule import noise_ratios
 
-_THRESHOLD_SHARE = 0.995
-_THRESHOLD_MOST = 100.0
 _RECURRENCE_STRENGTH = 0.5
 # Of every pass, this share is guided through the full autoencoder where a tiny one does the rest.
 _EXACT_SHARE = 0.1
 
 OnEstimate = Callable[[str, int, int, Callable[[], Tensor]], None]
 """Called after each step with stage, index, count and what makes the clean image (1, 3, H, W)."""
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What the sampler is conditioned on besides the photo itself."""
-
-    text: Tensor
-    empty: Tensor
-    noise: float
-    """Standard deviation of the photo's noise in the clean domain, display values."""
 
 
 class Sampler:
@@ -69,47 +61,56 @@ class Sampler:
         return sum(len(steps) for _, steps in self._passes)
 
     def sample(self, first: Tensor, on_estimate: OnEstimate) -> Tensor:
-        """The pilot (1, 3, H, W) from a first guess of the clean image of the same shape.
+        """Return the pilot (1, 3, H, W), from a first guess of the clean image of the same shape.
 
-        Of several latents side by side, the first or the mean becomes the pilot, as planned.
+        Of several latents side by side, the plan's ensemble makes one picture.
         """
-        if self._plan.mirrored:
-            clean = noisy = self._prior.encode(_mirrored(first))
-        else:
-            clean = noisy = self._prior.encode(first).repeat(self._plan.latents, 1, 1, 1)
+        z_0 = z_t = self._plan.ensemble.encode(self._prior, first)
         resumed, done = 0, 0
         if self._state:
-            clean, noisy = self._state["clean"].to(clean), self._state["noisy"].to(clean)
+            z_0, z_t = self._state["clean"].to(z_0), self._state["noisy"].to(z_0)
             resumed = int(self._state["done"])
         for stage, steps in self._passes:
-            for k, step in enumerate(steps):
+            for k, t in enumerate(steps):
                 done += 1
                 if done <= resumed:
                     continue
                 if k == 0:
-                    self._solver = Solver(self._plan.solver)
-                    blank = stage == "sample" and math.isinf(self._plan.start)
-                    noisy = self._noised(torch.zeros_like(clean) if blank else clean, step)
+                    z_t = self._begin(stage, z_0, t)
                 following = steps[k + 1] if k + 1 < len(steps) else None
                 quick = self.may_be_quick(len(steps) - k, len(steps))
-                clean, noisy = self.reverse_step(noisy, step, following, quick=quick)
-                self._state = {"clean": clean, "noisy": noisy, "done": torch.tensor(done)}
-                on_estimate(stage, done, self.count, partial(self._image, clean))
-        return self._image(clean)
+                z_0, z_t = self.reverse_step(z_t, t, following, quick=quick)
+                self._state = {"clean": z_0, "noisy": z_t, "done": torch.tensor(done)}
+                on_estimate(stage, done, self.count, partial(self._image, z_0))
+        return self._image(z_0)
 
-    @torch.no_grad()
-    def _image(self, clean: Tensor) -> Tensor:
-        if not self._plan.averaged:
-            return self._prior.decode(clean[:1])
-        images = torch.cat([self._prior.decode(one[None]) for one in clean])
-        return self._upright(images).mean(0, keepdim=True)
+    def reverse_step(
+        self, z_t: Tensor, t: int, following: int | None, *, quick: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Take the plan's reverse step from `t` to the `following` timestep; None: to the end.
 
-    def _upright(self, images: Tensor) -> Tensor:
-        return _mirrored(images) if self._plan.mirrored else images
+        Returns the clean latent and the next noisy one. `quick` decodes by the tiny autoencoder.
+        """
+        prior = self._prior
+        at = Moment(
+            t=t,
+            alpha_bar=float(prior.alphas[t]),
+            alpha_bar_prev=1.0 if following is None else float(prior.alphas[following]),
+            noise_ratio=float(self._ratios[t]),
+            text_scale=self._text_scale(t),
+        )
+        decode = prior.decode_quickly if quick else prior.decode
+        tools = Tools(prior, self._aligner, self._conditions, self._solver, decode)
+        return self._plan.reverse_step(z_t, at, tools)
 
     def may_be_quick(self, left: int, count: int) -> bool:
-        """Whether a tiny autoencoder will do: not for the last steps of a pass."""
-        return not self._plan.full_decode and left > max(1, round(_EXACT_SHARE * count))
+        """Tell whether a tiny autoencoder will do: not for the last steps of a pass."""
+        tiny = self._plan.decoding is Decoding.TINY_FIRST
+        return tiny and left > max(1, round(_EXACT_SHARE * count))
+
+    def kind_of(self, t: int) -> tuple[object, ...]:
+        """Return a key that is the same for steps which do the same work."""
+        return self._text_scale(t) == 1.0, *self._plan.reverse_step.work_at(t)
 
     def state(self) -> dict[str, Tensor]:
         """Everything the next step depends on, by name; valid until that step."""
@@ -127,111 +128,30 @@ class Sampler:
         self._solver.resume(state)
         self._aligner.resume(state)
 
-    def reverse_step(
-        self, noisy: Tensor, step: int, following: int | None, *, quick: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """One reverse step: clean estimate, F-PAM's step, guidance, and on to the next level.
+    @torch.no_grad()
+    def _image(self, z_0: Tensor) -> Tensor:
+        return self._plan.ensemble.decode(self._prior, z_0)
 
-        Returns the clean latent and the next noisy one. `quick` decodes by the tiny autoencoder.
+    def _text_scale(self, t: int) -> float:
+        """Scale of the text's guidance at a timestep.
+
+        Kynkäänniemi et al., "Applying guidance in a limited interval" (NeurIPS 2024).
         """
-        plan, prior = self._plan, self._prior
-        clean = prior.denoise(
-            noisy, step, self._conditions.text, self._conditions.empty, self._text_scale(step)
-        )
-        alpha = float(prior.alphas[step])
-        noise = (noisy - math.sqrt(alpha) * clean) / math.sqrt(1 - alpha)
-        if plan.threshold:
-            clean = threshold(clean, prior.latent_std)
-        after = 1.0 if following is None else float(prior.alphas[following])
-        estimate = clean
-        if plan.published_estimate:
-            ahead = math.sqrt(after) * clean + math.sqrt(1 - after) * noise
-            estimate = (ahead - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
-        # Decoded once, for F-PAM and for guidance: decoding and its gradient are most of the work.
-        latent = estimate.detach().requires_grad_(self._is_guided(step))
-        with torch.set_grad_enabled(latent.requires_grad):
-            image = (prior.decode_quickly if quick else prior.decode)(latent)
-        self._aligner.learn(self._upright(image.detach()))
-        gradient = self._posterior_gradient(latent, image, step)
-        guided = self._proximal_step(clean, latent, image, step)
-        noise = self._solver.corrected(guided, noise, alpha)
-        return guided - gradient, self._solver.advance(guided, noise, alpha, after) - gradient
-
-    def kind_of(self, step: int) -> tuple[object, ...]:
-        """Steps of one kind do the same work."""
-        tone = step < self._plan.guidance.tone_below
-        return self._text_scale(step) == 1.0, self._is_guided(step), tone
-
-    def _is_guided(self, step: int) -> bool:
-        weights = self._plan.guidance
-        return step < weights.below and bool(weights.paper_scale or weights.data)
-
-    def _text_scale(self, step: int) -> float:
-        """Kynkäänniemi et al., "Applying guidance in a limited interval" (NeurIPS 2024)."""
         low, high = self._plan.text_interval
-        return self._plan.text_scale if low <= float(self._ratios[step]) <= high else 1.0
+        return self._plan.text_scale if low <= float(self._ratios[t]) <= high else 1.0
 
-    def _posterior_gradient(self, latent: Tensor, image: Tensor, step: int) -> Tensor:
-        """LD-RPS's guidance: what is taken from the next noisy latent."""
-        weights = self._plan.guidance
-        if not (self._is_guided(step) and weights.paper_scale):
-            return torch.zeros_like(latent)
-        loss = self._aligner.guidance_loss(image, weights, step)
-        return torch.autograd.grad(loss, latent)[0]
+    def _begin(self, stage: str, z_0: Tensor, t: int) -> Tensor:
+        """Start a pass: a new solver, and the last clean latent noised up to `t`."""
+        self._solver = Solver(self._plan.solver)
+        blank = stage == "sample" and math.isinf(self._plan.start)
+        return self._noised(torch.zeros_like(z_0) if blank else z_0, t)
 
-    def _proximal_step(self, clean: Tensor, latent: Tensor, image: Tensor, step: int) -> Tensor:
-        """Move towards the photo as far as its noise and the prior's uncertainty allow.
-
-        Zhu et al., "Denoising diffusion models for plug-and-play image restoration" (DiffPIR,
-        CVPRW 2023): the proximal step, here in the clean domain through F-PAM's inverse.
-        """
-        weights = self._plan.guidance
-        if not (self._is_guided(step) and weights.data):
-            return clean
-        noise = 2 * self._conditions.noise
-        doubt = float(self._ratios[step])
-        certainty = doubt**2 / (doubt**2 + noise**2 + 1e-8)
-        error = image - self._aligner.clean_photo(image.detach())
-        (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)
-        return clean - weights.data * certainty * self._prior.step_size * gradient
-
-    def _noised(self, clean: Tensor, step: int) -> Tensor:
-        """Noise up to `step`; the photo's own noise counts as part of it."""
-        alpha = self._prior.alphas[step].to(clean)
-        wanted = (1 - alpha) - alpha * (2 * self._conditions.noise) ** 2
-        noise = torch.randn(clean.shape, generator=self._generator).to(clean)
-        return alpha.sqrt() * clean + wanted.clamp(min=0).sqrt() * noise
+    def _noised(self, z_0: Tensor, t: int) -> Tensor:
+        """Noise up to `t`; the photo's own noise counts as part of it."""
+        alpha_bar = self._prior.alphas[t].to(z_0)
+        wanted = (1 - alpha_bar) - alpha_bar * (2 * self._conditions.noise) ** 2
+        noise = torch.randn(z_0.shape, generator=self._generator).to(z_0)
+        return alpha_bar.sqrt() * z_0 + wanted.clamp(min=0).sqrt() * noise
 
     def _steps(self, start: float, count: int) -> list[int]:
-        """Timesteps from `start` down to the plan's end, as noise-to-signal ratios."""
-        last = len(self._ratios) - 1
-        first = last if math.isinf(start) else nearest_step(self._ratios, start)
-        if self._plan.linear_steps:
-            even = [round(first * (1 - k / count)) for k in range(count)]
-            return sorted(set(even), reverse=True)
-        high = min(float(self._ratios[first]), 30.0)
-        low = min(max(self._plan.end, float(self._ratios[0])), high)
-        ladder = [high * (low / high) ** (k / max(1, count - 1)) for k in range(count)]
-        steps = [nearest_step(self._ratios, ratio) for ratio in ladder]
-        return sorted(set(steps), reverse=True)
-
-
-def _mirrored(images: Tensor) -> Tensor:
-    """(4, C, H, W): as it is, mirrored across, down, and both; the same again takes it back.
-
-    One image (1, C, H, W) is mirrored in each way, four images each in its own.
-    """
-    ways: tuple[list[int], ...] = ([], [3], [2], [2, 3])
-    four = images.expand(4, -1, -1, -1).split(1)
-    return torch.cat([one.flip(way) for one, way in zip(four, ways, strict=True)])
-
-
-def threshold(clean: Tensor, latent_std: Tensor) -> Tensor:
-    """Dynamic thresholding without rescaling: clamp to the percentile 0.995, at most 100.
-
-    `latent_std` (C, 1, 1) is what each channel varies by; published for latents of unit deviation.
-    """
-    unit = clean / latent_std
-    limit = torch.quantile(unit.abs().flatten(1), _THRESHOLD_SHARE, dim=1)
-    limit = limit.clamp(1.0, _THRESHOLD_MOST)[:, None, None, None]
-    return unit.clamp(-limit, limit) * latent_std
+        return timesteps(self._ratios, start, self._plan.end, count, self._plan.spacing)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.priors.base import LatentPrior
 
 Array = NDArray[np.float32]
 
@@ -34,6 +35,12 @@ class View:
         scaled = max(1, round(height * scale)), max(1, round(width * scale))
         padded = tuple(-(-side // multiple) * multiple for side in scaled)
         return cls((height, width), scaled, (padded[0], padded[1]))
+
+    @classmethod
+    def of(cls, prior: LatentPrior, rgb: Array) -> View:
+        """Fit a photo (H, W, 3) to the size that a prior works best at."""
+        height, width = rgb.shape[:2]
+        return cls.fit(height, width, prior.view, prior.multiple, prior.most_enlarged)
 
     @property
     def scale(self) -> float:

@@ -17,6 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ldrps_engine.priors import srgb
+from ldrps_engine.priors.srgb import ycc
+
 SIDE = 64
 """Pixels on the short side of a scene."""
 CELL = 4
@@ -32,8 +35,6 @@ GLOBALS = 6
 GLOBAL_MEAN = (-1.53, -2.33, 0.28, 0.42, 0.46, 0.08)
 GLOBAL_STD = (0.64, 0.43, 0.16, 0.23, 0.15, 0.054)
 
-_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-_LIGHT = (0.2126, 0.7152, 0.0722)
 _DARKEST = 1e-3
 _FLAT = 0.01
 _WINDOW = 13
@@ -52,21 +53,6 @@ class Views:
     """(N, 1, h, w), about -3 to 3: luma less its local mean, in units of its local deviation."""
     chroma: Tensor
     """(N, 2, h / 2, w / 2): Cb and Cr of the scene with normalised tones."""
-
-
-def ycc(rgb: Tensor) -> Tensor:
-    """Luma, Cb and Cr (N, 3, h, w), BT.601, of display values (N, 3, h, w)."""
-    return torch.einsum("ij,njhw->nihw", torch.tensor(_YCC, device=rgb.device), rgb)
-
-
-def grey_of(rgb: Tensor) -> Tensor:
-    """Return scenes (N, 3, h, w) without their colours: luma in all three channels."""
-    return ycc(rgb)[:, :1].expand_as(rgb)
-
-
-def rgb_of(values: Tensor) -> Tensor:
-    """Inverse of `ycc`."""
-    return torch.einsum("ij,njhw->nihw", torch.linalg.inv(torch.tensor(_YCC)).to(values), values)
 
 
 def views_of(rgb: Tensor) -> Views:
@@ -126,9 +112,7 @@ def chroma_of(rgb: Tensor) -> Tensor:
 
 def luminance(rgb: Tensor) -> Tensor:
     """Linear light (N, 1, h, w) of display values, sRGB's curve and primaries."""
-    values = rgb.clamp(0, 1)
-    light = torch.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return (light * torch.tensor(_LIGHT).to(rgb)[:, None, None]).sum(1, keepdim=True)
+    return srgb.luminance(srgb.srgb_to_linear(rgb.clamp(0, 1)))
 
 
 def _local(luma: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.diffusion import losses
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam, Discriminator, PhysicalFpam
-from ldrps_engine.diffusion.plan import Alignment, Guidance
+from ldrps_engine.diffusion.weights import Alignment, Guidance
 
 NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
 
@@ -154,7 +154,7 @@ def test_the_guidance_loss_is_the_sum_of_its_terms(image):
     photo = image * 0.5
     aligner = Aligner(photo, NEUTRAL, how())
     scale = 512 * 512 * 3 / photo.numel()
-    plain = Guidance(paper_scale=scale)
+    plain = Guidance(scale=scale)
     error_of = losses.squared_error(aligner.fpam(image), photo)
     assert aligner.guidance_loss(image, plain, 500).item() == pytest.approx(error_of.item(), 1e-5)
     toned = dataclasses.replace(plain, exposure=2.0, grey_world=3.0, tone_below=100)

@@ -113,6 +113,6 @@ def test_blocks_are_not_brought_to_light(models, photo, monkeypatch):
         return restore(Photo.from_samples(of), settings, models).photo.pixels
 
     smoothed, truth = lit(samples), lit(pictures.samples(dark, np.uint8))
-    monkeypatch.setattr("ldrps_engine.restore.without_blocks", lambda rgb, _: rgb)
+    monkeypatch.setattr("ldrps_engine.diffusion.planning.without_blocks", lambda rgb, _: rgb)
     # Most of the difference is the level of light, which is judged anew from either picture.
     assert psnr(smoothed, truth) > psnr(lit(samples), truth) + 0.1

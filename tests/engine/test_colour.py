@@ -7,7 +7,7 @@ import torch
 from ldrps_engine.analysis.exposure import expected_level, shape_of_light
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.srgb import LUMA, luminance, to_display, to_linear
-from ldrps_engine.diffusion.fpam import grey_of, linear_to_srgb, srgb_to_linear
+from ldrps_engine.priors.srgb import grey_of, linear_to_srgb, srgb_to_linear
 from support import pictures
 from training.metrics import psnr
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.captioning.describer import describe
-from ldrps_engine.captioning.opinion import Opinion
 from ldrps_engine.captioning.tagger import colour_name, even_light, tag_scene, thumbnail
 from ldrps_engine.progress import Described
 from ldrps_engine.settings import Settings

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.analysis.merging import measured_faults, merge
+from ldrps_engine.analysis.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.captioning import multimodal
 from ldrps_engine.captioning.describer import consult, describe
-from ldrps_engine.captioning.merging import measured_faults, merge
 from ldrps_engine.captioning.multimodal import QUESTION, MultimodalDescriber, describer_bytes
-from ldrps_engine.captioning.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store import store
 from ldrps_engine.photo import Photo

@@ -9,8 +9,10 @@ import torch
 from ldrps_engine.analysis.degradation import first_guess
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.plan import make_plan
-from ldrps_engine.diffusion.sampling import Conditions, Sampler
+from ldrps_engine.diffusion.ensemble import Combination, Ensemble
+from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.reverse import Conditions, UnguidedStep
+from ldrps_engine.diffusion.sampling import Sampler
 from ldrps_engine.settings import Settings
 
 SIGMA = 0.1
@@ -54,7 +56,7 @@ def test_the_mirrored_photo_has_the_mirrored_pilot(bundled, noisy, way):
 
 
 def test_the_mean_errs_less_than_one_estimate(bundled, clean, noisy):
-    alone = dataclasses.replace(PLAN, latents=1, mirrored=False)
+    alone = dataclasses.replace(PLAN, ensemble=Ensemble())
     errors = [
         float((found - clean).square().mean())
         for found in (pilot(bundled, noisy), pilot(bundled, noisy, alone), noisy)
@@ -63,5 +65,8 @@ def test_the_mean_errs_less_than_one_estimate(bundled, clean, noisy):
 
 
 def test_only_what_is_not_guided_is_mirrored():
-    assert PLAN.mirrored
-    assert not make_plan(Settings(), NOISY, SIGMA, toned=True).mirrored
+    guided = make_plan(Settings(), NOISY, SIGMA, toned=True)
+    assert PLAN.ensemble.combination is Combination.MIRRORED_MEAN
+    assert isinstance(PLAN.reverse_step, UnguidedStep)
+    assert guided.ensemble == Ensemble()
+    assert not isinstance(guided.reverse_step, UnguidedStep)

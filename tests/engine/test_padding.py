@@ -7,9 +7,10 @@ from PIL import Image
 from ldrps_engine.analysis.degradation import first_guess
 from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.diffusion.fpam import PhysicalFpam
+from ldrps_engine.diffusion.pilot import _in_view
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Photo
-from ldrps_engine.restore import ModelCache, _in_view, restore
+from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 from support.daemon import ROOT
 

@@ -22,9 +22,14 @@ from ldrps_engine.analysis.degradation import first_guess
 from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.diffusion import alignment, losses
 from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.ensemble import Combination
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam
-from ldrps_engine.diffusion.plan import make_plan
-from ldrps_engine.diffusion.sampling import Conditions, Sampler, threshold
+from ldrps_engine.diffusion.ldrps import Estimate, Threshold
+from ldrps_engine.diffusion.proximal import ProximalStep
+from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.reverse import Conditions
+from ldrps_engine.diffusion.sampling import Sampler
+from ldrps_engine.diffusion.timesteps import Spacing
 from ldrps_engine.priors.placement import Parts, Placement
 from ldrps_engine.settings import Settings
 from support import pictures
@@ -44,7 +49,7 @@ class Published:
         self.predicts_noise = prior._schedule.kind == "epsilon"
         self.text, self.empty = text, empty
         # Two independent latents are carried side by side; they share f, d and the photo.
-        self.y = photo.expand(plan.latents, -1, -1, -1)
+        self.y = photo.expand(plan.ensemble.latents, -1, -1, -1)
         self.f = _trainable(aligner.fpam)
         self.d = _trainable(aligner.discriminator)
         self.plan = plan
@@ -53,7 +58,7 @@ class Published:
         self.adam_d = torch.optim.Adam(self.d.values(), lr=how.discriminator_rate)
         # The published s belongs to 512x512 photos; a mean over fewer samples has a larger
         # gradient in each of them.
-        self.s = plan.guidance.paper_scale * (photo.shape[-1] / 512) ** 2
+        self.s = plan.reverse_step.guidance.scale * (photo.shape[-1] / 512) ** 2
 
     def step(self, z_t, t, previous):
         a_t, a_prev = self.alphas[t], self.alphas[previous]
@@ -69,7 +74,7 @@ class Published:
             # 2. DDIM with eta 0.
             z_prev = a_prev.sqrt() * z_0 + (1 - a_prev).sqrt() * eps
             # The public code decodes what z_prev would be the noisy version of at step t.
-            if self.plan.published_estimate:
+            if self.plan.reverse_step.estimate is Estimate.PUBLISHED:
                 z_0 = (z_prev - (1 - a_t).sqrt() * eps) / a_t.sqrt()
         # 3. One Adam step of f and one of the discriminator.
         self.learn(self.decode(z_0).detach())
@@ -121,7 +126,7 @@ class Published:
         self.adam_d.step()
 
     def guidance_loss(self, x, t):
-        weights = self.plan.guidance
+        weights = self.plan.reverse_step.guidance
         fx = self.align(x)
         loss = mse_loss(fx, self.y)
         loss = loss + weights.perceptual * losses.perceptual(fx, self.y)
@@ -173,6 +178,11 @@ def paper_plan(kind="low-light", **changes):
     return dataclasses.replace(plan, **changes)
 
 
+def with_step(plan, **changes):
+    """The plan with a reverse step that differs from the published one."""
+    return dataclasses.replace(plan, reverse_step=dataclasses.replace(plan.reverse_step, **changes))
+
+
 def make_sampler(prior, plan, kind=torch.float32):
     texts = getattr(prior, "texts", None) or [prior.embed(w) for w in ("a red photo", "")]
     dark = pictures.darkened(pictures.natural(SIZE, SIZE))
@@ -200,12 +210,17 @@ LADDER += [90, 60, 30, 10]
 
 
 @pytest.mark.parametrize(
-    ("kind", "published"),
-    [("low-light", False), ("haze", False), ("noise", False), ("low-light", True)],
+    ("kind", "estimate"),
+    [
+        ("low-light", Estimate.CURRENT),
+        ("haze", Estimate.CURRENT),
+        ("noise", Estimate.CURRENT),
+        ("low-light", Estimate.PUBLISHED),
+    ],
 )
-def test_twenty_reverse_steps_are_the_published_ones(exact, kind, published):
-    plan = paper_plan(kind, published_estimate=published)
-    assert plan.latents == 2
+def test_twenty_reverse_steps_are_the_published_ones(exact, kind, estimate):
+    plan = with_step(paper_plan(kind), estimate=estimate)
+    assert plan.ensemble.latents == 2
     sampler, reference = make_sampler(exact, plan, torch.float64)
     ours = theirs = random(2, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
     assert len(LADDER) == 21
@@ -224,9 +239,9 @@ def test_the_two_latents_of_the_paper_recipe_differ_and_the_first_is_the_pilot(t
     assert torch.equal(last, tiny.decode(clean[:1]))
 
 
-@pytest.mark.parametrize("changes", [{"published_estimate": True}, {"threshold": False}])
+@pytest.mark.parametrize("changes", [{"estimate": Estimate.PUBLISHED}, {"threshold": None}])
 def test_the_comparison_sees_a_change_of_method(exact, changes):
-    sampler, _ = make_sampler(exact, paper_plan(**changes), torch.float64)
+    sampler, _ = make_sampler(exact, with_step(paper_plan(), **changes), torch.float64)
     _, reference = make_sampler(exact, paper_plan(), torch.float64)
     noisy = random(2, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
     _, ours = sampler.reverse_step(noisy, 520, 330)
@@ -248,10 +263,10 @@ def test_the_last_step_ends_at_the_clean_latent(exact):
 )
 def test_the_paper_recipe_has_the_published_constants(kind, scale, recurrences):
     plan = paper_plan(kind)
-    assert (plan.steps, plan.text_scale, plan.guidance.below) == (450, 8.0, 700)
-    assert (plan.guidance.paper_scale, plan.recurrences) == (scale, recurrences)
+    assert (plan.steps, plan.text_scale, plan.reverse_step.guidance.below) == (450, 8.0, 700)
+    assert (plan.reverse_step.guidance.scale, plan.recurrences) == (scale, recurrences)
     assert plan.alignment.rate == 5e-4
-    assert plan.threshold
+    assert plan.reverse_step.threshold == Threshold(percentile=0.995, most=100.0)
     assert math.isinf(plan.start)
 
 
@@ -277,10 +292,10 @@ def test_the_paper_recipe_takes_450_steps_and_half_as_many_from_the_middle(alpha
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 12, 50, 450, 999, 1000])
-@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("spacing", Spacing)
 @pytest.mark.parametrize("start", [math.inf, 1.0, 0.05])
-def test_every_ladder_descends(alphas, steps, linear, start):
-    plan = paper_plan("noise", steps=steps, linear_steps=linear, start=start, end=0.02)
+def test_every_ladder_descends(alphas, steps, spacing, start):
+    plan = paper_plan("noise", steps=steps, spacing=spacing, start=start, end=0.02)
     for _, ladder in ladders(alphas, plan):
         assert 1 <= len(ladder) <= steps
         assert all(later < earlier for earlier, later in itertools.pairwise(ladder))
@@ -288,7 +303,9 @@ def test_every_ladder_descends(alphas, steps, linear, start):
 
 
 def test_steps_of_our_own_go_from_the_start_to_the_noise_of_the_photo(alphas):
-    plan = paper_plan("noise", steps=12, linear_steps=False, start=1.2, end=0.1, recurrences=1)
+    plan = paper_plan(
+        "noise", steps=12, spacing=Spacing.LOG_NOISE, start=1.2, end=0.1, recurrences=1
+    )
     ratios = ((1 - alphas) / alphas.clamp(min=1e-8)).sqrt()
     (_, first), (_, again) = ladders(alphas, plan)
     assert (len(first), len(again)) == (12, 6)
@@ -319,7 +336,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_gives_others(tiny):
 def test_thresholding_clamps_to_the_percentile_and_does_not_rescale():
     clean = random(1, 4, 16, 16) * 3
     limit = torch.quantile(clean.abs(), 0.995)
-    held = threshold(clean, torch.ones(1, 1, 1))
+    held = Threshold()(clean, torch.ones(1, 1, 1))
     inside = clean.abs() <= limit
     assert 0 < (~inside).sum() <= 6
     assert torch.equal(held[inside], clean[inside])
@@ -327,33 +344,33 @@ def test_thresholding_clamps_to_the_percentile_and_does_not_rescale():
 
 
 def test_thresholding_lets_one_through_and_stops_at_a_hundred():
-    assert threshold(torch.full((1, 1, 8, 8), 0.01), torch.ones(1, 1, 1)).max() == 0.01
+    assert Threshold()(torch.full((1, 1, 8, 8), 0.01), torch.ones(1, 1, 1)).max() == 0.01
     spike = torch.zeros(1, 1, 10, 10)
     spike[..., 0, 0] = 0.9
-    assert torch.equal(threshold(spike, torch.ones(1, 1, 1)), spike)
-    assert threshold(torch.full((1, 1, 8, 8), 500.0), torch.ones(1, 1, 1)).max() == 100
+    assert torch.equal(Threshold()(spike, torch.ones(1, 1, 1)), spike)
+    assert Threshold()(torch.full((1, 1, 8, 8), 500.0), torch.ones(1, 1, 1)).max() == 100
 
 
 def test_thresholding_counts_in_units_of_each_channels_spread():
     clean, spread = random(1, 2, 16, 16), torch.tensor([1.0, 50.0])[:, None, None]
-    held, expected = threshold(clean * spread, spread), threshold(clean, torch.ones(2, 1, 1))
+    held, expected = Threshold()(clean * spread, spread), Threshold()(clean, torch.ones(2, 1, 1))
     assert torch.allclose(held, expected * spread)
 
 
 def test_thresholding_treats_each_latent_of_a_batch_by_itself():
     quiet, loud = random(1, 4, 8, 8), 50 * random(1, 4, 8, 8, seed=1)
     ones = torch.ones(1, 1, 1)
-    together = threshold(torch.cat([quiet, loud]), ones)
-    assert torch.equal(together[:1], threshold(quiet, ones))
-    assert torch.equal(together[1:], threshold(loud, ones))
+    together = Threshold()(torch.cat([quiet, loud]), ones)
+    assert torch.equal(together[:1], Threshold()(quiet, ones))
+    assert torch.equal(together[1:], Threshold()(loud, ones))
 
 
 def test_a_photo_without_colours_gets_the_mean_of_several_samples():
     found = diagnose(np.full((16, 16, 3), 0.5, np.float32))
     plan = make_plan(Settings(recipe="colour"), found, 0.0, toned=True, coloured=True)
-    assert plan.latents > 1
-    assert plan.averaged
-    assert not make_plan(Settings(), found, 0.0, toned=True).averaged
+    assert plan.ensemble.latents > 1
+    assert plan.ensemble.combination is Combination.MEAN
+    assert make_plan(Settings(), found, 0.0, toned=True).ensemble.latents == 1
 
 
 def test_only_a_prior_that_knows_scenes_is_guided_by_text_and_taught_from():
@@ -363,4 +380,4 @@ def test_only_a_prior_that_knows_scenes_is_guided_by_text_and_taught_from():
     )
     assert (knows.text_scale, knows.recurrences, knows.alignment.learns) == (2.0, 1, True)
     assert (not_yet.text_scale, not_yet.recurrences, not_yet.alignment.learns) == (1.0, 0, False)
-    assert knows.guidance == not_yet.guidance
+    assert knows.reverse_step == not_yet.reverse_step == ProximalStep()

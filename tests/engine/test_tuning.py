@@ -8,7 +8,7 @@ import pytest
 from ldrps_engine.analysis.clipping import clip, unclip
 from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.analysis.noise_spectrum import PATCH, noise_sigma, noise_spectrum
-from ldrps_engine.diffusion.plan import make_plan
+from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.errors import CancelledError
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import restore

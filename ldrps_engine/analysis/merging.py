@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldrps_engine.analysis.diagnosis import Diagnosis
-from ldrps_engine.captioning.opinion import Opinion
+from ldrps_engine.analysis.opinion import Opinion
 
 _WEIGHT = 0.25
 _FAR = 0.5

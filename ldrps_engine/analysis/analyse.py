@@ -1,0 +1,149 @@
+"""First stage of a restoration: everything that the photo itself tells. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.degradation import Degradation, first_guess
+from ldrps_engine.analysis.diagnosis import Diagnosis, Known, diagnose
+from ldrps_engine.analysis.merging import merge
+from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
+from ldrps_engine.analysis.noise_level import Noise
+from ldrps_engine.analysis.opinion import Opinion
+from ldrps_engine.analysis.recognition import Recognition, recognise
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Diagnosed, OnStep
+from ldrps_engine.settings import Settings
+
+Array = NDArray[np.float32]
+
+_BLOCKS_IN_LIGHT = 1.0
+"""Steps between JPEG's blocks, in 8-bit steps, that are smoothed where tones are brought back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Input of the first stage: one photo, and everything given about it."""
+
+    photo: Photo
+    """The photo inside its frame."""
+    original: Array
+    """Its working values as they came, (H, W, 3)."""
+    mended: Array
+    """The same without hot pixels."""
+    known: Known
+    """Measurements at the photo's own size."""
+    settings: Settings
+    view_size: tuple[int, int]
+    """(height, width) of the photo in the prior's view."""
+    prior_knows_scenes: bool
+    """The prior gives colours itself; otherwise the scene expert does."""
+    opinion: Opinion | None
+    """The describer's; None where none was asked or none answered."""
+    remarks: tuple[str, ...]
+    """Sentences for the user, so far."""
+
+    def no_larger_than_view(self, rgb: Array) -> Array:
+        """Shrink (H, W, 3) to the view's size; a photo that the view enlarges stays as it is."""
+        return resize(rgb, self.view_size) if self.view_size[1] < rgb.shape[1] else rgb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Output of the first stage: what is wrong with one photo, and how much."""
+
+    request: Request
+    rgb: Array
+    """(H, W, 3) without hot pixels, and without a toned paper's colour where that goes."""
+    small: Array
+    """The same, no larger than the view."""
+    diagnosis: Diagnosis
+    degradation: Degradation
+    """First guess of what light, haze and fading have done."""
+    smooths_blocks: bool
+    """JPEG's blocks are seen, or would be once the degradation is undone."""
+    colours: bool
+    """The photo is to get colours, of which it has none."""
+    remarks: tuple[str, ...]
+    """Sentences for the user: disagreements, and requests that could not be honoured."""
+
+    @property
+    def measured(self) -> Noise:
+        """Noise at the photo's own size."""
+        return self.request.known.noise
+
+    @property
+    def settings(self) -> Settings:
+        """The caller's choices."""
+        return self.request.settings
+
+    @property
+    def coloured_by_expert(self) -> bool:
+        """Tell whether colours come from the scene expert, and not from the prior."""
+        return self.colours and not self.request.prior_knows_scenes
+
+
+def analyse(request: Request, on_step: OnStep) -> Analysis:
+    """Find out what is wrong with a photo and how much. Reports the diagnosis once it is made."""
+    settings, rgb = request.settings, request.mended
+    small = request.no_larger_than_view(rgb)
+    seen = recognise(small)
+    diagnosis, remarks = _diagnosed(request, seen)
+    on_step(Diagnosed(diagnosis))
+    colours, said = _wants_colours(settings, diagnosis, small)
+    if colours and not diagnosis.grey:
+        # A toned print is coloured as what it shows, not as the paper it is on.
+        rgb, small = grey_of(rgb), grey_of(small)
+    guess = first_guess(small, diagnosis, settings.recipe, seen)
+    if colours and request.prior_knows_scenes:
+        guess = replace(guess, grey=True)
+    return Analysis(
+        request=request,
+        rgb=rgb,
+        small=small,
+        diagnosis=diagnosis,
+        degradation=guess,
+        smooths_blocks=_smooths_blocks(request, diagnosis, guess, small),
+        colours=colours,
+        remarks=(*remarks, *said),
+    )
+
+
+def _diagnosed(request: Request, seen: Recognition) -> tuple[Diagnosis, tuple[str, ...]]:
+    """Measure the photo, weigh in the describer's opinion, and collect the remarks so far."""
+    settings, known = request.settings, request.known
+    found = diagnose(request.mended, settings.recipe, settings.noise_sigma, known, seen)
+    if not request.opinion:
+        return found, request.remarks
+    merged, said = merge(found, request.opinion, settings.recipe)
+    return merged, (*request.remarks, *said)
+
+
+def _wants_colours(
+    settings: Settings, diagnosis: Diagnosis, small: Array
+) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether the photo is to get colours, and remarks for the user."""
+    if settings.recipe != "colour":
+        return settings.blind and settings.allow_colour and diagnosis.grey, ()
+    if diagnosis.grey or is_monochrome(small):
+        return True, ()
+    return False, ("the photo has colours of its own and keeps them",)
+
+
+def _smooths_blocks(
+    request: Request, diagnosis: Diagnosis, guess: Degradation, small: Array
+) -> bool:
+    """Tell whether JPEG's blocks are to be smoothed, before light is brought up and they with it.
+
+    The published method knows of none.
+    """
+    if request.settings.recipe == "paper":
+        return False
+    if diagnosis.has_blocks:
+        return True
+    gain = guess.amplification(small, request.known.noise.level.relative(small))
+    return gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral

@@ -1,0 +1,91 @@
+"""LD-RPS's reverse step, in the paper's notation (see `reverse`).
+
+Li et al., "LD-RPS: Zero-shot unified image restoration via latent diffusion recurrent posterior
+sampling" (ICCV 2025, arXiv:2507.00790), section 3: the posterior's gradient is taken with respect
+to the clean latent, never through the diffusion network.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from ldrps_engine.diffusion.reverse import Moment, Tools
+from ldrps_engine.diffusion.weights import Guidance
+
+
+class Estimate(Enum):
+    """Clean latent that is decoded and guided."""
+
+    CURRENT = "current"
+    """z_0 as predicted from z_t, which is what the paper describes."""
+    PUBLISHED = "published"
+    """As the public code has it, off by a step: z_prev with the noise level of t."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Dynamic thresholding (Saharia et al., Imagen, NeurIPS 2022), as published: not rescaled."""
+
+    percentile: float = 0.995
+    most: float = 100.0
+    """Largest limit; the smallest is 1."""
+
+    def __call__(self, z_0: Tensor, latent_std: Tensor) -> Tensor:
+        """Clamp each latent to its own percentile, in units of each channel's deviation (C, 1, 1).
+
+        Published for latents of unit deviation.
+        """
+        unit = z_0 / latent_std
+        limit = torch.quantile(unit.abs().flatten(1), self.percentile, dim=1)
+        limit = limit.clamp(1.0, self.most)[:, None, None, None]
+        return unit.clamp(-limit, limit) * latent_std
+
+
+@dataclass(frozen=True, kw_only=True)
+class LdrpsStep:
+    """One step of LD-RPS. Independent latents side by side share f, d and the photo y."""
+
+    guidance: Guidance
+    threshold: Threshold | None = Threshold()
+    estimate: Estimate = Estimate.CURRENT
+
+    def __call__(self, z_t: Tensor, at: Moment, tools: Tools) -> tuple[Tensor, Tensor]:
+        """Return z_0 and z_prev, both less s dL_g/dz_0."""
+        # 1. Predict eps with classifier-free guidance, and z_0, thresholded.
+        z_0, eps = tools.predict(z_t, at)
+        if self.threshold:
+            z_0 = self.threshold(z_0, tools.prior.latent_std)
+        # 2. DDIM step to z_prev, with eta 0.
+        z_prev = tools.advance(z_0, eps, at)
+        # 3. x = D(z_0), and one Adam step each on f and d. Decoded once for 3 and 4: decoding and
+        # its gradient are most of the work.
+        latent = self._guided_latent(z_0, eps, at).detach().requires_grad_(self._guides(at.t))
+        with torch.set_grad_enabled(latent.requires_grad):
+            x = tools.decode(latent)
+        tools.aligner.learn(x.detach())
+        # 4. Once the prior has laid out the scene: z_prev <- z_prev - s dL_g/dz_0.
+        if not self._guides(at.t):
+            return z_0, z_prev
+        loss = tools.aligner.guidance_loss(x, self.guidance, at.t)
+        (gradient,) = torch.autograd.grad(loss, latent)
+        return z_0 - gradient, z_prev - gradient
+
+    def work_at(self, t: int) -> tuple[bool, bool]:
+        """Tell whether the step at `t` is guided, and whether by terms of tone as well."""
+        return self._guides(t), t < self.guidance.tone_below
+
+    def _guides(self, t: int) -> bool:
+        return t < self.guidance.below and self.guidance.scale > 0
+
+    def _guided_latent(self, z_0: Tensor, eps: Tensor, at: Moment) -> Tensor:
+        if self.estimate is Estimate.CURRENT:
+            return z_0
+        signal, signal_prev = math.sqrt(at.alpha_bar), math.sqrt(at.alpha_bar_prev)
+        noise, noise_prev = math.sqrt(1 - at.alpha_bar), math.sqrt(1 - at.alpha_bar_prev)
+        z_prev = signal_prev * z_0 + noise_prev * eps
+        return (z_prev - noise * eps) / signal

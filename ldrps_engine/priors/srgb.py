@@ -1,0 +1,66 @@
+"""Display values, light, luma and chroma of tensors; `colour.srgb` has the same for arrays.
+
+Images are (N, 3, H, W). Everything is differentiable.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ldrps_engine.colour.srgb import LUMA, YCC
+
+_LUMINANCE = torch.from_numpy(LUMA)[:, None, None]
+_YCC = torch.from_numpy(YCC)
+
+
+def srgb_to_linear(values: Tensor) -> Tensor:
+    """Display values to light, odd around 0 (IEC 61966-2-1)."""
+    size = values.abs()
+    curve = ((size + 0.055) / 1.055) ** 2.4
+    return torch.where(size <= 0.04045, size / 12.92, curve) * values.sign()
+
+
+def linear_to_srgb(light: Tensor) -> Tensor:
+    """Light to display values, odd around 0; the inverse of `srgb_to_linear`."""
+    size = light.abs()
+    curve = 1.055 * size.clamp(min=1e-6) ** (1 / 2.4) - 0.055
+    return torch.where(size <= 0.0031308, 12.92 * size, curve) * light.sign()
+
+
+def luminance(light: Tensor) -> Tensor:
+    """Luminance (N, 1, H, W) of linear light, ITU-R BT.709."""
+    return (light * _LUMINANCE.to(light.device)).sum(1, keepdim=True)
+
+
+def luma(image: Tensor) -> Tensor:
+    """Luma (N, 1, H, W) of display values, ITU-R BT.601."""
+    return (image * _YCC[0, :, None, None].to(image.device)).sum(1, keepdim=True)
+
+
+def grey_of(image: Tensor) -> Tensor:
+    """Luma in all three channels."""
+    return luma(image).expand_as(image)
+
+
+def ycc(rgb: Tensor) -> Tensor:
+    """Luma, Cb and Cr (N, 3, H, W) of display values, ITU-R BT.601."""
+    return torch.einsum("ij,njhw->nihw", _YCC.to(rgb.device), rgb)
+
+
+def rolled_off(light: Tensor, white: float) -> Tensor:
+    """Bend the light of a scene below white as a photo shows it, see `colour.srgb.roll_off`."""
+    if white == 1:
+        return light
+    scene = luminance(light).clamp(min=0)
+    return light * ((1 + scene / white**2) / (1 + scene))
+
+
+def scene_light(light: Tensor, white: float) -> Tensor:
+    """Inverse of `rolled_off`."""
+    if white == 1:
+        return light
+    shown = luminance(light).clamp(min=0)
+    # L + L^2 / white^2 = shown (1 + L), in the form that is exact near black.
+    scene = 2 / (1 - shown + ((1 - shown).square() + 4 * shown / white**2).sqrt())
+    return light * scene
