@@ -118,9 +118,9 @@ def test_a_print_of_one_hue_is_toned_and_neither_tinted_nor_touched():
     assert "toned" in found.words()
 
 
-def test_pale_things_before_white_are_not_hazy(natural_light=0.93):
+def test_pale_things_before_white_are_not_hazy():
     y, x = np.mgrid[-1:1:192j, -1:1:256j]
-    white = np.full((192, 256, 3), natural_light, np.float32)
+    white = np.full((192, 256, 3), 0.93, np.float32)
     for row, column, size in ((-0.2, -0.3, 0.25), (0.1, 0.35, 0.3)):
         inside = np.clip(1 - ((y - row) ** 2 + (x - column) ** 2) / size**2, 0, 1)
         white -= (0.16 * np.sqrt(inside))[..., None].astype(np.float32)
