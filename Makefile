@@ -53,7 +53,7 @@ pictures: setup
 			--before-after docs/images/$$name.jpg --force || exit; \
 	done
 
-# The pictures of docs/gimp.md, from a real GIMP. Needs root rights.
+# The pictures of docs/guide/gimp.md, from a real GIMP. Needs root rights.
 gimp-pictures: setup-dev
 	@$(BIN)/python scripts/gimp_root.py trixie --window
 	$(BIN)/python scripts/gimp_pictures.py trixie docs/images

@@ -219,7 +219,7 @@ def _ours(amplified: float, knows_scenes: bool) -> Plan:
     """Light, veil and colour are sampled from above the noise.
 
     With a prior that does not know scenes, text, recurrence and what F-PAM learns bring nothing
-    (docs/ablations.md).
+    (docs/research/ablations.md).
     """
     noise = _in_latents(amplified)
     return Plan(

@@ -168,8 +168,8 @@ def options_of(parser):
 def sections(command):
     """Parts of the guide that show or name a command."""
     if command == "serve":
-        return read("docs/serve.md")
-    parts = re.split(r"^##+ ", read("docs/user-guide.md"), flags=re.MULTILINE)
+        return read("docs/reference/serve.md")
+    parts = re.split(r"^##+ ", read("docs/guide/command-line.md"), flags=re.MULTILINE)
     return "".join(part for part in parts if f"ldrps {command}" in part)
 
 
@@ -192,14 +192,14 @@ def test_the_commands_that_have_what_all_have():
     for option in ("--json", "--address"):
         without = {name for name, parser in commands().items() if option not in options_of(parser)}
         assert without == {"--json": {"serve"}, "--address": {"diagnose"}}[option]
-    guide = read("docs/user-guide.md")
+    guide = read("docs/guide/command-line.md")
     assert "| `--json` | print one JSON object and nothing else; every command but serve" in guide
     assert "every command that talks to the daemon has it" in guide
 
 
 def documented_defaults():
     """Option and default of every row of the daemon's page."""
-    for line in read("docs/serve.md").splitlines():
+    for line in read("docs/reference/serve.md").splitlines():
         if found := re.match(r"^\| `(--[a-z-]+) [A-Z]+` \| .* \| ([^|]*) \|$", line):
             yield found.groups()
 
@@ -224,12 +224,12 @@ def test_the_daemons_page_tells_the_true_defaults():
 
 
 def test_every_exit_code_is_documented():
-    table = dict(re.findall(r"^\| (\d+) \| `([a-z-]+)`", read("docs/user-guide.md"), re.MULTILINE))
+    table = dict(re.findall(r"^\| (\d+) \| `([a-z-]+)`", read("docs/guide/command-line.md"), re.MULTILINE))
     assert table == {str(kind.exit_code): reason for reason, kind in BY_REASON.items()}
 
 
 def test_every_reason_is_in_the_protocol():
-    protocol = read("docs/protocol.md")
+    protocol = read("docs/reference/protocol.md")
     for reason in BY_REASON:
         assert f"`{reason}`" in protocol, reason
 

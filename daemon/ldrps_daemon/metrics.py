@@ -1,6 +1,6 @@
 """Prometheus metrics on a port of the loopback interface, if one is asked for.
 
-docs/reliability.md lists them; a test holds the list against this file. No metric names a photo,
+docs/operations/reliability.md lists them; a test holds the list against this file. No metric names a photo,
 a description, a path or a user.
 """
 
