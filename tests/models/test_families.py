@@ -1,4 +1,4 @@
-"""Every family does everything, on tiny models of its own classes: the matrix in docs/guide/models.md."""
+"""The matrix in docs/guide/models.md: every family on tiny models of its own classes."""
 
 import json
 import math
