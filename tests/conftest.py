@@ -10,7 +10,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".numba_cache"))
 
-from support import plugin  # noqa: E402
+from support import plugin
 
 if os.name == "posix":  # elsewhere there are no daemons, and tests/portable alone is run
     from support.daemon import daemon, start_daemon

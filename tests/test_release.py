@@ -21,7 +21,7 @@ def recipe(target):
 
 
 def test_the_plug_in_has_the_projects_version():
-    assert VERSION == PROJECT["version"]
+    assert PROJECT["version"] == VERSION
 
 
 def test_the_changelog_has_this_version_with_its_date():
