@@ -1,4 +1,4 @@
-"""What a photo loses on its way: `python benchmarks/formats.py` writes docs/reference/formats.md's tables.
+"""The tables of docs/reference/formats.md: `python benchmarks/formats.py` writes them.
 
 A photo is written, read, sent over the wire, taken into the engine's colours and out again, sent
 back and written, for each format, depth, profile and alpha. Nothing is restored, so that all

@@ -1,6 +1,6 @@
 """Put the quality benchmark's rows into the README: `python benchmarks/readme_table.py`.
 
-Reads docs/research/quality.json, which is what `benchmarks/quality.py --json docs/research/quality.json` wrote.
+Reads docs/research/quality.json, which is what `benchmarks/quality.py --json` wrote there.
 """
 
 from __future__ import annotations
