@@ -25,6 +25,8 @@ TOGETHER = {
 }
 """Folders whose tests run in one worker, one after the other. Elsewhere a file is such a group, so
 that its fixtures are made once."""
+APART = ("hotfolder/test_kills.py",)
+"""Files whose tests take a minute each and share nothing: any worker takes any of them."""
 FIRST = ("installed", "gimp", "training", "chaos", "engine", "hotfolder", "e2e")
 """What takes longest begins first, so that at the end no worker waits long for the others."""
 
@@ -36,12 +38,18 @@ def pytest_collection_modifyitems(items):
     """Say what belongs to one worker (`--dist loadgroup`), before xdist reads it."""
     ours = [item for item in items if TESTS in item.path.parents]
     for item in ours:
-        folder, *rest = item.path.relative_to(TESTS).parts
-        group = folder if folder in TOGETHER else "/".join((folder, *rest))
-        item.add_marker(pytest.mark.xdist_group(group))
+        name = item.path.relative_to(TESTS).as_posix()
+        folder = name.partition("/")[0]
+        if name not in APART:
+            item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else name))
     items.sort(key=_rank)
 
 
 def _rank(item):
-    folder = item.path.parts[len(TESTS.parts)] if TESTS in item.path.parents else ""
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)
+    if TESTS not in item.path.parents:
+        return len(FIRST) + 1
+    name = item.path.relative_to(TESTS).as_posix()
+    folder = name.partition("/")[0]
+    if name in APART:
+        return 0
+    return FIRST.index(folder) + 1 if folder in FIRST else len(FIRST) + 1

@@ -73,3 +73,12 @@ def test_every_test_is_run_by_make_test():
     assert all((ROOT / folder).is_dir() for folder in fast)
     # Nothing is deselected by a marker.
     assert " -m " not in commands.replace("python -m pytest", "")
+
+
+def test_folders_that_a_parallel_run_knows_exist():
+    from conftest import APART, FIRST, TOGETHER
+
+    for name in (*TOGETHER, *FIRST):
+        assert list((ROOT / "tests" / name).glob("test_*.py")), name
+    for name in APART:
+        assert (ROOT / "tests" / name).is_file(), name
