@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from ldrps_gimp import VERSION
+from support.parallel import APART, FIRST, TOGETHER
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -76,8 +77,6 @@ def test_every_test_is_run_by_make_test():
 
 
 def test_folders_that_a_parallel_run_knows_exist():
-    from conftest import APART, FIRST, TOGETHER
-
     for name in (*TOGETHER, *FIRST):
         assert list((ROOT / "tests" / name).glob("test_*.py")), name
     for name in APART:
