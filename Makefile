@@ -12,7 +12,7 @@ BIN := .venv/bin
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 # These run in seconds and load no model: their coverage is measured, and must not fall.
 FAST := tests/client tests/daemon tests/hotfolder tests/plugin
-COVERED := --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
+COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: restore check test site test-gimp dist translations setup setup-dev stubs pictures gimp-pictures clean

@@ -24,7 +24,7 @@ import ldrps_engine
 from benchmarks import quality
 from benchmarks.methods import Restore, engine_restore
 from benchmarks.sets import Samples
-from ldrps_engine.plan import LEARNING, Guidance, Plan
+from ldrps_engine.diffusion.plan import LEARNING, Guidance, Plan
 from ldrps_engine.settings import Settings
 
 BUNDLED = Path(ldrps_engine.__file__).parent / "models" / "bundled"
@@ -93,9 +93,9 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         """`folder` is for the untrained model."""
-        from ldrps_engine.residency import Models
+        from ldrps_engine.priors.model_cache import ModelCache
 
-        self._models = Models("cpu")
+        self._models = ModelCache("cpu")
         self._untrained = folder / "untrained"
 
     def __call__(self, name: str, seed: int) -> Restore:
@@ -131,7 +131,7 @@ def _write_untrained(folder: Path) -> None:
     """The bundled model, with a U-Net of the same shape whose weights are those of chance."""
     import torch
 
-    from ldrps_engine.prior.latent_unet import LatentUNet
+    from ldrps_engine.priors.latent_unet import LatentUNet
 
     shutil.copytree(BUNDLED, folder)
     config = LatentUNet.load_config(folder / "unet")

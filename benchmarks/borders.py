@@ -27,13 +27,13 @@ from benchmarks.cases import KINDS, LONG_SIDE, Kind, manifest
 from benchmarks.diagnosis import main_call
 from benchmarks.errors import BenchmarkError
 from benchmarks.sets import Floats
+from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import find_frame
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis, diagnose
 from ldrps_engine.errors import LdrpsError
-from ldrps_engine.metrics import psnr
 from ldrps_engine.photo import Photo
+from training.metrics import psnr
 
 COLOURS = {"white": (0.97, 0.97, 0.97), "black": (0.02, 0.02, 0.02), "paper": (0.95, 0.925, 0.86)}
 SHARES = (0.01, 0.03, 0.1, 0.25)
@@ -180,10 +180,10 @@ def run(options: argparse.Namespace) -> list[Outcome]:
 
 def _agreement(case: Bordered) -> float:
     """PSNR of what is restored inside, against what is restored of the photo alone."""
-    from ldrps_engine.restore import Models, restore
+    from ldrps_engine.restore import ModelCache, restore
     from ldrps_engine.settings import Settings
 
-    models, settings = Models("cpu"), Settings(recipe="fast")
+    models, settings = ModelCache("cpu"), Settings(recipe="fast")
     alone, whole = (restore(of, settings, models).photo for of in (case.inside, case.outside))
     ratio = psnr(alone.pixels, whole.pixels[case.where.part])
     before, after = case.outside.to_samples().copy(), whole.to_samples().copy()

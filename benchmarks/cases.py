@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.sets import Floats, to_linear, to_srgb
-from ldrps_engine.metrics import LUMA
+from training.metrics import LUMA
 
 LONG_SIDE = 512
 

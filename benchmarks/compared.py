@@ -16,7 +16,7 @@ from benchmarks.labelled import Labelled, read
 from benchmarks.report import PSNR_CEILING
 from benchmarks.rivals import Rival, chosen, dark_channel
 from benchmarks.sets import Samples, to_linear, to_samples, to_srgb
-from ldrps_engine.metrics import psnr
+from training.metrics import psnr
 
 NOTHING = "none"
 """The method that gives the photo back."""

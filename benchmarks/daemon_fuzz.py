@@ -27,13 +27,13 @@ import numpy as np
 
 from benchmarks.daemon_process import Served, descriptors, picture, resident_bytes, served
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._status import sentence
-from ldrps_client._wire import settings_from_proto
-from ldrps_daemon import limits
-from ldrps_daemon.admission import check_header, payload_bytes
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.eventlog import unpack
+from ldrps_daemon.storage.eventlog import unpack
+from ldrps_daemon.transport import limits
+from ldrps_daemon.transport.admission import check_header, payload_bytes
 from ldrps_engine.errors import LdrpsError
+from ldrps_wire.conversion import settings_from_proto
+from ldrps_wire.status import sentence
 
 SUBMIT = "Restoration/Submit"
 METHODS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.daemon_process import REAL, dark_scene, served
-from ldrps_daemon.admission import BYTES_PER_PIXEL, FIXED_BYTES, memory_needed
+from ldrps_daemon.transport.admission import BYTES_PER_PIXEL, FIXED_BYTES, memory_needed
 
 
 def peak_bytes(megapixels: float, kind: str) -> tuple[int, int]:

@@ -28,13 +28,13 @@ from benchmarks.daemon_process import Served, picture, processor_seconds, reside
 from benchmarks.errors import BenchmarkError
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
-from ldrps_client._wire import raster_of, settings_from_proto
 from ldrps_client.client import MAX_JOBS
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.jobs import Job
-from ldrps_daemon.keeper import Keeper
-from ldrps_daemon.spool import spool_folder
+from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.storage.repository import JobRepository
+from ldrps_daemon.storage.spool import spool_folder
 from ldrps_engine.photo import Photo
+from ldrps_wire.conversion import raster_of, settings_from_proto
 
 _STEPS = 5
 _PAUSE_SECONDS = 0.001
@@ -81,7 +81,7 @@ def run(length: int, samples: int, clients: int, seed: int) -> Outcome:
 async def _fill(folder: Path, length: int, clients: int) -> None:
     """Accept jobs in the place of the daemon that is to come, the endless one first."""
     spool = spool_folder(folder / "spool", f"unix:{folder}/s")
-    keeper = Keeper(ServeConfig(), spool)
+    repository = JobRepository(ServeConfig(), spool)
     photo = picture(1)
     for number in range(length + 1):
         header = pb.SubmitHeader(
@@ -95,8 +95,8 @@ async def _fill(folder: Path, length: int, clients: int) -> None:
         job = Job(header, settings, spool, f"pid {number % clients}")
         with job.folder.make(header) as file:
             file.write(photo.tobytes())
-        await keeper.accept(job)
-    await keeper.close()
+        await repository.accept(job)
+    await repository.close()
 
 
 def _measure(daemon: Served, client: Client, outcome: Outcome, samples: int, seed: int) -> None:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import charts
 from benchmarks.cases import LABELS, Case, cases
 from benchmarks.errors import BenchmarkError
-from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 
 _NOISE_TOLERANCE = 0.15
 

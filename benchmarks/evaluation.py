@@ -20,7 +20,7 @@ import torch
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ldrps_engine.residency import Models
+from ldrps_engine.priors.model_cache import ModelCache
 
 _STEP = 300
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print what was found."""
     options = _options(argv)
     torch.set_num_threads(options.threads)
-    prior = Models("cpu").prior(options.model)
+    prior = ModelCache("cpu").prior(options.model)
     generator = torch.Generator().manual_seed(0)
     noisy = prior.encode(torch.rand(1, 3, options.side, options.side, generator=generator))
     text, empty = prior.embed("a mountain lake in summer"), prior.embed("")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.errors import BenchmarkError
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 
 VOCABULARY: Mapping[str, str] = {
     "dark": r"too dark|under-?exposed",

@@ -30,7 +30,7 @@ TERA = 1e12
 class _Shapes(RandomStableDiffusion):
     """No values, so nothing can be measured on them."""
 
-    def _newton(self) -> float:
+    def _step_size(self) -> float:
         return 1.0
 
 

@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # The tests' profiles and pictures, which are made from scratch there.
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "daemon"), str(ROOT / "proto"), str(ROOT)]
 
-from ldrps_client._wire import photo_from_wire, photo_to_wire  # noqa: E402
 from ldrps_client.files import decode, encode  # noqa: E402
+from ldrps_engine.colour.working import from_working, to_working  # noqa: E402
 from ldrps_engine.errors import OutputError  # noqa: E402
 from ldrps_engine.photo import Depth, Photo  # noqa: E402
-from ldrps_engine.working import from_working, to_working  # noqa: E402
+from ldrps_wire.conversion import photo_from_wire, photo_to_wire  # noqa: E402
 from support import pictures, profiles  # type: ignore[import-not-found]  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "reference" / "formats.md"

@@ -14,8 +14,8 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.stable_diffusion import StableDiffusion
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.stable_diffusion import StableDiffusion
 
 TOKENS, WIDTH = 77, 1024
 

@@ -21,9 +21,9 @@ if __package__ in (None, ""):
 from benchmarks.cases import manifest
 from benchmarks.errors import BenchmarkError
 from benchmarks.sets import DERIVED, DERIVED_SEED, Floats, to_samples
-from ldrps_engine.diagnosis import diagnose
-from ldrps_engine.metrics import psnr, ssim
-from ldrps_engine.physics import first_guess
+from ldrps_engine.analysis.degradation import first_guess
+from ldrps_engine.analysis.diagnosis import diagnose
+from training.metrics import psnr, ssim
 
 _SIDE = 384
 

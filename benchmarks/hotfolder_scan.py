@@ -22,16 +22,16 @@ import time
 from pathlib import Path
 
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder.config import FolderConfig, Manners
+from ldrps_client.hotfolder.config import FolderConfig, Schedule
+from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.watcher import FolderWatcher
+from ldrps_client.hotfolder.work._scheduler import Scheduler
 
 _FILES_A_FOLDER = 1000
 _SETTLE = 1.0
 
 
-class ClosedGate(Gate):
+class ClosedScheduler(Scheduler):
     """No photo may begin."""
 
     def closed(self) -> str:
@@ -59,7 +59,7 @@ def start(folder: Path, count: int) -> dict[str, float]:
 
     config = FolderConfig(root=folder, out=folder.parent / "out", settle=_SETTLE)
     client = Client("unix:/nowhere", autostart=False)
-    watcher = FolderWatcher(config, client, ClosedGate(Manners()), 1, tell, stop)
+    watcher = FolderWatcher(config, client, ClosedScheduler(Schedule()), 1, tell, stop)
     began = time.monotonic()
     thread = threading.Thread(target=watcher.run)
     thread.start()

@@ -30,7 +30,7 @@ if not __package__:
 
 from benchmarks.hotfolder_writers import SETTLE, Dropped, Photos, Writer, seen
 from ldrps_client.client import Client
-from ldrps_client.hotfolder.status import states_of, status_of
+from ldrps_client.hotfolder.report.status import states_of, status_of
 from ldrps_engine.errors import LdrpsError
 
 ROOT = Path(__file__).parents[1]

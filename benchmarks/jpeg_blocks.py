@@ -22,10 +22,10 @@ if __package__ in (None, ""):
 
 from benchmarks.cases import manifest
 from ldrps_engine.analysis.blocks import find_blocks
-from ldrps_engine.colour import to_display, to_linear
-from ldrps_engine.metrics import psnr, ssim
+from ldrps_engine.colour.srgb import to_display, to_linear
 from ldrps_engine.transfer.deblocking import without_blocks
 from training.camera import saved
+from training.metrics import psnr, ssim
 
 Array = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.findings import named, probabilities
 from benchmarks.labelled import read
 from benchmarks.sets import Samples
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.progress import Diagnosed, Progress
 from ldrps_engine.settings import Settings
@@ -72,12 +72,12 @@ def engine_judge(threads: int | None = None) -> Judge:
     import torch
 
     from ldrps_engine.photo import Photo
-    from ldrps_engine.residency import Models
+    from ldrps_engine.priors.model_cache import ModelCache
     from ldrps_engine.restore import restore
 
     if threads:
         torch.set_num_threads(threads)
-    models = Models("cpu")
+    models = ModelCache("cpu")
 
     def stop(progress: Progress, /) -> None:
         if isinstance(progress, Diagnosed):

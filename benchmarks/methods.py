@@ -15,7 +15,7 @@ from benchmarks.sets import Samples, to_samples
 from ldrps_engine.settings import RECIPES, Settings
 
 if TYPE_CHECKING:
-    from ldrps_engine.residency import Models
+    from ldrps_engine.priors.model_cache import ModelCache
 
 Restore = Callable[[Samples], Samples]
 
@@ -59,9 +59,9 @@ class Engine:
     """The RestoreFactory of the product: the engine in this process, on the CPU."""
 
     def __init__(self) -> None:
-        from ldrps_engine.residency import Models
+        from ldrps_engine.priors.model_cache import ModelCache
 
-        self._models = Models("cpu")
+        self._models = ModelCache("cpu")
 
     def __call__(self, recipe: str, seed: int) -> Restore:
         """One recipe, with its model loaded by a first cheap call so that no photo pays for it."""
@@ -76,7 +76,7 @@ class Engine:
         return lambda photo: engine_restore(photo, settings, self._models)
 
 
-def engine_restore(photo: Samples, settings: Settings, models: Models) -> Samples:
+def engine_restore(photo: Samples, settings: Settings, models: ModelCache) -> Samples:
     """What the engine gives for one photo."""
     from ldrps_engine.photo import Photo
     from ldrps_engine.restore import restore

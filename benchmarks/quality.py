@@ -42,7 +42,7 @@ from benchmarks.rivals import chosen
 from benchmarks.sets import Samples, TestSet, derive, load
 from benchmarks.sheet import Cell, contact_sheet
 from ldrps_engine.errors import LdrpsError
-from ldrps_engine.metrics import Lpips, psnr, ssim
+from training.metrics import Lpips, psnr, ssim
 
 Distance = Callable[..., float] | None
 Restored = dict[str, list[Samples]]

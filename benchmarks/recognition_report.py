@@ -21,7 +21,7 @@ from benchmarks.labelled import Labelled
 from benchmarks.report import PSNR_CEILING
 from benchmarks.sets import Samples
 from benchmarks.sheet import Cell, contact_sheet
-from ldrps_engine.metrics import psnr
+from training.metrics import psnr
 
 LABELLED, REFERENCES = "labelled", "references"
 GOOD, NO_PHOTOS, ON_PURPOSE = "good", "no-photos", "on-purpose"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.errors import BenchmarkError
-from ldrps_engine.metrics import LUMA
+from training.metrics import LUMA
 
 Samples = NDArray[np.uint8]
 Floats = NDArray[np.float64]

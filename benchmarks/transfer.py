@@ -19,7 +19,7 @@ import torch
 from benchmarks.mosaic import Pixels, degraded, mosaic
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Progress, Step
-from ldrps_engine.restore import Models, restore
+from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 
 _SETTINGS = {
@@ -35,13 +35,13 @@ def main() -> int:
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO")
     parser.add_argument("--megapixels", type=float, default=12.0)
     given = parser.parse_args()
-    whole, models = mosaic(given.photos, given.megapixels), Models("cpu")
+    whole, models = mosaic(given.photos, given.megapixels), ModelCache("cpu")
     for kind in _SETTINGS:
         print(_line(degraded(whole, kind), kind, models), flush=True)
     return 0
 
 
-def _line(photo: Pixels, kind: str, models: Models) -> str:
+def _line(photo: Pixels, kind: str, models: ModelCache) -> str:
     sampled = [0.0, 0.0]
 
     def on_step(progress: Progress) -> None:

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps_engine.alignment import Aligner
-from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.physics import Degradation
-from ldrps_engine.plan import Plan, make_plan
-from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.sampling import Conditions, Sampler
+from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.plan import Plan, make_plan
+from ldrps_engine.diffusion.sampling import Conditions, Sampler
+from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.settings import Settings
 
 PUBLISHED_STEPS = 450 + 2 * 225

@@ -16,8 +16,11 @@ MAX_PIXELS = 100_000_000
 MAX_ASPECT = 64
 _STRIP = 1 << 20
 _HALF_MAX = 65_504.0
+_SAMPLED = 512
 
 Samples = NDArray[np.generic]
+Part = tuple[slice, slice]
+"""Rows and columns of an image, with a start and a stop each."""
 
 
 class Depth(Enum):
@@ -173,6 +176,23 @@ class Photo:
         if self.depth is Depth.F16:
             values = np.clip(values, -_HALF_MAX, _HALF_MAX)
         return values
+
+
+def check_white(photo: Photo) -> None:
+    """Refuse floats most of which are above white: they are counted in something else.
+
+    A few may be, as light sources are in scenes.
+    """
+    if photo.depth not in (Depth.F16, Depth.F32):
+        return
+    step = max(1, min(photo.width, photo.height) // _SAMPLED)
+    looked_at = photo.to_samples()[::step, ::step, : 1 if photo.is_grey else 3]
+    middle = float(np.median(looked_at.astype(np.float64)))
+    if middle > 1:
+        raise PhotoError(
+            f"half of its samples are above {middle:.4g}, where 0 is black and 1 is white; "
+            "divide them by what white is, such as 255 or 65535"
+        )
 
 
 def check_size(width: int, height: int) -> None:

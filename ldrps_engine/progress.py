@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)

@@ -12,34 +12,42 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.alignment import Aligner
+from ldrps_engine.analysis.degradation import NEUTRAL, Degradation, first_guess
+from ldrps_engine.analysis.diagnosis import Diagnosis, Known, diagnose
 from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
+from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.checkpoint import Checkpoints
-from ldrps_engine.description.describer import consult, describe
-from ldrps_engine.description.merging import merge
-from ldrps_engine.diagnosis import Diagnosis, Known, diagnose
-from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.captioning.describer import consult, describe
+from ldrps_engine.captioning.merging import merge
+from ldrps_engine.colour.working import to_working
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.checkpoint import Checkpoints
+from ldrps_engine.diffusion.colouring import Colouring, colour
+from ldrps_engine.diffusion.plan import Plan, make_plan, noise_plan
+from ldrps_engine.diffusion.sampling import Conditions, Sampler
+from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Photo
-from ldrps_engine.physics import NEUTRAL, Degradation, first_guess
-from ldrps_engine.plan import Plan, make_plan, noise_plan
-from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Diagnosed, OnStep, Step, ignore
-from ldrps_engine.resampling import resize
-from ldrps_engine.residency import Models
 from ldrps_engine.result import Layer, Restoration
-from ldrps_engine.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, parts_to_carry
+from ldrps_engine.transfer.compositing import (
+    Compositor,
+    LayerWriter,
+    ToneMapping,
+    compose,
+    parts_to_compose,
+)
 from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tuning import Noise, Tuning, is_tunable
-from ldrps_engine.view import View
-from ldrps_engine.working import to_working
 
-__all__ = ["Models", "restore"]
+__all__ = ["ModelCache", "restore"]
 
 Array = NDArray[np.float32]
 
@@ -84,6 +92,8 @@ class _Case:
     text: str
     colours: bool
     """Whether it is to get colours that it has not."""
+    by_expert: bool
+    """Whether the scene expert gives them, and not the prior."""
     tuning: Tuning | None = None
     """How the photo's noise is got to know, where that pays."""
 
@@ -108,7 +118,7 @@ class _Case:
         takes to know the noise better, and how many parts are carried over to the pilot."""
         filtered = parts_to_filter(self.size, quick=self.plan.quick) if self.filters else []
         tuned = self.tuning.count if self.tuning else 0
-        return len(filtered), tuned, len(parts_to_carry(self.size))
+        return len(filtered), tuned, len(parts_to_compose(self.size))
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,7 @@ class _Sampled:
 def restore(
     photo: Photo,
     settings: Settings,
-    models: Models,
+    models: ModelCache,
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
 ) -> Restoration:
@@ -142,24 +152,24 @@ def restore(
 
 
 def _restore(
-    photo: Photo, settings: Settings, models: Models, on_step: OnStep, checkpoint: bytes | None
+    photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep, checkpoint: bytes | None
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
     case = _open(to_working(photo), settings, models, on_step)
     if settings.blind and not (case.diagnosis.needs_prior or case.colours):
-        pictures = _transfer(case, photo, _untouched(case), on_step)
+        writer = _transfer(case, photo, _untouched(case), on_step)
     else:
-        pictures = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
+        writer = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
     return Restoration(
-        layers=tuple(Layer(name, pictures.photo(name)) for name in settings.layers),
+        layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=case.diagnosis,
         description=case.text,
-        invented=pictures.invented,
+        invented=writer.invented,
         seconds=0.0,
     )
 
 
-def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) -> _Case:
+def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnStep) -> _Case:
     """Diagnose, describe, plan."""
     known, rgb = Known.of(original)
     measured = known.noise
@@ -175,11 +185,14 @@ def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) 
         diagnosis, said = merge(diagnosis, opinion, settings.recipe)
         remarks += said
     on_step(Diagnosed(diagnosis))
-    colours = settings.recipe == "colour" or (
-        settings.blind and settings.allow_colour and diagnosis.grey
-    )
+    colours, said = _wants_colours(settings, diagnosis, small)
+    remarks += said
+    if colours and not diagnosis.grey:
+        # A toned print is coloured as what it shows, not as the paper it is on.
+        rgb, small = grey_of(rgb), grey_of(small)
     guess = first_guess(small, diagnosis, settings.recipe, seen)
-    if colours:
+    by_expert = colours and not prior.knows_scenes
+    if colours and not by_expert:
         guess = replace(guess, grey=True)
     gain = guess.amplification(small, measured.level.relative(small))
     amplified_blocks = gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral
@@ -210,7 +223,7 @@ def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) 
             diagnosis,
             amplified,
             toned=not guess.is_neutral,
-            coloured=colours,
+            coloured=colours and not by_expert,
             knows_scenes=prior.knows_scenes,
         ),
         view=view,
@@ -218,8 +231,20 @@ def _open(original: Array, settings: Settings, models: Models, on_step: OnStep) 
         prior=prior,
         text=description.text,
         colours=colours,
+        by_expert=by_expert,
     )
     return replace(case, tuning=_tuning(case))
+
+
+def _wants_colours(
+    settings: Settings, diagnosis: Diagnosis, small: Array
+) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether the photo is to get colours, and remarks for the user."""
+    if settings.recipe != "colour":
+        return settings.blind and settings.allow_colour and diagnosis.grey, ()
+    if diagnosis.grey or is_monochrome(small):
+        return True, ()
+    return False, ("the photo has colours of its own and keeps them",)
 
 
 def _tuning(case: _Case) -> Tuning | None:
@@ -237,7 +262,7 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
     """Sample the pilot."""
     # Without tones to bring back the prior is shown noise as it knows it, the same everywhere.
     level = case.level if case.guess.is_neutral else EVEN
-    entered = case.view.enter(level.stabilise(case.scaled)).to(case.prior.spread.device)
+    entered = case.view.to_model(level.stabilise(case.scaled)).to(case.prior.latent_std.device)
     guess = _in_view(case.guess, case.view)
     aligner = Aligner(entered, guess, case.plan.alignment, case.settings.seed)
     # The published method knows of no noise in the photo itself.
@@ -250,18 +275,20 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
 
     def on_estimate(stage: str, index: int, count: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:
-            return _picture(level.invert(case.view.leave(image()), case.noise))
+            return _picture(level.invert(case.view.from_model(image()), case.noise))
 
         on_step(Step(stage, index, count + later, picture, lambda: saved.make(sampler.state())))
 
     undone = case.guess.invert(level.stabilise(case.scaled))
-    image = sampler.sample(case.view.enter(np.clip(undone, 0, 1)), on_estimate)
+    image = sampler.sample(case.view.to_model(np.clip(undone, 0, 1)), on_estimate)
     oracle = image
     if case.filters and not case.guess.is_neutral:
-        stabilised = case.view.enter(case.level.stabilise(case.scaled))
+        stabilised = case.view.to_model(case.level.stabilise(case.scaled))
         oracle = _without_noise(case, stabilised.to(entered.device))
-    pilot = level.invert(case.view.leave(image.clamp(0, 1)), case.noise)
-    return _Sampled(pilot, case.view.leave(oracle), sampler.count)
+    pilot = level.invert(case.view.from_model(image.clamp(0, 1)), case.noise)
+    if case.by_expert:
+        pilot = colour(np.clip(pilot, 0, 1), case.settings.seed, Colouring())
+    return _Sampled(pilot, case.view.from_model(oracle), sampler.count)
 
 
 def _sampler(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
@@ -278,7 +305,7 @@ def _without_noise(case: _Case, entered: Tensor) -> Tensor:
     return _sampler(case, aligner, plan, case.noise).sample(entered, lambda *_: None)
 
 
-def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> Pictures:
+def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> LayerWriter:
     """Free the photo from noise and carry it over to the pilot, part by part."""
     works = sampled.steps > 0
     first, tuned, rest = case.parts if works else (0, 0, case.parts[2])
@@ -288,19 +315,28 @@ def _transfer(case: _Case, photo: Photo, sampled: _Sampled, on_step: OnStep) -> 
         on_step(Step("transfer", sampled.steps + done, count))
 
     filtered = _filtered(case, sampled, on_part) if first else case.rgb
-    toning = Toning.fit(filtered, case.guess, sampled.pilot) if works else Toning(case.size)
-    carrier = Carrier(
+    tone_mapping = (
+        ToneMapping.fit(filtered, _with_colours(case), sampled.pilot)
+        if works
+        else ToneMapping(case.size)
+    )
+    compositor = Compositor(
         rgb=case.original,
         filtered=filtered,
         pilot=sampled.pilot,
-        toning=toning,
+        tone_mapping=tone_mapping,
         strength=case.settings.strength,
         keeps_chroma=case.diagnosis.grey and not (case.colours or case.plan.pilot_only),
         pilot_only=case.plan.pilot_only and works,
     )
-    pictures = Pictures(photo, case.settings.layers, coloured=case.colours)
-    carry(carrier, pictures, lambda done: on_part(first + tuned + done))
-    return pictures
+    writer = LayerWriter(photo, case.settings.layers, coloured=case.colours)
+    compose(compositor, writer, lambda done: on_part(first + tuned + done))
+    return writer
+
+
+def _with_colours(case: _Case) -> Degradation:
+    """What the pilot undoes; colours that the scene expert gave are no part of the guess."""
+    return replace(case.guess, grey=True) if case.by_expert else case.guess
 
 
 def _filtered(case: _Case, sampled: _Sampled, on_part: Callable[[int], None]) -> Array:

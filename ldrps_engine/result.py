@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
 
 

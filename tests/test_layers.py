@@ -8,21 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "training", "benchmarks"}
+OURS = {
+    *("ldrps", "ldrps_wire", "ldrps_engine", "ldrps_client", "ldrps_daemon"),
+    *("training", "benchmarks"),
+}
 FOLDERS = {
     "ldrps": ROOT / "proto" / "ldrps",
     "ldrps_engine": ROOT / "ldrps_engine",
+    "ldrps_wire": ROOT / "daemon" / "ldrps_wire",
     "ldrps_client": ROOT / "daemon" / "ldrps_client",
     "ldrps_daemon": ROOT / "daemon" / "ldrps_daemon",
 }
-CLIENT_MAY = {
-    f"ldrps_engine.{name}"
-    for name in (
-        *("photo", "settings", "errors", "diagnosis", "progress", "result"),
-        *("colour_space", "icc", "working", "analysis"),
-        *("prior.catalogue", "prior.store"),
-    )
-}
+TYPES = ("settings", "errors", "photo", "result", "progress")
+"""Modules at the top of the engine that its callers exchange with it."""
+LIGHT = ("analysis", "colour", "model_store")
+"""Folders of the engine that never import torch."""
+CALLERS_MAY = {f"ldrps_engine.{name}" for name in (*TYPES, *LIGHT)}
+FILES = {"ldrps_client.Result", "ldrps_client.files"}
+"""The client's public names for photo files, which the daemon's workers read and write."""
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
 
@@ -48,6 +51,10 @@ def top(name):
     return name.partition(".")[0]
 
 
+def in_rooms(name, rooms):
+    return any(name == room or name.startswith(room + ".") for room in rooms)
+
+
 def violations(package, allowed):
     return [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -62,7 +69,19 @@ def is_ours(name):
 
 
 def test_the_contract_imports_nothing_of_ours():
-    assert not violations("ldrps", lambda name: not is_ours(name) or top(name) == "ldrps")
+    contract = sources(FOLDERS["ldrps"] / "v1")
+    assert contract
+    for path in contract:
+        assert not {name for name in imports(path) if is_ours(name)} - {"ldrps.v1"}, path
+
+
+def test_the_name_of_the_whole_leads_to_the_library_and_to_nothing_else():
+    named = [name for name in imports(FOLDERS["ldrps"] / "__init__.py") if is_ours(name)]
+    assert named
+    assert {top(name) for name in named} == {"ldrps_client"}
+    assert sources(FOLDERS["ldrps"]) == sorted(
+        [FOLDERS["ldrps"] / "__init__.py", *sources(FOLDERS["ldrps"] / "v1")]
+    )
 
 
 def test_the_engine_knows_nothing_but_itself():
@@ -72,17 +91,37 @@ def test_the_engine_knows_nothing_but_itself():
     assert not violations("ldrps_engine", allowed)
 
 
-def test_the_client_knows_the_contract_and_the_engines_types():
-    def allowed(name):
-        return (
-            top(name) not in HEAVY and (not is_ours(name) or top(name) in ("ldrps", "ldrps_client"))
-        ) or any(name == may or name.startswith(may + ".") for may in CLIENT_MAY)
+def knowing(*packages):
+    """Allow some packages of ours, the engine's light part, and whatever is not heavy."""
 
-    assert not violations("ldrps_client", allowed)
+    def allowed(name):
+        known = not is_ours(name) or top(name) in packages
+        return (known and top(name) not in HEAVY) or in_rooms(name, CALLERS_MAY)
+
+    return allowed
+
+
+def test_the_wire_knows_the_contract_and_the_engines_types():
+    assert not violations("ldrps_wire", knowing("ldrps", "ldrps_wire"))
+
+
+def test_the_client_knows_the_wire_and_no_daemon():
+    assert not violations("ldrps_client", knowing("ldrps", "ldrps_wire", "ldrps_client"))
 
 
 def test_the_daemon_knows_no_training_and_no_benchmarks():
     assert not violations("ldrps_daemon", lambda name: top(name) not in ("training", "benchmarks"))
+
+
+def test_the_daemon_knows_nothing_of_the_client_but_what_its_workers_do_to_files():
+    workers = FOLDERS["ldrps_daemon"] / "workers"
+    found = {
+        (path.is_relative_to(workers), name)
+        for path in sources(FOLDERS["ldrps_daemon"])
+        for name in imports(path)
+        if top(name) == "ldrps_client"
+    }
+    assert found == {(True, name) for name in FILES}
 
 
 def test_the_plugin_stands_alone():
@@ -111,30 +150,70 @@ def loaded_by(statement):
     return set(done.stdout.split())
 
 
-def test_the_analysis_names_no_torch():
-    files = sources(ROOT / "ldrps_engine" / "analysis")
-    assert files
-    for path in files:
-        named = {top(name) for name in imports(path)}
-        assert not named & (HEAVY - {"safetensors"}), path
+def light_files():
+    engine = FOLDERS["ldrps_engine"]
+    folders = [engine / name for name in LIGHT]
+    assert all(folder.is_dir() for folder in folders)
+    return [engine / f"{n}.py" for n in TYPES] + [f for folder in folders for f in sources(folder)]
+
+
+def test_the_engines_light_files_import_no_torch_and_each_other_alone():
+    for path in light_files():
+        for name in imports(path):
+            # Weights are read with safetensors, which does not load torch for numpy.
+            assert top(name) not in HEAVY - {"safetensors"}, (path, name)
+            assert not is_ours(name) or in_rooms(name, CALLERS_MAY), (path, name)
+
+
+def test_colour_knows_nothing_of_the_analysis():
+    for path in sources(FOLDERS["ldrps_engine"] / "colour"):
+        for name in imports(path):
+            assert not in_rooms(name, {"ldrps_engine.analysis", "ldrps_engine.model_store"}), path
+
+
+def test_nothing_else_lies_at_the_top_of_the_engine():
+    found = {path.stem for path in FOLDERS["ldrps_engine"].glob("*.py")}
+    assert found == {*TYPES, "restore", "__init__"}
 
 
 def test_a_diagnosis_loads_no_torch_even_when_it_is_made():
-    code = "import numpy; from ldrps_engine.diagnosis import diagnose; "
+    code = "import numpy; from ldrps_engine.analysis.diagnosis import diagnose; "
     loaded = loaded_by(code + "diagnose(numpy.full((64, 96, 3), 0.4, numpy.float32))")
     # Weights are read with safetensors, which does not load torch for numpy.
     assert not loaded & (HEAVY - {"safetensors"})
     assert "safetensors" in loaded
 
 
-@pytest.mark.parametrize("module", sorted(CLIENT_MAY))
-def test_the_engines_types_load_no_torch(module):
-    assert not loaded_by(f"import {module}") & HEAVY
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_the_engines_light_files_load_no_torch():
+    names = sorted(dotted(path) for path in light_files())
+    loaded = loaded_by("import " + ", ".join(names))
+    assert not loaded & HEAVY
 
 
 def test_the_client_loads_no_torch_and_no_image_library_before_it_needs_one():
     unwanted = {*HEAVY, "PIL", "tifffile", "imagecodecs", "rich", "scipy"}
     assert not loaded_by("from ldrps_client import Client") & unwanted
+
+
+@pytest.mark.parametrize("name", ["ldrps", "ldrps.v1", "ldrps_client", "ldrps_daemon"])
+def test_a_name_alone_loads_nothing_large(name):
+    unwanted = {*HEAVY, "grpc", "google", "numpy", "PIL"}
+    assert not loaded_by(f"import {name}") & unwanted
+    if name.startswith("ldrps."):
+        assert not loaded_by(f"import {name}") & {"ldrps_client", "ldrps_wire"}
+
+
+def test_the_client_has_its_name_in_two_places():
+    code = "import ldrps, ldrps_client; from ldrps import Client; "
+    assert "grpc" in loaded_by(code + "assert Client is ldrps_client.Client is ldrps.Client")
+    code = "import ldrps as a, ldrps_client as b; assert a.__all__ == b.__all__; "
+    loaded_by(code + "assert all(getattr(a, name) is getattr(b, name) for name in a.__all__)")
+    with pytest.raises(subprocess.CalledProcessError):
+        loaded_by("from ldrps import Nothing")
 
 
 def test_the_command_line_answers_before_it_loads_anything_large():
@@ -143,7 +222,7 @@ def test_the_command_line_answers_before_it_loads_anything_large():
 
 
 def test_the_daemons_front_loads_no_torch():
-    loaded = loaded_by("import ldrps_daemon.__main__, ldrps_daemon.server")
+    loaded = loaded_by("import ldrps_daemon.__main__, ldrps_daemon.transport.server")
     assert not loaded & {*HEAVY, "PIL", "tifffile", "imagecodecs"}
 
 

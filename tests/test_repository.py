@@ -53,7 +53,7 @@ def test_public_names_exist_and_are_sorted():
 def test_packages_in_the_distribution_are_those_in_the_tree():
     setup = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]
     folders = {"ldrps": "proto", "ldrps_engine": ".", "ldrps_client": "daemon"}
-    folders["ldrps_daemon"] = "daemon"
+    folders |= {"ldrps_daemon": "daemon", "ldrps_wire": "daemon"}
     found = {
         ".".join(path.parent.relative_to(ROOT / base).parts)
         for name, base in folders.items()

@@ -64,10 +64,10 @@ def _fit_exposure(options: argparse.Namespace, config: Config) -> None:
     fit_exposure(options.work, options.out, config)
 
 
-def _fit_shade(options: argparse.Namespace, config: Config) -> None:
-    from training.shade import fit_shade
+def _fit_haze_prior(options: argparse.Namespace, config: Config) -> None:
+    from training.haze_prior import fit_haze_prior
 
-    fit_shade(options.work, options.out, config)
+    fit_haze_prior(options.work, options.out, config)
 
 
 def _fit_midtone(options: argparse.Namespace, config: Config) -> None:
@@ -82,16 +82,16 @@ def _fit_tone(options: argparse.Namespace, config: Config) -> None:
     fit_tone(options.work, options.out, config)
 
 
-def _fit_grain(options: argparse.Namespace, config: Config) -> None:
-    from training.grain import fit_grain
+def _fit_noise_detection(options: argparse.Namespace, config: Config) -> None:
+    from training.noise_detection import fit_noise_detection
 
-    fit_grain(options.work, options.out, config)
+    fit_noise_detection(options.work, options.out, config)
 
 
-def _fit_texture(options: argparse.Namespace, config: Config) -> None:
-    from training.texture import fit_texture
+def _fit_correlated_noise(options: argparse.Namespace, config: Config) -> None:
+    from training.correlated_noise import fit_correlated_noise
 
-    fit_texture(options.work, options.out, config)
+    fit_correlated_noise(options.work, options.out, config)
 
 
 def _evaluate(options: argparse.Namespace, config: Config) -> None:
@@ -188,21 +188,23 @@ def _parser() -> argparse.ArgumentParser:
     exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
     exposing.add_argument("out", type=Path)
     exposing.set_defaults(run=_fit_exposure)
-    shading = commands.add_parser("fit-shade", help="fit how deep the shade of good photos is")
+    shading = commands.add_parser("fit-haze-prior", help="fit how clear the air of photos is")
     shading.add_argument("out", type=Path)
-    shading.set_defaults(run=_fit_shade)
+    shading.set_defaults(run=_fit_haze_prior)
     middle = commands.add_parser("fit-midtone", help="fit how bright the middle of photos is")
     middle.add_argument("out", type=Path)
     middle.set_defaults(run=_fit_midtone)
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)
-    textured = commands.add_parser("fit-texture", help="fit what tells texture from camera noise")
-    textured.add_argument("out", type=Path)
-    textured.set_defaults(run=_fit_texture)
-    telling = commands.add_parser("fit-grain", help="fit what tells noise from texture")
+    correlated = commands.add_parser(
+        "fit-correlated-noise", help="fit what tells texture from camera noise"
+    )
+    correlated.add_argument("out", type=Path)
+    correlated.set_defaults(run=_fit_correlated_noise)
+    telling = commands.add_parser("fit-noise-detection", help="fit what tells noise from texture")
     telling.add_argument("out", type=Path)
-    telling.set_defaults(run=_fit_grain)
+    telling.set_defaults(run=_fit_noise_detection)
     exporting = commands.add_parser("export", help="write the diffusers folder that ships")
     exporting.add_argument("out", type=Path)
     exporting.add_argument("--untrained", action="store_true", help="random weights, for ablation")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder, lapped_boundary
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder, lapped_boundary
 from training.config import Config
 from training.photos import PhotoPack
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import arithmetic
 from training.config import Config
 from training.model import Denoiser, tokenize
 
@@ -16,7 +16,7 @@ class AveragedPrior:
 
     name = "in training"
     view = 512
-    newton = 1.0
+    step_size = 1.0
     knows_scenes = False
     lossless = True
 
@@ -34,7 +34,7 @@ class AveragedPrior:
         self.alphas = alphas
         self.most_enlarged = vae.most_enlarged
         self.multiple = config.autoencoder.patch_size * 2 ** (len(config.model.block_channels) - 1)
-        self.spread = torch.ones(config.autoencoder.latent_channels, 1, 1, device=alphas.device)
+        self.latent_std = torch.ones(config.autoencoder.latent_channels, 1, 1, device=alphas.device)
 
     def encode(self, image: Tensor) -> Tensor:
         """Image in [0, 1] to latents."""

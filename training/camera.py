@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ldrps_engine.colour import to_display, to_linear
+from ldrps_engine.colour.srgb import to_display, to_linear
 
 Array = NDArray[np.float32]
 

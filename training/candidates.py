@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.placement import arithmetic
 from training.autoencoder import fit
 from training.config import Config, TrainingError
 from training.photos import PhotoPack

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.resampling import resize
+from ldrps_engine.analysis.resampling import resize
 from training.candidates import Candidate, convolutional, patch_transform, taef2
 from training.config import Config, TrainingError
 from training.ladder import Array, unseen_photos
+from training.metrics import psnr
 from training.photos import PhotoPack
 
 _PHOTOS = 24

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.priors.base import LatentPrior
 from training.config import TrainingError
 from training.ladder import Array, evaluate_once
+from training.metrics import psnr
 
 CROPS = 8
 SIDE = 128

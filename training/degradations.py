@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ldrps_engine.colour import LUMA, to_display, to_linear
+from ldrps_engine.colour.srgb import LUMA, to_display, to_linear
 
 Array = NDArray[np.float32]
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
 from training.config import Config
 from training.export import export
 from training.ladder import Rung, available_filters, climb, unseen_photos

@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMScheduler
 from transformers import PreTrainedTokenizerFast
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from training.config import Config, TrainingError
 from training.model import noise_levels
 from training.state import read_progress
@@ -20,8 +20,8 @@ from training.train import Run
 
 _INDEX = {
     "_class_name": "StableDiffusionPipeline",
-    "vae": ["ldrps_engine.prior.patch_autoencoder", "PatchAutoencoder"],
-    "unet": ["ldrps_engine.prior.latent_unet", "LatentUNet"],
+    "vae": ["ldrps_engine.priors.patch_autoencoder", "PatchAutoencoder"],
+    "unet": ["ldrps_engine.priors.latent_unet", "LatentUNet"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
     "scheduler": ["diffusers", "DDIMScheduler"],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.colour import to_linear
-from ldrps_engine.exposure import shape_of_light
-from ldrps_engine.regression import save_model
+from ldrps_engine.analysis.exposure import shape_of_light
+from ldrps_engine.analysis.regression import save_model
+from ldrps_engine.colour.srgb import to_linear
 from training.config import Config
 from training.neighbours import without_twins
 from training.photos import PhotoPack

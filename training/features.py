@@ -35,6 +35,8 @@ from training.scene_pack import load_pack
 _BATCH = 64
 _SEED = 7
 _GRAPHICS_SEED = 3
+DRAWS = 2
+"""Degradations drawn over each crop."""
 GRAPHICS = 2400
 """Pictures drawn that are no photos."""
 
@@ -87,11 +89,16 @@ def clean_features(work: Path) -> CropFeatures:
 
 
 def degraded_features(work: Path) -> DegradedFeatures:
-    """Look at the crops of a pack with degradations drawn over them, always the same."""
+    """Look `DRAWS` times at the crops of a pack with degradations drawn over them.
+
+    The draws follow one another, each in the pack's order, and are always the same.
+    """
 
     def make() -> DegradedFeatures:
         encoder, drawing = SemanticEncoder.load(), Physics(torch.Generator().manual_seed(_SEED))
-        parts = (_degraded(crops, encoder, drawing) for crops in _batches(work))
+        parts = (
+            _degraded(crops, encoder, drawing) for _ in range(DRAWS) for crops in _batches(work)
+        )
         return DegradedFeatures(*_joined(parts))
 
     return _kept(work, "features-degraded.npz", DegradedFeatures, make)

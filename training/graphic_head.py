@@ -32,14 +32,14 @@ _THRESHOLDS = (0.2, 0.5, 0.9)
 
 
 def fit_graphic_head(
-    photos: Iterable[CropFeatures], graphics: CropFeatures, unseen: NDArray[np.bool_]
+    photos: Iterable[tuple[CropFeatures, NDArray[np.bool_]]], graphics: CropFeatures
 ) -> dict[str, Tensor]:
-    """Fit on the photos that are not `unseen` (N,), report on the others, return the weights."""
+    """Fit on the photos that are not held out (N,), report on the others, return the weights."""
     torch.manual_seed(_SEED)
-    looks = [looked_at(features) for features in photos]
+    looks = [(looked_at(features), torch.from_numpy(unseen)) for features, unseen in photos]
     drawn = looked_at(graphics)
     split = int(len(drawn) * _TRAINED_SHARE)
-    good = torch.cat([look[torch.from_numpy(~unseen)] for look in looks])
+    good = torch.cat([look[~unseen] for look, unseen in looks])
     mean, std = good.mean(0), good.std(0, correction=0) + _LEAST_SPREAD
     network = nn.Sequential(
         nn.Dropout(_DROPPED),
@@ -53,7 +53,7 @@ def fit_graphic_head(
         return ((looks - mean) / std).clamp(-MOST_UNIT, MOST_UNIT)
 
     _fit(network, held(good), held(drawn[:split]))
-    left = {"photos": torch.cat(looks)[torch.from_numpy(np.tile(unseen, len(looks)))]}
+    left = {"photos": torch.cat([look[unseen] for look, unseen in looks])}
     _report(network, {k: held(v) for k, v in (left | {"graphics": drawn[split:]}).items()})
     weights = {f"graphic.{name}": value for name, value in network.state_dict().items()}
     return weights | {"graphic.mean": mean, "graphic.std": std}

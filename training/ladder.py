@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.prior.schedule import noise_ratios
-from ldrps_engine.resampling import resize
-from ldrps_engine.view import View
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.diffusion.view import View
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.schedule import noise_ratios
 from training.config import TrainingError
+from training.metrics import psnr
 from training.neighbours import without_twins
 from training.photos import PhotoPack
 
@@ -94,9 +94,9 @@ def evaluate_once(prior: LatentPrior, noisy: Array, level: float) -> Array:
     step = fitting_step(prior.alphas, 2 * level)
     empty = prior.embed("")
     with torch.no_grad():
-        latents = prior.encode(view.enter(noisy)) * prior.alphas[step].sqrt()
+        latents = prior.encode(view.to_model(noisy)) * prior.alphas[step].sqrt()
         image = prior.decode(prior.denoise(latents, step, empty, empty, 1.0))
-    return resize(view.leave(image), noisy.shape[:2])
+    return resize(view.from_model(image), noisy.shape[:2])
 
 
 def fitting_step(alphas: torch.Tensor, ratio: float) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.midtone import shape_of_tones
-from ldrps_engine.regression import frame, linear, save_model
+from ldrps_engine.analysis.midtone import shape_of_tones
+from ldrps_engine.analysis.regression import frame, linear, save_model
 from training.config import Config
 from training.neighbours import without_twins
 from training.photos import PhotoPack

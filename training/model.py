@@ -18,7 +18,7 @@ from tokenizers import (
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from ldrps_engine.prior.latent_unet import LatentUNet
+from ldrps_engine.priors.latent_unet import LatentUNet
 from training.config import Config, ScheduleConfig
 
 

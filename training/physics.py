@@ -17,10 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.recognition import FINDINGS
-from ldrps_engine.fpam import linear_to_srgb, srgb_to_linear
+from ldrps_engine.diffusion.fpam import linear_to_srgb, srgb_to_linear
 
 _KINDS = ("good", "dark", "backlit", "hazy", "tinted", "faded", "toned")
-_SHARES = (0.34, 0.18, 0.10, 0.18, 0.07, 0.07, 0.06)
+_SHARES = (0.36, 0.14, 0.12, 0.18, 0.09, 0.05, 0.06)
+_STOPS = {"dark": (1.2, 1.6, 0.7), "backlit": (0.9, 1.1, 0.6)}
+"""Missing stops from which a photo is called dark, from which surely, and below which not."""
+_SUBJECT = 0.3
 _LIGHT = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
 
 
@@ -73,7 +76,8 @@ class Physics:
             if len(chosen := some(name)):
                 shown, missing, stops = self._darkened(light[chosen], backlit=name == "backlit")
                 out[chosen], gain[chosen] = shown, missing
-                put(name, chosen, stops > 1.2, (stops > 1.6) | (stops < 0.7))
+                least, surely, hardly = _STOPS[name]
+                put(name, chosen, stops > least, (stops > surely) | (stops < hardly))
         if len(chosen := some("hazy")):
             out[chosen], depth[chosen] = self._hazed(light[chosen])
             mean = depth[chosen].mean((1, 2, 3))
@@ -96,7 +100,7 @@ class Physics:
         """Too little light, everywhere or but where it comes from; lamps and windows stay."""
         height, width = light.shape[2:]
         scene = light / (1.05 - light.clamp(max=1))
-        stops = self._uniform(0.2, 7.0) if not backlit else self._uniform(0.8, 5.5)
+        stops = self._uniform(0.2, 7.0) if not backlit else 0.5 * 2 ** self._uniform(0, 3.4)
         exposure = 0.5**stops
         lamps = self._lamps(height, width) * (self._uniform(0, 1) < 0.55)
         warm = torch.cat(
@@ -119,9 +123,11 @@ class Physics:
         missing = ((cells + 1e-3) / (now + 1e-3)).log().clamp(0, 6)
         meant = -shade.log()
         missing = torch.minimum(missing, meant + 0.5)
-        told = stops.flatten() * (
-            1 if not backlit else (1 - shade).mean((1, 2, 3)).clamp(max=1) * 1.6
-        )
+        told = stops.flatten()
+        if backlit:
+            # A third of the photo in shadow is what the photo is about.
+            in_shadow = (shade < 0.5 * (1 + exposure)).float().mean((1, 2, 3))
+            told = told * (in_shadow / _SUBJECT).clamp(max=1)
         return linear_to_srgb(shown), missing, told
 
     def _lamps(self, height: int, width: int) -> Tensor:
@@ -176,15 +182,19 @@ class Physics:
             + self._uniform(0, 0.35) * blobs
             + self._uniform(0.1, 1.2)
         )
-        depth = depth.clamp(min=0.03)
-        wanted = self._uniform(0.05, 1.8)
+        room = (self._uniform(0, 1) < 0.5).float()
+        # In a room nothing is far, and nothing quite near: the veil lies over all of it.
+        depth = depth.clamp(min=0.03) + room * self._uniform(0.3, 1.5)
+        wanted = self._uniform(0.05, 1.8) * (1 - room) + self._uniform(0.1, 1.0) * room
         depth = depth / depth.mean((2, 3), keepdim=True) * wanted
         through = torch.exp(-depth)
-        air = self._uniform(0.55, 1.0) * torch.cat([self._uniform(0.92, 1.05) for _ in range(3)], 1)
+        grey = self._uniform(0.55, 1.0) * (1 - room) + self._uniform(0.75, 1.0) * room
+        spread = 1 - 0.8 * room
+        air = grey * torch.cat([1 + spread * self._uniform(-0.08, 0.05) for _ in range(3)], 1)
         shown = linear_to_srgb(light.clamp(0, 1)) * through + air.clamp(max=1) * (1 - through)
         in_light = light * through + air.clamp(max=1) ** 2.2 * (1 - through)
-        out = torch.where(self._uniform(0, 1) < 0.5, shown, linear_to_srgb(in_light.clamp(0, 1)))
-        return out, depth
+        even = self._uniform(0, 1) < 0.4 + 0.4 * room
+        return torch.where(even, shown, linear_to_srgb(in_light.clamp(0, 1))), depth
 
     def _tinted(self, image: Tensor) -> tuple[Tensor, Tensor]:
         stops = torch.cat([self._uniform(-1, 1) for _ in range(3)], 1)
@@ -192,9 +202,21 @@ class Physics:
         strength = self._uniform(0.1, 1.3)
         stops = stops / stops.abs().amax(1, keepdim=True).clamp(min=0.2) * strength
         power = (0.25 * strength * self._normal((len(image), 3, 1, 1))).exp()
-        return linear_to_srgb(srgb_to_linear(image) * 2.0**stops).clamp(
-            1e-4, 1
-        ) ** power, strength.flatten()
+        tinted = linear_to_srgb(srgb_to_linear(image) * 2.0**stops).clamp(1e-4, 1) ** power
+        return self._aged(tinted), strength.flatten()
+
+    def _aged(self, image: Tensor) -> Tensor:
+        """Dark corners, paler colours and soft grain, each over some of the photos."""
+        height, width = image.shape[2:]
+        y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)[None]
+        corner = ((x**2 + y**2) / 2)[None, None]
+        dark = (self._uniform(0, 1) < 0.4) * self._uniform(0, 0.7)
+        image = image * (1 - dark * corner**1.5)
+        grey = image.mean(1, keepdim=True)
+        paler = (self._uniform(0, 1) < 0.4) * self._uniform(0, 0.6)
+        image = image + paler * (grey - image)
+        grain = functional.avg_pool2d(self._normal(image[:, :1].shape), 3, 1, 1)
+        return image + (self._uniform(0, 1) < 0.4) * self._uniform(0, 0.08) * grain
 
     def _faded(self, image: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._uniform(0.05, 1)
@@ -211,14 +233,16 @@ class Physics:
         warm = torch.cat(
             [self._uniform(0.75, 0.98), self._uniform(0.95, 1.05), self._uniform(1.1, 1.7)], 1
         )
-        return grey.clamp(min=1e-4) ** ((warm - 1) * strength + 1), strength.flatten()
+        toned = grey.clamp(min=1e-4) ** ((warm - 1) * strength + 1)
+        return self._aged(toned), strength.flatten()
 
     def _photographed(self, image: Tensor) -> Tensor:
         """A tone curve, noise and JPEG after all of it."""
         image = image.clamp(1e-4, 1) ** (0.08 * self._normal((len(image), 1, 1, 1))).exp()
-        noisy = self._uniform(0, 1) < 0.4
-        image = image + noisy * self._uniform(0, 0.06) * self._normal(image.shape)
-        chosen = torch.rand(len(image), generator=self._generator) < 0.3
+        # At the size of the encoder's view little is left of a photo's noise.
+        noisy = self._uniform(0, 1) < 0.3
+        image = image + noisy * self._uniform(0, 0.03) * self._normal(image.shape)
+        chosen = torch.rand(len(image), generator=self._generator) < 0.2
         image = image.clamp(0, 1)
         for k in chosen.nonzero().flatten().tolist():
             quality = int(torch.randint(30, 95, (1,), generator=self._generator))

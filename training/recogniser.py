@@ -26,6 +26,7 @@ from ldrps_engine.analysis.recognition import (
 )
 from training.expectation import Expectation, anneal, positions, shuffled
 from training.features import (
+    DRAWS,
     DegradedFeatures,
     clean_features,
     degraded_features,
@@ -124,7 +125,8 @@ def fit_recogniser(
     work: Path, out: Path, expectation: Path = EXPECTATION, epochs: int = EPOCHS
 ) -> None:
     """Fit findings, maps and the graphic head; report on held-out crops, write weights."""
-    features, unseen = degraded_features(work), held_out(work)
+    features, of_pack = degraded_features(work), held_out(work)
+    unseen = np.tile(of_pack, DRAWS)
     # Only now: whether the features were kept or made must not matter.
     torch.manual_seed(_SEED)
     residuals = Expectation.load(expectation).residuals(features)
@@ -136,8 +138,8 @@ def fit_recogniser(
     _fit(model, examples, training, epochs)
     if len(testing):
         report(model, residuals[testing], quantiles[testing], examples.at(testing))
-    photos = (clean_features(work), features)
-    head = fit_graphic_head(photos, graphic_features(work), unseen)
+    photos = ((clean_features(work), of_pack), (features, unseen))
+    head = fit_graphic_head(photos, graphic_features(work))
     write_halves(out, model.weights() | head, LICENCE)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ldrps_engine.prior.base import LatentPrior
+from ldrps_engine.priors.base import LatentPrior
 
 Pixels = NDArray[np.uint8]
 Denoise = Callable[[Tensor, int], Tensor]
@@ -48,7 +48,7 @@ def sample(
 
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            clean = ddim(denoise, prior.alphas, shape, steps, generator, prior.spread.device)
+            clean = ddim(denoise, prior.alphas, shape, steps, generator, prior.latent_std.device)
             pictures += to_pixels(prior.decode(clean))
     return pictures
 

@@ -7,6 +7,7 @@ import json
 import queue
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.scene_unet import Estimate, SceneUNet, loss_scale
 from training.config import TrainingError
 from training.encoder import SemanticEncoder
@@ -37,10 +38,10 @@ class SceneTraining:
     batch: int = 32
     learning_rate: float = 1e-3
     warmup: int = 200
-    weight_decay: float = 0.02
-    ema_decay: float = 0.999
+    weight_decay: float = 0.05
+    ema_decay: float = 0.9985
     drop_semantics: float = 0.1
-    save_minutes: float = 10.0
+    save_minutes: float = 5.0
     seed: int = 11
 
 
@@ -101,15 +102,16 @@ class SceneRun:
             self.progress["seconds"] += time.monotonic() - now
             if now - last_line > 60:
                 pace = len(losses) * self.how.batch / (now - last_line)
-                told = " ".join(f"{v:.4f}" for v in np.mean(losses, axis=0))
                 print(
-                    f"step {int(self.progress['step'])} loss {told} {pace:.1f} samples/s, "
+                    f"step {int(self.progress['step'])} loss {_told(np.mean(losses, axis=0))} "
+                    f"{pace:.1f} samples/s, "
                     f"{left:.0f} min left",
                     flush=True,
                 )
                 losses, last_line = [], now
             if now - last_save > self.how.save_minutes * 60:
                 self.save()
+                print(f"held out: {_told(self.held_out_losses())}", flush=True)
                 last_save = now
 
     def step(self, batch: Batch, rate: float = 1.0) -> list[float]:
@@ -135,6 +137,23 @@ class SceneRun:
             values = [p.detach() for p in self.network.parameters()]
             torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
         return [float(v.detach()) for v in losses]
+
+    @torch.no_grad()
+    def held_out_losses(self, most: int = 256) -> list[float]:
+        """Return the averaged weights' losses on held-out crops, always degraded the same way."""
+        held_out = np.array([i for i, c in enumerate(self.crops) if c.held_out])[:most]
+        if not len(held_out):
+            return []
+        judged = SceneUNet().to(self.device)
+        judged.load_state_dict(self.network.state_dict() | self.average)
+        degrader = Degrader(torch.Generator().manual_seed(0), augmented=False)
+        losses = []
+        for start in range(0, len(held_out), self.how.batch):
+            crops = as_tensor(self.pixels, held_out[start : start + self.how.batch])
+            batch = moved(degrader.batch(crops, self.encoder, 0.0), self.device)
+            terms = loss_terms(judged(batch.scene), batch)
+            losses.append([float(term) * len(crops) for term in terms])
+        return [float(v) / len(held_out) for v in np.sum(losses, axis=0)]
 
     def save(self) -> None:
         """Write the state beside the old one and rename it over."""
@@ -195,6 +214,10 @@ class SceneRun:
                     continue
             if isinstance(made, Exception):
                 return
+
+
+def _told(losses: Iterable[float]) -> str:
+    return " ".join(f"{v:.4f}" for v in losses)
 
 
 def _identity(work: Path) -> str:

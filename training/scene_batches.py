@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.scene_statistics import (
     SIDE,
     Views,
     chroma_of,
     globals_of,
+    grey_of,
     normalised_tones,
     tone_of,
     views_of,
@@ -26,6 +27,11 @@ from ldrps_engine.priors.scene_unet import Features, Scene
 from training.encoder import SemanticEncoder
 
 _INFINITE = float("inf")
+_ZOOM, _ASPECT = (0.6, 1.0), (0.85, 1.18)
+_THINNED = {"fine": 0.1, "coarse": 0.25, "pooled": 0.5}
+"""Share of each feature's channels that is lost. What tells one photo from all others, and so lets
+its colours be learnt by heart, loses the most."""
+_WITHOUT_POOLED = 0.5
 _TONE_SIZE, _CHROMA_SIZE = SIDE // 4, SIDE // 2
 
 
@@ -40,29 +46,34 @@ class Batch:
 
 
 class Degrader:
-    """Draws which groups are known, noisy or lost. Nothing is degraded but by noise levels."""
+    """Draws which groups are known, noisy or lost. Nothing is degraded but by noise levels.
 
-    def __init__(self, generator: torch.Generator) -> None:
+    Without `augmented` the crops and the encoder's features stay as they are: to judge with.
+    """
+
+    def __init__(self, generator: torch.Generator, *, augmented: bool = True) -> None:
         self._generator = generator
+        self._augmented = augmented
 
     def batch(self, crops: Tensor, encoder: SemanticEncoder, drop_semantics: float) -> Batch:
         """Make a batch of crops (N, 3, 160, 160) of display values."""
         count = len(crops)
-        if self._chance(1, 0.5).item():
-            crops = crops.flip(3)
+        if self._augmented:
+            crops = self._redrawn(crops)
         seen = self._disturbed(crops)
         views = views_of(_shrunk(seen))
         device = encoder.stem.weight.device
         with arithmetic(device):
             features = encoder(normalised_tones(ycc(seen)[:, :1]).to(device))
         kept = (1 - self._chance(count, drop_semantics)).to(device)
-        features = Features(
-            *(v.float() * kept.reshape(-1, *[1] * (v.ndim - 1)) for v in vars(features).values())
-        )
+        features = self._thinned(features) if self._augmented else features
+        features = Features(*(v.float() * _along(kept, v) for v in vars(features).values()))
         clean = _shrunk(crops)
-        tone, chroma = tone_of(clean), chroma_of(clean)
+        chroma = chroma_of(clean)
         kind = torch.rand(count, generator=self._generator)
-        colouring, lighting = kind < 0.35, (kind >= 0.35) & (kind < 0.7)
+        colouring, lighting = kind < 0.5, (kind >= 0.5) & (kind < 0.75)
+        # The dark channel of a photo that has lost its colours tells nothing of them.
+        tone = torch.where(_along(colouring, clean), tone_of(grey_of(clean)), tone_of(clean))
         tone_level = self._tone_level(count, colouring, lighting)
         chroma_level = self._chroma_level(count, lighting)
         luma_known = 1 - self._chance(count, 0.35) * (~colouring)
@@ -78,6 +89,33 @@ class Degrader:
             hue_known.float(),
         )
         return Batch(scene, tone, chroma, globals_of(clean))
+
+    def _redrawn(self, crops: Tensor) -> Tensor:
+        """Crop the crops anew, and mirror half of them: no scene is seen twice the same."""
+        count = len(crops)
+        width = self._uniform(count, *_ZOOM)
+        height = (width * self._uniform(count, *_ASPECT)).clamp(*_ZOOM)
+        across = (1 - width) * self._uniform(count, -1, 1)
+        down = (1 - height) * self._uniform(count, -1, 1)
+        mirrored = 1 - 2 * self._chance(count, 0.5)
+        nothing = torch.zeros(count)
+        rows = [width * mirrored, nothing, across, nothing, height, down]
+        places = functional.affine_grid(
+            torch.stack(rows, 1).reshape(count, 2, 3), list(crops.shape), align_corners=False
+        )
+        return functional.grid_sample(crops, places, "bilinear", "reflection", align_corners=False)
+
+    def _thinned(self, features: Features) -> Features:
+        """Lose some channels of each feature, so that none is leant on alone."""
+        changed = {}
+        for name, share in _THINNED.items():
+            value: Tensor = getattr(features, name).float()
+            channels = (*value.shape[:2], *[1] * (value.ndim - 2))
+            kept = (torch.rand(channels, generator=self._generator) >= share).to(value)
+            changed[name] = value * kept / (1 - share)
+        without = self._chance(len(changed["pooled"]), _WITHOUT_POOLED).to(changed["pooled"])
+        changed["pooled"] = changed["pooled"] * (1 - without[:, None])
+        return replace(features, **changed)
 
     def _disturbed(self, crops: Tensor) -> Tensor:
         """Change what the views look at by a tone curve, a cast and noise.
@@ -103,7 +141,7 @@ class Degrader:
 
     def _chroma_level(self, count: int, lighting: Tensor) -> Tensor:
         drawn = torch.exp(1.3 * self._normal((count,)) - 0.4).clamp(0.02, 9.0)
-        lost = self._chance(count, 0.35).bool() | (lighting & self._chance(count, 0.8).bool())
+        lost = self._chance(count, 0.5).bool() | (lighting & self._chance(count, 0.8).bool())
         drawn = torch.where(lost, torch.full_like(drawn, 9e9), drawn)
         level = drawn.reshape(-1, 1, 1, 1).expand(-1, 1, _CHROMA_SIZE, _CHROMA_SIZE).clone()
         self._lose_places(level, torch.full((count,), 0.1))
@@ -139,6 +177,11 @@ def as_tensor(pixels: NDArray[np.uint8], indices: NDArray[np.int64]) -> Tensor:
 
 def _shrunk(crops: Tensor) -> Tensor:
     return functional.interpolate(crops, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+
+
+def _along(values: Tensor, like: Tensor) -> Tensor:
+    """One value for each scene, shaped to be multiplied with its feature."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _noised(values: Tensor, level: Tensor, noise: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_engine.regression import frame, quadratic, save_model
-from ldrps_engine.tone import CLASSES, tone_features
+from ldrps_engine.analysis.regression import frame, quadratic, save_model
+from ldrps_engine.analysis.tone import CLASSES, tone_features
 from training.config import Config
 from training.degradations import darkened, faded, grey, hazed, noisy, stored
 from training.logistic import logistic, report

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.description.tagger import tag_scene
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
-from ldrps_engine.prior.placement import arithmetic
+from ldrps_engine.captioning.tagger import tag_scene
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import arithmetic
 from training.averaged import AveragedPrior
 from training.config import Config, TrainingError
 from training.curve import CROPS, SIDE, append_point, denoising_psnr

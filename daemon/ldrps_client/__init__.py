@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+import ldrps_wire as ldrps_wire  # Before gRPC, which it quietens.
 
 if TYPE_CHECKING:
     from ldrps_client._records import DaemonStatus, Job, WorkerStatus
     from ldrps_client._result import Result
     from ldrps_client.client import Client
-
-# Before gRPC is loaded, which else writes a line of its own for each handshake that fails: into
-# the daemon's log as many as a stranger likes.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 __all__ = ["Client", "DaemonStatus", "Job", "Result", "WorkerStatus"]
 

@@ -14,11 +14,11 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ldrps_client._address import run_folder
 from ldrps_client._channel import open_channel
-from ldrps_client._installed import require_daemon
-from ldrps_client._ownership import own_folder
 from ldrps_engine.errors import SettingsError, UnavailableError
+from ldrps_wire.address import run_folder
+from ldrps_wire.installed import require_daemon
+from ldrps_wire.ownership import own_folder
 
 START_SECONDS = 60.0
 _PROBE_SECONDS = 2.0

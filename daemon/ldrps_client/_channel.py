@@ -11,15 +11,6 @@ from typing import Any
 
 import grpc
 
-from ldrps_client._address import (
-    TLS,
-    UNIX,
-    certificate_file,
-    check_address_is_ours,
-    default_token_file,
-)
-from ldrps_client._ownership import check_way
-from ldrps_client._status import AUTHORIZATION_KEY, REASON_KEY, RETRY_AFTER_KEY, error_of
 from ldrps_engine.errors import (
     BusyError,
     InternalError,
@@ -27,6 +18,15 @@ from ldrps_engine.errors import (
     SettingsError,
     UnavailableError,
 )
+from ldrps_wire.address import (
+    TLS,
+    UNIX,
+    certificate_file,
+    check_address_is_ours,
+    default_token_file,
+)
+from ldrps_wire.ownership import check_way
+from ldrps_wire.status import AUTHORIZATION_KEY, REASON_KEY, RETRY_AFTER_KEY, error_of
 
 _OPTIONS = (
     # A proxy for the web has no business between two processes of one machine.

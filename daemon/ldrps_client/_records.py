@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import settings_from_proto
 from ldrps_engine.settings import Settings
+from ldrps_wire.conversion import settings_from_proto
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 

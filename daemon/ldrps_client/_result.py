@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldrps_client.files import Format, LoadedFile, Metadata, encode, file_bytes
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer

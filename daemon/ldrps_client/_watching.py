@@ -12,12 +12,12 @@ import numpy as np
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import events
 from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
-from ldrps_client._status import error_of
-from ldrps_client._wire import layer_bytes, photo_from_wire
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
+from ldrps_wire.conversion import layer_bytes, photo_from_wire
+from ldrps_wire.status import error_of
 
 TRIES = 6
 """Connections in a row that may fail before we give up."""

@@ -14,7 +14,6 @@ import numpy as np
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc
 from ldrps_client import events
-from ldrps_client._address import default_address
 from ldrps_client._autostart import ensure_running
 from ldrps_client._channel import credentials, is_connection_loss, open_channel, translated
 from ldrps_client._gathering import Gathered
@@ -22,12 +21,13 @@ from ldrps_client._inputs import PhotoLike, take
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
 from ldrps_client._watching import Reader, messages
-from ldrps_client._wire import chunks, raster_of, settings_to_proto
 from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
 from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
+from ldrps_wire.address import default_address
+from ldrps_wire.conversion import chunks, raster_of, settings_to_proto
 
 _CALL_SECONDS = 10.0
 MAX_JOBS = 1000

@@ -12,7 +12,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc
 from ldrps_client._channel import credentials, translated
 from ldrps_engine.errors import ModelError
-from ldrps_engine.prior.store import is_path, link
+from ldrps_engine.model_store.store import is_path, link
 
 # Reading tens of gigabytes from a slow disk takes a while.
 _LOAD_SECONDS = 900.0

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ldrps_client._text import plain, shown
-from ldrps_client.files._embedded import embedded_xmp, sidecar_for
-from ldrps_client.files._packet import RDF, Addition, Name, Packet, Prefixes
+from ldrps_client.files.metadata._embedded import embedded_xmp, sidecar_for
+from ldrps_client.files.metadata._packet import RDF, Addition, Name, Packet, Prefixes
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings

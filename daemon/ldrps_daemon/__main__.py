@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldrps_client._installed import require_daemon
 from ldrps_daemon.config import LOG_FORMATS, ServeConfig
-from ldrps_daemon.logs import set_up
+from ldrps_daemon.observability.logs import set_up
 from ldrps_engine.errors import LdrpsError, UnavailableError
+from ldrps_wire.installed import require_daemon
 
 _NUMBERS = {
     "--queue-limit": (int, "jobs that may wait"),
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             require_daemon()
         set_up(config.log_format)
         # Imported after the options are read: `--help` answers at once.
-        from ldrps_daemon.server import serve
+        from ldrps_daemon.transport.server import serve
 
         asyncio.run(serve(config))
     except ModuleNotFoundError as error:

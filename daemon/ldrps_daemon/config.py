@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from ldrps_client._address import default_address, default_token_file
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MAX_PIXELS
+from ldrps_wire.address import default_address, default_token_file
 
 AUTO = "auto"
 LOG_FORMATS = ("text", "json")
@@ -100,7 +100,7 @@ class ServeConfig:
     log_format: str = "text"
     """`text` for people, `json` for programs: one object a line."""
     engine: str = "ldrps_engine.restore"
-    """Module with `restore` and `Models`. Never settable over the wire."""
+    """Module with `restore` and `ModelCache`. Never settable over the wire."""
 
     def __post_init__(self) -> None:
         if not self.devices:

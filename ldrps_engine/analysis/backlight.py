@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour import luminance, to_linear
-from ldrps_engine.resampling import resize
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.noise import ORDER, PATCH, dct_matrix
+from ldrps_engine.analysis.noise_spectrum import ORDER, PATCH, dct_matrix
 
 Array = NDArray[np.float32]
 Table = NDArray[np.int64]

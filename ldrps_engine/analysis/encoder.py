@@ -18,7 +18,7 @@ from ldrps_engine.analysis.layers import Layers, load_weights, relu6
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parent.parent / "models/semantic/encoder.safetensors"
+MODEL = Path(__file__).parents[1] / "models/semantic/encoder.safetensors"
 
 FINE, COARSE, POOLED, CLASSES = 112, 320, 1280, 1000
 """Channels of the feature maps at 1/16 and 1/32, of the pooled features, and ImageNet classes."""

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.encoder import Seen
 from ldrps_engine.analysis.layers import Layers, load_weights
-from ldrps_engine.colour import luminance, to_linear
-from ldrps_engine.resampling import squares
+from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.colour.srgb import YCC, luminance, to_linear
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parent.parent / "models/semantic/expectation.safetensors"
+MODEL = Path(__file__).parents[1] / "models/semantic/expectation.safetensors"
 
 CELL = 16
 """Pixels of the encoder's view on a side of a cell."""
@@ -31,9 +31,6 @@ DARKEST, FLAT = 1e-3, 0.01
 """What is added to light, and to contrast and saturation, before their logs."""
 SHADE = 25
 """Of a cell's 256 pixels as many are darker than its dark channel."""
-_YCC = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
-)
 LOG_VARIANCE = (-6, 3)
 """Range of how unsure the expectation may be."""
 
@@ -88,7 +85,7 @@ def contrast_of(statistics: Array) -> Array:
 def cell_statistics(view: Array) -> Array:
     """Return statistics (h / 16, w / 16, 6) of the cells of an image (h, w, 3)."""
     light = log_light(luminance(to_linear(view)))
-    converted = squares(view @ _YCC.T, CELL)
+    converted = squares(view @ YCC.T, CELL)
     means = converted.mean((1, 3))
     contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
     saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))

@@ -21,9 +21,8 @@ from ldrps_engine.analysis._sides import (
     view_from,
 )
 from ldrps_engine.analysis.rectangle import SIDES, Rectangle
-from ldrps_engine.photo import MAX_ASPECT, MIN_SIDE, Photo
-from ldrps_engine.resampling import Part
-from ldrps_engine.working import to_working
+from ldrps_engine.colour.working import to_working
+from ldrps_engine.photo import MAX_ASPECT, MIN_SIDE, Part, Photo
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import Frame, find_frame
-from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.colour.working import from_working, to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
-from ldrps_engine.resampling import resize
 from ldrps_engine.result import Restoration
-from ldrps_engine.working import from_working, to_working
 
 Picture = NDArray[np.uint8]
 

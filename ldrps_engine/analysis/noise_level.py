@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.noise import (
+from ldrps_engine.analysis.noise_spectrum import (
     ORDER,
     PATCH,
     dct_matrix,

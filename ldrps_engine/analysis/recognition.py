@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.encoder import Seen, encode
 from ldrps_engine.analysis.expectation import Residual, residual
 from ldrps_engine.analysis.layers import Layers, load_weights, softplus
+from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.view import normalised_luma, view_size
-from ldrps_engine.resampling import resize
 
 Array = NDArray[np.float32]
 
-MODEL = Path(__file__).parent.parent / "models/semantic/recogniser.safetensors"
+MODEL = Path(__file__).parents[1] / "models/semantic/recogniser.safetensors"
 
 FINDINGS = ("dark", "backlit", "hazy", "tinted", "faded", "toned", "graphic")
 """What the probabilities speak of, in the order of the network's answers."""

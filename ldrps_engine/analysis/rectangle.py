@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ldrps_engine.resampling import Part
+from ldrps_engine.photo import Part
 
 SIDES = ("top", "bottom", "left", "right")
 

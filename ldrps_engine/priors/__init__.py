@@ -1,1 +1,1 @@
-"""Diffusion priors that answer at their own scale: the scene expert looks at the whole photo."""
+"""Diffusion priors of good photos: published models, the bundled one, the expert of scenes."""

@@ -59,6 +59,11 @@ def ycc(rgb: Tensor) -> Tensor:
     return torch.einsum("ij,njhw->nihw", torch.tensor(_YCC, device=rgb.device), rgb)
 
 
+def grey_of(rgb: Tensor) -> Tensor:
+    """Return scenes (N, 3, h, w) without their colours: luma in all three channels."""
+    return ycc(rgb)[:, :1].expand_as(rgb)
+
+
 def rgb_of(values: Tensor) -> Tensor:
     """Inverse of `ycc`."""
     return torch.einsum("ij,njhw->nihw", torch.linalg.inv(torch.tensor(_YCC)).to(values), values)

@@ -130,7 +130,7 @@ class SceneUNet(nn.Module):
 
     def _embedded(self, scene: Scene) -> Tensor:
         features = scene.features
-        said = (features.pooled.abs().sum(1) > 0).to(features.pooled)
+        said = (features.coarse.abs().sum((1, 2, 3)) > 0).to(features.pooled)
         lost = torch.isinf(scene.tone_level).to(said).mean((1, 2, 3))
         known = torch.stack([scene.luma_known, scene.hue_known, said, lost], 1).to(said)
         return torch.as_tensor(self.embed(self.known(known) + self.pooled(features.pooled)))

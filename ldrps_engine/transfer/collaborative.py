@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.noise import OPPONENT, PATCH
+from ldrps_engine.analysis.noise_spectrum import OPPONENT, PATCH
 from ldrps_engine.transfer import kernels
 from ldrps_engine.transfer.kernels import GROUP, Numbers
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ldrps_engine.resampling import Part
+from ldrps_engine.photo import Part
 
 _LEVELS = 8
 

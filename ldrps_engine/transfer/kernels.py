@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ldrps_engine.noise import PATCH, dct_matrix
+from ldrps_engine.analysis.noise_spectrum import PATCH, dct_matrix
 
 Array = NDArray[np.float32]
 Numbers = NDArray[np.int32]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.clipped import unclip
-from ldrps_engine.noise import PATCH, noise_sigma
-from ldrps_engine.resampling import Part, resize, resize_part
+from ldrps_engine.analysis.clipping import unclip
+from ldrps_engine.analysis.noise_spectrum import PATCH, noise_sigma
+from ldrps_engine.analysis.resampling import resize, resize_part
+from ldrps_engine.photo import Part
 from ldrps_engine.transfer.collaborative import (
     QUICK,
     THOROUGH,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ldrps_engine.errors import CancelledError
-from ldrps_engine.resampling import Part
+from ldrps_engine.photo import Part
 
 _LOOK_SECONDS = 0.2
 

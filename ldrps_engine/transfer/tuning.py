@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ldrps_engine.clipped import clip, unclip, variance_left
-from ldrps_engine.noise import OPPONENT, PATCH
-from ldrps_engine.prior.base import LatentPrior
-from ldrps_engine.prior.learner import Learner
-from ldrps_engine.prior.schedule import nearest_step, noise_ratios
-from ldrps_engine.resampling import squares
+from ldrps_engine.analysis.clipping import clip, unclip, variance_left
+from ldrps_engine.analysis.noise_spectrum import OPPONENT, PATCH
+from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.diffusion.view import View
+from ldrps_engine.priors.base import LatentPrior
+from ldrps_engine.priors.learner import Learner
+from ldrps_engine.priors.schedule import nearest_step, noise_ratios
 from ldrps_engine.transfer.noise_filter import FEW_PIXELS, MANY_PIXELS
 from ldrps_engine.transfer.tiles import Tile, each, tiles
-from ldrps_engine.view import View
 
 Array = NDArray[np.float32]
 
@@ -77,8 +77,8 @@ class Tuned:
     def _estimate(self, rgb: Array) -> Array:
         view = _whole(rgb, self.prior)
         step, signal = _level(self.prior, self.noise.sigma)
-        latents = self.learner.clean(signal * self.prior.encode(view.enter(rgb)), step)
-        return view.leave(self.prior.decode(latents))
+        latents = self.learner.clean(signal * self.prior.encode(view.to_model(rgb)), step)
+        return view.from_model(self.prior.decode(latents))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def tune(
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (k + 1) / _WARM_UP) * (1 - k / steps)
         clean, noisy = _pair(filtered, noise, prior.multiple, rng)
         view = _whole(clean, prior)
-        wanted, seen = (prior.encode(view.enter(rgb)) for rgb in (clean, noisy))
+        wanted, seen = (prior.encode(view.to_model(rgb)) for rgb in (clean, noisy))
         with torch.enable_grad():
             found = learner.clean(signal * seen, step)
             loss = (found - wanted).square().mean() / noise.sigma**2

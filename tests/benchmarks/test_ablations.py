@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 
 from benchmarks import ablations
 from ldrps_engine import restore as engine
-from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.plan import make_plan
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.diffusion.plan import make_plan
 from ldrps_engine.settings import Settings
 
 DARK = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.8, cast=0.0, grey=False)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks import cases as made
 from benchmarks.diagnosis import Outcome, draw_matrix, main, main_call, matrix, summary
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from support import pictures
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.findings import FINDINGS, FINE, accepted, expected, named, probabilities
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 
 NOTHING = {"noise_sigma": 0.0, "veil": 0.0, "darkness": 0.0, "cast": 0.0, "grey": False}
 

@@ -9,8 +9,8 @@ from PIL import Image
 from benchmarks import haze
 from benchmarks.errors import BenchmarkError
 from benchmarks.sets import DERIVED
-from ldrps_engine.metrics import psnr
 from support import pictures
+from training.metrics import psnr
 
 
 @pytest.fixture

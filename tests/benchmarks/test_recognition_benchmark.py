@@ -14,9 +14,9 @@ from benchmarks.judging import DIAGNOSE, Task, engine_judge, judge_all, judged
 from benchmarks.labelled import held_out, labelled, on_purpose, read, spread
 from benchmarks.rivals import Rival
 from benchmarks.sets import to_linear, to_samples, to_srgb
-from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.metrics import psnr
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from support import pictures
+from training.metrics import psnr
 
 HEAD = "file\twhat a photographer sees\tauto today\n"
 

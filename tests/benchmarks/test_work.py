@@ -8,8 +8,8 @@ import torch
 from benchmarks import flops, gpu
 from benchmarks.full_size import RandomStableDiffusion
 from benchmarks.work import PUBLISHED_STEPS, Bench, ways
-from ldrps_engine import alignment, guidance
-from ldrps_engine.fpam import ConvolutionalFpam
+from ldrps_engine.diffusion import alignment, losses
+from ldrps_engine.diffusion.fpam import ConvolutionalFpam
 
 CHANGES = (
     "waste removed", "tiny decoder", "text in an interval", "ddim", "dpm++", "unipc",
@@ -46,7 +46,7 @@ def small(monkeypatch):
     """F-PAM an eighth as wide, no VGG, and few whole photos: a CPU would take minutes."""
     monkeypatch.setattr(gpu, "_LONG", 4)
     monkeypatch.setattr(alignment, "ConvolutionalFpam", partial(ConvolutionalFpam, width=8))
-    monkeypatch.setattr(guidance, "perceptual", guidance.squared_error)
+    monkeypatch.setattr(losses, "perceptual", losses.squared_error)
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc
-from ldrps_client._status import REASON_KEY, RETRY_AFTER_KEY, STATUS_OF_REASON
-from ldrps_client._wire import chunks, photo_from_wire, photo_to_wire
+from ldrps_wire.conversion import chunks, photo_from_wire, photo_to_wire
+from ldrps_wire.status import REASON_KEY, RETRY_AFTER_KEY, STATUS_OF_REASON
 
 
 @dataclass

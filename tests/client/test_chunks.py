@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ldrps_client.files import decode, encode
-from ldrps_client.files._embedded import embedded_xmp
+from ldrps_client.files.metadata._embedded import embedded_xmp
 from ldrps_engine.errors import PhotoError
 
 # What Pillow and others note under the same names.

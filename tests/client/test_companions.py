@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from ldrps_client.files import Metadata, decode, encode
-from ldrps_client.files._companions import without_companions
-from ldrps_client.files._packet import Name, Packet, in_utf8
+from ldrps_client.files.metadata._companions import without_companions
+from ldrps_client.files.metadata._packet import Name, Packet, in_utf8
 from ldrps_engine.photo import Photo
 
 SPACES = {

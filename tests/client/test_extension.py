@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ldrps_client.files import decode, encode
-from ldrps_client.files._packet import Name, Packet
+from ldrps_client.files.metadata._packet import Name, Packet
 from ldrps_client.provenance import sidecar_for
 
 DC = "http://purl.org/dc/elements/1.1/"

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ldrps_client.cli import main
 from ldrps_client.files import Format, Metadata, check_target, decode, encode
-from ldrps_client.files._packet import Name, Packet
-from ldrps_client.hotfolder._rules import Rules
+from ldrps_client.files.metadata._packet import Name, Packet
+from ldrps_client.hotfolder.detect._rules import Rules
 from ldrps_engine.errors import InternalError, PhotoError
 from ldrps_engine.photo import Photo
 from support import pictures
@@ -205,7 +205,7 @@ def test_kinds_that_are_not_taken_are_called_so(tmp_path, data, words):
 
 def test_a_missing_part_of_the_program_is_no_damage(tmp_path, monkeypatch):
     path = write(tmp_path / "in.jpg", jpeg((64, 48)))
-    monkeypatch.setitem(sys.modules, "ldrps_client.files._pillow", None)
+    monkeypatch.setitem(sys.modules, "ldrps_client.files.codecs._pillow", None)
     with pytest.raises(InternalError, match="a library that reads it cannot be loaded"):
         decode(path)
 
@@ -214,7 +214,7 @@ def test_what_a_decoder_does_not_know_is_no_damage(tmp_path, monkeypatch):
     def unsupported(*_):
         raise ValueError("compression 12345 is not supported")
 
-    monkeypatch.setattr("ldrps_client.files._pillow.check_kind", unsupported)
+    monkeypatch.setattr("ldrps_client.files.codecs._pillow.check_kind", unsupported)
     with pytest.raises(PhotoError, match="of a kind that we do not take") as caught:
         decode(write(tmp_path / "in.jpg", jpeg((64, 48))))
     assert "damaged" not in str(caught.value)

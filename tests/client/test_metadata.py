@@ -12,9 +12,9 @@ import tifffile
 from PIL import Image
 
 from ldrps_client.files import Metadata, decode, encode
-from ldrps_client.files._ifd import Directory, Entry, read, structure
-from ldrps_client.files._iptc import into_xmp
-from ldrps_client.files._packet import Name, Packet
+from ldrps_client.files.metadata._ifd import Directory, Entry, read, structure
+from ldrps_client.files.metadata._iptc import into_xmp
+from ldrps_client.files.metadata._packet import Name, Packet
 from ldrps_engine.photo import Depth, Photo
 from support import profiles
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ldrps_client import Client, _ownership
-from ldrps_client._address import run_folder
-from ldrps_client._ownership import check_way, own_folder
+from ldrps_client import Client
 from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_gimp import ownership as plugins
 from ldrps_gimp import place
 from ldrps_gimp.errors import RestoreError
+from ldrps_wire import ownership
+from ldrps_wire.address import run_folder
+from ldrps_wire.ownership import check_way, own_folder
 from support.daemon import environment
 
 NOBODY = 65534
@@ -114,7 +115,7 @@ def test_the_group_that_is_the_users_own_is_nobody_else(folder, monkeypatch):
     folder.chmod(0o770)
     assert refusals(folder / "s")
     own = type("group", (), {"gr_name": "root", "gr_mem": []})
-    monkeypatch.setattr(_ownership.grp, "getgrgid", lambda number: own)
+    monkeypatch.setattr(ownership.grp, "getgrgid", lambda number: own)
     assert not refusals(folder / "s")
     own.gr_mem = ["somebody"]
     assert refusals(folder / "s")
@@ -214,7 +215,7 @@ def test_a_folder_that_changes_hands_later_is_noticed(folder):
 def test_nobody_is_root_where_root_is_not_there(tmp_path, monkeypatch):
     (tmp_path / "map").write_text("1000 1000 1\n")
     (tmp_path / "overflow").write_text("65534\n")
-    for module in (_ownership, plugins):
+    for module in (ownership, plugins):
         monkeypatch.setattr(module, "_UID_MAP", tmp_path / "map")
         monkeypatch.setattr(module, "_OVERFLOW", tmp_path / "overflow")
         getattr(module._trusted, "cache_clear", lambda: None)()
@@ -223,11 +224,11 @@ def test_nobody_is_root_where_root_is_not_there(tmp_path, monkeypatch):
         getattr(module._trusted, "cache_clear", lambda: None)()
         assert module._trusted() == {os.geteuid(), 0}
         (tmp_path / "map").write_text("1000 1000 1\n")
-    _ownership._trusted.cache_clear()
+    ownership._trusted.cache_clear()
 
 
 def test_the_hot_folders_state_is_kept_where_nobody_else_writes(folder, monkeypatch):
-    from ldrps_client.hotfolder._state import StateFolder
+    from ldrps_client.hotfolder.store._state import StateFolder
     from ldrps_engine.errors import OutputError
 
     folder.chmod(0o777)

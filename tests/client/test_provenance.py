@@ -11,7 +11,7 @@ from PIL import Image
 
 from ldrps_client import Client
 from ldrps_client.files import decode
-from ldrps_client.files._packet import Name, Packet
+from ldrps_client.files.metadata._packet import Name, Packet
 from ldrps_client.provenance import (
     NAMESPACE,
     mark_for,

@@ -10,12 +10,12 @@ import tifffile
 from PIL import Image
 
 from ldrps_client.files import decode, encode, to_srgb
-from ldrps_client.files._boxes import properties
-from ldrps_client.files._ifd import EXIF, INTEROPERABILITY, Directory, Entry, structure
-from ldrps_client.files._profile import Primaries, colour_profile, parametric
-from ldrps_client.files._stated import by_code_points, nclx_of
-from ldrps_engine.colour import to_display
-from ldrps_engine.colour_space import read_colour_space
+from ldrps_client.files.colour._profile import Primaries, colour_profile, parametric
+from ldrps_client.files.colour._stated import by_code_points, nclx_of
+from ldrps_client.files.metadata._boxes import properties
+from ldrps_client.files.metadata._ifd import EXIF, INTEROPERABILITY, Directory, Entry, structure
+from ldrps_engine.colour.colour_space import read_colour_space
+from ldrps_engine.colour.srgb import to_display
 from ldrps_engine.photo import Photo
 from support import profiles
 

@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from ldrps_client.files import decode, encode
-from ldrps_client.files._cmyk import cmyk_to_srgb
-from ldrps_client.files._ifd import read
+from ldrps_client.files.colour._cmyk import cmyk_to_srgb
+from ldrps_client.files.metadata._ifd import read
 from ldrps_engine.errors import PhotoError
 from support import pictures, profiles
 

@@ -2,7 +2,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.jobs import Job
+from ldrps_daemon.storage.jobs import Job
 from ldrps_engine.settings import Settings
 from support.daemon import NOOP, environment
 

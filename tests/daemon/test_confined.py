@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import settings_to_proto
 from ldrps_client.files import decode, decode_bytes
-from ldrps_daemon import confined, encoder, helpers, reading, writing
-from ldrps_daemon.pipe import JobFolder, Order
+from ldrps_daemon.workers import confined, encoder, helpers, reading, writing
+from ldrps_daemon.workers.pipe import JobFolder, Order
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from ldrps_engine.errors import InternalError, LdrpsError, OutputError, PhotoError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
+from ldrps_wire.conversion import settings_to_proto
 from support.daemon import environment
 
 HEADER = pb.SubmitHeader(file=pb.EncodedFile(size=9))
@@ -54,14 +54,14 @@ def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
     path = tmp_path / "a"
     Image.new("RGB", (40, 30)).save(path, kind)
     for name in ("_pillow", "_png", "_tiff"):
-        monkeypatch.setitem(sys.modules, f"ldrps_client.files.{name}", None)
+        monkeypatch.setitem(sys.modules, f"ldrps_client.files.codecs.{name}", None)
     for read in (lambda: decode(path), lambda: decode_bytes(path.read_bytes(), "a")):
         with pytest.raises(InternalError, match="a library that reads it cannot be loaded"):
             read()
 
 
 def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkeypatch):
-    from ldrps_client.files import _extras
+    from ldrps_client.files.codecs import _extras
 
     def broken(name):
         raise ModuleNotFoundError("No module named '_rawpy'", name="_rawpy")
@@ -72,7 +72,7 @@ def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkey
 
 
 def test_a_disk_that_fails_is_no_damage(monkeypatch, tmp_path):
-    from ldrps_client.files import _png
+    from ldrps_client.files.codecs import _png
 
     path = tmp_path / "a.png"
     Image.new("RGB", (40, 30)).save(path)
@@ -102,7 +102,7 @@ def test_the_decoder_says_what_failed_in_it(order, monkeypatch):
     """An import that fails once everything is locked, in place of a photo that is damaged."""
     folder = order.folder.path / "hooks"
     folder.mkdir()
-    hidden = "import sys; sys.modules['ldrps_client.files._pillow'] = None"
+    hidden = "import sys; sys.modules['ldrps_client.files.codecs._pillow'] = None"
     (folder / "sitecustomize.py").write_text(hidden)
     paths = f"{folder}{os.pathsep}{environment()['PYTHONPATH']}"
     monkeypatch.setattr(helpers, "environment", lambda: os.environ | {"PYTHONPATH": paths})
@@ -112,7 +112,7 @@ def test_the_decoder_says_what_failed_in_it(order, monkeypatch):
 
 def test_a_full_disk_is_no_fault_of_the_photo():
     code = (
-        "from ldrps_daemon.confined import refusing\n"
+        "from ldrps_daemon.workers.confined import refusing\n"
         "with open('/dev/full', 'wb') as out, refusing(out):\n"
         "    out.write(bytes(10))\n"
     )
@@ -142,7 +142,7 @@ def test_every_failure_comes_out_in_words(error, reason, words):
 
 @pytest.mark.parametrize("lie", [b"", b"F", b"X" + bytes(9), b"E", b"E[1]", b'E{"reason": 7}'])
 def test_what_an_encoder_made_is_not_believed(tmp_path, lie):
-    from ldrps_daemon import writing
+    from ldrps_daemon.workers import writing
 
     (tmp_path / "made").write_bytes(lie)
     with pytest.raises(LdrpsError) as caught:

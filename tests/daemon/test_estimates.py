@@ -3,8 +3,8 @@
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.estimates import Course, Estimator, kind_of
-from ldrps_daemon.journal import Timing
+from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
+from ldrps_daemon.storage.journal import Timing
 
 
 def learnt(*pairs, kind="k"):

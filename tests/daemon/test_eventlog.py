@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.eventlog import EventLog, pack, record
+from ldrps_daemon.storage.eventlog import EventLog, pack, record
 from ldrps_engine.errors import LimitError
 
 
@@ -69,7 +69,7 @@ def test_an_end_comes_under_the_number_behind_the_last_that_was_seen(tmp_path, d
 
 
 def test_a_watcher_gets_what_was_held_back_though_nothing_follows(job, disk, monkeypatch):
-    monkeypatch.setattr("ldrps_daemon.jobs._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("ldrps_daemon.storage.jobs._RETRY_SECONDS", 0.01)
 
     async def main():
         made = job()

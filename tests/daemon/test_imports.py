@@ -16,7 +16,7 @@ def loaded(module, *forbidden):
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["ldrps_daemon.server", "ldrps_daemon.__main__"])
+@pytest.mark.parametrize("module", ["ldrps_daemon.transport.server", "ldrps_daemon.__main__"])
 def test_front_loads_neither_torch_nor_image_libraries(module):
     heavy = ("torch", "diffusers", "transformers", "PIL", "tifffile", "ldrps_engine.restore")
     assert loaded(module, *heavy) == "[]"

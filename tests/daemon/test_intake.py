@@ -8,9 +8,9 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_daemon.admission import payload_bytes
-from ldrps_daemon.security import own_folder
-from ldrps_daemon.server import running
+from ldrps_daemon.transport.admission import payload_bytes
+from ldrps_daemon.transport.security import own_folder
+from ldrps_daemon.transport.server import running
 from ldrps_engine.errors import InternalError, LimitError, PhotoError
 from support.daemon import grey_photo, requests
 
@@ -166,8 +166,8 @@ def test_the_same_key_on_two_connections_at_once_makes_one_job(config):
 
 def test_a_stopping_daemon_takes_nothing_new(config):
     async def main():
-        from ldrps_daemon.dispatch import Dispatcher
-        from ldrps_daemon.servicer import Servicer
+        from ldrps_daemon.scheduling.dispatch import Dispatcher
+        from ldrps_daemon.transport.servicer import Servicer
 
         server = grpc.aio.server()
         own_folder(config().spool)
@@ -181,7 +181,7 @@ def test_a_stopping_daemon_takes_nothing_new(config):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await pb_grpc.RestorationStub(channel).Submit(requests())
         await server.stop(None)
-        await dispatcher.keeper.close()
+        await dispatcher.repository.close()
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert dict(caught.value.trailing_metadata())["ldrps-reason"] == "unavailable"
 
@@ -192,13 +192,13 @@ def test_an_end_that_is_being_written_when_the_daemon_stops_stands(config):
     async def main():
         async with serving(config()) as (dispatcher, stub):
             answer = await stub.Submit(requests(detached=True, settings={"steps": 1000}))
-            job = dispatcher.book.get(answer.job_id)
+            job = dispatcher.index.get(answer.job_id)
             cancelling = asyncio.create_task(dispatcher.cancel(job, "a client asked for it"))
             await asyncio.sleep(0)
             assert job.ending
         await asyncio.wait([cancelling])
         async with serving(config()) as (dispatcher, _):
-            assert dispatcher.book.get(job.id).state == pb.JOB_STATE_CANCELLED
+            assert dispatcher.index.get(job.id).state == pb.JOB_STATE_CANCELLED
 
     asyncio.run(main())
 
@@ -207,20 +207,20 @@ def test_a_client_that_leaves_while_its_job_is_journalled_tears_nothing_apart(co
     async def main():
         async with serving(config()) as (dispatcher, stub):
             writing, go_on = asyncio.Event(), asyncio.Event()
-            accept = dispatcher.keeper.accept
+            accept = dispatcher.repository.accept
 
             async def slowly(job):
                 writing.set()
                 await go_on.wait()
                 await accept(job)
 
-            dispatcher.keeper.accept = slowly
+            dispatcher.repository.accept = slowly
             call = stub.Submit(requests(detached=True))
             await writing.wait()
             call.cancel()
             await asyncio.sleep(0.2)
             go_on.set()
-            while not (found := dispatcher.book.newest(1)):
+            while not (found := dispatcher.index.newest(1)):
                 await asyncio.sleep(0.01)
             assert found[0].folder.is_whole(found[0].payload_bytes) or found[0].ended
             async with asyncio.timeout(60):
@@ -238,7 +238,7 @@ def test_a_journal_that_cannot_be_written_refuses_and_keeps_nothing(config):
             async def fails(job):
                 raise InternalError("the journal cannot be written")
 
-            dispatcher.keeper.accept = fails
+            dispatcher.repository.accept = fails
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.Submit(requests())
             assert caught.value.code() is grpc.StatusCode.INTERNAL

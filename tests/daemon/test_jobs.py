@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client._wire import CHUNK_BYTES
-from ldrps_daemon.book import JobBook
-from ldrps_daemon.spool import StoredLayers, write_layers
+from ldrps_daemon.storage.job_index import JobIndex
+from ldrps_daemon.storage.spool import StoredLayers, write_layers
 from ldrps_engine.errors import NotFoundError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
+from ldrps_wire.conversion import CHUNK_BYTES
 
 
 def step(index):
@@ -85,46 +85,46 @@ def test_watchers_are_counted(job):
 
 
 def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_path):
-    book = JobBook(config(max_kept_jobs=1))
-    jobs = [job(idempotency_key=f"key {index}") for index in range(3)]
-    for index, each in enumerate(jobs):
-        book.add(each)
+    index = JobIndex(config(max_kept_jobs=1))
+    jobs = [job(idempotency_key=f"key {number}") for number in range(3)]
+    for number, each in enumerate(jobs):
+        index.add(each)
         each.end(pb.Event(done=pb.Done()))
-        each.ended_tick += index
+        each.ended_tick += number
     with jobs[0].watched(False):
-        book.sweep()
-        assert book.newest(9) == [jobs[0]]
+        index.sweep()
+        assert index.newest(9) == [jobs[0]]
     with pytest.raises(NotFoundError):
-        book.get(jobs[1].id)
-    assert book.with_key("key 0") is jobs[0]
-    assert book.with_key("key 1") is None
-    assert book.with_key("") is None
+        index.get(jobs[1].id)
+    assert index.with_key("key 0") is jobs[0]
+    assert index.with_key("key 1") is None
+    assert index.with_key("") is None
 
 
 def test_results_take_no_more_room_than_allowed(config, job, tmp_path):
-    book = JobBook(config(max_kept_bytes=1000))
+    index = JobIndex(config(max_kept_bytes=1000))
     for _ in range(3):
         made = job()
-        book.add(made)
+        index.add(made)
         made.end(pb.Event(done=pb.Done()), stored(tmp_path, 20))
-    book.sweep()
-    assert len(book.newest(9)) == 2
+    index.sweep()
+    assert len(index.newest(9)) == 2
 
 
 def test_old_jobs_are_forgotten_and_open_ones_are_not(config, job):
-    book = JobBook(config(keep_seconds=10))
+    index = JobIndex(config(keep_seconds=10))
     raster = pb.Raster(width=20, height=16, channels=3, sample_type=1)
     for each in (old := job(), waiting := job(raster=raster)):
-        book.add(each)
+        index.add(each)
     old.end(pb.Event(done=pb.Done()))
     old.ended_tick -= 11
-    book.sweep()
-    assert book.newest(9) == book.open() == [waiting]
+    index.sweep()
+    assert index.newest(9) == index.open() == [waiting]
 
 
 def test_metrics_may_look_while_jobs_come(config, job):
     """They are scraped in a thread of their own."""
-    book = JobBook(config())
+    index = JobIndex(config())
     raster = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 
     class Herald:
@@ -134,9 +134,9 @@ def test_metrics_may_look_while_jobs_come(config, job):
 
         @property
         def watchers(self):
-            book.add(job(raster=raster))
+            index.add(job(raster=raster))
             return 1
 
-    book._jobs = {"herald": Herald()}
-    assert book.watchers() == 1
-    assert book.stored_bytes() == 960
+    index._jobs = {"herald": Herald()}
+    assert index.watchers() == 1
+    assert index.stored_bytes() == 1920

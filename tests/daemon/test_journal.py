@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.eventlog import EventLog, pack, unpack
-from ldrps_daemon.journal import Journal, Row, Timing
-from ldrps_daemon.recovery import recovered
+from ldrps_daemon.storage.eventlog import EventLog, pack, unpack
+from ldrps_daemon.storage.journal import Journal, Row, Timing
+from ldrps_daemon.storage.recovery import recovered
 from ldrps_engine.errors import InternalError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
@@ -68,7 +68,7 @@ def test_a_key_is_taken_once(tmp_path):
 
 
 def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("ldrps_daemon.journal._TIMINGS_KEPT", 3)
+    monkeypatch.setattr("ldrps_daemon.storage.journal._TIMINGS_KEPT", 3)
     timings = [Timing(kind="k", pixels=n, seconds=n, marks=(0.5, *[n] * 9)) for n in range(5)]
 
     async def write(journal):

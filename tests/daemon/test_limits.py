@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon import limits, pipe
-from ldrps_daemon.server import running
+from ldrps_daemon.transport import limits
+from ldrps_daemon.transport.server import running
+from ldrps_daemon.workers import pipe
 from ldrps_engine.errors import LdrpsError
 
 MESSAGES = pb.DESCRIPTOR.message_types_by_name
@@ -134,7 +135,7 @@ def test_the_front_keeps_every_limit_of_every_call(config):
                 answer = call(channel, method, filled(message, path, 0))
                 assert "; at most " not in (await outcome(answer, method))[1], case.id
             assert dispatcher.admission.used_bytes() == 0
-            assert not dispatcher.book.newest(10)
+            assert not dispatcher.index.newest(10)
 
     asyncio.run(main())
 
@@ -171,7 +172,7 @@ def test_what_has_no_limits_of_ours_is_let_through():
 
 
 def test_a_list_of_jobs_fits_into_a_message_that_every_client_takes():
-    from ldrps_daemon.servicer import LIST_BYTES, _fitting
+    from ldrps_daemon.transport.servicer import LIST_BYTES, _fitting
 
     job = pb.Job(job_id="j", message="ä" * 1000, settings=pb.Settings(description="ä" * 400))
     answer = pb.ListJobsResponse(jobs=_fitting([job] * 10_000))

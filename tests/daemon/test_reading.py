@@ -8,8 +8,8 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon import pipe, reading
-from ldrps_daemon.decoder import LENGTH
+from ldrps_daemon.workers import pipe, reading
+from ldrps_daemon.workers.decoder import LENGTH
 from ldrps_engine.errors import LdrpsError, LimitError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)

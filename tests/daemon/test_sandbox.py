@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ldrps_daemon.sandbox import ONE_THREAD
+from ldrps_daemon.workers.sandbox import ONE_THREAD
 from support.daemon import environment
 
 # One of these is tried after the process has locked itself in, and is to be refused there.
@@ -89,7 +89,7 @@ TRIES = {
 }
 MACHINE = json.loads(
     subprocess.run(
-        [sys.executable, "-m", "ldrps_daemon.sandbox"],
+        [sys.executable, "-m", "ldrps_daemon.workers.sandbox"],
         capture_output=True, check=True, env=environment(),
     ).stdout
 )  # fmt: skip
@@ -99,7 +99,7 @@ CODE = """
 import ctypes, errno, fcntl, os, resource, signal, sys, termios, threading
 from pathlib import Path
 import pyseccomp
-from ldrps_daemon.sandbox import Limits, restrict
+from ldrps_daemon.workers.sandbox import Limits, restrict
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder, allowed = sys.argv[1:3]
 secret = os.fsencode(folder + '/secret')
@@ -215,7 +215,7 @@ def test_what_a_photo_needs_is_there(tmp_path, fine):
 
 
 def decode(path, tmp_path, pixels=10**6):
-    command = [sys.executable, "-P", "-m", "ldrps_daemon.decoder"]
+    command = [sys.executable, "-P", "-m", "ldrps_daemon.workers.decoder"]
     with Path(path).open("rb") as payload, (tmp_path / "out").open("wb") as out:
         subprocess.run(
             [*command, f"--max-pixels={pixels}", f"--parent={os.getpid()}"],

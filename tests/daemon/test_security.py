@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ldrps_client._address import default_address, run_folder
-from ldrps_daemon.security import check_address, own_folder, take_lock
-from ldrps_daemon.tokens import read_token
+from ldrps_daemon.transport.security import check_address, own_folder, take_lock
+from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import SettingsError, UnavailableError
+from ldrps_wire.address import default_address, run_folder
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_client import _wire as wire
-from ldrps_client._status import STATUS_OF_REASON, error_of, sentence, status_of
 from ldrps_engine.errors import BY_REASON, InternalError, LimitError, PhotoError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
+from ldrps_wire import conversion as wire
+from ldrps_wire.status import STATUS_OF_REASON, error_of, sentence, status_of
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
-from ldrps_daemon.certificate import own_credentials
-from ldrps_daemon.tokens import read_token
+from ldrps_daemon.transport.certificate import own_context
+from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import InternalError, LdrpsError, SettingsError, UnavailableError
 from ldrps_gimp.place import Place
 from plugin import grpc_server
@@ -134,7 +134,7 @@ def test_who_holds_the_port_gets_no_token(heard, tmp_path, monkeypatch, daemon_w
     token_file = tmp_path / "own" / "token"
     token = read_token(token_file)
     if daemon_was_there:
-        own_credentials(token_file)
+        own_context(token_file)
     monkeypatch.setenv("LDRPS_TOKEN_FILE", str(token_file))
     with Client(address, autostart=False) as client, pytest.raises(UnavailableError):
         client.status()
@@ -146,16 +146,18 @@ def test_who_shows_another_certificate_gets_no_token(tmp_path, monkeypatch):
     """A daemon of somebody else's, with a service that would note what it is shown."""
     token_file = tmp_path / "own" / "token"
     read_token(token_file)
-    own_credentials(token_file)
+    own_context(token_file)
     monkeypatch.setenv("LDRPS_TOKEN_FILE", str(token_file))
-    server, port = grpc_server.start("127.0.0.1:0", own_credentials(tmp_path / "other" / "token"))
+    server, port = grpc_server.start(
+        "127.0.0.1:0", grpc_server.credentials(tmp_path / "other" / "token")
+    )
     address = f"127.0.0.1:{port}"
     with Client(address, autostart=False) as client:
         with pytest.raises(UnavailableError, match="does not prove to be your daemon"):
             client.status()
         # The same client finds the right one once it is there.
         server.stop(0).wait()
-        server, _ = grpc_server.start(address, own_credentials(token_file))
+        server, _ = grpc_server.start(address, grpc_server.credentials(token_file))
         assert wait_until(lambda: _is_answered(client))
     server.stop(0).wait()
 
@@ -169,15 +171,15 @@ def _is_answered(client):
 
 def test_a_key_that_is_open_or_damaged_is_refused(tmp_path):
     token_file = tmp_path / "own" / "token"
-    own_credentials(token_file)
+    own_context(token_file)
     key = tmp_path / "own" / "token.key"
     first = key.read_bytes()
-    own_credentials(token_file)
+    own_context(token_file)
     assert key.read_bytes() == first, "clients stay valid"
     key.chmod(0o640)
     with pytest.raises(SettingsError, match="open to others"):
-        own_credentials(token_file)
+        own_context(token_file)
     key.chmod(0o600)
     key.write_text("rubbish")
     with pytest.raises(SettingsError, match="damaged; delete it"):
-        own_credentials(token_file)
+        own_context(token_file)

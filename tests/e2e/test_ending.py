@@ -4,16 +4,28 @@ import io
 import os
 import resource
 import signal
+import threading
 import time
 
 import grpc
+import numpy as np
 import pytest
 from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
 from ldrps_engine.errors import BusyError
-from support.daemon import alive, kinds, layer_bytes, no_file_larger, wait_until
+from ldrps_engine.photo import Photo
+from ldrps_wire.conversion import chunks
+from support.daemon import (
+    alive,
+    kinds,
+    layer_bytes,
+    no_file_larger,
+    refused,
+    requests,
+    wait_until,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -285,25 +297,74 @@ def png(side):
 
 def hand_in_file(daemon, data, **more):
     header = pb.SubmitHeader(file=pb.EncodedFile(size=len(data)), detached=True, **more)
-    messages = [pb.SubmitRequest(header=header), pb.SubmitRequest(chunk=data)]
-    return daemon.stub.Submit(iter(messages), timeout=60).job_id
+    pieces = [pb.SubmitRequest(chunk=chunk) for chunk in chunks(data)]
+    return daemon.stub.Submit(iter([pb.SubmitRequest(header=header), *pieces]), timeout=60).job_id
 
 
 def test_decoded_results_count_towards_the_spool(start_daemon):
     side = 600
     size, data = side * side * 3, png(side)
     assert len(data) * 20 < size
-    daemon = start_daemon(spool_bytes=int(2.5 * size))
+    daemon = start_daemon(spool_bytes=int(3.5 * size))
     jobs = []
     for _ in range(4):
         jobs.append(hand_in_file(daemon, data))
         events = list(daemon.watch(jobs[-1]))
         assert layer_bytes(events) == bytes([178]) * size
-        assert wait_until(lambda: daemon.status().spool_bytes <= 2.5 * size)
+        assert wait_until(lambda: daemon.status().spool_bytes <= 3.5 * size)
     on_disk = sum(path.stat().st_size for path in daemon.spool.glob("*/*/result"))
     assert on_disk == 2 * size
     known = [job.job_id for job in daemon.stub.ListJobs(pb.ListJobsRequest()).jobs]
     assert known == jobs[:1:-1]
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_lies_beside_a_result_while_it_is_encoded_counts(start_daemon, is_file):
+    side = 1500
+    noise = np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)
+    size = noise.size
+    # Photo, what is decoded, the result, and beside it one layer raw and encoded.
+    most = (3 + 1 + is_file) * size + (1 << 20)
+    daemon = start_daemon(spool_bytes=most)
+    wanted = {"result_format": pb.FILE_FORMAT_PNG}
+    if is_file:
+        job_id = hand_in_file(daemon, saved(noise), **wanted)
+    else:
+        job_id = daemon.submit(Photo.from_samples(noise), detached=True, **wanted).job_id
+    (folder,) = daemon.spool.glob(f"*/{job_id}")
+    counted = daemon.status().spool_bytes
+    seen, ended = [], threading.Event()
+
+    def look():
+        while not ended.is_set():
+            large = [path for path in folder.glob("*") if path.name not in ("events", "header")]
+            seen.append(sum(map(file_size, large)))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert kinds(daemon.watch(job_id))[-1] == "done"
+    ended.set()
+    looking.join()
+    assert 2 * size < max(seen) <= most
+    if not is_file:
+        assert max(seen) <= counted
+    refused_photo = Photo.from_samples(np.zeros((side, side + 800, 3), np.uint8))
+    error = refused(daemon, requests(refused_photo, **wanted))
+    assert error.code() == grpc.StatusCode.OUT_OF_RANGE
+    assert f"the spool takes {most}" in error.details()
+
+
+def file_size(path):
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def saved(samples):
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def test_a_result_for_which_the_spool_is_too_small_is_one_sentence(start_daemon):
@@ -311,7 +372,7 @@ def test_a_result_for_which_the_spool_is_too_small_is_one_sentence(start_daemon)
     layers = pb.Settings(layers=["restored", "pilot"])
     failed = list(daemon.watch(hand_in_file(daemon, png(500), settings=layers)))[-1].failed
     assert failed.reason == "limit"
-    assert "the result has 1500000 bytes and the spool takes 1000000" in failed.message
+    assert "the spool takes 1000000" in failed.message
     assert daemon.restores()
 
 

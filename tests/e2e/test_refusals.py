@@ -9,6 +9,7 @@ import pytest
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client, events
 from support.daemon import (
+    channel_to,
     free_port,
     grey_photo,
     header,
@@ -85,14 +86,43 @@ def is_back(daemon):
         return False
 
 
-def test_a_call_that_ends_grpcs_server_does_not_end_ours(start_daemon):
-    """grpc.aio takes no more calls after it; the daemon lived on and answered nobody."""
+def test_a_call_that_grpc_cannot_read_costs_its_own_connection_only(start_daemon):
+    """It ended grpc.aio's loop, and then the daemon began anew."""
     daemon = start_daemon(checkpoint_seconds=0)
     with Client(daemon.address, autostart=False) as client:
         job_id = client.submit(grey_photo(), steps=300)
         watch = client.watch(job_id)
         told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
-        unreadable(daemon.channel)
+        for _ in range(3):
+            with grpc.insecure_channel(daemon.address) as channel:
+                unreadable(channel)
+        told += [event for event in watch if isinstance(event, events.Step)]
+        assert [step.index for step in told] == list(range(1, 301))
+        assert client.status().pid == daemon.process.pid
+    assert not any("gRPC gave up" in line for line in daemon.log)
+    assert any("was cut: the name of a method is no UTF-8" in line for line in daemon.log)
+
+
+def test_over_tcp_a_stranger_cannot_make_the_daemon_begin_anew(start_daemon, tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    daemon = start_daemon(address=address, token_file=tmp_path / "own" / "token")
+    for _ in range(3):
+        with channel_to(address, tmp_path / "own" / "token") as channel:
+            unreadable(channel)
+    assert is_back(daemon)
+    assert not any("gRPC gave up" in line for line in daemon.log)
+    assert daemon.stop() == 0
+
+
+def test_where_grpc_gives_up_all_the_same_the_daemon_begins_anew(start_daemon):
+    """Past the gate, which lets no such call through."""
+    daemon = start_daemon(checkpoint_seconds=0)
+    with Client(daemon.address, autostart=False) as client:
+        job_id = client.submit(grey_photo(), steps=300)
+        watch = client.watch(job_id)
+        told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
+        with grpc.insecure_channel(f"{daemon.address}~") as inner:
+            unreadable(inner)
         # Who was connected finds the way back and misses nothing; the step whose checkpoint was
         # not written yet is done, and told, twice.
         told += [event for event in watch if isinstance(event, events.Step)]
@@ -102,14 +132,6 @@ def test_a_call_that_ends_grpcs_server_does_not_end_ours(start_daemon):
     assert sum("gRPC gave up at a call" in line for line in daemon.log) == 1
     assert daemon.stop() == 0
     assert not daemon.socket.exists()
-
-
-def test_over_tcp_nobody_needs_a_token_for_that(start_daemon, tmp_path):
-    address = f"127.0.0.1:{free_port()}"
-    daemon = start_daemon(address=address, token_file=tmp_path / "own" / "token")
-    unreadable(daemon.channel)
-    assert wait_until(lambda: is_back(daemon))
-    assert daemon.stop() == 0
 
 
 def test_a_client_that_vanishes_in_submit_leaves_nothing(daemon):

@@ -182,8 +182,8 @@ def test_traces_hold_times_and_no_content(tmp_path):
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from ldrps_daemon.jobs import Job
-    from ldrps_daemon.tracing import Traces
+    from ldrps_daemon.observability.tracing import Traces
+    from ldrps_daemon.storage.jobs import Job
     from ldrps_engine.settings import Settings
 
     exporter, provider = InMemorySpanExporter(), TracerProvider()

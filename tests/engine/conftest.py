@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ldrps_engine.prior import store
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.stable_diffusion import StableDiffusion
-from ldrps_engine.restore import Models
+from ldrps_engine.model_store import store
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.stable_diffusion import StableDiffusion
+from ldrps_engine.restore import ModelCache
 from support import pictures
 from support.tiny_models import stable_diffusion
 
@@ -27,7 +27,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def models():
     """The bundled model, loaded once."""
-    models = Models("cpu")
+    models = ModelCache("cpu")
     models.prior("bundled")
     return models
 

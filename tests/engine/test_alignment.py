@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine import guidance
-from ldrps_engine.alignment import Aligner
-from ldrps_engine.fpam import ConvolutionalFpam, Discriminator, PhysicalFpam
-from ldrps_engine.physics import Degradation
-from ldrps_engine.plan import Alignment, Guidance
+from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.diffusion import losses
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.fpam import ConvolutionalFpam, Discriminator, PhysicalFpam
+from ldrps_engine.diffusion.plan import Alignment, Guidance
 
 NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
 
@@ -97,7 +97,7 @@ def how(**changes):
 
 def error(aligner, clean, photo):
     with torch.no_grad():
-        return guidance.squared_error(aligner.fpam(clean), photo).item()
+        return losses.squared_error(aligner.fpam(clean), photo).item()
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_the_guidance_loss_is_the_sum_of_its_terms(image):
     aligner = Aligner(photo, NEUTRAL, how())
     scale = 512 * 512 * 3 / photo.numel()
     plain = Guidance(paper_scale=scale)
-    error_of = guidance.squared_error(aligner.fpam(image), photo)
+    error_of = losses.squared_error(aligner.fpam(image), photo)
     assert aligner.guidance_loss(image, plain, 500).item() == pytest.approx(error_of.item(), 1e-5)
     toned = dataclasses.replace(plain, exposure=2.0, grey_world=3.0, tone_below=100)
-    tone = 2 * guidance.exposure(image) + 3 * guidance.grey_world(image)
+    tone = 2 * losses.exposure(image) + 3 * losses.grey_world(image)
     early, late = (aligner.guidance_loss(image, toned, step).item() for step in (100, 99))
     assert early == pytest.approx(error_of.item(), 1e-5)
     assert late == pytest.approx((error_of + tone).item(), 1e-5)
@@ -168,32 +168,32 @@ def test_exposure_by_hand():
     # A half at 0.3 and a half at 0.9: (0.2^2 + 0.4^2) / 2.
     image = torch.full((1, 3, 32, 64), 0.3)
     image[..., 32:] = 0.9
-    assert guidance.exposure(image).item() == pytest.approx(0.1, rel=1e-4)
-    assert guidance.exposure(image, target=0.3).item() == pytest.approx(0.18, rel=1e-4)
+    assert losses.exposure(image).item() == pytest.approx(0.1, rel=1e-4)
+    assert losses.exposure(image, target=0.3).item() == pytest.approx(0.18, rel=1e-4)
 
 
 def test_exposure_sees_patches_and_not_pixels():
     checks = torch.zeros(1, 3, 64, 64)
     checks[..., ::2] = 1.0
-    assert guidance.exposure(checks).item() == pytest.approx(0, abs=1e-12)
+    assert losses.exposure(checks).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_grey_world_by_hand():
     # Means 0.5, 0.3, 0.2: 0.2^2 + 0.1^2 + 0.3^2.
     image = torch.tensor([0.5, 0.3, 0.2])[None, :, None, None].expand(1, 3, 8, 8)
-    assert guidance.grey_world(image).item() == pytest.approx(0.14, rel=1e-4)
-    assert guidance.grey_world(image[:, :1].expand(1, 3, 8, 8)).item() == 0
+    assert losses.grey_world(image).item() == pytest.approx(0.14, rel=1e-4)
+    assert losses.grey_world(image[:, :1].expand(1, 3, 8, 8)).item() == 0
 
 
 def test_squared_error_by_hand():
     a = torch.zeros(1, 3, 4, 4)
-    assert guidance.squared_error(a, a + 0.5).item() == 0.25
+    assert losses.squared_error(a, a + 0.5).item() == 0.25
 
 
 def test_perceptual_distance_is_zero_for_equal_images_and_grows_with_noise(image):
-    assert guidance.perceptual(image, image).item() == 0
+    assert losses.perceptual(image, image).item() == 0
     noise = torch.randn(image.shape)
-    near, far = (guidance.perceptual(image, image + s * noise).item() for s in (0.02, 0.1))
+    near, far = (losses.perceptual(image, image + s * noise).item() for s in (0.02, 0.1))
     assert 0 < near < far
 
 
@@ -201,5 +201,5 @@ def test_perceptual_distance_minds_texture_more_than_light(image):
     noise = torch.randn(image.shape) * 0.1
     light = torch.full_like(image, 0.1)
     # The same squared error in both.
-    distances = [guidance.perceptual(image, image + change).item() for change in (light, noise)]
+    distances = [losses.perceptual(image, image + change).item() for change in (light, noise)]
     assert distances[1] > 2 * distances[0]

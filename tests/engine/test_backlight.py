@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ldrps_engine.analysis.backlight import backlight_gain, box, guided
-from ldrps_engine.colour import to_display, to_linear
+from ldrps_engine.colour.srgb import to_display, to_linear
 from support import pictures
 
 STOPS = 3.0

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
-from ldrps_engine.diagnosis import BLOCKS_FROM, diagnose
-from ldrps_engine.metrics import psnr
+from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, diagnose
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.deblocking import without_blocks
 from support import pictures
+from training.metrics import psnr
 
 
 def jpeg(picture, quality, subsampling=2):

@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
+from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.photo import Depth, Photo
-from ldrps_engine.physics import Degradation
-from ldrps_engine.resampling import resize, resize_part
-from ldrps_engine.transfer import carry as carrying
-from ldrps_engine.transfer.carry import Carrier, Pictures, Toning, carry, invented_share
+from ldrps_engine.transfer import compositing
+from ldrps_engine.transfer.compositing import (
+    Compositor,
+    LayerWriter,
+    ToneMapping,
+    compose,
+    invented_share,
+)
 from support import pictures
+from training.metrics import psnr
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +33,23 @@ def darkened(natural, depth=0.25):
     return natural * resize(gain, natural.shape[:2], smooth=True), guess
 
 
-def carrier(rgb, pilot, guess=None, **how):
+def compositor(rgb, pilot, guess=None, **how):
     size = rgb.shape[:2]
-    toning = Toning.fit(rgb, guess, pilot) if guess else Toning(size)
-    given = {"rgb": rgb, "filtered": rgb, "pilot": pilot, "toning": toning, "strength": 1.0}
-    return Carrier(**given | how)
+    tone_mapping = ToneMapping.fit(rgb, guess, pilot) if guess else ToneMapping(size)
+    given = {
+        "rgb": rgb,
+        "filtered": rgb,
+        "pilot": pilot,
+        "tone_mapping": tone_mapping,
+        "strength": 1.0,
+    }
+    return Compositor(**given | how)
 
 
 def carried(work, layers=("restored", "invented"), photo=None):
     photo = photo or Photo(work.rgb, Depth.F32)
-    found = Pictures(photo, layers, coloured=False)
-    carry(work, found, lambda _: None)
+    found = LayerWriter(photo, layers, coloured=False)
+    compose(work, found, lambda _: None)
     return found
 
 
@@ -59,18 +71,18 @@ def test_a_field_of_one_value_can_be_resized_in_parts():
 def test_parts_are_toned_like_the_whole(natural, monkeypatch):
     dark, guess = darkened(natural)
     warm = natural * np.array([1, 0.9, 0.8], np.float32)
-    whole = carried(carrier(dark, warm, guess)).photo("restored").pixels
-    monkeypatch.setattr(carrying, "_SIDE", 32)
-    parts = carried(carrier(dark, warm, guess)).photo("restored").pixels
+    whole = carried(compositor(dark, warm, guess)).photo("restored").pixels
+    monkeypatch.setattr(compositing, "_SIDE", 32)
+    parts = carried(compositor(dark, warm, guess)).photo("restored").pixels
     assert psnr(parts, whole) > 80
     assert psnr(whole, warm) > psnr(natural, warm) + 3
 
 
 def test_no_energy_gathers_at_the_borders_of_parts(natural, monkeypatch):
-    monkeypatch.setattr(carrying, "_SIDE", 32)
+    monkeypatch.setattr(compositing, "_SIDE", 32)
     dark, guess = darkened(natural)
     pilot = np.clip(natural * 1.1, 0, 1)
-    error = carried(carrier(dark, pilot, guess)).photo("restored").pixels - pilot
+    error = carried(compositor(dark, pilot, guess)).photo("restored").pixels - pilot
     steps = np.abs(np.diff(error, axis=1)).mean((0, 2))
     at_borders = steps[[31, 63, 95]].mean()
     assert at_borders < 1.5 * np.median(steps) + 1e-5
@@ -78,13 +90,13 @@ def test_no_energy_gathers_at_the_borders_of_parts(natural, monkeypatch):
 
 def test_strength_nought_is_the_photo_to_the_bit(natural):
     dark, guess = darkened(natural)
-    found = carried(carrier(dark, natural, guess, strength=0.0))
+    found = carried(compositor(dark, natural, guess, strength=0.0))
     assert np.array_equal(found.photo("restored").pixels, dark)
     assert found.invented == (0.0, 0.0)
 
 
 def test_nothing_is_invented_in_a_photo_that_is_left_alone(natural):
-    found = carried(carrier(natural, natural))
+    found = carried(compositor(natural, natural))
     assert found.invented == (0.0, 0.0)
     assert not found.photo("invented").to_samples().any()
     assert np.array_equal(found.photo("restored").pixels, natural)
@@ -92,21 +104,21 @@ def test_nothing_is_invented_in_a_photo_that_is_left_alone(natural):
 
 def test_light_brought_back_by_measure_is_the_photos_own(natural):
     dark, guess = darkened(natural)
-    mean, most = carried(carrier(dark, natural, guess)).invented
+    mean, most = carried(compositor(dark, natural, guess)).invented
     assert mean < 0.02
     assert most < 0.25
 
 
 def test_filtered_noise_is_the_photos_own(natural):
     noisy = pictures.noisy(natural, 25)
-    assert carried(carrier(noisy, natural, filtered=natural)).invented == (0.0, 0.0)
+    assert carried(compositor(noisy, natural, filtered=natural)).invented == (0.0, 0.0)
 
 
 def test_what_the_pilot_puts_where_the_photo_is_clipped_is_invented(natural):
     clipped = natural.copy()
     clipped[20:50, 30:80] = 1.0
     dark, guess = darkened(clipped)
-    found = carried(carrier(dark, natural, guess))
+    found = carried(compositor(dark, natural, guess))
     share = found.photo("invented").pixels[..., 0]
     inside = share[24:46, 34:76].mean()
     assert inside > 0.3
@@ -117,7 +129,7 @@ def test_what_the_pilot_puts_where_the_photo_is_clipped_is_invented(natural):
 def test_colour_that_a_grey_photo_gets_is_invented(natural):
     grey = pictures.grey(natural)
     neutral = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
-    work = carrier(grey, natural, replace(neutral, grey=True))
+    work = compositor(grey, natural, replace(neutral, grey=True))
     found = carried(work)
     share = found.photo("invented").pixels[..., 0]
     restored = found.photo("restored").pixels
@@ -127,7 +139,7 @@ def test_colour_that_a_grey_photo_gets_is_invented(natural):
 
 
 def test_a_published_result_is_invented_throughout(natural):
-    found = carried(carrier(natural, natural, pilot_only=True, strength=0.5))
+    found = carried(compositor(natural, natural, pilot_only=True, strength=0.5))
     share = found.photo("invented").pixels
     lit = natural.max(-1) > 0.2
     assert np.allclose(share[lit], 0.5, atol=0.01)
@@ -151,7 +163,7 @@ def test_the_share_that_is_invented(own, shown, share):
 
 def test_the_map_and_its_figures_agree(natural):
     dark, guess = darkened(natural)
-    found = carried(carrier(dark, np.clip(natural + 0.2, 0, 1), guess))
+    found = carried(compositor(dark, np.clip(natural + 0.2, 0, 1), guess))
     share = found.photo("invented").pixels
     assert found.invented == pytest.approx((share.mean(), share.max()), abs=1 / 255)
 
@@ -161,7 +173,7 @@ def test_layers_have_the_photos_own_samples(natural):
     alpha = np.full((*samples.shape[:2], 1), 65535, np.uint16)
     alpha[:10] = 0
     photo = Photo.from_samples(np.concatenate([samples, alpha], 2))
-    found = carried(carrier(natural, natural), ("pilot", "restored", "invented"), photo)
+    found = carried(compositor(natural, natural), ("pilot", "restored", "invented"), photo)
     assert np.array_equal(found.photo("restored").to_samples(), photo.to_samples())
     assert found.photo("pilot").to_samples().dtype == np.uint16
     assert np.array_equal(found.photo("pilot").alpha, alpha[..., 0])
@@ -169,14 +181,14 @@ def test_layers_have_the_photos_own_samples(natural):
 
 
 def test_any_number_of_threads_carries_the_same_bits(natural, monkeypatch):
-    monkeypatch.setattr(carrying, "_SIDE", 32)
+    monkeypatch.setattr(compositing, "_SIDE", 32)
     dark, guess = darkened(natural)
     before = torch.get_num_threads()
     found = []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found.append(carried(carrier(dark, natural, guess)).photo("restored").pixels)
+            found.append(carried(compositor(dark, natural, guess)).photo("restored").pixels)
     finally:
         torch.set_num_threads(before)
     # The field is fitted by all threads together: the sums' order may differ.

@@ -82,11 +82,11 @@ def test_it_goes_on_in_another_process(models, tmp_path):
     code = (
         "import sys, torch, numpy as np; torch.set_num_threads(1)\n"
         "from pathlib import Path; from engine.test_checkpoint import photo\n"
-        "from ldrps_engine.restore import Models, restore\n"
+        "from ldrps_engine.restore import ModelCache, restore\n"
         "from ldrps_engine.settings import Settings\n"
         "folder = Path(sys.argv[1]); state = (folder / 'state').read_bytes()\n"
         "settings = Settings(recipe='low-light', steps=2, recurrences=1)\n"
-        "found = restore(photo(), settings, Models('cpu'), checkpoint=state)\n"
+        "found = restore(photo(), settings, ModelCache('cpu'), checkpoint=state)\n"
         "np.save(folder / 'out.npy', found.photo.pixels)\n"
     )
     subprocess.run(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.clipped import distance_to_bound, unclip, variance_left
-from ldrps_engine.noise import noise_sigma, noise_spectrum, sigma_before_clipping
+from ldrps_engine.analysis.clipping import distance_to_bound, unclip, variance_left
+from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
 
 RNG = np.random.default_rng(5)
 

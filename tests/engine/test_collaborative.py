@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.noise import dct_matrix
+from ldrps_engine.analysis.noise_spectrum import dct_matrix
 from ldrps_engine.transfer import kernels
 from ldrps_engine.transfer.collaborative import (
     QUICK,

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.colour import LUMA, luminance, to_display, to_linear
-from ldrps_engine.exposure import expected_level, shape_of_light
-from ldrps_engine.fpam import grey_of, linear_to_srgb, srgb_to_linear
-from ldrps_engine.metrics import psnr
-from ldrps_engine.resampling import resize
+from ldrps_engine.analysis.exposure import expected_level, shape_of_light
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.colour.srgb import LUMA, luminance, to_display, to_linear
+from ldrps_engine.diffusion.fpam import grey_of, linear_to_srgb, srgb_to_linear
 from support import pictures
+from training.metrics import psnr
 
 # Below black and above white too: nothing may be clipped on the way.
 VALUES = np.linspace(-0.5, 2.0, 2001, dtype=np.float32)[None, :, None].repeat(3, 2)

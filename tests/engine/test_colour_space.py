@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ldrps_engine.colour import to_linear
-from ldrps_engine.colour_space import Srgb, colour_space, from_srgb, read_colour_space, to_srgb
-from ldrps_engine.icc import ProfileError
+from ldrps_engine.colour.colour_space import (
+    Srgb,
+    colour_space,
+    from_srgb,
+    read_colour_space,
+    to_srgb,
+)
+from ldrps_engine.colour.icc import ProfileError
+from ldrps_engine.colour.srgb import to_linear
 from support import profiles
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.description.describer import describe
-from ldrps_engine.description.opinion import Opinion
-from ldrps_engine.description.tagger import colour_name, even_light, tag_scene, thumbnail
+from ldrps_engine.captioning.describer import describe
+from ldrps_engine.captioning.opinion import Opinion
+from ldrps_engine.captioning.tagger import colour_name, even_light, tag_scene, thumbnail
 from ldrps_engine.progress import Described
 from ldrps_engine.settings import Settings
 from support import pictures

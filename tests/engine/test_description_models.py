@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from ldrps_engine.description import multimodal
-from ldrps_engine.description.describer import consult, describe
-from ldrps_engine.description.merging import measured_faults, merge
-from ldrps_engine.description.multimodal import QUESTION, MultimodalDescriber, describer_bytes
-from ldrps_engine.description.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.captioning import multimodal
+from ldrps_engine.captioning.describer import consult, describe
+from ldrps_engine.captioning.merging import measured_faults, merge
+from ldrps_engine.captioning.multimodal import QUESTION, MultimodalDescriber, describer_bytes
+from ldrps_engine.captioning.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store import store
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior import store
+from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Described, Diagnosed
-from ldrps_engine.residency import Models
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_describers
@@ -180,7 +180,7 @@ def installed(tmp_path, monkeypatch):
 
 def told(photo, **settings):
     seen = []
-    models = Models()
+    models = ModelCache()
     restore(photo, Settings(steps=1, recurrences=0, **settings), models, seen.append)
     described = next(each for each in seen if isinstance(each, Described))
     diagnosed = next(each for each in seen if isinstance(each, Diagnosed))
@@ -228,7 +228,7 @@ def test_a_describer_that_fails_leaves_the_tagger_unless_it_was_named(photo, ins
 def test_where_the_best_installed_describer_fails_the_next_one_speaks(natural, installed):
     # Comes first in the catalogue, and has nothing in its folder.
     store.write_manifest("qwen3-vl-2b", store.Manifest("", "", {}))
-    opinion, remarks = consult(natural, Settings(), Models(), lambda _: None)
+    opinion, remarks = consult(natural, Settings(), ModelCache(), lambda _: None)
     assert (opinion.source, opinion.scene) == ("smolvlm2-256m", ANSWER["scene"])
     assert "'qwen3-vl-2b'" in remarks[0]
 
@@ -269,35 +269,35 @@ def test_what_a_photo_makes_a_describer_say_is_shown_and_changes_nothing(
 
 def test_a_describer_that_is_not_installed_says_what_to_do(natural):
     with pytest.raises(ModelError, match="run 'ldrps models pull qwen3-vl-2b'"):
-        consult(natural, Settings(describer="qwen3-vl-2b"), Models(), lambda _: None)
+        consult(natural, Settings(describer="qwen3-vl-2b"), ModelCache(), lambda _: None)
 
 
 def test_a_prior_is_no_describer(natural):
     with pytest.raises(ModelError, match="'sd21' is no describer"):
-        consult(natural, Settings(describer="sd21"), Models(), lambda _: None)
+        consult(natural, Settings(describer="sd21"), ModelCache(), lambda _: None)
 
 
 def test_a_describer_takes_no_more_than_its_share(folder, natural):
     _, needed = describer_bytes(str(folder), "cpu", 10**9)
-    models = Models(budget=int(needed * 1.5), describer_share=0.5)
+    models = ModelCache(budget=int(needed * 1.5), describer_share=0.5)
     with pytest.raises(ModelError, match=r"may take .* LDRPS_DESCRIBER_SHARE"):
         models.describer(str(folder))
-    assert Models(budget=needed * 3, describer_share=0.5).describer(str(folder))
+    assert ModelCache(budget=needed * 3, describer_share=0.5).describer(str(folder))
 
 
 def test_a_describer_makes_room_for_the_prior(folder, tmp_path):
-    models = Models(budget=10**9)
+    models = ModelCache(budget=10**9)
     models.describer(str(folder))
     models.prior("bundled")
     assert set(models.loaded()) == {str(folder), "bundled"}
-    tight = Models(budget=models.residents()[0].bytes * 5 // 4 + 1000, describer_share=1.0)
+    tight = ModelCache(budget=models.residents()[0].bytes * 5 // 4 + 1000, describer_share=1.0)
     tight.describer(str(folder))
     tight.prior("bundled")
     assert tight.loaded() == ["bundled"]
 
 
 def test_a_describer_of_ones_own_is_loaded_by_its_name(folder):
-    models, name = Models(), store.link(folder)
+    models, name = ModelCache(), store.link(folder)
     models.load(name)
     assert [(each.name, each.kind) for each in models.residents()] == [(name, "describer")]
 

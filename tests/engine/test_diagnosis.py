@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.diagnosis import Diagnosis, diagnose
+from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from support import pictures
 
 SEEDS = [1, 2, 3]

@@ -9,13 +9,13 @@ from PIL import Image
 from ldrps_engine.analysis.frame import find_frame
 from ldrps_engine.analysis.inset import Inset, diagnose_photo
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.metrics import psnr
+from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, Step
-from ldrps_engine.resampling import resize
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures
+from training.metrics import psnr
 
 WHITE, BLACK, PAPER = (0.97, 0.97, 0.97), (0.02, 0.02, 0.02), (0.95, 0.925, 0.86)
 SIZE = (160, 224)

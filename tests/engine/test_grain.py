@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldrps_engine.diagnosis import diagnose
-from ldrps_engine.grain import MODEL, grain_features, shows_noise
-from ldrps_engine.noise import noise_sigma, noise_spectrum
-from ldrps_engine.regression import load_model, quadratic
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.analysis.noise_detection import MODEL, noise_features, shows_noise
+from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
+from ldrps_engine.analysis.regression import load_model, quadratic
 from support import pictures
 
 VISIBLE = 4.5
@@ -52,7 +52,7 @@ def test_noise_of_a_grey_photo_is_judged_to_be_noise(sigma, seed):
 
 
 def test_noise_that_chroma_shows_is_not_doubted(natural, monkeypatch):
-    monkeypatch.setattr("ldrps_engine.diagnosis.shows_noise", lambda *_: 0.0)
+    monkeypatch.setattr("ldrps_engine.analysis.diagnosis.shows_noise", lambda *_: 0.0)
     assert diagnose(pictures.noisy(natural, 10)).is_noisy
     grey = pictures.noisy(pictures.grey(natural)[..., :1], 10)
     assert not diagnose(grey).is_noisy
@@ -73,7 +73,7 @@ def test_a_person_who_says_noise_is_believed():
 
 def test_noise_too_weak_to_be_called_so_keeps_its_figure(monkeypatch):
     # Light may be brought back to it, and the judge has learnt from none so weak.
-    monkeypatch.setattr("ldrps_engine.diagnosis.shows_noise", lambda *_: 0.0)
+    monkeypatch.setattr("ldrps_engine.analysis.diagnosis.shows_noise", lambda *_: 0.0)
     weak = pictures.noisy(pictures.natural(), 3)
     assert diagnose(weak).noise_sigma == noise_sigma(noise_spectrum(weak)) * 255
 
@@ -92,7 +92,7 @@ def test_photos_of_any_size_have_features(size, channels):
     ):
         picture = picture.astype(np.float32)
         with np.errstate(all="raise"):
-            features = grain_features(picture, noise_spectrum(picture))
+            features = noise_features(picture, noise_spectrum(picture))
         assert features.shape == (FEATURES,)
         assert np.isfinite(features).all()
         assert 0 <= judged(picture) <= 1
@@ -101,18 +101,18 @@ def test_photos_of_any_size_have_features(size, channels):
 def test_one_channel_is_judged_as_three_that_are_the_same():
     grey = pictures.noisy(pictures.grey(pictures.natural())[..., :1], 12)
     three = np.repeat(grey, 3, axis=2)
-    one = grain_features(grey, noise_spectrum(grey))
-    np.testing.assert_allclose(one, grain_features(three, noise_spectrum(three)), atol=1e-3)
+    one = noise_features(grey, noise_spectrum(grey))
+    np.testing.assert_allclose(one, noise_features(three, noise_spectrum(three)), atol=1e-3)
     assert judged(grey) > 0.5
 
 
 def test_a_large_photo_is_reduced_in_bands(monkeypatch):
     picture = pictures.noisy(np.full((1024, 64, 3), 0.5, np.float32), 10)
     spectrum = noise_spectrum(picture)
-    whole = grain_features(picture, spectrum)
-    monkeypatch.setattr("ldrps_engine.grain._MOST_PIXELS", 1024 * 64 // 4)
+    whole = noise_features(picture, spectrum)
+    monkeypatch.setattr("ldrps_engine.analysis.noise_detection._MOST_PIXELS", 1024 * 64 // 4)
     # Of even noise a quarter tells as much.
-    np.testing.assert_allclose(grain_features(picture, spectrum), whole, atol=0.15)
+    np.testing.assert_allclose(noise_features(picture, spectrum), whole, atol=0.15)
 
 
 def test_the_model_fits_the_features():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
-from ldrps_engine.diagnosis import diagnose
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings

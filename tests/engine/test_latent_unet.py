@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ldrps_engine.prior.latent_unet import LatentUNet
+from ldrps_engine.priors.latent_unet import LatentUNet
 from training.config import ScheduleConfig
 from training.model import noise_levels
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.metrics import Lpips, colourfulness, psnr, ssim
+from training.metrics import Lpips, colourfulness, psnr, ssim
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.alignment import Aligner
-from ldrps_engine.diagnosis import Diagnosis
-from ldrps_engine.physics import first_guess
-from ldrps_engine.plan import make_plan
-from ldrps_engine.sampling import Conditions, Sampler
+from ldrps_engine.analysis.degradation import first_guess
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.plan import make_plan
+from ldrps_engine.diffusion.sampling import Conditions, Sampler
 from ldrps_engine.settings import Settings
 
 SIGMA = 0.1

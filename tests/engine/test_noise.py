@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.noise import OPPONENT, PATCH, dct_matrix, noise_sigma, noise_spectrum
+from ldrps_engine.analysis.noise_spectrum import (
+    OPPONENT,
+    PATCH,
+    dct_matrix,
+    noise_sigma,
+    noise_spectrum,
+)
 from support import pictures
 
 

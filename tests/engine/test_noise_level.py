@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldrps_engine.analysis.noise_level import EVEN, KNOTS, Level, measure_noise, noise_level
-from ldrps_engine.noise import noise_sigma
+from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from support import pictures
 
 # A filter set 20 % too strong or too weak loses about 0.2 dB; the issue asks for 15 % on the mean.

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder, lapped_boundary
-from ldrps_engine.prior.store import folder_of
-from ldrps_engine.resampling import resize
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.model_store.store import folder_of
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder, lapped_boundary
 from support import pictures
+from training.metrics import psnr
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from ldrps_engine.colour_space import colour_space, from_srgb
+from ldrps_engine.colour.colour_space import colour_space, from_srgb
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Depth, Photo
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
-from ldrps_engine.working import to_working
 from support import pictures, profiles
 
 RECIPES = ["low-light", "haze", "noise"]

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store.store import folder_of
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.prior.stable_diffusion import StableDiffusion
-from ldrps_engine.prior.store import folder_of
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
+from ldrps_engine.priors.stable_diffusion import StableDiffusion
 from ldrps_engine.progress import Loading
-from ldrps_engine.restore import Models, restore
+from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 from support import pictures
 from support.tiny_models import stable_diffusion
@@ -81,8 +81,8 @@ def test_a_prior_turns_images_into_latents_and_back(bundled, tiny):
 
 def test_the_step_that_removes_an_image_error(bundled, tiny):
     # Orthonormal, and images span [0, 1] where latents span [-1, 1]: |J|^2 is a quarter.
-    assert bundled.newton == pytest.approx(4, rel=1e-3)
-    assert tiny.newton > 0
+    assert bundled.step_size == pytest.approx(4, rel=1e-3)
+    assert tiny.step_size > 0
 
 
 def test_a_model_says_whether_it_loses_detail(bundled, tiny):
@@ -127,7 +127,7 @@ def test_the_text_matters_and_the_whole_batch_gets_it(tiny):
 def test_a_published_models_classes_restore_a_photo(tiny_folder, recipe):
     dark = pictures.samples(pictures.darkened(pictures.natural(32, 32)), np.uint8)
     settings = Settings(recipe=recipe, model=str(tiny_folder), steps=2, recurrences=1)
-    models = Models()
+    models = ModelCache()
     found = restore(Photo.from_samples(dark), settings, models)
     assert found.photo.pixels.shape == (32, 32, 3)
     assert np.isfinite(found.photo.pixels).all()
@@ -135,7 +135,7 @@ def test_a_published_models_classes_restore_a_photo(tiny_folder, recipe):
 
 
 def test_a_model_is_loaded_once_and_says_so(tiny_folder):
-    said, name, models = [], str(tiny_folder), Models()
+    said, name, models = [], str(tiny_folder), ModelCache()
     first = models.prior(name, said.append)
     assert said == [Loading(name, 0.0), Loading(name, 1.0)]
     assert models.prior(name, said.append) is first
@@ -165,7 +165,7 @@ def test_an_unknown_name_is_told_the_installed_ones():
 def test_an_unknown_name_fails_before_anything_is_worked_on(natural):
     photo = Photo.from_samples(pictures.samples(natural, np.uint8))
     with pytest.raises(ModelError, match="not known"):
-        restore(photo, Settings(model="sd99"), Models())
+        restore(photo, Settings(model="sd99"), ModelCache())
 
 
 def test_an_empty_folder_is_not_installed(tmp_path):

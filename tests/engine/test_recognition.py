@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
+from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.expectation import STATISTICS, cell_statistics, residual
 from ldrps_engine.analysis.recognition import FINDINGS, recognise
+from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.view import normalised_luma, view_size
-from ldrps_engine.diagnosis import Diagnosis, diagnose
-from ldrps_engine.resampling import resize
 from support import pictures
 from training.graphics import draw
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
-from ldrps_engine.restore import Models, restore
+from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 from support import pictures
+from training.metrics import psnr
 
 SIZE = (48, 64)
 
@@ -286,7 +286,7 @@ def test_the_paper_recipe_runs_on_every_kind_of_photo(models, degrade):
 
 def test_the_bundled_model_stays_in_memory(models):
     assert models.loaded() == ["bundled"]
-    assert Models("cpu").loaded() == []
+    assert ModelCache("cpu").loaded() == []
 
 
 def test_the_photo_itself_is_not_written_to(models, dark):

@@ -18,14 +18,14 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy, conv2d, leaky_relu, mse_loss
 
-from ldrps_engine import alignment, guidance
-from ldrps_engine.alignment import Aligner
-from ldrps_engine.diagnosis import diagnose
-from ldrps_engine.fpam import ConvolutionalFpam
-from ldrps_engine.physics import first_guess
-from ldrps_engine.plan import make_plan
-from ldrps_engine.prior.placement import Parts, Placement
-from ldrps_engine.sampling import Conditions, Sampler, threshold
+from ldrps_engine.analysis.degradation import first_guess
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.diffusion import alignment, losses
+from ldrps_engine.diffusion.alignment import Aligner
+from ldrps_engine.diffusion.fpam import ConvolutionalFpam
+from ldrps_engine.diffusion.plan import make_plan
+from ldrps_engine.diffusion.sampling import Conditions, Sampler, threshold
+from ldrps_engine.priors.placement import Parts, Placement
 from ldrps_engine.settings import Settings
 from support import pictures
 
@@ -110,7 +110,7 @@ class Published:
     def learn(self, x):
         how = self.plan.alignment
         fx = self.align(x)
-        loss = how.content * mse_loss(fx, x) + how.perceptual * guidance.perceptual(fx, x)
+        loss = how.content * mse_loss(fx, x) + how.perceptual * losses.perceptual(fx, x)
         loss = loss + how.adversarial * _bce(self.discriminate(fx), 1.0)
         self.adam_f.zero_grad()
         loss.backward()
@@ -124,7 +124,7 @@ class Published:
         weights = self.plan.guidance
         fx = self.align(x)
         loss = mse_loss(fx, self.y)
-        loss = loss + weights.perceptual * guidance.perceptual(fx, self.y)
+        loss = loss + weights.perceptual * losses.perceptual(fx, self.y)
         loss = loss + weights.adversarial * _bce(self.discriminate(fx), 1.0)
         if t < weights.tone_below:
             grey = nn.functional.avg_pool2d(x.mean(1, keepdim=True), 32)
@@ -154,8 +154,8 @@ def exact(tiny, monkeypatch):
     networks = {key: copy.deepcopy(tiny._parts.use(key)).double() for key in ("unet", "vae")}
     prior._parts = Parts(networks, Placement(), "exact")
     prior.texts = [tiny.embed(words) for words in ("a red photo", "")]
-    vgg = copy.deepcopy(guidance._vgg("cpu")).double()
-    monkeypatch.setattr(guidance, "_vgg", lambda _: vgg)
+    vgg = copy.deepcopy(losses._vgg("cpu")).double()
+    monkeypatch.setattr(losses, "_vgg", lambda _: vgg)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     return prior

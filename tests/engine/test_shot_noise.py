@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.colour import to_display, to_linear
-from ldrps_engine.metrics import psnr
+from ldrps_engine.colour.srgb import to_display, to_linear
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures
+from training.metrics import psnr
 
 
 def shot(picture, electrons, seed=0):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
+from ldrps_engine.diffusion.solver import Solver
 from ldrps_engine.settings import SOLVERS
-from ldrps_engine.solver import Solver
 
 CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 ZERO = {"solver_order": 2, "final_sigmas_type": "zero", "timestep_spacing": "trailing"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ldrps_engine.noise import noise_spectrum
+from ldrps_engine.analysis.noise_spectrum import noise_spectrum
 from ldrps_engine.transfer import noise_filter
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from support import pictures

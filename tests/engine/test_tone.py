@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.midtone import expected_midtone, shape_of_tones
-from ldrps_engine.regression import frame, load_model, quadratic, save_model
-from ldrps_engine.shade import expected_shade, shape_of_shade
-from ldrps_engine.tone import judge_tone, tone_features
+from ldrps_engine.analysis.haze_prior import airlight_contrast, expected_airlight_contrast
+from ldrps_engine.analysis.midtone import expected_midtone, shape_of_tones
+from ldrps_engine.analysis.regression import frame, load_model, quadratic, save_model
+from ldrps_engine.analysis.tone import judge_tone, tone_features
 from support import pictures
 
 AIR = np.array([0.9, 0.9, 0.9], np.float32)
@@ -43,16 +43,16 @@ def test_a_photo_of_any_size_is_judged_with_shares_that_sum_to_one(size):
 def test_an_even_veil_takes_shade_away_and_leaves_its_shape(natural, through):
     clear = np.minimum(natural, AIR)
     veiled = clear * through + AIR * (1 - through)
-    level, shape = shape_of_shade(clear, AIR)
-    less, same = shape_of_shade(veiled, AIR)
+    level, shape = airlight_contrast(clear, AIR)
+    less, same = airlight_contrast(veiled, AIR)
     np.testing.assert_allclose(less - level, np.log(through), atol=1e-3)
     np.testing.assert_allclose(same, shape, atol=5e-3)
 
 
 def test_how_deep_the_shade_should_be_does_not_depend_on_the_veil(natural):
     clear = np.minimum(natural, AIR)
-    _, expected = expected_shade(clear, AIR)
-    level, still = expected_shade(clear * 0.4 + AIR * 0.6, AIR)
+    _, expected = expected_airlight_contrast(clear, AIR)
+    level, still = expected_airlight_contrast(clear * 0.4 + AIR * 0.6, AIR)
     assert still == pytest.approx(expected, abs=0.02)
     assert level < still
 

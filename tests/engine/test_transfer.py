@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.noise import noise_spectrum
+from ldrps_engine.analysis.noise_spectrum import noise_spectrum
 from ldrps_engine.transfer import noise_filter
 from ldrps_engine.transfer.collaborative import from_opponent, to_opponent
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise, parts_to_filter
 from ldrps_engine.transfer.tiles import each, tiles
 from support import pictures
+from training.metrics import psnr
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,17 @@ import copy
 import numpy as np
 import pytest
 
-from ldrps_engine.clipped import clip, unclip
-from ldrps_engine.diagnosis import diagnose
+from ldrps_engine.analysis.clipping import clip, unclip
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.analysis.noise_spectrum import PATCH, noise_sigma, noise_spectrum
+from ldrps_engine.diffusion.plan import make_plan
 from ldrps_engine.errors import CancelledError
-from ldrps_engine.metrics import psnr
-from ldrps_engine.noise import PATCH, noise_sigma, noise_spectrum
 from ldrps_engine.photo import Photo
-from ldrps_engine.plan import make_plan
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.tuning import Noise, Tuned, blend, is_tunable, new_noise, tune, ways_for
 from support import pictures
+from training.metrics import psnr
 
 STEPS = 24
 SIGMA = 20 / 255

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.metrics import psnr
-from ldrps_engine.view import View
+from ldrps_engine.diffusion.view import View
 from support import pictures
+from training.metrics import psnr
 
 SIZES = [(16, 16), (17, 300), (300, 17), (96, 128), (255, 257), (457, 640), (16, 1024), (1, 1)]
 
@@ -34,9 +34,9 @@ def test_a_view_keeps_the_proportions_and_enlarges_at_most_twice(size):
 def test_entering_and_leaving_keep_shape_and_content(size):
     picture = pictures.natural(*size)
     view = View.fit(*size, 512, 32)
-    image = view.enter(picture)
+    image = view.to_model(picture)
     assert tuple(image.shape) == (1, 3, *view.padded)
-    back = view.leave(image)
+    back = view.from_model(image)
     assert back.shape == (*view.scaled, 3)
     enlarged = np.kron(picture, np.ones((2, 2, 1))) if view.scale == 2 else None
     if enlarged is not None:
@@ -46,14 +46,14 @@ def test_entering_and_leaving_keep_shape_and_content(size):
 
 def test_the_padding_mirrors_the_photo(natural):
     view = View.fit(40, 50, 40, 32)
-    image = view.enter(natural[:40, :50])
+    image = view.to_model(natural[:40, :50])
     assert view.scaled == (32, 40)
     assert np.array_equal(image[..., 40:48], image[..., 32:40].flip(-1))
 
 
 def test_leaving_takes_the_padding_off():
     view = View.fit(20, 24, 512, 64)
-    image = view.enter(np.full((20, 24, 3), 0.25, np.float32))
+    image = view.to_model(np.full((20, 24, 3), 0.25, np.float32))
     image[..., 40:, :] = 9
     image[..., 48:] = 9
-    assert view.leave(image).max() == np.float32(0.25)
+    assert view.from_model(image).max() == np.float32(0.25)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.colour import to_linear
-from ldrps_engine.colour_space import colour_space, from_srgb
-from ldrps_engine.noise import noise_sigma, noise_spectrum
+from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
+from ldrps_engine.colour.colour_space import colour_space, from_srgb
+from ldrps_engine.colour.srgb import to_linear
+from ldrps_engine.colour.working import from_working, neutral, to_working
 from ldrps_engine.photo import Depth, Photo
-from ldrps_engine.working import from_working, neutral, to_working
 from support import pictures, profiles
 
 

@@ -22,7 +22,7 @@ from hotfolder.support import (
     write_photo,
 )
 from ldrps_client.hotfolder import watcher
-from ldrps_client.hotfolder.status import status_of
+from ldrps_client.hotfolder.report.status import status_of
 from ldrps_engine.errors import OutputError
 from support.daemon import wait_until
 

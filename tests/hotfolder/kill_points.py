@@ -22,7 +22,7 @@ from hotfolder.support import (
     tags,
     write_photo,
 )
-from ldrps_client.hotfolder import _ledger
+from ldrps_client.hotfolder.store import _ledger
 
 _CALLS = ("link", "replace", "rename", "unlink", "fsync", "mkdir")
 _COLOUR = (40, 80, 120)

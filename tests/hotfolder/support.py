@@ -9,11 +9,11 @@ from PIL import Image
 
 from ldrps_client._result import Result
 from ldrps_client.files import decode
-from ldrps_client.files._packet import Name, Packet
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder.config import FolderConfig, Manners
+from ldrps_client.files.metadata._packet import Name, Packet
+from ldrps_client.hotfolder.config import FolderConfig, Schedule
 from ldrps_client.hotfolder.watcher import FolderWatcher
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_client.hotfolder.work._scheduler import Scheduler
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
@@ -112,8 +112,8 @@ class Watching:
         self.told = Told()
         self.stop_event = threading.Event()
         self.config = folder_config(root, **options)
-        gate = Gate(Manners())
-        self.watcher = FolderWatcher(self.config, client, gate, 2, self.told, self.stop_event)
+        scheduler = Scheduler(Schedule())
+        self.watcher = FolderWatcher(self.config, client, scheduler, 2, self.told, self.stop_event)
         self.errors = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -145,7 +145,7 @@ def run_once(client, root, told=None, rebind=False, **options):
     told = told or Told()
     config = folder_config(root, **options)
     stop = threading.Event()
-    watcher = FolderWatcher(config, client, Gate(Manners()), 2, told, stop)
+    watcher = FolderWatcher(config, client, Scheduler(Schedule()), 2, told, stop)
     watcher.run(once=True, rebind=rebind)
     return told
 

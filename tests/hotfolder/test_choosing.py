@@ -13,10 +13,10 @@ from hotfolder.support import (
     run_once,
     write_photo,
 )
-from ldrps_client.hotfolder._only_if import parse_condition
-from ldrps_client.hotfolder._rules import Rules
-from ldrps_client.hotfolder._state import state_folder
-from ldrps_client.hotfolder.status import status_of
+from ldrps_client.hotfolder.detect._rules import Rules
+from ldrps_client.hotfolder.report.status import status_of
+from ldrps_client.hotfolder.store._state import state_folder
+from ldrps_client.hotfolder.work._filters import parse_condition
 from ldrps_engine.errors import (
     SettingsError,
 )

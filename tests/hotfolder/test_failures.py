@@ -9,8 +9,8 @@ from hotfolder.support import (
     run_once,
     write_photo,
 )
-from ldrps_client.hotfolder._state import state_folder
-from ldrps_client.hotfolder.status import retry_failed, status_of
+from ldrps_client.hotfolder.report.status import retry_failed, status_of
+from ldrps_client.hotfolder.store._state import state_folder
 from ldrps_engine.errors import (
     BusyError,
     InternalError,
@@ -48,7 +48,7 @@ def test_what_passes_is_waited_for(inside, out, client, error):
 
 
 def test_a_single_run_does_not_wait_for_ever(inside, out, client, monkeypatch):
-    monkeypatch.setattr("ldrps_client.hotfolder._crew.Backoff.next", _quick)
+    monkeypatch.setattr("ldrps_client.hotfolder.work._worker_pool.Backoff.next", _quick)
     client.errors = [UnavailableError("no daemon answers")] * 20
     write_photo(inside / "a.png", 1)
     with pytest.raises(UnavailableError, match="no daemon"):
@@ -85,7 +85,7 @@ def test_failures_are_listed_and_can_be_retried(inside, out, client, watch):
 
 def test_a_file_that_may_not_be_read_is_listed_until_it_may(inside, out, client, monkeypatch):
     write_photo(inside / "a.png", 1)
-    import ldrps_client.hotfolder._intake as intake
+    import ldrps_client.hotfolder.detect._intake as intake
 
     def refused(path):
         raise PermissionError(13, "Permission denied")
@@ -118,7 +118,7 @@ def test_a_failure_whose_photo_is_gone_is_no_failure_any_more(inside, out, clien
 
 
 def test_a_bug_lists_a_photo_and_does_not_stop_the_others(inside, out, client, monkeypatch):
-    import ldrps_client.hotfolder._intake as intake
+    import ldrps_client.hotfolder.detect._intake as intake
 
     read_mark = intake.read_mark
 

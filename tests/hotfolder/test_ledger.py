@@ -2,8 +2,8 @@
 
 import pytest
 
-from ldrps_client.hotfolder._entry import Identity, photo_key, plan_digest
-from ldrps_client.hotfolder._ledger import Ledger
+from ldrps_client.hotfolder.store._entry import Identity, photo_key, plan_digest
+from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
 

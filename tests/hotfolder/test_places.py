@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from hotfolder.support import names, pixels, run_once, write_photo
-from ldrps_client.hotfolder._entry import Identity
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._places import Blocked, place_trouble
-from ldrps_client.hotfolder._state import state_folder
-from ldrps_client.hotfolder._troubles import Outlook, outlook, unforeseen
-from ldrps_client.hotfolder.status import status_of
+from ldrps_client.hotfolder.report.status import status_of
+from ldrps_client.hotfolder.store._entry import Identity
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import state_folder
+from ldrps_client.hotfolder.work._blocked_folders import Blocked, place_trouble
+from ldrps_client.hotfolder.work._retry import RetryDecision, retry_decision, unforeseen
 from ldrps_engine.errors import AccessError, OutputError, PhotoError
 from ldrps_engine.settings import Settings
 from support.daemon import environment
@@ -78,20 +78,28 @@ def behind(error, number):
 
 def test_what_an_error_means_for_others():
     shared = behind(PhotoError("a.jpg cannot be opened"), errno.EMFILE)
-    assert outlook(shared) is Outlook.WAIT
-    assert outlook(AccessError("the call shows no valid token")) is Outlook.WAIT
-    assert outlook(unforeseen(OSError(errno.ENFILE, "too many open files"))) is Outlook.WAIT
+    assert retry_decision(shared) is RetryDecision.WAIT
+    assert retry_decision(AccessError("the call shows no valid token")) is RetryDecision.WAIT
+    assert (
+        retry_decision(unforeseen(OSError(errno.ENFILE, "too many open files")))
+        is RetryDecision.WAIT
+    )
     # One bad sector must not hold up everything.
-    assert outlook(behind(PhotoError("a.jpg cannot be read"), errno.EIO)) is Outlook.AGAIN
-    assert outlook(behind(OutputError("b.jpg cannot be written"), errno.EIO)) is Outlook.WAIT
-    assert outlook(behind(OutputError("b.jpg cannot be written"), errno.ENAMETOOLONG)) is (
-        Outlook.LIST
+    assert (
+        retry_decision(behind(PhotoError("a.jpg cannot be read"), errno.EIO)) is RetryDecision.RETRY
+    )
+    assert (
+        retry_decision(behind(OutputError("b.jpg cannot be written"), errno.EIO))
+        is RetryDecision.WAIT
+    )
+    assert retry_decision(behind(OutputError("b.jpg cannot be written"), errno.ENAMETOOLONG)) is (
+        RetryDecision.FAIL
     )
 
 
 def test_too_many_open_files_are_no_photos_failure(inside, out, client, monkeypatch):
-    import ldrps_client.hotfolder._intake as intake
-    import ldrps_client.hotfolder._worker as worker
+    import ldrps_client.hotfolder.detect._intake as intake
+    import ldrps_client.hotfolder.work._worker as worker
 
     left = {intake: 2, worker: 2}
 

@@ -18,8 +18,8 @@ from hotfolder.support import (
     tags,
     write_photo,
 )
-from ldrps_client.hotfolder._rules import Rules
-from ldrps_client.hotfolder._state import state_folder
+from ldrps_client.hotfolder.detect._rules import Rules
+from ldrps_client.hotfolder.store._state import state_folder
 from ldrps_engine.settings import Settings
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ldrps_client.hotfolder._only_if import parse_condition
-from ldrps_client.hotfolder._rules import Rules, check_pattern, ending_for, result_name
 from ldrps_client.hotfolder.config import folder_from, load_config
+from ldrps_client.hotfolder.detect._rules import Rules, check_pattern, ending_for, result_name
+from ldrps_client.hotfolder.work._filters import parse_condition
 from ldrps_engine.errors import SettingsError
 
 
@@ -60,7 +60,7 @@ def test_a_file_of_settings(tmp_path):
     assert (first.settings.recipe, first.settle, first.rules.exclude) == ("haze", 20, ("x*",))
     assert first.only_if == (parse_condition("noise > 5"),)
     assert str(second.root) == "/c"
-    assert config.manners.parallel == 3
+    assert config.schedule.parallel == 3
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ldrps_client.hotfolder._mounts import mount_of
-from ldrps_client.hotfolder._settling import Settler, is_being_written
+from ldrps_client.hotfolder.detect._mounts import mount_of
+from ldrps_client.hotfolder.detect._settling import Settler, is_being_written
 
 
 def test_settling_is_from_the_last_change_on(tmp_path):
@@ -45,7 +45,7 @@ def test_a_lease_that_is_broken_does_not_kill(tmp_path):
     path.write_bytes(b"")
     code = (
         "import fcntl, os, sys\n"
-        "from ldrps_client.hotfolder._settling import ignore_lease_breaks\n"
+        "from ldrps_client.hotfolder.detect._settling import ignore_lease_breaks\n"
         "ignore_lease_breaks()\n"
         f"descriptor = os.open({str(path)!r}, os.O_RDONLY)\n"
         "fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)\n"

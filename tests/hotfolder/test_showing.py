@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ldrps_client.files import decode
-from ldrps_client.hotfolder._show import _sentence, _short
+from ldrps_client.hotfolder.report._show import _sentence, _short
 
 
 def test_lines_of_a_terminal():
@@ -20,24 +20,24 @@ def test_lines_of_a_terminal():
 
 
 def test_small_pictures(tmp_path):
-    from ldrps_client.hotfolder import _pictures
+    from ldrps_client.hotfolder.report.page import _thumbnails
 
     path = tmp_path / "large.png"
     Image.fromarray(np.zeros((900, 3400, 4), np.uint8) + 9).save(path)
     photo = decode(path).photo
-    for number in range(_pictures.KEPT // 2 + 3):
+    for number in range(_thumbnails.KEPT // 2 + 3):
         key = f"{number:024d}"
         (tmp_path / "kept").mkdir(exist_ok=True)
         if number < 3:
-            _pictures.keep_pictures(tmp_path / "kept", key, photo, photo)
-            os.utime(_pictures.picture_path(tmp_path / "kept", key, "before"), (number, number))
-            os.utime(_pictures.picture_path(tmp_path / "kept", key, "after"), (number, number))
+            _thumbnails.keep_pictures(tmp_path / "kept", key, photo, photo)
+            os.utime(_thumbnails.picture_path(tmp_path / "kept", key, "before"), (number, number))
+            os.utime(_thumbnails.picture_path(tmp_path / "kept", key, "after"), (number, number))
         else:
             for which in ("before", "after"):
-                _pictures.picture_path(tmp_path / "kept", key, which).write_bytes(b"")
-    with Image.open(_pictures.picture_path(tmp_path / "kept", f"{0:024d}", "before")) as image:
+                _thumbnails.picture_path(tmp_path / "kept", key, which).write_bytes(b"")
+    with Image.open(_thumbnails.picture_path(tmp_path / "kept", f"{0:024d}", "before")) as image:
         assert max(image.size) == 800
-    _pictures.keep_pictures(tmp_path / "kept", "x" * 24, photo, photo)
+    _thumbnails.keep_pictures(tmp_path / "kept", "x" * 24, photo, photo)
     kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
-    assert len(kept) == _pictures.KEPT
+    assert len(kept) == _thumbnails.KEPT
     assert f"{0:024d}-before.jpg" not in kept

@@ -18,8 +18,8 @@ from hotfolder.support import (
     write_photo,
 )
 from ldrps_client.files import decode
-from ldrps_client.files._packet import Name, Packet
-from ldrps_client.hotfolder._sidecars import sidecars_of, with_sidecars
+from ldrps_client.files.metadata._packet import Name, Packet
+from ldrps_client.hotfolder.work._sidecars import sidecars_of, with_sidecars
 from ldrps_client.provenance import read_mark
 from support.daemon import wait_until
 
@@ -207,7 +207,7 @@ def test_a_sidecar_that_comes_during_the_work_is_used(inside, out, client, watch
 
 
 def test_a_sidecar_that_comes_as_the_result_is_written_is_used(inside, out, client, monkeypatch):
-    import ldrps_client.hotfolder._worker as worker
+    import ldrps_client.hotfolder.work._worker as worker
 
     real = worker.with_sidecars
 

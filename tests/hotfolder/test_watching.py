@@ -18,10 +18,10 @@ from hotfolder.support import (
     stays,
     write_photo,
 )
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._mounts import Mount
-from ldrps_client.hotfolder._state import state_folder
-from ldrps_client.hotfolder.status import status_of
+from ldrps_client.hotfolder.detect._mounts import Mount
+from ldrps_client.hotfolder.report.status import status_of
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import state_folder
 from ldrps_engine.errors import (
     InternalError,
     OutputError,

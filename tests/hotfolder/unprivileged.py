@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hotfolder.support import InvertingClient, Watching, names, run_once, stays, write_photo
-from ldrps_client.hotfolder import _places
-from ldrps_client.hotfolder.status import status_of
+from ldrps_client.hotfolder.report.status import status_of
+from ldrps_client.hotfolder.work import _blocked_folders
 from ldrps_engine.errors import OutputError
 from support.daemon import wait_until
 
@@ -46,7 +46,7 @@ def refused(base):
 
 def a_single_run(base):
     """It ends with what it waited for, and the next one does the work."""
-    _places.GIVE_UP = 2
+    _blocked_folders.GIVE_UP = 2
     inside, out = folders(base)
     write_photo(inside / "a.png", 1)
     out.chmod(0o555)

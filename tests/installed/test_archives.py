@@ -12,7 +12,7 @@ import pytest
 
 from installed.conftest import build, tracked
 
-OURS = ("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_plugin_gimp")
+OURS = ("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire", "ldrps_plugin_gimp")
 HOMES = {
     "proto/ldrps/": "ldrps/",
     "daemon/": "",

@@ -3,8 +3,8 @@
 import pytest
 from huggingface_hub import constants
 
-from ldrps_engine.prior import catalogue as catalogue_module
-from ldrps_engine.prior import store
+from ldrps_engine.model_store import catalogue as catalogue_module
+from ldrps_engine.model_store import store
 from support import tiny_models
 from support.fake_hub import HubServer, files_below
 

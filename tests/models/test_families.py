@@ -13,11 +13,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store import store
 from ldrps_engine.photo import Photo
-from ldrps_engine.prior import store
-from ldrps_engine.prior.placement import Placement, network_bytes
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.residency import Models
+from ldrps_engine.priors.model_cache import ModelCache
+from ldrps_engine.priors.placement import Placement, network_bytes
+from ldrps_engine.priors.registry import load_prior
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_models
@@ -119,7 +119,7 @@ def minds_the_text(family):
 def restores(family):
     dark = pictures.samples(pictures.darkened(pictures.natural(64, 64)), np.uint8)
     settings = Settings(model=str(family.folder), recipe="low-light", steps=2, recurrences=1)
-    pixels = restore(Photo.from_samples(dark), settings, Models()).photo.pixels
+    pixels = restore(Photo.from_samples(dark), settings, ModelCache()).photo.pixels
     assert pixels.shape == (64, 64, 3)
     assert np.isfinite(pixels).all()
 

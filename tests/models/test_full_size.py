@@ -9,11 +9,11 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from ldrps_engine.prior.catalogue import catalogue
-from ldrps_engine.prior.flux2 import Flux2
-from ldrps_engine.prior.placement import Parts, Placement, network_bytes
-from ldrps_engine.prior.schedule import Schedule
-from ldrps_engine.prior.sdxl import StableDiffusionXL
+from ldrps_engine.model_store.catalogue import catalogue
+from ldrps_engine.priors.flux2 import Flux2
+from ldrps_engine.priors.placement import Parts, Placement, network_bytes
+from ldrps_engine.priors.schedule import Schedule
+from ldrps_engine.priors.sdxl import StableDiffusionXL
 
 SIDE = 1024
 

@@ -8,11 +8,11 @@ import pytest
 from huggingface_hub import constants
 
 from ldrps_engine.errors import CancelledError, LdrpsError, ModelError, UnavailableError
-from ldrps_engine.prior import hub as hub_module
-from ldrps_engine.prior import store
-from ldrps_engine.prior.hub import pull
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
+from ldrps_engine.model_store import hub as hub_module
+from ldrps_engine.model_store import store
+from ldrps_engine.model_store.hub import pull
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
 from models.conftest import SD21
 
 WEIGHTS = "unet/diffusion_pytorch_model.fp16.safetensors"

@@ -11,9 +11,9 @@ import diffusers
 import pytest
 import torch
 
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.prior.schedule import Schedule
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
+from ldrps_engine.priors.schedule import Schedule
 from support import tiny_models
 
 WORDS, STEPS, SCALE, SIDE = "a red photo", 4, 5.0, 64

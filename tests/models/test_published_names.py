@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ldrps_engine.prior import single_file, store
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
+from ldrps_engine.model_store import store
+from ldrps_engine.priors import single_file
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
 from support import checkpoints, tiny_models
 
 # Of the autoencoders of Stable Diffusion 1 and 2.

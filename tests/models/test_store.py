@@ -9,14 +9,14 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from ldrps_daemon.models_service import ModelsServicer
+from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
-from ldrps_engine.prior import store
-from ldrps_engine.prior.catalogue import catalogue, tiny_of
-from ldrps_engine.prior.components import count_weights
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior, prior_bytes
-from ldrps_engine.residency import MEMORY_VARIABLE, Models, parse_bytes
+from ldrps_engine.model_store import store
+from ldrps_engine.model_store.catalogue import catalogue, tiny_of
+from ldrps_engine.priors.components import count_weights
+from ldrps_engine.priors.model_cache import MEMORY_VARIABLE, ModelCache, parse_bytes
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior, prior_bytes
 from support import tiny_describers, tiny_models
 
 
@@ -216,10 +216,10 @@ def folders(tmp_path):
 
 def test_models_stay_warm_while_they_fit_and_the_longest_unused_goes_first(folders):
     first, second, third = folders
-    one = Models(budget=10**9)
+    one = ModelCache(budget=10**9)
     one.prior(first)
     size = one.residents()[0].bytes
-    models = Models(budget=int(2.7 * size))
+    models = ModelCache(budget=int(2.7 * size))
     models.prior(first)
     models.prior(second)
     models.prior(first)
@@ -232,7 +232,7 @@ def test_models_stay_warm_while_they_fit_and_the_longest_unused_goes_first(folde
 
 
 def test_a_model_can_be_unloaded_and_comes_back(folders):
-    models = Models()
+    models = ModelCache()
     before = models.prior(folders[0])
     assert models.unload(folders[0])
     assert not models.unload(folders[0])
@@ -241,7 +241,7 @@ def test_a_model_can_be_unloaded_and_comes_back(folders):
 
 
 def test_a_model_at_rest_works_again(folders):
-    models = Models()
+    models = ModelCache()
     prior = models.prior(folders[0])
     models.rest()
     assert prior._parts.here() == ()
@@ -250,18 +250,18 @@ def test_a_model_at_rest_works_again(folders):
 
 
 def test_frugal_means_one_model_at_a_time_and_in_tiles(folders):
-    models = Models(frugal=True)
+    models = ModelCache(low_memory=True)
     prior = models.prior(folders[0])
     network = prior._parts.use("vae")
     assert network.use_tiling
     assert network.use_slicing
-    assert not Models().prior(folders[0])._parts.use("vae").use_tiling
+    assert not ModelCache().prior(folders[0])._parts.use("vae").use_tiling
     models.prior(folders[1])
     assert models.loaded() == [folders[1]]
 
 
 def test_a_model_too_large_for_the_memory_is_refused_before_it_is_read(folders):
-    models = Models(budget=1000)
+    models = ModelCache(budget=1000)
     with pytest.raises(ModelError, match="too large for the memory there is") as caught:
         models.prior(folders[0])
     assert MEMORY_VARIABLE in str(caught.value)
@@ -285,4 +285,4 @@ def test_what_is_no_amount_of_memory(text):
 def test_a_describers_share_is_a_share(share, monkeypatch):
     monkeypatch.setenv("LDRPS_DESCRIBER_SHARE", share)
     with pytest.raises(LdrpsError, match="use a number from 0 to 1"):
-        Models()
+        ModelCache()

@@ -16,6 +16,14 @@ import grpc
 PIECE = bytes(range(256)) * 4
 
 
+def credentials(token_file):
+    """What a daemon of that token file is served with, for gRPC's own TLS."""
+    from ldrps_daemon.transport.certificate import own_pair
+
+    pair = own_pair(token_file).read_bytes()
+    return grpc.ssl_server_credentials([(pair, pair[pair.find(b"-----BEGIN CERT") :])])
+
+
 def pattern(size):
     """Deterministic bytes."""
     return (PIECE * (size // len(PIECE) + 1))[:size]

@@ -207,13 +207,13 @@ def listening(folder, family=socket.AF_UNIX, where=None):
 @pytest.mark.parametrize("certified", [True, False])
 def test_the_token_goes_to_nobody_but_the_daemon(tmp_path, monkeypatch, certified):
     """Somebody holds the port while the daemon is down."""
-    from ldrps_daemon.certificate import own_credentials
-    from ldrps_daemon.tokens import read_token
+    from ldrps_daemon.transport.certificate import own_context
+    from ldrps_daemon.transport.tokens import read_token
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     token = read_token(tmp_path / "ldrps" / "token")
     if certified:
-        own_credentials(tmp_path / "ldrps" / "token")
+        own_context(tmp_path / "ldrps" / "token")
     listener, heard = listening(tmp_path, socket.AF_INET, ("127.0.0.1", 0))
     ours = client(f"127.0.0.1:{listener.getsockname()[1]}")
     with pytest.raises(RestoreError):
@@ -225,13 +225,15 @@ def test_the_token_goes_to_nobody_but_the_daemon(tmp_path, monkeypatch, certifie
 
 
 def test_one_with_another_certificate_is_not_the_daemon(tmp_path, monkeypatch):
-    from ldrps_daemon.certificate import own_credentials
-    from ldrps_daemon.tokens import read_token
+    from ldrps_daemon.transport.certificate import own_context
+    from ldrps_daemon.transport.tokens import read_token
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     read_token(tmp_path / "ldrps" / "token")
-    own_credentials(tmp_path / "ldrps" / "token")
-    server, port = grpc_server.start("127.0.0.1:0", own_credentials(tmp_path / "other" / "token"))
+    own_context(tmp_path / "ldrps" / "token")
+    server, port = grpc_server.start(
+        "127.0.0.1:0", grpc_server.credentials(tmp_path / "other" / "token")
+    )
     ours = client(f"127.0.0.1:{port}")
     with pytest.raises(RestoreError, match="does not prove to be your daemon"):
         ours.status()
@@ -306,7 +308,7 @@ def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
 
 
 def test_both_clients_look_in_the_same_place(alone, monkeypatch):
-    from ldrps_client._address import default_address, default_token_file
+    from ldrps_wire.address import default_address, default_token_file
 
     assert place.default_place().address == default_address()
     assert place.token_file() == default_token_file()

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.diagnosis import Diagnosis
 from support.plugin import FOLDER
 
 ROOT = Path(__file__).parents[2]

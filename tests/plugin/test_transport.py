@@ -14,10 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ldrps_client._address import certificate_file
-from ldrps_daemon.certificate import own_credentials
 from ldrps_gimp.grpc_call import CODES, Call, RpcError
 from ldrps_gimp.http2 import STREAM_WINDOW, Connection
+from ldrps_wire.address import certificate_file
 from plugin import grpc_server
 from plugin.grpc_server import Handlers, pattern
 
@@ -39,7 +38,7 @@ def place(request, tmp_path_factory):
         yield socket.AF_UNIX, f"{folder}/s", None
     else:
         tls = request.param == "tls"
-        credentials = own_credentials(folder / "token") if tls else None
+        credentials = grpc_server.credentials(folder / "token") if tls else None
         server, port = grpc_server.start("127.0.0.1:0", credentials)
         trusted = certificate_file(folder / "token") if tls else None
         yield socket.AF_INET, ("127.0.0.1", port), trusted

@@ -8,9 +8,9 @@ import os
 import time
 from pathlib import Path
 
-from support.noop_engine import Models, restore
+from support.noop_engine import ModelCache, restore
 
-__all__ = ["Models", "restore"]
+__all__ = ["ModelCache", "restore"]
 
 _how = Path(os.environ["BAD_START"])
 _wrong = _how.read_text() if _how.exists() else ""

@@ -25,9 +25,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_client._wire import chunks, photo_to_wire, settings_to_proto
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
+from ldrps_wire.conversion import chunks, photo_to_wire, settings_to_proto
 
 ROOT = Path(__file__).parents[2]
 NOOP = "support.noop_engine"

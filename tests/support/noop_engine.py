@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ldrps_engine.diagnosis import Diagnosis
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Loading, Step, ignore
@@ -36,10 +36,10 @@ class Resident:
     idle_seconds: float = 0.0
 
 
-class Models:
-    def __init__(self, device, *, frugal=False):
+class ModelCache:
+    def __init__(self, device, *, low_memory=False):
         self.device = device
-        self.frugal = frugal
+        self.low_memory = low_memory
         self._loaded = []
 
     def loaded(self):
@@ -130,5 +130,5 @@ def _misbehave(text, models):
         raise RuntimeError("a bug in the engine")
     if text == "refuse":
         raise ModelError("model 'x' is broken; install it again")
-    if text == "memory" or (text == "much memory" and not models.frugal):
+    if text == "memory" or (text == "much memory" and not models.low_memory):
         raise MemoryError

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ldrps_engine.colour import to_display, to_linear
+from ldrps_engine.colour.srgb import to_display, to_linear
 
 
 def natural(height=96, width=128, seed=1):

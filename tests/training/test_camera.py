@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.colour import to_linear
+from ldrps_engine.colour.srgb import to_linear
 from support import pictures
 from training.camera import Camera, demosaic, film, saved
 

@@ -8,18 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ldrps_engine.prior.patch_autoencoder import PatchAutoencoder
-from ldrps_engine.prior.placement import Placement
-from ldrps_engine.prior.registry import load_prior
-from ldrps_engine.regression import linear, load_model, quadratic
+from ldrps_engine.analysis.regression import linear, load_model, quadratic
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import Placement
+from ldrps_engine.priors.registry import load_prior
 from training import state, train
 from training.config import TrainingError
 from training.export import export
-from training.grain import fit_grain
+from training.haze_prior import fit_haze_prior
 from training.midtone import fit_midtone
 from training.model import noise_levels
+from training.noise_detection import fit_noise_detection
 from training.photos import PhotoPack
-from training.shade import fit_shade
 from training.state import load_state, read_progress, save_state
 from training.tone import fit_tone
 from training.train import Loader, Run
@@ -237,7 +237,7 @@ def test_what_is_exported_loads_as_any_model_does(trained, tmp_path, config):
     prior = load_prior(str(tmp_path / "out"), Placement())
     assert prior.alphas[-1] == 0
     assert torch.allclose(prior.alphas, run.alphas, atol=1e-5)
-    assert torch.allclose(prior.spread.flatten(), run.variance.sqrt(), atol=1e-3)
+    assert torch.allclose(prior.latent_std.flatten(), run.variance.sqrt(), atol=1e-3)
     assert prior.multiple == 8
     latents = prior.encode(torch.rand(1, 3, 32, 32, generator=torch.manual_seed(0)))
     text = prior.embed("hills")
@@ -288,18 +288,19 @@ def test_the_learning_rate_falls_at_the_end_of_a_run(work, config, monkeypatch):
 
 def test_small_models_are_fitted_and_say_how_good_they_are(work, config, tmp_path, capsys):
     fit_tone(work, tmp_path / "tone.json", config)
-    fit_grain(work, tmp_path / "grain.json", config)
-    fit_shade(work, tmp_path / "shade.json", config)
+    fit_noise_detection(work, tmp_path / "noise_detection.json", config)
+    fit_haze_prior(work, tmp_path / "haze_prior.json", config)
     fit_midtone(work, tmp_path / "midtone.json", config)
     said = capsys.readouterr().out
     assert "fine:" in said
     assert "noise:" in said
-    assert "held-out error of log shade" in said
+    assert "held-out error of log contrast" in said
     assert "held-out error of the median" in said
-    tone, shade = (load_model(tmp_path / f"{name}.json") for name in ("tone", "shade"))
+    tone = load_model(tmp_path / "tone.json")
+    haze = load_model(tmp_path / "haze_prior.json")
     assert tone["weights"].shape[1] == 3
-    grain = load_model(tmp_path / "grain.json")
-    assert grain["weights"].shape == (len(quadratic(grain["mean"][None], grain)[0]),)
+    detector = load_model(tmp_path / "noise_detection.json")
+    assert detector["weights"].shape == (len(quadratic(detector["mean"][None], detector)[0]),)
     midtone = load_model(tmp_path / "midtone.json")
     assert midtone["weights"].shape == (len(linear(midtone["mean"][None], midtone)[0]),)
-    assert shade["weights"].shape == (len(quadratic(shade["mean"][None], shade)[0]),)
+    assert haze["weights"].shape == (len(quadratic(haze["mean"][None], haze)[0]),)

@@ -11,8 +11,8 @@ from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import warn
 from ldrps_client.files import decode
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
-from ldrps_engine.diagnosis import Diagnosis
 
 
 def diagnose(options: Namespace) -> int:

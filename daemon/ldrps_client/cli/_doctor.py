@@ -19,11 +19,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ldrps_client._address import run_folder
-from ldrps_client._installed import missing
 from ldrps_client.cli._output import print_json
 from ldrps_client.client import Client
 from ldrps_engine.errors import LdrpsError, OutputError
+from ldrps_wire.address import run_folder
+from ldrps_wire.installed import missing
 
 _PACKAGES = (
     *("ldrps", "torch", "diffusers", "transformers", "safetensors", "numpy", "grpcio"),
@@ -92,7 +92,7 @@ def _run(*command: str) -> list[str]:
 
 
 def _sandbox() -> dict[str, bool]:
-    lines = _run(sys.executable, "-P", "-m", "ldrps_daemon.sandbox")
+    lines = _run(sys.executable, "-P", "-m", "ldrps_daemon.workers.sandbox")
     try:
         found: dict[str, bool] = json.loads(lines[-1])
     except (IndexError, ValueError):

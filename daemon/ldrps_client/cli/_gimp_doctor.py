@@ -9,7 +9,6 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ldrps_client._address import ADDRESS_VARIABLE, run_folder
 from ldrps_client.cli._gimp_folders import (
     COMMAND_FILE,
     FLATPAK,
@@ -23,8 +22,9 @@ from ldrps_client.cli._gimp_folders import (
 )
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import LdrpsError, NotFoundError
-from ldrps_engine.prior.catalogue import BUNDLED, catalogue
-from ldrps_engine.prior.store import folder_of, is_installed
+from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
+from ldrps_engine.model_store.store import folder_of, is_installed
+from ldrps_wire.address import ADDRESS_VARIABLE, run_folder
 
 _VERSION_FILE = Path("ldrps_gimp", "__init__.py")
 

@@ -19,7 +19,7 @@ _FOLDER_OPTIONS = (
     *("out", "recipe", "include", "exclude", "settle", "scan_every", "poll", "poll_every"),
     *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
 )
-_MANNERS = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
+_SCHEDULE = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
 _RUNNING = ("config", "json_lines", "log", "rebind", "no_start", "address")
 _PATHS = ("out", "config", "log")
 _PAGE = "watched.html"
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be typed behind `ldrps watch`."""
     parser.add_argument("folders", nargs="*", metavar="IN", help="folders to watch")
     _add_folder_options(parser.add_argument_group("what to do with photos").add_argument)
-    _add_manners(parser.add_argument_group("manners").add_argument)
+    _add_schedule(parser.add_argument_group("schedule").add_argument)
     _add_running(parser.add_argument_group("running").add_argument)
     asking = parser.add_argument_group("instead of watching").add_mutually_exclusive_group()
     add = asking.add_argument
@@ -58,7 +58,7 @@ def _add_folder_options(add: Any) -> None:
     add("--poll-every", type=float, metavar="S", help="seconds between those (default: 15)")
 
 
-def _add_manners(add: Any) -> None:
+def _add_schedule(add: Any) -> None:
     add("--parallel", type=int, metavar="N", help="photos handed in at a time (default: 2)")
     add("--per-hour", type=float, metavar="N", help="at most N photos an hour")
     add("--hours", metavar="SPAN", help="work only then, such as 22:00-06:00")
@@ -67,7 +67,7 @@ def _add_manners(add: Any) -> None:
 
 
 def _add_running(add: Any) -> None:
-    add("--config", metavar="FILE", help="folders and manners from a TOML file")
+    add("--config", metavar="FILE", help="folders and schedule from a TOML file")
     add("--once", action="store_true", help="end when all that is there is dealt with")
     add("--json-lines", action="store_true", help="print one JSON object for all that happens")
     add("--log", metavar="FILE", help="log there (default: in the folder's state)")
@@ -94,25 +94,25 @@ def _config(options: Namespace) -> Any:
 
     given = {name: getattr(options, name) for name in _FOLDER_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
-    manners = {name: getattr(options, name) for name in _MANNERS}
-    manners = {name: value for name, value in manners.items() if value is not None}
+    schedule = {name: getattr(options, name) for name in _SCHEDULE}
+    schedule = {name: value for name, value in schedule.items() if value is not None}
     if options.config:
-        if options.folders or given or manners:
+        if options.folders or given or schedule:
             raise SettingsError(
                 "folders and their options stand in the --config file; leave them out here"
             )
         return config.load_config(Path(options.config))
     return config.WatchConfig(
         folders=tuple(config.folder_from({"in": name, **given}) for name in options.folders),
-        manners=config.manners_from(manners),
+        schedule=config.schedule_from(schedule),
     )
 
 
 def _run(options: Namespace, config: Any) -> int:
-    from ldrps_client.hotfolder._show import JsonLines, Lines, Terminal
-    from ldrps_client.hotfolder._state import state_folder
+    from ldrps_client.hotfolder.report._show import JsonLines, Lines, Terminal
+    from ldrps_client.hotfolder.report.status import status_of
     from ldrps_client.hotfolder.running import RunOptions, run
-    from ldrps_client.hotfolder.status import status_of
+    from ldrps_client.hotfolder.store._state import state_folder
 
     quiet = options.json
     if options.json_lines:
@@ -146,7 +146,7 @@ def _roots(options: Namespace) -> list[Path]:
 
 
 def _status(options: Namespace) -> int:
-    from ldrps_client.hotfolder.status import states_of, status_of
+    from ldrps_client.hotfolder.report.status import states_of, status_of
 
     found = [status_of(*pair) for pair in states_of(_roots(options))]
     if options.json:
@@ -171,7 +171,7 @@ def _status(options: Namespace) -> int:
 
 
 def _retry(options: Namespace) -> int:
-    from ldrps_client.hotfolder.status import retry_failed, states_of
+    from ldrps_client.hotfolder.report.status import retry_failed, states_of
 
     counts = {str(root): retry_failed(root, state) for root, state in states_of(_roots(options))}
     if options.json:
@@ -183,8 +183,8 @@ def _retry(options: Namespace) -> int:
 
 
 def _report(options: Namespace) -> int:
-    from ldrps_client.hotfolder.report import write_report
-    from ldrps_client.hotfolder.status import states_of
+    from ldrps_client.hotfolder.report.page import write_report
+    from ldrps_client.hotfolder.report.status import states_of
 
     path = write_report(Path(options.report), states_of(_roots(options)))
     if options.json:
@@ -210,7 +210,7 @@ def _install(options: Namespace, config: Any) -> int:
 def _words(options: Namespace) -> list[str]:
     """The command line for another folder than this one to be in: with whole paths."""
     words = ["watch", *(_whole(name) for name in options.folders)]
-    for name in (*_FOLDER_OPTIONS, *_MANNERS, *_RUNNING):
+    for name in (*_FOLDER_OPTIONS, *_SCHEDULE, *_RUNNING):
         value, option = getattr(options, name), "--" + name.replace("_", "-")
         if isinstance(value, bool):
             no = name in ("recursive", "recipe_by_folder") and not value

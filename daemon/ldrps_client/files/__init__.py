@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ldrps_client.files._colour import to_srgb
 from ldrps_client.files._comparison import write_comparison
 from ldrps_client.files._folders import check_folder
-from ldrps_client.files._formats import Format, result_suffix
-from ldrps_client.files._metadata import Metadata
-from ldrps_client.files._read import LoadedFile, decode, decode_bytes
+from ldrps_client.files._formats import result_suffix
+from ldrps_client.files._read import LoadedFile, decode, decode_bytes, load_readers
 from ldrps_client.files._write import (
     check_target,
     encode,
@@ -15,6 +13,9 @@ from ldrps_client.files._write import (
     fitting_metadata,
     holds_xmp,
 )
+from ldrps_client.files.colour._to_srgb import to_srgb
+from ldrps_client.files.metadata._metadata import Metadata
+from ldrps_wire.formats import Format
 
 __all__ = [
     "Format",
@@ -28,6 +29,7 @@ __all__ = [
     "file_bytes",
     "fitting_metadata",
     "holds_xmp",
+    "load_readers",
     "result_suffix",
     "to_srgb",
     "write_comparison",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ldrps_client.files._formats import Format, format_for
+from ldrps_client.files._formats import format_for
 from ldrps_client.files._write import write_bytes
 from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Photo
+from ldrps_wire.formats import Format
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +45,7 @@ def _side_by_side(before: Photo, after: Photo) -> Image.Image:
 def _picture(photo: Photo) -> Image.Image:
     from PIL import Image
 
-    from ldrps_client.files._colour import to_srgb
+    from ldrps_client.files.colour._to_srgb import to_srgb
 
     picture = Image.fromarray(np.rint(to_srgb(photo) * 255).astype(np.uint8))
     picture.thumbnail((_LONGEST, _LONGEST))

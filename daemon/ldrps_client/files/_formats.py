@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 
 from ldrps_engine.errors import OutputError, PhotoError
+from ldrps_wire.formats import Format
 
 DAMAGED = "it is damaged or incomplete; copy it again from where it came from"
 """Said of what is damaged, and of nothing else: people go and look for a better copy."""
 _READABLE = "JPEG, PNG, TIFF, WebP or AVIF"
 HEAD_BYTES = 64
 """How much of a file `recognise` wants to see."""
-
-
-class Format(Enum):
-    """The kinds we read, and but for the last two write; the value is Pillow's name."""
-
-    JPEG = "JPEG"
-    PNG = "PNG"
-    TIFF = "TIFF"
-    WEBP = "WEBP"
-    AVIF = "AVIF"
-    HEIF = "HEIF"
-    RAW = "RAW"
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether a file of this kind can be transparent."""
-        return self is not Format.JPEG
-
-    @property
-    def largest_side(self) -> int:
-        """The most pixels that a side of such a file can have, as its encoder has it."""
-        return {"JPEG": 65_500, "WEBP": 16_383}.get(self.value, 65_535)
-
-    def objection(self, size: tuple[int, int], *, transparent: bool) -> str:
-        """Say why a photo of this width and height cannot be written so; empty if it can."""
-        if transparent and not self.has_alpha:
-            return f"{self.name} cannot be transparent; use PNG, TIFF or WebP"
-        if max(size) > self.largest_side:
-            side, most = max(size), self.largest_side
-            return f"{self.name} takes at most {most} pixels a side, not {side}; use PNG or TIFF"
-        return ""
 
 
 EXTENSIONS: dict[str, Format] = {
@@ -87,6 +56,13 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"8BPS", "a Photoshop document; export it as TIFF or PNG"),
     (0, b"gimp xcf", "a GIMP document; export it as TIFF or PNG"),
     (4, b"ftypavis", "an animation; export one frame as PNG"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL; save it as PNG or TIFF"),
+    (0, b"\xff\x0a", "a JPEG XL; save it as PNG or TIFF"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000; save it as PNG or TIFF"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000; save it as PNG or TIFF"),
+    (0, b"<!DOCTYPE ", "a web page; fetch the photo itself"),
+    (0, b"<html", "a web page; fetch the photo itself"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS; run git lfs pull"),
 )
 
 

@@ -14,22 +14,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, Format, recognise
-from ldrps_client.files._metadata import Metadata
-from ldrps_engine.colour_space import read_colour_space
-from ldrps_engine.errors import InputError, InternalError, LdrpsError, PhotoError
-from ldrps_engine.icc import ProfileError
+from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, recognise
+from ldrps_client.files.metadata._metadata import Metadata
+from ldrps_engine.colour.colour_space import read_colour_space
+from ldrps_engine.colour.icc import ProfileError
+from ldrps_engine.errors import InputError, InternalError, LdrpsError, LimitError, PhotoError
 from ldrps_engine.photo import Photo
+from ldrps_wire.formats import Format
 
 _READERS = {
-    Format.JPEG: ("ldrps_client.files._pillow", "read_jpeg"),
-    Format.PNG: ("ldrps_client.files._png", "read_png"),
-    Format.TIFF: ("ldrps_client.files._tiff", "read_tiff"),
-    Format.WEBP: ("ldrps_client.files._pillow", "read_webp"),
-    Format.AVIF: ("ldrps_client.files._pillow", "read_avif"),
-    Format.HEIF: ("ldrps_client.files._extras", "read_heif"),
-    Format.RAW: ("ldrps_client.files._extras", "read_raw"),
+    Format.JPEG: ("ldrps_client.files.codecs._pillow", "read_jpeg"),
+    Format.PNG: ("ldrps_client.files.codecs._png", "read_png"),
+    Format.TIFF: ("ldrps_client.files.codecs._tiff", "read_tiff"),
+    Format.WEBP: ("ldrps_client.files.codecs._pillow", "read_webp"),
+    Format.AVIF: ("ldrps_client.files.codecs._pillow", "read_avif"),
+    Format.HEIF: ("ldrps_client.files.codecs._extras", "read_heif"),
+    Format.RAW: ("ldrps_client.files.codecs._extras", "read_raw"),
 }
+_MOST_BYTES = 4 << 30
+"""Ample for 100 megapixels of four floats; some decoders want all of a file in memory."""
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|unimplemented|cannot handle"
@@ -129,6 +132,12 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
     )
 
 
+def load_readers() -> None:
+    """Import all readers at once, for a process that will soon be able to load nothing more."""
+    for module, _ in _READERS.values():
+        import_module(module)
+
+
 def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:
     """The image libraries are imported when the first file is read: half of the start-up time."""
     module, name = _READERS[kind]
@@ -185,6 +194,11 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
         raise PhotoError(f"{path} is not a regular file; give a photo file")
     if status.st_size == 0:
         raise PhotoError(f"{path} is empty; copy the photo again")
+    if status.st_size > _MOST_BYTES:
+        raise LimitError(
+            f"{path} has {status.st_size} bytes, and no photo that is taken has more than "
+            f"{_MOST_BYTES}; save the photo anew"
+        )
 
 
 @contextmanager

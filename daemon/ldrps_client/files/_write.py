@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ldrps_client.files._comments import as_comments, as_texts, is_comment, texts_into_xmp
-from ldrps_client.files._embedded import sidecar_for
-from ldrps_client.files._exif import with_resolution, within
 from ldrps_client.files._folders import check_folder, is_same
-from ldrps_client.files._formats import Format, format_for
-from ldrps_client.files._iptc import into_xmp, jpeg_segment
-from ldrps_client.files._jpeg import comment_segments
-from ldrps_client.files._metadata import Metadata, with_prefix
+from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
-from ldrps_client.files._packet import with_kind
 from ldrps_client.files._read import Encoding, LoadedFile
-from ldrps_engine.colour_space import colour_space, to_srgb
+from ldrps_client.files.codecs._jpeg import comment_segments
+from ldrps_client.files.metadata._comments import as_comments, as_texts, is_comment, texts_into_xmp
+from ldrps_client.files.metadata._embedded import sidecar_for
+from ldrps_client.files.metadata._exif import with_resolution, within
+from ldrps_client.files.metadata._iptc import into_xmp, jpeg_segment
+from ldrps_client.files.metadata._metadata import Metadata, with_prefix
+from ldrps_client.files.metadata._packet import with_kind
+from ldrps_engine.colour.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Depth, Photo, Samples
+from ldrps_wire.formats import Format
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
 _JPEG_XMP_LIMIT = _EXIF_LIMIT - len(b"http://ns.adobe.com/xap/1.0/\0")
@@ -171,7 +172,7 @@ def _is_same_space(photo: Photo, kind: Format, like: LoadedFile | None) -> bool:
 def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding) -> bytes:
     samples = photo.to_samples()
     if kind is Format.TIFF:
-        from ldrps_client.files._tiff import tiff_bytes
+        from ldrps_client.files.codecs._tiff import tiff_bytes
 
         return tiff_bytes(photo, samples, metadata, encoding)
     # What a file of this kind stated by numbers it states so again, for every viewer alike.
@@ -179,7 +180,7 @@ def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding
     said = bool(encoding.stated) and (kind is Format.PNG or by_exif)
     profile = b"" if said else photo.icc_profile
     if kind is Format.PNG:
-        from ldrps_client.files._png import png_bytes
+        from ldrps_client.files.codecs._png import png_bytes
 
         return png_bytes(samples, profile, metadata, encoding.colour_chunks)
     return _through_pillow(kind, samples, profile, metadata, encoding)

@@ -10,8 +10,8 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from ldrps_client.hotfolder._only_if import Condition, parse_condition
-from ldrps_client.hotfolder._rules import DEFAULT_PATTERN, Rules, check_pattern
+from ldrps_client.hotfolder.detect._rules import DEFAULT_PATTERN, Rules, check_pattern
+from ldrps_client.hotfolder.work._filters import Condition, parse_condition
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import Settings
 
@@ -73,7 +73,7 @@ class FolderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manners:
+class Schedule:
     """How to get along with whoever else uses the machine. Neutral: no limits."""
 
     parallel: int = 2
@@ -98,7 +98,7 @@ class WatchConfig:
     """Everything `ldrps watch` can be told."""
 
     folders: tuple[FolderConfig, ...]
-    manners: Manners = field(default_factory=Manners)
+    schedule: Schedule = field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
         if not self.folders:
@@ -138,19 +138,19 @@ def load_config(path: Path) -> WatchConfig:
     if not isinstance(tables, list) or not tables:
         raise SettingsError(f"{path} names no folder; begin one with [[folder]]")
     try:
-        manners = manners_from(data)
+        schedule = schedule_from(data)
         folders = tuple(folder_from(table, path.parent) for table in tables)
-        return WatchConfig(folders=folders, manners=manners)
+        return WatchConfig(folders=folders, schedule=schedule)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
 
 
-def manners_from(given: dict[str, Any]) -> Manners:
+def schedule_from(given: dict[str, Any]) -> Schedule:
     """From plain values, such as those of a file's top level."""
     values = dict(given)
     if isinstance(values.get("hours"), str):
         values["hours"] = parse_hours(values["hours"])
-    return _made(Manners, values)
+    return _made(Schedule, values)
 
 
 def folder_from(given: dict[str, Any], base: Path = Path()) -> FolderConfig:

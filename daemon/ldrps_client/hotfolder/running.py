@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._log import Log
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder._settling import ignore_lease_breaks
-from ldrps_client.hotfolder._show import Desktop, Display, Teller
-from ldrps_client.hotfolder._troubles import unforeseen
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
+from ldrps_client.hotfolder.detect._settling import ignore_lease_breaks
+from ldrps_client.hotfolder.report._log import Log
+from ldrps_client.hotfolder.report._show import Desktop, Display, FolderNotifier
 from ldrps_client.hotfolder.watcher import FolderWatcher
+from ldrps_client.hotfolder.work._retry import unforeseen
+from ldrps_client.hotfolder.work._scheduler import Scheduler
 from ldrps_engine.errors import InternalError, LdrpsError
 
 _PIECE_SECONDS = 0.2
@@ -44,7 +44,7 @@ def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsErro
 
     To be called in the main thread. BrokenPipeError if whoever read the display's output left.
     """
-    if config.manners.notify:
+    if config.schedule.notify:
         display = Desktop(display)
     with ExitStack() as stack:
         stack.callback(display.close)
@@ -75,8 +75,8 @@ class _Group:
         self.log = log
         self._display = display
         self._showing = threading.Lock()
-        self.gate = Gate(config.manners)
-        self.parallel = config.manners.parallel
+        self.scheduler = Scheduler(config.schedule)
+        self.parallel = config.schedule.parallel
         self.errors: list[LdrpsError] = []
         self.broken: BrokenPipeError | None = None
         self._stopped = False
@@ -135,13 +135,13 @@ class _Watching:
         self._group = group
         self._folder = folder
         self.watcher = FolderWatcher(
-            folder, group.client, group.gate, group.parallel, self._tell, self.stop
+            folder, group.client, group.scheduler, group.parallel, self._tell, self.stop
         )
         self.thread = threading.Thread(target=self._run, name=f"watch {folder.root.name}")
 
     def _tell(self, kind: str, photo: str = "", **facts: object) -> None:
-        self._teller(kind, photo, **facts)
-        self.watcher.now = self._teller.now
+        self._notifier(kind, photo, **facts)
+        self.watcher.now = self._notifier.now
 
     def _run(self) -> None:
         try:
@@ -150,7 +150,7 @@ class _Watching:
                 log = self._group.log or stack.enter_context(
                     closing(Log(self.watcher.state.log, self._folder.root))
                 )
-                self._teller = Teller(self._folder.root, log, self._group.show)
+                self._notifier = FolderNotifier(self._folder.root, log, self._group.show)
                 self.watcher.run(once=self._group.options.once, rebind=self._group.options.rebind)
         except LdrpsError as error:
             self._group.failed(self._folder.root, error)

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldrps_client.hotfolder._state import state_home
 from ldrps_client.hotfolder.config import WatchConfig
+from ldrps_client.hotfolder.store._state import state_home
 from ldrps_engine.errors import OutputError, SettingsError
 
 UNIT_NAME = "ldrps-watch.service"

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from ldrps_client._text import plain
 from ldrps_client.client import Client
-from ldrps_client.hotfolder._crew import Crew
-from ldrps_client.hotfolder._events import Events, WatchLimitError
-from ldrps_client.hotfolder._failures import write_failures
-from ldrps_client.hotfolder._intake import Intake
-from ldrps_client.hotfolder._ledger import Ledger
-from ldrps_client.hotfolder._manners import Gate
-from ldrps_client.hotfolder._mounts import Presence, mount_of
-from ldrps_client.hotfolder._places import place_trouble
-from ldrps_client.hotfolder._recovery import take_up_all
-from ldrps_client.hotfolder._scanner import Scanner
-from ldrps_client.hotfolder._settling import Settler
-from ldrps_client.hotfolder._state import StateFolder, one_watcher, state_folder
-from ldrps_client.hotfolder._worker import Tell, Worker
 from ldrps_client.hotfolder.config import FolderConfig
+from ldrps_client.hotfolder.detect._events import Events, WatchLimitError
+from ldrps_client.hotfolder.detect._intake import Intake
+from ldrps_client.hotfolder.detect._mounts import Presence, mount_of
+from ldrps_client.hotfolder.detect._scanner import Scanner
+from ldrps_client.hotfolder.detect._settling import Settler
+from ldrps_client.hotfolder.report._failures import write_failures
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import StateFolder, one_watcher, state_folder
+from ldrps_client.hotfolder.work._blocked_folders import place_trouble
+from ldrps_client.hotfolder.work._recovery import take_up_all
+from ldrps_client.hotfolder.work._scheduler import Scheduler
+from ldrps_client.hotfolder.work._worker import Notify, Worker
+from ldrps_client.hotfolder.work._worker_pool import WorkerPool
 from ldrps_engine.errors import LdrpsError, OutputError
 
 _AWAY_SECONDS = 2.0
@@ -44,15 +44,15 @@ class FolderWatcher:
         self,
         config: FolderConfig,
         client: Client,
-        gate: Gate,
+        scheduler: Scheduler,
         parallel: int,
-        tell: Tell,
+        tell: Notify,
         stop: threading.Event,
     ) -> None:
-        """`stop` ends it; `gate` may be shared with other folders."""
+        """`stop` ends it; `scheduler` may be shared with other folders."""
         self._config = config
         self._client = client
-        self._gate = gate
+        self._scheduler = scheduler
         self._parallel = parallel
         self._tell = tell
         self._stop = stop
@@ -106,11 +106,11 @@ class FolderWatcher:
                 self._on_new,
                 self._stop,
             )
-            self._crew = Crew(
+            self._pool = WorkerPool(
                 self._config,
                 self._ledger,
                 self._client,
-                self._gate,
+                self._scheduler,
                 self._presence,
                 self._new_worker,
                 self._tell,
@@ -137,7 +137,7 @@ class FolderWatcher:
     def _end_threads(self) -> None:
         self._stop.set()
         self._intake.join(_JOIN_SECONDS)
-        self._crew.join(_JOIN_SECONDS)
+        self._pool.join(_JOIN_SECONDS)
 
     def _begin_events(self) -> Events | None:
         mount = mount_of(self._config.root)
@@ -173,7 +173,7 @@ class FolderWatcher:
         self._wake.set()
 
     def _on_new(self) -> None:
-        self._crew.notify()
+        self._pool.notify()
         if self._intake.is_idle():
             self._wake.set()
 
@@ -186,7 +186,7 @@ class FolderWatcher:
         while not self._stop.is_set():
             try:
                 self._look()
-                if once and (stuck := self._crew.stuck or self._gone()):
+                if once and (stuck := self._pool.stuck or self._gone()):
                     raise stuck
             except LdrpsError as error:
                 if once:
@@ -216,7 +216,7 @@ class FolderWatcher:
             self._intake.put(path)
         if self._ledger.changed_elsewhere():
             # By `ldrps watch --retry-failed`.
-            self._crew.notify()
+            self._pool.notify()
         self._write_down()
 
     def _is_away(self) -> bool:
@@ -317,14 +317,14 @@ class FolderWatcher:
             and not len(self._settler)
             and self._intake.is_idle()
             and not self._ledger.has("queued", "working", "placing")
-            and self._crew.is_idle()
+            and self._pool.is_idle()
             and self._news.empty()
         )
 
     def _recover(self) -> None:
         """Take up what an earlier run left in the middle, then let the work begin."""
         take_up_all(self._config, self._ledger, self._tell)
-        self._crew.start(self._parallel)
+        self._pool.start(self._parallel)
         self._recovered = True
 
     def _write_down(self) -> None:

@@ -1,0 +1,1 @@
+"""Readers and writers of each kind of file."""

@@ -1,0 +1,1 @@
+"""EXIF, IPTC, XMP and comments: found in files, and put into them."""

@@ -1,0 +1,1 @@
+"""Photos that appear: found by events and scans, settled, and taken in once."""

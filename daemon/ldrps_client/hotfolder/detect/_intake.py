@@ -1,0 +1,169 @@
+"""Settled files become entries of the ledger: new, known already, or results of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ldrps_client.hotfolder.config import FolderConfig
+from ldrps_client.hotfolder.detect._mounts import Presence
+from ldrps_client.hotfolder.detect._rules import settings_for
+from ldrps_client.hotfolder.detect._settling import identity_of
+from ldrps_client.hotfolder.store._entry import Identity
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.work._amending import Amender
+from ldrps_client.hotfolder.work._place import content_of
+from ldrps_client.hotfolder.work._retry import Backoff, is_common, unforeseen
+from ldrps_client.hotfolder.work._worker import Notify
+from ldrps_client.provenance import read_mark
+from ldrps_engine.errors import LdrpsError, PhotoError
+from ldrps_engine.settings import Settings
+
+
+class Intake:
+    """Reads settled files once, in a thread of its own, because archives are large."""
+
+    def __init__(
+        self,
+        config: FolderConfig,
+        ledger: Ledger,
+        presence: Presence,
+        tell: Notify,
+        again: Callable[[Path], None],
+        on_new: Callable[[], None],
+        stop: threading.Event,
+    ) -> None:
+        """`again(path)` lets a file settle anew; `on_new()` after an entry was made."""
+        self._config = config
+        self._ledger = ledger
+        self._presence = presence
+        self._tell = tell
+        self._again = again
+        self._on_new = on_new
+        self._stop = stop
+        self._amender = Amender(config, ledger, presence, tell)
+        self._queue: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._open = 0
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def put(self, path: Path) -> None:
+        """A file has settled."""
+        with self._lock:
+            self._open += 1
+        self._queue.put(path)
+
+    def is_idle(self) -> bool:
+        """Whether everything that was put has been dealt with."""
+        return self._open == 0
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end, after `stop` was set."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (path := self._queue.get()) is not None and not self._stop.is_set():
+            self._take_surely(path)
+            with self._lock:
+                self._open -= 1
+            self._on_new()
+
+    def _take_surely(self, path: Path) -> None:
+        backoff = Backoff()
+        while not self._stop.is_set():
+            try:
+                return self.take(path)
+            except LdrpsError as error:
+                # The ledger's disk is full, or nothing can be opened.
+                pause = backoff.next()
+                self._tell("waiting", message=str(error), seconds=pause)
+                self._stop.wait(pause)
+
+    def take(self, path: Path) -> None:
+        """Make an entry of a settled file, unless there is nothing to be done for it."""
+        try:
+            self._take(path)
+        except LdrpsError:
+            raise
+        except Exception as bug:
+            error = unforeseen(bug)
+            if is_common(error):
+                raise error from bug
+            self._list(path, error)
+
+    def _take(self, path: Path) -> None:
+        before = identity_of(path)
+        if before is None:
+            return
+        relative, folder, name = self._parts(path)
+        if self._config.rules.takes_sidecar(relative):
+            if self._amender.take(path):
+                self._ledger.note_sidecar(folder, name, before)
+            return
+        try:
+            content = content_of(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # If its mount went away, the scan after it is back finds the file.
+            if not self._presence.missing():
+                why = (error.strerror or str(error)).lower()
+                what = f"{path} cannot be read: {why}; check its permissions and its disk"
+                if is_common(error):
+                    raise PhotoError(what) from error
+                self._list(path, PhotoError(what))
+            return
+        if identity_of(path) != before:
+            self._again(path)
+        elif self._ledger.is_output(content) or _is_marked(path):
+            self._ledger.note_output(folder, name, before)
+        else:
+            self._add(relative, folder, name, before, content)
+
+    def _parts(self, path: Path) -> tuple[str, bytes, bytes]:
+        """A path within the watched folder; and its folder and name as the ledger has them."""
+        relative = os.path.relpath(path, self._config.root)
+        folder, name = os.path.split(relative)
+        return relative, os.fsencode(folder), os.fsencode(name)
+
+    def _add(self, relative: str, folder: bytes, name: bytes, now: Identity, content: str) -> None:
+        settings = self._settings(relative)
+        entry = self._ledger.add(folder, name, now, content, settings)
+        if os.fsdecode(entry.source) != relative:
+            self._tell("duplicate", relative, of=os.fsdecode(entry.source))
+        elif entry.state == "queued":
+            self._tell("found", relative, recipe=settings.recipe)
+
+    def _settings(self, relative: str) -> Settings:
+        settings = self._config.settings
+        return settings_for(relative, settings) if self._config.recipe_by_folder else settings
+
+    def _list(self, path: Path, error: LdrpsError) -> None:
+        """As failed. Its content is not known, so its path and times stand for it."""
+        now = identity_of(path)
+        if now is None:
+            return
+        relative, folder, name = self._parts(path)
+        stand_in = f"unreadable {relative} {now}".encode("utf-8", "surrogateescape")
+        content = hashlib.sha256(stand_in).hexdigest()
+        entry = self._ledger.add(folder, name, now, content, self._settings(relative))
+        self._ledger.end(entry.key, "failed", reason=error.reason, message=str(error))
+        self._tell("failed", relative, reason=error.reason, message=str(error))
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        return read_mark(path) is not None
+    except LdrpsError as error:
+        if is_common(error):
+            raise
+        return False

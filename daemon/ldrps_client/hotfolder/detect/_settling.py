@@ -1,0 +1,130 @@
+"""Never early: a file is taken when it is closed and has been still for a while."""
+
+from __future__ import annotations
+
+import fcntl
+import heapq
+import os
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldrps_client.hotfolder.store._entry import Identity
+
+_RDLCK, _UNLCK = fcntl.F_RDLCK, fcntl.F_UNLCK
+
+
+@dataclass(slots=True)
+class _Pending:
+    identity: Identity | None
+    since: float
+
+
+class Settler:
+    """Files that have appeared or changed, until they are still. Only uses a monotonic clock."""
+
+    def __init__(self, period: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`period` in seconds."""
+        self._period = period
+        self._clock = clock
+        self._pending: dict[Path, _Pending] = {}
+        self._due: list[tuple[float, Path]] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def note(self, path: Path) -> None:
+        """Something happened to a file; it is looked at when it may have settled."""
+        if path not in self._pending:
+            now = self._clock()
+            self._pending[path] = _Pending(identity_of(path), now)
+            heapq.heappush(self._due, (now + self._period, path))
+
+    def next_due(self) -> float | None:
+        """When, by the clock, there is something to look at; None: nothing is pending."""
+        return self._due[0][0] if self._due else None
+
+    def settled(self) -> Iterator[Path]:
+        """Files that are still and closed now; they are no longer pending."""
+        now = self._clock()
+        while self._due and self._due[0][0] <= now:
+            _, path = heapq.heappop(self._due)
+            if self._is_settled(path, self._pending[path], now):
+                del self._pending[path]
+                yield path
+
+    def _is_settled(self, path: Path, pending: _Pending, now: float) -> bool:
+        identity = identity_of(path)
+        if identity is None:
+            # Gone, or not to be seen just now: a scan finds it when it is back.
+            del self._pending[path]
+            return False
+        if identity == pending.identity and not is_being_written(path):
+            return True
+        pending.identity, pending.since = identity, now
+        heapq.heappush(self._due, (now + self._period, path))
+        return False
+
+
+def identity_of(path: Path) -> Identity | None:
+    """Size and times of a regular file; None if there is none.
+
+    Opened rather than looked up, because network file systems only then ask the server.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _looked_up(path)
+    try:
+        return _regular(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _looked_up(path: Path) -> Identity | None:
+    """Of a file that may not be opened: it will be listed as failed, with the reason."""
+    try:
+        return _regular(os.stat(path))
+    except OSError:
+        return None
+
+
+def _regular(status: os.stat_result) -> Identity | None:
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether somebody has the file open for writing.
+
+    The kernel grants a read lease only where nobody has (fcntl(2), F_SETLEASE). On files of other
+    users and on network file systems it cannot be asked; there, stillness has to do.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, _RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, _UNLCK)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def ignore_lease_breaks() -> None:
+    """Who opens a file during the instant of our lease makes the kernel send SIGIO, which kills.
+
+    To be called in the main thread.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -1,0 +1,1 @@
+"""Displays, logs, lists and pages about what happened."""

@@ -1,0 +1,32 @@
+"""failed.csv: what could not be restored and why, for a spreadsheet or a script."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from datetime import datetime
+from pathlib import Path
+
+from ldrps_client._text import plain
+from ldrps_client.hotfolder.store._ledger import Ledger
+
+_COLUMNS = ("photo", "reason", "message", "tries", "when")
+
+
+def write_failures(path: Path, ledger: Ledger, root: Path) -> None:
+    """Write the file anew, whole or not at all."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(_COLUMNS)
+    for entry in ledger.entries("failed"):
+        photo = plain(root / os.fsdecode(entry.source))
+        when = datetime.fromtimestamp(entry.ended_at).isoformat(timespec="seconds")
+        rows.writerow((photo, entry.reason, entry.message, entry.tries, when))
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(text.getvalue(), "utf-8", "replace")
+        os.replace(part, path)
+    except OSError:
+        # The ledger has it all; the next change writes the file again.
+        part.unlink(missing_ok=True)

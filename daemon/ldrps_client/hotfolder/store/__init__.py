@@ -1,0 +1,1 @@
+"""State that outlives the watcher: ledger, lock and folder."""

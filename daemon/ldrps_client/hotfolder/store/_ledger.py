@@ -1,0 +1,340 @@
+"""What a watched folder's photos have come to, in SQLite: survives any crash between two lines.
+
+A photo is its content and its settings (`key`), wherever it lies and whatever it is called.
+Paths are bytes, because file names need not be text.
+
+    queued -> working -> placing -> done
+                |           `-> (a crash) done if the output is there, else queued
+                `-> skipped, failed, gone, or queued again
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ldrps_client._text import plain
+from ldrps_client.hotfolder.store._entry import (
+    COLUMNS,
+    Entry,
+    Identity,
+    Known,
+    State,
+    entry_of,
+    photo_key,
+    plan_digest,
+)
+from ldrps_engine.errors import OutputError
+from ldrps_engine.settings import Settings
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS photos (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    content TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    source BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    round INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '',
+    job TEXT NOT NULL DEFAULT '',
+    output BLOB,
+    output_content TEXT,
+    diagnosis TEXT NOT NULL DEFAULT '{}',
+    words TEXT NOT NULL DEFAULT '',
+    seconds REAL NOT NULL DEFAULT 0,
+    found_at REAL NOT NULL,
+    ended_at REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS photos_by_state ON photos (state, number);
+CREATE INDEX IF NOT EXISTS photos_by_output ON photos (output_content);
+CREATE TABLE IF NOT EXISTS files (
+    folder BLOB NOT NULL,
+    name BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    ctime INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS files_by_key ON files (key);
+"""
+_VERSION = 1
+_WAIT_SECONDS = 30.0
+OURS = "ours"
+"""In place of a key: the file is a result, not a photo to restore."""
+SIDECAR = "sidecar"
+"""In place of a key: the file is a sidecar, and all that it says is in the result."""
+
+
+class Ledger:
+    """One folder's ledger. May be used from many threads, and read by other processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open, or make, the ledger; OutputError if that cannot be done."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._seen: int | None = None
+        with _readable_errors(path):
+            # Autocommit: transactions begin where `_writing` says.
+            self._db = sqlite3.connect(
+                path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._db.create_function("folder_of", 1, os.path.dirname, deterministic=True)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._prepare()
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise OutputError(f"{self.path} was written by a later version of ldrps; use that one")
+        if version < _VERSION:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the ledger since the last call."""
+        version = self._rows("PRAGMA data_version")[0][0]
+        changed, self._seen = bool(version != self._seen), version
+        return changed
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction; `durable`: on the disk at its end, against a power cut too."""
+        with self._lock, _readable_errors(self.path):
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock, _readable_errors(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    def fact(self, name: str) -> str:
+        """A remembered word; empty if there is none."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", plain(name))
+        return str(rows[0][0]) if rows else ""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a word beyond this process."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (plain(name), plain(value)))
+
+    def known(self, folder: bytes) -> dict[bytes, Known]:
+        """The files of one folder, not of those below it."""
+        rows = self._rows(
+            "SELECT name, size, mtime, ctime, key, plan FROM files WHERE folder = ?", folder
+        )
+        return {row[0]: Known(Identity(*row[1:4]), row[4], row[5]) for row in rows}
+
+    def is_output(self, content: str) -> bool:
+        """Whether some result has exactly these bytes."""
+        return bool(self._rows("SELECT 1 FROM photos WHERE output_content = ?", content))
+
+    def add(
+        self, folder: bytes, name: bytes, identity: Identity, content: str, settings: Settings
+    ) -> Entry:
+        """Take in a settled photo; the entry is an older one if the content is known."""
+        key, plan = photo_key(content, settings), plan_digest(settings)
+        path = folder + b"/" + name if folder else name
+        # After a power cut a scan finds the file again.
+        with self._writing(durable=False) as db:
+            old = db.execute(
+                "SELECT key FROM files WHERE folder = ? AND name = ?", (folder, name)
+            ).fetchone()
+            _note_file(db, folder, name, identity, key, plan)
+            if old and old[0] != key:
+                _supersede(db, old[0], path)
+            db.execute(
+                "INSERT OR IGNORE INTO photos (key, content, settings, source, found_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (key, content, json.dumps(settings.as_dict()), path, time.time()),
+            )
+            db.execute(
+                "UPDATE photos SET state = 'queued', source = ?, tries = 0"
+                " WHERE key = ? AND state = 'gone'",
+                (path, key),
+            )
+        return self.entry(key)
+
+    def note_output(self, folder: bytes, name: bytes, identity: Identity) -> None:
+        """A file in the watched folder is a result: never to be restored."""
+        with self._writing(durable=False) as db:
+            _note_file(db, folder, name, identity, OURS, OURS)
+
+    def note_sidecar(self, folder: bytes, name: bytes, identity: Identity) -> None:
+        """Nothing is left to be done for a sidecar as it is now."""
+        with self._writing(durable=False) as db:
+            _note_file(db, folder, name, identity, SIDECAR, SIDECAR)
+
+    def named_from(self, folder: bytes, stem: bytes) -> list[tuple[bytes, str]]:
+        """(name, key) of the photos in a folder that are called `stem`, or `stem` and a dot on."""
+        rows = self._rows(
+            "SELECT name, key FROM files WHERE folder = ? AND (name = ? OR name BETWEEN ? AND ?)",
+            *(folder, stem, stem + b".", stem + b"/"),
+        )
+        return [(name, key) for name, key in rows if key not in (OURS, SIDECAR)]
+
+    def forget(self, fact: str) -> None:
+        """Remember a word no longer."""
+        with self._writing() as db:
+            db.execute("DELETE FROM facts WHERE name = ?", (plain(fact),))
+
+    def forget_files(self, folder: bytes, names: Iterable[bytes]) -> None:
+        """These files have gone. What their photos came to stays known."""
+        with self._writing(durable=False) as db:
+            db.executemany(
+                "DELETE FROM files WHERE folder = ? AND name = ?", [(folder, n) for n in names]
+            )
+
+    def entry(self, key: str) -> Entry:
+        """The photo with this key, which must be there."""
+        return entry_of(self._rows(f"SELECT {COLUMNS} FROM photos WHERE key = ?", key)[0])
+
+    def entries(self, *states: State, limit: int = -1, newest: bool = False) -> list[Entry]:
+        """Photos in some states, in the order in which they came (`newest`: ended) first."""
+        marks = ", ".join("?" for _ in states)
+        order = "ended_at DESC, number DESC" if newest else "number"
+        query = f"SELECT {COLUMNS} FROM photos WHERE state IN ({marks}) ORDER BY {order} LIMIT ?"
+        return [entry_of(row) for row in self._rows(query, *states, limit)]
+
+    def sources(self, key: str) -> list[bytes]:
+        """Every path within the folder at which a photo was seen."""
+        rows = self._rows("SELECT folder, name FROM files WHERE key = ?", key)
+        return [folder + b"/" + name if folder else name for folder, name in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many photos are in each state."""
+        return dict(self._rows("SELECT state, count(*) FROM photos GROUP BY state"))
+
+    def failures(self) -> tuple[int, float]:
+        """How many photos have failed, and the sum of when they did: tells when that changes."""
+        query = "SELECT count(*), total(ended_at) FROM photos WHERE state = 'failed'"
+        count, when = self._rows(query)[0]
+        return int(count), float(when)
+
+    def seconds(self) -> float:
+        """Working time of all results together."""
+        return float(self._rows("SELECT total(seconds) FROM photos WHERE state = 'done'")[0][0])
+
+    def has(self, *states: State) -> bool:
+        """Whether any photo is in one of these states."""
+        return any(
+            self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
+        )
+
+    def has_queued_outside(self, folders: Iterable[bytes]) -> bool:
+        """Tell if a photo is queued that lies in none of these folders."""
+        query = (
+            "SELECT 1 FROM photos WHERE state = 'queued'"
+            " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+        )
+        return bool(self._rows(query, _hex(folders)))
+
+    def claim(self, skip: Iterable[str] = (), folders: Iterable[bytes] = ()) -> Entry | None:
+        """The next queued photo, now being worked on.
+
+        `skip` are keys, `folders` the folders of photos, to leave for later.
+        """
+        with self._writing() as db:
+            row = db.execute(
+                f"SELECT {COLUMNS} FROM photos WHERE state = 'queued'"
+                " AND key NOT IN (SELECT value FROM json_each(?))"
+                " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY number LIMIT 1",
+                (json.dumps(list(skip)), _hex(folders)),
+            ).fetchone()
+            if row is None:
+                return None
+            db.execute("UPDATE photos SET state = 'working' WHERE number = ?", (row[0],))
+        return self.entry(row[1])
+
+    def change(self, key: str, **values: Any) -> None:
+        """Set columns of one photo, in one transaction."""
+        columns = ", ".join(f"{name} = ?" for name in values)
+        # Messages name files, whose names need not be text.
+        texts = [plain(value) if isinstance(value, str) else value for value in values.values()]
+        with self._writing() as db:
+            db.execute(f"UPDATE photos SET {columns} WHERE key = ?", (*texts, key))
+
+    def end(self, key: str, state: State, **values: Any) -> None:
+        """Close a photo's account for now."""
+        self.change(key, state=state, ended_at=time.time(), **values)
+
+    def drop(self, key: str) -> None:
+        """Forget a photo whose file has become another one."""
+        with self._writing() as db:
+            db.execute("DELETE FROM files WHERE key = ?", (key,))
+            db.execute("DELETE FROM photos WHERE key = ? AND state != 'done'", (key,))
+
+    def retry_failed(self) -> int:
+        """Queue everything that failed; returns how many."""
+        with self._writing() as db:
+            done = db.execute(
+                "UPDATE photos SET state = 'queued', tries = 0, round = round + 1"
+                " WHERE state = 'failed'"
+            )
+            return done.rowcount
+
+
+def _hex(folders: Iterable[bytes]) -> str:
+    """Folders as JSON of what SQLite's hex() makes of them: names need not be text."""
+    return json.dumps([folder.hex().upper() for folder in folders])
+
+
+def _note_file(
+    db: sqlite3.Connection, folder: bytes, name: bytes, identity: Identity, key: str, plan: str
+) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (folder, name, identity.size, identity.mtime, identity.ctime, key, plan),
+    )
+
+
+def _supersede(db: sqlite3.Connection, key: str, path: bytes) -> None:
+    """A file that waited or failed has another content now: the old one is nobody's."""
+    other = db.execute("SELECT folder, name FROM files WHERE key = ?", (key,)).fetchone()
+    if other:
+        elsewhere = other[0] + b"/" + other[1] if other[0] else other[1]
+        db.execute(
+            "UPDATE photos SET source = ? WHERE key = ? AND source = ?", (elsewhere, key, path)
+        )
+    else:
+        db.execute("DELETE FROM photos WHERE key = ? AND state IN ('queued', 'failed')", (key,))
+
+
+@contextmanager
+def _readable_errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as one sentence; a full disk is the usual one."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OutputError(
+            f"the ledger {path} cannot be used ({error}); free some space, or mend its disk"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise OutputError(
+            f"the ledger {path} is damaged ({error}); move it away: results are known by their "
+            "marks too, where they still have their names"
+        ) from error

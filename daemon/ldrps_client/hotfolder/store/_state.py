@@ -1,0 +1,112 @@
+"""Where a folder's ledger, log and lock are kept, and that only one watcher has them."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldrps_engine.errors import OutputError, SettingsError
+from ldrps_wire.ownership import check_way
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """What belongs to one watched folder, on this machine's own disk and outside of it.
+
+    SQLite is not safe on network mounts, and a folder of originals is only read.
+    """
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite file."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def log(self) -> Path:
+        """A line per photo."""
+        return self.path / "watch.log"
+
+    @property
+    def failed(self) -> Path:
+        """The failures, for a spreadsheet."""
+        return self.path / "failed.csv"
+
+    @property
+    def pictures(self) -> Path:
+        """Small pictures of before and after, for the report."""
+        return self.path / "pictures"
+
+    @property
+    def lock(self) -> Path:
+        """Held for as long as the folder is watched."""
+        return self.path / "lock"
+
+    def make(self) -> None:
+        """Make the folder; OutputError if that cannot be done."""
+        try:
+            check_way(self.pictures)
+            self.pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise OutputError(
+                f"folder {self.path} cannot be made ({(error.strerror or '').lower()}); "
+                "set XDG_STATE_HOME to one of your own"
+            ) from None
+        except SettingsError as error:
+            raise OutputError(f"{error}; set XDG_STATE_HOME to one of your own") from None
+
+    def is_watched(self) -> bool:
+        """Whether a watcher runs now."""
+        try:
+            with self.lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+
+def state_home() -> Path:
+    """Under `$XDG_STATE_HOME`, else under `~/.local/state`."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "ldrps" / "watch"
+
+
+def state_folder(root: Path) -> StateFolder:
+    """The state of a watched folder, which is told from others by its resolved path."""
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name)[:40] or "root"
+    return StateFolder(state_home() / f"{plain}-{digest}")
+
+
+@contextmanager
+def one_watcher(state: StateFolder, root: Path) -> Iterator[None]:
+    """Hold the folder for as long as the block runs; OutputError if another watcher has it.
+
+    Two locks: the ledger's own, and one that other users of this machine see. Neither is a file
+    in the watched folder, which would keep its mount from being taken away. Both end with the
+    process, however it ends.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(state.lock.open("wb"))
+        everybodys = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            digest = hashlib.sha256(os.fsencode(root)).hexdigest()
+            everybodys.bind(f"\0ldrps-watch-{digest}")
+        except OSError:
+            raise OutputError(
+                f"{root} is watched already; stop the other 'ldrps watch', or look at it with "
+                "--status"
+            ) from None
+        yield

@@ -1,0 +1,65 @@
+"""Restoring only what needs it: `noise>5`, `veil>0.5`, or just `needed`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.errors import SettingsError
+
+_FIGURES = {
+    "noise": "noise_sigma",
+    "veil": "veil",
+    "darkness": "darkness",
+    "cast": "cast",
+    "blocks": "blocks",
+    "hot_pixels": "hot_pixels",
+}
+_WORDS = ("needed", "grey")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing to be true of a photo's diagnosis."""
+
+    name: str
+    """A figure, or `needed` (anything that `auto` mends), or `grey`."""
+    above: float = 0.0
+
+    def holds(self, found: Diagnosis) -> bool:
+        """Whether it is true."""
+        if self.name == "needed":
+            return found.needs_work
+        if self.name == "grey":
+            return found.grey
+        return bool(getattr(found, _FIGURES[self.name]) > self.above)
+
+
+def parse_condition(text: str) -> Condition:
+    """From `noise>5`, `needed` or `grey`; SettingsError if it is none."""
+    if text.strip() in _WORDS:
+        return Condition(text.strip())
+    parts = re.fullmatch(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*", text)
+    if parts is None or parts[1] not in _FIGURES:
+        raise SettingsError(
+            f"only_if '{text}' is not understood; write one of {', '.join(_FIGURES)} with a figure,"
+            f" such as 'noise>5', or {' or '.join(_WORDS)}"
+        )
+    return Condition(parts[1], float(parts[2]))
+
+
+def is_wanted(conditions: Iterable[Condition], found: Diagnosis) -> bool:
+    """Whether a photo is to be restored: no conditions, or one of them holds."""
+    listed = list(conditions)
+    return not listed or any(condition.holds(found) for condition in listed)
+
+
+def diagnosis_from(values: Mapping[str, Any]) -> Diagnosis | None:
+    """What the ledger kept of a diagnosis; None if it is not whole."""
+    try:
+        return Diagnosis.from_dict(values)
+    except TypeError:
+        return None

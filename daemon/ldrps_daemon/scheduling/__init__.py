@@ -1,0 +1,1 @@
+"""Which job runs when and where, and what becomes of one that fails."""

@@ -1,0 +1,307 @@
+"""Brings jobs to workers and their reports back to those who watch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.estimates import kind_of
+from ldrps_daemon.scheduling.failure_policy import FailurePolicy
+from ldrps_daemon.scheduling.fair_queue import FairQueue
+from ldrps_daemon.scheduling.job_reports import JobReports
+from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
+from ldrps_daemon.scheduling.pool import StartError, WorkerDiedError, WorkerSlot
+from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.storage.repository import JobRepository, ended_well
+from ldrps_daemon.storage.spool import StoredLayers
+from ldrps_daemon.transport.admission import Admission
+from ldrps_daemon.workers.pipe import End, NotNow, Order, OutOfMemory, Paused
+
+log = logging.getLogger("ldrps.dispatch")
+_SWEEP_SECONDS = 10.0
+_BUSY_SECONDS = (1.0, 600.0)
+
+
+class Dispatcher:
+    """Queue and workers of one daemon. Lives in one event loop."""
+
+    def __init__(self, config: ServeConfig, spool: Path) -> None:
+        self.spool = spool
+        self.repository = JobRepository(config, spool)
+        self.index = self.repository.index
+        self.queue = FairQueue(config.batch_wait_seconds)
+        self.admission = Admission(config, self.index, spool)
+        self.slots = [WorkerSlot(device, config) for device in config.resolved_devices()]
+        self.stopping = False
+        self._config = config
+        self._policy = FailurePolicy(config, self.repository)
+        self._announcer = Announcer(self.queue, self.outlook, self._why)
+        self._placed: dict[str, JobReports] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Take up old jobs, then begin to work. No process is started before there is a job."""
+        jobs = await self.repository.recover()
+        for job in jobs:
+            await self._take_up(job)
+        self._announcer.tell(*jobs)
+        for slot in self.slots:
+            self._spawn(self._attend(slot))
+        self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Let running jobs reach a checkpoint, then end all processes. Nothing is lost by it."""
+        self.stopping = True
+        for job_id, reports in self._placed.items():
+            reports.slot.pause(job_id)
+        for job in self.index.open():
+            job.suspend()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.stop_seconds):
+                while self._placed:
+                    await asyncio.sleep(0.02)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._announcer.close()
+        await asyncio.gather(*(slot.stop() for slot in self.slots))
+        # One whose end is written down already is not to be written down as open again.
+        left = [job for job in self.index.open() if not job.ending]
+        for job in left:
+            job.let_go()
+        await self.repository.note(*left)
+        await self.repository.close()
+
+    def retry_after(self) -> float:
+        """When a full queue is likely to have a place again."""
+        low, high = _BUSY_SECONDS
+        return min(max(min(self._free()), low), high)
+
+    def running(self) -> int:
+        """Jobs that a worker has."""
+        return len(self._placed)
+
+    async def accept(self, job: Job) -> None:
+        """Write a job down, then let it wait for a worker, and an attached one for a watcher."""
+        await self.repository.accept(job)
+        log.info("job accepted", extra={"job": job.id, "client": job.client})
+        await self._admit(job, self._config.grace_seconds)
+        self._announcer.tell(job)
+        self._make_way()
+
+    async def cancel(self, job: Job, message: str) -> None:
+        """Stop a job; nothing happens to one that has ended.
+
+        It has ended as soon as that is written down, for good and for all who watch; a worker that
+        has it is free again after the step that is under way.
+        """
+        if job.ending:
+            return
+        job.cancel_message = job.cancel_message or message
+        job.cancelling.set()
+        if reports := self._placed.get(job.id):
+            reports.slot.cancel(job.id)
+        waited = self.queue.drop(job)
+        await self._policy.cancelled(job)
+        if not waited:
+            return
+        if job.ended:
+            job.folder.drop_rest(with_result=True)
+        if self.queue.spared:
+            # A start that hangs must not be what the next job gets.
+            self._spare_a_start()
+        self._announcer.tell()
+
+    @asynccontextmanager
+    async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
+        """While open, the job has a watcher. The last one to leave may take the job with it."""
+        if job.grace:
+            job.grace.cancel()
+        try:
+            with job.watched(previews):
+                self._announcer.watch(job)
+                yield
+        finally:
+            self._announcer.leave(job)
+            self._guard(job, self._config.grace_seconds)
+
+    def seconds_left(self, job: Job, turn: Turn) -> float:
+        """Until a job has ended, as far as can be told; 0 if not known."""
+        if reports := self._placed.get(job.id):
+            return reports.seconds_left()
+        return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
+
+    def outlook(self) -> Outlook:
+        """When the turn of each waiting job comes, as far as can be told now."""
+        return Outlook(self.queue, self._free(), self.work_seconds)
+
+    async def _take_up(self, job: Job) -> None:
+        log.info("job taken up", extra={"job": job.id, "events": job.log.last})
+        if not await self._policy.of_recovered(job):
+            await self._admit(job, self._config.reconnect_seconds)
+        elif job.ended:
+            job.folder.drop_rest(with_result=True)
+
+    async def _admit(self, job: Job, grace: float) -> None:
+        await self.queue.put(job)
+        self._guard(job, grace)
+        if job.deadline_at:
+            loop = asyncio.get_running_loop()
+            seconds = max(0.0, job.deadline_left())
+            words = f"its deadline of {job.header.deadline_seconds:g} seconds passed"
+            job.deadline = loop.call_later(seconds, self._cancel_soon, job, words)
+
+    def _guard(self, job: Job, grace: float) -> None:
+        if job.header.detached or job.watchers or job.ended or self.stopping:
+            return
+        if job.grace:
+            job.grace.cancel()
+        loop = asyncio.get_running_loop()
+        words = "nobody watched this attached job any more"
+        job.grace = loop.call_later(grace, self._cancel_soon, job, words)
+
+    def _cancel_soon(self, job: Job, message: str) -> None:
+        if not self.stopping:
+            self._spawn(self.cancel(job, message))
+
+    async def _attend(self, slot: WorkerSlot) -> None:
+        while not self.stopping:
+            await self.queue.arrival(slot.is_up)
+            async with slot.turn:
+                await self._serve(slot)
+            if slot.backoff.trouble and not self.stopping:
+                self._announcer.tell()
+                # Those who wait may interrupt what runs elsewhere: nobody is free here.
+                self._make_way()
+                await asyncio.sleep(slot.backoff.pause())
+
+    async def _serve(self, slot: WorkerSlot) -> None:
+        """Have a worker, and only then take a job: what keeps one from starting is no job's."""
+        try:
+            if not slot.is_up():
+                async with self.queue.starting():
+                    await slot.rouse()
+        except StartError:
+            return
+        if self.stopping or not (job := self.queue.take()):
+            return slot.idle()
+        try:
+            await self._work(slot, job)
+        except Exception:
+            # A bug of ours must cost one job, not the device.
+            log.exception("a job could not be given to a worker", extra={"job": job.id})
+            await self._policy.failed(job, "the daemon could not give the job to a worker")
+        await self.repository.sweep()
+
+    def _spare_a_start(self) -> None:
+        for slot in self.slots:
+            if slot.state == pb.WORKER_STATE_STARTING:
+                return slot.spare()
+
+    async def _work(self, slot: WorkerSlot, job: Job) -> None:
+        reports = JobReports(slot, job, self.repository.estimator, self.work_seconds(job))
+        self._placed[job.id] = reports
+        job.start()
+        try:
+            await self.repository.note(job)
+            self._announcer.tell()
+            end = await self._order(slot, job, reports)
+        finally:
+            del self._placed[job.id]
+        if not await self._ended(job, end, reports):
+            job.requeue()
+            await self.repository.note(job)
+            if not self.stopping:
+                await self.queue.put(job)
+                self._announcer.tell(job)
+        elif job.ended:
+            # A worker that was cancelled late may have left something.
+            job.folder.drop_rest(with_result=not job.log.layers)
+        self._announcer.tell()
+
+    async def _order(self, slot: WorkerSlot, job: Job, reports: JobReports) -> End | None:
+        """Let a worker do a job; None if it died."""
+        order = Order(
+            job=job.id,
+            folder=job.folder,
+            max_pixels=self._config.max_pixels,
+            checkpoint_seconds=self._config.checkpoint_seconds,
+            economy=job.economy,
+            spool_bytes=self._config.spool_bytes,
+        )
+        try:
+            return await slot.work(order, reports, job.cancelling)
+        except StartError as error:
+            return NotNow(str(error))
+        except WorkerDiedError:
+            return None
+
+    async def _ended(self, job: Job, end: End | None, reports: JobReports) -> bool:
+        """What becomes of a job that a worker let go of; False if it is to go on."""
+        if end is None:
+            return self.stopping or await self._policy.of_crashed(job, reports.slot.device)
+        if isinstance(end, Paused):
+            return await self._policy.of_paused(job, counts=not self.stopping)
+        if isinstance(end, OutOfMemory):
+            return await self._policy.of_starved(job, reports.slot.device)
+        if isinstance(end, NotNow):
+            return job.ending
+        if end.HasField("cancelled"):
+            await self._policy.cancelled(job)
+            return True
+        whole = end.HasField("done") and bool(reports.headers)
+        stored = StoredLayers(job.folder.result, tuple(reports.headers)) if whole else None
+        await self.repository.end(job, end, stored)
+        if ended_well(job) and reports.whole:
+            device, took = reports.slot.device, reports.elapsed()
+            await self.repository.learn(job, device, took, reports.course)
+        return True
+
+    def _make_way(self) -> None:
+        """Let batch jobs yield to urgent ones for which there is no free worker."""
+        placed = [(self.index.get(job_id), told) for job_id, told in self._placed.items()]
+        yielding = sum(told.slot.pausing for _, told in placed)
+        able = sum(not slot.backoff.trouble for slot in self.slots)
+        wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
+        # Who has done the least loses the least.
+        for job, told in sorted(placed, key=lambda pair: pair[1].elapsed()):
+            if wanted > 0 and not told.slot.pausing and not self.queue.is_urgent(job):
+                told.slot.pause(job.id)
+                wanted -= 1
+
+    def _why(self) -> str:
+        """What keeps all jobs from being worked at; empty: nothing."""
+        troubles = [slot.backoff.trouble for slot in self.slots]
+        if not all(troubles):
+            return ""
+        return f"no worker can start ({troubles[0]}); this is tried again and again"
+
+    def _free(self) -> list[float]:
+        """In how many seconds each worker is likely to be free; 0 also if that is not known."""
+        busy = [reports.seconds_left() for reports in self._placed.values()]
+        return busy + [0.0] * (len(self.slots) - len(busy))
+
+    def work_seconds(self, job: Job) -> float:
+        """What is likely to be left to do of a job; 0 if not known."""
+        kind = kind_of(job.header.settings, self.slots[0].device)
+        share = job.step.index / job.step.count if job.step.count else 0.0
+        return self.repository.estimator.rest(kind, job.pixels, share)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            await self.repository.sweep()
+            self._make_way()

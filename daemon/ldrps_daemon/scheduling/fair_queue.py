@@ -1,0 +1,212 @@
+"""Who goes next: urgent jobs first, clients in turn, and first come first served for each.
+
+Nothing here walks through all jobs, so that ten thousand may wait: what is asked of one job costs a
+look at each client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from bisect import bisect_left, insort
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+
+from ldrps_daemon import clock
+from ldrps_daemon.storage.jobs import Job
+
+_TURNS_KEPT = 256
+_Served = Mapping[str, int]
+"""Clients that were served, the later the larger the number."""
+
+
+def _order(job: Job) -> int:
+    return job.order
+
+
+class _Lanes:
+    """Jobs of one class, a lane for each client."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, list[Job]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, job: Job) -> None:
+        insort(self._lanes.setdefault(job.client, []), job, key=_order)
+        self._count += 1
+
+    def index(self, job: Job) -> int:
+        """Its place in its own lane; -1 if it is not there."""
+        lane = self._lanes.get(job.client, [])
+        at = bisect_left(lane, job.order, key=_order)
+        return at if at < len(lane) and lane[at] is job else -1
+
+    def remove(self, job: Job) -> bool:
+        """Whether it was there."""
+        at = self.index(job)
+        if at >= 0:
+            del self._lanes[job.client][at]
+            self._count -= 1
+            if not self._lanes[job.client]:
+                del self._lanes[job.client]
+        return at >= 0
+
+    def first(self, served: _Served) -> Job:
+        """The next one; there must be one."""
+        return min(self._lanes.values(), key=lambda lane: _turn(lane, served))[0]
+
+    def position(self, job: Job, served: _Served) -> int:
+        """How many of this class go before a job of it."""
+        at, mine = self.index(job), _turn(self._lanes[job.client], served)
+        before = 0
+        for lane in self._lanes.values():
+            # In the rounds before its own, and in that one those clients whose turn is before.
+            before += min(len(lane), at)
+            before += len(lane) > at and _turn(lane, served) < mine
+        return before
+
+    def in_turn(self, served: _Served) -> Iterator[Job]:
+        """One of each client, then a second of each; who was served longest ago comes first."""
+        lanes = sorted(self._lanes.values(), key=lambda lane: _turn(lane, served))
+        at = 0
+        while lanes:
+            for lane in lanes:
+                yield lane[at]
+            at += 1
+            lanes = [lane for lane in lanes if len(lane) > at]
+
+
+def _turn(lane: list[Job], served: _Served) -> tuple[int, int]:
+    return served.get(lane[0].client, 0), lane[0].order
+
+
+class FairQueue:
+    """Jobs that no worker has.
+
+    An interactive job is urgent. A batch job becomes urgent when it has waited for
+    `batch_wait` seconds in all; from then on no interactive job overtakes or interrupts it,
+    so that nobody waits for ever.
+    """
+
+    def __init__(self, batch_wait: float) -> None:
+        self._batch_wait = batch_wait
+        self._urgent, self._later = _Lanes(), _Lanes()
+        self._jobs: dict[int, Job] = {}
+        """By their order, which tells them apart."""
+        self._due: list[tuple[float, int]] = []
+        """When which batch job becomes urgent; it may have left since."""
+        self._served: dict[str, int] = {}
+        self._turns = 0
+        self._arrived = asyncio.Condition()
+        self._starting = 0
+        self._idle: list[Callable[[], bool]] = []
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def is_urgent(self, job: Job) -> bool:
+        """Whether a job may interrupt others, and may not be interrupted."""
+        return not job.is_batch or job.waited() >= self._batch_wait
+
+    def urgent(self) -> int:
+        """How many urgent jobs wait."""
+        self._promote()
+        return len(self._urgent)
+
+    def position(self, job: Job) -> int:
+        """How many go before this job; 0 if it is not waiting."""
+        if job.order not in self._jobs:
+            return 0
+        self._promote()
+        if self._urgent.index(job) >= 0:
+            return self.place(self._urgent.position(job, self._served))
+        return self.place(len(self._urgent) + self._later.position(job, self._served))
+
+    def place(self, index: int) -> int:
+        """The position of the job at an index: those for whom a worker starts count as gone."""
+        return max(0, index - self._starting)
+
+    def in_turn(self) -> Iterator[Job]:
+        """Those who wait, next one first. To be used up before anything changes."""
+        self._promote()
+        yield from self._urgent.in_turn(self._served)
+        yield from self._later.in_turn(self._served)
+
+    async def put(self, job: Job) -> None:
+        """Let a job wait. One that was interrupted comes before its client's later ones."""
+        self._jobs[job.order] = job
+        if self.is_urgent(job):
+            self._urgent.add(job)
+        else:
+            self._later.add(job)
+            heapq.heappush(self._due, (clock.now() + self._batch_wait - job.waited(), job.order))
+        await self._tell()
+
+    async def arrival(self, is_up: Callable[[], bool]) -> None:
+        """Return when there is a job for a worker: one that is up, or would have to be started.
+
+        No worker is started for a job that another one can take, or is being started for.
+        """
+        self._idle.append(is_up)
+        try:
+            async with self._arrived:
+                await self._arrived.wait_for(
+                    lambda: len(self) > (0 if is_up() else self._starting + self._ready())
+                )
+        finally:
+            self._idle.remove(is_up)
+
+    @asynccontextmanager
+    async def starting(self) -> AsyncIterator[None]:
+        """While open, a worker is being started for one of the jobs."""
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
+            await self._tell()
+
+    @property
+    def spared(self) -> bool:
+        """Whether a worker is being started for which there is no job any more."""
+        return len(self) < self._starting
+
+    def take(self) -> Job | None:
+        """The next job, which leaves; None if there is none."""
+        self._promote()
+        lanes = self._urgent if len(self._urgent) else self._later
+        if not len(lanes):
+            return None
+        job = lanes.first(self._served)
+        self.drop(job)
+        self._turns += 1
+        self._served.pop(job.client, None)
+        self._served[job.client] = self._turns
+        while len(self._served) > _TURNS_KEPT:
+            self._served.pop(next(iter(self._served)))
+        return job
+
+    def drop(self, job: Job) -> bool:
+        """Take a job out of the queue; whether it was there."""
+        if self._jobs.pop(job.order, None) is None:
+            return False
+        return self._urgent.remove(job) or self._later.remove(job)
+
+    def _ready(self) -> int:
+        return sum(is_up() for is_up in self._idle)
+
+    async def _tell(self) -> None:
+        async with self._arrived:
+            self._arrived.notify_all()
+
+    def _promote(self) -> None:
+        """Make those urgent that have waited long enough."""
+        while self._due and self._due[0][0] <= clock.now():
+            _, order = heapq.heappop(self._due)
+            job = self._jobs.get(order)
+            # It may have been interrupted and be back; then it has a time of its own here.
+            if job and self.is_urgent(job) and self._later.remove(job):
+                self._urgent.add(job)

@@ -1,0 +1,67 @@
+"""What a worker tells about the job that it has."""
+
+from __future__ import annotations
+
+import time
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
+from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.workers.pipe import Saved, Sized
+
+
+class JobReports:
+    """Sorts what a worker says about one job; keeps it informed about who looks."""
+
+    def __init__(self, slot: WorkerSlot, job: Job, estimator: Estimator, expected: float) -> None:
+        """`expected`: seconds that the job is likely to take."""
+        self.slot = slot
+        self.headers: list[pb.LayerHeader] = []
+        self.whole = not job.step.index
+        """Whether all of the work is done here, so that its time is worth remembering."""
+        self.course = Course()
+        self._job = job
+        self._estimator = estimator
+        self._kind = kind_of(job.header.settings, slot.device)
+        self._began = time.monotonic()
+        self._end = self._began + expected
+        self._previews = False
+
+    def __call__(self, report: pb.Event | Saved | Sized) -> None:
+        """Pass on one report."""
+        if isinstance(report, Saved):
+            self._job.saved_step = report.step
+            return
+        if isinstance(report, Sized):
+            return self._job.decoded(report.bytes)
+        if report.HasField("layer_header"):
+            self.headers.append(report.layer_header)
+            return
+        if report.HasField("step"):
+            report.step.seconds_left = self._after(report.step)
+        self._job.tell(report)
+        wanted = self._job.preview_watchers > 0
+        if wanted != self._previews:
+            self._previews = wanted
+            self.slot.want_previews(self._job.id, wanted)
+
+    def elapsed(self) -> float:
+        """Seconds since the worker was asked."""
+        return time.monotonic() - self._began
+
+    def seconds_left(self) -> float:
+        """Until the worker is free again; 0 if not known."""
+        return max(0.0, self._end - time.monotonic())
+
+    def _after(self, step: pb.Step) -> float:
+        """Seconds that are left after a step."""
+        share, elapsed = step.index / max(1, step.count), self.elapsed()
+        self.course.at(share, elapsed)
+        if self.whole:
+            begun = self.course.begun
+            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share, begun)
+        else:
+            left = self._estimator.rest(self._kind, self._job.pixels, share)
+        self._end = self._began + elapsed + left
+        return left

@@ -1,0 +1,140 @@
+"""When the turn of a waiting job comes, and who is told so."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.scheduling.fair_queue import FairQueue
+from ldrps_daemon.storage.jobs import Job
+
+_EXACT = 64
+"""So many jobs are looked at one by one; those behind them are taken for as long as these."""
+_AT_ONCE = 64
+"""So many watchers are told of each change; more of them now and then."""
+_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A waiting job's place, and in how many seconds its turn is likely to come; 0: not known."""
+
+    position: int
+    seconds: float
+
+
+NO_TURN = Turn(0, 0.0)
+
+
+class Outlook:
+    """What can be foretold of one queue at one moment."""
+
+    def __init__(
+        self, queue: FairQueue, free: Iterable[float], seconds: Callable[[Job], float]
+    ) -> None:
+        """`free`: in how many seconds each worker is free; `seconds`: how long a job takes one."""
+        self._queue = queue
+        self._free = list(free)
+        heapq.heapify(self._free)
+        self._first: dict[str, Turn] = {}
+        spent = 0.0
+        for index, job in enumerate(islice(queue.in_turn(), _EXACT)):
+            self._first[job.id] = Turn(queue.place(index), self._free[0])
+            took = seconds(job)
+            spent += took
+            heapq.heapreplace(self._free, self._free[0] + took)
+        self._mean = spent / max(1, len(self._first))
+
+    def of(self, job: Job) -> Turn:
+        """The turn of one job; NO_TURN if it is not waiting."""
+        found = self._first.get(job.id)
+        if found or job.state != pb.JOB_STATE_QUEUED:
+            return found or NO_TURN
+        return self._behind(self._queue.position(job))
+
+    def of_all(self, jobs: Iterable[Job]) -> dict[str, Turn]:
+        """The turns of many jobs, for less than one at a time."""
+        queued = {job.id for job in jobs if job.state == pb.JOB_STATE_QUEUED}
+        wanted = queued - self._first.keys()
+        if wanted:
+            places = ((self._queue.place(at), job) for at, job in enumerate(self._queue.in_turn()))
+            behind = {job.id: self._behind(at) for at, job in places if job.id in wanted}
+            return self._first | behind
+        return self._first
+
+    def _behind(self, position: int) -> Turn:
+        rounds = max(0, position - len(self._first)) / len(self._free)
+        return Turn(position, self._free[0] + rounds * self._mean)
+
+
+class Announcer:
+    """Tells those who wait where they stand, when that has changed.
+
+    What nobody watches is told once: every job that comes or goes moves all that wait, and
+    a long queue would fill memory and disk with places that nobody looks at.
+    """
+
+    def __init__(
+        self, queue: FairQueue, outlook: Callable[[], Outlook], why: Callable[[], str]
+    ) -> None:
+        """`why`: what keeps all jobs from being worked at; empty: nothing."""
+        self._queue = queue
+        self._outlook = outlook
+        self._why = why
+        self._watched: dict[str, Job] = {}
+        self._changed = False
+        self._telling: asyncio.Task[None] | None = None
+
+    def watch(self, job: Job) -> None:
+        """Somebody watches a job from now on."""
+        self._watched[job.id] = job
+        self.tell()
+
+    def leave(self, job: Job) -> None:
+        """A watcher has left."""
+        if not job.watchers:
+            self._watched.pop(job.id, None)
+
+    def tell(self, *new: Job) -> None:
+        """Something has changed; `new` jobs have come to wait."""
+        outlook = self._outlook() if new or self._watched else None
+        for job in new:
+            self._queued(job, outlook)
+        if len(self._watched) <= _AT_ONCE:
+            for job in list(self._watched.values()):
+                self._queued(job, outlook)
+        else:
+            self._changed = True
+            if self._telling is None or self._telling.done():
+                self._telling = asyncio.get_running_loop().create_task(self._tell_slowly())
+
+    async def close(self) -> None:
+        """Tell nothing more."""
+        if self._telling:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+
+    async def _tell_slowly(self) -> None:
+        while self._changed:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            self._changed = False
+            jobs = list(self._watched.values())
+            for start in range(0, len(jobs), _AT_ONCE):
+                outlook = self._outlook()
+                for job in jobs[start : start + _AT_ONCE]:
+                    self._queued(job, outlook)
+                await asyncio.sleep(0)
+
+    def _queued(self, job: Job, outlook: Outlook | None) -> None:
+        if outlook is None or job.ended or job.state != pb.JOB_STATE_QUEUED:
+            return
+        turn, why = outlook.of(job), self._why()
+        if (job.told_position, job.told_why) == (turn.position, why):
+            return
+        job.told_position, job.told_why = turn.position, why
+        queued = pb.Queued(position=turn.position, estimated_seconds=turn.seconds, why=why)
+        job.tell(pb.Event(queued=queued))

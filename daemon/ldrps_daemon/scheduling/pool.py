@@ -1,0 +1,330 @@
+"""Worker processes: one slot per device, its process started when a job comes, warm after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.start_backoff import StartBackoff
+from ldrps_daemon.transport.admission import memory_limit
+from ldrps_daemon.workers import pipe as wire
+from ldrps_daemon.workers.pipe import (
+    CannotStart,
+    End,
+    ModelCommand,
+    NotNow,
+    Order,
+    OutOfMemory,
+    Paused,
+    Saved,
+    Sized,
+)
+from ldrps_daemon.workers.process import Process, Report, resident_bytes
+from ldrps_engine.errors import BusyError
+
+log = logging.getLogger("ldrps.pool")
+_END_KINDS = ("done", "failed", "cancelled")
+Tell = Callable[[pb.Event | Saved | Sized], None]
+
+
+class WorkerDiedError(Exception):
+    """The process ended before its job did."""
+
+
+class StartError(Exception):
+    """There is no process that takes orders, for which no job is to blame."""
+
+
+class SparedError(StartError):
+    """Nobody needs the process any more that was being started."""
+
+
+class WorkerSlot:
+    """A device and the process that works on it, if there is one.
+
+    Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
+    at any time, all in the event loop.
+    """
+
+    def __init__(self, device: str, config: ServeConfig) -> None:
+        self.device = device
+        self.state = pb.WORKER_STATE_ASLEEP
+        self.models: list[str] = []
+        self.residents: list[pb.Resident] = []
+        self.job = ""
+        self.pausing = False
+        """Whether the job has been told to let others go first."""
+        self.turn = asyncio.Lock()
+        self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
+        self._config = config
+        self._process: Process | None = None
+        self._up = False
+        self._starting: asyncio.Future[None] | None = None
+        self._ending: asyncio.Future[End] | None = None
+        self._tell: Tell = _to_nobody
+        self._idle_timers: list[asyncio.TimerHandle] = []
+        self._alarms: dict[str, asyncio.TimerHandle] = {}
+        self._sleeping: asyncio.Task[None] | None = None
+
+    def is_up(self) -> bool:
+        """Whether there is a process that takes orders."""
+        return self._process is not None and self._up
+
+    async def rouse(self) -> None:
+        """Have a process that takes orders; StartError says why there is none.
+
+        One that is not ready in time is killed: nothing tells a slow start from one that hangs.
+        """
+        self._stay_awake()
+        if not self.is_up():
+            await self.stop()
+            try:
+                await self._start()
+            except SparedError:
+                await self.stop()
+                raise
+            except StartError as error:
+                await self.stop()
+                self.backoff.failed(str(error))
+                said = {"device": self.device, "failures": self.backoff.failures}
+                log.error("a worker cannot start: %s", error, extra=said)
+                raise
+            self.backoff.started()
+
+    async def work(self, order: Order | ModelCommand, tell: Tell, cancelling: asyncio.Event) -> End:
+        """Do a job and return how it ended; WorkerDiedError if the process did not live to say.
+
+        StartError if the process has ended since it was roused, before the job could have met it.
+        """
+        self._stay_awake()
+        if cancelling.is_set():
+            self.idle()
+            return pb.Event(cancelled=pb.Cancelled())
+        self.job, self._tell, self.pausing = order.job, tell, False
+        self._ending = asyncio.get_running_loop().create_future()
+        try:
+            self._hand_over(order)
+            end = await self._ending
+            if isinstance(end, NotNow):
+                self.backoff.failed(end.why)
+            else:
+                self.backoff.worked()
+            return end
+        finally:
+            self.job, self._tell, self._ending, self.pausing = "", _to_nobody, None, False
+            for name in list(self._alarms):
+                self._alarms.pop(name).cancel()
+            await self._after_work()
+
+    async def run(self, action: str, model: str) -> pb.Event:
+        """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
+        if self.turn.locked():
+            raise BusyError(f"{self.device} is working; try again when its job has ended")
+        command = ModelCommand(job=f"{action} {model}", action=action, model=model)
+        async with self.turn:
+            try:
+                await self.rouse()
+                end = await self.work(command, _to_nobody, asyncio.Event())
+            except StartError as error:
+                words = f"the worker on {self.device} cannot start now ({error}); try again later"
+                raise BusyError(words, self.backoff.pause()) from None
+        if isinstance(end, pb.Event):
+            return end
+        words = f"model '{model}' needs more memory than {self.device} has; take a smaller one"
+        return pb.Event(failed=pb.Failed(reason="model", message=words))
+
+    def idle(self) -> None:
+        """Nothing is to be done for now: rest after a while, and leave after another."""
+        self._stay_awake()
+        loop = asyncio.get_running_loop()
+        self._idle_timers = [
+            loop.call_later(self._config.rest_seconds, self._rest),
+            loop.call_later(self._config.idle_seconds, self._stop_soon),
+        ]
+
+    def spare(self) -> None:
+        """Stop a start that nobody needs any more: it may be one that hangs."""
+        self._fail_start(SparedError("nobody needs it any more"))
+
+    def _hand_over(self, order: Order | ModelCommand) -> None:
+        if not self._process or not self._up:
+            raise StartError("it ended while it waited for work")
+        self.state = pb.WORKER_STATE_BUSY
+        self._set_alarm("silent", self._config.hang_seconds)
+        try:
+            wire.send_order(self._process.pipe, order)
+        except OSError:
+            self._up = False
+            raise StartError("it ended while it waited for work") from None
+        if self.pausing:
+            self.pause(order.job)
+
+    def cancel(self, job: str) -> None:
+        """Make the engine stop at its next step; one that does not is killed."""
+        if self._process and self.job == job:
+            with contextlib.suppress(OSError):
+                wire.send_cancel(self._process.pipe, job)
+            if self.state == pb.WORKER_STATE_BUSY and "deaf" not in self._alarms:
+                self._set_alarm("deaf", self._config.cancel_seconds)
+
+    def pause(self, job: str) -> None:
+        """Make the engine let go of the job at its next step, with a checkpoint."""
+        if self._process and self.job == job:
+            self.pausing = True
+            if self.state == pb.WORKER_STATE_BUSY:
+                with contextlib.suppress(OSError):
+                    wire.send_pause(self._process.pipe, job)
+
+    def want_previews(self, job: str, wanted: bool) -> None:
+        """Say whether anybody looks at previews of this job."""
+        if self._process and self.job == job:
+            with contextlib.suppress(OSError):
+                wire.send_previews(self._process.pipe, job, wanted)
+
+    async def stop(self) -> None:
+        """Kill the process: what it holds is only in memory, and it may be stuck."""
+        self._stay_awake()
+        process, self._process = self._process, None
+        self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
+        self._up = False
+        self._fail_start(StartError("it was stopped"))
+        if self._ending and not self._ending.done():
+            self._ending.set_exception(WorkerDiedError())
+        if process:
+            code = await process.kill()
+            said = {"device": self.device, "pid": process.pid, "code": code}
+            log.info("worker ended", extra=said)
+
+    def memory_bytes(self) -> int:
+        """Resident set of the process; 0 if there is none."""
+        # Looked at once: metrics are scraped in another thread.
+        process = self._process
+        return resident_bytes(process.pid) if process else 0
+
+    def to_proto(self) -> pb.Worker:
+        """As the contract shows it."""
+        return pb.Worker(
+            device=self.device,
+            state=self.state,
+            pid=self._process.pid if self._process else 0,
+            models=self.models,
+            residents=self.residents,
+            memory_bytes=self.memory_bytes(),
+            job_id=self.job,
+            trouble=self.backoff.trouble,
+        )
+
+    async def _start(self) -> None:
+        self._starting = asyncio.get_running_loop().create_future()
+        self.state = pb.WORKER_STATE_STARTING
+        limit = self.backoff.start_seconds()
+        try:
+            async with asyncio.timeout(limit):
+                self._process = Process(self._options(), self._on_report)
+                log.info("worker started", extra={"device": self.device, "pid": self._process.pid})
+                await self._starting
+        except TimeoutError:
+            self.backoff.hung()
+            raise StartError(f"it was not ready after {limit:g} seconds") from None
+        except (OSError, MemoryError) as error:
+            raise StartError(getattr(error, "strerror", None) or "no memory") from None
+        except WorkerDiedError:
+            code = await self._process.kill() if self._process else 0
+            raise StartError(f"its process ended with code {code} before it was ready") from None
+        finally:
+            self._starting = None
+
+    def _options(self) -> dict[str, object]:
+        return {
+            "device": self.device,
+            "engine": self._config.engine,
+            "log-format": self._config.log_format,
+            # CUDA reserves far more addresses than it uses.
+            "memory": memory_limit(self._config) if self.device == "cpu" else 0,
+        }
+
+    def _fail_start(self, error: Exception) -> None:
+        if self._starting and not self._starting.done():
+            self._starting.set_exception(error)
+
+    def _on_report(self, process: Process, report: Report) -> None:
+        if process is not self._process:
+            return
+        if report is None:
+            return self._on_death()
+        if "silent" in self._alarms:
+            self._set_alarm("silent", self._config.hang_seconds)
+        if isinstance(report, pb.Worker):
+            self._on_state(report)
+        elif isinstance(report, CannotStart):
+            self._fail_start(StartError(report.why))
+        elif isinstance(report, Paused | OutOfMemory | NotNow) or (
+            isinstance(report, pb.Event) and report.WhichOneof("kind") in _END_KINDS
+        ):
+            if self._ending and not self._ending.done():
+                self._ending.set_result(report)
+        else:
+            self._tell(report)
+
+    def _on_state(self, report: pb.Worker) -> None:
+        self.models, self.residents = list(report.models), list(report.residents)
+        # It says so when it will not take another job after this one.
+        self._up = report.state != pb.WORKER_STATE_ASLEEP
+        if self._up and not self.job:
+            self.state = report.state
+        if self._starting and not self._starting.done():
+            self._starting.set_result(None)
+
+    def _on_death(self) -> None:
+        self._up = False
+        self._fail_start(WorkerDiedError())
+        if self._ending is None:
+            self._stop_soon()
+        elif not self._ending.done():
+            self._ending.set_exception(WorkerDiedError())
+
+    async def _after_work(self) -> None:
+        if not self._up:
+            return await self.stop()
+        self.state = pb.WORKER_STATE_IDLE
+        self.idle()
+
+    def _set_alarm(self, why: str, seconds: float) -> None:
+        if old := self._alarms.pop(why, None):
+            old.cancel()
+        loop = asyncio.get_running_loop()
+        self._alarms[why] = loop.call_later(seconds, self._kill, why)
+
+    def _kill(self, why: str) -> None:
+        """Its end shows as a death, from which the job's fate follows."""
+        if self._process:
+            log.warning("worker is %s; it is killed", why, extra={"job": self.job})
+            self._process.end()
+
+    def _rest(self) -> None:
+        if self._process and not self.job and self.state == pb.WORKER_STATE_IDLE:
+            with contextlib.suppress(OSError):
+                wire.send_rest(self._process.pipe)
+
+    def _stop_soon(self) -> None:
+        self._sleeping = asyncio.get_running_loop().create_task(self._sleep())
+
+    async def _sleep(self) -> None:
+        # Whoever has the turn may be about to give it a job, and calls this off then.
+        async with self.turn:
+            await self.stop()
+
+    def _stay_awake(self) -> None:
+        for timer in self._idle_timers:
+            timer.cancel()
+        self._idle_timers = []
+        if self._sleeping and self._sleeping is not asyncio.current_task():
+            self._sleeping.cancel()
+
+
+def _to_nobody(_: pb.Event | Saved | Sized) -> None:
+    """Between two jobs."""

@@ -1,0 +1,358 @@
+"""One job: its state, its numbered events, and those who watch it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon import clock
+from ldrps_daemon.storage.eventlog import EventLog, pack
+from ldrps_daemon.storage.journal import Row
+from ldrps_daemon.storage.sizes import expected_bytes, payload_bytes, peak_bytes
+from ldrps_daemon.storage.spool import JobFolder, StoredLayers
+from ldrps_engine.errors import LimitError, UnavailableError
+from ldrps_engine.settings import Settings
+from ldrps_wire.conversion import settings_to_proto
+
+_ONCE = ("diagnosis", "description")
+_RETRY_SECONDS = 1.0
+_orders = itertools.count()
+
+
+class Job:
+    """A job from its acceptance until it is swept."""
+
+    def __init__(
+        self, header: pb.SubmitHeader, settings: Settings, spool: Path, client: str = ""
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.header = header
+        self.settings = settings
+        self.client = client
+        self.folder = JobFolder(spool / self.id)
+        self.order = next(_orders)
+        """Grows from one job to the next that was accepted."""
+        self.state = pb.JOB_STATE_QUEUED
+        self.submitted_at = time.time()
+        self.submitted_tick = clock.now()
+        self.started_at = 0.0
+        self.ended_at = 0.0
+        self.ended_tick = 0.0
+        """The same in time that does not jump, see `clock.py`."""
+        self.step = pb.Step()
+        self.reason = ""
+        self.message = ""
+        self.crashes = 0
+        """How many workers in a row died at this job without getting further."""
+        self.crash_step = 0
+        """Up to which step there was a checkpoint when a worker last died."""
+        self.economy = 0
+        """How much memory to save, see `pipe.Order`."""
+        self.preemptions = 0
+        self.interruptions = 0
+        """How many daemons in a row died while a worker had this job."""
+        self.saved_step = 0
+        """The last step that has a checkpoint."""
+        self.cancelling = asyncio.Event()
+        self.cancel_message = ""
+        self.ending = False
+        """Its end is being written down."""
+        self.watchers = 0
+        self.preview_watchers = 0
+        self.told_position = -1
+        self.told_why = ""
+        """What the last Queued event said."""
+        self.decoded_bytes = 0
+        """Size of a file's photo, once a worker has decoded it."""
+        self.on_resize: Callable[[Job], None] = _to_nobody
+        """Called when what it takes of the spool has changed."""
+        self.grace: asyncio.TimerHandle | None = None
+        """Runs while nobody watches."""
+        self.deadline: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._waited = 0.0
+        self._queued_at = self.submitted_tick
+        self._told: set[str] = set()
+        self._set_up_log()
+
+    def _set_up_log(self) -> None:
+        self.log = EventLog(self.folder.events)
+        self._preview = pb.Event()
+        self._preview_serial = 0
+        self._suspended = False
+        self._changed = asyncio.Event()
+
+    def row(self, ending: pb.Event | None = None, headers: tuple[pb.LayerHeader, ...] = ()) -> Row:
+        """As the journal has it, ended or not."""
+        layers = pack(pb.Event(layer_header=header) for header in headers)
+        return Row(
+            id=self.id,
+            key=self.header.idempotency_key,
+            client=self.client,
+            header=self.header.SerializeToString(),
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            running=self.interruptions + 1 if self.state == pb.JOB_STATE_RUNNING else 0,
+            waited=self.waited(),
+            crashes=self.crashes,
+            crash_step=self.crash_step,
+            economy=self.economy,
+            preemptions=self.preemptions,
+            cancelling=self.cancel_message,
+            ended_at=time.time() if ending else 0.0,
+            ending=ending.SerializeToString() if ending else None,
+            layers=layers,
+            boot=clock.boot(),
+            submitted_tick=self.submitted_tick,
+            ended_tick=clock.now() if ending else 0.0,
+        )
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether interactive jobs go first."""
+        return bool(self.header.priority == pb.PRIORITY_BATCH)
+
+    @property
+    def ended(self) -> bool:
+        """Done, failed or cancelled."""
+        return self.log.ended
+
+    @property
+    def deadline_at(self) -> float:
+        """Seconds since 1970; 0 if there is none."""
+        seconds = self.header.deadline_seconds
+        return self.submitted_at + seconds if seconds else 0.0
+
+    def deadline_left(self) -> float:
+        """Seconds until it is cancelled; its deadline may have passed."""
+        return self.submitted_tick + float(self.header.deadline_seconds) - clock.now()
+
+    @property
+    def payload_bytes(self) -> int:
+        """What the client handed in."""
+        return payload_bytes(self.header)
+
+    @property
+    def result_bytes(self) -> int:
+        """What its layers take, or are likely to take."""
+        if self.ended:
+            return self.log.layers.bytes if self.log.layers else 0
+        return expected_bytes(self.header, self.decoded_bytes)
+
+    @property
+    def spool_bytes(self) -> int:
+        """What is counted for it: at the end its photo makes room, and what lay beside it."""
+        return self.result_bytes if self.ended else peak_bytes(self.header, self.decoded_bytes)
+
+    def decoded(self, size: int) -> None:
+        """Take note of how large the photo of its file is."""
+        self.decoded_bytes = size
+        self.on_resize(self)
+
+    @property
+    def pixels(self) -> int:
+        """Of the photo; of a file that is not decoded yet, what its size lets one expect."""
+        raster = self._raster()
+        return int(raster.width * raster.height or self.header.file.size * 4)
+
+    def waited(self) -> float:
+        """Seconds in the queue, all times together."""
+        queued = self.state == pb.JOB_STATE_QUEUED
+        return self._waited + (clock.now() - self._queued_at if queued else 0.0)
+
+    def tell(self, event: pb.Event) -> None:
+        """Log an event, or show a preview to those who watch now."""
+        if self.ended:
+            return
+        if event.HasField("preview"):
+            event.number = self.log.last
+            self._preview = event
+            self._preview_serial += 1
+        elif event.WhichOneof("kind") not in self._told:
+            self.log.add(event)
+            self._note(event)
+            self._write_soon()
+        self._notify()
+
+    def _write_soon(self) -> None:
+        """Try again to write what the disk did not take, though nothing more may be told."""
+        if not self.log.held_back or (self._retry and not self._retry.cancelled()):
+            return
+        loop = asyncio.get_running_loop()
+        self._retry = loop.call_later(_RETRY_SECONDS, self._write_again)
+
+    def _write_again(self) -> None:
+        self._retry = None
+        if not self.ended and not self.log.flush():
+            self._write_soon()
+        self._notify()
+
+    def _note(self, event: pb.Event) -> None:
+        kind = event.WhichOneof("kind")
+        if kind in _ONCE:
+            # A job that goes on after a break finds out the same again.
+            self._told.add(kind)
+        if kind == "step":
+            self.step = event.step
+
+    def start(self) -> None:
+        """A worker has taken the job."""
+        self._waited = self.waited()
+        self.state = pb.JOB_STATE_RUNNING
+        self.started_at = self.started_at or time.time()
+
+    def resume(self, row: Row) -> None:
+        """Be the job that a daemon before this one wrote down."""
+        self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
+        self.submitted_at, self.started_at = row.submitted_at, row.started_at
+        self.crashes, self.crash_step = row.crashes, row.crash_step
+        self.economy, self.preemptions = row.economy, row.preemptions
+        self.interruptions = row.running
+        self.cancel_message = row.cancelling
+        self._waited = row.waited
+        if clock.is_of_this_boot(row.boot):
+            self.submitted_tick, self.ended_tick = row.submitted_tick, row.ended_tick
+        else:
+            # Only the wall knows how long ago that was. A deadline has to believe it; nothing is
+            # thrown away for it, so what has ended counts as having ended just now.
+            self.submitted_tick = clock.now() - max(0.0, time.time() - row.submitted_at)
+            self.ended_tick = clock.now() if row.ending else 0.0
+        self._set_up_log()
+        for event in self.log.recover():
+            self._note(event)
+
+    def requeue(self) -> None:
+        """Back to waiting, after an interruption."""
+        self.state = pb.JOB_STATE_QUEUED
+        self._queued_at = clock.now()
+        self.told_position = -1
+
+    def let_go(self) -> None:
+        """No worker has it any more, since the daemon ends."""
+        if self.state == pb.JOB_STATE_RUNNING:
+            self.requeue()
+
+    def end(
+        self, event: pb.Event, layers: StoredLayers | None = None, ended_at: float = 0.0
+    ) -> None:
+        """Close the job with Done, Failed or Cancelled; the first end counts."""
+        if self.ended:
+            return
+        self._waited = self.waited()
+        self.state = _STATES[event.WhichOneof("kind")]
+        self.ended_at = ended_at or time.time()
+        self.ended_tick = self.ended_tick or clock.now()
+        self.reason = event.failed.reason
+        self.message = event.failed.message or event.cancelled.message
+        self.log.end(event, layers)
+        # What a worker may still show must not hold memory for as long as the job is kept.
+        self._preview = pb.Event()
+        for timer in (self.grace, self.deadline, self._retry):
+            if timer:
+                timer.cancel()
+        self.folder.drop_input()
+        self.on_resize(self)
+        self._notify()
+
+    def suspend(self) -> None:
+        """Tell those who watch that this daemon will not see the end."""
+        self._suspended = True
+        self._notify()
+
+    @contextmanager
+    def watched(self, previews: bool) -> Iterator[None]:
+        """Count a watcher while the block runs."""
+        self.watchers += 1
+        self.preview_watchers += previews
+        try:
+            yield
+        finally:
+            self.watchers -= 1
+            self.preview_watchers -= previews
+
+    async def follow(self, from_event: int, previews: bool) -> AsyncIterator[pb.Event]:
+        """Events from a number on, to the end. Never more than one is held for a watcher.
+
+        LimitError if there is no such number, and none to come before others; UnavailableError
+        when the daemon stops before the end.
+        """
+        number = max(1, from_event)
+        self._check(number)
+        shown = self._preview_serial
+        while True:
+            # Taken before reading, so that no change can slip in between.
+            changed = self._changed
+            while event := await self.log.read(number):
+                yield event
+                number += 1
+            if self.ended:
+                return
+            if self._suspended:
+                raise UnavailableError("the daemon is stopping; the job goes on when it is back")
+            if previews and shown != self._preview_serial:
+                shown = self._preview_serial
+                yield self._preview
+            await changed.wait()
+
+    def _check(self, number: int) -> None:
+        last = self.log.last
+        if number <= last + (not self.ended):
+            return
+        known = f"has told {last} events and " + ("has ended" if self.ended else "goes on")
+        raise LimitError(
+            f"job '{self.id}' {known}, so from_event {number} is past the last one; "
+            f"watch from 1 to {last + (not self.ended)}"
+        )
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def to_proto(self, position: int, estimated_seconds: float = 0.0) -> pb.Job:
+        """As the contract shows it."""
+        return pb.Job(
+            job_id=self.id,
+            state=self.state,
+            position=position,
+            settings=settings_to_proto(self.settings),
+            width=self._raster().width,
+            height=self._raster().height,
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            step=self.step.index,
+            step_count=self.step.count,
+            reason=self.reason,
+            message=self.message,
+            last_event=self.log.last,
+            priority=pb.PRIORITY_BATCH if self.is_batch else pb.PRIORITY_INTERACTIVE,
+            detached=self.header.detached,
+            client=self.client,
+            estimated_seconds=estimated_seconds,
+            crashes=self.crashes,
+            preemptions=self.preemptions,
+            deadline_at=self.deadline_at,
+        )
+
+    def _raster(self) -> pb.Raster:
+        # A file's size is known once its result is there.
+        if self.log.layers:
+            return self.log.layers.headers[0].raster
+        return self.header.raster
+
+
+_STATES = {
+    "done": pb.JOB_STATE_DONE,
+    "failed": pb.JOB_STATE_FAILED,
+    "cancelled": pb.JOB_STATE_CANCELLED,
+}
+
+
+def _to_nobody(_: Job) -> None:
+    """Before an index knows the job."""

@@ -1,0 +1,204 @@
+"""The service Models: what is on this machine, fetched, checked, removed, in memory or not.
+
+Pulling and checking run in threads of the front process, which needs no torch for them; what has to
+do with memory is a command for the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_daemon.scheduling.pool import WorkerDiedError, WorkerSlot
+from ldrps_daemon.transport.servicer import answering
+from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
+from ldrps_engine.model_store import hub, store
+from ldrps_engine.model_store.catalogue import Entry, catalogue
+from ldrps_wire.status import error_of
+
+log = logging.getLogger("ldrps.models")
+_TELL_SECONDS = 0.2
+
+OnProgress = Callable[[str, int, int], None]
+
+
+class ModelsServicer(pb_grpc.ModelsServicer):
+    """One daemon's models. A model is pulled, checked or removed by one caller at a time."""
+
+    def __init__(self, slots: Sequence[WorkerSlot]) -> None:
+        self._slots = slots
+        self._at_work: set[str] = set()
+
+    async def List(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        """The catalogue, then what is linked."""
+        async with answering(context):
+            return pb.ListModelsResponse(models=await asyncio.to_thread(self._list))
+
+    async def Pull(self, request: pb.ModelRequest, context: Any) -> None:
+        """Fetch a model, telling how far it is."""
+        async with answering(context):
+            await self._streamed(request.name, context, lambda tell: hub.pull(request.name, tell))
+
+    async def Verify(self, request: pb.ModelRequest, context: Any) -> None:
+        """Read a model's files again, telling how far it is."""
+        async with answering(context):
+            await self._streamed(request.name, context, lambda tell: _verify(request.name, tell))
+
+    async def Remove(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
+        """Take a model out of memory and off the disk."""
+        async with answering(context):
+            _check_name(request.name)
+            if request.name in self._at_work:
+                raise _busy(request.name)
+            await self._commands("unload", request.name, only_awake=True)
+            freed = await asyncio.to_thread(store.remove, request.name)
+            log.info("model=%s removed bytes=%d", request.name, freed)
+            return pb.ModelProgress(done_bytes=freed, total_bytes=freed)
+
+    async def Load(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
+        """Bring a model into every worker's memory."""
+        async with answering(context):
+            _check_name(request.name)
+            await asyncio.to_thread(store.resolve, request.name)
+            await self._commands("load", request.name, only_awake=False)
+            return pb.ModelProgress()
+
+    async def Unload(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
+        """Give a model's memory back, wherever it is."""
+        async with answering(context):
+            _check_name(request.name)
+            await self._commands("unload", request.name, only_awake=True)
+            return pb.ModelProgress()
+
+    def _list(self) -> list[pb.Model]:
+        found = [self._show(entry) for entry in catalogue().values()]
+        for name, path in store.links().items():
+            there = path.exists()
+            kind = "describer" if there and store.is_describer(name) else "prior"
+            model = pb.Model(name=name, kind=kind, title=str(path), installed=there)
+            model.devices.extend(self._devices(name))
+            found.append(model)
+        return found
+
+    def _show(self, entry: Entry) -> pb.Model:
+        installed = store.is_installed(entry.name)
+        try:
+            manifest = store.read_manifest(entry.name)
+        except ModelError:
+            manifest, installed = None, False
+        return pb.Model(
+            name=entry.name,
+            kind=entry.kind,
+            family=entry.family,
+            title=entry.title,
+            repository=entry.repository,
+            revision=manifest.revision if manifest else entry.revision,
+            bytes=store.total_bytes(entry.name) if installed else entry.bytes,
+            memory_bytes=entry.memory,
+            licence=entry.licence,
+            terms=entry.terms,
+            accept=entry.accept,
+            page=entry.page,
+            view=entry.view,
+            installed=installed,
+            devices=self._devices(entry.name),
+        )
+
+    def _devices(self, name: str) -> list[str]:
+        return [slot.device for slot in self._slots if name in slot.models]
+
+    async def _commands(self, action: str, name: str, *, only_awake: bool) -> None:
+        """Let every worker do it, one after the other; the first failure is raised."""
+        for slot in self._slots:
+            if only_awake and name not in slot.models:
+                continue
+            try:
+                end = await slot.run(action, name)
+            except WorkerDiedError:
+                raise InternalError(
+                    f"the worker on {slot.device} died while it was to {action} '{name}'; "
+                    "the daemon's log may say why"
+                ) from None
+            if end.HasField("failed"):
+                raise error_of(end.failed.reason, end.failed.message)
+
+    async def _streamed(
+        self, name: str, context: Any, work: Callable[[OnProgress], object]
+    ) -> None:
+        """Run `work` in a thread and pass on what it tells, until it ends or the caller leaves."""
+        _check_name(name)
+        if name in self._at_work:
+            raise _busy(name)
+        self._at_work.add(name)
+        stream = _ProgressStream(asyncio.get_running_loop())
+        task = asyncio.create_task(asyncio.to_thread(work, stream))
+        task.add_done_callback(lambda _: stream.end())
+        # Only now may another caller begin: the thread goes on until it is told to stop.
+        task.add_done_callback(lambda _: self._at_work.discard(name))
+        try:
+            async for progress in stream.progress():
+                await context.write(progress)
+            await task
+        finally:
+            stream.stop()
+
+
+class _ProgressStream:
+    """From a thread to the event loop: the newest progress, a few times a second."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: asyncio.Queue[pb.ModelProgress | None] = asyncio.Queue()
+        self._stopped = threading.Event()
+        self._told, self._last_file = 0.0, ""
+
+    def __call__(self, file: str, done: int, total: int) -> None:
+        if self._stopped.is_set():
+            raise CancelledError("the caller left")
+        now = time.monotonic()
+        if file == self._last_file and done < total and now - self._told < _TELL_SECONDS:
+            return
+        self._told, self._last_file = now, file
+        progress = pb.ModelProgress(file=file, done_bytes=done, total_bytes=total)
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, progress)
+
+    def stop(self) -> None:
+        """Let the thread end at the next thing it tells."""
+        self._stopped.set()
+
+    def end(self) -> None:
+        """There will be no more."""
+        self._queue.put_nowait(None)
+
+    async def progress(self) -> AsyncIterator[pb.ModelProgress]:
+        """What is told, until the end."""
+        while (progress := await self._queue.get()) is not None:
+            yield progress
+
+
+def _verify(name: str, tell: OnProgress) -> None:
+    store.resolve(name)
+    total, done = store.total_bytes(name), 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(name, min(done, total), total)
+
+    store.verify(name, on_bytes)
+
+
+def _check_name(name: str) -> None:
+    """Paths do not come over the wire; a folder of one's own is linked to a name first."""
+    if not name or store.is_path(name):
+        raise ModelError(f"model '{name}' is no name of a model; see 'ldrps models list'")
+
+
+def _busy(name: str) -> BusyError:
+    return BusyError(f"model '{name}' is being pulled or checked by another command; try later")

@@ -1,0 +1,147 @@
+"""Where the daemon may be reached: checked addresses, the folder, the lock, the sockets."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ldrps_engine.errors import SettingsError, UnavailableError
+from ldrps_wire.address import TLS, UNIX, run_folder
+from ldrps_wire.ownership import own_folder as own_folder
+
+# sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
+MAX_SOCKET_PATH = 106
+_BACKLOG = 128
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})")
+_ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A checked address: where to bind, and the lock that makes it ours alone."""
+
+    target: str
+    """As gRPC wants it."""
+    lock: Path
+    socket: Path | None = None
+    """None on TCP."""
+    certified: bool = False
+    """Whether its certificate is one that the user gives, as for other machines."""
+
+    @property
+    def inner(self) -> Path:
+        """gRPC's own socket, behind the proxy."""
+        return self.lock.with_name(f"{self.lock.stem}~")
+
+
+def check_address(address: str) -> Place:
+    """Take unix sockets, loopback TCP and TLS; SettingsError says why anything else is refused."""
+    if address.startswith(UNIX):
+        return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
+    certified = address.startswith(TLS)
+    target = address.removeprefix(TLS)
+    match = (_ANY_HOST if certified else _LOOPBACK).fullmatch(target)
+    if match and 0 < int(match[2]) <= 65535:
+        lock = run_folder() / f"tcp-{match[2]}.lock"
+        _check_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
+        return Place(target, lock, certified=certified)
+    raise SettingsError(
+        f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
+        "tls:HOST:PORT with a certificate, because nothing else would protect photos on a network"
+    )
+
+
+def _unix_place(path: Path) -> Place:
+    if not path.name:
+        raise SettingsError("the address names no socket; give unix:PATH")
+    path = path.absolute()
+    _check_length(path, "give a shorter --address")
+    return Place(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
+
+
+def _check_length(path: Path, remedy: str) -> None:
+    length = len(os.fsencode(path))
+    if length > MAX_SOCKET_PATH:
+        raise SettingsError(
+            f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
+            f"taken, so {remedy}"
+        )
+
+
+def take_lock(place: Place) -> IO[str]:
+    """Hold the address until the file is closed; UnavailableError if another daemon does."""
+    # Opened without truncating: until it is ours, the file holds the other daemon's pid.
+    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.fdopen(descriptor, "r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = file.read().strip() or "unknown"
+        file.close()
+        raise UnavailableError(
+            f"another daemon (pid {pid}) serves {place.target}; stop it or give another --address"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def listen(path: Path) -> socket.socket:
+    """The socket that clients connect to, readable by this user alone from its first moment."""
+    path.unlink(missing_ok=True)  # left by a daemon that was killed
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(f"cannot serve on {path} ({error.strerror})") from None
+    finally:
+        os.umask(before)
+    return listener
+
+
+def listen_on(target: str) -> list[socket.socket]:
+    """The sockets of HOST:PORT, one for each of the host's addresses."""
+    host, _, port = target.rpartition(":")
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, _, _, _, place in dict.fromkeys(found):
+            listeners.append(_listener_at(family, place))
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise UnavailableError(
+            f"cannot serve on {target} ({error.strerror}); "
+            "see whether something else uses that address"
+        ) from None
+    return listeners
+
+
+def _listener_at(family: socket.AddressFamily, place: Any) -> socket.socket:
+    both = family == socket.AF_INET6 and place[0] == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server(place[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
+def bind(server: Any, place: Place) -> None:
+    """Bind gRPC to its own socket behind the proxy. Needs the lock."""
+    place.inner.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        server.add_insecure_port(f"{UNIX}{place.inner}")
+    except RuntimeError:
+        raise UnavailableError(
+            f"cannot serve on {place.inner}; see whether its folder can be written"
+        ) from None
+    finally:
+        os.umask(before)

@@ -1,0 +1,159 @@
+"""The daemon's life: bind, serve, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_daemon import systemd
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.observability.metrics import exposed
+from ldrps_daemon.observability.tracing import traced
+from ldrps_daemon.scheduling.dispatch import Dispatcher
+from ldrps_daemon.self_restart import begun_anew_when_broken
+from ldrps_daemon.storage.spool import spool_folder
+from ldrps_daemon.systemd import Listener
+from ldrps_daemon.transport.certificate import own_context
+from ldrps_daemon.transport.guests import Guests, affordable
+from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
+from ldrps_daemon.transport.models_service import ModelsServicer
+from ldrps_daemon.transport.peer_proxy import PeerProxy
+from ldrps_daemon.transport.security import (
+    Place,
+    bind,
+    check_address,
+    listen,
+    listen_on,
+    own_folder,
+    take_lock,
+)
+from ldrps_daemon.transport.servicer import Servicer
+from ldrps_daemon.transport.tokens import TokenInterceptor, read_token, tls_context
+
+log = logging.getLogger("ldrps.server")
+SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
+MODELS = pb.DESCRIPTOR.services_by_name["Models"].full_name
+# A chunk and a little around it; a header with its ICC profile is smaller.
+MAX_MESSAGE = (1 << 20) + (1 << 18)
+_STOP_GRACE = 1.0
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_concurrent_streams", 128),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+
+
+@asynccontextmanager
+async def running(
+    config: ServeConfig, listener: Listener | None = None, *, alone: bool = False
+) -> AsyncIterator[Dispatcher]:
+    """A daemon that serves for as long as the block runs, in this event loop.
+
+    `listener` is bound to the config's address already. If the daemon is `alone` in its process,
+    that may begin anew, see `self_restart.py`.
+    """
+    place = check_address(config.address)
+    own_folder(place.lock.parent)
+    tls = _tls(config, place)
+    with take_lock(place), contextlib.ExitStack() as opened:
+        dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
+        listener = _listener(place, listener)
+        sockets = [listener.socket] if listener else listen_on(place.target)
+        for each in sockets:
+            opened.callback(each.close)
+        proxy = PeerProxy(sockets, place.inner, _guests(config), tls)
+        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, proxy))
+        healthy = await _add_services(server, config, dispatcher, proxy)
+        bind(server, place)
+        await dispatcher.start()
+        await server.start()
+        await proxy.open()
+        guard = begun_anew_when_broken(listener) if alone else contextlib.nullcontext()
+        try:
+            with exposed(config, dispatcher, proxy), traced(dispatcher.repository), guard:
+                yield dispatcher
+        finally:
+            # Health first, so that nobody is sent here any more.
+            await healthy.enter_graceful_shutdown()
+            await dispatcher.stop()
+            await server.stop(_STOP_GRACE)
+            await proxy.close()
+            _unlink(place, listener)
+
+
+def _listener(place: Place, given: Listener | None) -> Listener | None:
+    if not place.socket:
+        return None
+    return given or Listener(listen(place.socket), ours=True)
+
+
+def _unlink(place: Place, listener: Listener | None) -> None:
+    place.inner.unlink(missing_ok=True)
+    if place.socket and listener and listener.ours:
+        place.socket.unlink(missing_ok=True)
+
+
+def _tls(config: ServeConfig, place: Place) -> ssl.SSLContext | None:
+    """What the daemon proves itself with; nothing where the socket's folder does."""
+    if place.socket:
+        return None
+    return tls_context(config) if place.certified else own_context(config.token_file)
+
+
+def _guests(config: ServeConfig) -> Guests:
+    limit = affordable(config.max_connections)
+    return Guests(limit, min(limit, config.connections_per_client))
+
+
+def _interceptors(config: ServeConfig, place: Place, proxy: PeerProxy) -> list[Any]:
+    # The proxy asks the kernel who is at a unix socket; on TCP the token tells.
+    guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
+    return [*guards, GuestInterceptor(proxy), MessageInterceptor()]
+
+
+async def _add_services(
+    server: Any, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None
+) -> Any:
+    servicer = Servicer(config, dispatcher, proxy)
+    pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    models = ModelsServicer(dispatcher.slots)
+    pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    for name in ("", SERVICE, MODELS):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    names = (SERVICE, MODELS, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return healthy
+
+
+async def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    listener = systemd.handed_over()
+    with contextlib.closing(listener.socket) if listener else contextlib.nullcontext():
+        async with running(config, listener, alone=True):
+            print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
+            systemd.tell("READY=1")
+            await stopped.wait()
+            systemd.tell("STOPPING=1")
+            log.info("stopping")

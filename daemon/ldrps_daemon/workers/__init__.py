@@ -1,0 +1,1 @@
+"""Processes that work on photos, the pipe to them, and the locks around foreign files."""

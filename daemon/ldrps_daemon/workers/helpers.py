@@ -1,0 +1,81 @@
+"""Processes that a worker starts for one file each, locked in; watched from here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO
+
+from ldrps_daemon.workers.confined import DISK_FULL
+from ldrps_daemon.workers.process import environment
+from ldrps_daemon.workers.sandbox import ONE_THREAD
+from ldrps_engine.errors import InternalError, OutputError
+
+_POLL_SECONDS = 0.05
+TOO_LONG = -signal.SIGKILL
+"""Exit status of one that was killed because its time was up."""
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+"""What the machine has too little of for the moment, whatever is asked of it."""
+
+
+class UnableError(Exception):
+    """The machine lacks what any photo needs; says what."""
+
+
+def run(
+    module: str,
+    given: Mapping[str, object],
+    streams: tuple[BinaryIO, BinaryIO],
+    check: Callable[[], None],
+    *,
+    seconds: float,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """Run one with standard input and output; returns its exit status, negative for a signal.
+
+    `check` is asked now and then, and ends it by raising. UnableError if none can be started.
+    """
+    options = [f"--{name}={value}" for name, value in given.items()]
+    command = [sys.executable, "-P", "-m", module, f"--parent={os.getpid()}", *options]
+    process = _started(command, streams, pass_fds)
+    deadline = time.monotonic() + seconds
+    try:
+        while process.poll() is None:
+            check()
+            if time.monotonic() > deadline:
+                return TOO_LONG
+            time.sleep(_POLL_SECONDS)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+def _started(
+    command: Sequence[str], streams: tuple[BinaryIO, BinaryIO], pass_fds: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=streams[0],
+            stdout=streams[1],
+            env=environment() | ONE_THREAD,
+            pass_fds=pass_fds,
+        )
+    except OSError as error:
+        raise UnableError(f"no process can be started ({error.strerror})") from error
+
+
+def check_status(what: str, status: int) -> None:
+    """Raise unless a process ended in order or by a signal: it refuses photos in words."""
+    if status == DISK_FULL:
+        raise OutputError("the daemon's disk is full; make room on it and hand the photo in again")
+    if status > 0:
+        # Says something about the installation, and nothing about the photo.
+        raise InternalError(f"the {what} could not be run; the daemon's log says why")

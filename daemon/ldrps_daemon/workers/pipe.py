@@ -1,0 +1,209 @@
+"""What front and worker say to each other. No pickle: a worker that was taken over by a
+malicious photo must not be able to run code in the front.
+
+Front to worker, as JSON: {"do": "work", "job": id, "folder": path, ...} with the fields of Order,
+{"do": "load", "job": words, "model": name}, the same with "unload", {"do": "rest"},
+{"do": "cancel", "job": id}, the same with "pause", {"do": "previews", "job": id, "wanted": bool}.
+These are small, so that sending one never has to wait for the worker; headers and pixels lie in
+the job's folder.
+
+Worker to front, one tag byte and a message: `W` with pb.Worker (how the worker is, which
+models it holds), `E` with pb.Event (of the job it works on; layer headers without chunks,
+since the samples lie in the result file), `S` with a step's number (up to which there is a
+checkpoint now), `D` with the size in bytes of a file's photo, `P` (the job was paused), `M` (it
+needs more memory than there is), `N` with words (the machine lacks what any job needs), `X` with
+words (it cannot take orders at all).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.storage.spool import JobFolder
+from ldrps_daemon.transport import limits
+
+MAX_REPORT = 4 << 20
+"""Longer messages from a worker are not read: its previews are much smaller."""
+_WORKER = b"W"
+_EVENT = b"E"
+_SAVED = b"S"
+_PAUSED = b"P"
+_MEMORY = b"M"
+_SIZED = b"D"
+_NOT_NOW = b"N"
+_CANNOT = b"X"
+_MAX_WORDS = 300
+_MAX_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A job as the worker gets it."""
+
+    job: str
+    folder: JobFolder
+    max_pixels: int
+    checkpoint_seconds: float = 2.0
+    economy: int = 0
+    """0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
+    spool_bytes: int = 1 << 62
+    """What the result of a file may take at most."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A file's photo is decoded and has so many bytes."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CannotStart:
+    """The worker will take no orders."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class NotNow:
+    """The machine lacks what any job needs; the job waits until that has passed."""
+
+    why: str
+
+
+class Paused:
+    """The job goes on from its checkpoint another time."""
+
+
+class OutOfMemory:
+    """The job needs more memory than there is."""
+
+
+End = pb.Event | Paused | OutOfMemory | NotNow
+"""How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCommand:
+    """Something to do with a model, done like a job but without a photo."""
+
+    job: str
+    """What the status shows in the place of a job's id."""
+    action: str
+    """`load` or `unload`."""
+    model: str
+
+
+def send_order(pipe: Connection, order: Order | ModelCommand) -> None:
+    """Give a worker a job or a command."""
+    if isinstance(order, ModelCommand):
+        return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
+    _send(pipe, {"do": "work", **vars(order), "folder": str(order.folder.path)})
+
+
+def send_cancel(pipe: Connection, job: str) -> None:
+    """Tell a worker to stop a job at its next step."""
+    _send(pipe, {"do": "cancel", "job": job})
+
+
+def send_pause(pipe: Connection, job: str) -> None:
+    """Tell a worker to let go of a job at its next step, with a checkpoint."""
+    _send(pipe, {"do": "pause", "job": job})
+
+
+def send_rest(pipe: Connection) -> None:
+    """Tell a worker without work to give its device's memory back."""
+    _send(pipe, {"do": "rest"})
+
+
+def send_previews(pipe: Connection, job: str, wanted: bool) -> None:
+    """Tell a worker whether anybody looks at previews."""
+    _send(pipe, {"do": "previews", "job": job, "wanted": wanted})
+
+
+def _send(pipe: Connection, message: dict[str, Any]) -> None:
+    pipe.send_bytes(json.dumps(message).encode())
+
+
+def receive_command(pipe: Connection) -> dict[str, Any]:
+    """In the worker: the next command; EOFError when the front is gone."""
+    command: dict[str, Any] = json.loads(pipe.recv_bytes())
+    return command
+
+
+def order_of(command: dict[str, Any]) -> Order | ModelCommand:
+    """In the worker: the job in a `work` command, or the one for models in another."""
+    if command["do"] != "work":
+        return ModelCommand(job=command["job"], action=command["do"], model=command["model"])
+    given = {name: value for name, value in command.items() if name != "do"}
+    return Order(**given | {"folder": JobFolder(Path(command["folder"]))})
+
+
+def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
+    """In the worker: tell how it is and what it holds."""
+    names = sorted(resident.name for resident in residents)
+    message = pb.Worker(state=state, models=names, residents=residents)
+    pipe.send_bytes(_WORKER + message.SerializeToString())
+
+
+def send_event(pipe: Connection, event: pb.Event) -> None:
+    """In the worker: tell how the job goes."""
+    pipe.send_bytes(_EVENT + event.SerializeToString())
+
+
+def send_saved(pipe: Connection, step: int) -> None:
+    """In the worker: tell that there is a checkpoint."""
+    pipe.send_bytes(_SAVED + str(step).encode())
+
+
+def send_size(pipe: Connection, size: int) -> None:
+    """In the worker: tell how large a file's photo is."""
+    pipe.send_bytes(_SIZED + str(size).encode())
+
+
+def send_cannot_start(pipe: Connection, why: str) -> None:
+    """In the worker: tell why it will take no orders."""
+    pipe.send_bytes(_CANNOT + why.encode(errors="replace"))
+
+
+def send_end(pipe: Connection, end: End) -> None:
+    """In the worker: tell how it let go of the job."""
+    if isinstance(end, pb.Event):
+        send_event(pipe, end)
+    elif isinstance(end, NotNow):
+        pipe.send_bytes(_NOT_NOW + end.why.encode(errors="replace"))
+    else:
+        pipe.send_bytes(_PAUSED if isinstance(end, Paused) else _MEMORY)
+
+
+def receive_report(pipe: Connection) -> pb.Worker | Saved | Sized | CannotStart | End:
+    """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
+    data = pipe.recv_bytes(MAX_REPORT)
+    tag, body = data[:1], data[1:]
+    if tag in (_SAVED, _SIZED) and len(body) < _MAX_DIGITS and body.isdigit():
+        return Saved(int(body)) if tag == _SAVED else Sized(int(body))
+    if tag in (_PAUSED, _MEMORY):
+        return Paused() if tag == _PAUSED else OutOfMemory()
+    if tag in (_NOT_NOW, _CANNOT):
+        words = body.decode(errors="replace")[:_MAX_WORDS]
+        return NotNow(words) if tag == _NOT_NOW else CannotStart(words)
+    if tag not in (_WORKER, _EVENT):
+        raise EOFError
+    report = pb.Worker() if tag == _WORKER else pb.Event()
+    report.ParseFromString(body)
+    if limits.has_too_many_bytes(report):
+        raise EOFError
+    limits.clip(report)
+    return report

@@ -1,0 +1,152 @@
+"""One worker's process, seen from the front: its start, its reports, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.workers import pipe as wire
+from ldrps_daemon.workers.pipe import CannotStart, End, Saved, Sized
+
+_PR_SET_PDEATHSIG = 1
+_MIB = 1 << 20
+_POLL_SECONDS = 0.01
+_KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(64 * _MIB),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * _MIB),
+}
+"""glibc keeps what tensors leave for the next ones, instead of asking the kernel for pages anew
+each time: a tenth less time for an evaluation of the bundled model (benchmarks/evaluation.py)."""
+
+Report = pb.Worker | Saved | Sized | CannotStart | End | None
+"""What a worker says; None: it is gone."""
+
+
+class Process:
+    """A fresh interpreter, never a fork: gRPC and CUDA both break in forked children."""
+
+    def __init__(
+        self, options: Mapping[str, object], on_report: Callable[[Process, Report], None]
+    ) -> None:
+        """`options` are those of `worker.py`. OSError if the machine has no room for a process."""
+        self._on_report = on_report
+        self._loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as undo:
+            self._front, back = socket.socketpair()
+            undo.callback(self._front.close)
+            with back:
+                self.pipe = Connection(os.dup(self._front.fileno()))
+                undo.callback(self.pipe.close)
+                self._process = _spawned(back.fileno(), options)
+            undo.callback(self._process.wait)
+            undo.callback(self._process.kill)
+            self.pid = self._process.pid
+            try:
+                threading.Thread(target=self._read, daemon=True).start()
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, str(error)) from None
+            undo.pop_all()
+
+    def end(self) -> None:
+        """End it at once."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    async def kill(self) -> int:
+        """End it at once and return its exit code."""
+        self.end()
+        if self._front.fileno() >= 0:
+            # Wakes the reading thread even if a grandchild still holds the other end.
+            _shut(self._front)
+        # Not in a thread: the machine may have none to give just when a start has failed.
+        while (code := self._process.poll()) is None:
+            await asyncio.sleep(_POLL_SECONDS)
+        return code
+
+    def _read(self) -> None:
+        # A thread, so that a worker that stops in the middle of a message blocks nobody else.
+        report: Report = pb.Worker()
+        while report is not None:
+            try:
+                report = wire.receive_report(self.pipe)
+            except (EOFError, OSError, DecodeError):
+                report = None
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, report)
+            except RuntimeError:  # the loop has been closed
+                return
+
+    def _deliver(self, report: Report) -> None:
+        self._on_report(self, report)
+        # Closed here, not in the thread: a send could meet a descriptor that is used anew.
+        if report is None:
+            self.pipe.close()
+            self._front.close()
+
+
+def _spawned(pipe: int, options: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _command(pipe, options),
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
+        env=environment(),
+        pass_fds=[pipe],
+        # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
+        start_new_session=True,
+    )
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _has_descriptor() -> bool:
+    try:
+        return sys.stderr.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _command(pipe: int, options: Mapping[str, object]) -> list[str]:
+    given = {"pipe": pipe, "parent": os.getpid(), **options}
+    words = [f"--{name}={value}" for name, value in given.items()]
+    return [sys.executable, "-P", "-m", "ldrps_daemon.workers.worker", *words]
+
+
+def environment() -> dict[str, str]:
+    """Of a child that is to import what this process can."""
+    # Progress bars of libraries would fill the log; ours go to the client as events.
+    paths = os.pathsep.join(filter(None, sys.path))
+    return _KEEP_MEMORY | os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
+
+
+def leave_with(parent: int) -> None:
+    """In a child: let the kernel end this process when its parent goes, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process; 0 if there is none, or on systems without /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

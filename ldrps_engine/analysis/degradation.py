@@ -1,0 +1,327 @@
+"""The first guess at how a photo was degraded: a smooth field of gain and veil. No torch.
+
+It is where F-PAM starts, and so where restoration stands when the prior has nothing to add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.backlight import backlight_gain, guided
+from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
+from ldrps_engine.analysis.expectation import CELL, log_light
+from ldrps_engine.analysis.exposure import expected_level
+from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
+from ldrps_engine.analysis.midtone import expected_midtone
+from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.analysis.resampling import resize, resize_part, squares
+from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
+from ldrps_engine.photo import Part
+
+Array = NDArray[np.float32]
+
+LOWEST_GAIN = 1 / 256
+"""Light is brought back by eight stops at the most: below that it is noise alone."""
+
+_BRIGHT = 99.9
+_BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
+_HARDLY = 0.75
+"""Mean share of light above which bringing it back would hardly be seen."""
+_DARKEST = 2
+_BLACK_BLOCK = 4
+_ONE_STEP = 1 / 255 / 12.92
+"""Of eight bits, near black, in light."""
+_MOST_WHITE = 4.0
+_LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
+_HALVINGS = 20
+# He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
+# is never quite black, so more is kept.
+_OMEGA = 0.9
+# Parts as bright as the air itself (sky, snow) cannot tell their transmission.
+_TELLING = 0.8
+_TELLING_SHARE = 75
+_FLOOR = (0.25, 0.9)
+_TRANSMISSION = (0.2, 1.0)
+# A bright thing reads as a thick veil, so only part of the differences is believed.
+_DEPTH_SHARE = 0.4
+_DEPTH_SHARE_ALONE = 0.8
+_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
+_MIDTONE_SHARE = 0.4
+_BELOW_BLACK = 0.5
+_STILL_VEILED = 0.02
+"""What both judgements of the veil leave of it, in the logarithm of transmission."""
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """degraded = clean * gain + veil, in light or in display values. Neutral: 1 and 0.
+
+    In light, `clean` is that of the scene; a photo shows it with its highlights rolled off.
+    """
+
+    gain: Array
+    """(h, w, 3) on a grid of any size over the photo."""
+    veil: Array
+    """(h, w, 3), same grid."""
+    space: str
+    """`light` or `display`: the values in which the equation holds."""
+    white: float = 1.0
+    """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
+    grey: bool = False
+    """Whether the colours were lost as well."""
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether there is no tone or colour to bring back."""
+        return not self.grey and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+
+    def invert(self, rgb: Array) -> Array:
+        """Undo gain and veil on an (H, W, 3) image of display values."""
+        height, width = rgb.shape[:2]
+        return self.invert_part(rgb, (height, width), (slice(0, height), slice(0, width)))
+
+    def invert_part(self, rgb: Array, size: tuple[int, int], part: Part) -> Array:
+        """The same on the rows and columns `part` of an image of (height, width) `size`."""
+        gain = resize_part(self.gain, size, part, smooth=True)
+        veil = resize_part(self.veil, size, part, smooth=True)
+        if self.space == "display":
+            return np.asarray((rgb - veil) / gain)
+        return to_display(roll_off((to_linear(rgb) - veil) / gain, self.white))
+
+    def amplification(self, rgb: Array, level: Array | None = None) -> float:
+        """By how much undoing it amplifies noise, root mean square over the image.
+
+        `level` (H, W, 3) is how much noise there is, relative to that which is amplified.
+        """
+        step = np.float32(2 / 255)
+        change = self.invert(rgb + step) - self.invert(rgb)
+        if level is not None:
+            change = change * level
+        return float(np.sqrt((change**2).mean()) / step)
+
+
+NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
+"""Nothing was lost."""
+
+
+def first_guess(
+    rgb: Array, diagnosis: Diagnosis, recipe: str, seen: Recognition | None = None
+) -> Degradation:
+    """The degradation of (H, W, 3) display values that diagnosis and recipe speak of.
+
+    `seen` says besides where light is missing.
+    """
+    if recipe == "colour":
+        return NEUTRAL
+    if recipe == "old-photo" or diagnosis.is_faded:
+        return _faded(rgb)
+    if diagnosis.is_dark:
+        weight = _backlight(diagnosis)
+        guess = _darkened(rgb, seen, weight)
+        if recipe == "low-light" and weight < 1 and guess.gain.mean() > _HARDLY:
+            # Who asks for light where the whole has enough means its dark places.
+            return _darkened(rgb, seen, 1.0)
+        return guess
+    if diagnosis.is_hazy:
+        return _hazed(rgb)
+    return NEUTRAL
+
+
+def _faded(rgb: Array) -> Degradation:
+    """Each dye has lost range of its own: its ends are brought most of the way back."""
+    low, high = np.percentile(rgb.reshape(-1, 3), (0.5, 99.5), axis=0)
+    low, high = 0.8 * low, 0.2 + 0.8 * high
+    gain = np.maximum(high - low, 0.2).astype(np.float32)
+    return Degradation(gain[None, None], low[None, None].astype(np.float32), "display")
+
+
+def _backlight(diagnosis: Diagnosis) -> float:
+    """How surely light comes from within the photo, 0 to 1."""
+    backlit = diagnosis.probabilities.get("backlit", 0.0)
+    return float(np.clip((backlit - _BACKLIT_FROM) / (_BACKLIT_SURELY - _BACKLIT_FROM), 0, 1))
+
+
+def _darkened(rgb: Array, seen: Recognition | None, weight: float) -> Degradation:
+    """Less light, as much less as good photos of such scenes have more.
+
+    `weight` is how surely, 0 to 1, light comes from within the photo.
+
+    A good photo does not let all go white that is brighter than white: cameras roll it off. Two
+    judges tell how much light is missing: the shape of the light's distribution, and what such a
+    scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
+    so that the second decides the more, the surer it is that there is one.
+    """
+    light = to_linear(rgb)
+    black = _black(light)
+    shade = np.ones((1, 1), np.float32)
+    if seen and weight:
+        shade = backlight_gain(rgb, seen.gain) ** np.float32(weight)
+    light = (light - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
+    scene = _Scene.of(light)
+    log_gain = scene.gain_to_level(expected_level(light))
+    if seen:
+        of_places = scene.gain_to_places(light, seen.expected_light)
+        even = (log_gain + of_places) / 2
+        log_gain = even + weight * (max(log_gain, of_places) - even)
+    gain = float(np.exp(log_gain))
+    field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
+    veil = np.broadcast_to(black, field.shape).astype(np.float32)
+    return Degradation(field, veil, "light", scene.white(gain))
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The light of a dark photo, to be brought back by one gain."""
+
+    light: Array
+    """(H, W) luminance."""
+    bright: float
+    brightest: float
+
+    @classmethod
+    def of(cls, light: Array) -> _Scene:
+        scene = np.maximum(luminance(light), 0)
+        return cls(scene, float(np.percentile(scene, _BRIGHT)), float(scene.max()))
+
+    def white(self, gain: float) -> float:
+        return _white(gain, self.bright, self.brightest)
+
+    def shown(self, light: Array, log_gain: float) -> Array:
+        """Light as the photo shows it once the gain is applied."""
+        gain = np.float32(np.exp(log_gain))
+        lit = gain * light
+        shown = np.minimum(lit * roll_off_gain(lit, self.white(float(gain))), 1)
+        return np.asarray(shown, np.float32)
+
+    def gain_to_level(self, level: float) -> float:
+        """Log of the gain that brings the mean to a level."""
+        return _root(lambda g: float(self.shown(self.light, g).mean()) - level, _LOG_GAINS)
+
+    def gain_to_places(self, light: Array, expected: Array) -> float:
+        """Log of the gain after which half of the places (h, w) are as bright as expected."""
+        size = (expected.shape[0] * CELL, expected.shape[1] * CELL)
+        small = np.maximum(luminance(resize(light, size, smooth=True)), 0)
+
+        def excess(log_gain: float) -> float:
+            return float(np.median(log_light(self.shown(small, log_gain)) - expected))
+
+        return _root(excess, _LOG_GAINS)
+
+
+def _black(light: Array) -> Array:
+    """What each channel (3,) has too much of in the darkest parts, which have no colour.
+
+    It is a black level that is off, by a step of eight bits at the most: with much light brought
+    back that is a cast of all shadows.
+    """
+    means = squares(light, _BLACK_BLOCK).mean((1, 3))
+    darkest = np.percentile(means, _DARKEST, axis=(0, 1))
+    excess = np.clip(darkest - darkest.min(), 0, _ONE_STEP)
+    return np.asarray(excess, dtype=np.float32)
+
+
+def _white(gain: float, bright: float, brightest: float) -> float:
+    """The more light is brought back, the more of it is above white; what is bright stays below.
+
+    Nothing becomes darker than it was, not even what was above white: `roll_off` of `gain` times
+    the brightest is at least that.
+    """
+    white = max(2 - 1 / gain, min(gain * bright, _MOST_WHITE))
+    room = 1 - (1 - 1 / gain) / max(brightest, 1e-6)
+    return min(white, float(np.sqrt(gain / room))) if room > 0 else white
+
+
+def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:
+    """Where a function that grows is 0, or the nearer bound."""
+    low, high = bounds
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if function(middle) > 0 else (middle, high)
+    return bounds[0] if function(bounds[0]) >= 0 else high
+
+
+def _hazed(rgb: Array) -> Degradation:
+    """Koschmieder's veil. Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009);
+    how thick on the whole, the dark channel and the haze prior, half and half.
+    White things pass for the air, so how bright its light is has a second judge: the middle tone
+    that good photos have.
+    """
+    air = _airlight(rgb)
+    dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
+    floor = _floor(dark)
+    guide = _shrink(luminance(rgb), dark.shape)
+    smooth = guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
+    through = np.log(np.clip(smooth, floor, 1))
+    level = float(through.mean())
+    outdoors = _tones_tell(rgb)
+    share = _DEPTH_SHARE * outdoors + _DEPTH_SHARE_ALONE * (1 - outdoors)
+    depth = np.exp(share * (through - level)).astype(np.float32)
+    even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
+    is_level, expected = expected_airlight_contrast(even, air)
+    level += outdoors * (is_level - expected - level) / 2
+    gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION)[..., None].repeat(3, 2)
+    gain = gain.astype(np.float32)
+    veil = (1 - gain) * air
+    guess = Degradation(gain, veil, "display")
+    middle = float(np.median(np.clip(guess.invert(rgb), 0, 1).mean(-1)))
+    lifted = gain * (outdoors * _MIDTONE_SHARE * (expected_midtone(rgb) - middle))
+    guess = replace(guess, veil=(veil - lifted).astype(np.float32))
+    return _within_black(guess, rgb, air)
+
+
+def _tones_tell(rgb: Array) -> float:
+    """How much what is known of tones says about a veil, 0 to 1.
+
+    Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
+    have says nothing about how thick it is: the dark channel tells alone.
+    """
+    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    veiled = judge_tone(colour).veiled
+    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+
+
+def _within_black(guess: Degradation, rgb: Array, air: Array) -> Degradation:
+    """No thicker a veil than leaves the scene's shades above black.
+
+    Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
+    (ICCV 2013), on the whole of the photo.
+    """
+    lowest = float(np.percentile(guess.invert(rgb).min(-1), _BELOW_BLACK))
+    if lowest >= 0:
+        return guess
+    thinner = (air - lowest) / air
+    gain, veil = guess.gain * thinner, guess.veil + guess.gain * air * (1 - thinner)
+    return replace(guess, gain=gain.astype(np.float32), veil=veil.astype(np.float32))
+
+
+def _floor(dark: Array) -> float:
+    """Least transmission anywhere: that of the haziest parts which can tell theirs."""
+    telling = dark[dark < _TELLING]
+    share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
+    return float(np.clip(1 - _OMEGA * share, *_FLOOR))
+
+
+def _airlight(rgb: Array) -> Array:
+    """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
+    lowest = rgb.min(-1).ravel()
+    count = max(16, lowest.size // 200)
+    haziest = np.argpartition(lowest, -count)[-count:]
+    colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
+    return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
+
+
+def _minimum(values: Array, radius: int) -> Array:
+    padded = np.pad(values, radius, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
+    return np.asarray(windows.min((2, 3)))
+
+
+def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
+    size = max(1, values.shape[0] // shape[0])
+    means = squares(values[: shape[0] * size, : shape[1] * size], size).mean((1, 3))
+    return np.asarray(means)

@@ -1,0 +1,269 @@
+"""What is wrong with a photo and how much, measured from its pixels alone. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.blocks import Blocks, find_blocks
+from ldrps_engine.analysis.correlated_noise import without_texture
+from ldrps_engine.analysis.hot_pixels import find_hot_pixels
+from ldrps_engine.analysis.noise_detection import shows_noise
+from ldrps_engine.analysis.noise_level import Noise, measure_noise
+from ldrps_engine.analysis.noise_spectrum import noise_sigma
+from ldrps_engine.analysis.recognition import Recognition, recognise
+from ldrps_engine.analysis.rectangle import Rectangle
+from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.colour.srgb import to_linear
+
+Array = NDArray[np.float32]
+
+_SIDE = 512
+_DARK_FROM = 0.5
+_VEILED_FROM = 0.55
+_LEAST = 0.1
+_DARK_BELOW = 0.30
+_VEIL_FROM = 0.22
+_NOISE_FROM = 4.5
+_NOISE_BELIEVED = 0.5
+BLOCKS_FROM = 1.8
+"""Steps between blocks, in 8-bit steps, that a person sees."""
+_SURE = 0.6
+# Of 130 good photos of all collections one is as likely and as short of light as this.
+_LIGHT_FROM = 0.45
+_SHORT_FROM = 1.1
+_VEIL_SEEN_FROM = 0.75
+_GRAPHIC_FROM = 0.2
+_LIKELY = 0.5
+# Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
+_CAST_FROM = 0.65
+_BORDER = "border left as it is"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Measured degradations. Neutral: every figure 0, `grey` False, no `inner`."""
+
+    noise_sigma: float
+    """Standard deviation of noise in 8-bit steps of the photo as it is."""
+    veil: float
+    """How much of the light is haze, above 0 to 1; 0 where the photo does not look veiled."""
+    darkness: float
+    """How much too dark, above 0 to 1 (nearly black); 0 where it does not look too dark."""
+    cast: float
+    """Strength of a colour cast, 0 to 1."""
+    grey: bool
+    """Whether the photo carries no colour at all."""
+    graphic: bool = False
+    """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
+    hot_pixels: int = 0
+    """Defects of the sensor, of one or of two by two pixels."""
+    blocks: float = 0.0
+    """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
+    inner: Rectangle | None = None
+    """The picture inside its border, which alone was measured; None if there is no border."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
+        inner = values.get("inner")
+        return cls(**{**values, "inner": Rectangle(**inner) if inner else None})
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether light has to be brought back."""
+        return self.darkness > 0
+
+    @property
+    def is_hazy(self) -> bool:
+        """Whether a veil has to be taken off."""
+        return self.veil > 0 and not self.grey
+
+    @property
+    def is_faded(self) -> bool:
+        """Whether black and white have drawn together; a grey print's veil is not in the air."""
+        return self.veil > 0 and self.grey
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether there is noise that a person would see."""
+        return self.noise_sigma > _NOISE_FROM
+
+    def near_misses(self) -> list[str]:
+        """Return what is likely, but not likely enough to be mended: 'perhaps dark'."""
+        odds = self.probabilities
+        light = odds.get("dark", 0.0) + odds.get("backlit", 0.0)
+        veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
+        if self.graphic or self.is_dark or self.is_hazy or self.is_faded:
+            return []
+        likely = (("perhaps dark", light), ("perhaps hazy", veil))
+        return [words for words, share in likely if share > _LIKELY]
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there are blocks of JPEG that a person would see."""
+        return self.blocks > BLOCKS_FROM
+
+    @property
+    def needs_prior(self) -> bool:
+        """Whether anything is wrong that takes the model to mend."""
+        wrong = self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
+        return wrong and not self.graphic
+
+    @property
+    def needs_work(self) -> bool:
+        """Whether anything is wrong that `auto` mends."""
+        defects = self.has_blocks or self.hot_pixels > 0
+        return self.needs_prior or (defects and not self.graphic)
+
+    def words(self) -> str:
+        """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
+        found = [
+            _grade(self.darkness if self.is_dark else 0.0, "dark"),
+            _grade(self.veil if self.is_hazy else 0.0, "hazy"),
+            _grade(self.veil if self.is_faded else 0.0, "faded"),
+            _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
+            "without colour" if self.grey else "",
+            "no photo" if self.graphic else "",
+        ]
+        text = ", ".join(filter(None, found))
+        noisy = self.is_noisy and not self.graphic
+        noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
+        blocks = "JPEG blocks" if self.has_blocks and not self.graphic else ""
+        hot = f"hot pixels ({self.hot_pixels})" if self.hot_pixels and not self.graphic else ""
+        said = "; ".join(filter(None, (text, noise, blocks, hot))) or "nothing found"
+        said = "; ".join([said, *self.near_misses()])
+        return f"{said}; {_BORDER}" if self.inner else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What was measured of a photo at its own size, hot pixels mended."""
+
+    noise: Noise
+    blocks: Blocks
+    hot_pixels: int
+
+    @classmethod
+    def of(cls, rgb: Array) -> tuple[Known, Array]:
+        """(what is measured of an (H, W, 3) or (H, W, 1) image, the image without hot pixels)."""
+        hot = find_hot_pixels(rgb)
+        rgb = hot.mend(rgb)
+        noise = without_texture(rgb, measure_noise(rgb))
+        return cls(noise=noise, blocks=find_blocks(rgb), hot_pixels=hot.count), rgb
+
+
+def diagnose(
+    rgb: Array,
+    recipe: str = "auto",
+    noise: float | None = None,
+    known: Known | None = None,
+    recognition: Recognition | None = None,
+) -> Diagnosis:
+    """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
+
+    A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
+    sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
+    `known` spares measuring again what is known.
+    Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
+    channel prior" (CVPR 2009).
+    """
+    if known is None:
+        known, rgb = Known.of(rgb)
+    believed = recipe == "noise"
+    sigma = _noise(rgb, known.noise, believed=believed) if noise is None else noise
+    small = _reduced(rgb)
+    colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
+    tone = judge_tone(colour)
+    seen = recognition or recognise(colour)
+    photo = seen.graphic < _GRAPHIC_FROM
+    dark = tone.dark > _DARK_FROM or (seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM)
+    veiled = tone.veiled > _VEILED_FROM or seen.veil > _VEIL_SEEN_FROM
+    measured = Diagnosis(
+        noise_sigma=sigma,
+        veil=max(_veil(colour), _LEAST) if veiled and not dark and photo else 0.0,
+        darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
+        cast=_cast(to_linear(np.clip(colour, 0, 1))),
+        grey=_is_grey(colour),
+        graphic=not photo,
+        probabilities=seen.probabilities,
+        hot_pixels=known.hot_pixels,
+        blocks=known.blocks.strength,
+    )
+    return _believing(measured, recipe)
+
+
+def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
+    """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
+
+    Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
+    to which light is brought back, and the judge has learnt from none such. Noise that chroma shows
+    is not doubted either: texture is in luminance.
+    """
+    sigma = noise.sigma * 255
+    chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    in_chroma = chroma * 255 > _NOISE_FROM
+    if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
+        return sigma
+    stabilised = noise.level.stabilise(rgb)
+    return sigma if shows_noise(stabilised, noise.spectrum) > _NOISE_BELIEVED else _NOISE_FROM
+
+
+def _reduced(rgb: Array) -> Array:
+    """Tones are judged on what a person sees of the whole photo at once."""
+    scale = _SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    return resize(rgb, (max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))))
+
+
+def _believing(found: Diagnosis, recipe: str) -> Diagnosis:
+    if recipe == "low-light":
+        return replace(found, darkness=max(found.darkness, _SURE), veil=0.0)
+    if recipe == "haze":
+        return replace(found, veil=max(found.veil, _SURE), darkness=0.0)
+    if recipe in ("noise", "colour", "old-photo"):
+        return replace(found, veil=0.0, darkness=0.0)
+    return found
+
+
+def _grade(amount: float, word: str) -> str:
+    return "" if amount <= 0 else f"slightly {word}" if amount < 0.5 else word
+
+
+def _darkness(rgb: Array) -> float:
+    """From the 90th percentile of the brightest channel: a night scene with lights is dark too."""
+    bright = float(np.percentile(rgb.max(-1), 90))
+    return float(np.clip(1 - bright / (2 * _DARK_BELOW), 0, 1))
+
+
+def dark_channel(rgb: Array, patches: int = 40) -> Array:
+    """Smallest value of any channel in blocks of about 1/40 of the long side, (h, w)."""
+    size = max(1, max(rgb.shape[:2]) // patches)
+    blocks = squares(rgb.min(-1), size)
+    return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
+
+
+def _veil(rgb: Array) -> float:
+    """How bright the darkest third of the scene's blocks is against its brightest parts."""
+    white = max(float(np.percentile(rgb.max(-1), 99)), 0.05)
+    floor = float(np.percentile(dark_channel(rgb), 15))
+    return float(np.clip(floor / white / (2 * _VEIL_FROM), 0, 1))
+
+
+def _cast(light: Array) -> float:
+    """Shades of grey (Finlayson and Trezzi 2004, p = 6): how far from neutral."""
+    norm = (light.reshape(-1, 3) ** 6).mean(0) ** (1 / 6)
+    return float(np.clip((norm.max() - norm.min()) / max(norm.max(), 1e-6), 0, 1))
+
+
+def _is_grey(rgb: Array) -> bool:
+    spread = rgb.max(-1) - rgb.min(-1)
+    return bool(np.percentile(spread, 99) < 0.02)

@@ -1,0 +1,48 @@
+"""Photos of one hue: grey, sepia, cyanotype. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.colour.srgb import YCC
+
+Array = NDArray[np.float32]
+
+_DEGREE = 3
+_USUAL, _MOST = 0.014, 0.027
+"""Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells."""
+
+
+def is_monochrome(rgb: Array) -> bool:
+    """Tell whether chroma of (H, W, 3) display values follows from luma alone.
+
+    A toned print has one curve from luma to chroma; things that have colours of their own do not
+    lie on any.
+    """
+    luma, chroma = _split(rgb)
+    powers = np.vander(luma, _DEGREE + 1)
+    curve, *_ = np.linalg.lstsq(powers, chroma, rcond=None)
+    beside = np.abs(chroma - powers @ curve).max(-1)
+    return bool(np.quantile(beside, 0.8) < _USUAL and np.quantile(beside, 0.95) < _MOST)
+
+
+def mean_chroma(rgb: Array) -> float:
+    """Return the mean over (H, W, 3) display values of the larger of Cb and Cr, 0 to 0.5."""
+    return float(np.abs(_split(rgb)[1]).max(-1).mean())
+
+
+def grey_of(rgb: Array) -> Array:
+    """Return the luma of (H, W, 3) display values in all three channels."""
+    return np.asarray(np.repeat((rgb @ YCC[0])[..., None], 3, axis=2), np.float32)
+
+
+def with_chroma(luma: Array, chroma: Array) -> Array:
+    """Join luma (H, W) and chroma (H, W, 2) to display values (H, W, 3), which may leave 0 to 1."""
+    values = np.concatenate([luma[..., None], chroma], -1)
+    return np.asarray(values @ np.linalg.inv(YCC).T, np.float32)
+
+
+def _split(rgb: Array) -> tuple[Array, Array]:
+    values = rgb.reshape(-1, 3) @ YCC.T
+    return values[:, 0], values[:, 1:]

@@ -1,0 +1,126 @@
+"""Whether what is measured as noise is noise, or texture in a photo without flat parts. No torch.
+
+A quadratic classifier on statistics of a photo and of the same at half the size, where noise is
+weaker and texture is not (Zontak, Mosseri and Irani, CVPR 2013): the measured noise by frequency,
+in luminance and in chroma; how much energy the smoothest patches have, of which noise leaves none
+without; how fine and coarser energy go together, and fine energy with brightness. Fitted by
+`python -m training fit-noise-detection` on good photos, sharpened, saved as JPEG, in less light or
+behind a veil, without noise and with it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.noise_spectrum import (
+    ORDER,
+    PATCH,
+    dct_matrix,
+    noise_sigma,
+    noise_spectrum,
+    patches_of,
+)
+from ldrps_engine.analysis.regression import load_model, quadratic
+
+Array = NDArray[np.float32]
+
+MODEL = Path(__file__).parents[1] / "models/noise_detection.json"
+
+_BANDS = (ORDER < 5, (ORDER >= 5) & (ORDER < 10), ORDER >= 10)
+_MOST_PATCHES = 20_000
+_MOST_PIXELS = 16_000_000
+_BAND = 128
+_NOT_BLACK, _NOT_WHITE = 0.03, 0.97
+_LEAST_USABLE = 0.1
+_LEAST_OF_A_THIRD = 8
+# Of one 8-bit step: below it there is only rounding.
+_LEAST = 0.1
+_SURE = 30.0
+
+
+def shows_noise(rgb: Array, spectrum: Array) -> float:
+    """How sure it is, 0 to 1, that an (H, W, 3) or (H, W, 1) image of display values has noise.
+
+    `spectrum` is its `noise_spectrum`.
+    """
+    model = load_model(MODEL)
+    logit = float((quadratic(noise_features(rgb, spectrum)[None], model) @ model["weights"])[0])
+    return float(1 / (1 + np.exp(-np.clip(logit, -_SURE, _SURE))))
+
+
+def noise_features(rgb: Array, spectrum: Array) -> Array:
+    """Statistics of an image (H, W, 3) or (H, W, 1) and of its `noise_spectrum`, (39,)."""
+    small = halved(rgb) if min(rgb.shape[:2]) >= 2 * PATCH else rgb
+    return np.concatenate(
+        [
+            [log_steps(noise_sigma(spectrum))],
+            by_frequency(spectrum),
+            by_patch(rgb),
+            by_patch(small),
+            by_frequency(noise_spectrum(small)),
+        ]
+    ).astype(np.float32)
+
+
+def halved(rgb: Array) -> Array:
+    """The means of two by two pixels; of a large photo, in bands that are evenly spread."""
+    height, width, channels = rgb.shape
+    every = height * width // _MOST_PIXELS
+    if every > 1 and height >= _BAND:
+        bands = rgb[: height // _BAND * _BAND].reshape(-1, _BAND, width, channels)
+        rgb = bands[::every].reshape(-1, width, channels)
+    rows = rgb[0 : height // 2 * 2 : 2] + rgb[1::2]
+    return np.asarray((rows[:, 0 : width // 2 * 2 : 2] + rows[:, 1::2]) / 4, dtype=np.float32)
+
+
+def log_steps(deviation: float | Array) -> Array:
+    """Logarithm of 8-bit steps."""
+    return np.asarray(np.log(np.asarray(deviation) * 255 + _LEAST), dtype=np.float32)
+
+
+def by_frequency(spectrum: Array) -> Array:
+    """Noise of luminance and chroma in three bands of frequencies, (6,)."""
+    luminance, chroma = spectrum[0], np.zeros_like(spectrum[0])
+    if len(spectrum) == 3:
+        chroma = np.sqrt((spectrum[1:] ** 2).mean(0))
+    else:
+        # As if it had three channels that are all the same.
+        luminance = luminance * np.float32(np.sqrt(3))
+    return np.stack(
+        [log_steps(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS]
+    )
+
+
+def by_patch(rgb: Array) -> Array:
+    """How the energy of luminance is distributed over patches, (13,)."""
+    fine, middle, light = _energies(rgb)
+    fines = np.percentile(fine, (1, 5, 20, 50, 80))
+    third, two_thirds = np.quantile(light, (1 / 3, 2 / 3))
+    parts = (light <= third, (light > third) & (light <= two_thirds), light > two_thirds)
+    floors = [
+        np.percentile(fine[part], 10) if part.sum() > _LEAST_OF_A_THIRD else fines[1]
+        for part in parts
+    ]
+    varied = min(fine.std(), middle.std()) > 1e-5
+    together = np.corrcoef(fine, middle)[0, 1] if varied else 0.0
+    return np.array([*fines, *np.percentile(middle, (1, 5, 20, 50)), together, *floors])
+
+
+def _energies(rgb: Array) -> tuple[Array, Array, Array]:
+    """Log deviation of patches in the highest and the middle band, and how bright they are, (N,).
+
+    Black and white are left out where there is anything else: they cut noise off.
+    """
+    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    patches = np.mean([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)], axis=0)
+    light = patches.mean((1, 2))
+    inside = (light > _NOT_BLACK) & (light < _NOT_WHITE)
+    if inside.mean() > _LEAST_USABLE:
+        patches, light = patches[inside], light[inside]
+    # In the opponent rotation luminance is the mean times the square root of three.
+    energy = 3 * np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)
+    middle, fine = (log_steps(np.sqrt(energy[:, band].mean(1))) for band in _BANDS[1:])
+    return fine, middle, light

@@ -1,0 +1,224 @@
+"""The noise of a photo, measured blind: its standard deviation at each frequency of a patch.
+
+Real noise is rarely white: resizing, demosaicing and JPEG leave their slope in it. Patches
+that are flat in one half of the frequencies (a checkerboard of the DCT) tell the noise in the
+other half, and the other way round; as white noise is independent between the halves, choosing
+the flattest patches does not bias the estimate. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.clipping import distance_to_bound, variance_left
+
+Array = NDArray[np.float32]
+Stabilise = Callable[[Array], Array]
+
+PATCH = 8
+_MEDIAN_OF_CHI2 = 0.4549
+_SHARE = 0.08
+_MOST_PATCHES = 40_000
+ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+"""How high each frequency of a patch is: 0 for its mean, 14 for a checkerboard."""
+# Noise that was resized with its photo is this much stronger at low frequencies.
+_STEEPEST = 1.7
+_SMOOTHED = 0.45
+_GRAIN = 3.0
+_LOOKS = 3
+_LEAST_USABLE = 0.1
+_ROOM_LEFT = 0.98
+_LEAST_LEFT = 0.1
+_SOME_ROOM = 0.002
+_FINE_FROM = 3
+_WINDOW = 3
+_WINDOW_STEP = 4
+# Flat white keeps a third of its variance; more than this may be texture or chance.
+_LEFT_AT_END = (0.12, 0.6)
+_DOUBT = 10
+_MOST_SCALE = 4.0
+
+OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
+OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
+"""Orthonormal rotation to luminance and two chroma channels: white noise keeps its sigma."""
+
+
+@cache
+def dct_matrix(size: int) -> Array:
+    """Orthonormal DCT-II matrix (size, size); rows are frequencies."""
+    k, n = np.arange(size)[:, None], np.arange(size)[None, :]
+    matrix = np.cos(np.pi * (n + 0.5) * k / size) * np.sqrt(2 / size)
+    matrix[0] /= np.sqrt(2)
+    return np.asarray(matrix, dtype=np.float32)
+
+
+def noise_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
+    """Standard deviation of noise, (channels, 8, 8), in the units of `rgb`.
+
+    `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
+    Its mean square over a channel is that channel's noise variance. With `stabilise` it is that of
+    values so changed, which are taken (..., channels) and run from 0 to 1 as well.
+    """
+    return without_texture(raw_spectrum(rgb, stabilise))
+
+
+def raw_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
+    """Measure as `noise_spectrum` does, and leave in what may be texture."""
+    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    if stabilise is not None:
+        patches = np.moveaxis(stabilise(np.moveaxis(patches, 0, -1)), -1, 0)
+    means = patches.mean((2, 3))
+    room = np.minimum(means, 1 - means)
+    if len(patches) == 3:
+        patches = np.einsum("kc,cnij->knij", OPPONENT, patches)
+    energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T).astype(np.float32)
+    # Black and white cut noise off, by how much depends on how much there is: look three times.
+    left = _not_clipped(room)
+    for _ in range(_LOOKS):
+        spectrum = _spectrum(energy, left)
+        left = _left_by_clipping(room, noise_sigma(spectrum))
+    return _spectrum(energy, left)
+
+
+def noise_sigma(spectrum: Array) -> float:
+    """Root mean square over all channels and frequencies: the sigma of a single sample."""
+    return float(np.sqrt((spectrum**2).mean()))
+
+
+def sigma_before_clipping(rgb: Array, spectrum: Array) -> float:
+    """Standard deviation of the noise when black and white cut it off, for (H, W, C) in [0, 1].
+
+    Noise that was clipped and then averaged, as when a photo is reduced, is weaker now than it
+    was then. Flat parts at black and white tell: how much variance they have lost says how many
+    standard deviations of then they lie from the end, their mean says how far that is.
+    """
+    sigma = noise_sigma(spectrum)
+    usable = ORDER >= _FINE_FROM
+    expected = (spectrum[:, usable] ** 2).mean(0)
+    if sigma < 1e-4 or min(rgb.shape[:2]) < PATCH + _WINDOW * _WINDOW_STEP or not expected.all():
+        return sigma
+    step = max(_WINDOW_STEP, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
+    scales = []
+    for channel in np.moveaxis(rgb, -1, 0):
+        views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
+        patches = views[::step, ::step]
+        energy = (dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)[..., usable] ** 2
+        left, mean = _window((energy / expected).mean(-1)), _window(patches.mean((2, 3)))
+        for room in (mean, 1 - mean):
+            flat = (left > _LEFT_AT_END[0]) & (left < _LEFT_AT_END[1]) & (room < 3 * sigma)
+            scales.append(room[flat] / (sigma * distance_to_bound(left[flat])))
+    found = np.concatenate(scales)
+    if not found.size:
+        return sigma
+    sure = found.size / (found.size + _DOUBT)
+    scale = 1 + sure * (float(np.clip(np.median(found), 1, _MOST_SCALE)) - 1)
+    return sigma * scale
+
+
+def _window(values: Array) -> Array:
+    views = np.lib.stride_tricks.sliding_window_view(values, (_WINDOW, _WINDOW))
+    return np.asarray(views.mean((2, 3)))
+
+
+def patches_of(channel: Array, step: int) -> Array:
+    """Patches (N, 8, 8) of an (H, W) channel, about every `step` pixels."""
+    views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
+    rows, columns = (_positions(count, step) for count in views.shape[:2])
+    return views[rows[:, None], columns].reshape(-1, PATCH, PATCH)
+
+
+def _positions(count: int, step: int) -> NDArray[np.intp]:
+    """Where patches begin: about every `step` pixels, and never where a JPEG's blocks do.
+
+    What a JPEG has rounded to nothing is the flattest of a photo, and tells no noise.
+    """
+    if step >= PATCH and count > PATCH:
+        return np.arange(PATCH // 2, count, step // PATCH * PATCH)
+    every = np.arange(0, count, step)
+    between = every[(every % PATCH >= 2) & (every % PATCH <= PATCH - 2)]
+    return between if between.size > 1 else every
+
+
+def _not_clipped(room: Array) -> Array:
+    """1 for patches that are not all black or white in a channel, 0 for others, (channels, N)."""
+    inside = np.all(room > _SOME_ROOM, axis=0)
+    usable = inside if inside.mean() > _LEAST_USABLE else np.ones_like(inside)
+    return np.broadcast_to(usable, room.shape).astype(np.float32)
+
+
+def _left_by_clipping(room: Array, sigma: float) -> Array:
+    """Share of the noise's variance that clipping has left of each patch, (channels, N).
+
+    `room` is the distance of each patch's mean to black or white in every channel of the photo;
+    the answer is for the rotated ones. 0: do not use; patches with little room are left out
+    while there are enough others.
+    """
+    left = variance_left(room, sigma)
+    if len(left) == 3:
+        left = OPPONENT**2 @ left
+    least = left.min(0)
+    wanted = min(_ROOM_LEFT, float(np.quantile(least, 1 - _LEAST_USABLE)))
+    usable = least >= max(wanted, _LEAST_LEFT)
+    # A photo that is black or white everywhere has no noise to tell.
+    return np.where(usable, left, 0) if usable.any() else np.ones_like(left)
+
+
+def _spectrum(energy: Array, left: Array) -> Array:
+    return np.stack([_channel_spectrum(own, of) for own, of in zip(energy, left, strict=True)])
+
+
+def without_texture(spectrum: Array) -> Array:
+    """Texture without any flat part reads as noise in luminance: hold it to what it can be.
+
+    Sensor noise rotates to the same in all three channels. Where chroma was smoothed, or the
+    noise is grain, the highest frequencies of luminance tell, where texture is weakest.
+    """
+    luminance = spectrum[0]
+    chroma = (
+        np.sqrt((spectrum[1:] ** 2).mean(0)) if len(spectrum) == 3 else np.zeros_like(luminance)
+    )
+    high, low = ORDER >= 10, ORDER < 5
+    fine, fine_chroma, coarse_chroma = (
+        noise_sigma(values) for values in (luminance[high], chroma[high], chroma[low])
+    )
+    smoothed = fine_chroma < _SMOOTHED * coarse_chroma
+    most = chroma
+    if smoothed or fine > _GRAIN * fine_chroma:
+        # How grain grows towards low frequencies shows where texture is still weak.
+        middle = noise_sigma(luminance[(ORDER >= 7) & (ORDER < 10)])
+        steep = np.clip((middle / max(fine, 1e-9)) ** (10 / 3), 1, _STEEPEST)
+        most = fine * np.interp(ORDER, (0, 10), (steep, 1))
+    held = np.minimum(luminance, most)
+    return np.concatenate([held[None], spectrum[1:]]).astype(np.float32)
+
+
+def _channel_spectrum(energy: Array, left: Array) -> Array:
+    usable = left > 0
+    energy = energy[usable] / left[usable, None, None]
+    parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
+    variance = np.zeros((PATCH, PATCH), np.float32)
+    for half in (0, 1):
+        other = parity != half
+        other[0, 0] = False
+        # Each frequency counts the same in the choice, so that steep spectra do not hide texture.
+        typical = np.maximum(np.median(energy[:, other], axis=0), 1e-12)
+        texture = (energy[:, other] / typical).mean(1)
+        count = max(64, int(_SHARE * len(energy)))
+        flattest = np.argpartition(texture, min(count, len(energy) - 1))[:count]
+        here = parity == half
+        variance[here] = np.median(energy[flattest][:, here], axis=0) / _MEDIAN_OF_CHI2
+    return np.asarray(np.sqrt(_without_shading(variance)), dtype=np.float32)
+
+
+def _without_shading(variance: Array) -> Array:
+    """Gradual shading reads as noise at the lowest frequencies: hold them to the next ones."""
+    order = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+    limit = 1.3 * np.median(variance[(order >= 3) & (order <= 4)])
+    held = np.where(order < 3, np.minimum(variance, limit), variance)
+    held[0, 0] = limit / 1.1
+    return np.asarray(held, dtype=np.float32)

@@ -1,0 +1,54 @@
+"""Resampling of float images. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.photo import Part
+
+Array = NDArray[np.float32]
+
+
+def squares(values: Array, side: int) -> Array:
+    """(H, W, ...) cut into squares of `side` pixels, (rows, side, columns, side, ...).
+
+    What is left over at the right and lower edge is left out; a shorter side is one square's.
+    """
+    height, width = (min(side, count) for count in values.shape[:2])
+    rows, columns = values.shape[0] // height, values.shape[1] // width
+    cut = values[: rows * height, : columns * width]
+    return cut.reshape(rows, height, columns, width, *values.shape[2:])
+
+
+def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Array:
+    """Resample (H, W, C) floats to (height, width), antialiased when shrinking.
+
+    Bicubic; with `smooth` bilinear, which does not overshoot.
+    """
+    return resize_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
+
+
+def resize_part(values: Array, size: tuple[int, int], part: Part, *, smooth: bool = False) -> Array:
+    """The rows and columns `part` of `resize(values, size)`, without making the rest."""
+    # The daemon's front knows of diagnoses, and loads no image library.
+    from PIL import Image
+
+    rows, columns = part
+    inside = (rows.stop - rows.start, columns.stop - columns.start)
+    height, width = values.shape[:2]
+    if (height, width) == size:
+        return values[part]
+    scale = height / size[0], width / size[1]
+    box = (
+        columns.start * scale[1],
+        rows.start * scale[0],
+        min(columns.stop * scale[1], width),
+        min(rows.stop * scale[0], height),
+    )
+    method = Image.Resampling.BILINEAR if smooth else Image.Resampling.BICUBIC
+    out = np.empty((*inside, values.shape[2]), np.float32)
+    for channel in range(values.shape[2]):
+        plane = Image.fromarray(np.ascontiguousarray(values[..., channel], dtype=np.float32))
+        out[..., channel] = plane.resize(inside[::-1], method, box)
+    return out

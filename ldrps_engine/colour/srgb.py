@@ -1,0 +1,54 @@
+"""Between display values and light: the sRGB transfer curve (IEC 61966-2-1), for numpy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of linear sRGB in luminance (ITU-R BT.709)."""
+
+YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+"""Rows that make luma, Cb and Cr of display values (ITU-R BT.601)."""
+
+
+def to_linear(values: Array) -> Array:
+    """Display values to light. Odd around 0 and open above 1, so that nothing is clipped."""
+    size = np.abs(values)
+    light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.copysign(light, values), dtype=np.float32)
+
+
+def to_display(light: Array) -> Array:
+    """Light to display values; the inverse of `to_linear`."""
+    size = np.abs(light)
+    curve = 1.055 * np.maximum(size, 1e-12) ** (1 / 2.4) - 0.055
+    values = np.where(size <= 0.0031308, 12.92 * size, curve)
+    return np.asarray(np.copysign(values, light), dtype=np.float32)
+
+
+def luminance(light: Array) -> Array:
+    """(H, W) luminance of (H, W, 3) linear light."""
+    return np.asarray(light @ LUMA, dtype=np.float32)
+
+
+def roll_off(light: Array, white: float) -> Array:
+    """Light (H, W, 3) of a scene as a photo shows it: what is brighter than white is bent below it.
+
+    Reinhard, Stark, Shirley and Ferwerda, "Photographic tone reproduction for digital images"
+    (SIGGRAPH 2002), equation 4, on luminance, so that colours stay. `white` is the luminance that
+    becomes 1; with a `white` of 1 nothing changes.
+    """
+    if white == 1:
+        return light
+    return np.asarray(light * roll_off_gain(luminance(light), white)[..., None], dtype=np.float32)
+
+
+def roll_off_gain(scene: Array, white: float) -> Array:
+    """What `roll_off` multiplies light of a luminance by."""
+    scene = np.maximum(scene, 0)
+    return np.asarray((1 + scene / white**2) / (1 + scene), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Models on this machine: the catalogue, what is installed, the hub. Never torch."""

@@ -1,1 +1,0 @@
-"""Latent diffusion models as priors of good photos, the bundled one among them."""

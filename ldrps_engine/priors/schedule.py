@@ -1,0 +1,103 @@
+"""A model's noise schedule from its own configuration, in the one form that the sampler knows.
+
+The sampler counts in cumulative alphas: a latent is sqrt(alpha) clean + sqrt(1 - alpha) noise.
+Flow models are trained on (1 - s) clean + s noise instead, which is the same latent divided by
+its length; so their schedule has alphas too, and a step from one to the next is the same step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ldrps_engine.errors import ModelError
+from ldrps_engine.priors.components import told_as
+
+_STEPS = 1000
+_FLOW = "FlowMatchEulerDiscreteScheduler"
+KINDS = ("epsilon", "v_prediction", "sample", "flow")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Alphas (T,), falling, and how the network's answer is to be read."""
+
+    alphas: Tensor
+    kind: str
+    """One of KINDS: what the network predicts."""
+    sigmas: Tensor
+    """Flow models' noise level s at each step, (T,); for others unused."""
+
+    def enter(self, noisy: Tensor, step: int) -> Tensor:
+        """A latent as the network wants it."""
+        return noisy * self._length(step) if self.kind == "flow" else noisy
+
+    def time(self, step: int) -> float:
+        """What the network is told of the noise: the timestep, or a flow's s."""
+        return float(self.sigmas[step]) if self.kind == "flow" else float(step)
+
+    def clean(self, noisy: Tensor, answer: Tensor, step: int) -> Tensor:
+        """The clean latent that the network's answer at `step` stands for."""
+        if self.kind == "flow":
+            return noisy * self._length(step) - float(self.sigmas[step]) * answer
+        if self.kind == "sample":
+            return answer
+        alpha = float(self.alphas[step])
+        signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
+        if self.kind == "v_prediction":
+            return signal * noisy - noise * answer
+        return (noisy - noise * answer) / max(signal, 1e-4)
+
+    def _length(self, step: int) -> float:
+        sigma = float(self.sigmas[step])
+        return math.hypot(1 - sigma, sigma)
+
+
+def noise_ratios(alphas: Tensor) -> Tensor:
+    """Noise over signal at each step of cumulative alphas (T,)."""
+    return ((1 - alphas) / alphas.clamp(min=1e-8)).sqrt()
+
+
+def nearest_step(ratios: Tensor, ratio: float) -> int:
+    """The step of `ratios` (T,) that comes nearest to one of noise over signal."""
+    return int((ratios - ratio).abs().argmin())
+
+
+def read_schedule(folder: Path, kind: str, name: str, tokens: int = 4096) -> Schedule:
+    """From a scheduler's folder. `kind` is the index's class, `tokens` a flow model's image size.
+
+    Any of diffusers' samplers may be named: betas and prediction type are the same in all.
+    """
+    if kind == _FLOW:
+        return _flow(folder, name, tokens)
+    from diffusers import DDIMScheduler
+
+    with told_as(name, folder.name):
+        found = DDIMScheduler.from_pretrained(folder, local_files_only=True)
+    prediction = str(found.config.prediction_type)
+    if prediction not in KINDS:
+        raise ModelError(f"model '{name}' predicts '{prediction}'; known are {', '.join(KINDS)}")
+    alphas = found.alphas_cumprod.float()
+    return Schedule(alphas, prediction, torch.zeros_like(alphas))
+
+
+def _flow(folder: Path, name: str, tokens: int) -> Schedule:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+
+    with told_as(name, folder.name):
+        config = FlowMatchEulerDiscreteScheduler.from_pretrained(
+            folder, local_files_only=True
+        ).config
+    even = torch.arange(1, _STEPS + 1, dtype=torch.float64) / _STEPS
+    if config.use_dynamic_shifting:
+        shift = math.exp(compute_empirical_mu(tokens, 50))
+    else:
+        shift = float(config.shift)
+    sigmas = shift * even / (1 + (shift - 1) * even)
+    alphas = (1 - sigmas) ** 2 / ((1 - sigmas) ** 2 + sigmas**2)
+    return Schedule(alphas.float(), "flow", sigmas.float())

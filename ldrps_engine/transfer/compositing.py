@@ -1,0 +1,175 @@
+"""Compositing: the photo's own pixels, freed from noise, in the tones of the pilot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.resampling import resize, resize_part
+from ldrps_engine.colour.working import Canvas, neutral
+from ldrps_engine.photo import Part, Photo
+from ldrps_engine.transfer.colour_field import ColourField, Smoothness
+from ldrps_engine.transfer.tiles import Tile, each, tiles
+
+Array = NDArray[np.float32]
+
+_SIDE = 512
+"""Of the parts that are composed at a time, pixels."""
+_LEAST_LIGHT = 1 / 16
+
+
+@dataclass(frozen=True)
+class ToneMapping:
+    """From the photo's values, freed from noise, to the pilot's. Neutral: no guess, no field.
+
+    The first guess is undone in the values it holds in (light, or display for composed haze);
+    what the pilot changes beyond it is a smooth field of maps between display values.
+    """
+
+    size: tuple[int, int]
+    """(height, width) of the photo."""
+    guess: Degradation | None = None
+    field: ColourField | None = None
+
+    @classmethod
+    def fit(cls, rgb: Array, guess: Degradation, pilot: Array) -> ToneMapping:
+        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3)."""
+        size = rgb.shape[0], rgb.shape[1]
+        if guess.is_neutral:
+            return cls(size)
+        # The pilot ends at white: a highlight beyond it must not teach the field to darken.
+        undone = np.minimum(guess.invert(resize(rgb, pilot.shape[:2])), 1)
+        source, target = _channels(undone), _channels(pilot)
+        weight = torch.ones_like(source[0])
+        field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
+        return cls(size, guess, field)
+
+    def part(self, rgb: Array, where: Part) -> tuple[Array, Array]:
+        """(by what was measured alone, with what the model has changed) of a part of the photo."""
+        if self.guess is None or self.field is None:
+            return rgb, rgb
+        undone = self.guess.invert_part(rgb, self.size, where)
+        full = _channels(undone)
+        toned = self.field.apply_part(full, full.mean(0), self.size, where)
+        return undone, toned.permute(1, 2, 0).numpy()
+
+
+@dataclass(frozen=True)
+class Composite:
+    """One part of the result."""
+
+    where: Part
+    restored: Array
+    """(h, w, 3) display values."""
+    pilot: Array
+    """(h, w, 3) the pilot, enlarged."""
+    invented: Array
+    """(h, w), 0 to 1: how much of `restored` comes from the model and not from the photo."""
+
+
+@dataclass(frozen=True)
+class Compositor:
+    """Composes the result of one photo."""
+
+    rgb: Array
+    """(H, W, 3), the photo as it came."""
+    filtered: Array
+    """(H, W, 3), the photo freed from noise."""
+    pilot: Array
+    """(h, w, 3)."""
+    tone_mapping: ToneMapping
+    strength: float
+    keeps_chroma: bool = False
+    """Only lightness is restored: the photo is grey and stays so."""
+    pilot_only: bool = False
+    """The pilot is the result, as published."""
+
+    def part(self, where: Part) -> Composite:
+        """One part of the photo."""
+        size = self.rgb.shape[0], self.rgb.shape[1]
+        before = self.rgb[where]
+        pilot = resize_part(self.pilot, size, where)
+        if self.pilot_only:
+            measured, restored = np.zeros_like(before), pilot
+        else:
+            measured, restored = self.tone_mapping.part(self.filtered[where], where)
+        if self.keeps_chroma:
+            measured, restored = (neutral(values, before) for values in (measured, restored))
+        invented = self.strength * invented_share(measured, restored)
+        # Written so that strengths 0 and 1 give either one exactly.
+        blended = (1 - self.strength) * before + self.strength * restored
+        return Composite(where, np.asarray(blended, np.float32), pilot, invented)
+
+
+def invented_share(measured: Array, restored: Array) -> Array:
+    """How much of a restored image (H, W, 3) comes from the model, 0 to 1 for each pixel.
+
+    `measured` is what the photo's own samples give by what was measured about them, without the
+    model. The distance of the two, relative to how bright the brighter one is: 0 where the model
+    changed nothing, 1 where the photo gave nothing. In black it is relative to dark grey.
+    """
+    own, other = np.clip(measured, 0, 1), np.clip(restored, 0, 1)
+    bright = np.maximum(np.maximum(_norm(own), _norm(other)), _LEAST_LIGHT)
+    return np.minimum(_norm(other - own) / bright, 1)
+
+
+class LayerWriter:
+    """The layers of one result, filled part by part by any number of threads."""
+
+    def __init__(self, photo: Photo, layers: tuple[str, ...], *, coloured: bool) -> None:
+        kept = [name for name in layers if name != "invented"]
+        self._canvases = {name: Canvas(photo, coloured=coloured) for name in kept}
+        mapped = "invented" in layers
+        self._map = np.empty((photo.height, photo.width, 1), np.uint8) if mapped else None
+        self._pixels = photo.height * photo.width
+        self._sums: list[tuple[float, float]] = []
+
+    def put(self, part: Composite) -> None:
+        """Fill one part of every layer."""
+        for name, canvas in self._canvases.items():
+            canvas.put(part.where, part.restored if name == "restored" else part.pilot)
+        if self._map is not None:
+            self._map[part.where] = np.rint(part.invented * 255)[..., None].astype(np.uint8)
+        self._sums.append((float(part.invented.sum(dtype=np.float64)), float(part.invented.max())))
+
+    def photo(self, name: str) -> Photo:
+        """One layer, once all parts are filled."""
+        if name in self._canvases:
+            return self._canvases[name].photo()
+        assert self._map is not None
+        return Photo.from_samples(self._map)
+
+    @property
+    def invented(self) -> tuple[float, float]:
+        """Mean and maximum of the map, 0 to 1."""
+        sums, most = zip(*self._sums, strict=True)
+        return math.fsum(sums) / self._pixels, max(most)
+
+
+def parts_to_compose(size: tuple[int, int]) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are composed one at a time."""
+    return tiles(*size, _SIDE, 0)
+
+
+def compose(compositor: Compositor, writer: LayerWriter, on_part: Callable[[int], None]) -> None:
+    """Compose the whole photo. `on_part` is told how many parts are done."""
+
+    def one(tile: Tile, _: Callable[[], None]) -> None:
+        writer.put(compositor.part(tile.inner))
+
+    each(parts_to_compose(compositor.rgb.shape[:2]), one, on_part)
+
+
+def _norm(values: Array) -> Array:
+    return np.asarray(np.sqrt(np.einsum("hwc,hwc->hw", values, values) / 3), dtype=np.float32)
+
+
+def _channels(values: Array) -> Tensor:
+    return torch.from_numpy(values).permute(2, 0, 1).contiguous()

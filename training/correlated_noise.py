@@ -1,0 +1,97 @@
+"""Fit the judge of texture: good photos as programs save them, against what noisy cameras take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ldrps_engine.analysis.correlated_noise import correlated_noise_features, is_doubtful
+from ldrps_engine.analysis.noise_level import measure_noise
+from ldrps_engine.analysis.regression import frame, linear, save_model
+from training.camera import Camera, film
+from training.config import Config
+from training.degradations import Array, as_jpeg, darkened, faded, grey, hazed, sharpened, stored
+from training.logistic import logistic, report
+from training.neighbours import without_twins
+from training.photos import PhotoPack
+
+_PHOTOS = 300
+_LONG_SIDES = (192, 224, 288, 384, 384, 512, 640)
+_WEAKEST, _STRONGEST = 2.0 / 255, 45.0 / 255
+_TRIES = 4
+_PENALTY = 1e-2
+_OUTSIDE = 0.5
+_COSTS = (8.0, 1.0)
+"""Texture that is called noise is filtered away."""
+
+
+def fit_correlated_noise(work: Path, out: Path, config: Config) -> None:
+    """Fit on some of the pack's training photos, report the held-out ones, write JSON."""
+    pack = PhotoPack(work, config)
+    rng = np.random.default_rng(config.train.seed)
+    seen, truth = _examples(pack, rng.permutation(pack.training)[:_PHOTOS].tolist(), rng)
+    model = dict(frame(seen, _OUTSIDE))
+    weights = logistic(linear(seen, model), truth, _COSTS, _PENALTY)
+    model["weights"] = weights[:, 1] - weights[:, 0]
+    unseen, right = _examples(pack, without_twins(pack), rng)
+    called = linear(unseen, model) @ model["weights"] > 0
+    report(("texture", "noise"), right, called)
+    save_model(out, model)
+
+
+def _examples(
+    pack: PhotoPack, indices: list[int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, F) and whether all is noise (N,), of those where it matters."""
+    features, noisy = [], []
+    for index in indices:
+        for rgb, noise in _pair(pack.small(index, int(rng.choice(_LONG_SIDES))), rng):
+            found = measure_noise(rgb)
+            if is_doubtful(found):
+                features.append(correlated_noise_features(rgb, found))
+                noisy.append(noise)
+    return np.stack(features), np.array(noisy)
+
+
+def _pair(rgb: Array, rng: np.random.Generator) -> Iterator[tuple[Array, int]]:
+    """One photo as it may come without noise, twice, and with it."""
+    yield stored(_processed(_toned(rgb, rng), rng)), 0
+    yield stored(_processed(rgb, rng)), 0
+    rgb = _toned(rgb, rng)
+    for _ in range(_TRIES):
+        noisy, clean = taken(rgb, rng)
+        if _WEAKEST < float((noisy - clean).std()) < _STRONGEST:
+            yield noisy, 1
+            return
+
+
+def taken(rgb: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(with noise of a camera or grain of film, the same without)."""
+    camera = Camera.drawn(rng)
+    still = replace(camera, shot=0.0, read=0.0)
+    if rng.random() < 0.25:
+        camera = still
+        return camera.take(film(rgb, rng), rng), still.take(rgb, rng)
+    return camera.take(rgb, rng), still.take(rgb, rng)
+
+
+def _toned(rgb: Array, rng: np.random.Generator) -> Array:
+    """In some light and colours."""
+    if rng.random() < 0.1:
+        rgb = grey(rgb)
+    how = rng.random()
+    if how < 0.15:
+        return darkened(rgb, rng)
+    if how < 0.25:
+        return hazed(rgb, rng)
+    return faded(rgb, rng) if how < 0.29 else rgb
+
+
+def _processed(rgb: Array, rng: np.random.Generator) -> Array:
+    for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
+        if rng.random() < share:
+            rgb = degrade(rgb, rng)
+    return rgb
