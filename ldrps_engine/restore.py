@@ -21,7 +21,7 @@ from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.captioning.describer import consult, describe
+from ldrps_engine.captioning.describer import consult, describe, prompt
 from ldrps_engine.captioning.merging import merge
 from ldrps_engine.colour.working import to_working
 from ldrps_engine.diffusion.alignment import Aligner
@@ -89,7 +89,10 @@ class _Case:
     scaled: Array
     """The photo at the view's size, (h, w, 3)."""
     prior: LatentPrior
-    text: str
+    description: str
+    """What it shows, for people."""
+    prompt: str
+    """What it shows, for the prior."""
     colours: bool
     """Whether it is to get colours that it has not."""
     by_expert: bool
@@ -163,7 +166,7 @@ def _restore(
     return Restoration(
         layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=case.diagnosis,
-        description=case.text,
+        description=case.description,
         invented=writer.invented,
         seconds=0.0,
     )
@@ -206,7 +209,7 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
     noise = _as_seen(diagnosis, left)
     gain = guess.amplification(scaled, measured.level.relative(scaled))
     amplified = noise if guess.is_neutral else gain * noise
-    description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
+    description = describe(seen, settings, opinion, remarks)
     on_step(description)
     case = _Case(
         original=original,
@@ -229,7 +232,8 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
         view=view,
         scaled=scaled,
         prior=prior,
-        text=description.text,
+        description=description.text,
+        prompt=prompt(np.clip(guess.invert(small), 0, 1), settings, opinion),
         colours=colours,
         by_expert=by_expert,
     )
@@ -293,7 +297,7 @@ def _sample(case: _Case, on_step: OnStep, checkpoint: bytes | None) -> _Sampled:
 
 def _sampler(case: _Case, aligner: Aligner, plan: Plan, noise: float) -> Sampler:
     prior = case.prior
-    conditions = Conditions(prior.embed(case.text), prior.embed(""), noise)
+    conditions = Conditions(prior.embed(case.prompt), prior.embed(""), noise)
     generator = torch.Generator().manual_seed(case.settings.seed)
     return Sampler(prior, aligner, conditions, plan, generator)
 
