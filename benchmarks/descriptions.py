@@ -207,8 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"descriptions: no view '{unknown[0]}'; use {', '.join(VIEWS)}", file=sys.stderr)
         return 2
     try:
-        photos = captioned(options.photos, held_out=not options.fit)
-        chosen = [photo for photo in spread(list(photos), options.limit) if photo in photos]
+        chosen = spread(captioned(options.photos, held_out=not options.fit), options.limit)
         if options.fit:
             report_fit(chosen)
             return 0

@@ -63,11 +63,11 @@ def phrase(logits: Array) -> str:
     """Put the log-odds (1000,) of the classes into words."""
     shares = np.exp(logits - logits.max())
     shares = shares / shares.sum()
-    thing, place = (_sure(shares, kind) for kind in (THING, PLACE))
-    # The classes share one probability: what one word takes is not there for the other.
-    if thing and not place:
+    # The classes share one probability: what one word takes is not there for the other. Nor may a
+    # class speak twice, a chair for the room as well.
+    if thing := _sure(shares, THING):
         place = _sure(_without(shares, thing), PLACE, at_least=_BESIDE)
-    elif place and not thing:
+    elif place := _sure(shares, PLACE):
         thing = _sure(_without(shares, place), THING, at_least=_BESIDE)
     return " with ".join(word.text for word in (place, thing) if word)
 
