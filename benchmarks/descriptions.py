@@ -2,12 +2,12 @@
 
     python benchmarks/descriptions.py PHOTOS [--limit N] [--views plain,dark,grey,noise] [--wrong]
 
-PHOTOS holds a manifest.tsv with the columns file, source and text. Its held-out rows whose text is a
-label or a caption are described, as they are and degraded, and the words are held against the text
-by the patterns of description_truth.tsv. A label names one thing, so that it says nothing about the
-place around it: such words are not judged. Pictures of benchmarks/no_photos.py must stay without
-words. `--fit` prints for each word of the vocabulary how often it is right on all other rows, by the
-probability from which it is said.
+PHOTOS holds a manifest.tsv with the columns file, source and text. Its held-out rows whose text is
+a label or a caption are described, as they are and degraded, and the words are held against the
+text by the patterns of description_truth.tsv. A label names one thing, so that it says nothing about
+the place around it: such words are not judged. Pictures of benchmarks/no_photos.py are described
+too; no page may get words. `--fit` prints for each word of the vocabulary how often it is right on
+all other rows, by the probability from which it is said.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Said:
 
 
 def captioned(folder: Path, *, held_out: bool) -> list[Captioned]:
-    """Photos of `folder/manifest.tsv` that have a label or a caption, of the held-out rows or not."""
+    """Photos of `folder/manifest.tsv` with a label or a caption, of the held-out rows or not."""
     found = []
     for index, row in enumerate(manifest(folder)):
         source, text = row["source"], row["text"] or ""
@@ -113,7 +113,7 @@ def truth() -> dict[str, re.Pattern[str]]:
     """Patterns by word of the vocabulary."""
     with TRUTH.open(newline="", encoding="utf-8") as lines:
         rows = csv.reader((line for line in lines if line[0] != "#"), delimiter="\t", quoting=3)
-        raw = {word: pattern for word, pattern in rows}
+        raw = dict(rows)
 
     def flat(word: str) -> str:
         parts = (flat(p[1:]) if p.startswith("@") else p for p in raw[word].split("|"))
