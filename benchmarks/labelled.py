@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -32,6 +33,9 @@ class Photograph:
     path: Path
     kind: str = ""
     """For pictures that are to be left alone: what they are."""
+
+
+_Photo = TypeVar("_Photo", bound=Photograph)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,7 @@ def on_purpose(folder: Path) -> list[Photograph]:
     return [photo for photo in found if photo.path.is_file()]
 
 
-def spread(photos: list[Photograph], limit: int | None) -> list[Photograph]:
+def spread(photos: list[_Photo], limit: int | None) -> list[_Photo]:
     """At most `limit` of them, evenly over the whole list."""
     if limit is None or limit >= len(photos):
         return photos

@@ -29,10 +29,12 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Described:
-    """The text that conditions the prior, and who wrote it: `user`, `tagger` or a describer."""
+    """What the photo shows, in words for people, and who wrote them."""
 
     text: str
+    """At most 20 words unless the user wrote them; empty where the tagger is not sure."""
     source: str
+    """`user`, `tagger` or a describer's name."""
     remarks: tuple[str, ...] = ()
     """For the user: where describer and measurement disagree, or why the tagger stood in."""
 

@@ -31,7 +31,7 @@ class Result:
     words: str
     """The diagnosis for people; empty if there is none."""
     description: str
-    """The text that conditioned the model."""
+    """What the photo shows, in words; empty if the user gave none and the tagger was not sure."""
     seconds: float
     """Working time, without the queue."""
     model: str

@@ -115,7 +115,7 @@ class Mark:
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
     description: str = ""
-    """The text that conditioned the model."""
+    """What the photo shows, in words; empty if nobody said."""
     diagnosis: str = ""
     """In words."""
     measured: Mapping[str, object] = field(default_factory=dict)

@@ -61,6 +61,8 @@ class Analysis:
     """(H, W, 3) without hot pixels, and without a toned paper's colour where that goes."""
     small: Array
     """The same, no larger than the view."""
+    recognition: Recognition
+    """What the semantic encoder saw, and what it makes likely."""
     diagnosis: Diagnosis
     degradation: Degradation
     """First guess of what light, haze and fading have done."""
@@ -105,6 +107,7 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
         request=request,
         rgb=rgb,
         small=small,
+        recognition=seen,
         diagnosis=diagnosis,
         degradation=guess,
         smooths_blocks=_smooths_blocks(request, diagnosis, guess, small),

@@ -1,4 +1,8 @@
-"""Who writes the scene's description: the user, a multimodal model, or the bundled tagger."""
+"""Description of the scene for people, and the prompt for the prior.
+
+Both are the user's own text or a multimodal model's where there is one. Else people read what the
+semantic encoder is sure of, and the prior gets the colours that it was trained with.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.opinion import Opinion
+from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.captioning.naming import name_scene
 from ldrps_engine.captioning.tagger import tag_scene
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store.catalogue import catalogue
@@ -70,22 +76,32 @@ def _asked(
 ) -> tuple[Opinion | None, tuple[str, ...]]:
     opinion = models.describer(name, on_step).look(rgb)
     if opinion is None:
-        return None, (f"{name} gave no usable answer, so the tagger describes the scene",)
+        return None, (f"{name} gave no usable answer, so the scene was left to the tagger",)
     return opinion, ()
 
 
 def describe(
-    mended: Array, settings: Settings, opinion: Opinion | None, remarks: tuple[str, ...] = ()
+    seen: Recognition, settings: Settings, opinion: Opinion | None, remarks: tuple[str, ...] = ()
 ) -> Described:
-    """The user's own text if there is one, else the describer's, else the tagger's.
+    """Say what a photo shows, for people: the user's own text, else the describer's, else names.
 
-    `mended` is the photo (H, W, 3) with its light roughly put right, which the tagger needs.
+    The tagger's text is empty where the semantic encoder is not sure what it sees.
     """
     if settings.description is not None:
         return Described(settings.description, "user", remarks)
     if opinion is not None:
         return Described(opinion.scene, opinion.source, remarks)
-    return Described(tag_scene(mended), TAGGER, remarks)
+    return Described(name_scene(seen), TAGGER, remarks)
+
+
+def prompt(mended: Array, settings: Settings, opinion: Opinion | None) -> str:
+    """Text that conditions the prior: the user's, else the describer's, else the scene's colours.
+
+    `mended` is the photo (H, W, 3) with its light roughly put right.
+    """
+    if settings.description is not None:
+        return settings.description
+    return opinion.scene if opinion else tag_scene(mended)
 
 
 def _installed() -> list[str]:

@@ -1,8 +1,8 @@
-"""The bundled describer: a short honest prompt from what can be measured, no language model.
+"""The prior's prompt where nobody gave one: the colours of a scene, measured. Not for people.
 
-It names the colours of the upper, middle and lower part of the scene after light and
-contrast are evened out, and how rich in colour and detail it is. The bundled prior was
-trained with the same words on good photos, so they mean something to it.
+It names the colours of the upper, middle and lower part of the scene after light and contrast are
+evened out, and how rich in colour it is. The bundled prior was trained with these words on good
+photos, so they mean something to it. What people read comes from `naming`.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _sampler_of_pilot(plan: RestorationPlan, level: Level) -> Sampler:
 
 def _sampler(plan: RestorationPlan, aligner: Aligner, how: Plan, noise: float) -> Sampler:
     prior = plan.prior
-    conditions = Conditions(prior.embed(plan.description.text), prior.embed(""), noise)
+    conditions = Conditions(prior.embed(plan.prompt), prior.embed(""), noise)
     generator = torch.Generator().manual_seed(plan.settings.seed)
     return Sampler(prior, aligner, conditions, how, generator)
 

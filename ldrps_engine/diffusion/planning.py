@@ -13,7 +13,7 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.captioning.describer import describe
+from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Filtering, Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.view import View
@@ -60,6 +60,9 @@ class RestorationPlan:
     """(h, w, 3), the same at the view's size."""
     noise: NoiseSeen
     description: Described
+    """What the photo shows, for people."""
+    prompt: str
+    """What it shows, for the prior."""
     sampling: Plan
     tuning: Tuning | None
     """Training of a copy of the prior on the photo's noise; None where that does not pay."""
@@ -118,7 +121,7 @@ class RestorationPlan:
 
 
 def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) -> RestorationPlan:
-    """Decide what is done about the findings. Reports the description that conditions the prior."""
+    """Decide what is done about the findings. Reports the description."""
     request, guess = analysis.request, analysis.degradation
     rgb, small = analysis.rgb, analysis.small
     if analysis.smooths_blocks:
@@ -127,8 +130,9 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     view = View.of(prior, rgb)
     scaled = resize(small, view.scaled)
     noise = _noise_seen(analysis, scaled, view)
-    mended = np.clip(guess.invert(small), 0, 1)
-    description = describe(mended, analysis.settings, request.opinion, analysis.remarks)
+    description = describe(
+        analysis.recognition, analysis.settings, request.opinion, analysis.remarks
+    )
     on_step(description)
     sampling = make_plan(
         analysis.settings,
@@ -146,6 +150,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         scaled=scaled,
         noise=noise,
         description=description,
+        prompt=prompt(np.clip(guess.invert(small), 0, 1), analysis.settings, request.opinion),
         sampling=sampling,
         tuning=None,
     )

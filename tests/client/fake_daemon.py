@@ -29,6 +29,10 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Whether jobs go on until they are cancelled."""
     grey: bool = False
     """Whether photos have no colour."""
+    description: pb.Description = field(
+        default_factory=lambda: pb.Description(text="a street", source="tagger")
+    )
+    """What it says that photos show."""
     lose: int = 0
     """So many events are lost at the first cut, and the others numbered anew."""
     forget: bool = False
@@ -110,7 +114,7 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
                 inner=pb.Rectangle(left=1, top=2, width=30, height=20),
             )
         )
-        yield pb.Event(description=pb.Description(text="a street", source="tagger"))
+        yield pb.Event(description=self.description)
         for index in range(1, 4):
             yield pb.Event(step=pb.Step(stage="sample", index=index, count=3))
         if self.fail:

@@ -1,10 +1,13 @@
-"""The user's words are taken as they are; the tagger's are few, honest and about the scene."""
+"""The user's words are taken as they are; people read what is sure, the prior colours."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ldrps_engine.analysis.opinion import Opinion
-from ldrps_engine.captioning.describer import describe
+from ldrps_engine.analysis.recognition import recognise
+from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.captioning.tagger import colour_name, even_light, tag_scene, thumbnail
 from ldrps_engine.progress import Described
 from ldrps_engine.settings import Settings
@@ -13,18 +16,44 @@ from support import pictures
 SEEN = Opinion("a lighthouse on a rock", "poet")
 
 
-def test_the_users_words_come_first_even_if_there_are_none(natural):
+DOG = 207
+
+
+@pytest.fixture(scope="module")
+def recognised():
+    return recognise(pictures.natural(96, 128))
+
+
+def sure_of(recognised, index):
+    logits = np.zeros_like(recognised.seen.logits)
+    logits[index] = 14
+    return replace(recognised, seen=replace(recognised.seen, logits=logits))
+
+
+def test_the_users_words_come_first_even_if_there_are_none(natural, recognised):
     for words in ("a lighthouse", ""):
         settings = Settings(description=words)
-        assert describe(natural, settings, SEEN) == Described(words, "user")
+        assert describe(sure_of(recognised, DOG), settings, SEEN) == Described(words, "user")
+        assert prompt(natural, settings, SEEN) == words
 
 
-def test_a_describer_may_write(natural):
-    assert describe(natural, Settings(), SEEN) == Described("a lighthouse on a rock", "poet")
+def test_a_describer_may_write(natural, recognised):
+    assert describe(recognised, Settings(), SEEN) == Described("a lighthouse on a rock", "poet")
+    assert prompt(natural, Settings(), SEEN) == "a lighthouse on a rock"
 
 
-def test_the_tagger_says_that_it_is_one(natural):
-    assert describe(natural, Settings(), None) == Described(tag_scene(natural), "tagger")
+def test_people_read_what_is_sure_and_the_prior_gets_colours(natural, recognised):
+    assert describe(sure_of(recognised, DOG), Settings(), None) == Described("a dog", "tagger")
+    assert prompt(natural, Settings(), None) == tag_scene(natural)
+
+
+def test_nothing_is_said_where_nothing_is_sure_but_remarks_are(natural, recognised):
+    unsure = replace(
+        recognised, seen=replace(recognised.seen, logits=np.zeros_like(recognised.seen.logits))
+    )
+    said = describe(unsure, Settings(), None, ("a remark",))
+    assert said == Described("", "tagger", ("a remark",))
+    assert prompt(natural, Settings(), None) == tag_scene(natural)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 300), (96, 128)])

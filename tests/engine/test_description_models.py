@@ -212,7 +212,7 @@ def test_an_answer_of_no_use_leaves_the_tagger_and_says_so(photo, installed, mon
     described, _, _ = told(photo)
     assert described.source == "tagger"
     assert described.remarks == (
-        "smolvlm2-256m gave no usable answer, so the tagger describes the scene",
+        "smolvlm2-256m gave no usable answer, so the scene was left to the tagger",
     )
 
 

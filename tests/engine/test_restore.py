@@ -266,12 +266,23 @@ def test_the_users_own_words_are_used(models, dim):
     assert not np.array_equal(results[0].photo.pixels, results[1].photo.pixels)
 
 
-def test_without_words_the_tagger_writes_some(models, dark):
-    found = restore(dark, quick(steps=1), models)
-    described = next(e for e in progress_of(dark, quick(steps=1), models) if type(e) is Described)
-    assert described.source == "tagger"
-    assert described.text == found.description
-    assert 0 < len(found.description.split()) <= 20
+def test_people_read_what_is_sure_and_the_prior_gets_its_colours(models, dim, monkeypatch):
+    prior, asked = models.prior("bundled"), []
+    embed = type(prior).embed
+    monkeypatch.setattr(
+        type(prior), "embed", lambda self, text: asked.append(text) or embed(self, text)
+    )
+    settings = {"noise_sigma": 8.0, "layers": ("pilot",)}
+    found = restore(dim, quick(**settings), models)
+    described = next(e for e in progress_of(dim, quick(**settings), models) if type(e) is Described)
+    # Stripes and noise are nothing that has a name.
+    assert (described.text, described.source) == (found.description, "tagger") == ("", "tagger")
+    words = next(filter(None, asked))
+    assert " above, " in words
+    # The same pixels as if a person had written the colours.
+    again = restore(dim, quick(description=words, **settings), models)
+    assert again.description == words
+    assert np.array_equal(found.photo.pixels, again.photo.pixels)
 
 
 @pytest.mark.parametrize("degrade", [pictures.darkened, pictures.hazed, np.asarray])

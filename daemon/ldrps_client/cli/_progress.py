@@ -47,8 +47,9 @@ def text_of(event: events.Event) -> str:
             return f"loading {model}, {fraction:.0%}"
         case events.Diagnosed(_, words):
             return words
-        case events.Described(text, source, remarks) if text:
-            return "; ".join((f"looks like: {text} (says the {_writer(source)})", *remarks))
+        case events.Described(text, source, remarks):
+            said = (f"looks like: {text} (says the {_writer(source)})",) if text else ()
+            return "; ".join((*said, *remarks))
         case events.Step(stage, index, count, left):
             return f"{stage}, step {index} of {count}" + (_about(left) if left else "")
         case _:

@@ -202,12 +202,18 @@ class RestoreDialog:
     def _tell_found(self, found: Message, fill_in: bool) -> None:
         if words := found.get("diagnosis", {}).get("words"):
             self._diagnosis.set_text(diagnosis_text(words))
-        if text := found.get("description", {}).get("text"):
-            self._scene.set_placeholder_text(text)
-            # The line may be too short for it.
-            self._scene.set_tooltip_text(text)
-            if fill_in:
-                self._scene.set_text(text)
+        if "description" in found:
+            self._tell_scene(found["description"].get("text", ""), fill_in)
+
+    def _tell_scene(self, text: str, fill_in: bool) -> None:
+        # Without words what an earlier look found must not stay, as if it were this photo's.
+        self._scene.set_placeholder_text(text or _("found out from the photo"))
+        # The line may be too short for it.
+        self._scene.set_tooltip_text(text or None)
+        if fill_in and text:
+            self._scene.set_text(text)
+        elif fill_in:
+            self._say(_("What the photo shows is not certain; describe it in your own words."))
 
     def _restore(self, choices: Choices) -> Any:
         work = Restoration(self._layer, choices, self._daemon, self)
