@@ -4,7 +4,7 @@
 
 PHOTOS holds a manifest.tsv with the columns file, source and text. Its held-out rows whose text is
 a label or a caption are described, as they are and degraded, and the words are held against the
-text by the patterns of description_truth.tsv. A label names one thing, so that it says nothing about
+text by the patterns of description_truth.tsv. A label names one thing and says nothing about
 the place around it: such words are not judged. Pictures of benchmarks/no_photos.py are described
 too; no page may get words. `--fit` prints for each word of the vocabulary how often it is right on
 all other rows, by the probability from which it is said.
