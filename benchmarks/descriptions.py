@@ -184,7 +184,7 @@ def report_fit(photos: list[Captioned]) -> None:
         print(f"| {word.text} | " + " | ".join(cells) + " |")
 
 
-def _probability(logits: Floats, word: Word) -> float:
+def _probability(logits: NDArray[np.float32], word: Word) -> float:
     shares = np.exp(logits - logits.max())
     return float(shares[list(word.classes)].sum() / shares.sum())
 
@@ -193,7 +193,7 @@ def report_drawings() -> None:
     """Print what is said of pictures that are no photos, or look degraded on purpose."""
     said = []
     for drawing in no_photos.DRAWINGS:
-        seen = recognise(no_photos.draw(drawing)[..., :3].astype(np.float32) / 255)
+        seen = recognise(np.asarray(no_photos.draw(drawing)[..., :3] / 255, np.float32))
         if phrase := name_scene(seen):
             said.append(f"{drawing.name}: {phrase}")
     print(f"\nof {len(no_photos.DRAWINGS)} drawings {len(said)} get words", *said, sep="\n")
