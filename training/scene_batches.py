@@ -20,10 +20,9 @@ from ldrps_engine.priors.scene_statistics import (
     normalised_tones,
     tone_of,
     views_of,
-    ycc,
 )
 from ldrps_engine.priors.scene_unet import Features, Scene
-from ldrps_engine.priors.srgb import grey_of
+from ldrps_engine.priors.srgb import grey_of, ycc
 from training.encoder import SemanticEncoder
 
 _INFINITE = float("inf")

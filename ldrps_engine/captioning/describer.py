@@ -1,4 +1,4 @@
-"""Who writes the scene's description: the user, a multimodal model, or the bundled tagger."""
+"""Choice of the describer: the user, a multimodal model, or the bundled tagger."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Describer(Protocol):
 def consult(
     rgb: Array, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Opinion | None, tuple[str, ...]]:
-    """What the chosen describer says of a photo, and remarks for the user; None: the tagger's turn.
+    """Ask the chosen describer; its opinion (None: the tagger's turn), and remarks for the user.
 
     A describer that was named must work; one that was only found installed may fail.
     """
