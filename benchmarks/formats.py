@@ -1,4 +1,4 @@
-"""What a photo loses on its way: `python benchmarks/formats.py` writes docs/formats.md's tables.
+"""The tables of docs/reference/formats.md: `python benchmarks/formats.py` writes them.
 
 A photo is written, read, sent over the wire, taken into the engine's colours and out again, sent
 back and written, for each format, depth, profile and alpha. Nothing is restored, so that all
@@ -29,7 +29,7 @@ from ldrps_engine.photo import Depth, Photo  # noqa: E402
 from ldrps_wire.conversion import photo_from_wire, photo_to_wire  # noqa: E402
 from support import pictures, profiles  # type: ignore[import-not-found]  # noqa: E402
 
-DOCUMENT = ROOT / "docs" / "formats.md"
+DOCUMENT = ROOT / "docs" / "reference" / "formats.md"
 COLOUR = ("none", "srgb", "adobe-rgb", "display-p3", "prophoto", "linear", "adobe-rgb-tables")
 GREY = ("none", *profiles.GREYS)
 KINDS: tuple[tuple[str, str, tuple[Depth, ...]], ...] = (
@@ -169,7 +169,7 @@ def with_tables(document: str) -> str:
 
 
 def main() -> int:
-    """Rewrite docs/formats.md in place."""
+    """Rewrite docs/reference/formats.md in place."""
     DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
     return 0
 

@@ -1,6 +1,6 @@
 """Put the quality benchmark's rows into the README: `python benchmarks/readme_table.py`.
 
-Reads docs/quality.json, which is what `benchmarks/quality.py --json docs/quality.json` wrote.
+Reads docs/research/quality.json, which is what `benchmarks/quality.py --json` wrote there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def with_table(readme: str, rows: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     """Rewrite README.md in place."""
-    rows = json.loads((ROOT / "docs" / "quality.json").read_text())
+    rows = json.loads((ROOT / "docs" / "research" / "quality.json").read_text())
     readme = ROOT / "README.md"
     readme.write_text(with_table(readme.read_text(), rows))
     return 0

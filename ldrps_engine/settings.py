@@ -66,6 +66,8 @@ class Settings:
             raise SettingsError(
                 f"description has {len(self.description)} characters; use at most {MAX_DESCRIPTION}"
             )
+        for name in ("description", "model", "describer"):
+            _check_text(name, getattr(self, name))
         if not self.model:
             raise SettingsError("model is empty; name an installed model, such as 'bundled'")
         if not self.describer:
@@ -96,3 +98,10 @@ def _within(name: str, value: float, low: float, high: float) -> None:
     # Written so that NaN fails too.
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}; use a value from {low} to {high}")
+
+
+def _check_text(name: str, value: str | None) -> None:
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{name} holds what is no text; give it in UTF-8") from None

@@ -1,6 +1,6 @@
 """Write the guide that the plug-in's button opens: `python plugin_gimp/guide.py [FILE]`.
 
-It is docs/gimp.md without its pictures, which the repository shows.
+It is docs/guide/gimp.md without its pictures, which the repository shows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pre {{ overflow-x: auto; background: #eee; padding: 0.6em; }}
 
 def guide() -> str:
     """The page."""
-    text = (ROOT / "docs" / "gimp.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guide" / "gimp.md").read_text(encoding="utf-8")
     text = re.sub(r"^ *!\[.*\n\n?", "", text, flags=re.MULTILINE)
     # Other pages are not beside it.
     text = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)

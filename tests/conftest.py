@@ -1,8 +1,26 @@
-"""Fixtures that tests of every room may use."""
+"""Fixtures that tests of every room may use, and what a run in parallel needs to know."""
 
-from support import plugin
-from support.daemon import daemon, start_daemon
+import os
+from pathlib import Path
 
-__all__ = ["daemon", "start_daemon"]
+import pytest
+
+# Before torch and numba are imported, here and in every process that a test starts: workers beside
+# each other share the cores already, and compiled kernels are for all of them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".numba_cache"))
+
+from support import parallel, plugin
+
+if os.name == "posix":  # elsewhere there are no daemons, and tests/portable alone is run
+    from support.daemon import daemon, start_daemon
+
+    __all__ = ["daemon", "start_daemon"]
 
 plugin.load()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Say what belongs to one worker (`--dist loadgroup`), before xdist reads it."""
+    parallel.arrange(items)

@@ -1,25 +1,22 @@
-"""What keeps the repository honest: fresh stubs, exact public names, commands that exist."""
+"""What keeps the repository honest: fresh stubs, exact public names, pinned dependencies."""
 
 import ast
 import importlib
-import os
+import importlib.metadata
 import pkgutil
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
-import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import ldrps_client
 import ldrps_client.files
-from ldrps_client.cli._parser import build_parser
-from ldrps_engine.errors import BY_REASON
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def read(name):
@@ -68,15 +65,58 @@ def test_packages_in_the_distribution_are_those_in_the_tree():
     assert found | data == set(setup["packages"])
 
 
-def test_constraints_pin_every_dependency():
+def pinned():
+    """Each name in constraints.txt with its version."""
+    lines = (line for line in read("constraints.txt").splitlines() if line[:1].isalnum())
+    pins = [Requirement(line) for line in lines]
+    assert all(re.fullmatch(r"==[\w.]+", str(pin.specifier)) for pin in pins), "pin with =="
+    versions = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
+    assert len(versions) == len(pins), "constraints.txt pins a name twice"
+    return versions
+
+
+def declared():
+    """Every requirement of the project and of each extra."""
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["daemon"], *extras["dev"]]
-    pinned = dict(line.split("==") for line in read("constraints.txt").split() if "==" in line)
-    for requirement in wanted:
-        name = re.split(r"[<>=]", requirement)[0]
-        assert name in pinned, f"constraints.txt does not pin {name}"
-    assert pinned["torch"] == "2.13.0"
+    extras = project["optional-dependencies"].values()
+    return [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
+
+
+def test_constraints_pin_every_dependency_within_its_bounds():
+    versions = pinned()
+    for wanted in declared():
+        version = versions.get(canonicalize_name(wanted.name))
+        assert version, f"constraints.txt does not pin {wanted.name}"
+        assert wanted.specifier.contains(version), f"{wanted.name} {version} is out of bounds"
+        bounds = {each.operator for each in wanted.specifier}
+        assert bounds == {">=", "<"}, f"pyproject.toml does not bound {wanted.name} on both sides"
+
+
+def test_constraints_pin_all_that_dependencies_bring_in():
+    """Otherwise two installations of one commit differ."""
+    versions = pinned()
+    todo, seen = [(wanted, wanted.name) for wanted in declared()], set()
+    while todo:
+        wanted, through = todo.pop()
+        key = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if key in seen or not applies(wanted, {""}):
+            continue
+        seen.add(key)
+        assert key[0] in versions, f"constraints.txt does not pin {key[0]}, needed by {through}"
+        try:
+            lines = importlib.metadata.requires(wanted.name) or ()
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of an extra that is not installed here
+        needs = map(Requirement, lines)
+        todo += [(need, wanted.name) for need in needs if applies(need, {"", *wanted.extras})]
+    assert len(seen) > 100
+
+
+def applies(requirement, extras):
+    marker = requirement.marker
+    if requirement.name == "setuptools" or marker is None:
+        return True
+    return any(marker.evaluate({"extra": extra}) for extra in extras)
 
 
 def lower_bounds():
@@ -95,159 +135,6 @@ def test_the_least_versions_are_those_that_the_stubs_run_with():
     least = dict(lower_bounds())
     assert least["protobuf"] >= tuple(map(int, made))
     assert least["grpcio"] >= tuple(map(int, wanted.split(".")))
-
-
-def code_blocks():
-    for document in DOCUMENTS:
-        for language, block in re.findall(r"```(\w+)\n(.*?)```", document.read_text(), re.DOTALL):
-            yield document.name, language, block
-
-
-def shell_lines():
-    for document, language, block in code_blocks():
-        if language in ("sh", "bash", "console"):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.removeprefix("$ "), comments=True)
-                if words:
-                    yield document, words
-
-
-def test_documented_make_targets_exist():
-    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
-    variables = set(re.findall(r"^([A-Z]+) [?:]?=", read("Makefile"), re.MULTILINE))
-    used = [words for _, words in shell_lines() if words[0] == "make"]
-    assert used
-    for _, *words in used:
-        for word in words:
-            name, equals, _ = word.partition("=")
-            assert name in (variables if equals else targets), word
-
-
-def test_the_two_commands_have_what_they_need():
-    default = re.search(r"^PHOTO \?= (.*)$", read("Makefile"), re.MULTILINE)
-    assert default
-    assert (ROOT / default[1]).is_file()
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert read(".ci/run").endswith("exec make test\n")
-
-
-def test_documented_ldrps_commands_parse():
-    used = [words[1:] for _, words in shell_lines() if words[0] == "ldrps"]
-    assert {words[0] for words in used} >= {"restore", "diagnose", "serve", "status", "stop"}
-    parser = build_parser()
-    for words in used:
-        if words[0] == "serve":
-            parse_serve(words[1:])
-        elif words[0] != "--help":
-            parser.parse_args(words)
-
-
-def parse_serve(words):
-    from ldrps_daemon.__main__ import config_of
-
-    config_of(words)
-
-
-EVERYWHERE = {"--json", "--address"}
-"""Told once, for all commands."""
-
-
-def commands():
-    """The parser of every command; that of serve is the daemon's own."""
-    from ldrps_daemon.__main__ import parser as daemon_parser
-
-    (action,) = (a for a in build_parser()._actions if hasattr(a, "add_parser"))
-    return {**action.choices, "serve": daemon_parser()}
-
-
-def options_of(parser):
-    """All that can be typed, but for help and what is not to be advertised."""
-    actions = [a for a in parser._actions if a.help != "==SUPPRESS=="]
-    return {o for a in actions for o in a.option_strings if o not in ("-h", "--help")}
-
-
-def sections(command):
-    """Parts of the guide that show or name a command."""
-    if command == "serve":
-        return read("docs/serve.md")
-    parts = re.split(r"^##+ ", read("docs/user-guide.md"), flags=re.MULTILINE)
-    return "".join(part for part in parts if f"ldrps {command}" in part)
-
-
-@pytest.mark.parametrize("command", commands())
-def test_every_option_of_every_command_is_documented_where_the_command_is(command):
-    text, parser = sections(command), commands()[command]
-    assert f"ldrps {command}" in text
-    assert f"ldrps {command}" in read("README.md"), command
-    expected = options_of(parser)
-    assert expected, command
-    for option in expected - EVERYWHERE:
-        assert re.search(rf"`{option}[ `=]", text), option
-    # What can be chosen of a fixed list is listed.
-    for action in parser._actions:
-        for choice in action.choices or ():
-            assert f"`{choice}`" in text or f"`ldrps {command} {choice}`" in text, choice
-
-
-def test_the_commands_that_have_what_all_have():
-    for option in ("--json", "--address"):
-        without = {name for name, parser in commands().items() if option not in options_of(parser)}
-        assert without == {"--json": {"serve"}, "--address": {"diagnose"}}[option]
-    guide = read("docs/user-guide.md")
-    assert "| `--json` | print one JSON object and nothing else; every command but serve" in guide
-    assert "every command that talks to the daemon has it" in guide
-
-
-def documented_defaults():
-    """Option and default of every row of the daemon's page."""
-    for line in read("docs/serve.md").splitlines():
-        if found := re.match(r"^\| `(--[a-z-]+) [A-Z]+` \| .* \| ([^|]*) \|$", line):
-            yield found.groups()
-
-
-def test_the_daemons_page_has_each_option_once_and_no_other():
-    rows = [option for option, _ in documented_defaults()]
-    assert sorted(rows) == sorted(options_of(commands()["serve"]))
-    assert len(rows) >= 32
-
-
-def test_the_daemons_page_tells_the_true_defaults():
-    from ldrps_daemon.config import ServeConfig
-
-    config = ServeConfig()
-    for option, told in documented_defaults():
-        value = getattr(config, option[2:].replace("-", "_"), None)
-        if isinstance(value, int | float):
-            gibibytes = f"{value / (1 << 30):g} GiB"
-            assert told in (f"{value:,}", f"{value:g}", gibibytes), option
-    assert dict(documented_defaults())["--log-format"] == f"`{config.log_format}`"
-    assert dict(documented_defaults())["--device"] == f"`{config.devices[0]}`"
-
-
-def test_every_exit_code_is_documented():
-    table = dict(re.findall(r"^\| (\d+) \| `([a-z-]+)`", read("docs/user-guide.md"), re.MULTILINE))
-    assert table == {str(kind.exit_code): reason for reason, kind in BY_REASON.items()}
-
-
-def test_every_reason_is_in_the_protocol():
-    protocol = read("docs/protocol.md")
-    for reason in BY_REASON:
-        assert f"`{reason}`" in protocol, reason
-
-
-def test_python_in_the_documents_compiles():
-    blocks = [block for _, language, block in code_blocks() if language == "python"]
-    assert blocks
-    for block in blocks:
-        compile(block, "document", "exec")
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document):
-    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        if not target.startswith(("http:", "https:")):
-            assert (document.parent / target).exists(), f"{document.name} -> {target}"
 
 
 def test_what_is_committed_names_no_machine_of_ours():
@@ -276,11 +163,10 @@ def docstrings(path):
                 yield statement.lineno, text
 
 
-@pytest.mark.parametrize("folder", ["ldrps_engine"])
-def test_docstrings_begin_with_a_verb_or_a_noun_phrase(folder):
+def test_docstrings_of_the_engine_begin_with_a_verb_or_a_noun_phrase():
     found = [
         (path, line, text)
-        for path in sorted((ROOT / folder).rglob("*.py"))
+        for path in sorted((ROOT / "ldrps_engine").rglob("*.py"))
         for line, text in docstrings(path)
     ]
     assert len(found) > 1000

@@ -133,6 +133,7 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         cast=message.cast,
         grey=message.grey,
         graphic=message.graphic,
+        toned=message.toned,
         probabilities={each.finding: each.probability for each in message.probabilities},
         inner=_rectangle(message.inner) if message.HasField("inner") else None,
         hot_pixels=message.hot_pixels,

@@ -30,6 +30,8 @@ LOWEST_GAIN = 1 / 256
 
 _BRIGHT = 99.9
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
+# Both judges tell the log of light, and err by as much together: the mean of light lies above.
+_LEVEL_DOUBT = 0.45
 _HARDLY = 0.75
 """Mean share of light above which bringing it back would hardly be seen."""
 _DARKEST = 2
@@ -167,7 +169,7 @@ def _darkened(rgb: Array, seen: Recognition | None, weight: float) -> Degradatio
     if seen:
         of_places = scene.gain_to_places(light, seen.expected_light)
         even = (log_gain + of_places) / 2
-        log_gain = even + weight * (max(log_gain, of_places) - even)
+        log_gain = even + weight * (max(log_gain, of_places) - even) + _LEVEL_DOUBT**2 / 2
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
     veil = np.broadcast_to(black, field.shape).astype(np.float32)

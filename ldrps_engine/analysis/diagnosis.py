@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.correlated_noise import without_texture
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
+from ldrps_engine.analysis.monochrome import is_monochrome
 from ldrps_engine.analysis.noise_detection import shows_noise
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
@@ -28,7 +29,6 @@ _DARK_FROM = 0.5
 _VEILED_FROM = 0.55
 _LEAST = 0.1
 _DARK_BELOW = 0.30
-_VEIL_FROM = 0.22
 _NOISE_FROM = 4.5
 _NOISE_BELIEVED = 0.5
 BLOCKS_FROM = 1.8
@@ -37,11 +37,17 @@ _SURE = 0.6
 # Of 130 good photos of all collections one is as likely and as short of light as this.
 _LIGHT_FROM = 0.45
 _SHORT_FROM = 1.1
-_VEIL_SEEN_FROM = 0.75
-_GRAPHIC_FROM = 0.2
+# Of 396 good photos six are as likely veiled, or look so to both judges.
+_VEIL_SEEN_FROM = 0.65
+_VEIL_ALSO_FROM = 0.3
+_GRAPHIC_FROM = 0.15
+_TONED_FROM, _TINTED_FROM = 0.5, 0.95
 _LIKELY = 0.5
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
 _CAST_FROM = 0.65
+_AGED = 0.7
+# Pale things before white: three of four pixels are as bright.
+_HIGH_KEY = 0.88
 _BORDER = "border left as it is"
 
 
@@ -61,6 +67,8 @@ class Diagnosis:
     """True for a photo that carries no colour at all."""
     graphic: bool = False
     """True for what is no photo: a page, a screenshot, a drawing. Such are left alone."""
+    toned: bool = False
+    """True for a print of one hue, sepia or another, which is kept."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """Probability of each finding by its name; empty where nobody looked."""
     hot_pixels: int = 0
@@ -97,11 +105,14 @@ class Diagnosis:
         return self.noise_sigma > _NOISE_FROM
 
     def near_misses(self) -> list[str]:
-        """Return what is likely, but not likely enough to be mended: 'perhaps dark'."""
+        """Return what is likely, but not likely enough to be mended: 'perhaps dark'.
+
+        Noise as strong as can be seen covers what likelihoods are judged by.
+        """
         odds = self.probabilities
         light = odds.get("dark", 0.0) + odds.get("backlit", 0.0)
         veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
-        if self.graphic or self.is_dark or self.is_hazy or self.is_faded:
+        if self.graphic or self.is_dark or self.is_hazy or self.is_faded or self.is_noisy:
             return []
         likely = (("perhaps dark", light), ("perhaps hazy", veil))
         return [words for words, share in likely if share > _LIKELY]
@@ -130,7 +141,7 @@ class Diagnosis:
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
             _grade(self.veil if self.is_faded else 0.0, "faded"),
             _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
-            "without colour" if self.grey else "",
+            "without colour" if self.grey else "toned" if self.toned else "",
             "no photo" if self.graphic else "",
         ]
         text = ", ".join(filter(None, found))
@@ -185,14 +196,19 @@ def diagnose(
     seen = recognition or recognise(colour)
     photo = seen.graphic < _GRAPHIC_FROM
     dark = tone.dark > _DARK_FROM or (seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM)
-    veiled = tone.veiled > _VEILED_FROM or seen.veil > _VEIL_SEEN_FROM
+    high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY
+    veiled = _is_veiled(tone.veiled, seen) and not high_key
+    odds, one_hue = seen.probabilities, is_monochrome(colour)
     measured = Diagnosis(
         noise_sigma=sigma,
-        veil=max(_veil(colour), _LEAST) if veiled and not dark and photo else 0.0,
+        veil=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST)
+        if veiled and not dark and photo
+        else 0.0,
         darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
-        cast=_cast(to_linear(np.clip(colour, 0, 1))),
+        cast=_cast_of(colour, odds, one_hue=one_hue),
         grey=_is_grey(colour),
         graphic=not photo,
+        toned=photo and one_hue and odds.get("toned", 0.0) > _TONED_FROM and not _is_grey(colour),
         probabilities=seen.probabilities,
         hot_pixels=known.hot_pixels,
         blocks=known.blocks.strength,
@@ -251,11 +267,17 @@ def dark_channel(rgb: Array, patches: int = 40) -> Array:
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
 
 
-def _veil(rgb: Array) -> float:
-    """Compare the darkest third of the scene's blocks with its brightest parts."""
-    white = max(float(np.percentile(rgb.max(-1), 99)), 0.05)
-    floor = float(np.percentile(dark_channel(rgb), 15))
-    return float(np.clip(floor / white / (2 * _VEIL_FROM), 0, 1))
+def _is_veiled(tones: float, seen: Recognition) -> bool:
+    """Tell whether a veil lies over the photo, by its tones and by what is seen in it."""
+    both = tones > _VEILED_FROM and seen.veil > _VEIL_ALSO_FROM
+    return both or seen.veil > _VEIL_SEEN_FROM
+
+
+def _cast_of(colour: Array, odds: Mapping[str, float], *, one_hue: bool) -> float:
+    """Strength of a cast, 0 to 1; surely one where the print has aged to nearly one hue."""
+    cast = _cast(to_linear(np.clip(colour, 0, 1)))
+    aged = not one_hue and odds.get("toned", 0.0) > _TONED_FROM
+    return max(cast, _AGED) if aged or odds.get("tinted", 0.0) > _TINTED_FROM else cast
 
 
 def _cast(light: Array) -> float:

@@ -174,7 +174,7 @@ def _ours(amplified: float, knows_scenes: bool) -> Plan:
     """Return a plan that samples light, haze and colour from above the noise.
 
     With a prior that does not know scenes, text, recurrence and what F-PAM learns bring nothing
-    (docs/ablations.md).
+    (docs/research/ablations.md).
     """
     noise = _in_latents(amplified)
     return Plan(

@@ -58,7 +58,7 @@ class StableDiffusion(PublishedPrior):
         kind, dtype = (LatentUNet, torch.float32) if ours else (UNet2DConditionModel, self._dtype)
         unet = load_network(kind, folder / "unet", dtype, self.name)
         if ours:
-            self.knows_scenes = False  # docs/ablations.md
+            self.knows_scenes = False  # docs/research/ablations.md
         text = load_network(CLIPTextModel, folder / "text_encoder", self._dtype, self.name)
         self._tokenizer = load_tokenizer(folder / "tokenizer", self.name)
         self.channels = int(unet.config.in_channels)

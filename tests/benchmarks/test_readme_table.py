@@ -6,13 +6,13 @@ from benchmarks.readme_table import ROOT, table, with_table
 
 
 def test_readme_holds_the_measured_table():
-    rows = json.loads((ROOT / "docs" / "quality.json").read_text())
+    rows = json.loads((ROOT / "docs" / "research" / "quality.json").read_text())
     readme = (ROOT / "README.md").read_text()
     assert with_table(readme, rows) == readme
 
 
 def test_every_set_is_above_its_degraded_row():
-    rows = json.loads((ROOT / "docs" / "quality.json").read_text())
+    rows = json.loads((ROOT / "docs" / "research" / "quality.json").read_text())
     psnr = {(row["set"], row["method"]): row["psnr"] for row in rows}
     for kind in ("lol", "hsts", "kodak24"):
         assert psnr[kind, "auto"] > psnr[kind, "degraded"]

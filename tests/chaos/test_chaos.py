@@ -25,7 +25,7 @@ def test_fifty_clients_lose_nothing():
     assert outcome.failures == []
     assert outcome.accepted > 20
     assert outcome.lost == 0
-    # The promise, 50 ms, is for a machine that does nothing else; see docs/reliability.md.
+    # The promise, 50 ms, is for a machine that does nothing else: docs/operations/reliability.md.
     assert outcome.percentile(99) < 1000
 
 

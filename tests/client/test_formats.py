@@ -1,4 +1,4 @@
-"""docs/formats.md holds what is measured."""
+"""docs/reference/formats.md holds what is measured."""
 
 import re
 

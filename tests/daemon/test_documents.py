@@ -9,7 +9,7 @@ from support.daemon import ROOT
 
 @pytest.mark.parametrize(("document", "least"), [("security.md", 30), ("reliability.md", 15)])
 def test_every_line_has_a_test_that_exists(document, least):
-    text = (ROOT / "docs" / document).read_text()
+    text = (ROOT / "docs" / "operations" / document).read_text()
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
     assert len(named) >= least
     for path, name in named:
@@ -17,7 +17,7 @@ def test_every_line_has_a_test_that_exists(document, least):
 
 
 def test_no_threat_is_without_a_test():
-    text = (ROOT / "docs" / "security.md").read_text()
+    text = (ROOT / "docs" / "operations" / "security.md").read_text()
     (table,) = re.findall(r"\| threat .*?\n\n", text, re.S)
     for line in table.strip().splitlines()[2:]:
         assert "::test_" in line, line

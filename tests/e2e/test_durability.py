@@ -151,6 +151,23 @@ def test_a_photo_that_is_gone_is_one_sentence(start_daemon, succeed):
     assert "gone from the spool" in last.failed.message
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 40, None])
+def test_a_header_that_the_disk_damaged_is_written_again(start_daemon, succeed, damage):
+    """The worker took it for a failure of the engine."""
+    daemon = start_daemon()
+    running = daemon.submit(settings=FOREVER, detached=True).job_id
+    daemon.running_worker(running)
+    waiting = daemon.submit(detached=True).job_id
+    (header,) = daemon.spool.glob(f"*/{waiting}/header")
+    header.unlink()
+    if damage is not None:
+        header.write_bytes(damage)
+    heir = succeed(daemon)
+    heir.cancel(running)
+    assert kinds(heir.watch(waiting))[-1] == "done"
+    assert not any("Traceback" in line for line in heir.log)
+
+
 def test_a_journal_that_cannot_be_read_stops_the_start(start_daemon):
     daemon = start_daemon()
     daemon.stop()

@@ -47,7 +47,7 @@ def test_every_metric_is_documented(start_daemon):
     port = free_port()
     start_daemon(metrics_port=port)
     names = set(re.findall(r"^# TYPE (ldrps_\w+?)(?:_created|_total)? ", scrape(port), re.M))
-    documented = (ROOT / "docs" / "reliability.md").read_text()
+    documented = (ROOT / "docs" / "operations" / "reliability.md").read_text()
     assert names
     for name in names:
         assert f"`{name}" in documented, name

@@ -35,7 +35,7 @@ def test_haze_is_hazy_and_the_thicker_the_hazier(seed):
     natural = pictures.natural(seed=seed)
     diagnosis = diagnose(pictures.hazed(natural))
     assert findings(diagnosis) == {"is_hazy"}
-    assert diagnosis.veil > diagnose(pictures.hazed(natural, 0.9)).veil > diagnose(natural).veil
+    assert diagnosis.veil > diagnose(pictures.hazed(natural, 0.8)).veil > diagnose(natural).veil
     assert "hazy" in diagnosis.words()
 
 
@@ -106,3 +106,22 @@ def test_a_flat_photo_has_figures_in_their_range(value):
 def test_neutral_figures_are_clean():
     neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
     assert neutral.words() == "nothing found"
+
+
+def test_a_print_of_one_hue_is_toned_and_neither_tinted_nor_touched():
+    luma = pictures.grey(pictures.natural(192, 256))
+    sepia = luma ** np.array([0.75, 1.0, 1.45], np.float32)
+    found = diagnose(np.asarray(sepia, np.float32), noise=0.0)
+    assert found.toned
+    assert not found.grey
+    assert not found.needs_work
+    assert "toned" in found.words()
+
+
+def test_pale_things_before_white_are_not_hazy():
+    y, x = np.mgrid[-1:1:192j, -1:1:256j]
+    white = np.full((192, 256, 3), 0.93, np.float32)
+    for row, column, size in ((-0.2, -0.3, 0.25), (0.1, 0.35, 0.3)):
+        inside = np.clip(1 - ((y - row) ** 2 + (x - column) ** 2) / size**2, 0, 1)
+        white -= (0.16 * np.sqrt(inside))[..., None].astype(np.float32)
+    assert not diagnose(white, noise=0.0).is_hazy

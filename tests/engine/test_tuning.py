@@ -148,12 +148,32 @@ def test_blending_brings_a_filtered_photo_nearer_to_the_truth(tuned, natural, no
     assert psnr(better, natural) > psnr(blurred, natural)
 
 
-def test_what_is_too_small_to_learn_from_is_left_alone(models):
-    assert is_tunable((32, 500))
-    assert not is_tunable((31, 500))
-    noisy = pictures.noisy(pictures.natural(24, 200), 25)
-    found = restore(Photo.from_samples(pictures.samples(noisy, np.uint8)), Settings(), models)
-    assert found.diagnosis.is_noisy
+class _AskedError(Exception):
+    """The prior was asked for a copy that can learn."""
+
+
+def test_what_is_too_small_to_learn_from_is_left_alone(models, bundled, monkeypatch):
+    def learner(self):
+        raise _AskedError
+
+    def restored(height):
+        clean = pictures.natural(height, 200)
+        noisy = pictures.samples(pictures.noisy(clean, 25), np.uint8)
+        found = restore(Photo.from_samples(noisy), Settings(), models)
+        assert found.diagnosis.is_noisy
+        return clean, noisy / np.float32(255), found.photo.pixels
+
+    monkeypatch.setattr(type(bundled), "learner", learner)
+    clean, noisy, found = restored(24)
+    # It is freed from noise all the same.
+    assert psnr(found, clean) > psnr(noisy, clean) + 2
+    with pytest.raises(_AskedError):
+        restored(40)
+
+
+@pytest.mark.parametrize(("size", "learns"), [((32, 500), True), ((31, 500), False)])
+def test_the_smallest_side_to_learn_from(size, learns):
+    assert is_tunable(size) is learns
 
 
 @pytest.mark.parametrize("size", [(32, 40), (33, 200)])

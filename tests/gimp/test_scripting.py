@@ -12,7 +12,7 @@ from PIL import Image
 from gimp.gimp_app import ROOT, START_SECONDS
 from support.daemon import wait_until
 
-GUIDE = (ROOT / "docs" / "gimp.md").read_text()
+GUIDE = (ROOT / "docs" / "guide" / "gimp.md").read_text()
 
 
 def blocks(language):

@@ -85,10 +85,11 @@ def built(tmp_path_factory):
     return Built(tree, sdist, build("wheel", unpacked, folder))
 
 
-def build(kind, source, out):
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD.format(kind, out)], cwd=source, capture_output=True, text=True
-    )
+def build(kind, source, out, **more):
+    """Build a distribution of what lies in a folder; `more` is added to the environment."""
+    command = [sys.executable, "-c", BUILD.format(kind, out)]
+    surroundings = os.environ | more
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, env=surroundings)
     assert done.returncode == 0, done.stderr
     return out / done.stdout.split()[-1]
 

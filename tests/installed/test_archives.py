@@ -1,12 +1,16 @@
 """Contents of the wheel and of the source archive."""
 
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import PurePosixPath
 
 import pytest
 
-from installed.conftest import tracked
+from installed.conftest import build, tracked
 
 OURS = ("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire", "ldrps_plugin_gimp")
 HOMES = {
@@ -51,3 +55,36 @@ def test_the_wheel_has_the_units_and_no_script_that_builds(in_wheel):
     names = {PurePosixPath(name).name for name in in_wheel}
     assert not names & {"generate.py", "pack.py", "translations.py", "setup_environment.py"}
     assert "ldrps_plugin_gimp/guide.py" not in in_wheel
+
+
+def test_the_wheel_is_the_same_whenever_and_wherever_it_is_built(built, tmp_path):
+    wheels = []
+    for name, age in (("one", 10**6), ("another/folder", 10**8)):
+        tree = tmp_path / name
+        shutil.copytree(built.tree, tree, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+        for path in tree.rglob("*"):
+            os.utime(path, (10**9 + age, 10**9 + age))
+        out = tmp_path / f"out-{age}"
+        wheels.append(build("wheel", tree, out, SOURCE_DATE_EPOCH="1700000000", TZ=f"UTC{age % 7}"))
+    first, second = (wheel.read_bytes() for wheel in wheels)
+    assert wheels[0].name == wheels[1].name
+    assert first == second
+    with zipfile.ZipFile(wheels[0]) as archive:
+        assert {entry.date_time[:3] for entry in archive.infolist()} == {(2023, 11, 14)}
+
+
+def test_a_registry_would_take_both(built):
+    command = [sys.executable, "-m", "twine", "check", "--strict", built.wheel, built.sdist]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_the_wheel_names_its_licences(built):
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+        held = {each for each in archive.namelist() if ".dist-info/licenses/" in each}
+    assert "\nLicense-Expression: Apache-2.0\n" in metadata
+    assert "\nProject-URL: " in metadata
+    assert len(held) == metadata.count("\nLicense-File: ") == 2

@@ -1,4 +1,4 @@
-"""Every family does everything, on tiny models of its own classes: the matrix in docs/models.md."""
+"""The matrix in docs/guide/models.md: every family on tiny models of its own classes."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_models
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "guide" / "models.md"
 
 
 def sd16(folder):
@@ -163,7 +163,7 @@ def test_the_matrix_in_the_documentation_is_what_was_seen_here():
     rows = [["family", *FEATURES], ["---"] * (1 + len(FEATURES))]
     rows += [[title, *(SEEN[title, feature] for feature in FEATURES)] for title in FAMILIES]
     matrix = "\n".join(f"| {' | '.join(row)} |" for row in rows).replace(" --- ", "---")
-    assert matrix in DOCUMENT.read_text(), f"docs/models.md wants:\n{matrix}"
+    assert matrix in DOCUMENT.read_text(), f"docs/guide/models.md wants:\n{matrix}"
 
 
 def test_its_latents_are_brought_to_its_own_scale_and_back(prior):

@@ -131,14 +131,22 @@ def test_offline_is_respected(hub, monkeypatch):
     assert hub.requests == []
 
 
-def test_a_hub_that_is_away(hub):
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """huggingface_hub tries again a few times, with seconds between."""
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    return pauses
+
+
+def test_a_hub_that_is_away(hub, no_pauses):
     hub.stop()
     assert "hub does not answer" in sentence(UnavailableError)
+    assert no_pauses, "it was not tried again"
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_hub_that_is_ill(hub, status, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def test_a_hub_that_is_ill(hub, status, no_pauses):
     hub.status = status
     assert f"answered {status}" in sentence(UnavailableError)
 
@@ -168,7 +176,7 @@ def test_a_revision_that_is_gone(hub):
     assert "no longer there at revision" in sentence(ModelError)
 
 
-def test_a_proxy_that_does_not_answer(hub, monkeypatch):
+def test_a_proxy_that_does_not_answer(hub, monkeypatch, no_pauses):
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import grpc
@@ -235,11 +235,23 @@ def alive(pid):
         return False
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = cycle(range(20000 + 500 * (_WORKER % 20), 20500 + 500 * (_WORKER % 20)))
+"""Below those that the kernel gives to connections, and each worker's own: what is free when it is
+asked for is still free when a daemon begins to listen."""
+
+
 def free_port():
-    """A TCP port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody uses, and that no other test run beside this one is given."""
+    for _ in range(500):
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("500 ports are in use")
 
 
 @pytest.fixture

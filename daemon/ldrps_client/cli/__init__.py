@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ldrps_client._text import plain, shown
 from ldrps_client.cli._batch import TerminatedError
-from ldrps_client.cli._output import print_error, unforeseen
+from ldrps_client.cli._output import output_fails, print_error, silenced, unforeseen
 from ldrps_client.cli._parser import build_parser
 from ldrps_client.cli._serve import serve
-from ldrps_engine.errors import LdrpsError
+from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
 TERMINATED = 143
 BROKEN_PIPE = 141
+_TEXTS = ("description", "model", "describer", "id", "keyword", "name", "address")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Behind argparse's back: its options are the daemon's own, --help included.
             return serve(given[1:])
         options = build_parser().parse_args(given)
+        _check_text(options)
         return int(options.run(options))
     except LdrpsError as error:
         return print_error(error, as_json=as_json)
@@ -37,11 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ldrps: stopped", file=sys.stderr)
         return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; the interpreter must not try to write the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has left.
+        silenced()
         return BROKEN_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and output_fails(error):
+            silenced()
+            words = f"what is to be printed cannot be written ({error.strerror})"
+            return print_error(OutputError(f"{words}; make room where it goes"), as_json=False)
         return print_error(unforeseen(error), as_json=as_json)
+
+
+def _check_text(options: argparse.Namespace) -> None:
+    """Refuse words that are no text, which only names of files may be."""
+    for name in _TEXTS:
+        word = getattr(options, name, None)
+        if isinstance(word, str) and plain(word) != word:
+            raise SettingsError(f"{name} '{shown(word)}' is no text; give it in UTF-8")
 
 
 def _print_any_name() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from ldrps_client._text import named
-from ldrps_client.cli._output import error_record, print_json, say, unforeseen
+from ldrps_client.cli._output import error_record, output_fails, print_json, say, unforeseen
 from ldrps_engine.errors import LdrpsError
 
 T = TypeVar("T")
@@ -49,6 +49,8 @@ def _record(photo: Path, task: T, work: Callable[[Path, T], Record]) -> Record:
     except LdrpsError as error:
         trouble = error
     except Exception as bug:
+        if output_fails(bug):
+            raise
         trouble = unforeseen(bug)
     say(trouble)
     return {**named("photo", photo), "error": error_record(trouble)}

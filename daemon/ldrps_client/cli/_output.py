@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ldrps_client._text import print_json, shown
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError
 
-__all__ = ["duration", "error_record", "print_error", "print_json", "say", "unforeseen", "warn"]
+__all__ = [
+    "duration",
+    "error_record",
+    "output_fails",
+    "print_error",
+    "print_json",
+    "say",
+    "silenced",
+    "unforeseen",
+    "warn",
+]
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def print_error(error: LdrpsError, *, as_json: bool) -> int:
     """Say what went wrong; returns the exit code that stands for it."""
-    say(error)
+    # Where both outputs lead to a full disk, the exit code is all that can be told.
+    with suppress(OSError):
+        say(error)
     if as_json:
-        print_json({"error": error_record(error)})
+        with suppress(OSError):
+            print_json({"error": error_record(error)})
     return error.exit_code
+
+
+def output_fails(error: Exception) -> bool:
+    """Whether this is how the standard output says that it takes nothing more.
+
+    Files are written with their name in the error, or in a sentence of their own.
+    """
+    return isinstance(error, OSError) and error.errno in _FULL and error.filename is None
+
+
+def silenced() -> None:
+    """Lead the standard output nowhere: the interpreter must not try to write the rest."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(error: LdrpsError) -> None:

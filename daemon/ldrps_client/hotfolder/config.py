@@ -194,7 +194,7 @@ def _absolute(value: Any, base: Path) -> Path:
 def _made(kind: type[T], values: dict[str, Any]) -> T:
     known = {entry.name for entry in dataclasses.fields(cast(Any, kind))}
     if unknown := values.keys() - known:
-        raise SettingsError(f"'{min(unknown)}' is not known here; see docs/hot-folder.md")
+        raise SettingsError(f"'{min(unknown)}' is not known here; see docs/guide/hot-folder.md")
     for name, value in values.items():
         if name in _BOOLEANS and not isinstance(value, bool):
             raise SettingsError(f"{name} is {value!r}; use true or false")

@@ -1,7 +1,7 @@
 """Prometheus metrics on a port of the loopback interface, if one is asked for.
 
-docs/reliability.md lists them; a test holds the list against this file. No metric names a photo,
-a description, a path or a user.
+docs/operations/reliability.md lists them; a test holds the list against this file. No metric names
+a photo, a description, a path or a user.
 """
 
 from __future__ import annotations

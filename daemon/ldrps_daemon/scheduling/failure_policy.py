@@ -34,6 +34,7 @@ class FailurePolicy:
 
     async def of_recovered(self, job: Job) -> bool:
         """A job that a daemon before this one did not see the end of."""
+        job.folder.mend_header(job.header)
         if job.cancel_message:
             await self.cancelled(job)
         elif job.deadline_at and job.deadline_left() <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -86,6 +87,15 @@ class JobFolder:
             return self.header.exists() and self.pixels.stat().st_size == size
         except OSError:
             return False
+
+    def mend_header(self, header: pb.SubmitHeader) -> None:
+        """Write the header again where the disk has lost or damaged it: the journal has it too."""
+        wanted = header.SerializeToString()
+        with contextlib.suppress(OSError):
+            if self.header.is_file() and self.header.read_bytes() == wanted:
+                return
+            with replacing(self.header) as file:
+                file.write(wanted)
 
     def remove(self) -> None:
         """Leave nothing behind."""

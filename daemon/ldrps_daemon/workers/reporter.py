@@ -156,6 +156,7 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         grey=found.grey,
         words=found.words(),
         graphic=found.graphic,
+        toned=found.toned,
         probabilities=[
             pb.Probability(finding=name, probability=share)
             for name, share in found.probabilities.items()

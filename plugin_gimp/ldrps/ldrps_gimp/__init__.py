@@ -1,3 +1,3 @@
 """The GIMP plug-in's own modules. They import the standard library, `gi`, and each other."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

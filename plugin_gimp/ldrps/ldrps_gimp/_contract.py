@@ -119,6 +119,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         21: ("probabilities", "", "Probability", "repeated"),
         40: ("hot_pixels", "uint32", "", "plain"),
         41: ("blocks", "double", "", "plain"),
+        42: ("toned", "bool", "", "plain"),
     },
     "Probability": {
         1: ("finding", "string", "", "plain"),

@@ -45,6 +45,7 @@ def diagnosis_text(words: str) -> str:
         "tinted": _("tinted"),
         "slightly tinted": _("slightly tinted"),
         "without colour": _("without colour"),
+        "toned": _("toned"),
         "border left as it is": _("border left as it is"),
         "JPEG blocks": _("JPEG blocks"),
     }

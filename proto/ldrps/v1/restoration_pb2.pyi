@@ -295,7 +295,7 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks")
+    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     VEIL_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
@@ -307,6 +307,7 @@ class Diagnosis(_message.Message):
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     HOT_PIXELS_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    TONED_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     veil: float
     darkness: float
@@ -318,7 +319,8 @@ class Diagnosis(_message.Message):
     probabilities: _containers.RepeatedCompositeFieldContainer[Probability]
     hot_pixels: int
     blocks: float
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ...) -> None: ...
+    toned: bool
+    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ...) -> None: ...
 
 class Probability(_message.Message):
     __slots__ = ("finding", "probability")

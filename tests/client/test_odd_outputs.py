@@ -1,0 +1,64 @@
+"""Where what is printed goes nowhere, and words that are no text."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ldrps_client.cli import main
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.settings import Settings
+from support.daemon import environment
+
+
+def run(*words, **streams):
+    command = [sys.executable, "-m", "ldrps_client.cli", *words]
+    return subprocess.run(command, env=environment(), timeout=120, **streams)
+
+
+@pytest.mark.parametrize("way", [[], ["--json"]])
+def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, way):
+    address = f"unix:{tmp_path}/s"
+    with open("/dev/full", "w") as full:
+        done = run("diagnose", "nowhere.png", *way, stdout=full, stderr=subprocess.PIPE)
+        status = run("stop", "--address", address, *way, stdout=full, stderr=subprocess.PIPE)
+    words = "what is to be printed cannot be written (No space left on device); make room"
+    assert status.returncode == 5
+    assert words in status.stderr.decode()
+    assert done.returncode == (5 if way else 3)
+    for each in (done, status):
+        assert b"Traceback" not in each.stderr
+        assert b"unforeseen" not in each.stderr
+        assert b"Exception ignored" not in each.stderr
+
+
+def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = run("stop", "--json", "--address", f"unix:{tmp_path}/s", stdout=full, stderr=full)
+    assert done.returncode == 5
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["restore", "in.png", "--description", os.fsdecode(b"caf\xe9")],
+        ["restore", "in.png", "--model", os.fsdecode(b"caf\xe9")],
+        ["cancel", os.fsdecode(b"\xff")],
+        ["models", "show", os.fsdecode(b"\xff")],
+        ["watch", ".", "--keyword", os.fsdecode(b"\xff"), "--once"],
+    ],
+)
+def test_words_that_are_no_text_are_refused(capsys, words):
+    assert main([*words, "--json"] if words[0] != "watch" else words) == SettingsError.exit_code
+    told = capsys.readouterr()
+    assert "is no text; give it in UTF-8" in told.err
+    if words[0] != "watch":
+        assert json.loads(told.out)["error"]["reason"] == "settings"
+
+
+@pytest.mark.parametrize("name", ["description", "model", "describer"])
+def test_nor_does_the_library_take_them(name):
+    with pytest.raises(SettingsError, match=f"{name} holds what is no text"):
+        Settings(**{name: os.fsdecode(b"caf\xe9")})
