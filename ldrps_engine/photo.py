@@ -88,7 +88,7 @@ class Photo:
 
     @property
     def is_grey(self) -> bool:
-        """Whether there is one channel only."""
+        """Tell whether there is one channel only."""
         return self._shape[2] == 1
 
     @classmethod
@@ -157,7 +157,7 @@ class Photo:
 
     @property
     def channels(self) -> int:
-        """How many samples a pixel has, alpha included."""
+        """Samples of a pixel, alpha included."""
         return self._shape[2] + (self.alpha is not None)
 
     def _strips(self) -> list[slice]:

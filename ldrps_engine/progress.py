@@ -1,4 +1,4 @@
-"""What the engine tells while it works. The same call is where it learns that it should stop."""
+"""Reports of the engine while it works. The same call is where it learns that it should stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What was found wrong with the photo."""
+    """The photo's diagnosis."""
 
     diagnosis: Diagnosis
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ldrps_engine.analysis.analyse import Request, analyse
-from ldrps_engine.analysis.diagnosis import Known
+from ldrps_engine.analysis.analyse import Measured, Request, analyse
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.captioning.describer import consult
-from ldrps_engine.colour.working import to_working
 from ldrps_engine.diffusion.pilot import sample
 from ldrps_engine.diffusion.planning import plan_restoration
 from ldrps_engine.diffusion.view import View
@@ -62,18 +60,14 @@ def _open(
     photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Request, LatentPrior]:
     """Gather everything that the stages are given: measurements, an opinion, the prior."""
-    original = to_working(photo)
-    known, mended = Known.of(original)
+    measured = Measured.of(photo)
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
-    opinion, remarks = consult(mended, settings, models, on_step)
+    opinion, remarks = consult(measured.mended, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
     request = Request(
-        photo=photo,
-        original=original,
-        mended=mended,
-        known=known,
+        measured=measured,
         settings=settings,
-        view_size=View.of(prior, mended).scaled,
+        view_size=View.of(prior, measured.mended).scaled,
         prior_knows_scenes=prior.knows_scenes,
         opinion=opinion,
         remarks=remarks,

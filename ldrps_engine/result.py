@@ -1,4 +1,4 @@
-"""What a restoration gives back. No torch."""
+"""Result of a restoration. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller may choose: validated once at the edge, frozen, the whole request in one object."""
+"""The caller's choices: validated once at the edge, frozen, the whole request in one object."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", 
 """`auto` and the quicker `fast` are blind; others say what is wrong; `paper` is as published."""
 
 SOLVERS = ("ddim", "dpm++", "unipc")
-"""How a sampling step is taken; see ldrps_engine.diffusion.solver."""
+"""Ways to take a sampling step; see ldrps_engine.diffusion.solver."""
 
 LAYERS = ("restored", "pilot", "invented")
-"""What a result can hold: the restored photo, the sampled pilot as it left the model, and a map of
+"""Pictures of a result: the restored photo, the sampled pilot as it left the model, and a map of
 how much of the restored photo comes from the model."""
 
 MAX_DESCRIPTION = 400
@@ -43,14 +43,14 @@ class Settings:
     noise_sigma: float | None = None
     """Noise standard deviation in 8-bit steps, 0 to 100. None: measured."""
     describer: str = "auto"
-    """Who describes the scene: `tagger`, the name of an installed describer, or `auto`, the best
+    """Describer of the scene: `tagger`, the name of an installed one, or `auto`, the best
     that is installed."""
     solver: str | None = None
     """One of SOLVERS. None: as the recipe says."""
     allow_colour: bool = False
-    """Whether `auto` and `fast` may give colours to a photo that has none."""
+    """Permission for `auto` and `fast` to give colours to a photo that has none."""
     layers: tuple[str, ...] = ("restored",)
-    """Which of LAYERS to return, in this order."""
+    """Names out of LAYERS to return, in this order."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def blind(self) -> bool:
-        """Whether a photo with nothing wrong is to be left alone."""
+        """Tell whether a photo with nothing wrong is to be left alone."""
         return self.recipe in ("auto", "fast")
 
     def as_dict(self) -> dict[str, object]:

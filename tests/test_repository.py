@@ -1,5 +1,6 @@
 """What keeps the repository honest: fresh stubs, exact public names, pinned dependencies."""
 
+import ast
 import importlib
 import importlib.metadata
 import pkgutil
@@ -142,3 +143,36 @@ def test_what_is_committed_names_no_machine_of_ours():
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".txt", ".proto") and path.is_file():
             assert not re.search(r"(?<![\w/.])/(work|opt|root|home)/\w", path.read_text()), name
+
+
+QUESTIONS = {
+    *("what", "whether", "of", "that", "how", "by"),
+    *("who", "whom", "whose", "where", "which", "when", "why"),
+}
+"""Words that a clause begins with, and not a verb or a noun phrase."""
+
+
+def docstrings(path):
+    """Strings that document a module, class, function, constant or field, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else ():
+            value = getattr(statement, "value", None)
+            text = getattr(value, "value", None)
+            if isinstance(statement, ast.Expr) and isinstance(text, str):
+                yield statement.lineno, text
+
+
+def test_docstrings_of_the_engine_begin_with_a_verb_or_a_noun_phrase():
+    found = [
+        (path, line, text)
+        for path in sorted((ROOT / "ldrps_engine").rglob("*.py"))
+        for line, text in docstrings(path)
+    ]
+    assert len(found) > 1000
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {text.strip().splitlines()[0]}"
+        for path, line, text in found
+        if re.match(r"\W*(\w*)", text)[1].lower() in QUESTIONS
+    ]
+    assert not wrong, "\n".join(wrong)

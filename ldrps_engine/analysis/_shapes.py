@@ -45,7 +45,7 @@ class Shape:
     ellipse: tuple[float, float, float, float] | None = None
     """Centre across and down, and half axes across and down."""
     corners: tuple[tuple[float, float], ...] = ()
-    """Of a rectangle, clockwise from the top left, across and down."""
+    """Corners of a rectangle, clockwise from the top left, across and down."""
 
     def band(self, height: int, width: int) -> tuple[Mask, Mask]:
         """(surely inside, surely outside) for an image of that size."""

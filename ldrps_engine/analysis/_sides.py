@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 Values = TypeVar("Values", Array, Mask)
 
 _PLAIN = 0.97
-"""Of a border's row, so much has its colour; the rest are dust and scratches."""
+"""Share of a border's row that has its colour; the rest is dust and scratches."""
 _MOST_DEPTH = 0.4
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 1.5 / 255, 22 / 255
 _RINGING = (0.0, 3 / 255, 6 / 255, 10 / 255, 15 / 255, 22 / 255)
@@ -45,15 +45,15 @@ class Edge:
     depth: int
     """Plain rows, pixels."""
     share: float
-    """How much of the side's length the border is seen to end at its depth, 0 to 1."""
+    """Share of the side's length at which the border is seen to end at its depth, 0 to 1."""
     colour: Array
     """(3,)"""
     tolerance: float
-    """How far from its colour the border's pixels may lie."""
+    """Largest distance of the border's pixels from its colour."""
 
     @property
     def is_exact(self) -> bool:
-        """Whether its depth needs no second look: all pixels are the same, and all end here."""
+        """Tell whether its depth needs no second look: all pixels are one, and all end here."""
         return self.tolerance <= _LEAST_TOLERANCE and self.share > _CLEARLY
 
 
@@ -62,7 +62,7 @@ class Border:
     """A straight border that was found."""
 
     depths: dict[str, int]
-    """By SIDES, pixels; 0 where there is none."""
+    """Depth in pixels by SIDES; 0 where there is no border."""
     colour: Array
     """(3,)"""
     tolerance: float
@@ -110,7 +110,7 @@ def distance(values: Array, colour: Array) -> Array:
 
 
 def tolerance_of(strip: Array, colour: Array) -> float:
-    """How far a border's pixels lie from its colour; above what a border may have, infinite."""
+    """Distance of a border's pixels from its colour; infinite above what a border may have."""
     spread = float(np.percentile(distance(strip, colour), 98))
     allowed = 1.3 * spread + 1 / 255
     return max(allowed, _LEAST_TOLERANCE) if allowed <= _MOST_TOLERANCE else np.inf
@@ -125,7 +125,7 @@ class Strip:
     colour: Array
     """(3,) of the outermost row."""
     tolerance: float
-    """What the outermost row needs."""
+    """Tolerance that the outermost row needs."""
     most: int
     """A border is less deep than this."""
 
@@ -167,7 +167,7 @@ class Strip:
 
 
 def _leading(holds: Mask) -> NDArray[np.intp]:
-    """How many rows hold without a gap from the first on, for each column."""
+    """Count the rows that hold without a gap from the first on, for each column."""
     return np.where(holds.all(0), len(holds), np.argmin(holds, axis=0))
 
 
@@ -202,7 +202,7 @@ def _is_believed(edges: dict[str, Edge]) -> bool:
 
 
 def _surrounds(edges: list[Edge]) -> bool:
-    """Whether a border runs all around; the one that is best seen comes first.
+    """Tell whether a border runs all around; the one that is best seen comes first.
 
     On one side the photo may be as white or black as its border; on two, where the others are
     alike.

@@ -15,6 +15,7 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
@@ -25,9 +26,9 @@ _BLOCKS_IN_LIGHT = 1.0
 """Steps between JPEG's blocks, in 8-bit steps, that are smoothed where tones are brought back."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """Input of the first stage: one photo, and everything given about it."""
+@dataclass(frozen=True)
+class Measured:
+    """One photo and what is measured of it at its own size, before anything is judged."""
 
     photo: Photo
     """The photo inside its frame."""
@@ -36,7 +37,20 @@ class Request:
     mended: Array
     """The same without hot pixels."""
     known: Known
-    """Measurements at the photo's own size."""
+
+    @classmethod
+    def of(cls, photo: Photo) -> Measured:
+        """Measure a photo."""
+        original = to_working(photo)
+        known, mended = Known.of(original)
+        return cls(photo, original, mended, known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Input of the first stage: one photo, and everything given about it."""
+
+    measured: Measured
     settings: Settings
     view_size: tuple[int, int]
     """(height, width) of the photo in the prior's view."""
@@ -74,9 +88,14 @@ class Analysis:
     """Sentences for the user: disagreements, and requests that could not be honoured."""
 
     @property
-    def measured(self) -> Noise:
+    def measured(self) -> Measured:
+        """The photo as it came, and its measurements."""
+        return self.request.measured
+
+    @property
+    def measured_noise(self) -> Noise:
         """Noise at the photo's own size."""
-        return self.request.known.noise
+        return self.measured.known.noise
 
     @property
     def settings(self) -> Settings:
@@ -91,7 +110,7 @@ class Analysis:
 
 def analyse(request: Request, on_step: OnStep) -> Analysis:
     """Find out what is wrong with a photo and how much. Reports the diagnosis once it is made."""
-    settings, rgb = request.settings, request.mended
+    settings, rgb = request.settings, request.measured.mended
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
     diagnosis, remarks = _diagnosed(request, seen)
@@ -118,8 +137,8 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
 
 def _diagnosed(request: Request, seen: Recognition) -> tuple[Diagnosis, tuple[str, ...]]:
     """Measure the photo, weigh in the describer's opinion, and collect the remarks so far."""
-    settings, known = request.settings, request.known
-    found = diagnose(request.mended, settings.recipe, settings.noise_sigma, known, seen)
+    settings, measured = request.settings, request.measured
+    found = diagnose(measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen)
     if not request.opinion:
         return found, request.remarks
     merged, said = merge(found, request.opinion, settings.recipe)
@@ -148,5 +167,5 @@ def _smooths_blocks(
         return False
     if diagnosis.has_blocks:
         return True
-    gain = guess.amplification(small, request.known.noise.level.relative(small))
+    gain = guess.amplification(small, request.measured.known.noise.level.relative(small))
     return gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral

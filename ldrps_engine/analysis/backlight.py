@@ -16,7 +16,7 @@ _EPSILON = 0.15
 _MOST = 3.0
 """Natural log of the most light that is brought back: about four stops."""
 _SHARE = 0.8
-"""Of the light that is missing as much is brought back: a backlit photo stays one."""
+"""Share of the missing light that is brought back: a backlit photo stays one."""
 _CEILING = 0.8
 _FLOOR = 2e-3
 

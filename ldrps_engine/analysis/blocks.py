@@ -64,9 +64,9 @@ class Blocks:
     left: int = 0
     """The same for columns."""
     quality: int = 100
-    """Of libjpeg's tables, as far as that can be told."""
+    """Quality of libjpeg's tables, as far as that can be told."""
     whole_chroma: bool = False
-    """Whether chroma was compressed at full size, instead of half."""
+    """True where chroma was compressed at full size, instead of half."""
 
 
 def quantisation(quality: int, kind: str) -> Table:
@@ -149,7 +149,7 @@ def _coefficients(plane: Array) -> Array:
 
 
 def _quality(luma: Array) -> int | None:
-    """By the steps of which coefficients of the grid's blocks are multiples; None if of none."""
+    """Quality by the steps of which coefficients of the blocks are multiples; None if of none."""
     found = _coefficients(luma)
     scores = np.array([_periodic(found, quality, "luma") for quality in _QUALITIES])
     if scores.max() < _PERIODIC:
@@ -159,14 +159,14 @@ def _quality(luma: Array) -> int | None:
 
 
 def _likely_quality(strength: float) -> int:
-    """By the height of steps alone."""
+    """Quality by the height of steps alone."""
     scale = 100 * max(strength, 1e-3) / _STEP_OF_DC / _ANNEX_K["luma"][0]
     quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
     return int(np.clip(quality, _QUALITIES[0], _QUALITIES[-1]))
 
 
 def _periodic(coefficients: Array, quality: int, kind: str) -> float:
-    """How near coefficients (blocks, low frequencies) are to multiples of a table's steps."""
+    """Nearness of coefficients (blocks, low frequencies) to multiples of a table's steps."""
     steps = quantisation(quality, kind).reshape(PATCH, PATCH)[_LOW].astype(np.float32)
     ratio = coefficients / steps
     told = (np.abs(ratio) > 0.6) & (steps > 2)

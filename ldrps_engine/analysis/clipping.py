@@ -23,7 +23,7 @@ def variance_left(room: Array, sigma: float) -> Array:
 
 
 def distance_to_bound(left: Array) -> Array:
-    """How far inside the bound, in sigmas, the mean lies where this share of variance is left."""
+    """Distance of the mean inside the bound, in sigmas, where this share of variance is left."""
     mean, variance = _clipped_gaussian()
     return np.asarray(np.interp(left, variance, mean), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Whether energy that texture could have as well is noise. No torch.
+"""Decision whether energy that texture could have as well is noise. No torch.
 
 Noise that was demosaiced, resized, smoothed or saved as JPEG is many times as strong at low
 frequencies as at high ones, as texture is. What tells them apart: noise is equally strong in all
@@ -57,7 +57,7 @@ def without_texture(rgb: Array, noise: Noise) -> Noise:
 
 
 def is_doubtful(noise: Noise) -> bool:
-    """Whether it matters how much of what was measured is texture.
+    """Tell whether it matters how much of what was measured is texture.
 
     Where chroma has noise of all frequencies, luminance has the same, and no more.
     """
@@ -70,7 +70,7 @@ def is_doubtful(noise: Noise) -> bool:
 
 
 def all_is_noise(rgb: Array, noise: Noise) -> float:
-    """How sure it is, 0 to 1, that all that was measured of (H, W, channels) is noise."""
+    """Probability that all that was measured of (H, W, channels) is noise."""
     model = load_model(MODEL)
     logit = float(
         (linear(correlated_noise_features(rgb, noise)[None], model) @ model["weights"])[0]
@@ -128,7 +128,7 @@ def _energy(rgb: Array, rotation: Array) -> Array:
 
 
 def _slopes(rgb: Array) -> Array:
-    """How far the flattest patches by half of the frequencies are flatter in the other, (4,)."""
+    """Excess flatness, in half of the frequencies, of patches flattest in the other, (4,)."""
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     planes = [patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)]
     luminance = np.mean(planes, axis=0)

@@ -37,7 +37,7 @@ _HARDLY = 0.75
 _DARKEST = 2
 _BLACK_BLOCK = 4
 _ONE_STEP = 1 / 255 / 12.92
-"""Of eight bits, near black, in light."""
+"""One step of eight bits, near black, in light."""
 _MOST_WHITE = 4.0
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
@@ -56,7 +56,7 @@ _UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
 _STILL_VEILED = 0.02
-"""What both judgements of the veil leave of it, in the logarithm of transmission."""
+"""Haze that both judgements leave, in the logarithm of transmission."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Degradation:
     white: float = 1.0
     """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
     grey: bool = False
-    """Whether the colours were lost as well."""
+    """True where the colours were lost as well."""
 
     @property
     def is_neutral(self) -> bool:
-        """Whether there is no tone or colour to bring back."""
+        """Tell whether there is no tone or colour to bring back."""
         return not self.grey and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
 
     def invert(self, rgb: Array) -> Array:
@@ -96,7 +96,7 @@ class Degradation:
         return to_display(roll_off((to_linear(rgb) - veil) / gain, self.white))
 
     def amplification(self, rgb: Array, level: Array | None = None) -> float:
-        """By how much undoing it amplifies noise, root mean square over the image.
+        """Measure how much undoing it amplifies noise, root mean square over the image.
 
         `level` (H, W, 3) is how much noise there is, relative to that which is amplified.
         """
@@ -143,7 +143,7 @@ def _faded(rgb: Array) -> Degradation:
 
 
 def _backlight(diagnosis: Diagnosis) -> float:
-    """How surely light comes from within the photo, 0 to 1."""
+    """Certainty that light comes from within the photo, 0 to 1."""
     backlit = diagnosis.probabilities.get("backlit", 0.0)
     return float(np.clip((backlit - _BACKLIT_FROM) / (_BACKLIT_SURELY - _BACKLIT_FROM), 0, 1))
 
@@ -216,7 +216,7 @@ class _Scene:
 
 
 def _black(light: Array) -> Array:
-    """What each channel (3,) has too much of in the darkest parts, which have no colour.
+    """Excess of each channel (3,) in the darkest parts, which have no colour.
 
     It is a black level that is off, by a step of eight bits at the most: with much light brought
     back that is a cast of all shadows.
@@ -239,7 +239,7 @@ def _white(gain: float, bright: float, brightest: float) -> float:
 
 
 def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:
-    """Where a function that grows is 0, or the nearer bound."""
+    """Find where a growing function is 0, or return the nearer bound."""
     low, high = bounds
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -277,7 +277,7 @@ def _hazed(rgb: Array) -> Degradation:
 
 
 def _tones_tell(rgb: Array) -> float:
-    """How much what is known of tones says about a veil, 0 to 1.
+    """Weight of the judge of tones in judging haze, 0 to 1.
 
     Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
     have says nothing about how thick it is: the dark channel tells alone.

@@ -1,4 +1,4 @@
-"""What is wrong with a photo and how much, measured from its pixels alone. No torch."""
+"""Diagnosis of a photo: every degradation and its amount, from the pixels alone. No torch."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ class Diagnosis:
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
     veil: float
-    """How much of the light is haze, above 0 to 1; 0 where the photo does not look veiled."""
+    """Share of the light that is haze, above 0 to 1; 0 where the photo does not look veiled."""
     darkness: float
-    """How much too dark, above 0 to 1 (nearly black); 0 where it does not look too dark."""
+    """Lack of light, above 0 to 1 (nearly black); 0 where the photo does not look too dark."""
     cast: float
     """Strength of a colour cast, 0 to 1."""
     grey: bool
-    """Whether the photo carries no colour at all."""
+    """True for a photo that carries no colour at all."""
     graphic: bool = False
-    """Whether it is no photo: a page, a screenshot, a drawing. Such are left alone."""
+    """True for what is no photo: a page, a screenshot, a drawing. Such are left alone."""
     toned: bool = False
-    """Whether it is a print of one hue, sepia or another, which is kept."""
+    """True for a print of one hue, sepia or another, which is kept."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """How likely each finding is, 0 to 1, by its name; empty where nobody looked."""
+    """Probability of each finding by its name; empty where nobody looked."""
     hot_pixels: int = 0
     """Defects of the sensor, of one or of two by two pixels."""
     blocks: float = 0.0
@@ -86,22 +86,22 @@ class Diagnosis:
 
     @property
     def is_dark(self) -> bool:
-        """Whether light has to be brought back."""
+        """Tell whether light has to be brought back."""
         return self.darkness > 0
 
     @property
     def is_hazy(self) -> bool:
-        """Whether a veil has to be taken off."""
+        """Tell whether haze has to be taken off."""
         return self.veil > 0 and not self.grey
 
     @property
     def is_faded(self) -> bool:
-        """Whether black and white have drawn together; a grey print's veil is not in the air."""
+        """Tell whether black and white have drawn together; a grey print's veil is no haze."""
         return self.veil > 0 and self.grey
 
     @property
     def is_noisy(self) -> bool:
-        """Whether there is noise that a person would see."""
+        """Tell whether there is noise that a person would see."""
         return self.noise_sigma > _NOISE_FROM
 
     def near_misses(self) -> list[str]:
@@ -119,18 +119,18 @@ class Diagnosis:
 
     @property
     def has_blocks(self) -> bool:
-        """Whether there are blocks of JPEG that a person would see."""
+        """Tell whether there are blocks of JPEG that a person would see."""
         return self.blocks > BLOCKS_FROM
 
     @property
     def needs_prior(self) -> bool:
-        """Whether anything is wrong that takes the model to mend."""
+        """Tell whether anything is wrong that takes the model to mend."""
         wrong = self.is_dark or self.is_hazy or self.is_faded or self.is_noisy
         return wrong and not self.graphic
 
     @property
     def needs_work(self) -> bool:
-        """Whether anything is wrong that `auto` mends."""
+        """Tell whether anything is wrong that `auto` mends."""
         defects = self.has_blocks or self.hot_pixels > 0
         return self.needs_prior or (defects and not self.graphic)
 
@@ -156,7 +156,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What was measured of a photo at its own size, hot pixels mended."""
+    """Measurements of a photo at its own size, hot pixels mended."""
 
     noise: Noise
     blocks: Blocks
@@ -164,7 +164,7 @@ class Known:
 
     @classmethod
     def of(cls, rgb: Array) -> tuple[Known, Array]:
-        """(what is measured of an (H, W, 3) or (H, W, 1) image, the image without hot pixels)."""
+        """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels."""
         hot = find_hot_pixels(rgb)
         rgb = hot.mend(rgb)
         noise = without_texture(rgb, measure_noise(rgb))

@@ -39,7 +39,7 @@ FINE_BLOCK = 10
 
 @dataclass(frozen=True)
 class Seen:
-    """What the encoder sees in one view."""
+    """Features that the encoder finds in one view."""
 
     fine: Array
     """(h / 16, w / 16, 112): local, about parts of objects."""

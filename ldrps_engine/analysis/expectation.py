@@ -28,16 +28,16 @@ STATISTICS = 6
 """Log of mean light, dark channel, logs of contrast and saturation, mean Cb and mean Cr."""
 
 DARKEST, FLAT = 1e-3, 0.01
-"""What is added to light, and to contrast and saturation, before their logs."""
+"""Offsets added to light, and to contrast and saturation, before their logs."""
 SHADE = 25
-"""Of a cell's 256 pixels as many are darker than its dark channel."""
+"""Number of a cell's 256 pixels that are darker than its dark channel."""
 LOG_VARIANCE = (-6, 3)
 """Range of how unsure the expectation may be."""
 
 
 @dataclass(frozen=True)
 class Residual:
-    """What is there less what is expected, in units of what good photos vary by."""
+    """Measured less expected values, in standard deviations of good photos."""
 
     change: Array
     """(h, w, 6) difference."""

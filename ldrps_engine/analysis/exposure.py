@@ -1,4 +1,4 @@
-"""How bright a scene should be, judged from the shape of its light alone. No torch.
+"""Expected brightness of a scene, judged from the shape of its light alone. No torch.
 
 A linear model on the quantiles of log luminance relative to its mean, fitted on good photos by
 `python -m training fit-exposure`: it sees the distribution of a photo's light without its

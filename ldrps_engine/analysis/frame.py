@@ -43,10 +43,10 @@ _OF_CONTRAST, _MOST_TOLERANCE = 0.25, 24 / 255
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the picture lies in an image."""
+    """Place of the picture in an image."""
 
     rectangle: Rectangle
-    """What to look at and to restore."""
+    """Rectangle to look at and to restore."""
     mask: Mask | None = None
     """The picture within the rectangle, where it does not fill that: ovals, rounded or torn
     edges, prints that lie askew. None: all of it."""
@@ -67,7 +67,7 @@ def find_frame(photo: Photo) -> Frame | None:
 
 
 def _visible(photo: Photo, whole: Rectangle) -> Rectangle:
-    """What of the photo is not transparent."""
+    """Find the part of the photo that is not transparent."""
     if photo.alpha is None or not photo.alpha.any():
         return whole
     rows, columns = (np.flatnonzero((photo.alpha != 0).any(axis)) for axis in (1, 0))
@@ -149,7 +149,7 @@ def _without_corners(photo: Photo, inner: Rectangle, border: Border) -> Mask | N
 
 
 def _cut_off(plain: Mask) -> Mask | None:
-    """What a border takes of the corner at an image's top left; None if it ends in no corner."""
+    """Shape that a border takes of the top left corner; None if it ends in no corner."""
     reach = [
         int(np.argmin(edge)) if not edge.all() else len(edge) for edge in (plain[0], plain[:, 0])
     ]

@@ -18,11 +18,11 @@ Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
 _LEAST = 16 / 255
-"""How far a defect stands out at least, in display values."""
+"""Least distance by which a defect stands out, in display values."""
 _DEVIATIONS = 9.0
 _SPILL, _SPILL_OF_WHITE = 0.12, 0.05
 _ALONE = 0.3
-"""Of how far it stands out: the most that its neighbours, and anything around, may do."""
+"""Largest shares of that distance by which its neighbours, and anything around, may stand out."""
 _COLOURED = 0.35
 """A defect has less than this of its strongest channel in the weakest."""
 _DARK = 0.25
@@ -40,10 +40,10 @@ class HotPixels:
     """Defects of a photo. Neutral: none."""
 
     count: int
-    """How many; one of two by two pixels counts once."""
+    """Number of defects; one of two by two pixels counts once."""
     rows: Places
     columns: Places
-    """Where their pixels are."""
+    """Places of their pixels."""
     values: Array
     """(N, channels), what is likely to be there."""
 

@@ -1,4 +1,4 @@
-"""What a describer saw against what was measured. No torch.
+"""A describer's opinion weighed against the measurements. No torch.
 
 The measurement stays in charge: an opinion moves a figure by at most a quarter of the way, so that
 it decides only where the figures do not. Noise and missing colour are measured better than any

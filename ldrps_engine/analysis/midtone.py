@@ -1,4 +1,4 @@
-"""How bright the middle of a scene should be, judged from the shape of its tones alone. No torch.
+"""Expected middle tone of a scene, judged from the shape of its tones alone. No torch.
 
 A veil moves all tones of a photo alike and draws them together alike, so that relative to their
 median and spread they do not change; good photos tell which median goes with which shape (ridge

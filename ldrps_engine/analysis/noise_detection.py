@@ -1,4 +1,4 @@
-"""Whether what is measured as noise is noise, or texture in a photo without flat parts. No torch.
+"""Decision whether measured noise is noise, or texture in a photo without flat parts. No torch.
 
 A quadratic classifier on statistics of a photo and of the same at half the size, where noise is
 weaker and texture is not (Zontak, Mosseri and Irani, CVPR 2013): the measured noise by frequency,
@@ -42,7 +42,7 @@ _SURE = 30.0
 
 
 def shows_noise(rgb: Array, spectrum: Array) -> float:
-    """How sure it is, 0 to 1, that an (H, W, 3) or (H, W, 1) image of display values has noise.
+    """Probability that an (H, W, 3) or (H, W, 1) image of display values has noise.
 
     `spectrum` is its `noise_spectrum`.
     """
@@ -95,7 +95,7 @@ def by_frequency(spectrum: Array) -> Array:
 
 
 def by_patch(rgb: Array) -> Array:
-    """How the energy of luminance is distributed over patches, (13,)."""
+    """Features of how the energy of luminance is distributed over patches, (13,)."""
     fine, middle, light = _energies(rgb)
     fines = np.percentile(fine, (1, 5, 20, 50, 80))
     third, two_thirds = np.quantile(light, (1 / 3, 2 / 3))

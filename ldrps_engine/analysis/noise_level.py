@@ -76,7 +76,7 @@ class Level:
 
     @property
     def is_even(self) -> bool:
-        """Whether noise is the same at every brightness, so that nothing is to be stabilised."""
+        """Tell whether noise is the same at every brightness: nothing is to be stabilised."""
         return bool(np.all(self.curve == self.curve[:, :1]))
 
     def stabilise(self, rgb: Array) -> Array:
@@ -149,7 +149,7 @@ EVEN = Level.even(3)
 
 @dataclass(frozen=True)
 class Noise:
-    """What is known of one photo's noise."""
+    """Noise of one photo, as far as it is known."""
 
     level: Level
     spectrum: Array
@@ -159,7 +159,7 @@ class Noise:
     spread: float
     """Deviation in display values over that in stabilised ones, root mean square of the photo."""
     is_sure: bool = False
-    """Whether all of it is known to be noise."""
+    """True where all of it is known to be noise."""
 
     @property
     def sigma(self) -> float:
@@ -187,7 +187,7 @@ def measure_noise(rgb: Array) -> Noise:
 
 
 def noise_level(rgb: Array) -> Level:
-    """How the noise of (H, W, channels) display values grows with brightness, channel by channel.
+    """Measure how noise of (H, W, channels) grows with brightness, channel by channel.
 
     Even where it is not shown to be otherwise.
     """
@@ -234,8 +234,9 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
 
 
 def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
-    """Where black or white has cut noise off, which is weaker there than it was: a little further
-    inside it is stronger than the room it had.
+    """Mark where black or white has cut noise off, which is weaker there than it was.
+
+    A little further inside it is stronger than the room it had.
     """
     middle = len(KNOTS) // 2
     inner = np.concatenate([sigmas[1 : middle + 1], sigmas[middle : middle + 1], sigmas[middle:-1]])

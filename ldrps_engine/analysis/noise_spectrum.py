@@ -24,7 +24,7 @@ _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES = 40_000
 ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
-"""How high each frequency of a patch is: 0 for its mean, 14 for a checkerboard."""
+"""Height of each frequency of a patch: 0 for its mean, 14 for a checkerboard."""
 # Noise that was resized with its photo is this much stronger at low frequencies.
 _STEEPEST = 1.7
 _SMOOTHED = 0.45
@@ -133,7 +133,7 @@ def patches_of(channel: Array, step: int) -> Array:
 
 
 def _positions(count: int, step: int) -> NDArray[np.intp]:
-    """Where patches begin: about every `step` pixels, and never where a JPEG's blocks do.
+    """Places where patches begin: about every `step` pixels, and never where a JPEG's blocks do.
 
     What a JPEG has rounded to nothing is the flattest of a photo, and tells no noise.
     """

@@ -1,4 +1,4 @@
-"""What a describer says of a photo, read as data and never as an instruction. No torch.
+"""A describer's opinion of a photo, read as data and never as an instruction. No torch.
 
 Its answer is text that may have been copied from the photo. So it is cut to length, stripped of
 everything but words, and its figures are clamped; nothing of it is run, opened or passed on as
@@ -17,7 +17,7 @@ from typing import Any
 MOST_WORDS = 20
 MOST_CHARACTERS = 160
 FAULTS = ("dark", "haze", "noise", "tint", "faded", "grey")
-"""What a describer is asked to rate, from 0 (none) to 1 (as bad as it gets)."""
+"""Faults that a describer is asked to rate, from 0 (none) to 1 (as bad as it gets)."""
 
 _MOST_ANSWER = 4000
 _LEAST_WORDS = 2
@@ -32,9 +32,9 @@ class Opinion:
 
     scene: str
     source: str
-    """Who says so: the describer's name."""
+    """Name of the describer."""
     faults: dict[str, float] = field(default_factory=dict)
-    """Of FAULTS, 0 to 1; only those it spoke of."""
+    """Ratings of FAULTS, 0 to 1; only those it spoke of."""
 
 
 def read_answer(text: str, source: str) -> Opinion | None:

@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 MODEL = Path(__file__).parents[1] / "models/semantic/recogniser.safetensors"
 
 FINDINGS = ("dark", "backlit", "hazy", "tinted", "faded", "toned", "graphic")
-"""What the probabilities speak of, in the order of the network's answers."""
+"""Findings in the order of the network's answers."""
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
 """Quantiles of each channel that it looks at besides."""
 
@@ -39,7 +39,7 @@ FLAT_BELOW, HARD_FROM = (0.004, 0.01, 0.03), 0.2
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a photo suffers from. Neutral: probabilities and maps of 0."""
+    """Recognised degradations of a photo. Neutral: probabilities and maps of 0."""
 
     probabilities: Mapping[str, float]
     """0 to 1 by finding."""
@@ -50,10 +50,10 @@ class Recognition:
     expected_light: Array
     """(h, w) natural log of the mean linear light, plus 0.001, that such a scene has, same grid."""
     shortfall: float
-    """How much less light than such scenes have the middle of the photo's places shows, in standard
+    """Lack of light in the middle of the photo's places against such scenes, in standard
     deviations of good photos; below 0 where it shows more."""
     seen: Seen
-    """What the semantic encoder saw."""
+    """Findings of the semantic encoder."""
 
     @property
     def light(self) -> float:

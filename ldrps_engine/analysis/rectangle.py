@@ -21,7 +21,7 @@ class Rectangle:
 
     @classmethod
     def within(cls, height: int, width: int, depths: Mapping[str, int]) -> Rectangle:
-        """What is left of an image where each of its SIDES is cut off by so much."""
+        """Rectangle left of an image whose SIDES are cut off by so much."""
         left, top = depths.get("left", 0), depths.get("top", 0)
         across = width - left - depths.get("right", 0)
         return cls(left, top, across, height - top - depths.get("bottom", 0))

@@ -15,7 +15,7 @@ Model = Mapping[str, NDArray[np.float64]]
 
 
 def frame(features: Array, outside: float) -> Model:
-    """What `linear` and `quadratic` need of features (N, F): their range, means and spreads.
+    """Range, means and deviations of features (N, F), which `linear` and `quadratic` need.
 
     The range leaves out `outside` percent at both ends: beyond it there is no extrapolation.
     """

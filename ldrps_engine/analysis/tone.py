@@ -1,4 +1,4 @@
-"""What is wrong with the tones of a photo: nothing, too little light, or a veil. No torch.
+"""Judgement of a photo's tones: fine, too little light, or a veil. No torch.
 
 A quadratic classifier on statistics of a photo reduced to about 128 pixels, where its noise has
 averaged out: its contrast to white as it is and should be, quantiles of the brightest and darkest
@@ -32,7 +32,7 @@ _FLOORS = (1, 5, 25, 50, 75, 95)
 
 @dataclass(frozen=True)
 class Tone:
-    """How sure it is that a photo's tones are fine, too dark or behind a veil; sums to 1."""
+    """Probabilities that a photo's tones are fine, too dark or behind a veil; they sum to 1."""
 
     fine: float
     dark: float

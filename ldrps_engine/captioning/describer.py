@@ -51,7 +51,7 @@ class Describer(Protocol):
 def consult(
     rgb: Array, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Opinion | None, tuple[str, ...]]:
-    """What the chosen describer says of a photo, and remarks for the user; None: the tagger's turn.
+    """Ask the chosen describer; its opinion (None: the tagger's turn), and remarks for the user.
 
     A describer that was named must work; one that was only found installed may fail.
     """

@@ -90,7 +90,7 @@ class _Tabled:
 
     profile: bytes
     has_way_back: bool
-    """Whether the profile undoes its own tables; those of scanners mostly do not."""
+    """True where the profile undoes its own tables; those of scanners mostly do not."""
 
     def forward(self, values: Array) -> Array:
         light = _transformed(np.clip(values, 0, 1), self.profile, _light_profile())

@@ -26,7 +26,7 @@ class ProfileError(ValueError):
     def __init__(self, message: str, *, is_whole: bool = False) -> None:
         super().__init__(message)
         self.is_whole = is_whole
-        """Whether it is a whole profile for such a photo, which others may be able to use."""
+        """True for a whole profile for such a photo, which others may be able to use."""
 
 
 class Curve(Protocol):
@@ -117,7 +117,7 @@ class Shaper:
 
 
 def tables_of(profile: bytes) -> tuple[bool, bool]:
-    """Whether a profile has tables in several dimensions to colours, and such ones back.
+    """Tell whether a profile has tables in several dimensions to colours, and such ones back.
 
     Where there are any they come before a matrix (ICC.1:2022, 9.1). ProfileError if it is broken.
     """

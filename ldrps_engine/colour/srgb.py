@@ -49,6 +49,6 @@ def roll_off(light: Array, white: float) -> Array:
 
 
 def roll_off_gain(scene: Array, white: float) -> Array:
-    """What `roll_off` multiplies light of a luminance by."""
+    """Factor that `roll_off` multiplies light of a luminance by."""
     scene = np.maximum(scene, 0)
     return np.asarray((1 + scene / white**2) / (1 + scene), dtype=np.float32)

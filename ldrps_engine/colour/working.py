@@ -53,7 +53,7 @@ class Canvas:
         self._samples[where] = own.with_pixels(values).to_samples()
 
     def photo(self) -> Photo:
-        """What was filled in."""
+        """Photo of what was filled in."""
         return Photo.from_samples(self._samples, self._profile)
 
 
@@ -84,7 +84,7 @@ def _mean(rgb: Array) -> Array:
 
 
 def _visible(photo: Photo) -> Mask | None:
-    """Which pixels can be seen; None if all or none can."""
+    """Mask of the pixels that can be seen; None if all or none can."""
     if photo.alpha is None:
         return None
     visible: Mask = np.asarray(photo.alpha != 0)

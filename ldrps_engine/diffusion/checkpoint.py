@@ -27,7 +27,8 @@ class Checkpoints:
 
     def make(self, state: Mapping[str, Tensor]) -> bytes:
         """A sampler's state and what it belongs to."""
-        tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+        # A solver remembers the very latent that the sampler does; safetensors wants each apart.
+        tensors = {name: one.detach().cpu().contiguous().clone() for name, one in state.items()}
         return bytes(save(tensors | {_CASE: self._case}))
 
     def read(self, data: bytes | None) -> dict[str, Tensor] | None:

@@ -31,7 +31,7 @@ _EDGES = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Colouring:
-    """How colours are sampled. Neutral: `commitment` 0, the posterior mean."""
+    """Options of sampling colours. Neutral: `commitment` 0, the posterior mean."""
 
     commitment: float = 0.5
     """Noise that a sample starts with, in standard deviations of chroma over good photos."""

@@ -12,7 +12,7 @@ from ldrps_engine.priors.base import LatentPrior
 
 
 class Combination(Enum):
-    """How several latents become one picture."""
+    """Ways in which several latents become one picture."""
 
     FIRST = "first"
     """The first one's, as published; the others only steady the losses that they share."""

@@ -30,7 +30,7 @@ class Outcome(Enum):
 
 
 class Filtering(Enum):
-    """How noise is filtered."""
+    """Ways to filter noise."""
 
     THOROUGH = "thorough"
     QUICK = "quick"

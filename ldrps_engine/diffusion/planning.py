@@ -101,7 +101,7 @@ class RestorationPlan:
     @property
     def level(self) -> Level:
         """Curve that makes the noise even where it is filtered."""
-        return EVEN if self.pilot_only else self.analysis.measured.level
+        return EVEN if self.pilot_only else self.analysis.measured_noise.level
 
     @property
     def filters(self) -> bool:
@@ -125,7 +125,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     request, guess = analysis.request, analysis.degradation
     rgb, small = analysis.rgb, analysis.small
     if analysis.smooths_blocks:
-        rgb = without_blocks(rgb, request.known.blocks)
+        rgb = without_blocks(rgb, analysis.measured.known.blocks)
         small = request.no_larger_than_view(rgb)
     view = View.of(prior, rgb)
     scaled = resize(small, view.scaled)
@@ -167,7 +167,7 @@ def _tuning(plan: RestorationPlan) -> Tuning | None:
 
 
 def _noise_seen(analysis: Analysis, scaled: Array, view: View) -> NoiseSeen:
-    measured, guess = analysis.measured, analysis.degradation
+    measured, guess = analysis.measured_noise, analysis.degradation
     stabilised = analysis.diagnosis.noise_sigma / 255 / measured.spread
     left = _noise_left(scaled, measured.level, stabilised, view.scale)
     in_view = _as_seen(analysis, left)

@@ -57,7 +57,7 @@ class Solver:
         return moved
 
     def state(self) -> dict[str, Tensor]:
-        """What the next move depends on, by name."""
+        """State that the next move depends on, by name."""
         found: dict[str, Tensor] = {}
         for k, point in enumerate(self._past):
             found |= {f"solver.{k}.clean": point.clean, f"solver.{k}.noise": point.noise}
@@ -73,7 +73,7 @@ class Solver:
         ]
 
     def _lead(self, here: _Point, past: list[_Point], after: float) -> Tensor:
-        """How far ahead of the clean estimate the line aims; nothing at either end of a pass."""
+        """Distance that the line aims ahead of the clean estimate; 0 at either end of a pass."""
         if not past or after >= 1 or here.alpha <= 0 or past[-1].alpha <= 0:
             return torch.zeros_like(here.clean)
         ratio = (here.level - past[-1].level) / (_level(after) - here.level)

@@ -14,7 +14,7 @@ _MOST_NOISE = 30.0
 
 
 class Spacing(Enum):
-    """How steps are spread between the first noise level and the last."""
+    """Ways to spread steps between the first noise level and the last."""
 
     TIMESTEPS = "timesteps"
     """Evenly over timesteps, down to 0, as published."""

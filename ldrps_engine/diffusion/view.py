@@ -17,7 +17,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class View:
-    """Where the photo lies in the view. Sizes are (height, width) in pixels."""
+    """Place of the photo in the view. Sizes are (height, width) in pixels."""
 
     photo: tuple[int, int]
     """Size of the photo."""

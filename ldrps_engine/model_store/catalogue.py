@@ -23,7 +23,7 @@ class Entry:
     name: str
     kind: Kind
     family: str
-    """Which code loads it."""
+    """Family of models, which names the code that loads it."""
     title: str
     repository: str
     """`owner/name` on the hub; empty for what comes with the package."""
@@ -32,22 +32,22 @@ class Entry:
     files: tuple[str, ...]
     """Patterns of what is fetched."""
     bytes: int
-    """Of all files, rounded."""
+    """Size of all files, rounded."""
     licence: str
     memory: int
     """Bytes on the device to plan with."""
     terms: str = ""
-    """What to know about the licence beyond its name."""
+    """Remarks about the licence beyond its name."""
     accept: bool = False
-    """Whether the licence has to be accepted on the hub's page first."""
+    """True where the licence has to be accepted on the hub's page first."""
     view: int = 0
     """Long side in pixels at which a prior works; 0 for others."""
     sha256: dict[str, str] = field(default_factory=dict)
-    """By file, where known beforehand."""
+    """Checksum by file, where known beforehand."""
 
     @property
     def page(self) -> str:
-        """Where people read about it and accept its licence."""
+        """Page where people read about it and accept its licence."""
         return f"https://huggingface.co/{self.repository}" if self.repository else ""
 
 

@@ -51,7 +51,7 @@ class _Remote:
     blob: str
     """Git's sum of small files; of large ones it belongs to a pointer."""
     sha256: str
-    """Of large files; the hub knows none of small ones."""
+    """Checksum of a large file; the hub knows none of small ones."""
 
 
 def pull(name: str, on_progress: OnProgress = lambda *_: None) -> Manifest:
@@ -162,7 +162,7 @@ def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[in
 
 
 def _held(path: Path, file: _Remote) -> int:
-    """How many bytes need not be fetched again. Small files come anew: no name tells them apart."""
+    """Bytes that need not be fetched again. Small files come anew: no name tells them apart."""
     if not file.sha256:
         return 0
     if path.is_file() and path.stat().st_size == file.size:
@@ -173,7 +173,7 @@ def _held(path: Path, file: _Remote) -> int:
 
 
 def _partial(path: Path, file: _Remote) -> Path:
-    """What has come of a file so far. It goes by the sum, so that another revision starts anew."""
+    """Partial file, named by the sum, so that another revision starts anew."""
     return path.with_name(f"{path.name}.{file.sha256[:12] or 'small'}.partial")
 
 

@@ -1,4 +1,4 @@
-"""Where models lie on this machine: installed by name, or linked from a folder of one's own.
+"""Models on this machine: installed by name, or linked from a folder of one's own.
 
 No torch, and nothing here reaches the network. A model counts as installed when its manifest is
 there, which is written last, so that a pull that broke off is not taken for one that ended.
@@ -22,7 +22,7 @@ from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 FOLDER_VARIABLE = "LDRPS_MODELS"
 MANIFEST = "ldrps.json"
 INDEX = "model_index.json"
-"""Of a model in diffusers' format."""
+"""Index of a model in diffusers' format."""
 LOCAL = "local-"
 _LINKS = "linked"
 _BLOCK = 1 << 22
@@ -31,7 +31,7 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "models"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was fetched: written when everything was there and had the right sums."""
+    """Record of what was fetched: written when everything was there and had the right sums."""
 
     repository: str
     revision: str
@@ -49,17 +49,17 @@ def models_folder() -> Path:
 
 
 def folder_of(name: str) -> Path:
-    """Where a model of the catalogue lies, or would lie."""
+    """Folder where a model of the catalogue lies, or would lie."""
     return _PACKAGED / BUNDLED if name == BUNDLED else models_folder() / name
 
 
 def is_installed(name: str) -> bool:
-    """Whether a model of the catalogue is there whole."""
+    """Tell whether a model of the catalogue is there whole."""
     return name == BUNDLED or (folder_of(name) / MANIFEST).is_file()
 
 
 def is_describer(name: str) -> bool:
-    """Whether a name is a describer's; of paths, whether there is a model without parts."""
+    """Tell whether a name is a describer's; of paths, whether there is a model without parts."""
     entry = catalogue().get(name)
     if entry is not None:
         return entry.kind == "describer"
@@ -68,7 +68,7 @@ def is_describer(name: str) -> bool:
 
 
 def is_path(name: str) -> bool:
-    """Whether a model was named by a path: names have no separators and no ending."""
+    """Tell whether a model was named by a path: names have no separators and no ending."""
     return os.sep in name or name.startswith(("~", ".")) or name.endswith(".safetensors")
 
 
@@ -109,7 +109,7 @@ def links() -> dict[str, Path]:
 
 
 def read_manifest(name: str) -> Manifest | None:
-    """What was fetched of a model; None if it is not installed or did not come from the hub."""
+    """Read a model's manifest; None if it is not installed or did not come from the hub."""
     path = folder_of(name) / MANIFEST
     try:
         found = json.loads(path.read_text())
@@ -168,7 +168,7 @@ def _sum_of(path: Path, _changed: int) -> str:
 
 
 def total_bytes(name: str) -> int:
-    """What an installed model takes on disk."""
+    """Bytes that an installed model takes on disk."""
     return sum(path.stat().st_size for path in folder_of(name).rglob("*") if path.is_file())
 
 
@@ -190,7 +190,7 @@ def remove(name: str) -> int:
 
 
 def file_sha256(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
-    """Of a file's bytes, in hexadecimal digits."""
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""What the sampler asks of a latent diffusion model, whatever family it is of."""
+"""Interface of a latent diffusion model to the sampler, whatever family it is of."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class LatentPrior(Protocol):
     view: int
     """Long side, in pixels, that the model works best at."""
     most_enlarged: float
-    """How many times at most a smaller photo is enlarged towards that."""
+    """Largest factor by which a smaller photo is enlarged towards that."""
     latent_std: Tensor
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
     lossless: bool
-    """Whether an image comes back from its latents as it was."""
+    """True where an image comes back from its latents as it was."""
     knows_scenes: bool
-    """Whether it knows what a scene looks like, so that text guides it and F-PAM can learn from it
-    how bright and of which colour things are."""
+    """True where it knows what a scene looks like: text guides it, and F-PAM learns from it how
+    bright and of which colour things are."""
     step_size: float
     """Step along the image error's latent gradient that removes the error (1 / |J|^2)."""
 

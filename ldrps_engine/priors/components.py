@@ -94,7 +94,7 @@ def load_tokenizer(folder: Path, name: str) -> Any:
 
 
 def count_weights(path: Path) -> int:
-    """How many numbers a model's safetensors hold, from their headers alone.
+    """Count the numbers that a model's safetensors hold, from their headers alone.
 
     Of one part in several precisions, one counts.
     """

@@ -103,7 +103,7 @@ class Flux2(PublishedPrior):
         return mean.to(like)[:, None, None], deviation.to(like)[:, None, None]
 
     def _layers(self, encoder: Any) -> tuple[int, ...]:
-        """Which hidden states: a quarter, a half and three quarters up, 9, 18 and 27 of 36."""
+        """Hidden states a quarter, a half and three quarters up, 9, 18 and 27 of 36."""
         count = int(encoder.config.num_hidden_layers)
         return tuple(count * layer // 36 for layer in _LAYERS)
 

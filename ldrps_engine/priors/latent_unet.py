@@ -26,7 +26,7 @@ _FINEST = 2
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the U-Net answers, under the name that diffusers gives it."""
+    """The U-Net's output, under the name that diffusers gives it."""
 
     sample: Tensor
     """(N, in_channels, h, w), v."""

@@ -1,4 +1,4 @@
-"""Which models are in memory: warm together while they fit in the budget, else in turn.
+"""Models in memory: warm together while they fit in the budget, else in turn.
 
 What has not been used for the longest time makes room first. A model that is over the budget by
 itself is loaded so that its networks take turns on the device, or refused where there is no host
@@ -42,9 +42,9 @@ class Resident:
     name: str
     kind: Kind
     bytes: int
-    """Of its weights."""
+    """Size of its weights."""
     load_seconds: float
-    """How long it took to read."""
+    """Time it took to read."""
     idle_seconds: float
     """Since it was last used."""
 

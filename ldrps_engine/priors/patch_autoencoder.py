@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 
 class Encoded(NamedTuple):
-    """What `encode` returns: latents of shape (N, channels, H/patch, W/patch)."""
+    """Result of `encode`: latents of shape (N, channels, H/patch, W/patch)."""
 
     latents: Tensor
 
 
 class Decoded(NamedTuple):
-    """What `decode` returns: images of shape (N, 3, H, W), about [-1, 1]."""
+    """Result of `decode`: images of shape (N, 3, H, W), about [-1, 1]."""
 
     sample: Tensor
 
@@ -78,12 +78,12 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @property
     def lossless(self) -> bool:
-        """Whether no component of a patch is left out."""
+        """Tell whether no component of a patch is left out."""
         return int(self.config.latent_channels) == 3 * self._patch**2
 
     @property
     def most_enlarged(self) -> float:
-        """How far enlarging a small photo pays: twice, or not at all where nothing is lost."""
+        """Factor up to which enlarging a small photo pays: 2, or 1 where nothing is lost."""
         return 1.0 if self.lossless else 2.0
 
     @property

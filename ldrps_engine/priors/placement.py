@@ -1,4 +1,4 @@
-"""Where a model's networks lie: on the device while they are used, on the host while they wait."""
+"""Places of a model's networks: on the device while they are used, on the host while they wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOMY = 1.6
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """How a model is to be held. Neutral: on the CPU, all of it."""
+    """Device and memory for a model. Neutral: the CPU, all of it."""
 
     device: str = "cpu"
     """`cpu`, `cuda:0` ..."""
@@ -27,17 +27,17 @@ class Placement:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights: single precision on the CPU, bfloat16 elsewhere."""
+        """Type of the weights: single precision on the CPU, bfloat16 elsewhere."""
         return torch.float32 if self.device == "cpu" else torch.bfloat16
 
     def is_tight(self, weights: int) -> bool:
-        """Whether the autoencoder should work in tiles, one image at a time."""
+        """Tell whether the autoencoder should work in tiles, one image at a time."""
         return self.budget is not None and self.budget < _ROOMY * weights
 
 
 @cache
 def has_bfloat16(device: str) -> bool:
-    """Whether `cpu` or `cuda` multiplies in bfloat16 by itself.
+    """Tell whether `cpu` or `cuda` multiplies in bfloat16 by itself.
 
     A processor that does not (any without AVX512-BF16 or AMX) takes several times as long as in
     single precision.
@@ -49,7 +49,7 @@ def has_bfloat16(device: str) -> bool:
 
 
 def arithmetic(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Where networks with weights in single precision compute: in bfloat16 if that is faster."""
+    """Context for networks with weights in single precision: bfloat16 if that is faster."""
     if not has_bfloat16(device.type):
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
@@ -100,7 +100,7 @@ class Parts:
             self._networks[self._here.pop()].to("cpu")
 
     def total_bytes(self) -> int:
-        """Of all weights."""
+        """Size of all weights."""
         return sum(self._sizes.values())
 
     def _make_room(self, size: int) -> None:

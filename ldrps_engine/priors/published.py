@@ -1,4 +1,4 @@
-"""What all published families of latent diffusion models have in common.
+"""Common ground of all published families of latent diffusion models.
 
 A family's own file says which networks it has, how it reads text, and how its denoiser is
 called; everything else is here.
@@ -29,7 +29,7 @@ class PublishedPrior(ABC):
     view: int = 512
     knows_scenes: bool = True
     channels: int
-    """Of the latent that the sampler carries."""
+    """Channels of the latent that the sampler carries."""
 
     def __init__(
         self, folder: Path, name: str, placement: Placement, quick: Path | None = None
@@ -79,12 +79,12 @@ class PublishedPrior(ABC):
 
     @property
     def has_quick(self) -> bool:
-        """Whether a tiny autoencoder stands in while the sample is far from its end."""
+        """Tell whether a tiny autoencoder stands in while the sample is far from its end."""
         return "quick" in self._parts
 
     @property
     def is_distilled(self) -> bool:
-        """Whether text guidance was built in by distillation, so that none is computed."""
+        """Tell whether text guidance was built in by distillation, so that none is computed."""
         return bool(self._index.get("is_distilled", False))
 
     def encode(self, image: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class PublishedPrior(ABC):
         self._parts.put_away()
 
     def total_bytes(self) -> int:
-        """What all weights take, wherever they are."""
+        """Bytes that all weights take, wherever they are."""
         return self._parts.total_bytes()
 
     def _decoded(self, key: str, latents: Tensor) -> Tensor:

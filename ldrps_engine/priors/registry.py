@@ -20,7 +20,7 @@ FAMILIES = {
     "StableDiffusionXLImg2ImgPipeline": "sdxl",
     "Flux2KleinPipeline": "flux2",
 }
-"""By the pipeline class that a model's index names."""
+"""Families by the pipeline class that a model's index names."""
 
 
 def load_prior(name: str, placement: Placement) -> LatentPrior:
@@ -53,7 +53,7 @@ def prior_folder(name: str) -> Path:
 
 
 def is_prior(name: str) -> bool:
-    """Whether a name is a prior's; of paths it is taken for granted."""
+    """Tell whether a name is a prior's; of paths it is taken for granted."""
     entry = catalogue().get(name)
     return entry is None or entry.kind == "prior"
 

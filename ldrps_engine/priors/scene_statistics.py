@@ -45,7 +45,7 @@ _LEAST_RANGE = 0.02
 
 @dataclass(frozen=True)
 class Views:
-    """What no smooth change of light, haze or colour alters much, of N scenes."""
+    """Views of N scenes that no smooth change of light, haze or colour alters much."""
 
     luma: Tensor
     """(N, 1, h, w) in [0, 1], tones normalised over the scene."""

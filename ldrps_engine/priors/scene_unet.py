@@ -28,7 +28,7 @@ _INPUTS = 4 + 4 + 2 + 3 + 2 + 5
 
 @dataclass(frozen=True)
 class Features:
-    """What the encoder sees in N views."""
+    """Features that the encoder finds in N views."""
 
     fine: Tensor
     """(N, 112, h / 16, w / 16): local, about parts of objects."""
@@ -67,7 +67,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What N good photos of such scenes have."""
+    """Statistics that N good photos of such scenes have."""
 
     tone: Tensor
     """(N, 3, h / 4, w / 4) posterior mean."""

@@ -37,7 +37,7 @@ class Schedule:
         return noisy * self._length(step) if self.kind == "flow" else noisy
 
     def time(self, step: int) -> float:
-        """What the network is told of the noise: the timestep, or a flow's s."""
+        """Noise level as the network is given it: the timestep, or a flow's s."""
         return float(self.sigmas[step]) if self.kind == "flow" else float(step)
 
     def clean(self, noisy: Tensor, answer: Tensor, step: int) -> Tensor:

@@ -25,7 +25,7 @@ _HARD_THRESHOLD = 2.7
 
 @dataclass(frozen=True)
 class Search:
-    """How groups are found, in pixels, and how often they are used."""
+    """Options of the search for groups, in pixels, and number of passes over them."""
 
     stride: int = 3
     """Distance of reference patches; a multiple of `grid`."""
@@ -36,7 +36,7 @@ class Search:
     passes: int = 2
     """Wiener passes; each is the oracle of the next one."""
     side: int = 384
-    """Of the parts that are worked on at once, which memory limits; small ones overlap more."""
+    """Side of the parts worked on at once, which memory limits; small ones overlap more."""
 
 
 THOROUGH = Search(stride=2, radius=16, side=256)

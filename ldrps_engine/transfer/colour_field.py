@@ -19,7 +19,7 @@ _LEVELS = 8
 
 @dataclass(frozen=True)
 class Smoothness:
-    """How much the field may vary."""
+    """Limits on how much the field may vary."""
 
     cells: int = 16
     """Cells along the long side."""

@@ -21,7 +21,7 @@ from ldrps_engine.transfer.tiles import Tile, each, tiles
 Array = NDArray[np.float32]
 
 _SIDE = 512
-"""Of the parts that are composed at a time, pixels."""
+"""Side of the parts that are composed at a time, pixels."""
 _LEAST_LIGHT = 1 / 16
 
 
@@ -52,7 +52,7 @@ class ToneMapping:
         return cls(size, guess, field)
 
     def part(self, rgb: Array, where: Part) -> tuple[Array, Array]:
-        """(by what was measured alone, with what the model has changed) of a part of the photo."""
+        """Map a part of the photo: by the first guess alone, and with the changes of the model."""
         if self.guess is None or self.field is None:
             return rgb, rgb
         undone = self.guess.invert_part(rgb, self.size, where)
@@ -109,7 +109,7 @@ class Compositor:
 
 
 def invented_share(measured: Array, restored: Array) -> Array:
-    """How much of a restored image (H, W, 3) comes from the model, 0 to 1 for each pixel.
+    """Share of a restored image (H, W, 3) that comes from the model, 0 to 1 for each pixel.
 
     `measured` is what the photo's own samples give by what was measured about them, without the
     model. The distance of the two, relative to how bright the brighter one is: 0 where the model

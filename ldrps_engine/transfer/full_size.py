@@ -36,7 +36,7 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
 
     filtered = _filtered(sample, on_part) if first else plan.rgb
     writer = LayerWriter(
-        plan.analysis.request.photo, plan.settings.layers, coloured=plan.analysis.colours
+        plan.analysis.measured.photo, plan.settings.layers, coloured=plan.analysis.colours
     )
     compose(_compositor(sample, filtered), writer, lambda done: on_part(first + tuned + done))
     return writer
@@ -51,7 +51,7 @@ def _compositor(sample: Sample, filtered: Array) -> Compositor:
         else ToneMapping(plan.size)
     )
     return Compositor(
-        rgb=analysis.request.original,
+        rgb=analysis.measured.original,
         filtered=filtered,
         pilot=sample.pilot,
         tone_mapping=tone_mapping,
@@ -70,7 +70,7 @@ def _with_colours(plan: RestorationPlan) -> Degradation:
 def _filtered(sample: Sample, on_part: OnPart) -> Array:
     """Free the photo from noise, scaled to the diagnosed sigma if a person gave that."""
     plan = sample.plan
-    measured, wanted = plan.analysis.measured, _sigma_to_filter(plan)
+    measured, wanted = plan.analysis.measured_noise, _sigma_to_filter(plan)
     found = max(measured.sigma * 255, 1e-3)
     spectrum = np.asarray(measured.spectrum * (wanted / found), dtype=np.float32)
     rgb = plan.level.stabilise(plan.rgb)

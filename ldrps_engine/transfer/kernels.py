@@ -24,7 +24,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 GROUP = 16
 """Patches that are filtered together."""
 SLOPE: Array = (0.2 + 0.8 * np.hanning(PATCH + 2)[1:-1]).astype(np.float32)
-"""Of a patch's weight towards its edges."""
+"""Window of a patch's weight towards its edges."""
 
 FREQUENCIES = PATCH * PATCH
 _HALF = GROUP // 2

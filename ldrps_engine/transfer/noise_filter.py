@@ -54,7 +54,7 @@ def _search(size: tuple[int, int], *, quick: bool) -> Search:
 
 @dataclass(frozen=True)
 class NoiseFilter:
-    """What one photo's noise is filtered with. `part` is the filter."""
+    """Filter of one photo's noise. `part` applies it."""
 
     size: tuple[int, int]
     """(height, width) of the photo."""
@@ -65,7 +65,7 @@ class NoiseFilter:
     oracle: Array
     """(h, w, 3), what the prior takes for the photo without its noise, at the view's scale."""
     seen: float = 1.0
-    """How much of the noise the photo has left at the oracle's size, as the prior sees it."""
+    """Share of the noise that the photo has left at the oracle's size, as the prior sees it."""
     trust: float = 0.0
     """The oracle's share of the result where noise is strong; 0 for a prior that loses detail."""
     quick: bool = False
@@ -117,7 +117,7 @@ def _without_blotches(
     scales: int,
     check: Callable[[], None],
 ) -> Array:
-    """What a patch is too small to tell from the scene is noise of few pixels at half the size.
+    """Remove noise too coarse for a patch: at half the size it is noise of few pixels.
 
     The low frequencies of a filtered image (C, H, W) become those of the halved one, filtered.
     Pierazzo, Morel and Facciolo, "Multi-scale DCT denoising" (IPOL 2017).

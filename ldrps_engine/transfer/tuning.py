@@ -83,7 +83,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a photo's noise is got to know."""
+    """Training of a copy of the prior on one photo's noise."""
 
     prior: LatentPrior
     learner: Learner
@@ -160,8 +160,10 @@ def ways_for(size: tuple[int, int]) -> int:
 
 
 def is_tunable(size: tuple[int, int]) -> bool:
-    """Whether a photo of (height, width) pixels is large enough to learn from, and not too large
-    to wait for."""
+    """Tell whether a photo of (height, width) pixels is worth tuning to.
+
+    It has to be large enough to learn from, and not too large to wait for.
+    """
     return min(size) >= _LEAST_SIDE and size[0] * size[1] <= MANY_PIXELS
 
 
@@ -214,6 +216,6 @@ def _level(prior: LatentPrior, sigma: float) -> tuple[int, float]:
 
 
 def _whole(rgb: Array, prior: LatentPrior) -> View:
-    """Of all of an image (H, W, 3), at its own size."""
+    """View of all of an image (H, W, 3), at its own size."""
     height, width = rgb.shape[:2]
     return View.fit(height, width, max(height, width), prior.multiple, 1.0)

@@ -58,6 +58,19 @@ def test_any_step_can_be_the_last_before_a_break(models, recipe):
         np.testing.assert_array_equal(again, whole)
 
 
+@pytest.mark.parametrize("recipe", ["low-light", "noise", "paper"])
+@pytest.mark.parametrize("solver", ["dpm++", "unipc"])
+def test_solvers_that_remember_go_on_where_they_were(models, recipe, solver):
+    # Guided or not: without guidance the solver remembers the sampler's own latent.
+    settings = Settings(recipe=recipe, solver=solver, steps=3, recurrences=0)
+    whole, steps = steps_of(settings, models, None)
+    # A photo that is only noisy takes one step, whatever is asked for.
+    last = min(2, len(steps))
+    again, after = steps_of(settings, models, stopped_at(last, settings, models))
+    assert after == steps[last:]
+    np.testing.assert_array_equal(again, whole)
+
+
 def test_a_run_can_be_broken_more_than_once(models):
     settings = Settings(recipe="low-light", steps=3, recurrences=1)
     whole, _ = steps_of(settings, models, None)
