@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_client.files import LoadedFile, decode, decode_bytes
+from ldrps_client.files._read import check_size
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Photo
 
@@ -82,6 +84,8 @@ def _from_file(file: BinaryIO) -> LoadedFile:
     given = getattr(file, "name", "")
     name = given if isinstance(given, str) and given else "the file object"
     try:
+        with suppress(OSError, AttributeError):  # in memory, or a stream, which has no length
+            check_size(Path(name), os.fstat(file.fileno()).st_size)
         data = file.read()
     except (OSError, ValueError) as error:  # closed, or not open for reading
         raise PhotoError(f"{name} cannot be read: {error}") from None

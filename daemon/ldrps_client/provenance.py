@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ldrps_client._text import plain, shown
-from ldrps_client.files.metadata._embedded import embedded_xmp, sidecar_for
+from ldrps_client.files.metadata._embedded import embedded_xmp, sidecar_for, xmp_beside
 from ldrps_client.files.metadata._packet import RDF, Addition, Name, Packet, Prefixes
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
@@ -251,13 +251,10 @@ def _ours(mark: Mark) -> dict[str, str]:
 def read_mark(path: Path) -> Mark | None:
     """The mark in a file, or in the sidecar beside it; None if there is none.
 
-    Quick: no pixel is decoded. PhotoError if the file cannot be opened or is no photo.
+    Quick: no pixel is decoded. PhotoError if one of them cannot be read, or is no photo.
     """
     found = mark_in(embedded_xmp(path))
-    # Not asked by Path, to which a name that is too long for a sidecar's is an error.
-    if found is None and os.path.isfile(sidecar := sidecar_for(path)):
-        found = mark_in(sidecar.read_bytes())
-    return found
+    return found or mark_in(xmp_beside(path))
 
 
 def mark_in(xmp: bytes) -> Mark | None:

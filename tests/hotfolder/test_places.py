@@ -62,10 +62,10 @@ def test_folders_that_are_waited_for_are_passed_over(tmp_path):
     first = blocked.add(b"a", OutputError("locked"))
     assert 0 < blocked.add(b"a", OutputError("locked")) <= first
     blocked.add(b"caf\xe9", OutputError("locked"))
-    assert ledger.has_queued_outside(blocked.folders())
+    assert ledger.has_queued_outside(blocked.names())
     assert ledger.claim((), blocked.held()).source == b"p.jpg"
     assert ledger.claim((), blocked.held()) is None
-    assert not ledger.has_queued_outside(blocked.folders())
+    assert not ledger.has_queued_outside(blocked.names())
     blocked.remove(b"caf\xe9")
     assert ledger.claim((), blocked.held()).source == b"caf\xe9/p.jpg"
     ledger.close()

@@ -31,7 +31,7 @@ _READERS = {
     Format.HEIF: ("ldrps_client.files.codecs._extras", "read_heif"),
     Format.RAW: ("ldrps_client.files.codecs._extras", "read_raw"),
 }
-_MOST_BYTES = 4 << 30
+MOST_BYTES = 4 << 30
 """Ample for 100 megapixels of four floats; some decoders want all of a file in memory."""
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
@@ -170,7 +170,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 def _open(path: Path) -> BinaryIO:
     try:
-        return open(path, "rb", opener=_without_waiting)
+        return open(path, "rb", opener=without_waiting)
     except FileNotFoundError:
         raise PhotoError(f"{path}: there is no such file; check the path") from None
     except IsADirectoryError:
@@ -180,8 +180,8 @@ def _open(path: Path) -> BinaryIO:
         raise PhotoError(f"{path} cannot be opened: {_why(error)}") from error
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Opening a pipe that nobody writes to would wait for ever otherwise."""
+def without_waiting(path: str, flags: int) -> int:
+    """Open as `open` does; a pipe that nobody writes to would be waited for for ever otherwise."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
@@ -194,10 +194,15 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
         raise PhotoError(f"{path} is not a regular file; give a photo file")
     if status.st_size == 0:
         raise PhotoError(f"{path} is empty; copy the photo again")
-    if status.st_size > _MOST_BYTES:
+    check_size(path, status.st_size)
+
+
+def check_size(path: Path, size: int) -> None:
+    """Refuse a file that is larger than any photo, before a byte of it is read."""
+    if size > MOST_BYTES:
         raise LimitError(
-            f"{path} has {status.st_size} bytes, and no photo that is taken has more than "
-            f"{_MOST_BYTES}; save the photo anew"
+            f"{path} has {size} bytes, and no photo that is taken has more than "
+            f"{MOST_BYTES}; save the photo anew"
         )
 
 

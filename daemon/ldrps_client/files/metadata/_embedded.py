@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_client.files._formats import HEAD_BYTES, recognise
-from ldrps_client.files._read import opened
+from ldrps_client.files._read import opened, without_waiting
+from ldrps_engine.errors import PhotoError
 from ldrps_wire.formats import Format
+
+LARGEST_SIDECAR = 8 << 20
+"""Bytes; nobody's notes on one photo are longer."""
 
 
 def sidecar_for(path: Path) -> Path:
     """Where XMP stands that a file cannot hold itself: `photo.jpg.xmp` beside `photo.jpg`."""
     return path.with_name(f"{path.name}.xmp")
+
+
+def xmp_beside(path: Path) -> bytes:
+    """The packet in the sidecar of a file; empty if there is none, or nothing so large is one.
+
+    PhotoError if it cannot be read.
+    """
+    sidecar = sidecar_for(path)
+    try:
+        # Not asked by Path, to which a name that is too long for a sidecar's is an error.
+        if not os.path.isfile(sidecar) or os.path.getsize(sidecar) > LARGEST_SIDECAR:
+            return b""
+        with open(sidecar, "rb", opener=without_waiting) as file:
+            return file.read(LARGEST_SIDECAR)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise PhotoError(f"{sidecar} cannot be read: {why}") from error
 
 
 def embedded_xmp(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from ldrps_client.hotfolder.work._place import content_of
 from ldrps_client.hotfolder.work._retry import Backoff, is_common, unforeseen
 from ldrps_client.hotfolder.work._worker import Notify
 from ldrps_client.provenance import read_mark
-from ldrps_engine.errors import LdrpsError, PhotoError
+from ldrps_engine.errors import LdrpsError, OutputError, PhotoError
 from ldrps_engine.settings import Settings
 
 
@@ -92,13 +92,16 @@ class Intake:
         """Make an entry of a settled file, unless there is nothing to be done for it."""
         try:
             self._take(path)
-        except LdrpsError:
-            raise
-        except Exception as bug:
-            error = unforeseen(bug)
-            if is_common(error):
-                raise error from bug
+        except LdrpsError as error:
+            if isinstance(error, OutputError) or is_common(error):
+                raise
+            # Waiting for it would hold up all others.
             self._list(path, error)
+        except Exception as bug:
+            told = unforeseen(bug)
+            if is_common(told):
+                raise told from bug
+            self._list(path, told)
 
     def _take(self, path: Path) -> None:
         before = identity_of(path)

@@ -244,13 +244,14 @@ class Ledger:
             self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
         )
 
-    def has_queued_outside(self, folders: Iterable[bytes]) -> bool:
-        """Tell if a photo is queued that lies in none of these folders."""
+    def has_queued_outside(self, folders: Iterable[bytes], keys: Iterable[str] = ()) -> bool:
+        """Tell if a photo is queued that lies in none of these folders, and is none of these."""
         query = (
             "SELECT 1 FROM photos WHERE state = 'queued'"
+            " AND key NOT IN (SELECT value FROM json_each(?))"
             " AND hex(folder_of(source)) NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
         )
-        return bool(self._rows(query, _hex(folders)))
+        return bool(self._rows(query, json.dumps(list(keys)), _hex(folders)))
 
     def claim(self, skip: Iterable[str] = (), folders: Iterable[bytes] = ()) -> Entry | None:
         """The next queued photo, now being worked on.

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from ldrps_client.files._formats import HEAD_BYTES, recognise
+from ldrps_client.files._read import MOST_BYTES, check_size, without_waiting
 from ldrps_client.files._write import into_place, write_bytes
 from ldrps_client.files.metadata._amend import with_xmp
-from ldrps_client.files.metadata._embedded import embedded_xmp
+from ldrps_client.files.metadata._embedded import embedded_xmp, xmp_beside
 from ldrps_client.files.metadata._packet import Packet
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._mounts import Presence
@@ -21,7 +22,7 @@ from ldrps_client.hotfolder.work._retry import is_common
 from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
 from ldrps_client.hotfolder.work._worker import Notify, told
 from ldrps_client.provenance import mark_in, sidecar_for
-from ldrps_engine.errors import OutputError, PhotoError
+from ldrps_engine.errors import InputError, OutputError
 
 
 class Amender:
@@ -74,7 +75,7 @@ class Amender:
             if self._bring(photo, entry, output):
                 message = f"{sidecar.name} came after the result, which says now what it says"
                 self._tell("amended", relative, output=str(output), message=message)
-        except (OutputError, PhotoError) as error:
+        except (OutputError, InputError) as error:
             is_away = isinstance(error, OutputError) or is_common(error)
             self._tell("waiting" if is_away else "warning", relative, message=str(error))
             return not is_away
@@ -103,8 +104,9 @@ class Amender:
         return True
 
     def _rewrite(self, entry: Entry, output: Path, xmp: bytes) -> None:
-        with told(output.parent):
-            data = output.read_bytes()
+        with told(output.parent), open(output, "rb", opener=without_waiting) as file:
+            check_size(output, os.fstat(file.fileno()).st_size)
+            data = file.read(MOST_BYTES)
         fact = f"amending {entry.key}"
         content = hashlib.sha256(data).hexdigest()
         if content not in (entry.output_content, self._ledger.fact(fact)):
@@ -148,8 +150,7 @@ class _LeftError(Exception):
 
 def _own_xmp(output: Path) -> tuple[bytes, bool]:
     """The packet of a result, and True if that stands in a sidecar of its own."""
-    beside = sidecar_for(output)
-    if os.path.isfile(beside) and mark_in(data := beside.read_bytes()) is not None:
+    if mark_in(data := xmp_beside(output)) is not None:
         return data, True
     xmp = embedded_xmp(output)
     if mark_in(xmp) is None:

@@ -41,16 +41,16 @@ class _Wait:
 
 
 class Blocked:
-    """Folders whose photos wait because their results cannot be written; others go on."""
+    """Folders or photos that wait because results cannot be written there; others go on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waits: dict[bytes, _Wait] = {}
 
-    def add(self, folder: bytes, error: OutputError) -> float:
-        """Let a folder's photos wait, each time longer; returns for how long."""
+    def add(self, name: bytes, error: OutputError) -> float:
+        """Let one wait, each time longer; returns for how long."""
         with self._lock:
-            wait = self._waits.setdefault(folder, _Wait(error, 0.0))
+            wait = self._waits.setdefault(name, _Wait(error, 0.0))
             now = time.monotonic()
             if wait.until <= now:
                 # Two threads at one folder are one failure.
@@ -58,24 +58,24 @@ class Blocked:
             wait.error = error
             return wait.until - now
 
-    def remove(self, folder: bytes) -> None:
-        """A result can be written there."""
+    def remove(self, name: bytes) -> None:
+        """Forget one: a result can be written there."""
         with self._lock:
-            self._waits.pop(folder, None)
+            self._waits.pop(name, None)
 
-    def folders(self) -> list[bytes]:
-        """Every folder that is waited for."""
+    def names(self) -> list[bytes]:
+        """All that is waited for."""
         with self._lock:
             return list(self._waits)
 
     def held(self) -> dict[bytes, float]:
-        """Folders not to be tried yet, each with its time by the monotonic clock."""
+        """All not to be tried yet, each with its time by the monotonic clock."""
         now = time.monotonic()
         with self._lock:
             return {name: wait.until for name, wait in self._waits.items() if wait.until > now}
 
     def given_up(self) -> OutputError | None:
-        """The error that a single run gives up for: each folder has been waited for long enough."""
+        """The error that a single run gives up for: each has been waited for long enough."""
         with self._lock:
             waits = list(self._waits.values())
         is_long = waits and all(wait.backoff.failures >= GIVE_UP for wait in waits)

@@ -10,17 +10,29 @@ from contextlib import suppress
 from pathlib import Path
 
 from ldrps_client.files._folders import is_same
+from ldrps_client.files._read import check_size, without_waiting
 from ldrps_client.files._write import into_place
 from ldrps_client.hotfolder.detect._rules import STAGED
 from ldrps_client.provenance import sidecar_for
 
+_PART_BYTES = 1 << 20
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def content_of(path: Path) -> str:
-    """sha256 of a file's bytes, as hex; OSError if it cannot be read."""
-    with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file's bytes, as hex; OSError if it cannot be read.
+
+    LimitError if it is larger than any photo: hashing it would hold up all others.
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0, opener=without_waiting) as file:
+        left = os.fstat(file.fileno()).st_size
+        check_size(path, left)
+        # No further: a file that grows as fast as it is read has no end.
+        while left > 0 and (part := file.read(min(left, _PART_BYTES))):
+            digest.update(part)
+            left -= len(part)
+    return digest.hexdigest()
 
 
 def staged_path(folder: Path, key: str, ending: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ldrps_client.files import LoadedFile
 from ldrps_client.files.metadata._companions import is_about_companions
+from ldrps_client.files.metadata._embedded import LARGEST_SIDECAR
 from ldrps_client.files.metadata._packet import Name, Packet, is_packet
 from ldrps_client.hotfolder.detect._settling import identity_of
 from ldrps_client.hotfolder.store._entry import Identity
@@ -43,7 +44,6 @@ _OF_A_FILE = {
     Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP"),
     Name("http://ns.adobe.com/xap/1.0/", "Thumbnails"),
 }
-_LARGEST = 8 << 20
 
 
 def sidecars_of(photo: Path) -> list[Path]:
@@ -108,8 +108,8 @@ class _UnusableError(Exception):
 
 def _read(sidecar: Path) -> Packet:
     try:
-        if os.path.getsize(sidecar) > _LARGEST:
-            raise _UnusableError(f"is larger than {_LARGEST >> 20} MiB")
+        if os.path.getsize(sidecar) > LARGEST_SIDECAR:
+            raise _UnusableError(f"is larger than {LARGEST_SIDECAR >> 20} MiB")
         data = sidecar.read_bytes()
     except OSError as error:
         raise _UnusableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None

@@ -6,9 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from ldrps_client.client import Client
+from ldrps_client.files._read import MOST_BYTES
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._mounts import Presence
 from ldrps_client.hotfolder.detect._settling import identity_of
@@ -31,6 +33,8 @@ from ldrps_engine.errors import BusyError, LdrpsError, OutputError
 _LONGEST_IDLE = 30.0
 _CLOSED_SECONDS = 5.0
 _RETRY_FACTOR = 6.0
+_ORDINARY_BYTES = 64 << 20
+"""While there is room for a result of this size, only larger ones wait for more."""
 
 
 class WorkerPool:
@@ -70,6 +74,7 @@ class WorkerPool:
         self._hold_until = 0.0
         self._backoff = Backoff()
         self._blocked = Blocked()
+        self._cramped = Blocked()
         self._stuck: LdrpsError | None = None
         self._open: set[str] = set()
         self._threads: list[threading.Thread] = []
@@ -79,10 +84,13 @@ class WorkerPool:
         """What has been waited for again and again, without a success in between."""
         if self._stuck:
             return self._stuck
-        error = self._blocked.given_up()
-        if error is None or self._open:
+        waits = [each for each in (self._blocked, self._cramped) if each.names()]
+        errors = [each.given_up() for each in waits]
+        if not errors or None in errors or self._open:
             return None
-        return None if self._ledger.has_queued_outside(self._blocked.folders()) else error
+        photos = map(os.fsdecode, self._cramped.names())
+        is_more = self._ledger.has_queued_outside(self._blocked.names(), photos)
+        return None if is_more else errors[0]
 
     def start(self, count: int) -> None:
         """Begin, with so many threads."""
@@ -168,7 +176,8 @@ class WorkerPool:
         now = time.monotonic()
         with self._lock:
             self._held = {key: until for key, until in self._held.items() if until > now}
-            entry = self._ledger.claim(self._held, self._blocked.held())
+            skip = [*self._held, *map(os.fsdecode, self._cramped.held())]
+            entry = self._ledger.claim(skip, self._blocked.held())
             if entry:
                 self._open.add(entry.key)
         return entry
@@ -176,8 +185,8 @@ class WorkerPool:
     def _until_held(self) -> float:
         now = time.monotonic()
         with self._lock:
-            waits = [*self._held.values(), *self._blocked.held().values()]
-            soonest = min(waits, default=now + _LONGEST_IDLE)
+            held = (self._held, self._blocked.held(), self._cramped.held())
+            soonest = min(chain(*(each.values() for each in held)), default=now + _LONGEST_IDLE)
         return min(max(soonest - now, 0.05), _LONGEST_IDLE)
 
     def _hold(self, entry: Entry, seconds: float) -> None:
@@ -190,21 +199,35 @@ class WorkerPool:
             # Which is told, and waited for, by itself.
             return None
         source = os.fsdecode(entry.source)
-        now = identity_of(self._config.root / source)
-        room = now.size if now else 0
-        trouble = place_trouble(self._config.target, os.path.dirname(source), room)
+        trouble = place_trouble(self._config.target, os.path.dirname(source), self._room(entry))
         if trouble is None:
             self._blocked.remove(os.path.dirname(entry.source))
+            self._cramped.remove(os.fsencode(entry.key))
         return trouble
+
+    def _room(self, entry: Entry) -> int:
+        """The bytes that a photo's result is likely to have; 0 for one that will be refused."""
+        now = identity_of(self._config.root / os.fsdecode(entry.source))
+        return now.size if now and now.size <= MOST_BYTES else 0
 
     def _wait_for_place(self, entry: Entry, error: OutputError) -> None:
         """Let the photo wait; and all whose results go to the same folder, or to the same disk."""
         self._surely(lambda: self._queue(entry, error))
-        if is_passing(error):
+        source = os.fsdecode(entry.source)
+        if is_passing(error) and self._is_cramped(entry):
+            pause = self._cramped.add(os.fsencode(entry.key), error)
+            self._tell("waiting", source, message=str(error), seconds=pause)
+        elif is_passing(error):
             self._wait(error)
         else:
             pause = self._blocked.add(os.path.dirname(entry.source), error)
             self._tell("waiting", message=str(error), seconds=pause)
+
+    def _is_cramped(self, entry: Entry) -> bool:
+        """Tell if it is for one large photo alone that there is no room."""
+        inside = os.path.dirname(os.fsdecode(entry.source))
+        is_large = self._room(entry) > _ORDINARY_BYTES
+        return is_large and place_trouble(self._config.target, inside, _ORDINARY_BYTES) is None
 
     def _trouble(self, entry: Entry, error: LdrpsError) -> None:
         if self._stop.is_set():
