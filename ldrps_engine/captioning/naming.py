@@ -1,8 +1,8 @@
 """A phrase for people from what the semantic encoder is sure of; empty where it is not. No torch.
 
 Probabilities of the ImageNet-1k classes are added up into a few dozen plain words, in
-`models/semantic/words.tsv`. A word is said where its sum reaches what was found to be right 95
-times of 100 on open photos by `benchmarks/descriptions.py`; a word that never is was left out.
+`models/semantic/words.tsv`. A word is said where its sum reaches what was right about 95 times of
+100 on open photos (docs/model-card.md, "Words"); one that never is was left out.
 """
 
 from __future__ import annotations
