@@ -125,30 +125,56 @@ def _beyond_around(rgb: Array, rows: Places, columns: Places, side: int) -> tupl
     What `_is_odd` asks leaves no other, and most that noise has made end here.
     """
     least = np.float32(_LEAST * (1 - _ALONE - 4 / _DEVIATIONS))
+    width, pixels = rgb.shape[1], rgb.reshape(-1, rgb.shape[2])
     y, x = np.nonzero(_zones(side)[2])
-    order = np.argsort(np.abs(y - _REACH) + np.abs(x - _REACH), kind="stable")
-    for places in np.array_split(order, len(order) // _AT_A_TIME):
-        own = rgb[rows, columns]
+    offsets = (y - _REACH) * width + x - _REACH
+    places = rows * width + columns
+    for some in np.array_split(offsets, len(offsets) // _AT_A_TIME):
+        own = pixels[places]
         low, high = own - least, own + least
         above, below = np.ones(own.shape, bool), np.ones(own.shape, bool)
-        for place in places:
-            beside = rgb[rows + (y[place] - _REACH), columns + (x[place] - _REACH)]
+        for offset in some:
+            beside = pixels.take(places + offset, axis=0)
             above &= beside < low
             below &= beside > high
-        kept = (above | below).any(1)
-        rows, columns = rows[kept], columns[kept]
-    return rows, columns
+        places = places[(above | below).any(1)]
+    return np.divmod(places, width)
 
 
 def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:
     """All pixels of those of the candidates, `side` square, that no lens and no scene has made."""
     coloured, white = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for start in range(0, len(rows), _BATCH):
-        part = slice(start, start + _BATCH)
-        coloured[part], white[part] = _is_odd(rgb, rows[part], columns[part], side)
+        some = np.arange(start, min(start + _BATCH, len(rows)))
+        some = some[_is_quiet_around(rgb, rows[some], columns[some], side)]
+        coloured[some], white[some] = _is_odd(rgb, rows[some], columns[some], side)
     odd = coloured | (white & (white.sum() >= _SEVERAL))
     y, x = np.divmod(np.arange(side**2), side)
     return (rows[odd, None] + y).ravel(), (columns[odd, None] + x).ravel()
+
+
+def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Mask:
+    """Where what lies around may be as quiet as `_is_odd` asks, in a channel that it stands out in.
+
+    A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
+    all around lies within a ninth of the height, times 1.64, of its median.
+    """
+    y, x = np.nonzero(_zones(side)[2])
+    offsets = (y - _REACH) * rgb.shape[1] + x - _REACH
+    tail = len(offsets) - 1 - int(0.9 * (len(offsets) - 1))
+    near = 1.64 / _DEVIATIONS
+    flat, channels = rgb.reshape(-1), rgb.shape[2]
+    places = (rows * rgb.shape[1] + columns) * channels
+    quiet = np.zeros(len(rows), bool)
+    for channel in range(channels):
+        own = flat[places + channel]
+        ring = flat[(places + channel)[:, None] + offsets * channels]
+        out = np.flatnonzero((own > ring.max(1)) | (own < ring.min(1)))
+        ring = np.partition(ring[out], (tail, len(offsets) - 1 - tail), axis=1)
+        low, high = ring[:, tail], ring[:, -1 - tail]
+        most = np.maximum(own[out] - low, high - own[out]) / (1 - near)
+        quiet[out] |= high - low <= 2 * near * most
+    return quiet
 
 
 def _is_odd(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Mask, Mask]:
