@@ -18,7 +18,7 @@ from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.resampling import reduce, squares
 from ldrps_engine.analysis.tone import judge_tone
 from ldrps_engine.colour.srgb import to_linear
 
@@ -237,7 +237,7 @@ def _reduced(rgb: Array) -> Array:
     scale = _SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
-    return resize(rgb, (max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))))
+    return reduce(rgb, (max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))))
 
 
 def _believing(found: Diagnosis, recipe: str) -> Diagnosis:

@@ -8,7 +8,6 @@ lens and shines in all colours; print and texture have more of their kind beside
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,10 @@ _SEVERAL = 5
 _MOST_SHARE = 0.002
 """More than this is not a few defects but grain or a drawing."""
 _REACH = 4
-_STRIP = 256
+_STRIP = 1 << 16
+"""Samples looked at together."""
+_AT_A_TIME = 8
+_BATCH = 10_000
 _WIDENED = 1.4826
 
 
@@ -58,8 +60,8 @@ class HotPixels:
 
 def find_hot_pixels(rgb: Array) -> HotPixels:
     """Find them in an image (H, W, channels) of display values."""
-    found = [_single(rgb), _double(rgb)]
-    count = sum(len(rows) // pixels for (rows, _), pixels in zip(found, (1, 4), strict=True))
+    found = [_defects(rgb, *_candidates(rgb, side), side) for side in (1, 2)]
+    count = sum(len(rows) // side**2 for (rows, _), side in zip(found, (1, 2), strict=True))
     if count > max(8, _MOST_SHARE * rgb.shape[0] * rgb.shape[1]):
         count, found = 0, []
     rows, columns = (
@@ -69,76 +71,119 @@ def find_hot_pixels(rgb: Array) -> HotPixels:
     return HotPixels(count, rows, columns, _likely(rgb, rows, columns))
 
 
-def _single(rgb: Array) -> tuple[Places, Places]:
-    rows, columns = _candidates(rgb)
-    return _defects(rgb, rows, columns, 1)
-
-
-def _double(rgb: Array) -> tuple[Places, Places]:
-    """Pixels of defects that are two by two, four for each."""
-    height, width = (side // 2 * 2 for side in rgb.shape[:2])
+def _candidates(rgb: Array, side: int) -> tuple[Places, Places]:
+    """First pixels of squares of `side` that stand out from all eight beside them in any channel,
+    and lie far enough inside the photo."""
     rows, columns = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
-    for top in (0, 1):
-        for left in (0, 1):
-            part = rgb[top : top + height - 2 * top, left : left + width - 2 * left]
-            if min(part.shape[:2]) < 2 * (2 * _REACH + 2):
-                continue
-            corners = [part[y::2, x::2] for y in (0, 1) for x in (0, 1)]
-            half = np.asarray(reduce(np.add, corners) / np.float32(4), dtype=np.float32)
-            y, x = _candidates(half)
-            y, x = _defects(rgb, 2 * y + top, 2 * x + left, 2)
-            rows.append((y[:, None] + np.array([0, 0, 1, 1])).ravel())
-            columns.append((x[:, None] + np.array([0, 1, 0, 1])).ravel())
-    return np.concatenate(rows), np.concatenate(columns)
+    height, width, channels = rgb.shape
+    last = height - _REACH - side + 1
+    # So few rows at a time stay in the processor's cache, where this is several times quicker.
+    step = max(1, _STRIP // (width * channels))
+    for start in range(_REACH, last, step):
+        stop = min(start + step, last)
+        strip = rgb[start - side : stop + 2 * side - 1].reshape(-1, width * channels)
+        out = _stand_out(_means(strip, side, channels), side, side * channels)
+        at = np.flatnonzero(out)
+        row, place = at // out.shape[1], at % out.shape[1] // channels
+        # In several channels it is still one.
+        new = np.ones(len(at), bool)
+        new[1:] = (np.diff(row) != 0) | (np.diff(place) != 0)
+        rows.append(row[new] + start)
+        columns.append(place[new] + side)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    inside = (column >= _REACH) & (column < width - _REACH - side + 1)
+    return _beyond_around(rgb, row[inside], column[inside], side)
 
 
-def _candidates(rgb: Array) -> tuple[Places, Places]:
-    """Pixels inside the photo that stand out from all eight neighbours in any channel."""
+def _means(strip: Array, side: int, channels: int) -> Array:
+    """Means of the squares that begin at each place of (rows, width * channels)."""
+    if side == 1:
+        return strip
+    sums = strip[:-1] + strip[1:]
+    return np.asarray((sums[:, :-channels] + sums[:, channels:]) / np.float32(4))
+
+
+def _stand_out(values: Array, rows: int, along: int) -> Mask:
+    """Which places, so far inside, differ from all eight so far beside them, on one side."""
     limit = np.float32(_LEAST * (1 - _ALONE))
-    rows, columns = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
-    for start in range(1, rgb.shape[0] - 1, _STRIP):
-        strip = rgb[start : min(start + _STRIP, rgb.shape[0] - 1)]
-        # Few stand out from the two beside them, and only those are looked at closely.
-        left, middle, right = strip[:, :-2], strip[:, 1:-1], strip[:, 2:]
-        out = middle - np.maximum(left, right) > limit
-        out |= np.minimum(left, right) - middle > limit
-        # Far quicker than `any` over so short an axis.
-        found = np.nonzero(reduce(np.logical_or, np.moveaxis(out, -1, 0)))
-        rows.append(found[0] + start)
-        columns.append(found[1] + 1)
-    return _standing_out(rgb, np.concatenate(rows), np.concatenate(columns), limit)
+    left, middle, right = values[:, : -2 * along], values[:, along:-along], values[:, 2 * along :]
+    inner = middle[rows:-rows]
+    out = []
+    for most, sign in ((np.maximum, 1), (np.minimum, -1)):
+        beside = most(left, right)
+        all_three = most(beside, middle)
+        around = most(all_three[: -2 * rows], all_three[2 * rows :])
+        most(around, beside[rows:-rows], out=around)
+        np.subtract(inner, around, out=around)
+        out.append(around > limit if sign > 0 else around < -limit)
+    return np.asarray(out[0] | out[1])
 
 
-def _standing_out(
-    rgb: Array, rows: Places, columns: Places, limit: np.float32
-) -> tuple[Places, Places]:
-    around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
-    own = rgb[rows, columns]
-    high, low = np.full_like(own, -np.inf), np.full_like(own, np.inf)
-    for y, x in around:
-        beside = rgb[rows + y, columns + x]
-        np.maximum(high, beside, out=high)
-        np.minimum(low, beside, out=low)
-    out = (np.maximum(own - high, low - own) > limit).any(-1)
-    return rows[out], columns[out]
+def _beyond_around(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:
+    """Those of the candidates that lie beyond all around them, as a defect has to.
+
+    What `_is_odd` asks leaves no other, and most that noise has made end here.
+    """
+    least = np.float32(_LEAST * (1 - _ALONE - 4 / _DEVIATIONS))
+    width, pixels = rgb.shape[1], rgb.reshape(-1, rgb.shape[2])
+    y, x = np.nonzero(_zones(side)[2])
+    offsets = (y - _REACH) * width + x - _REACH
+    places = rows * width + columns
+    for some in np.array_split(offsets, len(offsets) // _AT_A_TIME):
+        own = pixels[places]
+        low, high = own - least, own + least
+        above, below = np.ones(own.shape, bool), np.ones(own.shape, bool)
+        for offset in some:
+            beside = pixels.take(places + offset, axis=0)
+            above &= beside < low
+            below &= beside > high
+        places = places[(above | below).any(1)]
+    return np.divmod(places, width)
 
 
 def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:
-    """Those of the candidates, `side` pixels square, that no lens and no scene has made."""
-    inside = (rows >= _REACH) & (columns >= _REACH)
-    inside &= rows < rgb.shape[0] - _REACH - side + 1
-    inside &= columns < rgb.shape[1] - _REACH - side + 1
-    rows, columns = rows[inside], columns[inside]
-    if not len(rows):
-        return rows, columns
+    """All pixels of those of the candidates, `side` square, that no lens and no scene has made."""
+    coloured, white = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+    for start in range(0, len(rows), _BATCH):
+        some = np.arange(start, min(start + _BATCH, len(rows)))
+        some = some[_is_quiet_around(rgb, rows[some], columns[some], side)]
+        coloured[some], white[some] = _is_odd(rgb, rows[some], columns[some], side)
+    odd = coloured | (white & (white.sum() >= _SEVERAL))
+    y, x = np.divmod(np.arange(side**2), side)
+    return (rows[odd, None] + y).ravel(), (columns[odd, None] + x).ravel()
+
+
+def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Mask:
+    """Where what lies around may be as quiet as `_is_odd` asks, in a channel that it stands out in.
+
+    A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
+    all around lies within a ninth of the height, times 1.64, of its median.
+    """
+    y, x = np.nonzero(_zones(side)[2])
+    offsets = (y - _REACH) * rgb.shape[1] + x - _REACH
+    tail = len(offsets) - 1 - int(0.9 * (len(offsets) - 1))
+    near = 1.64 / _DEVIATIONS
+    flat, channels = rgb.reshape(-1), rgb.shape[2]
+    places = (rows * rgb.shape[1] + columns) * channels
+    quiet = np.zeros(len(rows), bool)
+    for channel in range(channels):
+        own = flat[places + channel]
+        ring = flat[(places + channel)[:, None] + offsets * channels]
+        out = np.flatnonzero((own > ring.max(1)) | (own < ring.min(1)))
+        ring = np.partition(ring[out], (tail, len(offsets) - 1 - tail), axis=1)
+        low, high = ring[:, tail], ring[:, -1 - tail]
+        most = np.maximum(own[out] - low, high - own[out]) / (1 - near)
+        quiet[out] |= high - low <= 2 * near * most
+    return quiet
+
+
+def _is_odd(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Mask, Mask]:
+    """Which of the candidates are defects in one colour, and which are as white as a star."""
     reach = np.arange(-_REACH, _REACH + side)
     windows = rgb[rows[:, None, None] + reach[:, None], columns[:, None, None] + reach]
     own, beside, around = _zones(side)
     ring = windows[:, around]
     middle = np.median(ring, axis=1)
-    # Noise that black cuts off has a median deviation of nothing.
-    far = np.abs(ring - middle[:, None])
-    deviation = np.maximum(_WIDENED * np.median(far, axis=1), np.quantile(far, 0.9, axis=1) / 1.64)
     excess = windows[:, own] - middle[:, None]
     # The weakest of the pixels of a defect decides, in the channel that stands out most.
     channel = np.abs(excess).min(1).argmax(-1)
@@ -146,8 +191,10 @@ def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Plac
     size = np.abs(excess[pick, :, channel]).min(1)
     sign = np.sign(excess[pick, 0, channel])
     spill = sign * (windows[:, beside].mean(1) - middle)[pick, channel]
-    others = np.abs(ring - middle[:, None])[pick, :, channel].max(1)
-    scale = deviation[pick, channel]
+    far = np.abs(ring[pick, :, channel] - middle[pick, channel, None])
+    others = far.max(1)
+    # Noise that black cuts off has a median deviation of nothing.
+    scale = np.maximum(_WIDENED * np.median(far, axis=1), np.quantile(far, 0.9, axis=1) / 1.64)
     odd = (size > _LEAST) & (size > _DEVIATIONS * scale)
     odd &= np.abs(spill) < _SPILL * size + scale
     odd &= others < _ALONE * size + 4 * scale
@@ -156,8 +203,7 @@ def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Plac
     white = odd & ~coloured & (middle.mean(1) > _DARK) & (side == 1)
     white &= np.abs(spill) < _SPILL_OF_WHITE * size + scale / 2
     white &= others < _ALONE / 2 * size + 3 * scale
-    odd &= coloured | (white & (white.sum() >= _SEVERAL))
-    return rows[odd], columns[odd]
+    return odd & coloured, white
 
 
 def _zones(side: int) -> tuple[Mask, Mask, Mask]:

@@ -25,7 +25,10 @@ _PREVIEW = 256
 def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
     """Measure the picture inside a photo's frame; see `diagnose`."""
     inset = Inset.of(photo)
-    found = diagnose(np.clip(to_working(inset.picture), 0, 1), recipe, noise)
+    rgb = to_working(inset.picture)
+    if rgb.min() < 0 or rgb.max() > 1:
+        rgb = np.clip(rgb, 0, 1)
+    found = diagnose(rgb, recipe, noise)
     return replace(found, inner=inset.frame.rectangle) if inset.frame else found
 
 
