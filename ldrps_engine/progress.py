@@ -29,7 +29,7 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Described:
-    """What the photo shows, in words for people, and who wrote them."""
+    """Contents of the photo in words for people, and who wrote them."""
 
     text: str
     """At most 20 words unless the user wrote them; empty where the tagger is not sure."""

@@ -76,7 +76,7 @@ class Analysis:
     small: Array
     """The same, no larger than the view."""
     recognition: Recognition
-    """What the semantic encoder saw, and what it makes likely."""
+    """Findings of the semantic encoder, and what they make likely."""
     diagnosis: Diagnosis
     degradation: Degradation
     """First guess of what light, haze and fading have done."""

@@ -104,7 +104,7 @@ def _means(strip: Array, side: int, channels: int) -> Array:
 
 
 def _stand_out(values: Array, rows: int, along: int) -> Mask:
-    """Which places, so far inside, differ from all eight so far beside them, on one side."""
+    """Mark the places, so far inside, that differ from all eight so far beside them, on one side."""
     limit = np.float32(_LEAST * (1 - _ALONE))
     left, middle, right = values[:, : -2 * along], values[:, along:-along], values[:, 2 * along :]
     inner = middle[rows:-rows]
@@ -154,7 +154,7 @@ def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Plac
 
 
 def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Mask:
-    """Where what lies around may be as quiet as `_is_odd` asks, in a channel that it stands out in.
+    """Mark defects around which it may be as quiet as `_is_odd` asks, where they stand out.
 
     A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
     all around lies within a ninth of the height, times 1.64, of its median.
@@ -178,7 +178,7 @@ def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Ma
 
 
 def _is_odd(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Mask, Mask]:
-    """Which of the candidates are defects in one colour, and which are as white as a star."""
+    """Mark the candidates that are defects in one colour, and those as white as a star."""
     reach = np.arange(-_REACH, _REACH + side)
     windows = rgb[rows[:, None, None] + reach[:, None], columns[:, None, None] + reach]
     own, beside, around = _zones(side)

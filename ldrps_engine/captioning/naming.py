@@ -33,7 +33,7 @@ _LEAST_LEFT = 0.05
 
 @dataclass(frozen=True)
 class Word:
-    """What one or more classes are called."""
+    """Name of one or more classes."""
 
     text: str
     """With its article."""
@@ -42,7 +42,7 @@ class Word:
     surely: float
     """Least probability, 0 to 1, from which it is said; of what a word of the other kind leaves."""
     classes: tuple[int, ...]
-    """Of ImageNet-1k, from 0."""
+    """Indices in ImageNet-1k, from 0."""
 
 
 @cache

@@ -60,9 +60,9 @@ class RestorationPlan:
     """(h, w, 3), the same at the view's size."""
     noise: NoiseSeen
     description: Described
-    """What the photo shows, for people."""
+    """Contents of the photo, for people."""
     prompt: str
-    """What it shows, for the prior."""
+    """Contents of the photo, for the prior."""
     sampling: Plan
     tuning: Tuning | None
     """Training of a copy of the prior on the photo's noise; None where that does not pay."""
