@@ -104,7 +104,7 @@ def _means(strip: Array, side: int, channels: int) -> Array:
 
 
 def _stand_out(values: Array, rows: int, along: int) -> Mask:
-    """Mark the places, so far inside, that differ from all eight so far beside them, on one side."""
+    """Mark places, so far inside, that differ from all eight so far beside them, on one side."""
     limit = np.float32(_LEAST * (1 - _ALONE))
     left, middle, right = values[:, : -2 * along], values[:, along:-along], values[:, 2 * along :]
     inner = middle[rows:-rows]
