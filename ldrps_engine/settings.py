@@ -37,7 +37,8 @@ class Settings:
     steps: int | None = None
     """Sampling steps of the first pass, 1 to 1000. None: as the recipe says."""
     seed: int = 0
-    """Seed of the sampler's noise, 0 to 2**63 - 1. Same seed and device, same pixels."""
+    """Seed of the sampler's noise, 0 to 2**63 - 1. Same seed and device, same pixels.
+    Of lost colours, 0 gives the most likely ones and any other seed a variation."""
     model: str = "bundled"
     """Name of an installed prior."""
     noise_sigma: float | None = None

@@ -40,6 +40,11 @@ class Colouring:
     last: float = 0.05
     """Noise of the last of them."""
 
+    @classmethod
+    def of(cls, seed: int) -> Colouring:
+        """Return the most likely colours for seed 0, and a sample around them for any other."""
+        return cls() if seed else cls(commitment=0)
+
 
 def colour(rgb: Array, seed: int, how: Colouring, seen: Seen | None = None) -> Array:
     """Return a photo (H, W, 3) of display values with colours, of which it has none.

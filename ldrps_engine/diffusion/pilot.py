@@ -61,7 +61,8 @@ def sample(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None = No
     oracle = _oracle(plan, image)
     pilot = _display(plan, image.clamp(0, 1))
     if plan.analysis.coloured_by_expert:
-        pilot = colour(np.clip(pilot, 0, 1), plan.settings.seed, Colouring())
+        seed = plan.settings.seed
+        pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
     return Sample(plan, pilot, plan.view.from_model(oracle), sampler.count)
 
 
