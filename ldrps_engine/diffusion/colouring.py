@@ -33,7 +33,7 @@ _EDGES = 1e-3
 class Colouring:
     """Options of sampling colours. Neutral: `commitment` 0, the posterior mean."""
 
-    commitment: float = 0.5
+    commitment: float = 0.35
     """Noise that a sample starts with, in standard deviations of chroma over good photos."""
     steps: int = 5
     """Evaluations on the way down from there."""

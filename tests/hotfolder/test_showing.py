@@ -20,7 +20,7 @@ def test_lines_of_a_terminal():
 
 
 def test_small_pictures(tmp_path):
-    from ldrps_client.hotfolder.report.page import _thumbnails
+    from ldrps_client.hotfolder.report import _thumbnails
 
     path = tmp_path / "large.png"
     Image.fromarray(np.zeros((900, 3400, 4), np.uint8) + 9).save(path)
