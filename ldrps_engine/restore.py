@@ -21,6 +21,7 @@ from ldrps_engine.analysis.noise_level import Noise as MeasuredNoise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum, sigma_before_clipping
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.unmet import Done, unmet
 from ldrps_engine.captioning.describer import consult, describe
 from ldrps_engine.captioning.merging import merge
 from ldrps_engine.colour.working import to_working
@@ -94,6 +95,8 @@ class _Case:
     """Whether it is to get colours that it has not."""
     by_expert: bool
     """Whether the scene expert gives them, and not the prior."""
+    remarks: tuple[str, ...] = ()
+    """For the user."""
     tuning: Tuning | None = None
     """How the photo's noise is got to know, where that pays."""
 
@@ -106,6 +109,11 @@ class _Case:
     def level(self) -> Level:
         """What makes the noise even where it is filtered."""
         return EVEN if self.plan.pilot_only else self.measured.level
+
+    @property
+    def samples(self) -> bool:
+        """Whether the model has anything to do."""
+        return not self.settings.blind or self.diagnosis.needs_prior or self.colours
 
     @property
     def filters(self) -> bool:
@@ -156,15 +164,14 @@ def _restore(
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
     case = _open(to_working(photo), settings, models, on_step)
-    if settings.blind and not (case.diagnosis.needs_prior or case.colours):
-        writer = _transfer(case, photo, _untouched(case), on_step)
-    else:
-        writer = _transfer(case, photo, _sample(case, on_step, checkpoint), on_step)
+    sampled = _sample(case, on_step, checkpoint) if case.samples else _untouched(case)
+    writer = _transfer(case, photo, sampled, on_step)
     return Restoration(
         layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=case.diagnosis,
         description=case.text,
         invented=writer.invented,
+        remarks=case.remarks,
         seconds=0.0,
     )
 
@@ -206,8 +213,8 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
     noise = _as_seen(diagnosis, left)
     gain = guess.amplification(scaled, measured.level.relative(scaled))
     amplified = noise if guess.is_neutral else gain * noise
-    description = describe(np.clip(guess.invert(small), 0, 1), settings, opinion, remarks)
-    on_step(description)
+    mended = np.clip(guess.invert(small), 0, 1)
+    description = describe(mended, settings, opinion, remarks)
     case = _Case(
         original=original,
         rgb=rgb,
@@ -233,7 +240,26 @@ def _open(original: Array, settings: Settings, models: ModelCache, on_step: OnSt
         colours=colours,
         by_expert=by_expert,
     )
+    moved = 0.0 if guess.is_neutral else float(np.abs(mended - np.clip(small, 0, 1)).mean())
+    case = replace(
+        case, remarks=description.remarks + unmet(settings, diagnosis, _done(case, moved))
+    )
+    on_step(replace(description, remarks=case.remarks))
     return replace(case, tuning=_tuning(case))
+
+
+def _done(case: _Case, moved: float) -> Done:
+    """Sum up what is done to a photo whose tones move by so much."""
+    filters = case.filters and case.samples
+    published = case.plan.pilot_only
+    changes = not case.guess.is_neutral or filters or case.colours or published
+    return Done(
+        moved=moved,
+        filters=filters,
+        colours=case.colours,
+        published=published,
+        works=case.samples and (changes or "pilot" in case.settings.layers),
+    )
 
 
 def _wants_colours(
