@@ -36,7 +36,8 @@ class Described:
     source: str
     """`user`, `tagger` or a describer's name."""
     remarks: tuple[str, ...] = ()
-    """For the user: where describer and measurement disagree, or why the tagger stood in."""
+    """For the user: where describer and measurement disagree, why the tagger stood in, and what was
+    asked for and is not done to this photo."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def _restore(
         diagnosis=analysis.diagnosis,
         description=plan.description.text,
         invented=writer.invented,
+        remarks=plan.description.remarks,
         seconds=0.0,
     )
 

@@ -32,6 +32,8 @@ class Restoration:
     """Mean and maximum, 0 to 1, of how much of the restored photo comes from the model."""
     seconds: float
     """Working time in the engine."""
+    remarks: tuple[str, ...] = ()
+    """For the user, a sentence each: what was asked for and is not done, and why."""
 
     @property
     def photo(self) -> Photo:

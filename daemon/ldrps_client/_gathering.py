@@ -18,6 +18,7 @@ class Gathered:
     layers: list[events.Layer] = field(default_factory=list)
     diagnosed: events.Diagnosed | None = None
     description: str = ""
+    remarks: tuple[str, ...] = ()
     encoded: str = ""
     """The kind of file that the layers came as, if they did."""
     done: events.Done | None = None
@@ -31,8 +32,8 @@ class Gathered:
                 self.encoded = event.format
             case events.Diagnosed():
                 self.diagnosed = event
-            case events.Described(text):
-                self.description = text
+            case events.Described(text, _, remarks):
+                self.description, self.remarks = text, remarks
             case events.Done():
                 self.done = event
 
@@ -56,5 +57,6 @@ class Gathered:
             job_id=job_id,
             model_hash=self.done.model_hash,
             invented=self.done.invented,
+            remarks=self.remarks,
             source=source,
         )

@@ -42,8 +42,15 @@ class Result:
     invented: tuple[float, float] | None = None
     """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
     None if the daemon did not say."""
+    remarks: tuple[str, ...] = ()
+    """For the user, a sentence each: what was asked for and is not done, and why."""
     source: LoadedFile | None = None
     """The file that was restored; None if it was no file."""
+
+    @property
+    def told(self) -> str:
+        """The diagnosis for people, and what there is to remark."""
+        return "; ".join(filter(None, (self.words, *self.remarks)))
 
     @property
     def photo(self) -> Photo:

@@ -13,6 +13,7 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.unmet import Done, unmet
 from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Filtering, Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
@@ -130,10 +131,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     view = View.of(prior, rgb)
     scaled = resize(small, view.scaled)
     noise = _noise_seen(analysis, scaled, view)
-    description = describe(
-        analysis.recognition, analysis.settings, request.opinion, analysis.remarks
-    )
-    on_step(description)
+    mended = np.clip(guess.invert(small), 0, 1)
     sampling = make_plan(
         analysis.settings,
         analysis.diagnosis,
@@ -149,12 +147,32 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         rgb=rgb,
         scaled=scaled,
         noise=noise,
-        description=description,
-        prompt=prompt(np.clip(guess.invert(small), 0, 1), analysis.settings, request.opinion),
+        description=describe(
+            analysis.recognition, analysis.settings, request.opinion, analysis.remarks
+        ),
+        prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
         tuning=None,
     )
-    return replace(plan, tuning=_tuning(plan))
+    moved = 0.0 if guess.is_neutral else float(np.abs(mended - np.clip(small, 0, 1)).mean())
+    description = _with_unmet(plan, moved)
+    on_step(description)
+    return replace(plan, description=description, tuning=_tuning(plan))
+
+
+def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
+    """Add to the remarks what was asked for and is not done; tones move by `moved` in the mean."""
+    analysis, filters = plan.analysis, plan.filters and plan.samples
+    changes = not plan.degradation.is_neutral or filters or analysis.colours or plan.pilot_only
+    done = Done(
+        moved=moved,
+        filters=filters,
+        colours=analysis.colours,
+        published=plan.pilot_only,
+        works=plan.samples and (changes or "pilot" in plan.settings.layers),
+    )
+    said = unmet(plan.settings, analysis.diagnosis, done)
+    return replace(plan.description, remarks=(*plan.description.remarks, *said))
 
 
 def _tuning(plan: RestorationPlan) -> Tuning | None:

@@ -8,6 +8,7 @@ import pytest
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.merging import measured_faults, merge
 from ldrps_engine.analysis.opinion import MOST_CHARACTERS, MOST_WORDS, Opinion, read_answer
+from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.captioning import multimodal
 from ldrps_engine.captioning.describer import consult, describe
 from ldrps_engine.captioning.multimodal import QUESTION, MultimodalDescriber, describer_bytes
@@ -320,4 +321,5 @@ def test_a_describer_without_a_chat_template_is_refused(tmp_path):
 
 
 def test_describing_needs_no_describer(natural):
-    assert describe(natural, Settings(), None, ("why",)).remarks == ("why",)
+    seen = recognise(natural)
+    assert describe(seen, Settings(), None, ("why",)).remarks == ("why",)

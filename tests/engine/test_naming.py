@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ldrps_engine.captioning.opinion import MOST_WORDS
 
 from ldrps_engine.analysis.encoder import CLASSES
+from ldrps_engine.analysis.opinion import MOST_WORDS
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.captioning.naming import PLACE, THING, name_scene, phrase, vocabulary
 from support import pictures

@@ -112,6 +112,8 @@ def _tell(photo: Path, targets: Targets, result: Result) -> None:
     print(f"{name} -> {shown(targets.output)} ({duration(result.seconds)}{found})")
     for path in targets.all()[1:]:
         print(f"{name} -> {shown(path)}")
+    for remark in result.remarks:
+        print(f"{name}: {remark}")
     if result.settings.blind and result.diagnosis and result.diagnosis.grey:
         print(f"{name} has no colour and was left so; --recipe colour gives it some")
 
@@ -138,6 +140,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "elapsed_seconds": round(elapsed, 3),
         "diagnosis": {**diagnosis, "words": result.words},
         "description": result.description,
+        "remarks": list(result.remarks),
         "invented": dict(zip(("mean", "maximum"), result.invented or (None, None), strict=True)),
         "model": result.model,
         "seed": result.seed,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from gi.repository import Gimp
+
 from ldrps_gimp import provenance
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
@@ -75,10 +77,14 @@ class Restoration:
             self._fill(output)
             before_finish()
             record = provenance.parasite(self.choices, self._source, self._found)
-            return output.finish(record)
+            layer = output.finish(record)
         except BaseException:
             output.discard()
             raise
+        # The dialog is gone by now: GIMP itself tells what was asked for and not done.
+        if remarks := self._found.get("description", {}).get("remarks"):
+            Gimp.message("\n".join(remarks))
+        return layer
 
     def _fill(self, output: Output) -> None:
         layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]

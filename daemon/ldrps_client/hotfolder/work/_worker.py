@@ -102,7 +102,7 @@ class Worker:
                 "done",
                 shown,
                 output=str(target),
-                words=result.words,
+                words=result.told,
                 seconds=round(result.seconds, 1),
             )
             self._warn(shown, result.source)
@@ -209,7 +209,7 @@ class Worker:
             entry.key,
             "done",
             diagnosis=json.dumps(diagnosis),
-            words=result.words,
+            words=result.told,
             seconds=result.seconds,
             reason="",
             message="",

@@ -1,0 +1,106 @@
+"""Requests that a photo gave no occasion for, each told in one sentence. No torch.
+
+Nothing that was asked for is dropped silently: either it is done, or the user learns why not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.settings import Settings
+
+_NO_CHANGE = 1 / 255
+"""Mean change of tones, in display values, that nobody sees."""
+_TONES = {
+    "low-light": "recipe low-light found no light missing, so the photo keeps the light it has",
+    "haze": "recipe haze found no veil that can be taken off, so the photo keeps its contrast",
+    "old-photo": "recipe old-photo found black and white in their places, so the tones stay as "
+    "they are",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """Summary of what is done to a photo."""
+
+    moved: float
+    """Mean change of display values by bringing tones back; 0 where they stay."""
+    filters: bool
+    """Noise is filtered."""
+    colours: bool
+    """The photo gets colours."""
+    published: bool
+    """The pilot is the result, as published."""
+    works: bool
+    """Anything is done but mending hot pixels and blocks."""
+
+
+def unmet(settings: Settings, diagnosis: Diagnosis, done: Done) -> tuple[str, ...]:
+    """Sentences for the user on what was asked for and is not done to this photo."""
+    if settings.strength == 0:
+        return ("strength 0 gives the photo back as it came",)
+    said = [
+        _of_recipe(settings, diagnosis, done),
+        _of_noise(settings, done),
+        _of_colour(settings, diagnosis),
+        _of_describer(settings),
+        _of_model(settings, done),
+    ]
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _of_recipe(settings: Settings, diagnosis: Diagnosis, done: Done) -> str:
+    if settings.recipe in _TONES and done.moved < _NO_CHANGE:
+        return _TONES[settings.recipe]
+    if settings.recipe == "noise" and not done.filters and settings.noise_sigma is None:
+        sigma = f"{diagnosis.noise_sigma:.1f} of 255"
+        return f"recipe noise found none that can be seen (sigma {sigma}), so none is filtered"
+    return ""
+
+
+def _of_noise(settings: Settings, done: Done) -> str:
+    sigma = settings.noise_sigma
+    if sigma is None or done.filters:
+        return ""
+    if done.published:
+        return "recipe paper works as published and makes no use of noise_sigma"
+    if sigma == 0:
+        asked = settings.recipe == "noise"
+        return "noise_sigma 0 says that there is no noise, so none is filtered" if asked else ""
+    return f"noise_sigma {sigma:g} is too little to be seen in this photo, so no noise is filtered"
+
+
+def _of_colour(settings: Settings, diagnosis: Diagnosis) -> str:
+    if not settings.allow_colour or settings.recipe == "colour":
+        return ""
+    if not settings.blind:
+        return "allow_colour is for the recipes auto and fast; recipe colour gives colours"
+    if not diagnosis.grey:
+        return "allow_colour changes nothing, since the photo has colours of its own and keeps them"
+    return ""
+
+
+def _of_describer(settings: Settings) -> str:
+    if settings.description is None or settings.describer == "auto":
+        return ""
+    return f"describer {settings.describer} is not asked, since a description was given"
+
+
+def _of_model(settings: Settings, done: Done) -> str:
+    """Name what only the model makes use of, where it has nothing to do."""
+    if done.works:
+        return ""
+    asked = {
+        "description": settings.description is not None,
+        "recurrences": settings.recurrences is not None,
+        "steps": settings.steps is not None,
+        "seed": settings.seed != 0,
+        "solver": settings.solver is not None,
+        "model": settings.model != "bundled",
+        "layer pilot": "pilot" in settings.layers,
+    }
+    names = [name for name, wanted in asked.items() if wanted]
+    if not names:
+        return ""
+    return f"the model has nothing to do in this photo, so no use is made of {', '.join(names)}"
