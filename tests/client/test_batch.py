@@ -191,3 +191,14 @@ def test_where_one_photo_is_not_let_in_the_next_is_not_tried(ldrps, fake, card):
     reasons = [record["error"]["reason"] for record in json.loads(out)["results"]]
     assert (code, reasons) == (12, ["access", "access"])
     assert len(fake.submits) == 1
+
+
+def test_names_that_differ_in_capitals_alone_are_numbered(ldrps, tmp_path, pixels):
+    """A memory card or a share takes them for the same file."""
+    photos = [tmp_path / "a" / "Cover.png", tmp_path / "b" / "cover.png"]
+    for number, path in enumerate(photos):
+        path.parent.mkdir()
+        Image.fromarray(pixels + number * 50).save(path)
+    out = f"{tmp_path}/out/"
+    assert ldrps("restore", *photos, "-o", out)[0] == 0
+    assert sorted(os.listdir(out)) == ["Cover_restored.png", "cover_2_restored.png"]

@@ -66,7 +66,7 @@ def test_one_client_cannot_take_all_bytes(keep, job):
 
 
 def test_the_spool_has_a_size(keep, job):
-    kept, index = keep(spool_bytes=int(BYTES * 1.5))
+    kept, index = keep(spool_bytes=int(BYTES * 3.5))
     waiting = job("a", raster=RASTER)
     index.add(waiting)
     with pytest.raises(BusyError, match="fill the spool"), kept.place(HEADER, "b", 1, lambda: 1):

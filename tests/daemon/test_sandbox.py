@@ -253,7 +253,7 @@ def test_a_photo_does_not_write_the_daemons_log(tmp_path):
     """What it makes a library say, or says itself once it has taken the process over."""
     code = """
 import os, sys
-from ldrps_daemon import decoder
+from ldrps_daemon.workers import decoder
 from ldrps_engine.errors import PhotoError
 os.write(2, b'before ')
 def taken_over(path):
