@@ -40,10 +40,12 @@ def test_values_well_inside_and_beyond_stay():
 
 def scene(sigma, reduced):
     """White, greys and black with noise that was clipped, and then perhaps reduced."""
+    # Of its own: tests that run beside one another share no stream of random numbers.
+    rng = np.random.default_rng(1)
     size = 256 * reduced
     ramp = np.interp(np.arange(size) / size, (0, 0.25, 0.75, 1), (0, 0, 1, 1))
     picture = np.broadcast_to(ramp[:, None, None], (size, size, 3))
-    noisy = np.clip(picture + RNG.normal(0, sigma, picture.shape), 0, 1)
+    noisy = np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 1)
     small = noisy.reshape(256, reduced, 256, reduced, 3).mean((1, 3))
     return small.astype(np.float32)
 
