@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.degradation import Degradation, first_guess
-from ldrps_engine.analysis.diagnosis import Diagnosis, Known, diagnose
+from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
 from ldrps_engine.analysis.merging import merge
 from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import Noise
@@ -21,9 +21,6 @@ from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
 
 Array = NDArray[np.float32]
-
-_BLOCKS_IN_LIGHT = 1.0
-"""Steps between JPEG's blocks, in 8-bit steps, that are smoothed where tones are brought back."""
 
 
 @dataclass(frozen=True)
@@ -168,4 +165,4 @@ def _smooths_blocks(
     if diagnosis.has_blocks:
         return True
     gain = guess.amplification(small, request.measured.known.noise.level.relative(small))
-    return gain * diagnosis.blocks > _BLOCKS_IN_LIGHT and not guess.is_neutral
+    return gain * diagnosis.blocks > BLOCKS_FROM and not guess.is_neutral
