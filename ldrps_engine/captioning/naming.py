@@ -2,7 +2,7 @@
 
 Probabilities of the ImageNet-1k classes are added up into a few dozen plain words, in
 `models/semantic/words.tsv`. A word is said where its sum reaches what was right about 95 times of
-100 on open photos (docs/model-card.md, "Words"); one that never is was left out.
+100 on open photos (docs/research/model-card.md, "Words"); one that never is was left out.
 """
 
 from __future__ import annotations
