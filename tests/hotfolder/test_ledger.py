@@ -1,5 +1,7 @@
 """The ledger: one photo is one entry, whatever is written to it by whom."""
 
+import threading
+
 import pytest
 
 from ldrps_client.hotfolder.store._entry import Identity, photo_key, plan_digest
@@ -46,6 +48,36 @@ def test_photos_are_claimed_in_turn_and_once(ledger):
     assert ledger.claim(skip=[keys[1]]).key == keys[2]
     assert ledger.claim().key == keys[1]
     assert ledger.claim() is None
+
+
+def test_a_file_that_fails_at_once_is_never_seen_queued(ledger):
+    ended, claimed = threading.Event(), []
+
+    def work():
+        while not ended.is_set():
+            if entry := ledger.claim():
+                claimed.append(entry.source)
+                ledger.drop(entry.key)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for n in range(40):
+            why = {"reason": "internal", "message": "a bug"}
+            ledger.add_failed(b"", b"f%d" % n, NOW, f"f{n}", Settings(), **why)
+            # Dropped by the worker perhaps before this returns, which is no error.
+            assert add(ledger, b"q%d" % n, f"q{n}").state == "queued"
+    finally:
+        ended.set()
+        worker.join()
+    assert len(ledger.entries("failed")) == 40
+    assert all(source.startswith(b"q") for source in claimed)
+
+
+def test_an_entry_that_was_dropped_is_not_found(ledger):
+    entry = add(ledger, b"a.jpg", "1")
+    ledger.drop(entry.key)
+    assert ledger.find(entry.key) is None
 
 
 def test_a_file_with_other_content_is_another_photo(ledger):

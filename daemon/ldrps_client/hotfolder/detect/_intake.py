@@ -87,6 +87,10 @@ class Intake:
                 pause = backoff.next()
                 self._tell("waiting", message=str(error), seconds=pause)
                 self._stop.wait(pause)
+            except Exception as bug:
+                # Not even listing it worked. The next scan tries again; others go on.
+                told, relative = unforeseen(bug), self._parts(path)[0]
+                return self._tell("failed", relative, reason=told.reason, message=str(told))
 
     def take(self, path: Path) -> None:
         """Make an entry of a settled file, unless there is nothing to be done for it."""
@@ -158,9 +162,10 @@ class Intake:
         relative, folder, name = self._parts(path)
         stand_in = f"unreadable {relative} {now}".encode("utf-8", "surrogateescape")
         content = hashlib.sha256(stand_in).hexdigest()
-        entry = self._ledger.add(folder, name, now, content, self._settings(relative))
-        self._ledger.end(entry.key, "failed", reason=error.reason, message=str(error))
-        self._tell("failed", relative, reason=error.reason, message=str(error))
+        settings = self._settings(relative)
+        why = {"reason": error.reason, "message": str(error)}
+        self._ledger.add_failed(folder, name, now, content, settings, **why)
+        self._tell("failed", relative, **why)
 
 
 def _is_marked(path: Path) -> bool:

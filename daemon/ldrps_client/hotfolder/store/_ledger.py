@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._text import plain
+from ldrps_client.hotfolder.store import _statements
 from ldrps_client.hotfolder.store._entry import (
     COLUMNS,
     Entry,
@@ -28,8 +29,6 @@ from ldrps_client.hotfolder.store._entry import (
     Known,
     State,
     entry_of,
-    photo_key,
-    plan_digest,
 )
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
@@ -156,37 +155,39 @@ class Ledger:
         self, folder: bytes, name: bytes, identity: Identity, content: str, settings: Settings
     ) -> Entry:
         """Take in a settled photo; the entry is an older one if the content is known."""
-        key, plan = photo_key(content, settings), plan_digest(settings)
-        path = folder + b"/" + name if folder else name
         # After a power cut a scan finds the file again.
         with self._writing(durable=False) as db:
-            old = db.execute(
-                "SELECT key FROM files WHERE folder = ? AND name = ?", (folder, name)
-            ).fetchone()
-            _note_file(db, folder, name, identity, key, plan)
-            if old and old[0] != key:
-                _supersede(db, old[0], path)
+            return _statements.add(db, folder, name, identity, content, settings)
+
+    def add_failed(
+        self,
+        folder: bytes,
+        name: bytes,
+        identity: Identity,
+        content: str,
+        settings: Settings,
+        *,
+        reason: str,
+        message: str,
+    ) -> None:
+        """Take in a file that nothing can be done for; no worker ever sees it queued."""
+        with self._writing() as db:
+            entry = _statements.add(db, folder, name, identity, content, settings)
             db.execute(
-                "INSERT OR IGNORE INTO photos (key, content, settings, source, found_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (key, content, json.dumps(settings.as_dict()), path, time.time()),
+                "UPDATE photos SET state = 'failed', reason = ?, message = ?, ended_at = ?"
+                " WHERE key = ?",
+                (reason, plain(message), time.time(), entry.key),
             )
-            db.execute(
-                "UPDATE photos SET state = 'queued', source = ?, tries = 0"
-                " WHERE key = ? AND state = 'gone'",
-                (path, key),
-            )
-        return self.entry(key)
 
     def note_output(self, folder: bytes, name: bytes, identity: Identity) -> None:
         """A file in the watched folder is a result: never to be restored."""
         with self._writing(durable=False) as db:
-            _note_file(db, folder, name, identity, OURS, OURS)
+            _statements.note_file(db, folder, name, identity, OURS, OURS)
 
     def note_sidecar(self, folder: bytes, name: bytes, identity: Identity) -> None:
         """Nothing is left to be done for a sidecar as it is now."""
         with self._writing(durable=False) as db:
-            _note_file(db, folder, name, identity, SIDECAR, SIDECAR)
+            _statements.note_file(db, folder, name, identity, SIDECAR, SIDECAR)
 
     def named_from(self, folder: bytes, stem: bytes) -> list[tuple[bytes, str]]:
         """(name, key) of the photos in a folder that are called `stem`, or `stem` and a dot on."""
@@ -210,7 +211,15 @@ class Ledger:
 
     def entry(self, key: str) -> Entry:
         """The photo with this key, which must be there."""
-        return entry_of(self._rows(f"SELECT {COLUMNS} FROM photos WHERE key = ?", key)[0])
+        entry = self.find(key)
+        if entry is None:
+            raise KeyError(key)
+        return entry
+
+    def find(self, key: str) -> Entry | None:
+        """The photo with this key; None if it was dropped meanwhile."""
+        rows = self._rows(f"SELECT {COLUMNS} FROM photos WHERE key = ?", key)
+        return entry_of(rows[0]) if rows else None
 
     def entries(self, *states: State, limit: int = -1, newest: bool = False) -> list[Entry]:
         """Photos in some states, in the order in which they came (`newest`: ended) first."""
@@ -269,7 +278,7 @@ class Ledger:
             if row is None:
                 return None
             db.execute("UPDATE photos SET state = 'working' WHERE number = ?", (row[0],))
-        return self.entry(row[1])
+            return _statements.entry(db, row[1])
 
     def change(self, key: str, **values: Any) -> None:
         """Set columns of one photo, in one transaction."""
@@ -302,27 +311,6 @@ class Ledger:
 def _hex(folders: Iterable[bytes]) -> str:
     """Folders as JSON of what SQLite's hex() makes of them: names need not be text."""
     return json.dumps([folder.hex().upper() for folder in folders])
-
-
-def _note_file(
-    db: sqlite3.Connection, folder: bytes, name: bytes, identity: Identity, key: str, plan: str
-) -> None:
-    db.execute(
-        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (folder, name, identity.size, identity.mtime, identity.ctime, key, plan),
-    )
-
-
-def _supersede(db: sqlite3.Connection, key: str, path: bytes) -> None:
-    """A file that waited or failed has another content now: the old one is nobody's."""
-    other = db.execute("SELECT folder, name FROM files WHERE key = ?", (key,)).fetchone()
-    if other:
-        elsewhere = other[0] + b"/" + other[1] if other[0] else other[1]
-        db.execute(
-            "UPDATE photos SET source = ? WHERE key = ? AND source = ?", (elsewhere, key, path)
-        )
-    else:
-        db.execute("DELETE FROM photos WHERE key = ? AND state IN ('queued', 'failed')", (key,))
 
 
 @contextmanager

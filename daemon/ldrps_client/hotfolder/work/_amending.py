@@ -53,7 +53,7 @@ class Amender:
         photos = [(folder / os.fsdecode(name), key) for name, key in listed]
         # In this order, and all of them: two photos may share a sidecar.
         ended = [
-            self._amend(photo, self._ledger.entry(key), sidecar)
+            self._amend(photo, entry, sidecar) if (entry := self._ledger.find(key)) else False
             for photo, key in photos
             if sidecar in sidecars_of(photo)
         ]
