@@ -120,7 +120,7 @@ def expected(text: str) -> Expected:
 
 
 def named(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """List what a diagnosis names: its properties `is_...` that hold, and a cast in its words."""
+    """List what a diagnosis names: its properties `is_...` that hold, and toning."""
     kind = type(diagnosis)
     holds = [
         name.removeprefix("is_")
@@ -129,9 +129,8 @@ def named(diagnosis: Diagnosis) -> tuple[str, ...]:
         and isinstance(getattr(kind, name), property)
         and getattr(diagnosis, name)
     ]
-    # A cast was named before it had a property of its own.
-    if not hasattr(kind, "is_tinted") and re.search(r"\btinted\b", diagnosis.words()):
-        holds.append("cast")
+    if diagnosis.toned:
+        holds.append("toned")
     return _in_order(holds)
 
 

@@ -37,6 +37,10 @@ _SURE = 0.6
 # Of 130 good photos of all collections one is as likely and as short of light as this.
 _LIGHT_FROM = 0.45
 _SHORT_FROM = 1.1
+# Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
+_BACKLIT_FROM = 0.5
+_BACKLIT_GAIN_FROM = 2.0
+_BACKLIT_SURELY = 0.8
 # Of 396 good photos six are as likely veiled, or look so to both judges.
 _VEIL_SEEN_FROM = 0.65
 _VEIL_ALSO_FROM = 0.3
@@ -90,6 +94,16 @@ class Diagnosis:
         return self.darkness > 0
 
     @property
+    def is_backlit(self) -> bool:
+        """Tell whether it is what stands before the light that is too dark."""
+        return self.is_dark and self.probabilities.get("backlit", 0.0) > _BACKLIT_SURELY
+
+    @property
+    def is_tinted(self) -> bool:
+        """Tell whether there is a cast strong enough to be named."""
+        return self.cast > _CAST_FROM
+
+    @property
     def is_hazy(self) -> bool:
         """Tell whether haze has to be taken off."""
         return self.veil > 0 and not self.grey
@@ -137,10 +151,10 @@ class Diagnosis:
     def words(self) -> str:
         """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
         found = [
-            _grade(self.darkness if self.is_dark else 0.0, "dark"),
+            _grade(self.darkness, "backlit" if self.is_backlit else "dark"),
             _grade(self.veil if self.is_hazy else 0.0, "hazy"),
             _grade(self.veil if self.is_faded else 0.0, "faded"),
-            _grade(self.cast if self.cast > _CAST_FROM else 0.0, "tinted"),
+            _grade(self.cast if self.is_tinted else 0.0, "tinted"),
             "without colour" if self.grey else "toned" if self.toned else "",
             "no photo" if self.graphic else "",
         ]
@@ -195,7 +209,7 @@ def diagnose(
     tone = judge_tone(colour)
     seen = recognition or recognise(colour)
     photo = seen.graphic < _GRAPHIC_FROM
-    dark = tone.dark > _DARK_FROM or (seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM)
+    dark = tone.dark > _DARK_FROM or _lacks_light(seen)
     high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY
     veiled = _is_veiled(tone.veiled, seen) and not high_key
     odds, one_hue = seen.probabilities, is_monochrome(colour)
@@ -265,6 +279,13 @@ def dark_channel(rgb: Array, patches: int = 40) -> Array:
     size = max(1, max(rgb.shape[:2]) // patches)
     blocks = squares(rgb.min(-1), size)
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
+
+
+def _lacks_light(seen: Recognition) -> bool:
+    """Tell whether the scene is short of light: the whole of it, or what is before the light."""
+    whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
+    before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
+    return whole or (seen.probabilities["backlit"] > _BACKLIT_FROM and before)
 
 
 def _is_veiled(tones: float, seen: Recognition) -> bool:

@@ -61,6 +61,7 @@ def test_all_that_a_diagnosis_says_is_named():
     assert named(found) == ("dark", "noise", "cast")
     assert named(Diagnosis(**(NOTHING | {"veil": 0.5}))) == ("hazy",)
     assert named(Diagnosis(**(NOTHING | {"veil": 0.5, "grey": True}))) == ("faded",)
+    assert named(Diagnosis(**(NOTHING | {"toned": True}))) == ("toned",)
     assert named(Diagnosis(**NOTHING)) == ()
 
 

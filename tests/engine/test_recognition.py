@@ -1,6 +1,7 @@
 """Recognition of what the example photos suffer from, of pages, and of good scenes."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,22 @@ def test_a_diagnosis_carries_what_was_likely(examples):
     assert given.probabilities.keys() == found.probabilities.keys()
     neutral = Diagnosis(noise_sigma=0, veil=0, darkness=0, cast=0, grey=False)
     assert neutral.probabilities == {}
+
+
+@pytest.mark.parametrize(
+    ("share", "likely", "words"),
+    [(0.3, 0.9, "backlit"), (0.3, 0.6, "dark"), (0.1, 0.9, ""), (0.3, 0.3, "")],
+)
+def test_what_stands_before_the_light_may_be_short_of_it_alone(share, likely, words):
+    rgb = 0.6 * pictures.natural(160, 160, seed=4) + 0.2
+    seen = recognise(rgb)
+    gain = np.zeros_like(seen.gain)
+    gain.flat[: round(share * gain.size)] = 2.5
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"backlit": likely}
+    found = diagnose(rgb, recognition=replace(seen, gain=gain, probabilities=odds, shortfall=0.0))
+    assert found.is_dark == bool(words)
+    assert found.is_backlit == (words == "backlit")
+    assert (words or "nothing") in found.words()
 
 
 def test_a_page_is_no_photo_and_left_alone():
