@@ -12,11 +12,12 @@ from ldrps_engine.photo import Photo
 class Layer:
     """One picture of the result, with the size, depth, alpha and profile of the input.
 
-    Only the map of what the model invented is 8-bit grey, white where nothing is the photo's.
+    Only maps are 8-bit grey: that of what the model invented, white where nothing is the photo's,
+    and those of findings, as `analysis.maps` makes them.
     """
 
     name: str
-    """`restored`, `pilot` or `invented`."""
+    """One of `settings.LAYERS`."""
     photo: Photo
 
 

@@ -13,9 +13,18 @@ RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", 
 SOLVERS = ("ddim", "dpm++", "unipc")
 """Ways to take a sampling step; see ldrps_engine.diffusion.solver."""
 
-LAYERS = ("restored", "pilot", "invented")
-"""Pictures of a result: the restored photo, the sampled pilot as it left the model, and a map of
-how much of the restored photo comes from the model."""
+MAPS = ("missing-light", "haze", "noise")
+"""Maps of what was found in each place."""
+
+LAYERS = ("restored", "pilot", "invented", *MAPS)
+"""Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
+much of the restored photo comes from the model, and maps of what was found."""
+
+GREY_LAYERS = ("invented", *MAPS)
+"""Layers of one 8-bit channel, whatever the photo has."""
+
+FINDINGS = "findings"
+"""Stands for all of MAPS in a request."""
 
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
@@ -51,7 +60,7 @@ class Settings:
     allow_colour: bool = False
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
     layers: tuple[str, ...] = ("restored",)
-    """Names out of LAYERS to return, in this order."""
+    """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -78,7 +87,8 @@ class Settings:
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
-            _one_of("layers", layer, LAYERS)
+            _one_of("layers", layer, (*LAYERS, FINDINGS))
+        object.__setattr__(self, "layers", spelt_out(self.layers))
 
     @property
     def blind(self) -> bool:
@@ -88,6 +98,12 @@ class Settings:
     def as_dict(self) -> dict[str, object]:
         """Plain values, for logs, JSON and metadata."""
         return dataclasses.asdict(self)
+
+
+def spelt_out(layers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the layers with maps by their names, each once."""
+    named = [name for layer in layers for name in (MAPS if layer == FINDINGS else (layer,))]
+    return tuple(dict.fromkeys(named))
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from ldrps_engine.colour.working import from_working, to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
 from ldrps_engine.result import Restoration
+from ldrps_engine.settings import GREY_LAYERS
 
 Picture = NDArray[np.uint8]
 
@@ -69,7 +70,7 @@ class Inset:
         share = box.width * box.height / (self.whole.width * self.whole.height)
         layers = (
             replace(layer, photo=self._around_map(layer.photo))
-            if layer.name == "invented"
+            if layer.name in GREY_LAYERS
             else replace(layer, photo=self._around(layer.photo))
             for layer in inside.layers
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.colour.working import Canvas, neutral
 from ldrps_engine.photo import Part, Photo
+from ldrps_engine.settings import GREY_LAYERS
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
 from ldrps_engine.transfer.tiles import Tile, each, tiles
 
@@ -123,11 +124,21 @@ def invented_share(measured: Array, restored: Array) -> Array:
 class LayerWriter:
     """The layers of one result, filled part by part by any number of threads."""
 
-    def __init__(self, photo: Photo, layers: tuple[str, ...], *, coloured: bool) -> None:
-        kept = [name for name in layers if name != "invented"]
+    def __init__(
+        self,
+        photo: Photo,
+        layers: tuple[str, ...],
+        *,
+        coloured: bool,
+        findings: Mapping[str, Array] | None = None,
+    ) -> None:
+        """`findings` are maps (h, w, 1) from 0 to 1 of any size, by the names of their layers."""
+        kept = [name for name in layers if name not in GREY_LAYERS]
         self._canvases = {name: Canvas(photo, coloured=coloured) for name in kept}
-        mapped = "invented" in layers
-        self._map = np.empty((photo.height, photo.width, 1), np.uint8) if mapped else None
+        self._size = photo.height, photo.width
+        mapped = [name for name in layers if name in GREY_LAYERS]
+        self._maps = {name: np.empty((*self._size, 1), np.uint8) for name in mapped}
+        self._findings = findings or {}
         self._pixels = photo.height * photo.width
         self._sums: list[tuple[float, float]] = []
 
@@ -135,16 +146,20 @@ class LayerWriter:
         """Fill one part of every layer."""
         for name, canvas in self._canvases.items():
             canvas.put(part.where, part.restored if name == "restored" else part.pilot)
-        if self._map is not None:
-            self._map[part.where] = np.rint(part.invented * 255)[..., None].astype(np.uint8)
+        for name, drawn in self._maps.items():
+            share = part.invented[..., None] if name == "invented" else self._found(name, part)
+            drawn[part.where] = np.rint(share * 255).astype(np.uint8)
         self._sums.append((float(part.invented.sum(dtype=np.float64)), float(part.invented.max())))
 
     def photo(self, name: str) -> Photo:
         """One layer, once all parts are filled."""
         if name in self._canvases:
             return self._canvases[name].photo()
-        assert self._map is not None
-        return Photo.from_samples(self._map)
+        return Photo.from_samples(self._maps[name])
+
+    def _found(self, name: str, part: Composite) -> Array:
+        found = resize_part(self._findings[name], self._size, part.where, smooth=True)
+        return np.asarray(np.clip(found, 0, 1), np.float32)
 
     @property
     def invented(self) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.maps import finding_maps
 from ldrps_engine.analysis.noise_spectrum import sigma_before_clipping
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
@@ -35,8 +36,12 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         on_step(Step("transfer", sample.steps + done, count))
 
     filtered = _filtered(sample, on_part) if first else plan.rgb
+    analysis = plan.analysis
     writer = LayerWriter(
-        plan.analysis.measured.photo, plan.settings.layers, coloured=plan.analysis.colours
+        analysis.measured.photo,
+        plan.settings.layers,
+        coloured=analysis.colours,
+        findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
     )
     compose(_compositor(sample, filtered), writer, lambda done: on_part(first + tuned + done))
     return writer

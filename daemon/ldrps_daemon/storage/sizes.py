@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_engine.settings import GREY_LAYERS, spelt_out
 from ldrps_wire.conversion import raster_bytes
 
 _SAMPLES_PER_BYTE = 12
@@ -40,8 +41,8 @@ def expected_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
     if header.look_only:
         return 0
     size = _photo_bytes(header, decoded)
-    layers = list(header.settings.layers) or ["restored"]
-    maps = layers.count("invented")
+    layers = spelt_out(tuple(header.settings.layers) or ("restored",))
+    maps = sum(name in GREY_LAYERS for name in layers)
     # A map has a byte for each pixel; of a file's pixels it is known that they are no more.
     area = header.raster.width * header.raster.height or size
     return int((len(layers) - maps) * size + maps * area)

@@ -1,0 +1,28 @@
+"""Maps of findings: where in a photo light is missing, haze lies and noise is strong. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.noise_level import Noise
+from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.settings import MAPS
+
+Array = NDArray[np.float32]
+
+_WHITE_NOISE = 32 / 255
+"""Standard deviation of noise that a map shows white."""
+
+
+def finding_maps(seen: Recognition, noise: Noise, rgb: Array) -> dict[str, Array]:
+    """Return a map (h, w, 1) from 0 to 1 for each of MAPS, each in a size of its own.
+
+    They show what was judged in each place, also where the photo as a whole shows no such fault:
+    the share of the light that is missing there, the share of haze in the light, and the standard
+    deviation of the noise in 32 eight-bit steps. `rgb` is (h, w, 3), the photo made smaller.
+    """
+    level = noise.sigma / noise.spread * noise.level.relative(rgb).mean(-1) / _WHITE_NOISE
+    found = (1 - np.exp(-seen.gain), 1 - np.exp(-seen.depth), level)
+    shown = (np.clip(values, 0, 1).astype(np.float32)[..., None] for values in found)
+    return dict(zip(MAPS, shown, strict=True))
