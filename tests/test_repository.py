@@ -61,7 +61,7 @@ def test_packages_in_the_distribution_are_those_in_the_tree():
         for path in (ROOT / base / name).rglob("__init__.py")
     }
     # Named apart from their folders, which hold data.
-    data = {"ldrps_plugin_gimp.ldrps", "ldrps_daemon.units"}
+    data = {"ldrps_plugin_gimp.ldrps", "ldrps_daemon.units", "ldrps_integrations.darktable"}
     assert found | data == set(setup["packages"])
 
 

@@ -12,13 +12,17 @@ import pytest
 
 from installed.conftest import build, tracked
 
-OURS = ("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire", "ldrps_plugin_gimp")
+OURS = (
+    *("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire"),
+    *("ldrps_plugin_gimp", "ldrps_integrations"),
+)
 HOMES = {
     "proto/ldrps/": "ldrps/",
     "daemon/": "",
     "ldrps_engine/": "ldrps_engine/",
     "plugin_gimp/ldrps/": "ldrps_plugin_gimp/ldrps/",
     "packaging/systemd/": "ldrps_daemon/units/",
+    "integrations/darktable/": "ldrps_integrations/darktable/",
 }
 """Places of folders' files in the wheel. No other folder has any there."""
 

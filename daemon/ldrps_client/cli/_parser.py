@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_models(commands)
     _add_gimp(commands)
+    _add_darktable(commands)
     _add_daemon_commands(commands)
     return parser
 
@@ -103,6 +105,8 @@ def _add_restore(commands: Any) -> None:
     add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
     add("--force", action="store_true", help="replace files that are there already")
     add("--no-start", action="store_true", help="do not start a daemon if none answers")
+    add("--sidecars", action="store_true", help="take in what XMP sidecars of photos say")
+    add("--json-lines", action="store_true", help="print one JSON object for all that happens")
     _add_common(parser)
 
 
@@ -117,6 +121,13 @@ def _add_gimp(commands: Any) -> None:
         commands, "gimp", "_gimp:gimp", "install the GIMP plug-in, or find out what is wrong"
     )
     add_gimp_arguments(parser)
+    _add_common(parser)
+
+
+def _add_darktable(commands: Any) -> None:
+    words = "add restoring to darktable, or find out what is wrong"
+    parser = _add(commands, "darktable", "_darktable:darktable", words)
+    add_darktable_arguments(parser)
     _add_common(parser)
 
 
