@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/plugin
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: restore check test site test-gimp test-darktable dist translations setup setup-dev stubs pictures gimp-pictures clean
+.PHONY: man restore check test site test-gimp test-darktable dist translations setup setup-dev stubs pictures gimp-pictures clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -62,6 +62,10 @@ setup:
 
 setup-dev:
 	@"$(PYTHON)" scripts/setup_environment.py dev
+
+# After a change of the command line.
+man: setup-dev
+	$(BIN)/python scripts/man_pages.py
 
 # After a change of proto/ldrps/v1/restoration.proto.
 stubs: setup-dev

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_gimp(commands)
     _add_darktable(commands)
     _add_daemon_commands(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -157,6 +159,13 @@ def _add_redo(commands: Any) -> None:
 def _add_serve(commands: Any) -> None:
     """For `ldrps --help` only; `main` runs it."""
     commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
+
+
+def _add_completion(commands: Any) -> None:
+    summary = "print what a shell completes this command with"
+    parser = _add(commands, "completion", "_completion:completion", summary)
+    parser.add_argument("shell", choices=SHELLS, help="the shell it is for")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
 
 
 def _add_daemon_commands(commands: Any) -> None:
