@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/plugin
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: restore check test site test-gimp dist translations setup setup-dev stubs pictures gimp-pictures clean
+.PHONY: man restore check test site test-gimp test-darktable dist translations setup setup-dev stubs pictures gimp-pictures clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -40,6 +40,11 @@ test-gimp: setup-dev
 	@for suite in trixie forky; do $(BIN)/python scripts/gimp_root.py $$suite --window || true; done
 	LDRPS_GIMP=trixie,forky $(BIN)/python -m pytest tests/gimp tests/plugin
 
+# The darktable script in every darktable that can be had. Needs root rights.
+test-darktable: setup-dev
+	@for suite in bookworm trixie; do $(BIN)/python scripts/darktable_root.py $$suite || true; done
+	LDRPS_DARKTABLE=system,bookworm,trixie $(BIN)/python -m pytest tests/darktable
+
 # The GIMP plug-in as a zip to unpack by hand, and the wheel and source archive for a registry.
 dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 dist: setup-dev
@@ -57,6 +62,10 @@ setup:
 
 setup-dev:
 	@"$(PYTHON)" scripts/setup_environment.py dev
+
+# After a change of the command line.
+man: setup-dev
+	$(BIN)/python scripts/man_pages.py
 
 # After a change of proto/ldrps/v1/restoration.proto.
 stubs: setup-dev

@@ -121,9 +121,16 @@ def test_every_option_of_every_command_is_documented_where_the_command_is(comman
 def test_the_commands_that_have_what_all_have():
     for option in ("--json", "--address"):
         without = {name for name, parser in commands().items() if option not in options_of(parser)}
-        assert without == {"--json": {"serve"}, "--address": {"diagnose"}}[option]
+        assert (
+            without
+            == {
+                "--json": {"serve", "completion"},
+                "--address": {"diagnose", "completion"},
+            }[option]
+        )
     guide = read("docs/guide/command-line.md")
-    assert "| `--json` | print one JSON object and nothing else; every command but serve" in guide
+    everywhere = "every command but serve and completion"
+    assert f"| `--json` | print one JSON object and nothing else; {everywhere} has it." in guide
     assert "every command that talks to the daemon has it" in guide
 
 

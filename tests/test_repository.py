@@ -33,6 +33,16 @@ def test_the_stubs_are_fresh(tmp_path):
         assert committed.read_bytes() == path.read_bytes(), "run: make stubs"
 
 
+def test_the_man_pages_are_fresh(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "man_pages.py"), str(tmp_path)]
+    subprocess.run(command, check=True, cwd=ROOT)
+    made = sorted(tmp_path.iterdir())
+    assert [path.name for path in made] == ["ldrps-serve.1", "ldrps.1"]
+    for path in made:
+        committed = ROOT / "packaging" / "man" / path.name
+        assert committed.read_text() == path.read_text(), "run: make man"
+
+
 def public_modules():
     for package in (ldrps_client, ldrps_client.files, importlib.import_module("ldrps_engine")):
         yield package
@@ -61,7 +71,7 @@ def test_packages_in_the_distribution_are_those_in_the_tree():
         for path in (ROOT / base / name).rglob("__init__.py")
     }
     # Named apart from their folders, which hold data.
-    data = {"ldrps_plugin_gimp.ldrps", "ldrps_daemon.units"}
+    data = {"ldrps_plugin_gimp.ldrps", "ldrps_daemon.units", "ldrps_integrations.darktable"}
     assert found | data == set(setup["packages"])
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -352,3 +353,38 @@ def test_a_photo_larger_than_the_daemon_is_set_to_take(start_daemon, photo, caps
     assert record["error"]["reason"] == "limit"
     assert "takes at most 3000 pixels" in record["error"]["message"]
     assert not photo.with_name("in_restored.png").exists()
+
+
+def test_json_lines_tell_all_that_happens_as_it_happens(ldrps, photo, tmp_path):
+    code, out, err = ldrps("restore", photo, tmp_path / "none.png", "--json-lines")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 3
+    assert "none.png" in err
+    kinds = [each["event"] for each in told]
+    assert kinds[0] == "started"
+    assert told[0]["pid"] == os.getpid()
+    assert kinds[-2:] == ["done", "failed"]
+    assert {each["photo"] for each in told[:-1]} == {str(photo)}
+    assert Path(told[-2]["output"]).exists()
+    assert told[-1]["error"]["exit_code"] == 3
+    steps = [each for each in told if each["event"] == "step"]
+    assert steps
+    assert steps[-1]["index"] <= steps[-1]["count"]
+
+
+def test_json_lines_and_json_exclude_each_other(ldrps, photo):
+    code, out, _ = ldrps("restore", photo, "--json-lines", "--json")
+    assert code == 2
+    assert "exclude each other" in json.loads(out)["error"]["message"]
+
+
+def test_a_sidecar_is_taken_in_on_request_alone(ldrps, photo, tmp_path):
+    photo.with_name("in.png.xmp").write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
+    )
+    for options, held in (([], False), (["--sidecars"], True)):
+        target = tmp_path / f"out{len(options)}.png"
+        assert ldrps("restore", photo, "-o", target, *options)[0] == 0
+        assert (b"Rating" in target.read_bytes()) == held

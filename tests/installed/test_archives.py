@@ -1,6 +1,7 @@
 """Contents of the wheel and of the source archive."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,15 +13,24 @@ import pytest
 
 from installed.conftest import build, tracked
 
-OURS = ("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire", "ldrps_plugin_gimp")
+OURS = (
+    *("ldrps", "ldrps_engine", "ldrps_client", "ldrps_daemon", "ldrps_wire"),
+    *("ldrps_plugin_gimp", "ldrps_integrations"),
+)
 HOMES = {
     "proto/ldrps/": "ldrps/",
     "daemon/": "",
     "ldrps_engine/": "ldrps_engine/",
     "plugin_gimp/ldrps/": "ldrps_plugin_gimp/ldrps/",
     "packaging/systemd/": "ldrps_daemon/units/",
+    "integrations/darktable/": "ldrps_integrations/darktable/",
+    "packaging/man/": "share/man/man1/",
 }
 """Places of folders' files in the wheel. No other folder has any there."""
+
+
+DATA = r"^ldrps-[^/]+\.data/data/"
+"""Folder of a wheel whose files go to where Python itself was installed."""
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +55,9 @@ def test_the_wheel_has_our_packages_whole_and_nothing_else(in_wheel):
         for home, there in HOMES.items()
         if name.startswith(home)
     }
-    held = {name for name in in_wheel if ".dist-info/" not in name}
+    held = {re.sub(DATA, "", name) for name in in_wheel if ".dist-info/" not in name}
     assert held == expected
-    assert {name.split("/")[0] for name in held} == set(OURS)
+    assert {name.split("/")[0] for name in held} == {*OURS, "share"}
 
 
 def test_the_wheel_has_the_units_and_no_script_that_builds(in_wheel):

@@ -22,18 +22,23 @@ class TerminatedError(KeyboardInterrupt):
 
 
 def run_batch(
-    photos: Iterable[tuple[Path, T]], work: Callable[[Path, T], Record], *, as_json: bool
+    photos: Iterable[tuple[Path, T]],
+    work: Callable[[Path, T], Record],
+    *,
+    as_json: bool,
+    on_record: Callable[[Record], None] = lambda _: None,
 ) -> int:
     """Do the work for every photo; the exit code is that of the first that failed.
 
     `work` returns what --json prints of a photo. That is printed also where Ctrl-C or SIGTERM
-    ends the batch early.
+    ends the batch early. `on_record` is told each as soon as there is one.
     """
     records: list[Record] = []
     try:
         with _ending_on_sigterm():
             for photo, task in photos:
                 records.append(_record(photo, task, work))
+                on_record(records[-1])
     finally:
         if as_json:
             print_json({"results": records})

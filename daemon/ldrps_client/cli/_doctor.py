@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ldrps_client.cli._darktable import installed_faults
 from ldrps_client.cli._output import print_json
 from ldrps_client.client import Client
 from ldrps_engine.errors import LdrpsError, OutputError
@@ -58,6 +59,7 @@ def _report(address: str | None) -> dict[str, Any]:
         "missing": missing("daemon"),
         "gpu": _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv"),
         "sandbox": _sandbox(),
+        "darktable": installed_faults(),
         "folder": _folder(run_folder()),
         "daemon": _daemon(address),
         "log": _log(run_folder() / "daemon.log"),
@@ -155,7 +157,8 @@ def _problems(found: dict[str, Any]) -> list[str]:
             "there is a GPU, but torch was installed for the CPU; install torch for CUDA",
         ),
     ]
-    return [words for wrong, words in checks if wrong]
+    in_darktable = [f"in darktable: {words}" for words in found["darktable"]]
+    return [*(words for wrong, words in checks if wrong), *in_darktable]
 
 
 def anonymised(value: Any) -> Any:

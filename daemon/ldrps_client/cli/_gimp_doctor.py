@@ -41,7 +41,7 @@ class Finding:
 
 def doctor(folders: list[Path], options: Namespace) -> int:
     """Print what was found of the plug-ins folders, of Flatpak, the daemon and its models."""
-    findings = [*_check_folders(folders), *_check_flatpak(), *_check_daemon(options.address)]
+    findings = [*_check_folders(folders), *_check_flatpak(), *check_daemon(options.address)]
     if options.json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
@@ -101,7 +101,8 @@ def _check_flatpak() -> list[Finding]:
     return [Finding("Flatpak", False, f"its GIMP cannot reach the daemon; run: {OVERRIDE}")]
 
 
-def _check_daemon(address: str | None) -> list[Finding]:
+def check_daemon(address: str | None) -> list[Finding]:
+    """Whether a daemon answers or can be started, and which models it has."""
     from ldrps_client.client import Client
 
     with Client(address, autostart=False) as client:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client.cli._completion import SHELLS
+from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
@@ -51,7 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_models(commands)
     _add_gimp(commands)
+    _add_darktable(commands)
     _add_daemon_commands(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -103,6 +107,8 @@ def _add_restore(commands: Any) -> None:
     add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
     add("--force", action="store_true", help="replace files that are there already")
     add("--no-start", action="store_true", help="do not start a daemon if none answers")
+    add("--sidecars", action="store_true", help="take in what XMP sidecars of photos say")
+    add("--json-lines", action="store_true", help="print one JSON object for all that happens")
     _add_common(parser)
 
 
@@ -117,6 +123,13 @@ def _add_gimp(commands: Any) -> None:
         commands, "gimp", "_gimp:gimp", "install the GIMP plug-in, or find out what is wrong"
     )
     add_gimp_arguments(parser)
+    _add_common(parser)
+
+
+def _add_darktable(commands: Any) -> None:
+    words = "add restoring to darktable, or find out what is wrong"
+    parser = _add(commands, "darktable", "_darktable:darktable", words)
+    add_darktable_arguments(parser)
     _add_common(parser)
 
 
@@ -146,6 +159,13 @@ def _add_redo(commands: Any) -> None:
 def _add_serve(commands: Any) -> None:
     """For `ldrps --help` only; `main` runs it."""
     commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
+
+
+def _add_completion(commands: Any) -> None:
+    summary = "print what a shell completes this command with"
+    parser = _add(commands, "completion", "_completion:completion", summary)
+    parser.add_argument("shell", choices=SHELLS, help="the shell it is for")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
 
 
 def _add_daemon_commands(commands: Any) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ldrps_client import events
+from ldrps_client._text import named, print_json
 from ldrps_client.cli._output import duration
 
 _LINE_SECONDS = 5.0
@@ -75,6 +79,34 @@ class Silent:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+class JsonLines(Silent):
+    """One object a line on the standard output for all that happens to a photo."""
+
+    def __init__(self, photo: Path) -> None:
+        self._photo = photo
+
+    def __enter__(self) -> Self:
+        # Whoever reads may want to end us, by a process that its shell does not name.
+        self._print("started", {"pid": os.getpid()})
+        return self
+
+    def __call__(self, event: events.Event, /) -> None:
+        """Print the event unless it is a picture."""
+        match event:
+            case events.Diagnosed(diagnosis, words):
+                self._print("diagnosed", {"diagnosis": asdict(diagnosis), "words": words})
+            case events.Queued() | events.Loading() | events.Described() | events.Step():
+                self._print(type(event).__name__.lower(), asdict(event))
+
+    def _print(self, kind: str, facts: dict[str, Any]) -> None:
+        print_json({"event": kind, **named("photo", self._photo), **facts})
+
+
+def print_end(record: dict[str, Any]) -> None:
+    """Print the last line about a photo: the record that --json has of it."""
+    print_json({"event": "failed" if "error" in record else "done", **record})
 
 
 class Lines(Silent):

@@ -11,17 +11,19 @@ from ldrps_client._result import Result
 from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import duration, warn
-from ldrps_client.cli._progress import progress_for
+from ldrps_client.cli._progress import JsonLines, Progress, print_end, progress_for
 from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
 from ldrps_client.client import Choices, Client
 from ldrps_client.credentials import Credentials
-from ldrps_client.files import decode, write_comparison
-from ldrps_engine.errors import AccessError, UnavailableError
+from ldrps_client.files import LoadedFile, decode, write_comparison
+from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
 from ldrps_engine.settings import Settings
 
 
 def restore(options: Namespace) -> int:
     """Restore every photo; the exit code is that of the first that could not be."""
+    if options.json and options.json_lines:
+        raise SettingsError("--json and --json-lines exclude each other; leave one out")
     choices = _choices(options)
     layers = Settings(**choices).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
@@ -31,6 +33,8 @@ def restore(options: Namespace) -> int:
     tasks = list(zip(photos, plan(photos, wish), strict=True))
     with Client(options.address, autostart=not options.no_start) as client:
         work = _Work(client, choices, options, credentials)
+        if options.json_lines:
+            return run_batch(tasks, work.record, as_json=False, on_record=print_end)
         return run_batch(tasks, work.record, as_json=options.json)
 
 
@@ -82,16 +86,32 @@ class _Work:
     def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
         began = time.monotonic()
         targets.check_plan()
-        source = decode(photo)
-        if not self._options.json:
+        source = self._read(photo)
+        if not self._for_programs:
             warn(source.warnings)
         targets.check(source, force=self._options.force)
-        with progress_for(shown(photo.name), silent=self._options.json) as progress:
+        with self._progress(photo) as progress:
             result = self._client.restore(source, on_event=progress, **self._choices)
         self._write(result, targets)
-        if not self._options.json:
+        if not self._for_programs:
             _tell(photo, targets, result)
         return _record(photo, targets, result, time.monotonic() - began)
+
+    def _read(self, photo: Path) -> LoadedFile:
+        if not self._options.sidecars:
+            return decode(photo)
+        from ldrps_client.hotfolder.work._sidecars import with_sidecars
+
+        return with_sidecars(decode(photo))
+
+    @property
+    def _for_programs(self) -> bool:
+        return bool(self._options.json or self._options.json_lines)
+
+    def _progress(self, photo: Path) -> Progress:
+        if self._options.json_lines:
+            return JsonLines(photo)
+        return progress_for(shown(photo.name), silent=self._options.json)
 
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
