@@ -55,7 +55,7 @@ class Restoration:
         self.part = selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
-        self._raster = self.form.raster(self.area, profile_of(layer.get_image()))
+        self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
         # Asked now: by the end, the layer may be gone.
         self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
