@@ -14,6 +14,7 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.invented import MAP
 from ldrps_gimp.messages import Message
+from ldrps_gimp.output import Output
 from ldrps_gimp.pixels import (
     Area,
     Format,
@@ -25,7 +26,7 @@ from ldrps_gimp.pixels import (
     whole,
     with_context,
 )
-from ldrps_gimp.results import Output, output_of
+from ldrps_gimp.results import output_of
 
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
