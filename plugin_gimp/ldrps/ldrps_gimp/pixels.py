@@ -145,6 +145,13 @@ def selected(layer: Any) -> Area | None:
     return Area(x, y, width, height)
 
 
+def selection_over(layer: Any, area: Area) -> bytes:
+    """The selection over an area of a layer, a byte for each pixel."""
+    selection = layer.get_image().get_selection().get_buffer()
+    _found, x, y = layer.get_offsets()
+    return read(selection, area, "Y u8", x, y)
+
+
 def with_context(part: Area, layer: Any) -> Area:
     """The part and what is around it, half its size on every side: haze, light and noise cannot
     be told from a cut-out alone.

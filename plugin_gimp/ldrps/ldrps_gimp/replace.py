@@ -21,6 +21,7 @@ from ldrps_gimp.pixels import (
     crop,
     read,
     read_strip,
+    selection_over,
     whole,
     write_strip,
 )
@@ -36,7 +37,7 @@ class Replace(Output):
         self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
     ) -> None:
         super().__init__(layer, area, form, part, idle)
-        self._mask = _selection_over(layer, area) if part else None
+        self._mask = selection_over(layer, area) if part else None
         # Not in the layer's shadow yet: any other filter that runs meanwhile takes that one too.
         self._made = Gegl.Buffer.new(form.name, *astuple(area))
         self._shadow: Any = None
@@ -141,13 +142,6 @@ class Replace(Output):
             self._shadow = None
             if self.layer.is_valid():
                 self.layer.free_shadow()
-
-
-def _selection_over(layer: Any, area: Area) -> bytes:
-    """The selection over an area of a layer, a byte for each pixel."""
-    selection = layer.get_image().get_selection().get_buffer()
-    _found, x, y = layer.get_offsets()
-    return read(selection, area, "Y u8", x, y)
 
 
 def _hashed(samples: bytes) -> bytes:

@@ -72,7 +72,7 @@ class Restoration:
 
         `before_finish` is called before the image is touched.
         """
-        make = output_of(self.choices.output)
+        make = output_of(self.choices.output, self.layer)
         output = make(self.layer, self.area, self.form, self.part, self._daemon.idle)
         try:
             self._fill(output)

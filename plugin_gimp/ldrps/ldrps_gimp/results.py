@@ -8,10 +8,22 @@ from typing import Any
 from gi.repository import Gimp
 
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
-from ldrps_gimp.invented import Map
+from ldrps_gimp.invented import MAP, Map
 from ldrps_gimp.output import Output, checked
-from ldrps_gimp.pixels import Area, Format, crop, write_strip
+from ldrps_gimp.pixels import (
+    STRIP_ROWS,
+    Area,
+    Format,
+    blend,
+    crop,
+    format_of,
+    read_strip,
+    selection_over,
+    write_strip,
+)
 from ldrps_gimp.replace import Replace
+
+_OPAQUE = 100.0
 
 
 class _Fresh(Output):
@@ -51,9 +63,12 @@ class NewLayer(_Fresh):
         self._lie_over_source()
         # Made now: by the end, the user may have selected something else.
         if part:
-            checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
-            # Who paints next means the photo.
-            self._new.set_edit_mask(False)
+            self._mask_new()
+
+    def _mask_new(self) -> None:
+        checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
+        # Who paints next means the photo.
+        self._new.set_edit_mask(False)
 
     def _lie_over_source(self) -> None:
         _found, x, y = self.layer.get_offsets()
@@ -63,8 +78,10 @@ class NewLayer(_Fresh):
         """One call brings layer, mask and provenance in: one step to undo, with a map too."""
         self.check_unchanged()
         self._lie_over_source()
+        # A layer that is not seen gives one that is not seen.
+        self._new.set_visible(self.layer.get_visible())
         self._complete(parasite)
-        if self._map is None:
+        if self._is_one_step():
             self._insert()
             return self._new
         self.image.undo_group_start()
@@ -76,6 +93,9 @@ class NewLayer(_Fresh):
             self.image.undo_group_end()
         return self._new
 
+    def _is_one_step(self) -> bool:
+        return self._map is None
+
     def _insert(self) -> None:
         position = self.image.get_item_position(self.layer)
         checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
@@ -85,6 +105,51 @@ class NewLayer(_Fresh):
         super().discard()
         self._let_go()
         self._new.delete()
+
+
+class Twin(NewLayer):
+    """A copy of a source that is not simply seen as it is: with a mask, a mode, effects.
+
+    It has all of them too, and takes the source's place, which is hidden: one over the other would
+    count twice. So it is as large as the source, and the selection mixes its pixels.
+    """
+
+    def _make(self, image: Any) -> None:
+        self._mask = selection_over(self.layer, self.area) if self.part else None
+        self._new = self.layer.copy()
+        self._new.set_name(self.name)
+        for lock in (self._new.set_lock_content, self._new.set_lock_position):
+            lock(False)
+        self._new.set_edit_mask(False)
+        self._buffer = self._new.get_buffer()
+
+    def _mask_new(self) -> None:
+        """The copy has the source's."""
+
+    def _lie_over_source(self) -> None:
+        _found, x, y = self.layer.get_offsets()
+        self._new.set_offsets(x, y)
+
+    def write(self, strip: Area, samples: bytes) -> None:
+        """Into the copy, as far as the selection goes."""
+        if self._mask:
+            mask = crop(self._mask, self.area, strip, MAP)
+            samples = blend(
+                read_strip(self._buffer, strip, self.form, self.idle), samples, mask, self.form
+            )
+        write_strip(self._buffer, strip, samples, self.form, self.idle)
+
+    def _complete(self, parasite: Any) -> None:
+        self._let_go()
+        self._new.update(0, 0, self._size.width, self._size.height)
+        checked(self._new.attach_parasite(parasite))
+
+    def _is_one_step(self) -> bool:
+        return self._map is None and not self.layer.get_visible()
+
+    def _insert(self) -> None:
+        super()._insert()
+        checked(self.layer.set_visible(False))
 
 
 class NewImage(_Fresh):
@@ -104,6 +169,19 @@ class NewImage(_Fresh):
         _found, x, y = self.image.get_resolution()
         self._made.set_resolution(x, y)
         self._make(self._made)
+        if mask := layer.get_mask():
+            self._take_mask(mask)
+
+    def _take_mask(self, mask: Any) -> None:
+        """The part of the source's mask that lies over it."""
+        checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.WHITE)))
+        own = self._new.get_mask()
+        form = format_of(own)
+        source, target = mask.get_buffer(), own.get_buffer()
+        for strip in self.area.rows(STRIP_ROWS):
+            samples = read_strip(source, strip, form, self.idle)
+            write_strip(target, strip, samples, form, self.idle, -self.area.x, -self.area.y)
+        self._new.set_edit_mask(False)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
         """In the image of its own."""
@@ -133,7 +211,17 @@ class NewImage(_Fresh):
         self._made.delete()
 
 
-def output_of(mode: str) -> type[Output]:
-    """The kind of output of a mode of `choices.OUTPUTS`."""
+def is_simple(layer: Any) -> bool:
+    """Tell whether a layer is seen as its pixels are, wherever it is seen at all."""
+    return (
+        layer.get_mask() is None
+        and layer.get_opacity() == _OPAQUE
+        and layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
+        and not layer.get_filters()
+    )
+
+
+def output_of(mode: str, layer: Any) -> type[Output]:
+    """The kind of output of a mode of `choices.OUTPUTS`, for a layer."""
     kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
-    return kinds.get(mode, NewLayer)
+    return kinds.get(mode, NewLayer if is_simple(layer) else Twin)
