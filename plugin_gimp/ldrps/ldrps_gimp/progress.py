@@ -64,7 +64,8 @@ def diagnosis_text(words: str) -> str:
 
 
 def _about(seconds: float) -> str:
-    if seconds <= 0:
+    # Less than a second is no news, and neither is it where it is not known.
+    if seconds < 1:
         return ""
     if seconds < 100:
         return ", " + _("about {count} s left").format(count=round(seconds))
