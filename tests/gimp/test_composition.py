@@ -63,7 +63,7 @@ image.delete()
 """)
     # Mixing by a mask rounds once more than mixing of pixels.
     assert found.pop("far") <= 1
-    assert found.pop("names") == ["photo (restored)", "photo", "ground"]
+    assert found.pop("names") == ["photo (restored: noise 3)", "photo", "ground"]
     hidden = look == "hidden"
     # A selection is the mask of a result whose source is simply seen as it is.
     assert found.pop("looks") is not (hidden and bool(select))
@@ -102,7 +102,7 @@ image.delete()
 """)
     assert found == [
         ["photo (invented)", False],
-        ["photo (restored)", True],
+        ["photo (restored: noise 3)", True],
         ["photo", False],
         ["ground", True],
     ]

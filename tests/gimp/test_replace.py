@@ -45,7 +45,7 @@ class Meddling:
 meddling = Meddling()
 daemon = Daemon(default_place(), meddling.idle)
 try:
-    made = Restoration(layer, Choices(output="replace"), daemon, meddling).run()
+    made = Restoration(layer, Choices(output="replace"), daemon, meddling).run().layer
     after = pixels(made)
     answer = [meddling.calls > 12]
 except RestoreError as error:

@@ -106,7 +106,7 @@ def begin(opened, daemon):
 def test_from_the_menu_to_the_result_and_one_step_back(opened, daemon):
     opened.shot("dialog")
     restore(opened)
-    assert opened.layers() == ["photo (restored)", "photo"]
+    assert opened.layers() == ["photo (restored: noise 3)", "photo"]
     opened.shot("result")
     opened.key("ctrl+z", until=lambda: opened.layers() == ["photo"])
     assert opened.state()[0] == opened.before[0]
@@ -176,7 +176,7 @@ def test_without_a_daemon_the_dialog_waits_for_one(window, make_daemon):
     assert window.layers() == ["photo"]
     daemon = make_daemon(window.app)
     restore(window)
-    assert window.layers() == ["photo (restored)", "photo"]
+    assert window.layers() == ["photo (restored: noise 3)", "photo"]
     daemon.stop()
     end(window)
 

@@ -29,15 +29,23 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.place import default_place
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
-from ldrps_gimp.progress import diagnosis_text, stage_text
+from ldrps_gimp.progress import stage_text
 from ldrps_gimp.refusals import check
-from ldrps_gimp.restoration import Restoration
+from ldrps_gimp.restoration import Outcome, Restoration
+from ldrps_gimp.results import is_simple
+from ldrps_gimp.words import diagnosis_text
 
 _PUMP_SECONDS = 0.02
+_LEAVING = (
+    Gtk.ResponseType.CANCEL,
+    Gtk.ResponseType.CLOSE,
+    Gtk.ResponseType.DELETE_EVENT,
+    Gtk.ResponseType.NONE,
+)
 
 
-def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Any, Choices]:
-    """Ask, restore, and return the result's layer with what was chosen.
+def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Outcome, Choices]:
+    """Ask, restore, and return the result with what was chosen.
 
     CancelledError if the user closed the dialog.
     """
@@ -57,7 +65,7 @@ class RestoreDialog:
         self._daemon = Daemon(default_place(), self._idle)
         self._looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
-        self._busy = self._stopped = self._closed = False
+        self._busy = self._looking = self._stopped = self._closed = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Restore (LD-RPS)"))
         self._dialog.set_ok_label(_("Rest_ore"))
         self._dialog.connect("response", self._on_response)
@@ -69,14 +77,17 @@ class RestoreDialog:
         self._daemon.close()
         self._dialog.destroy()
 
-    def ask(self) -> tuple[Any, Choices]:
+    def ask(self) -> tuple[Outcome, Choices]:
         """Until there is a result."""
         GLib.idle_add(self._look, priority=GLib.PRIORITY_LOW)
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)
                 check(self._layer, choices)
-                return self._restore(choices), choices
+                outcome = self._restore(choices)
+                if outcome.changed:
+                    return outcome, choices
+                self._say("\n".join([outcome.summary, *outcome.remarks]))
             except CancelledError:
                 self._say(_("Cancelled. The image is as it was."))
             except RestoreError as error:
@@ -114,16 +125,16 @@ class RestoreDialog:
         ask.connect("clicked", lambda _button: self._describe())
         self._scene = form.entry("description", ask)
         self._scene.set_placeholder_text(_("found out from the photo"))
-        decide = (DECIDE, _("Decided from the photo"))
-        counts = [(count, str(count)) for count in range(MAX_RECURRENCES + 1)]
-        form.combo("recurrences", [decide, *counts])
-        self._models = form.combo("model", [("bundled", "bundled")])
-        form.spin("seed", 0, 2**31 - 1)
         form.combo("output", _outputs())
         form.check(PREVIEW)
         more = Form(self._config)
-        more.spin("steps", DECIDE, MAX_STEPS)
-        more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1)
+        decide = (DECIDE, _("Decided from the photo"))
+        counts = [(count, str(count)) for count in range(MAX_RECURRENCES + 1)]
+        more.combo("recurrences", [decide, *counts])
+        more.spin("steps", DECIDE, MAX_STEPS, word=_("decided"))
+        more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1, word=_("measured"))
+        more.spin("seed", 0, 2**31 - 1)
+        self._models = more.combo("model", [("bundled", _("The one that came with it"))])
         more.check("invented")
         expander = Gtk.Expander(label=_("More"), child=more)
         form.attach(expander, 0, 20, 2, 1)
@@ -147,8 +158,9 @@ class RestoreDialog:
     # What the user does.
 
     def _on_response(self, _dialog: Any, response: int) -> None:
-        if self._busy:
-            self._stopped = True
+        # Reset, and what else GIMP has put there, stops nothing. A look makes way for the work.
+        if response in _LEAVING or (self._looking and response == Gtk.ResponseType.OK):
+            self._stopped = self._busy
         self._closed = response == Gtk.ResponseType.DELETE_EVENT
 
     def _on_delete(self, *_: Any) -> bool:
@@ -176,6 +188,7 @@ class RestoreDialog:
             return False
         try:
             with self._working(_("Looking at the photo ...")):
+                self._looking = True
                 found = self._looked.look()
                 self._offer_models()
             self._tell_found(found, fill_in)
@@ -184,6 +197,8 @@ class RestoreDialog:
         except RestoreError as error:
             self._diagnosis.set_text("")
             self._complain(str(error))
+        finally:
+            self._looking = False
         return False
 
     def _offer_models(self) -> None:
@@ -215,9 +230,11 @@ class RestoreDialog:
         elif fill_in:
             self._say(_("What the photo shows is not certain; describe it in your own words."))
 
-    def _restore(self, choices: Choices) -> Any:
+    def _restore(self, choices: Choices) -> Outcome:
         work = Restoration(self._layer, choices, self._daemon, self)
-        if self._config.get_property(PREVIEW):
+        # Over one that is seen through a mask or a mode it would show something else.
+        seen = self._layer.get_visible() and is_simple(self._layer)
+        if self._config.get_property(PREVIEW) and seen:
             self._canvas = Canvas(self._layer, work.area, work.part is not None, self._idle)
         self._form.set_sensitive(False)
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
@@ -305,7 +322,7 @@ def _recipes() -> list[tuple[str, str]]:
         ("noise", _("Noisy")),
         ("colour", _("Without colour")),
         ("old-photo", _("Old photo")),
-        ("paper", _("The published method, for comparison")),
+        ("paper", _("As LD-RPS first did it, for comparison")),
     ]
 
 

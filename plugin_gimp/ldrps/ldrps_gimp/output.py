@@ -29,9 +29,19 @@ class Output(ABC):
         self.idle = idle
         self.layer, self.area, self.form, self.part = layer, area, form, part
         self.image = layer.get_image()
-        self.name = _("{layer} (restored)").format(layer=layer.get_name())
+        self._named = layer.get_name()
+        self.done = ""
+        """What was done, in a few words; known by the end."""
         self._size = whole(layer)
         self._map: Map | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of a layer of its own."""
+        if not self.done:
+            return _("{layer} (restored)").format(layer=self._named)
+        text = _("{layer} (restored: {done})")
+        return text.format(layer=self._named, done=self.done)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
         """A map of what was invented comes too; what takes its strips."""

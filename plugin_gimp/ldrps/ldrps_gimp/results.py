@@ -48,6 +48,7 @@ class _Fresh(Output):
 
     def _complete(self, parasite: Any) -> None:
         self._let_go()
+        self._new.set_name(self.name)
         self._new.update(0, 0, self.area.width, self.area.height)
         checked(self._new.attach_parasite(parasite))
 
@@ -117,7 +118,6 @@ class Twin(NewLayer):
     def _make(self, image: Any) -> None:
         self._mask = selection_over(self.layer, self.area) if self.part else None
         self._new = self.layer.copy()
-        self._new.set_name(self.name)
         for lock in (self._new.set_lock_content, self._new.set_lock_position):
             lock(False)
         self._new.set_edit_mask(False)
@@ -141,6 +141,7 @@ class Twin(NewLayer):
 
     def _complete(self, parasite: Any) -> None:
         self._let_go()
+        self._new.set_name(self.name)
         self._new.update(0, 0, self._size.width, self._size.height)
         checked(self._new.attach_parasite(parasite))
 
