@@ -182,6 +182,19 @@ def test_without_a_daemon_the_dialog_waits_for_one(window, make_daemon):
 
 
 @slowly
+def test_reset_stops_nothing(opened, daemon):
+    begin(opened, daemon)
+    opened.press("alt+r")
+    step = newest(daemon).step
+    assert wait_until(lambda: newest(daemon).step > step + 3, SECONDS), "the work was stopped"
+    assert newest(daemon).state == RUNNING
+    opened.shot("reset-while-running")
+    opened.press("alt+c")
+    assert wait_until(lambda: newest(daemon).state == CANCELLED, SECONDS)
+    assert opened.is_as_before()
+
+
+@slowly
 def test_what_the_user_does_meanwhile_can_be_undone(opened, daemon):
     begin(opened, daemon)
     opened.do("add_layer(keep['image'], 50, 50, name='meanwhile')")
