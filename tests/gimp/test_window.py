@@ -229,3 +229,38 @@ def test_restoring_again_asks_with_the_settings_of_the_layer(window, daemon):
     assert newer == older
     assert (newer["recipe"], newer["seed"]) == ("haze", 5)
     end(window)
+
+
+EFFECT = """
+layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert", "inverted"))
+answer = state(image)
+"""
+
+
+def test_effects_are_told_and_what_is_seen_can_be_restored_instead(window, daemon):
+    window.open(OPEN + EFFECT)
+    window.choose()
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    looked = newest(daemon).job_id
+    time.sleep(0.5)
+    window.shot("effects")
+    # The button is the last thing before GIMP's own ones.
+    window.press("shift+Tab", "shift+Tab", "Return", until=lambda: len(window.layers()) == 2)
+    assert wait_until(lambda: newest(daemon).job_id != looked, SECONDS), "it was not looked at"
+    window.shot("as-seen")
+    restore(window)
+    assert window.layers() == ["photo (as seen) (restored: noise 3)", "photo (as seen)", "photo"]
+    end(window)
+
+
+def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
+    opened.press("alt+d")
+    opened.write("same")
+    jobs = newest(daemon).job_id
+    opened.press("Return", until=lambda: newest(daemon).job_id != jobs)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(1)
+    assert opened.has_dialog()
+    opened.shot("nothing-to-do")
+    assert opened.is_as_before()
+    opened.press("Escape", until=lambda: not opened.has_dialog())

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from gi.repository import GimpUi, GLib, Gtk
+from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import (
@@ -15,9 +15,6 @@ from ldrps_gimp.choices import (
     MAX_NOISE,
     MAX_RECURRENCES,
     MAX_STEPS,
-    NEW_IMAGE,
-    NEW_LAYER,
-    REPLACE,
     Choices,
 )
 from ldrps_gimp.daemon import Daemon
@@ -26,6 +23,7 @@ from ldrps_gimp.fields import Form
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
+from ldrps_gimp.names import output_names, recipe_names
 from ldrps_gimp.place import default_place
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
@@ -33,6 +31,7 @@ from ldrps_gimp.progress import stage_text
 from ldrps_gimp.refusals import check
 from ldrps_gimp.restoration import Outcome, Restoration
 from ldrps_gimp.results import is_simple
+from ldrps_gimp.sentence_bar import SentenceBar
 from ldrps_gimp.words import diagnosis_text
 
 _PUMP_SECONDS = 0.02
@@ -105,6 +104,9 @@ class RestoreDialog:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         left.pack_start(self._pane, True, True, 0)
         left.pack_start(self._diagnosis, False, False, 0)
+        if self._layer.get_filters():
+            left.pack_start(self._make_effects_row(), False, False, 0)
+        self._left = left
         self._form = self._make_form()
         both = Gtk.Box(spacing=18, border_width=12)
         both.pack_start(left, False, False, 0)
@@ -118,14 +120,14 @@ class RestoreDialog:
 
     def _make_form(self) -> Any:
         form = Form(self._config)
-        form.combo("recipe", _recipes())
+        form.combo("recipe", recipe_names())
         form.scale("strength", 0.0, 1.0)
         ask = Gtk.Button(label=_("_Ask"), use_underline=True)
         ask.set_tooltip_text(_("Have the daemon's model describe the scene"))
         ask.connect("clicked", lambda _button: self._describe())
         self._scene = form.entry("description", ask)
         self._scene.set_placeholder_text(_("found out from the photo"))
-        form.combo("output", _outputs())
+        form.combo("output", output_names())
         form.check(PREVIEW)
         more = Form(self._config)
         decide = (DECIDE, _("Decided from the photo"))
@@ -143,13 +145,20 @@ class RestoreDialog:
         form.attach(guide, 0, 21, 2, 1)
         return form
 
+    def _make_effects_row(self) -> Any:
+        """Say that effects are not restored, and offer to restore what is seen of them."""
+        words = _("The layer's effects are left out of what is restored; the result has them too.")
+        text = Gtk.Label(label=words, xalign=0.0, wrap=True, max_width_chars=44)
+        seen = Gtk.Button(label=_("Restore what is seen, as a new layer"))
+        seen.connect("clicked", lambda _button: self._take_what_is_seen())
+        self._effects = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._effects.pack_start(text, False, False, 0)
+        self._effects.pack_start(seen, False, False, 0)
+        return self._effects
+
     def _make_status(self) -> Any:
         self._bar = Gtk.ProgressBar(show_text=True, margin=12)
-        self._error = Gtk.InfoBar(message_type=Gtk.MessageType.ERROR)
-        self._sentence = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=80)
-        self._sign = Gtk.Image()
-        self._error.get_content_area().pack_start(self._sign, False, False, 0)
-        self._error.get_content_area().add(self._sentence)
+        self._error = SentenceBar()
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         box.pack_start(self._bar, False, False, 0)
         box.pack_start(self._error, False, False, 0)
@@ -171,6 +180,26 @@ class RestoreDialog:
     def _on_toggle(self, before: bool) -> None:
         if self._canvas:
             self._canvas.set_visible(not before)
+
+    def _take_what_is_seen(self) -> None:
+        """Go on with a new layer at the top, which holds the whole image as it is seen."""
+        if self._busy:
+            return
+        image = self._layer.get_image()
+        name = _("{layer} (as seen)").format(layer=self._layer.get_name())
+        made = Gimp.Layer.new_from_visible(image, image, name)
+        if not image.insert_layer(made, None, 0):
+            return self._complain(_("GIMP refused the result; its error console says why."))
+        Gimp.displays_flush()
+        self._layer = made
+        self._looked = Restoration(made, Choices(), self._daemon, self)
+        self._left.remove(self._pane)
+        self._left.remove(self._effects)
+        self._pane = PreviewPane(made, self._looked.area, self._on_toggle)
+        self._left.pack_start(self._pane, True, True, 0)
+        self._left.reorder_child(self._pane, 0)
+        self._pane.show_all()
+        self._look()
 
     def _describe(self) -> None:
         if not self._busy:
@@ -300,35 +329,7 @@ class RestoreDialog:
             self._bar.set_fraction(event["index"] / event["count"])
 
     def _say(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.INFO, "dialog-information")
+        self._error.say(text)
 
     def _complain(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.ERROR, "dialog-error")
-
-    def _show_sentence(self, text: str, kind: Any, icon: str) -> None:
-        self._error.set_message_type(kind)
-        self._sign.set_from_icon_name(icon, Gtk.IconSize.LARGE_TOOLBAR)
-        self._sentence.set_text(text)
-        self._error.set_visible(True)
-        self._error.show_all()
-
-
-def _recipes() -> list[tuple[str, str]]:
-    return [
-        ("auto", _("Find out what is wrong")),
-        ("fast", _("Find out what is wrong, in less time")),
-        ("low-light", _("Too dark")),
-        ("haze", _("Hazy")),
-        ("noise", _("Noisy")),
-        ("colour", _("Without colour")),
-        ("old-photo", _("Old photo")),
-        ("paper", _("As LD-RPS first did it, for comparison")),
-    ]
-
-
-def _outputs() -> list[tuple[str, str]]:
-    return [
-        (NEW_LAYER, _("New layer, masked by the selection")),
-        (REPLACE, _("Replace the layer's pixels")),
-        (NEW_IMAGE, _("New image")),
-    ]
+        self._error.complain(text)

@@ -77,6 +77,7 @@ class Restoration:
         # Asked now: by the end, the layer may be gone.
         self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
+        self._effects = bool(layer.get_filters())
         self._size = whole(layer)
         # An image of its own is wanted in any case, also of a layer that is no more.
         self._changed = choices.output == NEW_IMAGE
@@ -114,7 +115,10 @@ class Restoration:
 
     @property
     def _remarks(self) -> list[str]:
-        return list(self._found.get("description", {}).get("remarks", []))
+        said = list(self._found.get("description", {}).get("remarks", []))
+        if self._effects and self.choices.output == NEW_IMAGE:
+            said.append(_("The layer's effects are not in the new image."))
+        return said
 
     def _fill(self, output: Output) -> None:
         layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
