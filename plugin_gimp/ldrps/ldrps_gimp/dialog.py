@@ -149,7 +149,8 @@ class RestoreDialog:
         """Say that effects are not restored, and offer to restore what is seen of them."""
         words = _("The layer's effects are left out of what is restored; the result has them too.")
         text = Gtk.Label(label=words, xalign=0.0, wrap=True, max_width_chars=44)
-        seen = Gtk.Button(label=_("Restore what is seen, as a new layer"))
+        label = _("Restore what is see_n, as a new layer")
+        seen = Gtk.Button(label=label, use_underline=True)
         seen.connect("clicked", lambda _button: self._take_what_is_seen())
         self._effects = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._effects.pack_start(text, False, False, 0)
