@@ -173,7 +173,7 @@ def test_colour_knows_nothing_of_the_analysis():
 
 def test_nothing_else_lies_at_the_top_of_the_engine():
     found = {path.stem for path in FOLDERS["ldrps_engine"].glob("*.py")}
-    assert found == {*TYPES, "restore", "__init__"}
+    assert found == {*TYPES, "restore", "look", "__init__"}
 
 
 def test_a_diagnosis_loads_no_torch_even_when_it_is_made():

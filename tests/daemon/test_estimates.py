@@ -3,7 +3,7 @@
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
+from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of, work_of
 from ldrps_daemon.storage.journal import Timing
 
 
@@ -81,7 +81,7 @@ def test_what_is_slow_may_depend_on_the_size():
 def test_the_first_job_of_all_is_its_own_guide_once_its_models_are_loaded():
     course = Course()
     for done, second in ((1, 50.0), (2, 51.0), (3, 52.0)):
-        course.at(done / 10, second)
+        course.step(pb.Step(index=done, count=10), second)
     assert course.begun == (0.1, 50.0)
     left = [Estimator().left("k", 1, 49.0 + n, n / 10, course.begun) for n in (1, 2, 3)]
     assert left == pytest.approx([0, 8, 7])
@@ -96,12 +96,11 @@ def test_one_job_that_was_held_up_is_not_believed():
 def test_a_course_has_a_mark_for_each_tenth():
     course = Course()
     for done, second in ((1, 2.0), (2, 3.0), (4, 7.0)):
-        course.at(done / 4, second)
+        course.step(pb.Step(index=done, count=4), second)
     assert course.marks(7.5) == (2, 2, 3, 3, 3, 7, 7, 7, 7, 7.5)
-    assert Course().marks(5.0) == (5.0,) * 10
     tens = Course()
     for done in range(1, 11):
-        tens.at(done / 10, float(done))
+        tens.step(pb.Step(index=done, count=10), float(done))
     assert tens.marks(10.0) == tuple(range(1, 11))
 
 
@@ -122,3 +121,69 @@ def test_kinds_tell_apart_what_takes_other_times():
     assert kind_of(pb.Settings(model="bundled", recipe="auto"), "cpu") == kind_of(
         pb.Settings(), "cpu"
     )
+
+
+STEPS = 60
+"""Of the sampler and what follows; a good photo has two, which take it a second."""
+
+
+def clean(seconds=1.0):
+    course = Course()
+    for done in (1, 2):
+        course.step(pb.Step(stage="transfer", index=done, count=2), seconds * done / 2)
+    return course
+
+
+def sampled(seconds=60.0):
+    course = Course()
+    for done in range(1, STEPS + 1):
+        stage = "sample" if done < 50 else "transfer"
+        course.step(pb.Step(stage=stage, index=done, count=STEPS), seconds * done / STEPS)
+    return course
+
+
+def taught(*courses):
+    made = Estimator()
+    for course, seconds in courses:
+        timing = Timing(
+            kind=course.work("k"), pixels=10**6, seconds=seconds, marks=course.marks(seconds)
+        )
+        made.learn([timing])
+    return made
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+def test_good_photos_teach_nothing_about_bad_ones(known):
+    """After twenty that needed nothing, a minute's work was told to take no time at all."""
+    courses = [(sampled(), 60.0)] * known + [(clean(), 1.0)] * 20
+    made = taught(*courses)
+    assert made.seconds("k", 10**6) == pytest.approx(1.0)
+    course = Course()
+    told = []
+    for done in range(1, STEPS):
+        elapsed = 60.0 * done / STEPS
+        share = course.step(pb.Step(stage="sample", index=done, count=STEPS), elapsed)
+        told.append(made.left(course.work("k"), 10**6, elapsed, share, course.begun))
+    truth = [60.0 * (STEPS - done) / STEPS for done in range(1, STEPS)]
+    # The very first one is given no pace to go by where no such photo is known.
+    first = 0 if known else 1
+    assert told[first:] == pytest.approx(truth[first:], rel=0.2)
+
+
+def test_jobs_without_steps_teach_nothing_about_steps():
+    assert Course().marks(5.0) == ()
+    assert Course().work("k") == "k"
+    made = taught(*[(Course(), 0.5)] * 9)
+    assert made.seconds("k", 10**6) == pytest.approx(0.5)
+    assert made.rest(work_of("k", sampled=True, count=STEPS), 10**6, 0.1) == 0
+
+
+def test_a_job_that_takes_longer_than_any_is_not_said_to_be_over():
+    """Ten times as long as those before: at least a tenth of what its own pace says is left."""
+    made = taught(*[(sampled(6.0), 6.0)] * 9)
+    course = Course()
+    for done in range(1, STEPS - 1):
+        elapsed = 60.0 * done / STEPS
+        share = course.step(pb.Step(stage="sample", index=done, count=STEPS), elapsed)
+        left = made.left(course.work("k"), 10**6, elapsed, share, course.begun)
+        assert left >= 0.1 * (60.0 - elapsed) * 0.99

@@ -60,7 +60,7 @@ def test_maps_are_grey_layers_of_the_photos_size_with_nothing_on_its_frame():
 
 
 def test_room_is_kept_for_maps_at_a_byte_for_each_pixel():
-    raster = pb.Raster(width=40, height=30, channels=3, sample_type=pb.SAMPLE_TYPE_UINT16)
+    raster = pb.Raster(width=40, height=30, channels=3, sample_type=pb.SAMPLE_TYPE_U16)
     plain, mapped = (
         expected_bytes(pb.SubmitHeader(raster=raster, settings=pb.Settings(layers=layers)))
         for layers in (["restored"], ["restored", FINDINGS])

@@ -203,7 +203,7 @@ other = add_layer(image, 20, 20, name="other")
 wanted, daemon = inverted(pixels(layer), layer), Daemon(default_place())
 try:
     choices = Choices(output={output!r}, invented={invented})
-    made = Restoration(layer, choices, daemon, Meddling()).run()
+    made = Restoration(layer, choices, daemon, Meddling()).run().layer
     answer = [pixels(made) == wanted, list(made.get_offsets())[1:]]
     if {output!r} == NEW_IMAGE:
         made.get_image().delete()
@@ -238,11 +238,11 @@ def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, inven
             continue
         assert told[0] == "photo", (change, told)
         assert words in told[1], (change, told)
-        assert not {"photo (restored)", "photo (invented)"} & set(told[2]), (change, told)
+        assert not {"photo (restored: noise 3)", "photo (invented)"} & set(told[2]), (change, told)
 
 
 @pytest.mark.parametrize("maps", [[], ["photo (invented)"]])
 def test_a_layer_that_is_moved_meanwhile_gets_the_result_where_it_is(served, maps):
     change, invented = "layer.set_offsets(5, 7)", bool(maps)
     told = served.do(MEANWHILE.format(change=change, output="new-layer", invented=invented))
-    assert told == [True, [5, 7], ["other", *maps, "photo (restored)", "photo"]]
+    assert told == [True, [5, 7], ["other", *maps, "photo (restored: noise 3)", "photo"]]

@@ -80,8 +80,8 @@ answer.append(len(image.get_layers()))
 made.delete()
 image.delete()
 """)
-    shown, hidden = ["photo (restored)", True], ["photo (invented)", False]
-    assert found == [hidden, shown, ["photo (restored)"], 1]
+    shown, hidden = ["photo (restored: noise 3)", True], ["photo (invented)", False]
+    assert found == [hidden, shown, ["photo (restored: noise 3)"], 1]
 
 
 def test_a_restoration_that_fails_leaves_none(served):

@@ -157,7 +157,7 @@ answer = [
 ]
 image.delete()
 """)
-    assert found == [True, ["deep (restored)", "deep", "under"], [-40, -15], True]
+    assert found == [True, ["deep (restored: noise 3)", "deep", "under"], [-40, -15], True]
 
 
 @pytest.mark.parametrize("output", ["new-layer", "replace"])
@@ -213,6 +213,12 @@ REFUSALS = {
     "recipe": ("refusal([layer], recipe='hazy')", "recipe 'hazy' is not known"),
     "output": ("refusal([layer], output='floor')", "output 'floor' is not known"),
     "steps": ("refusal([layer], steps=0)", "steps is 0"),
+    "too strong": ("refusal([layer], strength=1.5)", "strength is 1.5; use a value from 0"),
+    "weak": ("refusal([layer], strength=-0.01)", "strength is -0.01"),
+    "passes": ("refusal([layer], recurrences=9)", "recurrences is 9; use a value from -1 to 3"),
+    "many steps": ("refusal([layer], steps=1001)", "steps is 1001"),
+    "noise": ("refusal([layer], noise_sigma=200)", "noise-sigma is 200"),
+    "seed": ("refusal([layer], seed=-1)", "seed is -1"),
     "words": ("refusal([layer], description='x' * 401)", "401 characters"),
 }
 
@@ -251,6 +257,7 @@ elsewhere.delete()
     [
         ("U32_NON_LINEAR", "", "precision"),
         ("DOUBLE_NON_LINEAR", "", "precision"),
+        ("U8_NON_LINEAR", "image.convert_grayscale(); more = {'recipe': 'colour'}", "Mode > RGB"),
         (
             "U8_NON_LINEAR",
             "image.convert_indexed(Gimp.ConvertDitherType.NONE,"
@@ -262,8 +269,9 @@ elsewhere.delete()
 def test_images_of_other_kinds_are_refused(served, precision, change, words):
     status, sentence = served.do(f"""
 image, layer = new_image(precision={precision!r})
+more = {{}}
 {change}
-answer = refusal([layer])
+answer = refusal(image.get_layers(), **more)
 image.delete()
 """)
     assert status == "calling-error"

@@ -73,7 +73,7 @@ def test_the_python_example(served, photo):
     (example,) = blocks("python")
     assert (
         served.do(example + "\nanswer = layer.get_name()\nimage.delete()")
-        == "Background (restored)"
+        == "Background (restored: haze, noise 3)"
     )
     assert (result() == 255 - pixels).all()
 
@@ -169,7 +169,7 @@ image.delete()
     stranger, *orphans = found[-3:]
     assert found[:5] == [
         "success",
-        ["photo (restored)", "photo (restored) #1", "photo"],
+        ["photo (restored: noise 3)", "photo (restored: noise 3) #1", "photo"],
         "noise",
         5,
         True,
@@ -185,12 +185,14 @@ def test_what_the_user_reads_meanwhile(served):
     said = served.do("""
 import glob, sys
 sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
-from ldrps_gimp.progress import diagnosis_text, stage_text
+from ldrps_gimp.progress import stage_text
+from ldrps_gimp.words import diagnosis_text
 answer = [
     stage_text("queued", {"position": 0, "estimated_seconds": 0}),
     stage_text("queued", {"position": 2, "estimated_seconds": 74.6}),
     stage_text("loading", {"model": "bundled", "fraction": 0.5}),
     stage_text("step", {"stage": "sample", "index": 3, "count": 19, "seconds_left": 600}),
+    stage_text("step", {"stage": "sample", "index": 9, "count": 9, "seconds_left": 0.4}),
     stage_text("description", {"text": "a photo"}),
     diagnosis_text("hazy, slightly dark; noise about 8"),
 ]
@@ -200,6 +202,7 @@ answer = [
         "Waiting: 2 before this photo, about 75 s left",
         "Loading the model bundled: 50 %",
         "Sampling: step 3 of 19, about 10 min left",
+        "Sampling: step 9 of 9",
         "",
         "Hazy, slightly dark, noise about 8",
     ]

@@ -106,7 +106,7 @@ def begin(opened, daemon):
 def test_from_the_menu_to_the_result_and_one_step_back(opened, daemon):
     opened.shot("dialog")
     restore(opened)
-    assert opened.layers() == ["photo (restored)", "photo"]
+    assert opened.layers() == ["photo (restored: noise 3)", "photo"]
     opened.shot("result")
     opened.key("ctrl+z", until=lambda: opened.layers() == ["photo"])
     assert opened.state()[0] == opened.before[0]
@@ -176,9 +176,22 @@ def test_without_a_daemon_the_dialog_waits_for_one(window, make_daemon):
     assert window.layers() == ["photo"]
     daemon = make_daemon(window.app)
     restore(window)
-    assert window.layers() == ["photo (restored)", "photo"]
+    assert window.layers() == ["photo (restored: noise 3)", "photo"]
     daemon.stop()
     end(window)
+
+
+@slowly
+def test_reset_stops_nothing(opened, daemon):
+    begin(opened, daemon)
+    opened.press("alt+r")
+    step = newest(daemon).step
+    assert wait_until(lambda: newest(daemon).step > step + 3, SECONDS), "the work was stopped"
+    assert newest(daemon).state == RUNNING
+    opened.shot("reset-while-running")
+    opened.press("alt+c")
+    assert wait_until(lambda: newest(daemon).state == CANCELLED, SECONDS)
+    assert opened.is_as_before()
 
 
 @slowly
@@ -216,3 +229,37 @@ def test_restoring_again_asks_with_the_settings_of_the_layer(window, daemon):
     assert newer == older
     assert (newer["recipe"], newer["seed"]) == ("haze", 5)
     end(window)
+
+
+EFFECT = """
+layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert", "inverted"))
+answer = state(image)
+"""
+
+
+def test_effects_are_told_and_what_is_seen_can_be_restored_instead(window, daemon):
+    window.open(OPEN + EFFECT)
+    window.choose()
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    looked = newest(daemon).job_id
+    time.sleep(0.5)
+    window.shot("effects")
+    window.press("alt+n", until=lambda: len(window.layers()) == 2)
+    assert wait_until(lambda: newest(daemon).job_id != looked, SECONDS), "it was not looked at"
+    window.shot("as-seen")
+    restore(window)
+    assert window.layers() == ["photo (as seen) (restored: noise 3)", "photo (as seen)", "photo"]
+    end(window)
+
+
+def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
+    opened.press("alt+d")
+    opened.write("same")
+    jobs = newest(daemon).job_id
+    opened.press("Return", until=lambda: newest(daemon).job_id != jobs)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(1)
+    assert opened.has_dialog()
+    opened.shot("nothing-to-do")
+    assert opened.is_as_before()
+    opened.press("Escape", until=lambda: not opened.has_dialog())

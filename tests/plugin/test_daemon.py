@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
 from ldrps_gimp import place
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
@@ -159,6 +160,22 @@ def test_a_daemon_that_goes_away_is_told(ours, daemon):
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
     assert caught.value.reason == "unavailable"
     assert "ldrps serve" in str(caught.value)
+
+
+def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
+    """A daemon that is started anew takes up the job that nobody wants any more."""
+    daemon = start_daemon()
+    lost = client(daemon.address)
+    job = submit(lost, description="forever")
+    with pytest.raises(RestoreError) as caught:
+        at_each_step(lost, job, lambda: daemon.stop(signal.SIGKILL))
+    assert caught.value.reason == "unavailable"
+    lost.abandon(job)
+    daemon.__init__(daemon.folder, address=daemon.address)
+    another = submit(lost)
+    assert daemon.job(job).state == JOB_STATE_CANCELLED
+    assert restored(lost.watch(another))
+    lost.close()
 
 
 def test_one_that_went_away_and_can_be_started_is_tried_again(daemon, monkeypatch):

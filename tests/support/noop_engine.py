@@ -3,7 +3,7 @@
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
 `hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
 one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
-it is begun anew from a checkpoint.
+it is begun anew from a checkpoint. `same` gives the photo back as it came.
 """
 
 import os
@@ -92,7 +92,8 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     for _ in range(count):
         expected = _advanced(expected)
     wrong = np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
-    made = {"restored": 1.0 - photo.pixels - wrong, "pilot": photo.pixels}
+    restored = photo.pixels if text == "same" else 1.0 - photo.pixels - wrong
+    made = {"restored": restored, "pilot": photo.pixels}
     pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
     flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
     pictures["invented"] = Photo.from_samples(flat)

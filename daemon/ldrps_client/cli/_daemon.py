@@ -105,7 +105,7 @@ def _jobs(jobs: list[Job]) -> RenderableType:
     for job in order[:_SHOWN]:
         done = f" {job.step}/{job.step_count}" if job.step_count else ""
         state = f"{job.state}{done}" if job.state == "running" else f"place {job.position}{done}"
-        left = duration(job.estimated_seconds) if job.estimated_seconds else ""
+        left = duration(job.estimated_seconds) if job.estimated_seconds >= 1 else ""
         priority = "batch" if job.batch else "interactive"
         table.add_row(job.id, state, priority, f"{job.width}x{job.height}", job.client, left)
     if len(order) > _SHOWN:

@@ -65,7 +65,7 @@ class Collector:
     def _gauges(self) -> Iterator[Metric]:
         dispatcher = self._dispatcher
         for name, value, words in (
-            ("jobs_waiting", len(dispatcher.queue), "Jobs in the queue."),
+            ("jobs_waiting", len(dispatcher.queue) + len(dispatcher.looks), "Jobs in the queue."),
             ("jobs_running", dispatcher.running(), "Jobs that a worker has."),
             ("queue_limit", self._config.queue_limit, "Jobs that may wait."),
             ("watchers", dispatcher.index.watchers(), "Open Watch calls."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.job_reports import JobReports
 from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
 from ldrps_daemon.scheduling.pool import StartError, WorkerDiedError, WorkerSlot
+from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository, ended_well
 from ldrps_daemon.storage.spool import StoredLayers
@@ -39,6 +41,10 @@ class Dispatcher:
         self.queue = FairQueue(config.batch_wait_seconds)
         self.admission = Admission(config, self.index, spool)
         self.slots = [WorkerSlot(device, config) for device in config.resolved_devices()]
+        self.looks = FairQueue(config.batch_wait_seconds)
+        """Looks that need no device, beside `queue`: they do not wait for what restores."""
+        engine = look_engine(config.engine)
+        self.looker = WorkerSlot("cpu", dataclasses.replace(config, engine=engine))
         self.stopping = False
         self._config = config
         self._policy = FailurePolicy(config, self.repository)
@@ -53,7 +59,8 @@ class Dispatcher:
             await self._take_up(job)
         self._announcer.tell(*jobs)
         for slot in self.slots:
-            self._spawn(self._attend(slot))
+            self._spawn(self._attend(slot, self.queue))
+        self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
@@ -72,7 +79,7 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._announcer.close()
-        await asyncio.gather(*(slot.stop() for slot in self.slots))
+        await asyncio.gather(*(slot.stop() for slot in (*self.slots, self.looker)))
         # One whose end is written down already is not to be written down as open again.
         left = [job for job in self.index.open() if not job.ending]
         for job in left:
@@ -109,15 +116,17 @@ class Dispatcher:
         job.cancelling.set()
         if reports := self._placed.get(job.id):
             reports.slot.cancel(job.id)
-        waited = self.queue.drop(job)
+        waited = self.queue.drop(job) or self.looks.drop(job)
         await self._policy.cancelled(job)
         if not waited:
             return
         if job.ended:
             job.folder.drop_rest(with_result=True)
+        # A start that hangs must not be what the next job gets.
         if self.queue.spared:
-            # A start that hangs must not be what the next job gets.
-            self._spare_a_start()
+            _spare_a_start(self.slots)
+        if self.looks.spared:
+            _spare_a_start([self.looker])
         self._announcer.tell()
 
     @asynccontextmanager
@@ -151,7 +160,7 @@ class Dispatcher:
             job.folder.drop_rest(with_result=True)
 
     async def _admit(self, job: Job, grace: float) -> None:
-        await self.queue.put(job)
+        await self._queue_of(job).put(job)
         self._guard(job, grace)
         if job.deadline_at:
             loop = asyncio.get_running_loop()
@@ -172,26 +181,29 @@ class Dispatcher:
         if not self.stopping:
             self._spawn(self.cancel(job, message))
 
-    async def _attend(self, slot: WorkerSlot) -> None:
+    def _queue_of(self, job: Job) -> FairQueue:
+        return self.looks if is_quick_look(job.header) else self.queue
+
+    async def _attend(self, slot: WorkerSlot, queue: FairQueue) -> None:
         while not self.stopping:
-            await self.queue.arrival(slot.is_up)
+            await queue.arrival(slot.is_up)
             async with slot.turn:
-                await self._serve(slot)
+                await self._serve(slot, queue)
             if slot.backoff.trouble and not self.stopping:
                 self._announcer.tell()
                 # Those who wait may interrupt what runs elsewhere: nobody is free here.
                 self._make_way()
                 await asyncio.sleep(slot.backoff.pause())
 
-    async def _serve(self, slot: WorkerSlot) -> None:
+    async def _serve(self, slot: WorkerSlot, queue: FairQueue) -> None:
         """Have a worker, and only then take a job: what keeps one from starting is no job's."""
         try:
             if not slot.is_up():
-                async with self.queue.starting():
+                async with queue.starting():
                     await slot.rouse()
         except StartError:
             return
-        if self.stopping or not (job := self.queue.take()):
+        if self.stopping or not (job := queue.take()):
             return slot.idle()
         try:
             await self._work(slot, job)
@@ -200,11 +212,6 @@ class Dispatcher:
             log.exception("a job could not be given to a worker", extra={"job": job.id})
             await self._policy.failed(job, "the daemon could not give the job to a worker")
         await self.repository.sweep()
-
-    def _spare_a_start(self) -> None:
-        for slot in self.slots:
-            if slot.state == pb.WORKER_STATE_STARTING:
-                return slot.spare()
 
     async def _work(self, slot: WorkerSlot, job: Job) -> None:
         reports = JobReports(slot, job, self.repository.estimator, self.work_seconds(job))
@@ -220,7 +227,7 @@ class Dispatcher:
             job.requeue()
             await self.repository.note(job)
             if not self.stopping:
-                await self.queue.put(job)
+                await self._queue_of(job).put(job)
                 self._announcer.tell(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
@@ -267,7 +274,7 @@ class Dispatcher:
 
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
-        placed = [(self.index.get(job_id), told) for job_id, told in self._placed.items()]
+        placed = [(self.index.get(job_id), told) for job_id, told in self._restoring().items()]
         yielding = sum(told.slot.pausing for _, told in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
         wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
@@ -276,6 +283,10 @@ class Dispatcher:
             if wanted > 0 and not told.slot.pausing and not self.queue.is_urgent(job):
                 told.slot.pause(job.id)
                 wanted -= 1
+
+    def _restoring(self) -> dict[str, JobReports]:
+        """Jobs that a device has, and what is told of them."""
+        return {name: told for name, told in self._placed.items() if told.slot is not self.looker}
 
     def _why(self) -> str:
         """What keeps all jobs from being worked at; empty: nothing."""
@@ -286,11 +297,14 @@ class Dispatcher:
 
     def _free(self) -> list[float]:
         """In how many seconds each worker is likely to be free; 0 also if that is not known."""
-        busy = [reports.seconds_left() for reports in self._placed.values()]
+        busy = [reports.seconds_left() for reports in self._restoring().values()]
         return busy + [0.0] * (len(self.slots) - len(busy))
 
     def work_seconds(self, job: Job) -> float:
         """What is likely to be left to do of a job; 0 if not known."""
+        if job.header.look_only:
+            # A moment, of which those that restore tell nothing.
+            return 0.0
         kind = kind_of(job.header.settings, self.slots[0].device)
         share = job.step.index / job.step.count if job.step.count else 0.0
         return self.repository.estimator.rest(kind, job.pixels, share)
@@ -305,3 +319,9 @@ class Dispatcher:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.repository.sweep()
             self._make_way()
+
+
+def _spare_a_start(slots: Iterable[WorkerSlot]) -> None:
+    for slot in slots:
+        if slot.state == pb.WORKER_STATE_STARTING:
+            return slot.spare()

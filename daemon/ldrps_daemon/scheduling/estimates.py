@@ -19,13 +19,15 @@ Floats = npt.NDArray[np.floating[Any]]
 _Begun = tuple[float, float]
 
 _TENTHS = 10
-_KEPT = 64
+_SAMPLING = ("sample", "refine")
+_KEPT = 32
+"""So many jobs of a kind are remembered: models, drivers and neighbours change."""
 _ANY = ""
-_HALF_LIFE = 16
-"""So many jobs back, a measurement counts half: models, drivers and neighbours change."""
-_ROUNDS = 4
-_BELIEVED = 0.1
-"""So far off the line, relative to it, a measurement has its full weight."""
+_SAMPLED, _PLAIN = " sampled", " plain"
+_SAME_SIZE = 0.05
+"""Photos that differ less say nothing about what size costs."""
+_OWN_PACE = 0.1
+"""At least this part of what a job's own pace says is claimed to be left."""
 
 
 def kind_of(settings: pb.Settings, device: str) -> str:
@@ -34,6 +36,14 @@ def kind_of(settings: pb.Settings, device: str) -> str:
     passes = settings.recurrences if settings.HasField("recurrences") else "-"
     family = device.partition(":")[0]
     return f"{family} {settings.model or 'bundled'} {settings.recipe or 'auto'} {steps} {passes}"
+
+
+def work_of(kind: str, *, sampled: bool, count: int) -> str:
+    """The kind of a job whose work is known: what a good photo takes says nothing of a bad one.
+
+    `count` is that of its steps, which go with the photo's size and with what is filtered.
+    """
+    return f"{kind}{_SAMPLED if sampled else _PLAIN} {count.bit_length()}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Line:
 
 
 class Estimator:
-    """Seconds by kind of job and size of photo: a fixed part, and one per pixel.
+    """Seconds by kind of work and size of photo: a fixed part, and one per pixel, as the median.
 
     The same for each tenth of a job's steps, as steps are not equally long: those of the sampler
     are slow, and most of those that carry its result to the photo quick.
@@ -62,7 +72,7 @@ class Estimator:
     def learn(self, timings: Iterable[Timing]) -> None:
         """Take note of what jobs took, in the order they ended."""
         for timing in timings:
-            for kind in (timing.kind, _ANY):
+            for kind in _taught(timing.kind):
                 self._seen[kind].append(timing)
                 self._lines.pop(kind, None)
 
@@ -85,11 +95,13 @@ class Estimator:
         """
         if share <= 0:
             return max(0.0, self.seconds(kind, pixels) - elapsed)
+        since, before = begun
+        own = (elapsed - before) * (1 - share) / (share - since) if share > since else 0.0
         expected = self._reached(kind, pixels, share)
         if not expected:
-            since, before = begun
-            return (elapsed - before) * (1 - share) / (share - since) if share > since else 0.0
-        return float(self.rest(kind, pixels, share) * (elapsed / expected) ** share)
+            return own
+        left = self.rest(kind, pixels, share) * (elapsed / expected) ** share
+        return float(max(left, _OWN_PACE * own))
 
     def _reached(self, kind: str, pixels: int, share: float) -> float:
         course = self._course(kind, pixels)
@@ -97,8 +109,8 @@ class Estimator:
 
     def _course(self, kind: str, pixels: int) -> list[float]:
         """Seconds until each tenth of the steps is done, from none to all."""
-        known = kind if kind in self._seen else _ANY
-        if known not in self._seen:
+        known = next((pool for pool in _pools(kind) if pool in self._seen), None)
+        if known is None:
             return [0.0] * (_TENTHS + 1)
         if known not in self._lines:
             self._lines[known] = _fit(list(self._seen[known]))
@@ -106,34 +118,64 @@ class Estimator:
         return [0.0, *accumulate(reached, max)]
 
 
+def _pools(kind: str) -> list[str]:
+    """What a job of a kind is like, the likest first."""
+    for work in (_SAMPLED, _PLAIN):
+        base, known, _count = kind.rpartition(work)
+        if known:
+            # Nothing is taken from jobs whose work was another, or was not told.
+            return [kind, base + work, work]
+    return [kind, _ANY]
+
+
+def _taught(kind: str) -> list[str]:
+    """All pools that a job of a kind is an example for."""
+    for work in (_SAMPLED, _PLAIN):
+        base, known, _count = kind.rpartition(work)
+        if known:
+            return [*_pools(kind), base, _ANY]
+    return _pools(kind)
+
+
 class Course:
     """When a job had done each tenth of its steps."""
 
     def __init__(self) -> None:
         self._marks: list[float] = []
+        self.sampled = False
+        """The prior was at work, and not only what carries its result to the photo."""
+        self.count = 0
+        """Of all steps; 0: there were none, so that nothing is known about when they come."""
         self.begun: _Begun = (0.0, 0.0)
         """Share and seconds of the first step."""
 
-    def at(self, share: float, elapsed: float) -> None:
-        """So much of its steps it has done after so many seconds."""
+    def step(self, step: pb.Step, elapsed: float) -> float:
+        """Note a step that was done after so many seconds; the share of all steps that are done."""
+        self.count = max(1, step.count)
+        self.sampled = self.sampled or step.stage in _SAMPLING
+        share = step.index / self.count
         if not self.begun[0]:
             self.begun = share, elapsed
         while len(self._marks) < _TENTHS - 1 and share * _TENTHS > len(self._marks) + 1 - 1e-9:
             self._marks.append(elapsed)
+        return share
+
+    def work(self, kind: str) -> str:
+        """The job's kind, now that something of its work is known."""
+        return work_of(kind, sampled=self.sampled, count=self.count) if self.count else kind
 
     def marks(self, seconds: float) -> tuple[float, ...]:
         """Seconds until one tenth of the steps was done, until two were, until all were."""
+        if not self.count:
+            return ()
         return (*self._marks, *[seconds] * (_TENTHS - len(self._marks)))
 
 
 def _fit(seen: list[Timing]) -> list[Line]:
     """A line for each tenth of the steps."""
     sizes = np.array([timing.pixels for timing in seen], dtype=float) / 1e6
-    age = np.arange(len(seen) - 1, -1, -1)
-    # Large photos do not outweigh small ones.
-    weight = 0.5 ** (age / _HALF_LIFE) / (sizes + sizes.mean() + 1e-6) ** 2
     marks = np.array([timing.marks or _even(timing.seconds) for timing in seen])
-    return [_robust_line(sizes, took, weight) for took in marks.T]
+    return [_median_line(sizes, took) for took in marks.T]
 
 
 def _even(seconds: float) -> tuple[float, ...]:
@@ -141,23 +183,18 @@ def _even(seconds: float) -> tuple[float, ...]:
     return tuple(seconds * (tenth + 1) / _TENTHS for tenth in range(_TENTHS))
 
 
-def _robust_line(sizes: Floats, took: Floats, weight: Floats) -> Line:
-    """Weighted least squares that believe no job that is far off the others: the first waits for
-    what is compiled and read once, another for a neighbour."""
-    line = _line(sizes, took, weight)
-    for _ in range(_ROUNDS):
-        expected = line.fixed + line.slope * sizes
-        off = np.abs(took - expected) / (expected + 1e-6)
-        line = _line(sizes, took, weight * np.minimum(1, _BELIEVED / (off + 1e-6)))
-    return line
+def _median_line(sizes: Floats, took: Floats) -> Line:
+    """The median slope between two jobs, and the median of what is left (Theil and Sen).
 
-
-def _line(sizes: Floats, took: Floats, weight: Floats) -> Line:
-    """Weighted least squares, neither part below zero."""
-    total = weight.sum()
-    mean_size, mean_took = (weight @ sizes) / total, (weight @ took) / total
-    spread = weight @ (sizes - mean_size) ** 2
-    slope = (weight @ ((sizes - mean_size) * (took - mean_took))) / spread if spread > 1e-9 else 0.0
+    It believes no job that is far off the others: the first waits for what is compiled and read
+    once, another for a neighbour.
+    """
+    first, second = np.triu_indices(len(sizes), 1)
+    apart = sizes[second] - sizes[first]
+    differ = np.abs(apart) > _SAME_SIZE * (sizes[first] + sizes[second])
+    slopes = (took[second] - took[first])[differ] / apart[differ]
+    slope = max(0.0, float(np.median(slopes))) if len(slopes) else 0.0
     # As steep as a line through the origin at most: there is no negative fixed part.
-    slope = min(max(slope, 0.0), mean_took / mean_size if mean_size else 0.0)
-    return Line(float(mean_took - slope * mean_size), float(slope))
+    rates = took[sizes > 0] / sizes[sizes > 0]
+    slope = min(slope, float(np.median(rates))) if len(rates) else 0.0
+    return Line(max(0.0, float(np.median(took - slope * sizes))), slope)

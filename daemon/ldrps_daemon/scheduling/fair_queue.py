@@ -107,6 +107,9 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    def __contains__(self, job: Job) -> bool:
+        return job.order in self._jobs
+
     def is_urgent(self, job: Job) -> bool:
         """Whether a job may interrupt others, and may not be interrupted."""
         return not job.is_batch or job.waited() >= self._batch_wait

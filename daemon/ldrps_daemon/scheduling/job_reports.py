@@ -56,12 +56,12 @@ class JobReports:
 
     def _after(self, step: pb.Step) -> float:
         """Seconds that are left after a step."""
-        share, elapsed = step.index / max(1, step.count), self.elapsed()
-        self.course.at(share, elapsed)
+        elapsed, pixels = self.elapsed(), self._job.pixels
+        share = self.course.step(step, elapsed)
+        kind = self.course.work(self._kind)
         if self.whole:
-            begun = self.course.begun
-            left = self._estimator.left(self._kind, self._job.pixels, elapsed, share, begun)
+            left = self._estimator.left(kind, pixels, elapsed, share, self.course.begun)
         else:
-            left = self._estimator.rest(self._kind, self._job.pixels, share)
+            left = self._estimator.rest(kind, pixels, share)
         self._end = self._began + elapsed + left
         return left

@@ -50,15 +50,15 @@ class Outlook:
         self._mean = spent / max(1, len(self._first))
 
     def of(self, job: Job) -> Turn:
-        """The turn of one job; NO_TURN if it is not waiting."""
+        """The turn of one job; NO_TURN if it does not wait in this queue."""
         found = self._first.get(job.id)
-        if found or job.state != pb.JOB_STATE_QUEUED:
+        if found or job not in self._queue:
             return found or NO_TURN
         return self._behind(self._queue.position(job))
 
     def of_all(self, jobs: Iterable[Job]) -> dict[str, Turn]:
         """The turns of many jobs, for less than one at a time."""
-        queued = {job.id for job in jobs if job.state == pb.JOB_STATE_QUEUED}
+        queued = {job.id for job in jobs if job in self._queue}
         wanted = queued - self._first.keys()
         if wanted:
             places = ((self._queue.place(at), job) for at, job in enumerate(self._queue.in_turn()))

@@ -145,7 +145,7 @@ class JobRepository:
 
     async def learn(self, job: Job, device: str, seconds: float, course: Course) -> None:
         """Take note of how long a job took a worker, and when it had done what."""
-        kind = kind_of(job.header.settings, device)
+        kind = course.work(kind_of(job.header.settings, device))
         marks = course.marks(seconds)
         timing = Timing(kind=kind, pixels=job.pixels, seconds=seconds, marks=marks)
         self.estimator.learn([timing])

@@ -34,7 +34,8 @@ class Intake:
             return known, True
         settings = settings_from_proto(header.settings)
         check_header(header)
-        waiting, admission = len(self._dispatcher.queue), self._dispatcher.admission
+        waiting = len(self._dispatcher.queue) + len(self._dispatcher.looks)
+        admission = self._dispatcher.admission
         with admission.place(header, client, waiting, self._dispatcher.retry_after, pace) as size:
             job = Job(header, settings, self._dispatcher.spool, client)
             return await self._receive(job, size, requests, pace)

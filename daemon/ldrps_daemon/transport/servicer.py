@@ -94,7 +94,7 @@ class Servicer(pb_grpc.RestorationServicer):
                 version=version(),
                 pid=os.getpid(),
                 uptime_seconds=time.monotonic() - self._started,
-                queued=len(self._dispatcher.queue),
+                queued=len(self._dispatcher.queue) + len(self._dispatcher.looks),
                 running=self._dispatcher.running(),
                 queue_limit=self._config.queue_limit,
                 workers=[slot.to_proto() for slot in self._dispatcher.slots],

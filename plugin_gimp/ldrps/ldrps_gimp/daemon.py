@@ -38,6 +38,7 @@ class Daemon:
         self.place = place
         self.idle = idle
         self._connection: Connection | None = None
+        self._abandoned: list[str] = []
 
     def close(self) -> None:
         """Let go of the connection. The daemon goes on, and takes it for a cancel of what we
@@ -143,6 +144,10 @@ class Daemon:
 
     def submit(self, header: Message, pixels: Callable[[], Iterable[bytes]]) -> str:
         """Hand in a photo; returns the job's id. `pixels` makes its chunks, from the first on."""
+        # A daemon that was started anew takes up what it had, and would do that first.
+        left, self._abandoned = self._abandoned, []
+        for job_id in left:
+            self.abandon(job_id)
         header = {"idempotency_key": uuid.uuid4().hex, **header}
         with self._errors():
             try:
@@ -193,6 +198,17 @@ class Daemon:
     def cancel(self, job_id: str) -> None:
         """Stop a job; one that has ended stays as it is."""
         self._ask("Cancel", "CancelRequest", {"job_id": job_id}, "Job", _CANCEL_SECONDS)
+
+    def abandon(self, job_id: str) -> None:
+        """Stop a job that nobody wants any more, now or as soon as the daemon is back."""
+        idle, self.idle = self.idle, lambda: None
+        try:
+            self.cancel(job_id)
+        except RestoreError as error:
+            if error.reason == "unavailable":
+                self._abandoned.append(job_id)
+        finally:
+            self.idle = idle
 
     def _watch_once(self, job_id: str, wanted: int) -> Iterator[Message]:
         request = {"job_id": job_id, "from_event": wanted, "previews": True}

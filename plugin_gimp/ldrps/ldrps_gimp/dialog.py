@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from gi.repository import GimpUi, GLib, Gtk
+from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import (
@@ -15,9 +15,6 @@ from ldrps_gimp.choices import (
     MAX_NOISE,
     MAX_RECURRENCES,
     MAX_STEPS,
-    NEW_IMAGE,
-    NEW_LAYER,
-    REPLACE,
     Choices,
 )
 from ldrps_gimp.daemon import Daemon
@@ -26,18 +23,28 @@ from ldrps_gimp.fields import Form
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
+from ldrps_gimp.names import output_names, recipe_names
 from ldrps_gimp.place import default_place
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
-from ldrps_gimp.progress import diagnosis_text, stage_text
+from ldrps_gimp.progress import stage_text
 from ldrps_gimp.refusals import check
-from ldrps_gimp.restoration import Restoration
+from ldrps_gimp.restoration import Outcome, Restoration
+from ldrps_gimp.results import is_simple
+from ldrps_gimp.sentence_bar import SentenceBar
+from ldrps_gimp.words import diagnosis_text
 
 _PUMP_SECONDS = 0.02
+_LEAVING = (
+    Gtk.ResponseType.CANCEL,
+    Gtk.ResponseType.CLOSE,
+    Gtk.ResponseType.DELETE_EVENT,
+    Gtk.ResponseType.NONE,
+)
 
 
-def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Any, Choices]:
-    """Ask, restore, and return the result's layer with what was chosen.
+def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Outcome, Choices]:
+    """Ask, restore, and return the result with what was chosen.
 
     CancelledError if the user closed the dialog.
     """
@@ -57,7 +64,7 @@ class RestoreDialog:
         self._daemon = Daemon(default_place(), self._idle)
         self._looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
-        self._busy = self._stopped = self._closed = False
+        self._busy = self._looking = self._stopped = self._closed = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Restore (LD-RPS)"))
         self._dialog.set_ok_label(_("Rest_ore"))
         self._dialog.connect("response", self._on_response)
@@ -69,14 +76,17 @@ class RestoreDialog:
         self._daemon.close()
         self._dialog.destroy()
 
-    def ask(self) -> tuple[Any, Choices]:
+    def ask(self) -> tuple[Outcome, Choices]:
         """Until there is a result."""
         GLib.idle_add(self._look, priority=GLib.PRIORITY_LOW)
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)
                 check(self._layer, choices)
-                return self._restore(choices), choices
+                outcome = self._restore(choices)
+                if outcome.changed:
+                    return outcome, choices
+                self._say("\n".join([outcome.summary, *outcome.remarks]))
             except CancelledError:
                 self._say(_("Cancelled. The image is as it was."))
             except RestoreError as error:
@@ -94,6 +104,9 @@ class RestoreDialog:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         left.pack_start(self._pane, True, True, 0)
         left.pack_start(self._diagnosis, False, False, 0)
+        if self._layer.get_filters():
+            left.pack_start(self._make_effects_row(), False, False, 0)
+        self._left = left
         self._form = self._make_form()
         both = Gtk.Box(spacing=18, border_width=12)
         both.pack_start(left, False, False, 0)
@@ -107,23 +120,23 @@ class RestoreDialog:
 
     def _make_form(self) -> Any:
         form = Form(self._config)
-        form.combo("recipe", _recipes())
+        form.combo("recipe", recipe_names())
         form.scale("strength", 0.0, 1.0)
         ask = Gtk.Button(label=_("_Ask"), use_underline=True)
         ask.set_tooltip_text(_("Have the daemon's model describe the scene"))
         ask.connect("clicked", lambda _button: self._describe())
         self._scene = form.entry("description", ask)
         self._scene.set_placeholder_text(_("found out from the photo"))
-        decide = (DECIDE, _("Decided from the photo"))
-        counts = [(count, str(count)) for count in range(MAX_RECURRENCES + 1)]
-        form.combo("recurrences", [decide, *counts])
-        self._models = form.combo("model", [("bundled", "bundled")])
-        form.spin("seed", 0, 2**31 - 1)
-        form.combo("output", _outputs())
+        form.combo("output", output_names())
         form.check(PREVIEW)
         more = Form(self._config)
-        more.spin("steps", DECIDE, MAX_STEPS)
-        more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1)
+        decide = (DECIDE, _("Decided from the photo"))
+        counts = [(count, str(count)) for count in range(MAX_RECURRENCES + 1)]
+        more.combo("recurrences", [decide, *counts])
+        more.spin("steps", DECIDE, MAX_STEPS, word=_("decided"))
+        more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1, word=_("measured"))
+        more.spin("seed", 0, 2**31 - 1)
+        self._models = more.combo("model", [("bundled", _("The one that came with it"))])
         more.check("invented")
         expander = Gtk.Expander(label=_("More"), child=more)
         form.attach(expander, 0, 20, 2, 1)
@@ -132,13 +145,21 @@ class RestoreDialog:
         form.attach(guide, 0, 21, 2, 1)
         return form
 
+    def _make_effects_row(self) -> Any:
+        """Say that effects are not restored, and offer to restore what is seen of them."""
+        words = _("The layer's effects are left out of what is restored; the result has them too.")
+        text = Gtk.Label(label=words, xalign=0.0, wrap=True, max_width_chars=44)
+        label = _("Restore what is see_n, as a new layer")
+        seen = Gtk.Button(label=label, use_underline=True)
+        seen.connect("clicked", lambda _button: self._take_what_is_seen())
+        self._effects = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._effects.pack_start(text, False, False, 0)
+        self._effects.pack_start(seen, False, False, 0)
+        return self._effects
+
     def _make_status(self) -> Any:
         self._bar = Gtk.ProgressBar(show_text=True, margin=12)
-        self._error = Gtk.InfoBar(message_type=Gtk.MessageType.ERROR)
-        self._sentence = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=80)
-        self._sign = Gtk.Image()
-        self._error.get_content_area().pack_start(self._sign, False, False, 0)
-        self._error.get_content_area().add(self._sentence)
+        self._error = SentenceBar()
         box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         box.pack_start(self._bar, False, False, 0)
         box.pack_start(self._error, False, False, 0)
@@ -147,8 +168,9 @@ class RestoreDialog:
     # What the user does.
 
     def _on_response(self, _dialog: Any, response: int) -> None:
-        if self._busy:
-            self._stopped = True
+        # Reset, and what else GIMP has put there, stops nothing. A look makes way for the work.
+        if response in _LEAVING or (self._looking and response == Gtk.ResponseType.OK):
+            self._stopped = self._busy
         self._closed = response == Gtk.ResponseType.DELETE_EVENT
 
     def _on_delete(self, *_: Any) -> bool:
@@ -159,6 +181,26 @@ class RestoreDialog:
     def _on_toggle(self, before: bool) -> None:
         if self._canvas:
             self._canvas.set_visible(not before)
+
+    def _take_what_is_seen(self) -> None:
+        """Go on with a new layer at the top, which holds the whole image as it is seen."""
+        if self._busy:
+            return
+        image = self._layer.get_image()
+        name = _("{layer} (as seen)").format(layer=self._layer.get_name())
+        made = Gimp.Layer.new_from_visible(image, image, name)
+        if not image.insert_layer(made, None, 0):
+            return self._complain(_("GIMP refused the result; its error console says why."))
+        Gimp.displays_flush()
+        self._layer = made
+        self._looked = Restoration(made, Choices(), self._daemon, self)
+        self._left.remove(self._pane)
+        self._left.remove(self._effects)
+        self._pane = PreviewPane(made, self._looked.area, self._on_toggle)
+        self._left.pack_start(self._pane, True, True, 0)
+        self._left.reorder_child(self._pane, 0)
+        self._pane.show_all()
+        self._look()
 
     def _describe(self) -> None:
         if not self._busy:
@@ -176,6 +218,7 @@ class RestoreDialog:
             return False
         try:
             with self._working(_("Looking at the photo ...")):
+                self._looking = True
                 found = self._looked.look()
                 self._offer_models()
             self._tell_found(found, fill_in)
@@ -184,6 +227,8 @@ class RestoreDialog:
         except RestoreError as error:
             self._diagnosis.set_text("")
             self._complain(str(error))
+        finally:
+            self._looking = False
         return False
 
     def _offer_models(self) -> None:
@@ -215,9 +260,11 @@ class RestoreDialog:
         elif fill_in:
             self._say(_("What the photo shows is not certain; describe it in your own words."))
 
-    def _restore(self, choices: Choices) -> Any:
+    def _restore(self, choices: Choices) -> Outcome:
         work = Restoration(self._layer, choices, self._daemon, self)
-        if self._config.get_property(PREVIEW):
+        # Over one that is seen through a mask or a mode it would show something else.
+        seen = self._layer.get_visible() and is_simple(self._layer)
+        if self._config.get_property(PREVIEW) and seen:
             self._canvas = Canvas(self._layer, work.area, work.part is not None, self._idle)
         self._form.set_sensitive(False)
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
@@ -283,35 +330,7 @@ class RestoreDialog:
             self._bar.set_fraction(event["index"] / event["count"])
 
     def _say(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.INFO, "dialog-information")
+        self._error.say(text)
 
     def _complain(self, text: str) -> None:
-        self._show_sentence(text, Gtk.MessageType.ERROR, "dialog-error")
-
-    def _show_sentence(self, text: str, kind: Any, icon: str) -> None:
-        self._error.set_message_type(kind)
-        self._sign.set_from_icon_name(icon, Gtk.IconSize.LARGE_TOOLBAR)
-        self._sentence.set_text(text)
-        self._error.set_visible(True)
-        self._error.show_all()
-
-
-def _recipes() -> list[tuple[str, str]]:
-    return [
-        ("auto", _("Find out what is wrong")),
-        ("fast", _("Find out what is wrong, in less time")),
-        ("low-light", _("Too dark")),
-        ("haze", _("Hazy")),
-        ("noise", _("Noisy")),
-        ("colour", _("Without colour")),
-        ("old-photo", _("Old photo")),
-        ("paper", _("The published method, for comparison")),
-    ]
-
-
-def _outputs() -> list[tuple[str, str]]:
-    return [
-        (NEW_LAYER, _("New layer, masked by the selection")),
-        (REPLACE, _("Replace the layer's pixels")),
-        (NEW_IMAGE, _("New image")),
-    ]
+        self._error.complain(text)

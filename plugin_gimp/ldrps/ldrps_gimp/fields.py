@@ -59,10 +59,14 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._number(name, slider)
         self._add_field(name, slider)
 
-    def spin(self, name: str, low: float, high: float, digits: int = 0) -> None:
-        """A number to type."""
+    def spin(self, name: str, low: float, high: float, digits: int = 0, word: str = "") -> None:
+        """A number to type. `word` is shown for the lowest one."""
         adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=1, page_increment=10)
         field = Gtk.SpinButton(adjustment=adjustment, digits=digits, activates_default=True)
+        if word:
+            # What is no number is no input; the value stays.
+            field.set_update_policy(Gtk.SpinButtonUpdatePolicy.IF_VALID)
+            field.connect("output", _show_word, low, word)
         self._number(name, field, whole=digits == 0)
         self._add_field(name, field)
 
@@ -117,3 +121,11 @@ class Form(Gtk.Grid):  # type: ignore[misc]
     def _set(self, name: str, value: Any) -> None:
         if self._config.get_property(name) != value:
             self._config.set_property(name, value)
+
+
+def _show_word(field: Any, lowest: float, word: str) -> bool:
+    """In the place of a number; True says that the text has been set."""
+    if field.get_value() > lowest:
+        return False
+    field.set_text(word)
+    return True

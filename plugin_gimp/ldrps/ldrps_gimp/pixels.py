@@ -29,6 +29,7 @@ _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
 SAMPLE_CODES = {"u8": "B", "u16": "H", "half": "e", "float": "f"}
 """Of `struct`."""
 _SAMPLE_TYPES = {"u8": "U8", "u16": "U16", "half": "F16", "float": "F32"}
+_CURVES = {"": "new_linear_from_color_profile", "~": "new_srgb_trc_from_color_profile"}
 _CHANNELS = {1: "GREY", 2: "GREY_ALPHA", 3: "RGB", 4: "RGBA"}
 _RUNS = re.compile(rb"\x00+|\xff+|[^\x00\xff]+", re.DOTALL)
 
@@ -75,6 +76,11 @@ class Format:
     kind: str
     """Of a sample: u8, u16, half or float."""
     channels: int
+
+    @property
+    def curve(self) -> str:
+        """Mark of the samples' curve in Babl's names: ' the profile's, ~ sRGB's, none: linear."""
+        return self.name.split()[0][1:2].strip("GA")
 
     @property
     def pixel_bytes(self) -> int:
@@ -139,6 +145,13 @@ def selected(layer: Any) -> Area | None:
     return Area(x, y, width, height)
 
 
+def selection_over(layer: Any, area: Area) -> bytes:
+    """The selection over an area of a layer, a byte for each pixel."""
+    selection = layer.get_image().get_selection().get_buffer()
+    _found, x, y = layer.get_offsets()
+    return read(selection, area, "Y u8", x, y)
+
+
 def with_context(part: Area, layer: Any) -> Area:
     """The part and what is around it, half its size on every side: haze, light and noise cannot
     be told from a cut-out alone.
@@ -150,10 +163,19 @@ def with_context(part: Area, layer: Any) -> Area:
     return Area(left, top, right - left, bottom - top)
 
 
-def profile_of(image: Any) -> bytes:
-    """The ICC profile that the image's numbers are meant in."""
+def profile_of(image: Any, form: Format) -> bytes:
+    """The ICC profile that a layer's samples are meant in.
+
+    An image keeps its profile when its precision becomes linear or perceptual, while its samples
+    follow another curve from then on. A profile of tables alone has one curve, and GIMP keeps it.
+    """
     profile = image.get_effective_color_profile()
-    return bytes(profile.get_icc_profile()) if profile else b""
+    if profile is None:
+        return b""
+    curve = _CURVES.get(form.curve)
+    if curve and image.get_color_profile() is not None:
+        profile = getattr(profile, curve)() or profile
+    return bytes(profile.get_icc_profile())
 
 
 def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> Iterator[bytes]:

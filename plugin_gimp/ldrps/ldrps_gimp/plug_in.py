@@ -17,7 +17,7 @@ from ldrps_gimp.i18n import DOMAIN, LOCALE_FOLDER, _
 from ldrps_gimp.place import default_place
 from ldrps_gimp.progress import StatusBar
 from ldrps_gimp.refusals import check, only_layer
-from ldrps_gimp.restoration import Restoration
+from ldrps_gimp.restoration import Outcome, Restoration
 
 _STATUS = {"settings": Gimp.PDBStatusType.CALLING_ERROR, "photo": Gimp.PDBStatusType.CALLING_ERROR}
 
@@ -49,12 +49,12 @@ def _run_restore(
         layer = only_layer(drawables)
         if mode != Gimp.RunMode.INTERACTIVE:
             return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
-        result, chosen = _ask(layer, procedures.settings_of(config))
+        result, chosen = _ask(procedure, layer, procedures.settings_of(config))
         # What is in the config when we return is what Repeat will use.
         procedures.keep(config, chosen)
         return _returned(procedure, result)
     except Exception as error:
-        return _failed(procedure, error)
+        return _failed(procedure, error, mode)
 
 
 def _run_again(
@@ -72,10 +72,10 @@ def _run_again(
         choices = provenance.choices_of(record)
         if mode != Gimp.RunMode.INTERACTIVE:
             return _returned(procedure, restore(layer, choices, mode))
-        result, _chosen = _ask(layer, procedures.as_settings(choices))
+        result, _chosen = _ask(procedure, layer, procedures.as_settings(choices))
         return _returned(procedure, result)
     except Exception as error:
-        return _failed(procedure, error)
+        return _failed(procedure, error, mode)
 
 
 def restore(layer: Any, choices: Choices, mode: Any) -> Any:
@@ -84,23 +84,26 @@ def restore(layer: Any, choices: Choices, mode: Any) -> Any:
     daemon = Daemon(default_place())
     try:
         report = StatusBar(_("Restore (LD-RPS)"))
-        result = Restoration(layer, choices, daemon, report).run()
+        outcome = Restoration(layer, choices, daemon, report).run()
     finally:
         daemon.close()
         Gimp.progress_end()
     if mode != Gimp.RunMode.NONINTERACTIVE:
-        show(result, choices)
-    return result
+        show(outcome, choices)
+    elif outcome.remarks:
+        Gimp.message("\n".join(outcome.remarks))
+    return outcome.layer
 
 
-def show(result: Any, choices: Choices) -> None:
-    """Bring a result to the user's eyes."""
+def show(outcome: Outcome, choices: Choices) -> None:
+    """Bring a result to the user's eyes, and say in a line what it is."""
     if choices.output == NEW_IMAGE:
-        Gimp.Display.new(result.get_image())
+        Gimp.Display.new(outcome.layer.get_image())
     Gimp.displays_flush()
+    Gimp.message("\n".join([outcome.summary, *outcome.remarks]))
 
 
-def _ask(layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _ask(caller: Any, layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Let another process ask and restore, and sweep up behind it however it ends.
 
     Returns the layer with the result, and the settings that were chosen.
@@ -112,6 +115,8 @@ def _ask(layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     config.set_property("layer", layer)
     procedures.keep(config, settings)
     undoes = image.undo_is_enabled()
+    # We say ourselves what goes wrong there; GIMP would put "Calling error" before it.
+    caller.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
     values = procedure.run(config)
     if image.is_valid() and undoes:
         sweep(image)
@@ -131,7 +136,7 @@ def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
     from ldrps_gimp.dialog import restore_in_dialog
 
     try:
-        result, choices = restore_in_dialog(procedure, config, config.get_property("layer"))
+        outcome, choices = restore_in_dialog(procedure, config, config.get_property("layer"))
     except RestoreError as error:
         if isinstance(error, CancelledError):
             return _failed(procedure, error)
@@ -139,8 +144,8 @@ def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
         return procedures.failure(procedure, status, str(error))
     except Exception as error:
         return _failed(procedure, error)
-    show(result, choices)
-    values = _returned(procedure, result)
+    show(outcome, choices)
+    values = _returned(procedure, outcome.layer)
     values.remove(2)
     values.insert(2, json.dumps(procedures.settings_of(config)))
     return values
@@ -153,17 +158,21 @@ def _returned(procedure: Any, layer: Any) -> Any:
     return values
 
 
-def _failed(procedure: Any, error: Exception) -> Any:
+def _failed(procedure: Any, error: Exception, mode: Any = Gimp.RunMode.NONINTERACTIVE) -> Any:
     if isinstance(error, CancelledError):
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
-    if not isinstance(error, RestoreError):
+    if isinstance(error, RestoreError):
+        status, text = _STATUS.get(error.reason, Gimp.PDBStatusType.EXECUTION_ERROR), str(error)
+    else:
         # On the terminal that GIMP was started from, for a report.
         traceback.print_exception(error)
-        text = _("An unforeseen error ({what}); please report it.")
-        return procedures.failure(
-            procedure,
+        status, text = (
             Gimp.PDBStatusType.EXECUTION_ERROR,
-            text.format(what=f"{type(error).__name__}: {error}"),
+            _("An unforeseen error ({what}); please report it."),
         )
-    status = _STATUS.get(error.reason, Gimp.PDBStatusType.EXECUTION_ERROR)
-    return procedures.failure(procedure, status, str(error))
+        text = text.format(what=f"{type(error).__name__}: {error}")
+    if mode == Gimp.RunMode.NONINTERACTIVE:
+        return procedures.failure(procedure, status, text)
+    # A person reads the sentence alone; before an error GIMP writes "Calling error".
+    Gimp.message(text)
+    return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)

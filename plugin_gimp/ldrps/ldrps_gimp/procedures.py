@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -91,32 +92,44 @@ def _attribute(procedure: Any) -> None:
 
 def _add_arguments(procedure: Any) -> None:
     # Strings rather than choices: GIMP turns a choice it does not know silently to the default.
+    # Numbers have no bounds here: GIMP keeps the default instead of one that is outside of them,
+    # and Choices refuses it.
     recipe = _("What is wrong: {names}").format(names=", ".join(RECIPES))
     procedure.add_string_argument("recipe", _("Rec_ipe"), recipe, "auto", _RW)
     strength = _("0 gives the photo back, 1 restores in full")
-    procedure.add_double_argument("strength", _("S_trength"), strength, 0.0, 1.0, 1.0, _RW)
+    _add_double(procedure, "strength", _("S_trength"), strength, 1.0)
     scene = _("The scene in your words; empty: found out")
     procedure.add_string_argument("description", _("_Description"), scene, "", _RW)
     decide = _("-1: decided from the photo")
-    for name, label, most in (
-        ("recurrences", _("Recurre_nces"), MAX_RECURRENCES),
-        ("steps", _("Steps (-1: decided)"), MAX_STEPS),
+    for name, label, least, most in (
+        ("recurrences", _("F_urther passes"), 0, MAX_RECURRENCES),
+        ("steps", _("Steps of the model"), 1, MAX_STEPS),
     ):
-        procedure.add_int_argument(name, label, decide, DECIDE, most, DECIDE, _RW)
-    noise = _("Noise in 8-bit steps") + "; " + decide
-    procedure.add_double_argument(
-        "noise-sigma", _("Noise (-1: measured)"), noise, DECIDE, MAX_NOISE, float(DECIDE), _RW
-    )
+        _add_int(procedure, name, label, f"{_range(least, most)}; {decide}", DECIDE)
+    noise = f"{_('Noise in 8-bit steps')}, {_range(0, round(MAX_NOISE))}; {decide}"
+    _add_double(procedure, "noise-sigma", _("Noise"), noise, float(DECIDE))
     model = _("An installed model")
     procedure.add_string_argument("model", _("_Model"), model, "bundled", _RW)
-    seed = _("Same seed, same result")
-    procedure.add_int_argument("seed", _("S_eed"), seed, 0, 2**31 - 1, 0, _RW)
+    _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
     added = _("Add a hidden layer that is white where the model has invented all")
     procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
+
+
+def _add_int(procedure: Any, name: str, label: str, blurb: str, neutral: int) -> None:
+    procedure.add_int_argument(name, label, blurb, GLib.MININT, GLib.MAXINT, neutral, _RW)
+
+
+def _add_double(procedure: Any, name: str, label: str, blurb: str, neutral: float) -> None:
+    most = sys.float_info.max
+    procedure.add_double_argument(name, label, blurb, -most, most, neutral, _RW)
+
+
+def _range(least: int, most: int) -> str:
+    return _("{least} to {most}").format(least=least, most=most)
 
 
 def _returns_layer(procedure: Any) -> None:

@@ -29,42 +29,9 @@ def stage_text(kind: str, event: Message) -> str:
     return ""
 
 
-def diagnosis_text(words: str) -> str:
-    """The daemon's words for what it found, as a sentence in the user's language."""
-    known = {
-        "nothing found": _("nothing found"),
-        "perhaps dark": _("perhaps dark"),
-        "perhaps hazy": _("perhaps hazy"),
-        "no photo": _("no photo"),
-        "dark": _("dark"),
-        "slightly dark": _("slightly dark"),
-        "hazy": _("hazy"),
-        "slightly hazy": _("slightly hazy"),
-        "faded": _("faded"),
-        "slightly faded": _("slightly faded"),
-        "tinted": _("tinted"),
-        "slightly tinted": _("slightly tinted"),
-        "without colour": _("without colour"),
-        "toned": _("toned"),
-        "border left as it is": _("border left as it is"),
-        "JPEG blocks": _("JPEG blocks"),
-    }
-    noise, hot = "noise about ", "hot pixels ("
-    parts = []
-    for part in words.replace("; ", ", ").split(", "):
-        if part.startswith(noise):
-            parts.append(_("noise about {sigma}").format(sigma=part.removeprefix(noise)))
-        elif part.startswith(hot):
-            count = part.removeprefix(hot).rstrip(")")
-            parts.append(_("hot pixels ({count})").format(count=count))
-        else:
-            parts.append(known.get(part, part))
-    text = ", ".join(parts)
-    return text[:1].upper() + text[1:]
-
-
 def _about(seconds: float) -> str:
-    if seconds <= 0:
+    # Less than a second is no news, and neither is it where it is not known.
+    if seconds < 1:
         return ""
     if seconds < 100:
         return ", " + _("about {count} s left").format(count=round(seconds))

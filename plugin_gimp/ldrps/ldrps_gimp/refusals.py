@@ -34,10 +34,17 @@ def check(layer: Any, choices: Choices) -> None:
         raise _no(_("The layer is no longer there; close this and select another one."))
     if layer.get_image().get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise _no(_("Indexed images are not taken; choose Image > Mode > RGB first."))
+    if choices.recipe == "colour" and _is_grey(layer):
+        text = _("A grayscale image has no place for colours; choose Image > Mode > RGB first.")
+        raise _no(text)
     if min(layer.get_width(), layer.get_height()) < MIN_SIDE:
         raise _no(_("The layer is too small; it needs {side} pixels a side.").format(side=MIN_SIDE))
     if choices.output == REPLACE and layer.get_lock_content():
         raise _no(_("The layer's pixels are locked; unlock it, or choose a new layer as output."))
+
+
+def _is_grey(layer: Any) -> bool:
+    return bool(layer.get_image().get_base_type() == Gimp.ImageBaseType.GRAY)
 
 
 def _no(sentence: str) -> RestoreError:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gi.repository import Gimp
-
 from ldrps_gimp import provenance
-from ldrps_gimp.choices import Choices
+from ldrps_gimp.choices import NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.invented import MAP
 from ldrps_gimp.messages import Message
+from ldrps_gimp.output import Output
 from ldrps_gimp.pixels import (
     Area,
     Format,
     StripWriter,
+    check_unchanged,
     chunks,
     format_of,
     profile_of,
+    read_strip,
     selected,
     whole,
     with_context,
 )
-from ldrps_gimp.results import Output, output_of
+from ldrps_gimp.results import output_of
+from ldrps_gimp.words import done_text, summary
 
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
@@ -45,6 +49,20 @@ class Report(Protocol):
         """How much of the stage is done, 0 to 1."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a restoration ended well."""
+
+    layer: Any
+    """The layer that holds the result; the source where nothing changed."""
+    changed: bool
+    """Whether there is anything new; not where the result is the source to the bit."""
+    summary: str
+    """For the user: what was done, how much of it is generated, how long it took."""
+    remarks: list[str]
+    """Sentences for the user on what was asked for and not done."""
+
+
 class Restoration:
     """What one request sends and gets back."""
 
@@ -55,10 +73,14 @@ class Restoration:
         self.part = selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
-        self._raster = self.form.raster(self.area, profile_of(layer.get_image()))
+        self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
         # Asked now: by the end, the layer may be gone.
         self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
+        self._effects = bool(layer.get_filters())
+        self._size = whole(layer)
+        # An image of its own is wanted in any case, also of a layer that is no more.
+        self._changed = choices.output == NEW_IMAGE
 
     def look(self) -> dict[str, Any]:
         """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
@@ -66,25 +88,37 @@ class Restoration:
             pass
         return self._found
 
-    def run(self, before_finish: Callable[[], None] = lambda: None) -> Any:
-        """Restore; returns the layer with the result. On any error the image is as it was.
+    def run(self, before_finish: Callable[[], None] = lambda: None) -> Outcome:
+        """Restore. On any error the image is as it was, and so where nothing was to be done.
 
         `before_finish` is called before the image is touched.
         """
-        make = output_of(self.choices.output)
+        began = time.monotonic()
+        make = output_of(self.choices.output, self.layer)
         output = make(self.layer, self.area, self.form, self.part, self._daemon.idle)
         try:
             self._fill(output)
             before_finish()
+            if not self._changed:
+                output.discard()
+                text = _("Nothing was found that had to be restored; the image is as it was.")
+                return Outcome(self.layer, False, text, self._remarks)
+            output.done = done_text(self.choices, self._found)
             record = provenance.parasite(self.choices, self._source, self._found)
             layer = output.finish(record)
         except BaseException:
             output.discard()
             raise
-        # The dialog is gone by now: GIMP itself tells what was asked for and not done.
-        if remarks := self._found.get("description", {}).get("remarks"):
-            Gimp.message("\n".join(remarks))
-        return layer
+        seconds = time.monotonic() - began
+        text = summary(self.choices, self._found, seconds)
+        return Outcome(layer, True, text, self._remarks)
+
+    @property
+    def _remarks(self) -> list[str]:
+        said = list(self._found.get("description", {}).get("remarks", []))
+        if self._effects and self.choices.output == NEW_IMAGE:
+            said.append(_("The layer's effects are not in the new image."))
+        return said
 
     def _fill(self, output: Output) -> None:
         layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
@@ -103,9 +137,18 @@ class Restoration:
                 self.report.fraction(got / total)
                 _form, writer, write = layers[min(chunk["layer"], len(layers) - 1)]
                 for strip, samples in writer.feed(chunk["data"]):
+                    if write == output.write:
+                        self._compare(strip, samples)
                     write(strip, samples)
         if got != total:
             raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
+
+    def _compare(self, strip: Area, samples: bytes) -> None:
+        """Notice a difference; up to the first one, a good photo costs reading it again."""
+        if not self._changed:
+            check_unchanged(self.layer, self._size, self.form)
+            old = read_strip(self.layer.get_buffer(), strip, self.form, self._daemon.idle)
+            self._changed = old != samples
 
     def _check_header(self, header: Message, forms: list[Format]) -> None:
         number = header["layer"]
@@ -132,7 +175,8 @@ class Restoration:
                 yield event
         finally:
             if not over:
-                self._cancel_quietly(job)
+                # What is on its way up says more than that this did not work.
+                self._daemon.abandon(job)
 
     def _chunks(self) -> Iterator[bytes]:
         return chunks(self.layer, self.area, self.form, self._daemon.idle)
@@ -144,13 +188,3 @@ class Restoration:
         for kind in ("diagnosis", "description", "done"):
             if kind in event:
                 self._found[kind] = event[kind]
-
-    def _cancel_quietly(self, job: str) -> None:
-        # What is on its way up says more than that this did not work.
-        idle, self._daemon.idle = self._daemon.idle, lambda: None
-        try:
-            self._daemon.cancel(job)
-        except RestoreError:
-            pass
-        finally:
-            self._daemon.idle = idle

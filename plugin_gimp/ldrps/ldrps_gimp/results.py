@@ -1,83 +1,29 @@
-"""Where the restored pixels go. Until the last moment nothing of the image is touched.
-
-GIMP may end this process between any two calls. So a result is built where it is no part of the
-image yet, and comes in by one call, or by one undo group that nothing waits in.
-"""
+"""The result as a layer or an image of its own."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from gi.repository import Gimp
 
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
-from ldrps_gimp.errors import RestoreError
-from ldrps_gimp.i18n import _
-from ldrps_gimp.invented import Map
+from ldrps_gimp.invented import MAP, Map
+from ldrps_gimp.output import Output, checked
 from ldrps_gimp.pixels import (
     STRIP_ROWS,
     Area,
     Format,
     blend,
-    check_unchanged,
     crop,
-    read,
+    format_of,
     read_strip,
-    whole,
+    selection_over,
     write_strip,
 )
+from ldrps_gimp.replace import Replace
 
-
-class Output(ABC):
-    """Takes the pixels of an area of a layer, then puts them where they belong, at once."""
-
-    def __init__(
-        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
-    ) -> None:
-        """`part` is what the selection touches of the layer; None: there is no selection.
-
-        `idle` is called now and then by what takes long.
-        """
-        self.idle = idle
-        self.layer, self.area, self.form, self.part = layer, area, form, part
-        self.image = layer.get_image()
-        self.name = _("{layer} (restored)").format(layer=layer.get_name())
-        self._size = whole(layer)
-        self._map: Map | None = None
-
-    def expect_map(self) -> Callable[[Area, bytes], None]:
-        """A map of what was invented comes too; what takes its strips."""
-        self._map = Map(self.image, self.layer, self.part or self.area, self.idle)
-        self._map.lay_over(self.layer)
-        if self.part:
-            self._map.mask()
-        return self._map.write
-
-    def _insert_map(self) -> None:
-        """Above the source, wherever that is by now; within an undo group."""
-        if self._map:
-            self._map.lay_over(self.layer)
-            place = self.layer.get_parent(), self.image.get_item_position(self.layer)
-            _checked(self._map.insert(*place))
-
-    @abstractmethod
-    def write(self, strip: Area, samples: bytes) -> None:
-        """Keep one strip, in the source layer's coordinates."""
-
-    @abstractmethod
-    def finish(self, parasite: Any) -> Any:
-        """Let the result appear; returns its layer."""
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-        if self._map:
-            self._map.discard()
-
-    def check_unchanged(self) -> None:
-        """Raise if the source is no longer what the result was made for."""
-        check_unchanged(self.layer, self._size, self.form)
+_OPAQUE = 100.0
 
 
 class _Fresh(Output):
@@ -102,8 +48,9 @@ class _Fresh(Output):
 
     def _complete(self, parasite: Any) -> None:
         self._let_go()
+        self._new.set_name(self.name)
         self._new.update(0, 0, self.area.width, self.area.height)
-        _checked(self._new.attach_parasite(parasite))
+        checked(self._new.attach_parasite(parasite))
 
 
 class NewLayer(_Fresh):
@@ -117,9 +64,12 @@ class NewLayer(_Fresh):
         self._lie_over_source()
         # Made now: by the end, the user may have selected something else.
         if part:
-            _checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
-            # Who paints next means the photo.
-            self._new.set_edit_mask(False)
+            self._mask_new()
+
+    def _mask_new(self) -> None:
+        checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.SELECTION)))
+        # Who paints next means the photo.
+        self._new.set_edit_mask(False)
 
     def _lie_over_source(self) -> None:
         _found, x, y = self.layer.get_offsets()
@@ -129,8 +79,10 @@ class NewLayer(_Fresh):
         """One call brings layer, mask and provenance in: one step to undo, with a map too."""
         self.check_unchanged()
         self._lie_over_source()
+        # A layer that is not seen gives one that is not seen.
+        self._new.set_visible(self.layer.get_visible())
         self._complete(parasite)
-        if self._map is None:
+        if self._is_one_step():
             self._insert()
             return self._new
         self.image.undo_group_start()
@@ -142,9 +94,12 @@ class NewLayer(_Fresh):
             self.image.undo_group_end()
         return self._new
 
+    def _is_one_step(self) -> bool:
+        return self._map is None
+
     def _insert(self) -> None:
         position = self.image.get_item_position(self.layer)
-        _checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
+        checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
 
     def discard(self) -> None:
         """The layer never came into an image."""
@@ -153,68 +108,49 @@ class NewLayer(_Fresh):
         self._new.delete()
 
 
-class Replace(Output):
-    """The source layer's own pixels, mixed by the selection."""
+class Twin(NewLayer):
+    """A copy of a source that is not simply seen as it is: with a mask, a mode, effects.
 
-    def __init__(
-        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
-    ) -> None:
-        super().__init__(layer, area, form, part, idle)
-        self._old = layer.get_buffer()
-        self._shadow = layer.get_shadow_buffer()
-        # Merged as a whole: GIMP's own mixing is not exact outside of a selection.
-        for strip in whole(layer).rows(STRIP_ROWS):
-            self._set(strip, read_strip(self._old, strip, form, self._turn))
-        self._mask = _selection_over(layer, area) if part else None
+    It has all of them too, and takes the source's place, which is hidden: one over the other would
+    count twice. So it is as large as the source, and the selection mixes its pixels.
+    """
 
-    def _turn(self) -> None:
-        self.idle()
-        self.check_unchanged()
+    def _make(self, image: Any) -> None:
+        self._mask = selection_over(self.layer, self.area) if self.part else None
+        self._new = self.layer.copy()
+        for lock in (self._new.set_lock_content, self._new.set_lock_position):
+            lock(False)
+        self._new.set_edit_mask(False)
+        self._buffer = self._new.get_buffer()
 
-    def _set(self, strip: Area, samples: bytes) -> None:
-        write_strip(self._shadow, strip, samples, self.form, self._turn)
+    def _mask_new(self) -> None:
+        """The copy has the source's."""
+
+    def _lie_over_source(self) -> None:
+        _found, x, y = self.layer.get_offsets()
+        self._new.set_offsets(x, y)
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Into the shadow of the layer, which GIMP drops if we are gone."""
-        self.check_unchanged()
+        """Into the copy, as far as the selection goes."""
         if self._mask:
-            width, first = self.area.width, strip.y - self.area.y
-            mask = self._mask[first * width : (first + strip.height) * width]
-            old = read_strip(self._old, strip, self.form, self._turn)
-            samples = blend(old, samples, mask, self.form)
-        self._set(strip, samples)
+            mask = crop(self._mask, self.area, strip, MAP)
+            samples = blend(
+                read_strip(self._buffer, strip, self.form, self.idle), samples, mask, self.form
+            )
+        write_strip(self._buffer, strip, samples, self.form, self.idle)
 
-    def finish(self, parasite: Any) -> Any:
-        """Merge the shadow with nothing selected, in one undo group."""
-        self.check_unchanged()
-        self._shadow.flush()
-        selected = not Gimp.Selection.is_empty(self.image)
-        self.image.undo_group_start()
-        try:
-            if selected:
-                kept = Gimp.Selection.save(self.image)
-                Gimp.Selection.none(self.image)
-            _checked(self.layer.merge_shadow(True))
-            _checked(self.layer.attach_parasite(parasite))
-            if selected:
-                self.image.select_item(Gimp.ChannelOps.REPLACE, kept)
-                self.image.remove_channel(kept)
-            if self._map:
-                chosen = self.image.get_selected_layers()
-                self._insert_map()
-                self.image.set_selected_layers(chosen)
-        finally:
-            self.image.undo_group_end()
-        self.layer.update(0, 0, self._size.width, self._size.height)
-        return self.layer
+    def _complete(self, parasite: Any) -> None:
+        self._let_go()
+        self._new.set_name(self.name)
+        self._new.update(0, 0, self._size.width, self._size.height)
+        checked(self._new.attach_parasite(parasite))
 
-    def discard(self) -> None:
-        """Drop the shadow."""
-        super().discard()
-        self._shadow.flush()
-        self._shadow = self._old = None
-        if self.layer.is_valid():
-            self.layer.free_shadow()
+    def _is_one_step(self) -> bool:
+        return self._map is None and not self.layer.get_visible()
+
+    def _insert(self) -> None:
+        super()._insert()
+        checked(self.layer.set_visible(False))
 
 
 class NewImage(_Fresh):
@@ -234,6 +170,19 @@ class NewImage(_Fresh):
         _found, x, y = self.image.get_resolution()
         self._made.set_resolution(x, y)
         self._make(self._made)
+        if mask := layer.get_mask():
+            self._take_mask(mask)
+
+    def _take_mask(self, mask: Any) -> None:
+        """The part of the source's mask that lies over it."""
+        checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.WHITE)))
+        own = self._new.get_mask()
+        form = format_of(own)
+        source, target = mask.get_buffer(), own.get_buffer()
+        for strip in self.area.rows(STRIP_ROWS):
+            samples = read_strip(source, strip, form, self.idle)
+            write_strip(target, strip, samples, form, self.idle, -self.area.x, -self.area.y)
+        self._new.set_edit_mask(False)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
         """In the image of its own."""
@@ -250,9 +199,9 @@ class NewImage(_Fresh):
         """The image is complete before anyone sees it."""
         self._complete(parasite)
         if self._map:
-            _checked(self._map.insert(None, 0))
+            checked(self._map.insert(None, 0))
         # Below the map, which could not be seen otherwise.
-        _checked(self._made.insert_layer(self._new, None, 1 if self._map else 0))
+        checked(self._made.insert_layer(self._new, None, 1 if self._map else 0))
         self._made.undo_enable()
         return self._new
 
@@ -263,19 +212,17 @@ class NewImage(_Fresh):
         self._made.delete()
 
 
-def output_of(mode: str) -> type[Output]:
-    """The kind of output of a mode of `choices.OUTPUTS`."""
+def is_simple(layer: Any) -> bool:
+    """Tell whether a layer is seen as its pixels are, wherever it is seen at all."""
+    return (
+        layer.get_mask() is None
+        and layer.get_opacity() == _OPAQUE
+        and layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
+        and not layer.get_filters()
+    )
+
+
+def output_of(mode: str, layer: Any) -> type[Output]:
+    """The kind of output of a mode of `choices.OUTPUTS`, for a layer."""
     kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
-    return kinds.get(mode, NewLayer)
-
-
-def _selection_over(layer: Any, area: Area) -> bytes:
-    """The selection over an area of a layer, a byte for each pixel."""
-    selection = layer.get_image().get_selection().get_buffer()
-    _found, x, y = layer.get_offsets()
-    return read(selection, area, "Y u8", x, y)
-
-
-def _checked(fine: Any) -> None:
-    if not fine:
-        raise RestoreError("internal", _("GIMP refused the result; its error console says why."))
+    return kinds.get(mode, NewLayer if is_simple(layer) else Twin)

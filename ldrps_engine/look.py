@@ -1,0 +1,63 @@
+"""The quick look: what is wrong with a photo and what it shows, without a prior. Never loads torch.
+
+Has the names of the main path, so that a worker process can run either.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ldrps_engine.analysis.analyse import Measured, Request, analyse
+from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.captioning.describer import describe
+from ldrps_engine.errors import InternalError
+from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import OnStep, ignore
+from ldrps_engine.settings import Settings
+
+__all__ = ["ModelCache", "restore"]
+
+
+class ModelCache:
+    """Holds nothing: a look needs no model."""
+
+    def __init__(self, device: str, *, low_memory: bool = False) -> None:
+        self.device, self.low_memory = device, low_memory
+
+    def residents(self) -> list[NoReturn]:
+        """Models in memory."""
+        return []
+
+    def rest(self) -> None:
+        """Nothing to put away."""
+
+
+def restore(
+    photo: Photo,
+    settings: Settings,
+    models: ModelCache,
+    on_step: OnStep = ignore,
+    checkpoint: bytes | None = None,
+) -> NoReturn:
+    """Report diagnosis and description; `on_step` raises when it has heard enough."""
+    inset = Inset.of(photo)
+    _look(inset.picture, settings, inset.telling(on_step))
+    raise InternalError("a look goes no further than the description")
+
+
+def _look(photo: Photo, settings: Settings, on_step: OnStep) -> None:
+    measured = Measured.of(photo)
+    height, width = measured.mended.shape[:2]
+    # As the bundled prior sees it; the findings do not depend on which one is asked later.
+    scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))
+    request = Request(
+        measured=measured,
+        settings=settings,
+        view_size=(max(1, round(height * scale)), max(1, round(width * scale))),
+        prior_knows_scenes=False,
+        opinion=None,
+        remarks=(),
+    )
+    analysis = analyse(request, on_step)
+    on_step(describe(analysis.recognition, settings, None, analysis.remarks))

@@ -1,0 +1,82 @@
+"""What every output does. Until the last moment nothing of the image is touched.
+
+GIMP may end this process between any two calls. So a result is built where it is no part of the
+image yet, and comes in by one call, or by one undo group that nothing waits in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.i18n import _
+from ldrps_gimp.invented import Map
+from ldrps_gimp.pixels import Area, Format, check_unchanged, whole
+
+
+class Output(ABC):
+    """Takes the pixels of an area of a layer, then puts them where they belong, at once."""
+
+    def __init__(
+        self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
+    ) -> None:
+        """`part` is what the selection touches of the layer; None: there is no selection.
+
+        `idle` is called now and then by what takes long.
+        """
+        self.idle = idle
+        self.layer, self.area, self.form, self.part = layer, area, form, part
+        self.image = layer.get_image()
+        self._named = layer.get_name()
+        self.done = ""
+        """What was done, in a few words; known by the end."""
+        self._size = whole(layer)
+        self._map: Map | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of a layer of its own."""
+        if not self.done:
+            return _("{layer} (restored)").format(layer=self._named)
+        text = _("{layer} (restored: {done})")
+        return text.format(layer=self._named, done=self.done)
+
+    def expect_map(self) -> Callable[[Area, bytes], None]:
+        """A map of what was invented comes too; what takes its strips."""
+        self._map = Map(self.image, self.layer, self.part or self.area, self.idle)
+        self._map.lay_over(self.layer)
+        if self.part:
+            self._map.mask()
+        return self._map.write
+
+    def _insert_map(self) -> None:
+        """Above the source, wherever that is by now; within an undo group."""
+        if self._map:
+            self._map.lay_over(self.layer)
+            place = self.layer.get_parent(), self.image.get_item_position(self.layer)
+            checked(self._map.insert(*place))
+
+    @abstractmethod
+    def write(self, strip: Area, samples: bytes) -> None:
+        """Keep one strip, in the source layer's coordinates."""
+
+    @abstractmethod
+    def finish(self, parasite: Any) -> Any:
+        """Let the result appear; returns its layer."""
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if self._map:
+            self._map.discard()
+
+    def check_unchanged(self) -> None:
+        """Raise if the source is no longer what the result was made for."""
+        check_unchanged(self.layer, self._size, self.form)
+
+
+def checked(fine: Any) -> None:
+    """Raise RestoreError where GIMP says that a call did nothing."""
+    if not fine:
+        raise RestoreError("internal", _("GIMP refused the result; its error console says why."))
