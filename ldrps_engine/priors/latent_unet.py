@@ -17,10 +17,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ldrps_engine.priors.own_network import OwnNetwork, kept
 
 _FREQUENCIES = 32
 _HEAD = 32
@@ -45,7 +45,7 @@ class Told:
     """(N, bands), log of the deviation in each band of the spectrum."""
 
 
-class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class LatentUNet(OwnNetwork):
     """v of noisy latents, given their timestep and a text.
 
     The last convolution predicts `sigma * v`, which is the noisy latents times alpha, less the
@@ -53,7 +53,7 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     see. Both are of the scale of the latents themselves.
     """
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @kept
     def __init__(
         self,
         in_channels: int = 12,
