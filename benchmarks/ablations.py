@@ -8,6 +8,7 @@ The options are those of quality.py; --recipe names ablations, and is all of the
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import sys
 import tempfile
@@ -136,7 +137,7 @@ def _write_untrained(folder: Path) -> None:
     from ldrps_engine.priors.latent_unet import LatentUNet
 
     shutil.copytree(BUNDLED, folder)
-    config = LatentUNet.load_config(folder / "unet")
+    config = json.loads((folder / "unet" / "config.json").read_text())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         fresh = LatentUNet.from_config(config)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from training.config import Config, TrainingError, load_config
 
 _DEFAULT = Path(__file__).with_name("bundled.toml")
+_BUNDLED = Path(__file__).parents[1] / "ldrps_engine" / "models" / "bundled"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _pack(options: argparse.Namespace, config: Config) -> None:
     from training.photos import pack
 
+    if options.tiers:
+        config = replace(config, data=replace(config.data, tiers=options.tiers))
     pack(options.photos, options.work, config)
 
 
@@ -50,6 +54,19 @@ def _train(options: argparse.Namespace, config: Config) -> None:
     from training.train import Run
 
     Run(options.work, config).train(options.minutes, options.cool_down)
+
+
+def _train_detail(options: argparse.Namespace, config: Config) -> None:
+    from training.detail import DetailRun
+
+    run = DetailRun(options.work, config, options.model, options.warm)
+    run.train(options.minutes, options.cool_down)
+
+
+def _export_detail(options: argparse.Namespace, config: Config) -> None:
+    from training.detail_export import export_detail
+
+    export_detail(options.work, options.out, config, options.model)
 
 
 def _curve(options: argparse.Namespace, _config: Config) -> None:
@@ -162,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     debian.set_defaults(run=_debian_photos)
     packing = commands.add_parser("pack", help="photos with a manifest.tsv to one flat file")
     packing.add_argument("photos", type=Path, nargs="+")
+    packing.add_argument("--tiers", nargs="+", help="which, instead of the config's")
     packing.set_defaults(run=_pack)
     fitting = commands.add_parser("fit-autoencoder", help="fit the lapped patch transform")
     fitting.add_argument("--no-lapping", action="store_true", help="plain PCA, for comparison")
@@ -183,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         help="last minutes, over which the learning rate falls to nothing: for the end of a run",
     )
     training.set_defaults(run=_train)
+    _add_detail_commands(commands)
     curve = commands.add_parser("curve", help="print what training has brought so far")
     curve.set_defaults(run=_curve)
     exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
@@ -216,6 +235,34 @@ def _parser() -> argparse.ArgumentParser:
     measuring.set_defaults(run=_evaluate)
     _add_scene_commands(commands)
     return parser
+
+
+def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    training = commands.add_parser(
+        "train-detail", help="train the exported denoiser on all kinds of noise, told what it is"
+    )
+    training.add_argument("--minutes", type=float, required=True)
+    training.add_argument(
+        "--cool-down",
+        type=float,
+        default=0.0,
+        help="last minutes, over which the learning rate falls to nothing: for the end of a run",
+    )
+    training.add_argument(
+        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-detail`"
+    )
+    training.set_defaults(run=_train_detail)
+    exporting = commands.add_parser("export-detail", help="write the denoiser that is told noise")
+    exporting.add_argument("out", type=Path)
+    exporting.set_defaults(run=_export_detail)
+    for command in (training, exporting):
+        command.add_argument(
+            "--model",
+            type=Path,
+            default=_BUNDLED,
+            metavar="FOLDER",
+            help="exported model whose network it starts from and whose autoencoder it keeps",
+        )
 
 
 def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

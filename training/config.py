@@ -70,6 +70,23 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DetailConfig:
+    """Training that goes on from the exported network, told what was measured of the noise."""
+
+    source_weight: dict[str, float]
+    crop_sizes: list[int]
+    pixels_per_batch: int
+    learning_rate: float
+    warmup: int
+    weight_decay: float
+    ema_decay: float
+    scene_share: float
+    """Share of batches of the first training, so that the sampler keeps its prior."""
+    save_minutes: float
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that decides what the weights become."""
 
@@ -78,6 +95,7 @@ class Config:
     model: ModelConfig
     schedule: ScheduleConfig
     train: TrainConfig
+    detail: DetailConfig
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dict, for checkpoints."""
@@ -90,6 +108,7 @@ _ROOMS = {
     "model": ModelConfig,
     "schedule": ScheduleConfig,
     "train": TrainConfig,
+    "detail": DetailConfig,
 }
 
 

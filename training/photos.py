@@ -107,7 +107,10 @@ def pack(folders: list[Path], out: Path, config: Config) -> None:
 class PhotoPack:
     """A pack opened for reading. Photos with index % holdout_every == 0 are never trained on."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(
+        self, folder: Path, config: Config, source_weight: dict[str, float] | None = None
+    ) -> None:
+        """`source_weight`: other ones than the config's own."""
         if not (folder / "photos.bin").exists():
             raise TrainingError(f"{folder} holds no pack; run `python -m training pack` first")
         rows = json.loads((folder / "photos.json").read_text())
@@ -116,7 +119,7 @@ class PhotoPack:
         every = config.data.holdout_every
         self.heldout = list(range(0, len(self.photos), every))
         self.training = [i for i in range(len(self.photos)) if i % every]
-        self._source_weight = config.data.source_weight
+        self._source_weight = source_weight or config.data.source_weight
         self._weights = [self.weight(i) for i in self.training]
 
     def weight(self, index: int) -> float:

@@ -95,7 +95,8 @@ class Run:
         self.variance = channel_variance(self.vae, self.pack, config)
         self.alphas = noise_levels(config.schedule).float().to(self.device)
         self.model = Denoiser(config).to(self.device)
-        self.model.unet.to(memory_format=torch.channels_last)
+        # The stubs of torch do not know this overload.
+        self.model.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()}
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),

@@ -17,6 +17,7 @@ import torch
 
 from ldrps_engine.errors import LdrpsError, ModelError
 from ldrps_engine.model_store.store import INDEX
+from ldrps_engine.priors.own_network import OwnNetwork
 
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 _REASON_LENGTH = 300
@@ -73,8 +74,11 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, name: str, **more:
     is_diffusers = kind.__module__.split(".")[0] != "transformers"
     options["torch_dtype" if is_diffusers else "dtype"] = dtype
     with told_as(name, part):
-        network, info = kind.from_pretrained(folder, output_loading_info=True, **options)
-    wrong = [*info["missing_keys"], *info["mismatched_keys"]]
+        if issubclass(kind, OwnNetwork):
+            network, wrong = kind.read(folder, dtype)
+        else:
+            network, info = kind.from_pretrained(folder, output_loading_info=True, **options)
+            wrong = [*info["missing_keys"], *info["mismatched_keys"]]
     if wrong:
         # transformers fills such weights with noise and only warns of it.
         first = wrong[0] if isinstance(wrong[0], str) else wrong[0][0]

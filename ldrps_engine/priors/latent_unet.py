@@ -4,7 +4,10 @@ After DRUNet (Zhang et al., "Plug-and-play image restoration with deep denoiser 
 2021): no normalisation, no biases, skips that add, and the noise level as a channel. Scaling image
 and noise together scales the answer, so that what is learnt at one noise level holds at the
 others. To that it adds what a diffusion model needs: modulation by the timestep, and
-self-attention and cross-attention to a text at the coarsest level.
+self-attention and cross-attention to a text at the coarsest level. A network that is told what
+was measured of a photo's noise takes its level at each place and its spectrum as well, as FFDNet
+takes a map (Zhang et al., TIP 2018); untold, and told of white noise of one level, it starts as the
+same network.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ldrps_engine.priors.own_network import OwnNetwork, kept
 
 _FREQUENCIES = 32
 _HEAD = 32
@@ -32,7 +35,17 @@ class Predicted:
     """(N, in_channels, h, w), v."""
 
 
-class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
+@dataclass(frozen=True)
+class Told:
+    """Measured noise, relative to what the timestep says. Neutral: zeros, white and even."""
+
+    levels: Tensor
+    """(N, 3, h, w), log of the deviation at each place of the latents, for red, green and blue."""
+    bands: Tensor
+    """(N, bands), log of the deviation in each band of the spectrum."""
+
+
+class LatentUNet(OwnNetwork):
     """v of noisy latents, given their timestep and a text.
 
     The last convolution predicts `sigma * v`, which is the noisy latents times alpha, less the
@@ -40,7 +53,7 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     see. Both are of the scale of the latents themselves.
     """
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @kept
     def __init__(
         self,
         in_channels: int = 12,
@@ -49,8 +62,12 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         cross_attention_dim: int = 128,
         noise_shift: float = 4.0,
         num_train_timesteps: int = 1000,
+        told_bands: int = 0,
     ) -> None:
-        """`noise_shift` and `num_train_timesteps` are those of the schedule: a shifted cosine."""
+        """`noise_shift` and `num_train_timesteps` are those of the schedule: a shifted cosine.
+
+        `told_bands` is the count of bands of a spectrum that it can be told; 0: it is told nothing.
+        """
         super().__init__()
         widths = list(block_out_channels)
         embedded = 4 * _FREQUENCIES
@@ -71,9 +88,14 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.up = nn.ModuleList(_Level(w, blocks_per_level, embedded) for w in widths[:-1])
         self.tail = _conv(widths[0], in_channels)
         nn.init.zeros_(self.tail.weight)
+        self.told = _Told(told_bands, widths[0], embedded) if told_bands else None
 
     def forward(
-        self, sample: Tensor, timestep: Tensor | float, encoder_hidden_states: Tensor
+        self,
+        sample: Tensor,
+        timestep: Tensor | float,
+        encoder_hidden_states: Tensor,
+        told: Told | None = None,
     ) -> Predicted:
         """(N, in_channels, h, w), sides a multiple of 2 ** (levels - 1); timesteps from 0, ()
         or (N,); text (K * N, tokens, cross_attention_dim): K texts for each sample, one after
@@ -85,6 +107,9 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         sigma = angle.sin().to(sample.dtype)[:, None, None, None]
         embedded = self.time(self._waves(angle).to(sample.dtype))
         hidden = self.head(torch.cat([sample, sigma.expand(-1, 1, *sample.shape[2:])], 1))
+        if told is not None and self.told is not None:
+            seen, modulation = self.told(told, sigma)
+            hidden, embedded = hidden + seen, embedded + modulation
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             hidden = level(hidden, embedded)
@@ -108,6 +133,11 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         levels = [*self.down[:_FINEST], *self.up[:_FINEST]]
         parts = (self.head, *levels, self.tail)
         return [weights.requires_grad_() for part in parts for weights in part.parameters()]
+
+    def time_of(self, ratio: Tensor) -> Tensor:
+        """Timestep, between whole ones too, whose noise is `ratio` (N,) times the signal."""
+        share = torch.atan(ratio / self.config.noise_shift) / (math.pi / 2)
+        return torch.as_tensor(share * self.config.num_train_timesteps - 1)
 
     def _angle(self, time: Tensor) -> Tensor:
         """Half a quarter turn is as much signal as noise: alpha is its cosine, sigma its sine."""
@@ -143,6 +173,27 @@ class _Level(nn.Module):
             inner = functional.relu(first(hidden), inplace=True)
             hidden = hidden + second(inner * (1 + gain[:, :, None, None]))
         return hidden
+
+
+class _Told(nn.Module):
+    """What is told of noise, as features of the finest size and as a change of the embedding."""
+
+    def __init__(self, bands: int, width: int, embedded: int) -> None:
+        super().__init__()
+        self.map = _conv(3 + bands, width)
+        last = nn.Linear(embedded, embedded, bias=False)
+        self.bands = nn.Sequential(nn.Linear(bands, embedded), nn.SiLU(), last)
+        nn.init.zeros_(self.map.weight)
+        nn.init.zeros_(last.weight)
+
+    def forward(self, told: Told, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """((N, width, h, w), (N, embedded)) for the noise level `sigma` (N, 1, 1, 1).
+
+        Logarithms in units of sigma scale as the latents do.
+        """
+        everywhere = told.bands[:, :, None, None].expand(-1, -1, *told.levels.shape[2:])
+        channels = torch.cat([told.levels, everywhere], 1).to(sigma.dtype) * sigma
+        return self.map(channels), self.bands(told.bands.to(sigma.dtype))
 
 
 class _Attention(nn.Module):

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+
+from ldrps_engine.priors.own_network import OwnNetwork, kept
 
 
 class Encoded(NamedTuple):
@@ -45,13 +45,13 @@ def lapped_boundary(rotation: Tensor) -> Tensor:
     return boundary
 
 
-class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class PatchAutoencoder(OwnNetwork):
     """Linear autoencoder with the interface of diffusers' `AutoencoderTiny`.
 
     Images are (N, 3, H, W) in [-1, 1] with H and W multiples of `patch_size`.
     """
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @kept
     def __init__(
         self,
         patch_size: int = 8,

@@ -147,7 +147,9 @@ class PublishedPrior(ABC):
         return latents / float(config.scaling_factor) + shift
 
     def _load_autoencoder(self, folder: Path, kind: str) -> Any:
-        classes = self._autoencoders()
+        classes = {"PatchAutoencoder": PatchAutoencoder}
+        if kind not in classes:
+            classes = self._autoencoders()
         if kind not in classes:
             raise ModelError(
                 f"model '{self.name}' has an autoencoder of class {kind or 'unknown'}; "

@@ -7,6 +7,7 @@ its length; so their schedule has alphas too, and a step from one to the next is
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ldrps_engine.errors import ModelError
 from ldrps_engine.priors.components import told_as
 
 _STEPS = 1000
+_CONFIG = "scheduler_config.json"
 _FLOW = "FlowMatchEulerDiscreteScheduler"
 KINDS = ("epsilon", "v_prediction", "sample", "flow")
 
@@ -74,15 +76,24 @@ def read_schedule(folder: Path, kind: str, name: str, tokens: int = 4096) -> Sch
     """
     if kind == _FLOW:
         return _flow(folder, name, tokens)
-    from diffusers import DDIMScheduler
-
     with told_as(name, folder.name):
-        found = DDIMScheduler.from_pretrained(folder, local_files_only=True)
-    prediction = str(found.config.prediction_type)
+        alphas, prediction = _denoising(folder)
     if prediction not in KINDS:
         raise ModelError(f"model '{name}' predicts '{prediction}'; known are {', '.join(KINDS)}")
-    alphas = found.alphas_cumprod.float()
     return Schedule(alphas, prediction, torch.zeros_like(alphas))
+
+
+def _denoising(folder: Path) -> tuple[Tensor, str]:
+    """(cumulative alphas, kind of prediction) of a sampler's configuration."""
+    config = json.loads((folder / _CONFIG).read_text())
+    if config.get("trained_betas") and not config.get("rescale_betas_zero_snr"):
+        # What there is to compute of them does not need seconds of imports.
+        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
+        return torch.cumprod(1 - betas, 0), str(config.get("prediction_type", "epsilon"))
+    from diffusers import DDIMScheduler
+
+    found = DDIMScheduler.from_pretrained(folder, local_files_only=True)
+    return found.alphas_cumprod.float(), str(found.config.prediction_type)
 
 
 def _flow(folder: Path, name: str, tokens: int) -> Schedule:

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ldrps_engine.priors.components import class_name, load_network, load_tokenizer
+from ldrps_engine.priors.components import class_name, load_network, load_tokenizer, told_as
 from ldrps_engine.priors.latent_unet import LatentUNet
 from ldrps_engine.priors.learner import Learner
 from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.published import PublishedPrior
+from ldrps_engine.priors.text_encoder import OwnTextEncoder, OwnTokenizer
 
 
 class StableDiffusion(PublishedPrior):
@@ -50,19 +51,30 @@ class StableDiffusion(PublishedPrior):
         return Learner(parameters, clean)
 
     def _load_networks(self, folder: Path) -> dict[str, Any]:
+        ours = class_name(self._index, "unet") == "LatentUNet"
+        unet, text = self._load_own(folder) if ours else self._load_published(folder)
+        self.channels = int(unet.config.in_channels)
+        return {"unet": unet.to(memory_format=torch.channels_last), "text_encoder": text}
+
+    def _load_own(self, folder: Path) -> tuple[Any, Any]:
+        self.knows_scenes = False  # docs/research/ablations.md
+        # It is small, and it tells noise from a scene many times as bright.
+        unet = load_network(LatentUNet, folder / "unet", torch.float32, self.name)
+        text = load_network(OwnTextEncoder, folder / "text_encoder", self._dtype, self.name)
+        with told_as(self.name, "tokenizer"):
+            length = text.config.max_position_embeddings
+            self._tokenizer: Any = OwnTokenizer(folder / "tokenizer", length)
+        return unet, text
+
+    def _load_published(self, folder: Path) -> tuple[Any, Any]:
+        # Imported only now: they take seconds.
         from diffusers import UNet2DConditionModel
         from transformers import CLIPTextModel
 
-        ours = class_name(self._index, "unet") == "LatentUNet"
-        # Our own is small, and it tells noise from a scene many times as bright.
-        kind, dtype = (LatentUNet, torch.float32) if ours else (UNet2DConditionModel, self._dtype)
-        unet = load_network(kind, folder / "unet", dtype, self.name)
-        if ours:
-            self.knows_scenes = False  # docs/research/ablations.md
+        unet = load_network(UNet2DConditionModel, folder / "unet", self._dtype, self.name)
         text = load_network(CLIPTextModel, folder / "text_encoder", self._dtype, self.name)
         self._tokenizer = load_tokenizer(folder / "tokenizer", self.name)
-        self.channels = int(unet.config.in_channels)
-        return {"unet": unet.to(memory_format=torch.channels_last), "text_encoder": text}
+        return unet, text
 
     def _predict(self, noisy: Tensor, time: float, text: Tensor) -> Tensor:
         unet = self._parts.use("unet")

@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def shipped():
-    return PatchAutoencoder.from_pretrained(folder_of("bundled") / "vae", local_files_only=True)
+    return PatchAutoencoder.from_pretrained(folder_of("bundled") / "vae")
 
 
 def random(*shape, seed=0):
@@ -80,7 +80,7 @@ def test_a_saved_autoencoder_loads_with_all_it_had(shipped, tmp_path):
         model.basis.copy_(torch.linalg.qr(random(48, 6)).Q.T)
         model.boundary.copy_(torch.linalg.qr(random(4, 4)).Q)
     model.save_pretrained(tmp_path)
-    again = PatchAutoencoder.from_pretrained(tmp_path, local_files_only=True)
+    again = PatchAutoencoder.from_pretrained(tmp_path)
     assert [path.suffix for path in tmp_path.iterdir() if "model" in path.name] == [".safetensors"]
     image = random(1, 3, 16, 24)
     assert torch.equal(again.encode(image).latents, model.encode(image).latents)

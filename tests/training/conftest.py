@@ -53,6 +53,18 @@ low_noise_share = 0.5
 save_minutes = 60
 sample_minutes = 60
 seed = 7
+
+[detail]
+source_weight = { "some" = 2.0 }
+crop_sizes = [32]
+pixels_per_batch = 2048
+learning_rate = 1e-3
+warmup = 2
+weight_decay = 0.01
+ema_decay = 0.9
+scene_share = 0.3
+save_minutes = 60
+seed = 5
 """
 
 

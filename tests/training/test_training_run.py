@@ -30,7 +30,7 @@ CHECKPOINT = "checkpoint.safetensors"
 @pytest.fixture(scope="module")
 def variance(packed, config):
     """What a run measures at its start: half a second each time, so that here it is done once."""
-    vae = PatchAutoencoder.from_pretrained(packed / "vae", local_files_only=True)
+    vae = PatchAutoencoder.from_pretrained(packed / "vae")
     return train.channel_variance(vae, PhotoPack(packed, config), config)
 
 
@@ -60,7 +60,7 @@ def stepped(work, config, count=3):
 
 
 def test_the_fitted_autoencoder_is_orthonormal_and_keeps_the_photos(packed, config):
-    vae = PatchAutoencoder.from_pretrained(packed / "vae", local_files_only=True)
+    vae = PatchAutoencoder.from_pretrained(packed / "vae")
     for matrix in (vae.basis, vae.boundary):
         assert torch.allclose(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-5)
     run = Run(packed, config)

@@ -1,0 +1,260 @@
+"""Train the bundled denoiser on noise as it comes, told what was measured of it.
+
+It goes on from an exported model, whose autoencoder and text it keeps. Stop and start it at will.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ldrps_engine.analysis.noise_told import BANDS
+from ldrps_engine.priors.latent_unet import LatentUNet, Told
+from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
+from ldrps_engine.priors.placement import arithmetic
+from training.config import Config, TrainingError
+from training.curve import CROPS, SIDE, append_point
+from training.detail_batches import Batch, Batches, gather
+from training.detail_noise import NONE, white
+from training.detail_noise import told as tell
+from training.halves import read_halves
+from training.ladder import Array, unseen_photos
+from training.metrics import psnr
+from training.photos import PhotoPack
+from training.state import read_state, write_state
+
+WEIGHTS, RECORD = "detail.safetensors", "weights.json"
+"""What `export-detail` writes, and a warm start reads."""
+STATE = "detail-state.safetensors"
+_CURVE_SIGMA = 25 / 255
+_WAIT = 0.2
+
+
+class DetailRun:
+    """One training run in a work folder that holds a pack.
+
+    It begins with the network of the exported `model`, or with the weights in `warm`, which
+    `export-detail` wrote, and then counts on from their steps.
+    """
+
+    def __init__(self, work: Path, config: Config, model: Path, warm: Path | None = None) -> None:
+        self.work, self.config, self.how = work, config, config.detail
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(self.how.seed)
+        self.pack = PhotoPack(work, config, self.how.source_weight)
+        self.vae = PatchAutoencoder.from_pretrained(model / "vae").to(self.device)
+        self.text = _empty_text(model).to(self.device)
+        self.network = told_network(model).to(self.device)
+        # The stubs of torch do not know this overload.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
+        self._taken = 0
+        if warm is not None:
+            self._start_warm(warm)
+        # What it knows of words is not what is trained here.
+        self.network.attention.text.requires_grad_(False)
+        trained = {k: v for k, v in self.network.named_parameters() if v.requires_grad}
+        self.average = {k: v.detach().clone() for k, v in trained.items()}
+        self.optimiser = torch.optim.AdamW(
+            trained.values(),
+            lr=self.how.learning_rate,
+            weight_decay=self.how.weight_decay,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self._trained = list(trained.values())
+        if (work / STATE).exists():
+            self._resume()
+        self._unseen: list[Array] = []
+
+    def train(self, minutes: float, cool_down: float = 0.0) -> None:
+        """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
+        ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=3)
+        stop = threading.Event()
+        filling = threading.Thread(target=self._fill, args=(ready, stop), daemon=True)
+        filling.start()
+        try:
+            self._train(ready, minutes, cool_down)
+        finally:
+            stop.set()
+            filling.join()
+        self.save()
+
+    def _train(
+        self, ready: queue.Queue[Batch | Exception], minutes: float, cool_down: float
+    ) -> None:
+        start = last_save = last_line = time.monotonic()
+        losses: list[float] = []
+        drawn = 0
+        while (now := time.monotonic()) - start < minutes * 60:
+            left = minutes - (now - start) / 60
+            batch = ready.get()
+            if isinstance(batch, Exception):
+                raise batch
+            loss = self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0)
+            drawn += len(batch.clean)
+            if batch.told is not None:
+                losses.append(loss)
+            self.progress["seconds"] += time.monotonic() - now
+            if now - last_line > 60:
+                print(
+                    f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
+                    f"{drawn / (now - last_line):.1f} samples/s, {left:.0f} min left",
+                    flush=True,
+                )
+                losses, drawn, last_line = [], 0, now
+            if now - last_save > self.how.save_minutes * 60:
+                self.save()
+                last_save = now
+
+    def step(self, batch: Batch, rate: float = 1.0) -> float:
+        """Take one optimiser step at this share of the learning rate; return the loss."""
+        self._taken += 1
+        # The optimiser of a warm start knows no gradient yet: it warms up as a new one.
+        rate *= self.how.learning_rate * min(1.0, self._taken / self.how.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss = self.loss(self.network, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._trained, 1.0)
+        self.optimiser.step()
+        self.progress["step"] += 1
+        self.progress["samples"] += len(batch.clean)
+        decay = min(self.how.ema_decay, (self._taken + 1) / (self._taken + 10))
+        with torch.no_grad():
+            values = [p.detach() for p in self._trained]
+            torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
+        return float(loss.item())
+
+    def loss(self, network: LatentUNet, batch: Batch) -> Tensor:
+        """Root of each crop's mean squared error over the noise's.
+
+        Halfway between the error itself, which strong noise and texture have most of, and its
+        logarithm, which flat crops would decide.
+        """
+        clean = batch.clean.to(self.device)
+        found = self.estimate(network, batch)
+        error = (found - self.vae.encode(clean).latents).square().mean((1, 2, 3))
+        return torch.as_tensor((error.sqrt() / batch.sigma.to(self.device)).mean())
+
+    def estimate(self, network: LatentUNet, batch: Batch) -> Tensor:
+        """Clean latents of a batch in one evaluation."""
+        latents = self.vae.encode(batch.noisy.to(self.device)).latents
+        return clean_latents(network, latents, batch.sigma.to(self.device), self.text, batch.told)
+
+    @torch.no_grad()
+    def averaged(self) -> LatentUNet:
+        """A copy of the network with the averaged weights."""
+        network: LatentUNet = LatentUNet.from_config(self.network.config).to(self.device)
+        network.load_state_dict(self.network.state_dict() | self.average)
+        return network
+
+    @torch.no_grad()
+    def held_out_psnr(self) -> float:
+        """Mean PSNR in dB at sigma 25 in 8 bits on held-out crops, always with the same noise."""
+        # Looked for once: finding twins reads every photo of the pack.
+        self._unseen = self._unseen or unseen_photos(self.pack, CROPS, SIDE)
+        network, rng = self.averaged(), np.random.default_rng(25)
+        values = []
+        for photo in self._unseen:
+            made = white(photo, _CURVE_SIGMA, rng)
+            batch = gather([tell(made, rng, NONE)])
+            image = self.vae.decode(self.estimate(network, batch)).sample / 2 + 0.5
+            values.append(psnr(photo, image[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()))
+        return float(np.mean(values)) if values else math.nan
+
+    def save(self) -> None:
+        """Write the state beside the old one and rename it over, and a point of the curve."""
+        meta = {"progress": json.dumps(self.progress), "taken": str(self._taken)}
+        write_state(self.work / STATE, self.network, self.average, self.optimiser, meta)
+        value = self.held_out_psnr()
+        print(f"held out, sigma 25: {value:.3f} dB", flush=True)
+        append_point(self.work, self.progress, value)
+
+    def _start_warm(self, folder: Path) -> None:
+        if (self.work / STATE).exists():
+            raise TrainingError(
+                f"{self.work} holds a run already; leave out --warm, or start in an empty folder"
+            )
+        weights = read_halves(folder / WEIGHTS, "python -m training export-detail OUT")
+        try:
+            self.network.load_state_dict(weights)
+            self.progress |= json.loads((folder / RECORD).read_text())["training"]
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise TrainingError(f"{folder} is no export of this network: {error}") from None
+
+    def _resume(self) -> None:
+        path = self.work / STATE
+        try:
+            with safe_open(path, "pt") as file:
+                meta = file.metadata()
+            self.progress = json.loads(meta["progress"])
+            self._taken = int(meta["taken"])
+            read_state(path, self.network, self.average, self.optimiser)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise TrainingError(f"{path} holds no state of this network: {error}") from None
+
+    def _fill(self, ready: queue.Queue[Batch | Exception], stop: threading.Event) -> None:
+        """Make batches until told to stop; an error ends the training, not this thread alone."""
+        seed = self.how.seed + int(self.progress["step"])
+        batches = Batches(self.pack, self.config, seed)
+        while not stop.is_set():
+            made: Batch | Exception
+            try:
+                made = batches.draw()
+            except Exception as error:
+                made = error
+            while not stop.is_set():
+                try:
+                    ready.put(made, timeout=_WAIT)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(made, Exception):
+                return
+
+
+def clean_latents(
+    network: LatentUNet, latents: Tensor, sigma: Tensor, text: Tensor, told: Told | None
+) -> Tensor:
+    """Clean latents (N, C, h, w) of noisy ones whose noise has deviations `sigma` (N,)."""
+    signal = (1 + sigma.square()).rsqrt()[:, None, None, None]
+    scaled = (signal * latents).contiguous(memory_format=torch.channels_last)
+    if told is not None:
+        told = Told(told.levels.to(latents.device), told.bands.to(latents.device))
+    with arithmetic(latents.device):
+        v = network(scaled, network.time_of(sigma), text.expand(len(latents), -1, -1), told).sample
+    return torch.as_tensor(signal * (scaled - sigma[:, None, None, None] * v.float()))
+
+
+def told_network(folder: Path) -> LatentUNet:
+    """The network of an exported model, which is told nothing yet; to be trained."""
+    try:
+        exported = LatentUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(f"{folder} holds no exported model: {error}") from None
+    settings = dict(exported.config) | {"told_bands": BANDS}
+    network: LatentUNet = LatentUNet.from_config(settings)
+    network.load_state_dict(exported.state_dict(), strict=bool(exported.config.told_bands))
+    return network
+
+
+@torch.no_grad()
+def _empty_text(folder: Path) -> Tensor:
+    """(1, tokens, width), the embedding of no text."""
+    from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+    tokens = tokenizer([""], padding="max_length", return_tensors="pt")["input_ids"]
+    return torch.as_tensor(encoder(input_ids=tokens).last_hidden_state)
