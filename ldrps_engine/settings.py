@@ -17,6 +17,9 @@ LAYERS = ("restored", "pilot", "invented")
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, and a map of
 how much of the restored photo comes from the model."""
 
+DAMAGE = ("off", "mask")
+"""Damage stays, or what a mask marks is filled."""
+
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
@@ -50,6 +53,8 @@ class Settings:
     """One of SOLVERS. None: as the recipe says."""
     allow_colour: bool = False
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
+    damage: str = "off"
+    """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
     layers: tuple[str, ...] = ("restored",)
     """Names out of LAYERS to return, in this order."""
 
@@ -75,6 +80,7 @@ class Settings:
             raise SettingsError("describer is empty; use auto, tagger or an installed describer")
         if self.solver is not None:
             _one_of("solver", self.solver, SOLVERS)
+        _one_of("damage", self.damage, DAMAGE)
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:

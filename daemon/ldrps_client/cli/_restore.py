@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._damage import mask_of, split_damage
 from ldrps_client._result import Result
 from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
@@ -23,7 +24,7 @@ from ldrps_engine.settings import Settings
 def restore(options: Namespace) -> int:
     """Restore every photo; the exit code is that of the first that could not be."""
     choices = _choices(options)
-    layers = Settings(**choices).layers
+    layers = Settings(**split_damage(dict(choices))[0]).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
@@ -48,8 +49,14 @@ def _choices(options: Namespace) -> Choices:
         describer=options.describer,
         solver=options.solver,
         allow_colour=options.allow_colour,
+        damage=_damage(options.damage),
         layers=layers,
     )
+
+
+def _damage(given: str) -> object:
+    """Read the mask once for all photos, before anything is done."""
+    return given if given == "off" else mask_of(given)
 
 
 class _Work:
