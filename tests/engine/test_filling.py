@@ -38,7 +38,7 @@ def test_only_what_is_marked_changes_and_comes_nearer_to_the_truth(where, gain):
     filled = fill(damaged, mask)
     assert np.array_equal(filled[~mask], damaged[~mask])
     before, after = (psnr(picture[mask][None], clean[mask][None]) for picture in (damaged, filled))
-    # A third of the distance; half as many dB in a corner, which has surroundings on two sides only.
+    # A third of the distance; less in a corner, which has surroundings on two sides only.
     assert after > before + gain
 
 
