@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.errors import LimitError, PhotoError
+from ldrps_engine.errors import LimitError, PhotoError, SettingsError
 
 MIN_SIDE = 16
 MAX_SIDE = 65_535
@@ -17,8 +17,11 @@ MAX_ASPECT = 64
 _STRIP = 1 << 20
 _HALF_MAX = 65_504.0
 _SAMPLED = 512
+_MOST_DAMAGE = 0.75
+"""Largest share of a photo that a mask may cover: the rest is what it is filled from."""
 
 Samples = NDArray[np.generic]
+Mask = NDArray[np.bool_]
 Part = tuple[slice, slice]
 """Rows and columns of an image, with a start and a stop each."""
 
@@ -66,6 +69,8 @@ class Photo:
         """(H, W) in the depth's own samples, carried through untouched; None if opaque."""
         self.icc_profile = icc_profile
         """Embedded profile, carried through; empty if there was none."""
+        self.damage: Mask | None = None
+        """(H, W), true where the photo is damaged and to be filled; None if nowhere."""
 
     @property
     def pixels(self) -> NDArray[np.float32]:
@@ -111,7 +116,7 @@ class Photo:
         photo = cls.__new__(cls)
         photo._pixels, photo._samples = None, samples.astype(depth.dtype, copy=False)
         photo._shape = (*samples.shape[:2], 1 if samples.shape[2] < 3 else 3)
-        photo.depth, photo.icc_profile = depth, icc_profile
+        photo.depth, photo.icc_profile, photo.damage = depth, icc_profile, None
         photo.alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
         if depth in (Depth.F16, Depth.F32) and not photo._is_finite(samples):
             raise PhotoError("pixels hold NaN or infinity; replace them before restoring")
@@ -132,12 +137,20 @@ class Photo:
         sides = (len(range(*wanted.indices(side))) for wanted, side in of)
         other._shape = (*sides, self._shape[2])
         other.alpha = None if self.alpha is None else self.alpha[where]
+        other.damage = None if self.damage is None else self.damage[where]
         return other
 
     def with_profile(self, icc_profile: bytes) -> Photo:
         """The same samples in the space of another profile."""
         other = copy(self)
         other.icc_profile = icc_profile
+        return other
+
+    def with_damage(self, mask: Mask) -> Photo:
+        """The same photo with a mask (H, W) of what is damaged; SettingsError if it cannot be."""
+        check_damage(mask, self.width, self.height)
+        other = copy(self)
+        other.damage = mask
         return other
 
     def to_samples(self) -> Samples:
@@ -192,6 +205,27 @@ def check_white(photo: Photo) -> None:
         raise PhotoError(
             f"half of its samples are above {middle:.4g}, where 0 is black and 1 is white; "
             "divide them by what white is, such as 255 or 65535"
+        )
+
+
+def check_damage(mask: Mask, width: int, height: int) -> None:
+    """Refuse a mask of damage that does not fit a photo, or leaves nothing to do or to fill from.
+
+    Raises SettingsError.
+    """
+    if mask.shape != (height, width):
+        rows, columns = mask.shape
+        raise SettingsError(
+            f"damage: the mask is {columns}x{rows} and the photo {width}x{height}; "
+            "give a mask of the photo's own size"
+        )
+    share = float(mask.mean())
+    if share == 0:
+        raise SettingsError("damage: the mask marks nothing; make what is damaged white in it")
+    if share > _MOST_DAMAGE:
+        raise SettingsError(
+            f"damage: the mask covers {share:.0%} of the photo, at most {_MOST_DAMAGE:.0%} can be "
+            "filled from the rest; make only what is damaged white in it"
         )
 
 

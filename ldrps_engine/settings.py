@@ -26,6 +26,9 @@ GREY_LAYERS = ("invented", *MAPS)
 FINDINGS = "findings"
 """Stands for all of MAPS in a request."""
 
+DAMAGE = ("off", "mask")
+"""Damage stays, or what a mask marks is filled."""
+
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
@@ -59,6 +62,8 @@ class Settings:
     """One of SOLVERS. None: as the recipe says."""
     allow_colour: bool = False
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
+    damage: str = "off"
+    """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
     layers: tuple[str, ...] = ("restored",)
     """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS."""
 
@@ -84,6 +89,7 @@ class Settings:
             raise SettingsError("describer is empty; use auto, tagger or an installed describer")
         if self.solver is not None:
             _one_of("solver", self.solver, SOLVERS)
+        _one_of("damage", self.damage, DAMAGE)
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:

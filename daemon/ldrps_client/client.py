@@ -16,6 +16,7 @@ from ldrps.v1 import restoration_pb2_grpc
 from ldrps_client import events
 from ldrps_client._autostart import ensure_running
 from ldrps_client._channel import credentials, is_connection_loss, open_channel, translated
+from ldrps_client._damage import split_damage
 from ldrps_client._gathering import Gathered
 from ldrps_client._inputs import PhotoLike, take
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
@@ -24,10 +25,11 @@ from ldrps_client._watching import Reader, messages
 from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
 from ldrps_engine.errors import LdrpsError, SettingsError
-from ldrps_engine.photo import Photo
+from ldrps_engine.photo import Mask, Photo
 from ldrps_engine.settings import Settings
 from ldrps_wire.address import default_address
 from ldrps_wire.conversion import chunks, raster_of, settings_to_proto
+from ldrps_wire.masks import mask_to_wire
 
 _CALL_SECONDS = 10.0
 MAX_JOBS = 1000
@@ -48,6 +50,8 @@ class Choices(TypedDict, total=False):
     describer: str
     solver: str | None
     allow_colour: bool
+    damage: Any
+    """`off`, or a mask in any of the ways that a photo can be given, or booleans (H, W)."""
     layers: tuple[str, ...]
 
 
@@ -75,9 +79,9 @@ class Client:
         A photo is a path; the bytes of a photo file, or a file opened with 'rb'; a PIL image; or
         an array (H, W) or (H, W, 1..4), of uint8, uint16, or floats from 0 to 1.
         """
-        settings = Settings(**choices)
+        settings, mask = _settings(choices)
         loaded = take(photo)
-        pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
+        pixels = _pixels(loaded, mask)
         job_id = self._submit(pixels, settings, detached=False, batch=False)
         gathered = Gathered()
         try:
@@ -107,9 +111,8 @@ class Client:
         call with the same `idempotency_key` gives the same job; None: every call a new one.
         A job that has not ended after `deadline_seconds` is cancelled; 0: never.
         """
-        settings = Settings(**choices)
-        loaded = take(photo)
-        pixels = loaded.photo if isinstance(loaded, LoadedFile) else loaded
+        settings, mask = _settings(choices)
+        pixels = _pixels(take(photo), mask)
         return self._submit(
             pixels,
             settings,
@@ -208,6 +211,7 @@ class Client:
             priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
             detached=detached,
             deadline_seconds=deadline_seconds,
+            damage=None if photo.damage is None else mask_to_wire(photo.damage),
         )
         with translated(self.address):
             try:
@@ -231,6 +235,17 @@ class Client:
 def _stub(channel: Any) -> Any:
     make: Any = restoration_pb2_grpc.RestorationStub  # generated code has no types
     return make(channel)
+
+
+def _settings(choices: Choices) -> tuple[Settings, Mask | None]:
+    """Settings, and the mask of damage that was given among them."""
+    plain, mask = split_damage(dict(choices))
+    return Settings(**plain), mask
+
+
+def _pixels(loaded: LoadedFile | Photo, mask: Mask | None) -> Photo:
+    photo = loaded.photo if isinstance(loaded, LoadedFile) else loaded
+    return photo if mask is None else photo.with_damage(mask)
 
 
 def _requests(header: pb.SubmitHeader, photo: Photo) -> Iterator[pb.SubmitRequest]:

@@ -58,6 +58,7 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         describer=settings.describer,
         solver=settings.solver,
         allow_colour=settings.allow_colour,
+        damage=settings.damage,
         layers=settings.layers,
     )
 
@@ -67,7 +68,7 @@ def settings_from_proto(message: pb.Settings) -> Settings:
     given = {name for name in _OPTIONAL if message.HasField(name)}
     chosen: dict[str, Any] = {name: getattr(message, name) for name in given}
     # An empty string or list on the wire means: the default.
-    for name in ("recipe", "model", "describer"):
+    for name in ("recipe", "model", "describer", "damage"):
         if getattr(message, name):
             chosen[name] = getattr(message, name)
     for name in ("model", "describer"):

@@ -15,7 +15,6 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
@@ -32,14 +31,13 @@ class Measured:
     original: Array
     """Its working values as they came, (H, W, 3)."""
     mended: Array
-    """The same without hot pixels."""
+    """The same without damage and hot pixels."""
     known: Known
 
     @classmethod
-    def of(cls, photo: Photo) -> Measured:
-        """Measure a photo."""
-        original = to_working(photo)
-        known, mended = Known.of(original)
+    def of(cls, photo: Photo, original: Array, filled: Array | None = None) -> Measured:
+        """Measure a photo, by its working values with damage filled; None: it has none."""
+        known, mended = Known.of(original if filled is None else filled)
         return cls(photo, original, mended, known)
 
 
@@ -69,7 +67,7 @@ class Analysis:
 
     request: Request
     rgb: Array
-    """(H, W, 3) without hot pixels, and without a toned paper's colour where that goes."""
+    """(H, W, 3) without damage, hot pixels, and a toned paper's colour where that goes."""
     small: Array
     """The same, no larger than the view."""
     recognition: Recognition

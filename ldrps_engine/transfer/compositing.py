@@ -20,6 +20,7 @@ from ldrps_engine.transfer.colour_field import ColourField, Smoothness
 from ldrps_engine.transfer.tiles import Tile, each, tiles
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _SIDE = 512
 """Side of the parts that are composed at a time, pixels."""
@@ -91,6 +92,8 @@ class Compositor:
     """Only lightness is restored: the photo is grey and stays so."""
     pilot_only: bool = False
     """The pilot is the result, as published."""
+    damage: Mask | None = None
+    """(H, W), true where the photo was damaged and is filled; None: nowhere."""
 
     def part(self, where: Part) -> Composite:
         """One part of the photo."""
@@ -101,9 +104,13 @@ class Compositor:
             measured, restored = np.zeros_like(before), pilot
         else:
             measured, restored = self.tone_mapping.part(self.filtered[where], where)
+        filled = np.zeros(1, bool) if self.damage is None else self.damage[where]
         if self.keeps_chroma:
-            measured, restored = (neutral(values, before) for values in (measured, restored))
+            # A scratch may have colours that a grey photo has not.
+            own = np.where(filled[..., None], self.filtered[where], before)
+            measured, restored = (neutral(values, own) for values in (measured, restored))
         invented = self.strength * invented_share(measured, restored)
+        invented = np.where(filled, np.float32(self.strength), invented)
         # Written so that strengths 0 and 1 give either one exactly.
         blended = (1 - self.strength) * before + self.strength * restored
         return Composite(where, np.asarray(blended, np.float32), pilot, invented)

@@ -63,6 +63,7 @@ def _compositor(sample: Sample, filtered: Array) -> Compositor:
         strength=plan.settings.strength,
         keeps_chroma=analysis.diagnosis.grey and not (analysis.colours or pilot_only),
         pilot_only=pilot_only and sampled,
+        damage=analysis.measured.photo.damage,
     )
 
 

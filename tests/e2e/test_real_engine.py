@@ -12,6 +12,7 @@ from PIL import Image
 from ldrps_client import Client
 from ldrps_client.events import Step
 from ldrps_engine.errors import CancelledError
+from support import pictures
 from support.daemon import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -81,3 +82,16 @@ def test_cancel_stops_the_sampler(client, small_dark):
         time.sleep(0.05)
     assert daemon.status().running == 0
     assert client[0].restore(small_dark, steps=1, recurrences=0).photo.width == 128
+
+
+def test_damage_is_filled_under_a_mask_and_nowhere_else(client):
+    clean = pictures.samples(pictures.natural(96, 128), np.uint8)
+    mask = np.zeros((96, 128), bool)
+    mask[20:80, 60:63] = True
+    scratched = np.where(mask[..., None], 255, clean).astype(np.uint8)
+    result = client[0].restore(scratched, damage=mask, layers=("restored", "invented"))
+    restored, made = (layer.photo.to_samples() for layer in result.layers)
+    assert np.array_equal(made[..., 0], np.where(mask, 255, 0))
+    assert np.array_equal(restored[~mask], clean[~mask])
+    # Seven steps were measured; white is 155 away from what it covers.
+    assert np.abs(restored[mask].astype(int) - clean[mask]).mean() < 15

@@ -101,6 +101,8 @@ def _add_restore(commands: Any) -> None:
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     colour = "let auto and fast colour photos that have none"
     add("--allow-colour", action="store_true", help=colour)
+    filled = "fill what is white in this picture, or off (default: off)"
+    add("--damage", default="off", metavar="MASK", help=filled)
     add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
     add("--before-after", metavar="PATH", help="also write both beside each other")
     signing = "sign content credentials with a certificate and its key, in PEM form"

@@ -19,7 +19,7 @@ from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.provenance import Mark, pixel_digest, read_mark
-from ldrps_engine.errors import PhotoError
+from ldrps_engine.errors import PhotoError, SettingsError
 
 
 def redo(options: Namespace) -> int:
@@ -72,6 +72,11 @@ def _mark_of(restored: Path) -> Mark:
 
 def _choices(mark: Mark) -> Choices:
     """The whole request, of whose layers only the file's own is needed."""
+    if mark.settings().damage == "mask":
+        raise SettingsError(
+            "it was made with a mask of damage, which it does not hold; "
+            "restore the photo again with --damage"
+        )
     values = mark.settings().as_dict() | {"layers": (mark.layer,)}
     return Choices(**values)  # type: ignore[typeddict-item,no-any-return]
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._damage import mask_of, split_damage
 from ldrps_client._result import Result
 from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
@@ -25,7 +26,7 @@ def restore(options: Namespace) -> int:
     if options.json and options.json_lines:
         raise SettingsError("--json and --json-lines exclude each other; leave one out")
     choices = _choices(options)
-    layers = Settings(**choices).layers
+    layers = Settings(**split_damage(dict(choices))[0]).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
@@ -52,8 +53,14 @@ def _choices(options: Namespace) -> Choices:
         describer=options.describer,
         solver=options.solver,
         allow_colour=options.allow_colour,
+        damage=_damage(options.damage),
         layers=layers,
     )
+
+
+def _damage(given: str) -> object:
+    """Read the mask once for all photos, before anything is done."""
+    return given if given == "off" else mask_of(given)
 
 
 class _Work:

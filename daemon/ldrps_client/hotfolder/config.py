@@ -19,7 +19,7 @@ T = TypeVar("T")
 LinkClean = Literal["no", "symlink", "hardlink", "copy"]
 Poll = Literal["auto", "always", "never"]
 
-_SETTINGS = {entry.name for entry in dataclasses.fields(Settings)} - {"layers"}
+_SETTINGS = {entry.name for entry in dataclasses.fields(Settings)} - {"layers", "damage"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from ldrps_daemon.transport.admission import check_header
 from ldrps_daemon.transport.pace import Pace
 from ldrps_engine.errors import InternalError, PhotoError
 from ldrps_wire.conversion import CHUNK_BYTES, settings_from_proto
+from ldrps_wire.masks import check_mask
 
 Requests = AsyncIterator[pb.SubmitRequest]
 
@@ -34,6 +35,8 @@ class Intake:
             return known, True
         settings = settings_from_proto(header.settings)
         check_header(header)
+        # Unpacking a large mask takes a moment, in which other calls are answered.
+        await asyncio.to_thread(check_mask, header, settings)
         waiting = len(self._dispatcher.queue) + len(self._dispatcher.looks)
         admission = self._dispatcher.admission
         with admission.place(header, client, waiting, self._dispatcher.retry_after, pace) as size:

@@ -17,6 +17,7 @@ from ldrps_daemon.workers.pipe import Order
 from ldrps_engine.errors import LdrpsError, PhotoError
 from ldrps_engine.photo import Photo, check_white
 from ldrps_wire.conversion import photo_from_wire, result_format
+from ldrps_wire.masks import mask_from_wire
 from ldrps_wire.status import error_of
 
 DECODER = "ldrps_daemon.workers.decoder"
@@ -25,6 +26,13 @@ DECODE_SECONDS = 300.0
 
 def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     """The photo of an order, from raw pixels or from a file's bytes; `check` stops by raising."""
+    photo = _photo(order, header, check)
+    if header.HasField("damage"):
+        return photo.with_damage(mask_from_wire(header.damage))
+    return photo
+
+
+def _photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     if header.HasField("file"):
         return _decoded(order, header, check)
     # Mapped, so that the raw samples take no memory beside the photo's own.

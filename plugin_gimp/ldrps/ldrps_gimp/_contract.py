@@ -49,6 +49,12 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         7: ("look_only", "bool", "", "plain"),
         8: ("deadline_seconds", "double", "", "plain"),
         9: ("result_format", "enum", "", "plain"),
+        10: ("damage", "", "Mask", "plain"),
+    },
+    "Mask": {
+        1: ("width", "uint32", "", "plain"),
+        2: ("height", "uint32", "", "plain"),
+        3: ("rows", "bytes", "", "plain"),
     },
     "Raster": {
         1: ("width", "uint32", "", "plain"),
@@ -73,6 +79,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         10: ("describer", "string", "", "plain"),
         11: ("solver", "string", "", "optional"),
         12: ("allow_colour", "bool", "", "plain"),
+        13: ("damage", "string", "", "plain"),
     },
     "SubmitResponse": {
         1: ("job_id", "string", "", "plain"),

@@ -159,7 +159,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds", "result_format")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds", "result_format", "damage")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,7 @@ class SubmitHeader(_message.Message):
     LOOK_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -178,7 +179,18 @@ class SubmitHeader(_message.Message):
     look_only: bool
     deadline_seconds: float
     result_format: FileFormat
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ...) -> None: ...
+    damage: Mask
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ...) -> None: ...
+
+class Mask(_message.Message):
+    __slots__ = ("width", "height", "rows")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    rows: bytes
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., rows: _Optional[bytes] = ...) -> None: ...
 
 class Raster(_message.Message):
     __slots__ = ("width", "height", "channels", "sample_type", "icc_profile")
@@ -201,7 +213,7 @@ class EncodedFile(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver", "allow_colour")
+    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver", "allow_colour", "damage")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +226,7 @@ class Settings(_message.Message):
     DESCRIBER_FIELD_NUMBER: _ClassVar[int]
     SOLVER_FIELD_NUMBER: _ClassVar[int]
     ALLOW_COLOUR_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     strength: float
     description: str
@@ -226,7 +239,8 @@ class Settings(_message.Message):
     describer: str
     solver: str
     allow_colour: bool
-    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ..., allow_colour: _Optional[bool] = ...) -> None: ...
+    damage: str
+    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ..., allow_colour: _Optional[bool] = ..., damage: _Optional[str] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job_id", "position", "existing")

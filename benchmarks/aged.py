@@ -1,0 +1,152 @@
+"""Damage drawn over good photos and filled with its true mask: by us, and by OpenCV.
+
+    python -m benchmarks.aged PHOTOS [--count N] [--seed N] [--every N] [--sheet FILE]
+
+`PHOTOS` holds a `manifest.tsv` as for training. Each kind of damage is drawn over each of N photos.
+PSNR is that of the pixels under the mask alone, the mean over all photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.borders import photos
+from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
+from ldrps_engine.transfer.filling import fill
+from training.metrics import psnr
+
+_RADIUS = 5
+"""Neighbourhood that OpenCV's methods look at, pixels."""
+
+Fill = Callable[[Floats, Mask], Floats]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One filling of one case."""
+
+    kind: str
+    method: str
+    psnr: float
+    """Under the mask alone."""
+    seconds: float
+    pixels: int
+
+
+def _ours(damaged: Floats, mask: Mask) -> Floats:
+    return fill(damaged.astype(np.float32), mask).astype(np.float64)
+
+
+def _opencv(flag: int) -> Fill:
+    def inpaint(damaged: Floats, mask: Mask) -> Floats:
+        samples = np.rint(damaged * 255).astype(np.uint8)
+        filled = cv2.inpaint(samples, mask.astype(np.uint8), _RADIUS, flag)
+        return np.asarray(filled / 255.0)
+
+    return inpaint
+
+
+METHODS: dict[str, Fill] = {
+    "ours": _ours,
+    "Telea": _opencv(cv2.INPAINT_TELEA),
+    "Navier-Stokes": _opencv(cv2.INPAINT_NS),
+}
+
+
+def outcomes(folder: Path, count: int, every: int, seed: int) -> Iterator[tuple[Outcome, Floats]]:
+    """Every method on every case, with what it made; the damaged photo comes first, as `none`."""
+    rng = np.random.default_rng(seed)
+    for _, pixels in islice(photos(folder, every), count):
+        for kind in KINDS:
+            damaged, mask = drawn(pixels, kind, rng)
+            yield _outcome(kind, "none", lambda image, _: image, (pixels, damaged, mask))
+            for method, function in METHODS.items():
+                yield _outcome(kind, method, function, (pixels, damaged, mask))
+
+
+def _outcome(
+    kind: str, method: str, function: Fill, case: tuple[Floats, Floats, Mask]
+) -> tuple[Outcome, Floats]:
+    pixels, damaged, mask = case
+    before = time.process_time()
+    filled = np.rint(np.clip(function(damaged, mask), 0, 1) * 255) / 255
+    seconds = time.process_time() - before
+    score = psnr(filled[mask][None], pixels[mask][None])
+    return Outcome(kind, method, score, seconds, int(mask.sum())), filled
+
+
+def table(found: Sequence[Outcome]) -> str:
+    """Mean PSNR of each kind and method, and the time they took for a thousand pixels."""
+    methods = ["none", *METHODS]
+    lines = [f"{'PSNR under the mask':20}" + "".join(f"{method:>15}" for method in methods)]
+    for kind in KINDS:
+        means = [_mean(found, method, kind) for method in methods]
+        lines.append(f"{kind:20}" + "".join(f"{mean:15.2f}" for mean in means))
+    seconds = [_seconds(found, method) for method in methods]
+    lines.append(f"{'CPU ms / 1000 px':20}" + "".join(f"{value:15.1f}" for value in seconds))
+    return "\n".join(lines)
+
+
+def _mean(found: Sequence[Outcome], method: str, kind: str) -> float:
+    return float(
+        np.mean([each.psnr for each in found if (each.method, each.kind) == (method, kind)])
+    )
+
+
+def _seconds(found: Sequence[Outcome], method: str) -> float:
+    own = [each for each in found if each.method == method]
+    return 1e6 * sum(each.seconds for each in own) / sum(each.pixels for each in own)
+
+
+def _sheet(rows: Sequence[Sequence[Floats]], path: Path) -> None:
+    """A row for each case, a column for each method."""
+    height = max(image.shape[0] for row in rows for image in row)
+    width = max(image.shape[1] for row in rows for image in row)
+    sheet: NDArray[np.uint8] = np.zeros((len(rows) * height, len(rows[0]) * width, 3), np.uint8)
+    for line, row in enumerate(rows):
+        for column, image in enumerate(row):
+            place = sheet[line * height :, column * width :]
+            place[: image.shape[0], : image.shape[1]] = np.rint(image * 255)
+    Image.fromarray(sheet).save(path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table, and write the sheet if one is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=10, metavar="N", help="photos (default: 10)")
+    parser.add_argument("--seed", type=int, default=21, metavar="N")
+    parser.add_argument(
+        "--every", type=int, default=25, metavar="N", help="each Nth of the manifest"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="every filling, as a picture")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    found, images = [], []
+    for outcome, image in outcomes(options.folder, options.count, options.every, options.seed):
+        found.append(outcome)
+        images.append(image)
+    print(f"{len(found) // (len(METHODS) + 1)} cases, seed {options.seed}")
+    print(table(found))
+    if options.sheet:
+        columns = len(METHODS) + 1
+        rows = [images[start : start + columns] for start in range(0, len(images), columns)]
+        _sheet(rows, options.sheet)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Filling of damage at full size, from the photo's own surroundings, coarse to fine.
+
+Each level of a pyramid of means predicts the next finer one. There, the missing pixels of a small
+block are the conditional mean of a Gaussian: its covariance is that of patches around the hole,
+those that look like the block's known pixels counting most, and it is given these known pixels and
+the coarser level. In thin holes the known pixels decide, and lines go on across them; in the
+middle of wide ones the coarser level does. Local Gaussian models of patches are those of Yu, Sapiro
+and Mallat, "Solving inverse problems with piecewise linear estimators", 2012.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.analysis.resampling import resize
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
+
+_BLOCK, _MARGIN = 4, 3
+_SIDE = _BLOCK + 2 * _MARGIN
+"""A block of so many pixels is predicted from so many more on each side."""
+_REACHES = (20, 40, 80)
+"""Patches are taken from so far around; from farther if there are too few."""
+_PATCHES = 256
+_FEWEST = 48
+_BATCH = 48
+_RIDGE = 4e-6
+_SHRINKAGE = 0.1
+"""Share of the mean variance added to each: so few patches would be followed too closely."""
+_SIMILAR = 0.5
+_LEAST = 8
+"""Sides of the smallest level of the pyramid, pixels."""
+
+
+def fill(rgb: Array, mask: Mask) -> Array:
+    """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit."""
+    if not mask.any():
+        return rgb
+    coarse = None
+    for level in reversed(_pyramid(rgb, mask)):
+        coarse = _filled(level, coarse)
+    assert coarse is not None
+    return np.where(mask[..., None], coarse, rgb)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One level of the pyramid."""
+
+    rgb: Array
+    missing: Mask
+
+
+def _pyramid(rgb: Array, mask: Mask) -> list[_Level]:
+    """Levels of half the size each, up to one where nothing is missing, or the smallest."""
+    levels = [_Level(rgb, mask)]
+    while levels[-1].missing.any() and min(levels[-1].missing.shape) >= 2 * _LEAST:
+        levels.append(_halved(levels[-1]))
+    return levels
+
+
+def _halved(level: _Level) -> _Level:
+    """Means of two by two pixels, of those that are known; missing where none is."""
+    height, width = level.missing.shape
+    edges = ((0, height % 2), (0, width % 2))
+    known = np.pad(~level.missing, edges, mode="edge")
+    rgb = np.pad(level.rgb, (*edges, (0, 0)), mode="edge") * known[..., None]
+    shape = known.shape[0] // 2, 2, known.shape[1] // 2, 2
+    count = known.reshape(shape).sum((1, 3))
+    sums = rgb.reshape(*shape, 3).sum((1, 3))
+    return _Level(sums / np.maximum(count, 1)[..., None].astype(np.float32), count == 0)
+
+
+def _filled(level: _Level, coarse: Array | None) -> Array:
+    """One level with nothing missing, given the next coarser one."""
+    rgb, missing = level.rgb, level.missing
+    if not missing.any():
+        return rgb
+    if coarse is None:
+        return np.where(missing[..., None], rgb[~missing].mean(0), rgb).astype(np.float32)
+    height, width = missing.shape
+    larger = resize(coarse, (2 * coarse.shape[0], 2 * coarse.shape[1]))[:height, :width]
+    result = np.where(missing[..., None], larger, rgb).astype(np.float32)
+    painter = _Painter.of(result, larger, missing)
+    for batch in painter.batches():
+        painter.paint(batch)
+    return painter.image()
+
+
+class _Painter:
+    """Predicts the missing pixels of one level, blocks of the same reach together."""
+
+    def __init__(self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int) -> None:
+        self._rgb, self._larger, self._pad = rgb, larger, pad
+        self._missing = missing
+        self._result = rgb.clone()
+        self._whole = _whole(missing)
+
+    @classmethod
+    def of(cls, rgb: Array, larger: Array, missing: Mask) -> _Painter:
+        """Mirror the edges, so that every block has its margin."""
+        pad = _SIDE
+        edges = ((pad, pad), (pad, pad))
+        full, wide = (
+            torch.from_numpy(np.pad(values, (*edges, (0, 0)), mode="symmetric"))
+            for values in (rgb, larger)
+        )
+        return cls(full, wide, np.pad(missing, edges, mode="symmetric"), pad)
+
+    def image(self) -> Array:
+        """Return the level as it is now, without its margin."""
+        pad = self._pad
+        return self._result[pad:-pad, pad:-pad].numpy()
+
+    def batches(self) -> list[Places]:
+        """Windows' corners of all blocks with something missing, (B, 2) each."""
+        pad = self._pad
+        inner = self._missing[pad:-pad, pad:-pad]
+        rows, columns = np.nonzero(inner)
+        keys = np.unique((rows // _BLOCK) * (1 << 32) + columns // _BLOCK)
+        places = np.stack([keys >> 32, keys & ((1 << 32) - 1)], 1) * _BLOCK + pad - _MARGIN
+        return [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
+
+    def paint(self, places: Places) -> None:
+        """Predict blocks whose windows begin at `places` (B, 2)."""
+        sources, enough = self._sources(places)
+        places, sources = places[enough], sources[enough]
+        if not len(places):
+            return
+        target, samples = self._windows(places[:, None]), self._windows(sources)
+        missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
+        predicted = _predict(target[:, 0], samples, missing.flatten(1))
+        inner = slice(_MARGIN, _MARGIN + _BLOCK)
+        for place, values, gone in zip(places, predicted, missing, strict=True):
+            top, left = place + _MARGIN
+            part = self._result[top : top + _BLOCK, left : left + _BLOCK]
+            own = values.view(_SIDE, _SIDE, 3)[inner, inner]
+            hole = gone[inner, inner]
+            part[hole] = own[: part.shape[0], : part.shape[1]][hole]
+
+    def _windows(self, places: Places) -> Tensor:
+        """(B, N, pixels, 3): fine windows and, behind them, every other pixel of coarse ones."""
+        fine = _gather(self._rgb.numpy(), places, _SIDE)
+        coarse = _gather(self._larger.numpy(), places, _SIDE)[:, :, 1::2, 1::2]
+        both = [part.reshape(*places.shape[:2], -1, 3) for part in (fine, coarse)]
+        return torch.from_numpy(np.concatenate(both, 2))
+
+    def _sources(self, places: Places) -> tuple[Places, Mask]:
+        """Whole windows around each block, (B, N, 2), and where there are enough of them."""
+        random = np.random.default_rng(0)
+        found = np.zeros((len(places), _PATCHES, 2), np.int64)
+        enough = np.zeros(len(places), bool)
+        last = np.array(self._whole.shape) - 1
+        for index, place in enumerate(places):
+            for reach in _REACHES:
+                low = np.maximum(place - reach, 0)
+                high = np.minimum(place + reach, last) + 1
+                rows, columns = np.nonzero(self._whole[low[0] : high[0], low[1] : high[1]])
+                if len(rows) >= _FEWEST:
+                    chosen = random.choice(len(rows), _PATCHES, replace=len(rows) < _PATCHES)
+                    found[index] = np.stack([rows[chosen], columns[chosen]], 1) + low
+                    enough[index] = True
+                    break
+        return found, enough
+
+
+def _predict(target: Tensor, samples: Tensor, missing: Tensor) -> Tensor:
+    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`."""
+    known = torch.ones(target.shape[:2])
+    known[:, : missing.shape[1]] = (~missing).float()
+    fine = missing.shape[1]
+    distance = (((samples - target[:, None]) ** 2).mean(3) * known[:, None]).sum(2)
+    distance = distance / known.sum(1, keepdim=True)
+    nearest = distance.kthvalue(max(1, int(_SIMILAR * samples.shape[1])), 1, keepdim=True).values
+    weight = torch.exp(-0.5 * distance / (nearest + 1e-6))
+    weight = weight / weight.sum(1, keepdim=True)
+    mean = (weight[..., None, None] * samples).sum(1)
+    centred = (samples - mean[:, None]) * weight.sqrt()[..., None, None]
+    flat = centred.permute(0, 1, 3, 2).flatten(1, 2) / 3**0.5
+    covariance = flat.transpose(1, 2) @ flat
+    # What is missing is given no part by being made independent of all else.
+    given = covariance * known[:, :, None] * known[:, None, :]
+    ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
+    given = given + torch.diag_embed((1 - known) + ridge[:, None])
+    seen = (target - mean) * known[..., None]
+    solved = torch.linalg.solve(given, seen)
+    predicted: Tensor = mean[:, :fine] + covariance[:, :fine] @ (solved * known[..., None])
+    return predicted
+
+
+def _whole(missing: Mask) -> Mask:
+    """(rows, columns) of windows in which nothing is missing."""
+    sums = np.pad(missing.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    side = _SIDE
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return np.asarray(inside == 0)
+
+
+def _gather(values: NDArray[np.generic], places: Places, side: int) -> NDArray[np.generic]:
+    """Windows (B, N, side, side, ...) that begin at `places` (B, N, 2)."""
+    across = np.arange(side)
+    rows = places[..., 0, None, None] + across[:, None]
+    columns = places[..., 1, None, None] + across
+    windows: NDArray[np.generic] = values[rows, columns]
+    return windows

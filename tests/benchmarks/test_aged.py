@@ -1,0 +1,37 @@
+"""Damage drawn for measuring, and the command that measures how it is filled."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.drawn.damage import KINDS, drawn
+from support import pictures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_lies_where_the_mask_says_and_is_the_same_for_a_seed(kind):
+    clean = pictures.natural(160, 200).astype(np.float64)
+    damaged, mask = drawn(clean, kind, np.random.default_rng(4))
+    assert 0 < mask.mean() < 0.5
+    assert np.array_equal(damaged[~mask], clean[~mask])
+    assert damaged[mask].min() > 0.65
+    again, same = drawn(clean, kind, np.random.default_rng(4))
+    assert np.array_equal(mask, same)
+    assert np.array_equal(damaged, again)
+
+
+def test_the_command_prints_a_line_for_each_kind(tmp_path, capsys):
+    aged = pytest.importorskip("benchmarks.aged", exc_type=ImportError)
+    picture = pictures.samples(pictures.natural(256, 256), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    (tmp_path / "manifest.tsv").write_text(
+        "file\tsource\tlicence\tsize\ttext\none.png\tus\tCC0\t256x256\t\n"
+    )
+    sheet = tmp_path / "sheet.png"
+    assert aged.main([str(tmp_path), "--count", "1", "--sheet", str(sheet)]) == 0
+    out = capsys.readouterr().out
+    figures = {line[:20].strip(): line[20:].split() for line in out.splitlines()[2:8]}
+    assert figures.keys() == KINDS.keys()
+    for none, *filled in figures.values():
+        assert all(float(score) > float(none) for score in filled)
+    assert sheet.exists()
