@@ -12,6 +12,7 @@ from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.captioning.describer import describe
 from ldrps_engine.errors import InternalError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import OnStep, ignore
 from ldrps_engine.settings import Settings
@@ -47,7 +48,7 @@ def restore(
 
 
 def _look(photo: Photo, settings: Settings, on_step: OnStep) -> None:
-    measured = Measured.of(photo)
+    measured = Measured.of(photo, to_working(photo))
     height, width = measured.mended.shape[:2]
     # As the bundled prior sees it; the findings do not depend on which one is asked later.
     scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))

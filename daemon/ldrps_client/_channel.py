@@ -32,7 +32,9 @@ _OPTIONS = (
     # A proxy for the web has no business between two processes of one machine.
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Also the time that a connection has to come about, proof of the daemon included: one over a
+    # slow network, or to a daemon with a crowd before its door, takes more than the next moment.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 CA_VARIABLE = "LDRPS_TLS_CA"

@@ -176,7 +176,7 @@ class _Level(nn.Module):
 
 
 class _Told(nn.Module):
-    """What is told of noise, as features of the finest size and as a change of the embedding."""
+    """Measured noise, as features of the finest size and as a change of the embedding."""
 
     def __init__(self, bands: int, width: int, embedded: int) -> None:
         super().__init__()
