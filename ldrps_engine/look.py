@@ -10,9 +10,9 @@ from typing import NoReturn
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.captioning.describer import describe
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.errors import InternalError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
-from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import OnStep, ignore
 from ldrps_engine.settings import Settings
