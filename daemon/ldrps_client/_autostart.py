@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import require_daemon
 from ldrps_wire.ownership import own_folder
+from ldrps_wire.system import lock
 
 START_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
@@ -59,13 +59,13 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
 
 
 @contextmanager
-def _one_starter(lock: Path) -> Iterator[None]:
+def _one_starter(path: Path) -> Iterator[None]:
     """Of clients that find no daemon at the same time, one starts it and the others wait.
 
     Without it a second daemon could still be on its way up when the first one is stopped.
     """
-    with lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with path.open("wb") as file:
+        lock(file, wait=True)
         yield
 
 

@@ -6,15 +6,14 @@ else may write in it. The GIMP plug-in has the same rules in its own `ownership.
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import stat
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
+from ldrps_wire.system import HAS_OWNERS
 
 _MOST_LINKS = 40
 _UID_MAP, _OVERFLOW = Path("/proc/self/uid_map"), Path("/proc/sys/kernel/overflowuid")
@@ -27,6 +26,8 @@ def check_way(path: Path) -> None:
     not as the last one. Nothing need exist yet.
     """
     path = path.absolute()
+    if not HAS_OWNERS:
+        return
     # Not by Path.resolve, which raises where links lead in circles.
     last = (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent)
     for at, status in _way(path):
@@ -54,7 +55,7 @@ def own_folder(folder: Path) -> None:
         status = folder.stat()
     except OSError as error:
         raise SettingsError(f"folder {folder} cannot be used ({error.strerror})") from None
-    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+    if HAS_OWNERS and (status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077):
         raise SettingsError(
             f"folder {folder} can be entered by others; use a folder of your own with mode 0700"
         )
@@ -68,6 +69,8 @@ def is_private(folder: Path) -> bool:
         status = folder.stat()
     except OSError:
         return False
+    if not HAS_OWNERS:
+        return stat.S_ISDIR(status.st_mode) and os.access(folder, os.W_OK)
     ours = status.st_uid == os.geteuid() and not _others_write(status)
     return ours and stat.S_ISDIR(status.st_mode) and os.access(folder, os.W_OK | os.X_OK)
 
@@ -112,6 +115,10 @@ def _is_private_group(group: int) -> bool:
     """Root's, or the one that many systems make for each user alone."""
     if group == 0:
         return True
+    # Not at the top: other systems have neither, and ask for no group.
+    import grp
+    import pwd
+
     try:
         user, entry = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
     except KeyError:

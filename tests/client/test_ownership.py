@@ -1,5 +1,6 @@
 """Whose a folder is decides whether a socket, token or spool in it is trusted."""
 
+import grp
 import os
 import shutil
 import socket
@@ -115,7 +116,7 @@ def test_the_group_that_is_the_users_own_is_nobody_else(folder, monkeypatch):
     folder.chmod(0o770)
     assert refusals(folder / "s")
     own = type("group", (), {"gr_name": "root", "gr_mem": []})
-    monkeypatch.setattr(ownership.grp, "getgrgid", lambda number: own)
+    monkeypatch.setattr(grp, "getgrgid", lambda number: own)
     assert not refusals(folder / "s")
     own.gr_mem = ["somebody"]
     assert refusals(folder / "s")

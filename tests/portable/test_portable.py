@@ -4,6 +4,7 @@ CI runs this folder on macOS and Windows. On Linux a process in which POSIX's mo
 imported stands for those.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,18 +30,97 @@ def pixels():
     return np.random.default_rng(3).integers(0, 256, (24, 32, 3), np.uint8)
 
 
-@pytest.mark.parametrize(
-    "name", ["ldrps_client", "ldrps_client.files", "ldrps_gimp.http2", "ldrps_gimp.grpc_call"]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "daemon").with_suffix("").parts).removesuffix(".__init__")
+    for room in ("ldrps_client", "ldrps_wire")
+    for path in (ROOT / "daemon" / room).rglob("*.py")
+    if path.stem != "__main__"
 )
-def test_it_imports_where_there_is_no_posix(name):
+OF_POSIX = {
+    "os": ("geteuid", "getuid", "pathconf", "sysconf", "statvfs", "fork", "mkfifo",
+           "O_NONBLOCK", "O_CLOEXEC", "O_TMPFILE"),
+    "signal": ("SIGIO", "SIGHUP", "SIGKILL"),
+    "socket": ("AF_UNIX",),
+}  # fmt: skip
+"""What Windows lacks of modules that it has."""
+ELSEWHERE = f"""
+import sys; sys.path[:0] = {[*map(str, PATHS)]!r}
+sys.modules.update(dict.fromkeys({POSIX_ONLY!r}))
+import grpc, os, shutil, signal, socket, tempfile, types
+if hasattr(os, "statvfs"):
+    free = shutil.disk_usage(os.getcwd())
+    shutil.disk_usage = lambda path: free
+    tempfile._O_TMPFILE_WORKS = False
+    def remove(module, name):
+        if hasattr(module, name): delattr(module, name)
+    for module, names in {OF_POSIX!r}.items():
+        for name in names: remove(sys.modules[module], name)
+from support import plugin; plugin.load()
+"""
+"""Begins a process in which Linux looks as Windows does to those who ask for its parts."""
+
+
+def run_elsewhere(code, *arguments, **variables):
+    command = [sys.executable, "-c", ELSEWHERE + code, *map(str, arguments)]
+    environment = os.environ | variables
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_all_that_a_client_and_the_plugin_import_imports_where_there_is_no_posix():
+    assert len(MODULES) > 80
+    plugin = ("http2", "grpc_call", "messages", "sockets", "ownership", "daemon", "errors")
+    names = [*MODULES, *(f"ldrps_gimp.{name}" for name in plugin)]
     code = (
-        f"import sys; sys.path[:0] = {[*map(str, PATHS)]!r}\n"
-        f"sys.modules.update(dict.fromkeys({POSIX_ONLY!r}))\n"
-        "from support import plugin; plugin.load()\n"
-        f"import {name}"
+        "import importlib, traceback\n"
+        f"for name in {names!r}:\n"
+        "    try: importlib.import_module(name)\n"
+        "    except Exception: print(name, traceback.format_exc())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_elsewhere(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_photo_is_read_checked_and_written_there(tmp_path, pixels):
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    code = """
+from pathlib import Path
+from ldrps_client.files import check_folder, decode, encode
+folder = Path(sys.argv[1])
+check_folder(folder, 1000)
+photo = decode(folder / "in.png")
+encode(folder / "out.png", photo.photo, like=photo)
+from ldrps_wire.ownership import check_way, is_private, own_folder
+check_way(folder / "x"); own_folder(folder / "own"); assert is_private(folder)
+from ldrps_wire.system import lock, memory_bytes, is_locked
+with open(folder / "lock", "wb") as file: lock(file, wait=True); assert not is_locked(file)
+assert memory_bytes() is None
+"""
+    done = run_elsewhere(code, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(tmp_path / "out.png") as made:
+        assert np.array_equal(np.asarray(made), pixels)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the daemon runs on Linux")
+def test_a_client_there_restores_through_a_daemon_over_tcp(tmp_path, pixels, start_daemon):
+    from support.daemon import free_port, wait_until
+
+    address, token = f"127.0.0.1:{free_port()}", str(tmp_path / "token")
+    start_daemon(address=address, token_file=token)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    code = "from ldrps_client.cli import main; sys.exit(main(sys.argv[1:]))"
+    known = {"LDRPS_ADDRESS": address, "LDRPS_TOKEN_FILE": token}
+    # A machine that is busy may let the first handshake wait for too long.
+    assert wait_until(lambda: run_elsewhere(code, "status", **known).returncode == 0, 60)
+    words = ["restore", tmp_path / "in.png", "-o", tmp_path / "out.png", "--no-start"]
+    done = run_elsewhere(code, *words, **known)
     assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as made:
+        # The engine of these tests inverts.
+        assert np.array_equal(np.asarray(made), 255 - pixels)
+    for words in (["status"], ["jobs"], ["doctor", "--json"], ["watch", "--status"]):
+        done = run_elsewhere(code, *words, **known)
+        assert done.returncode == 0, (words, done.stderr)
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg", "avif"])

@@ -25,7 +25,8 @@ _TEXTS = ("description", "model", "describer", "id", "keyword", "name", "address
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, see `ldrps --help`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given or "--json-lines" in given
+    lines = given[:1] == ["restore"] and "--json-lines" in given
+    as_json = lines or "--json" in given
     _print_any_name()
     try:
         if given[:1] == ["serve"]:

@@ -25,6 +25,7 @@ from ldrps_client.client import Client
 from ldrps_engine.errors import LdrpsError, OutputError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import missing
+from ldrps_wire.system import memory_bytes
 
 _PACKAGES = (
     *("ldrps", "torch", "diffusers", "transformers", "safetensors", "numpy", "grpcio"),
@@ -72,7 +73,7 @@ def _system() -> dict[str, Any]:
         "platform": platform.platform(),
         "python": sys.version.split()[0],
         "cpus": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": memory_bytes(),
         "free_disk_bytes": shutil.disk_usage(Path.home()).free,
     }
 

@@ -6,10 +6,13 @@ import contextlib
 import errno
 import io
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from ldrps_client.files._names import part_path
 from ldrps_engine.errors import OutputError
+from ldrps_wire.system import free_bytes
 
 _PROBE_BYTES = 4096
 
@@ -30,9 +33,9 @@ def check_folder(folder: Path, room: int = 0) -> None:
     try:
         with _nameless(folder) as file:
             is_full = file.write(bytes(_PROBE_BYTES)) < _PROBE_BYTES
-        disk = os.statvfs(folder)
+        free = free_bytes(folder)
         # Some file systems in user space count nothing.
-        if is_full or (disk.f_blocks and disk.f_bavail * disk.f_frsize < room):
+        if is_full or (free is not None and free < room):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise OutputError(_refusal(folder, error)) from error
@@ -45,8 +48,11 @@ def _refusal(folder: Path, error: OSError) -> str:
     return f"{folder} cannot be written to: {why}; mend that or choose another folder"
 
 
-def _nameless(folder: Path) -> io.FileIO:
+def _nameless(folder: Path) -> Any:
     """A new file that goes when it is closed, without a name where the file system can do that."""
+    if not hasattr(os, "O_TMPFILE"):
+        # Windows removes no file that is open, but one that was opened in order to be removed.
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
     with contextlib.suppress(OSError):
         return io.FileIO(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
     part = part_path(folder / "probe")

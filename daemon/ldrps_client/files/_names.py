@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ldrps_engine.errors import OutputError
+from ldrps_wire import system
 
 _LONGEST = 255
 _SIDECAR = ".xmp"
@@ -15,10 +16,7 @@ _SIDECAR = ".xmp"
 
 def longest_name(folder: Path) -> int:
     """Bytes that a name in a folder may have, with room for a sidecar's ending behind it."""
-    try:
-        longest = os.pathconf(folder, "PC_NAME_MAX")
-    except (OSError, ValueError):
-        longest = _LONGEST
+    longest = system.longest_name(folder) or _LONGEST
     # FAT and the like say more than they take; eCryptfs has 143.
     return min(longest, _LONGEST) - len(_SIDECAR)
 

@@ -21,6 +21,7 @@ from ldrps_engine.colour.icc import ProfileError
 from ldrps_engine.errors import InputError, InternalError, LdrpsError, LimitError, PhotoError
 from ldrps_engine.photo import Photo
 from ldrps_wire.formats import Format
+from ldrps_wire.system import WITHOUT_WAITING
 
 _READERS = {
     Format.JPEG: ("ldrps_client.files.codecs._pillow", "read_jpeg"),
@@ -182,7 +183,7 @@ def _open(path: Path) -> BinaryIO:
 
 def without_waiting(path: str, flags: int) -> int:
     """Open as `open` does; a pipe that nobody writes to would be waited for for ever otherwise."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, flags | WITHOUT_WAITING)
 
 
 def _why(error: Exception) -> str:

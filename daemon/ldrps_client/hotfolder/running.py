@@ -159,5 +159,6 @@ class _Watching:
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    names = ("SIGTERM", "SIGINT", "SIGHUP")
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
         signal.signal(number, lambda *_: stop())

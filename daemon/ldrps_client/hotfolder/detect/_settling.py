@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import heapq
 import os
 import signal
@@ -13,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client.hotfolder.store._entry import Identity
-
-_RDLCK, _UNLCK = fcntl.F_RDLCK, fcntl.F_UNLCK
+from ldrps_wire.system import WITHOUT_WAITING, is_leased_to_a_writer
 
 
 @dataclass(slots=True)
@@ -75,7 +73,7 @@ def identity_of(path: Path) -> Identity | None:
     Opened rather than looked up, because network file systems only then ask the server.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | WITHOUT_WAITING)
     except FileNotFoundError:
         return None
     except OSError:
@@ -101,23 +99,14 @@ def _regular(status: os.stat_result) -> Identity | None:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether somebody has the file open for writing.
-
-    The kernel grants a read lease only where nobody has (fcntl(2), F_SETLEASE). On files of other
-    users and on network file systems it cannot be asked; there, stillness has to do.
-    """
+    """Tell whether somebody has the file open for writing; where that cannot be asked, stillness
+    has to do."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | WITHOUT_WAITING)
     except OSError:
         return False
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, _RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, _UNLCK)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+        return is_leased_to_a_writer(descriptor)
     finally:
         os.close(descriptor)
 
@@ -127,4 +116,5 @@ def ignore_lease_breaks() -> None:
 
     To be called in the main thread.
     """
-    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    if hasattr(signal, "SIGIO"):
+        signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ldrps_engine.errors import OutputError, SettingsError
 from ldrps_wire.ownership import check_way
+from ldrps_wire.system import is_locked, lock
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,7 @@ class StateFolder:
         """Whether a watcher runs now."""
         try:
             with self.lock.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
+                return is_locked(file)
         except OSError:
             return False
 
@@ -99,11 +97,13 @@ def one_watcher(state: StateFolder, root: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         file = stack.enter_context(state.lock.open("wb"))
-        everybodys = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            digest = hashlib.sha256(os.fsencode(root)).hexdigest()
-            everybodys.bind(f"\0ldrps-watch-{digest}")
+            lock(file, wait=False)
+            if sys.platform == "linux":
+                # Elsewhere names of sockets are files, and who may make one is another question.
+                everybodys = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                digest = hashlib.sha256(os.fsencode(root)).hexdigest()
+                everybodys.bind(f"\0ldrps-watch-{digest}")
         except OSError:
             raise OutputError(
                 f"{root} is watched already; stop the other 'ldrps watch', or look at it with "
