@@ -78,7 +78,7 @@ def white(path):
         (text, "mask.png"),
         (black, "the mask marks nothing"),
         (white, "the mask covers 100% of the photo"),
-        (lambda path: path.unlink(), "mask.png: no such file"),
+        (lambda path: path.unlink(), "mask.png: there is no such file"),
     ],
 )
 def test_a_bad_mask_is_one_sentence_and_nothing_is_written(
