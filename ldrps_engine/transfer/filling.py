@@ -4,8 +4,9 @@ Each level of a pyramid of means predicts the next finer one. There, the missing
 block are the conditional mean of a Gaussian: its covariance is that of patches around the hole,
 those that look like the block's known pixels counting most, and it is given these known pixels and
 the coarser level. In thin holes the known pixels decide, and lines go on across them; in the
-middle of wide ones the coarser level does. Local Gaussian models of patches are those of Yu, Sapiro
-and Mallat, "Solving inverse problems with piecewise linear estimators", 2012.
+middle of wide ones the coarser level does. At the photo's own size, grain comes from the most
+similar patch: what the same prediction leaves of it. Local Gaussian models of patches are those of
+Yu, Sapiro and Mallat, "Solving inverse problems with piecewise linear estimators", 2012.
 """
 
 from __future__ import annotations
@@ -37,17 +38,35 @@ _SHRINKAGE = 0.1
 _SIMILAR = 0.5
 _LEAST = 8
 """Sides of the smallest level of the pyramid, pixels."""
+_GRAIN = 0.7
+"""Share of the surroundings' grain. All of it would cost more of what is likely."""
+_AROUND = 256
+"""Nothing farther from the mask is looked at, pixels."""
 
 
 def fill(rgb: Array, mask: Mask) -> Array:
     """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit."""
     if not mask.any():
         return rgb
-    coarse = None
-    for level in reversed(_pyramid(rgb, mask)):
-        coarse = _filled(level, coarse)
-    assert coarse is not None
-    return np.where(mask[..., None], coarse, rgb)
+    where = _around(mask)
+    part, marked = rgb[where], mask[where]
+    levels = _pyramid(part, marked)
+    filled = None
+    for depth in reversed(range(len(levels))):
+        filled = _filled(levels[depth], filled, 0.0 if depth else _GRAIN)
+    assert filled is not None
+    result = rgb.copy()
+    result[where] = np.where(marked[..., None], filled, part)
+    return result
+
+
+def _around(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns around all that a mask marks."""
+    rows, columns = (
+        slice(max(0, int(places[0]) - _AROUND), int(places[-1]) + 1 + _AROUND)
+        for places in (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    )
+    return rows, columns
 
 
 @dataclass(frozen=True)
@@ -78,7 +97,7 @@ def _halved(level: _Level) -> _Level:
     return _Level(sums / np.maximum(count, 1)[..., None].astype(np.float32), count == 0)
 
 
-def _filled(level: _Level, coarse: Array | None) -> Array:
+def _filled(level: _Level, coarse: Array | None, grain: float) -> Array:
     """One level with nothing missing, given the next coarser one."""
     rgb, missing = level.rgb, level.missing
     if not missing.any():
@@ -90,7 +109,7 @@ def _filled(level: _Level, coarse: Array | None) -> Array:
     result = np.where(missing[..., None], larger, rgb).astype(np.float32)
     painter = _Painter.of(result, larger, missing)
     for batch in painter.batches():
-        painter.paint(batch)
+        painter.paint(batch, grain)
     return painter.image()
 
 
@@ -128,15 +147,15 @@ class _Painter:
         places = np.stack([keys >> 32, keys & ((1 << 32) - 1)], 1) * _BLOCK + pad - _MARGIN
         return [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
 
-    def paint(self, places: Places) -> None:
-        """Predict blocks whose windows begin at `places` (B, 2)."""
+    def paint(self, places: Places, grain: float) -> None:
+        """Predict blocks whose windows begin at `places` (B, 2), with so much grain."""
         sources, enough = self._sources(places)
         places, sources = places[enough], sources[enough]
         if not len(places):
             return
         target, samples = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        predicted = _predict(target[:, 0], samples, missing.flatten(1))
+        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain)
         inner = slice(_MARGIN, _MARGIN + _BLOCK)
         for place, values, gone in zip(places, predicted, missing, strict=True):
             top, left = place + _MARGIN
@@ -171,8 +190,11 @@ class _Painter:
         return found, enough
 
 
-def _predict(target: Tensor, samples: Tensor, missing: Tensor) -> Tensor:
-    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`."""
+def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> Tensor:
+    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`.
+
+    Added to it is a share `grain` of what the same prediction leaves of the most similar sample.
+    """
     known = torch.ones(target.shape[:2])
     known[:, : missing.shape[1]] = (~missing).float()
     fine = missing.shape[1]
@@ -189,15 +211,18 @@ def _predict(target: Tensor, samples: Tensor, missing: Tensor) -> Tensor:
     given = covariance * known[:, :, None] * known[:, None, :]
     ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
-    seen = (target - mean) * known[..., None]
-    solved = torch.linalg.solve(given, seen)
-    predicted: Tensor = mean[:, :fine] + covariance[:, :fine] @ (solved * known[..., None])
+    alike = samples[torch.arange(len(samples)), distance.argmin(1)]
+    # The prediction is linear: that of the one less that of the other is that of their difference.
+    seen = (target - mean - grain * (alike - mean)) * known[..., None]
+    solved = torch.linalg.solve(given, seen) * known[..., None]
+    left = mean[:, :fine] + grain * (alike - mean)[:, :fine]
+    predicted: Tensor = left + covariance[:, :fine] @ solved
     return predicted
 
 
 def _whole(missing: Mask) -> Mask:
     """(rows, columns) of windows in which nothing is missing."""
-    sums = np.pad(missing.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = np.pad(missing.cumsum(0, np.int32).cumsum(1, np.int32), ((1, 0), (1, 0)))
     side = _SIDE
     inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return np.asarray(inside == 0)
@@ -205,8 +230,5 @@ def _whole(missing: Mask) -> Mask:
 
 def _gather(values: NDArray[np.generic], places: Places, side: int) -> NDArray[np.generic]:
     """Windows (B, N, side, side, ...) that begin at `places` (B, N, 2)."""
-    across = np.arange(side)
-    rows = places[..., 0, None, None] + across[:, None]
-    columns = places[..., 1, None, None] + across
-    windows: NDArray[np.generic] = values[rows, columns]
-    return windows
+    sliding = np.lib.stride_tricks.sliding_window_view(values, (side, side), (0, 1))
+    return np.moveaxis(sliding[places[..., 0], places[..., 1]], (-2, -1), (2, 3))
