@@ -30,9 +30,15 @@ function loadContract() {
   return grpc.loadPackageDefinition(definition).ldrps.v1;
 }
 
+// In a folder that others may write to, the socket may be anybody's.
+function isOurs(folder) {
+  const status = fs.statSync(folder, { throwIfNoEntry: false });
+  return status?.isDirectory() && status.uid === process.getuid() && !(status.mode & 0o022);
+}
+
 function runFolder() {
   const given = process.env.XDG_RUNTIME_DIR;
-  if (given && fs.existsSync(given)) return path.join(given, 'ldrps');
+  if (given && isOurs(given)) return path.join(given, 'ldrps');
   return path.join(os.homedir(), '.cache', 'ldrps', 'run');
 }
 
