@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps_client._channel import open_channel
 from ldrps_engine.errors import SettingsError, UnavailableError
-from ldrps_wire.address import run_folder
+from ldrps_wire.address import TLS, UNIX, run_folder, socket_path
 from ldrps_wire.installed import require_daemon
 from ldrps_wire.ownership import own_folder
 from ldrps_wire.system import lock
@@ -29,15 +30,47 @@ _PATIENCE_SECONDS = 3.0
 
 def is_serving(address: str) -> bool:
     """Whether a daemon answers and takes jobs."""
+    return bool(_health(address))
+
+
+def check_silence(address: str) -> None:
+    """Raise UnavailableError if something listens at an address and answers nothing.
+
+    A daemon with a crowd before its door, or one that hangs, is no missing daemon.
+    """
+    if _health(address) is None and _is_listening(address):
+        raise UnavailableError(
+            f"something listens on {address} but does not answer; try again in a moment, or end it "
+            "by hand"
+        )
+
+
+def _health(address: str) -> bool | None:
+    """Whether a daemon takes jobs; None where none answers."""
     channel = open_channel(address)
     try:
         stub = health_pb2_grpc.HealthStub(channel)
         answer: Any = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
     except (grpc.RpcError, UnavailableError):
-        return False
+        return None
     finally:
         channel.close()
+
+
+def _is_listening(address: str) -> bool:
+    """Whether anything takes connections there, whoever it is."""
+    try:
+        if address.startswith(UNIX):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_PROBE_SECONDS)
+                probe.connect(str(socket_path(address)))
+        else:
+            host, _, port = address.removeprefix(TLS).rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:

@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +67,34 @@ def test_a_daemon_on_tcp_wants_the_token_that_only_we_can_read(place, unused_por
     assert not is_serving(address)
 
 
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_a_listener_that_answers_nothing_is_no_missing_daemon(tmp_path, capsys, kind):
+    path = tmp_path / "silent.sock"
+    with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as silent:
+        silent.bind(str(path) if kind == "unix" else ("127.0.0.1", 0))
+        silent.listen()
+        name = silent.getsockname()
+        address = f"unix:{name}" if kind == "unix" else f"{name[0]}:{name[1]}"
+        cutting = threading.Thread(target=cut_all, args=(silent,), daemon=True)
+        cutting.start()
+        assert main(["stop", "--address", address]) == 7
+        told = capsys.readouterr()
+        assert f"something listens on {address} but does not answer" in told.err
+        silent.shutdown(socket.SHUT_RDWR)
+        cutting.join(10)
+    assert main(["stop", "--address", address]) == 0
+    assert "nothing to stop" in capsys.readouterr().out
+
+
+def cut_all(listener):
+    """End every connection at once, until the listener is shut."""
+    with suppress(OSError):
+        while True:
+            listener.accept()[0].close()
+
+
 @pytest.fixture
 def unused_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ldrps_client._autostart import is_serving
+from ldrps_client._autostart import check_silence, is_serving
 from ldrps_client._records import DaemonStatus, Job, ResidentModel, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
@@ -125,6 +125,8 @@ def stop(options: argparse.Namespace) -> int:
             answer = client.status()
             kept = answer.queued + answer.running
             stopped = _stop(answer.pid, address)
+        else:
+            check_silence(address)
     if options.json:
         print_json({"stopped": stopped, "address": address, "unfinished": kept})
     elif stopped:
