@@ -74,6 +74,23 @@ def test_a_file_that_fails_at_once_is_never_seen_queued(ledger):
     assert all(source.startswith(b"q") for source in claimed)
 
 
+def test_a_photo_that_goes_back_and_forth_is_never_overlooked(ledger):
+    ended, key = threading.Event(), add(ledger, b"a.jpg", "1").key
+
+    def work():
+        while not ended.is_set():
+            ledger.claim()
+            ledger.change(key, state="queued")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert all(ledger.has("queued", "working", "placing") for _ in range(2000))
+    finally:
+        ended.set()
+        worker.join()
+
+
 def test_an_entry_that_was_dropped_is_not_found(ledger):
     entry = add(ledger, b"a.jpg", "1")
     ledger.drop(entry.key)

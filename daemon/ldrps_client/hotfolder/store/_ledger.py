@@ -249,9 +249,9 @@ class Ledger:
 
     def has(self, *states: State) -> bool:
         """Whether any photo is in one of these states."""
-        return any(
-            self._rows("SELECT 1 FROM photos WHERE state = ? LIMIT 1", state) for state in states
-        )
+        # All at once: between two queries a photo may go from the second state to the first.
+        marks = ", ".join("?" for _ in states)
+        return bool(self._rows(f"SELECT 1 FROM photos WHERE state IN ({marks}) LIMIT 1", *states))
 
     def has_queued_outside(self, folders: Iterable[bytes], keys: Iterable[str] = ()) -> bool:
         """Tell if a photo is queued that lies in none of these folders, and is none of these."""
