@@ -193,13 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     comparing.set_defaults(run=_compare)
     training = commands.add_parser("train", help="train or go on training")
-    training.add_argument("--minutes", type=float, required=True)
-    training.add_argument(
-        "--cool-down",
-        type=float,
-        default=0.0,
-        help="last minutes, over which the learning rate falls to nothing: for the end of a run",
-    )
+    _add_length(training)
     training.set_defaults(run=_train)
     _add_detail_commands(commands)
     curve = commands.add_parser("curve", help="print what training has brought so far")
@@ -237,10 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    training = commands.add_parser(
-        "train-detail", help="train the exported denoiser on all kinds of noise, told what it is"
-    )
+def _add_length(training: argparse.ArgumentParser) -> None:
     training.add_argument("--minutes", type=float, required=True)
     training.add_argument(
         "--cool-down",
@@ -248,6 +239,13 @@ def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
         default=0.0,
         help="last minutes, over which the learning rate falls to nothing: for the end of a run",
     )
+
+
+def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    training = commands.add_parser(
+        "train-detail", help="train the exported denoiser on all kinds of noise, told what it is"
+    )
+    _add_length(training)
     training.add_argument(
         "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-detail`"
     )
@@ -282,13 +280,7 @@ def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     judging.add_argument("--expectation", type=Path, help="instead of the engine's own")
     judging.set_defaults(run=_fit_recogniser)
     training = commands.add_parser("train-scene", help="train the scene expert, or go on training")
-    training.add_argument("--minutes", type=float, required=True)
-    training.add_argument(
-        "--cool-down",
-        type=float,
-        default=0.0,
-        help="last minutes, over which the learning rate falls to nothing: for the end of a run",
-    )
+    _add_length(training)
     training.add_argument(
         "--warm", type=Path, metavar="FOLDER", help="begin with the weights of an export"
     )

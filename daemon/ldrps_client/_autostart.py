@@ -46,7 +46,7 @@ def check_silence(address: str) -> None:
 
 
 def _health(address: str) -> bool | None:
-    """Whether a daemon takes jobs; None where none answers."""
+    """Tell if a daemon takes jobs; None where none answers."""
     channel = open_channel(address)
     try:
         stub = health_pb2_grpc.HealthStub(channel)
@@ -59,7 +59,7 @@ def _health(address: str) -> bool | None:
 
 
 def _is_listening(address: str) -> bool:
-    """Whether anything takes connections there, whoever it is."""
+    """Tell if anything takes connections there, whoever it is."""
     try:
         if address.startswith(UNIX):
             with socket.socket(socket.AF_UNIX) as probe:

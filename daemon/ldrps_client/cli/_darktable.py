@@ -6,7 +6,6 @@ import argparse
 import os
 from argparse import Namespace
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from ldrps_client.cli._darktable_folders import (
@@ -22,7 +21,7 @@ from ldrps_client.cli._darktable_folders import (
     settings_folders,
     source_script,
 )
-from ldrps_client.cli._gimp_doctor import Finding, check_daemon
+from ldrps_client.cli._gimp_doctor import Finding, check_daemon, report
 from ldrps_client.cli._gimp_folders import own_command
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import NotFoundError, OutputError
@@ -106,12 +105,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _doctor(folders: list[Path], options: Namespace) -> int:
     findings = [*check_program(), *check_folders(folders), *check_daemon(options.address)]
-    if options.json:
-        print_json({"findings": [asdict(finding) for finding in findings]})
-    else:
-        for finding in findings:
-            print(f"{'ok     ' if finding.fine else 'problem'} {finding.what}: {finding.words}")
-    return 0 if all(finding.fine for finding in findings) else NotFoundError.exit_code
+    return report(findings, as_json=options.json)
 
 
 def check_program() -> list[Finding]:
@@ -124,7 +118,7 @@ def check_program() -> list[Finding]:
 
 
 def check_folders(folders: list[Path]) -> list[Finding]:
-    """What is installed for each darktable."""
+    """Return what is installed for each darktable."""
     if not folders:
         return [Finding("darktable", False, f"{missing_darktable()}, then {_AGAIN}")]
     found = [(folder, _fault_of(folder)) for folder in folders]
@@ -132,7 +126,7 @@ def check_folders(folders: list[Path]) -> list[Finding]:
 
 
 def installed_faults() -> list[str]:
-    """What is wrong where the script was installed; nothing where it never was."""
+    """Return what is wrong where the script was installed; nothing where it never was."""
     folders = [folder for folder in settings_folders() if (folder / "lua" / NAME).exists()]
     if not folders:
         return []
@@ -141,7 +135,7 @@ def installed_faults() -> list[str]:
 
 
 def _fault_of(settings: Path) -> str | None:
-    """What is wrong with what is installed, and what to do."""
+    """Return what is wrong with what is installed, and what to do."""
     folder = settings / "lua" / NAME
     try:
         script = (folder / SCRIPT).read_bytes()

@@ -91,7 +91,7 @@ def find_program() -> Program | None:
 
 
 def fault_of_program(program: Program | None) -> str | None:
-    """What keeps a darktable from running the script, and what to do."""
+    """Return what keeps a darktable from running the script, and what to do."""
     if program is None:
         return None
     if program.version < OLDEST:

@@ -43,7 +43,12 @@ class Finding:
 def doctor(folders: list[Path], options: Namespace) -> int:
     """Print what was found of the plug-ins folders, of Flatpak, the daemon and its models."""
     findings = [*_check_folders(folders), *_check_flatpak(), *check_daemon(options.address)]
-    if options.json:
+    return report(findings, as_json=options.json)
+
+
+def report(findings: list[Finding], *, as_json: bool) -> int:
+    """Print what a doctor found; returns the exit code, 0 if all is fine."""
+    if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
