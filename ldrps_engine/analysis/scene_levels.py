@@ -2,7 +2,7 @@
 
 Three regressions of one form. Each sees how values are distributed about their level, but not the
 level itself, which is what a degradation changes; good photos tell which level goes with which
-shape. They were fitted on them by `python -m training fit-exposure`, `fit-haze-prior` and
+shape. The models are fitted by `python -m training fit-exposure`, `fit-haze-prior` and
 `fit-midtone`.
 
 - `EXPOSURE`: mean luminance. Less light scales all luminance alike.

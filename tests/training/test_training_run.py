@@ -23,7 +23,7 @@ from training.photos import PhotoPack
 from training.scene_levels import FITS
 from training.state import load_state, read_progress, save_state
 from training.tone import fit_tone
-from training.train import Loader, Run
+from training.train import Batches, Run
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -53,8 +53,8 @@ def trained(packed, config, variance, tmp_path_factory):
 def stepped(work, config, count=3):
     """A run that took some steps and was saved."""
     run = Run(work, config)
-    loader = Loader(run.pack, config, run.tokenizer, 0)
-    losses = [run.step(loader.next()) for _ in range(count)]
+    batches = Batches(run.pack, config, run.tokenizer, 0)
+    losses = [run.step(batches.draw()) for _ in range(count)]
     assert all(0 < loss < 100 for loss in losses)
     run.save()
     return run
@@ -65,7 +65,7 @@ def test_the_fitted_autoencoder_is_orthonormal_and_keeps_the_photos(packed, conf
     for matrix in (vae.basis, vae.boundary):
         assert torch.allclose(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-5)
     run = Run(packed, config)
-    images = Loader(run.pack, config, run.tokenizer, 0).next().images
+    images = Batches(run.pack, config, run.tokenizer, 0).draw().images
     back = vae.decode(vae.encode(images).latents).sample
     # A third of the components keep nearly all of a photo's energy: that is what they are for.
     assert (back - images).square().mean() < 0.01 * images.square().mean()
@@ -105,7 +105,7 @@ def test_a_run_goes_on_where_it_was_saved(work, config):
 def test_a_resumed_run_takes_the_same_step_as_one_that_went_on(work, config):
     before = stepped(work, config)
     after = Run(work, config)
-    batch = Loader(before.pack, config, before.tokenizer, 9).next()
+    batch = Batches(before.pack, config, before.tokenizer, 9).draw()
     losses = []
     for run in (before, after):
         torch.manual_seed(1)
@@ -127,7 +127,7 @@ def test_training_by_the_clock_saves_at_its_end(work, config):
 
 def test_steps_lower_the_loss(work, config):
     run = Run(work, config)
-    batch = Loader(run.pack, config, run.tokenizer, 0).next()
+    batch = Batches(run.pack, config, run.tokenizer, 0).draw()
     losses = []
     for _ in range(20):
         torch.manual_seed(0)
@@ -285,6 +285,16 @@ def test_the_learning_rate_falls_at_the_end_of_a_run(work, config, monkeypatch):
     assert rates[0] == pytest.approx(1, abs=0.2)
     assert rates[-1] < 0.5
     assert rates == sorted(rates, reverse=True)
+
+
+def test_an_error_while_batches_are_made_ends_the_training(work, config, monkeypatch):
+    def failing(_):
+        raise RuntimeError("no batch")
+
+    monkeypatch.setattr(Batches, "draw", failing)
+    with pytest.raises(RuntimeError, match="no batch"):
+        Run(work, config).train(minutes=5)
+    assert not (work / CHECKPOINT).exists()
 
 
 def test_judges_are_fitted_and_say_how_good_they_are(work, config, tmp_path, capsys):
