@@ -1,4 +1,4 @@
-"""What each part of the method brings: the quality benchmark with one part changed at a time.
+"""Worth of each part of the method: the quality benchmark with one part changed at a time.
 
     python benchmarks/ablations.py --set lol=DIR --set hsts=DIR --set kodak24=DIR --json FILE
 
@@ -70,7 +70,7 @@ class Ablation:
     settings: Settings = field(default_factory=Settings)
     change: Change = _same
     trained: bool = True
-    """Whether the prior keeps its weights."""
+    """True where the prior keeps its weights."""
 
 
 _WRONG = "a bowl of soup on a kitchen table, close-up of food"

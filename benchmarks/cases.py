@@ -30,7 +30,7 @@ class Case:
 
 
 LABELS = ("clean", "dark", "hazy", "noisy", "grey", "faded")
-"""What the main call can be."""
+"""Values of the main call."""
 
 Degrade = Callable[[Floats, float, np.random.Generator], Floats]
 

@@ -38,7 +38,7 @@ _DAEMON_SHARE = 0.4
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What came of it. `right` should be `jobs`, the next four 0."""
+    """Outcome of the run: `right` should be `jobs`, the next four 0."""
 
     jobs: int
     right: int = 0
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether the promise was kept."""
+        """True where the promise was kept."""
         return self.right == self.jobs and not (
             self.wrong or self.lost or self.doubled or self.misnumbered
         )
@@ -80,7 +80,7 @@ def run(jobs: int, seed: int, kills: int | None = None) -> Outcome:
 
 @dataclass(frozen=True)
 class _Told:
-    """What one client saw of its job."""
+    """Course of one job, as its client saw it."""
 
     job_id: str
     right: bool

@@ -1,4 +1,4 @@
-"""How far off the daemon's estimates are, before a job begins and half-way through it.
+"""Error of the daemon's estimates, before a job begins and half-way through it.
 
 python -m benchmarks.daemon_estimates --jobs 30
 """
@@ -22,7 +22,7 @@ _LEARNING = 8
 
 @dataclass(frozen=True)
 class Guess:
-    """What was said of one job, and what it took: seconds."""
+    """Seconds estimated for one job, and those that it took."""
 
     before: float
     half_way: float

@@ -40,15 +40,15 @@ _SLACK_DESCRIPTORS = 4
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """Outcome of the run."""
 
     ends: Counter[str] = field(default_factory=Counter)
-    """How connections ended: the daemon `hung up`, left it `still open`, or we `left` first."""
+    """Ends of connections: the daemon `hung up`, left it `still open`, or we `left` first."""
     memory: list[int] = field(default_factory=list)
-    """Of the daemon, before and after."""
+    """Resident bytes of the daemon, before and after."""
     descriptors: list[int] = field(default_factory=list)
     begun_anew: int = 0
-    """How often the daemon did, because gRPC could not read a call."""
+    """Restarts of the daemon in place, because gRPC could not read a call."""
     bad: list[str] = field(default_factory=list)
 
 
@@ -76,7 +76,7 @@ def _check_health(address: str) -> None:
 
 
 def _overheard(daemon: Served, call: Callable[[str], object]) -> bytes:
-    """What a call sends to the daemon, by listening in between."""
+    """Record the bytes that a call sends to the daemon, by listening in between."""
     path, heard = daemon.folder / "between", bytearray()
     with socket.socket(socket.AF_UNIX) as listener, _connected(daemon) as onward:
         listener.bind(str(path))
@@ -188,7 +188,7 @@ def run(cases: int, seed: int) -> Outcome:
 
 
 def _look_at(daemon: Served, outcome: Outcome) -> None:
-    """What it holds once all connections are gone, ours aside."""
+    """Note the daemon's memory and descriptors once all connections but ours are gone."""
     deadline = time.monotonic() + _PATIENCE
     while (left := _connections(daemon)) > 1 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -199,7 +199,7 @@ def _look_at(daemon: Served, outcome: Outcome) -> None:
 
 
 def _connections(daemon: Served) -> float:
-    """How many there are, this one included; no number while gRPC begins anew."""
+    """Number of connections, this one included; not a number while gRPC begins anew."""
     try:
         with daemon.client() as client:
             return client.status().connections

@@ -51,13 +51,13 @@ BAD = (
     grpc.StatusCode.DATA_LOSS,
     grpc.StatusCode.INTERNAL,
 )
-"""What a call must not end with: a crash, a hang, or nothing that says why."""
+"""Codes that no call may end with: they stand for a crash, a hang, or nothing that says why."""
 SECONDS = 60.0
 _AT_ONCE = 32
 _LOOKS = 10
 _WARM_UP = 2000
 _LOCAL = "Internal error from Core"
-"""What grpc.aio's client calls an answer that came before it had sent all; the answer is lost."""
+"""Words of grpc.aio's client for an answer that came before it had sent all, and is lost."""
 _UNLIMITED = [("grpc.max_send_message_length", -1)]
 
 
@@ -73,13 +73,13 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """Outcome of the run."""
 
     cases: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
-    """Of the daemon, at the start, ten times on the way, and at the end."""
+    """Resident bytes of the daemon: at the start, ten times on the way, and at the end."""
     descriptors: list[int] = field(default_factory=list)
 
 
@@ -290,7 +290,7 @@ def _still_well(daemon: Served, outcome: Outcome) -> None:
 
 
 def _read_anything(data: bytes) -> None:
-    """What reads a client's bytes: refuses them properly, or takes them."""
+    """Give a client's bytes to all that reads them: they are taken, or refused properly."""
     config = ServeConfig(address="unix:/x/s")
     list(unpack(data))
     try:

@@ -38,10 +38,10 @@ _SUBMIT = "/ldrps.v1.Restoration/Submit"
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What came of it."""
+    """Outcome of the run."""
 
     done: Counter[str] = field(default_factory=Counter)
-    """How often the clients did what."""
+    """Number of each of the clients' actions."""
     accepted: int = 0
     lost: int = 0
     """Accepted jobs that did not end as they should."""
@@ -49,14 +49,14 @@ class Outcome:
     """Errors that no client had a reason to see."""
     status_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
-    """By how much a pause of whoever asks for the status was too long."""
+    """Excess of the pauses between two calls for the status."""
     waiting: list[int] = field(default_factory=list)
     """Jobs in the queue."""
     memory: list[tuple[float, int]] = field(default_factory=list)
     """Seconds since the start, bytes of the front process."""
 
     def percentile(self, percent: float) -> float:
-        """Of Status's times, in milliseconds."""
+        """Percentile of Status's times, in milliseconds."""
         return float(np.percentile(self.status_ms, percent))
 
     def slope(self) -> float:
@@ -98,7 +98,7 @@ def _probe(daemon: Served, crowd: subprocess.Popen[bytes]) -> Outcome:
 
 
 def _lost(daemon: Served, open_jobs: _Jobs, accepted: int) -> int:
-    """Of the jobs whose end no client has seen, those that do not end, or not as they should.
+    """Count the jobs, among those whose end no client saw, that do not end as they should.
 
     The daemon keeps few of those that have ended, so that its memory can be flat; of the others
     its counts must tell the same.
@@ -113,7 +113,7 @@ def _lost(daemon: Served, open_jobs: _Jobs, accepted: int) -> int:
 
 
 def _is_right(client: Client, job_id: str, wanted: str) -> bool | None:
-    """Whether a job ended as its client wanted; None while it has not."""
+    """Tell whether a job ended as its client wanted; None while it has not."""
     try:
         state = client.job(job_id).state
     except NotFoundError:

@@ -129,10 +129,10 @@ def processor_seconds(pid: int) -> float:
 
 
 def descriptors(pid: int) -> int:
-    """How many files a process has open."""
+    """Number of files that a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def threads(pid: int) -> int:
-    """How many threads a process has."""
+    """Number of threads of a process."""
     return len(list(Path(f"/proc/{pid}/task").iterdir()))

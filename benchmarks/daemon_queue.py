@@ -55,7 +55,7 @@ class Outcome:
     """and how many of them the front process had a processor, on average."""
 
     def percentile(self, call: str, percent: float) -> float:
-        """Of one call's times, in milliseconds."""
+        """Percentile of one call's times, in milliseconds."""
         return float(np.percentile(self.times[call], percent))
 
 

@@ -1,4 +1,4 @@
-"""What a worker holds while it works, rests and after it left: its own memory and its device's.
+"""Memory of a worker and its device: while it works, while it rests, and after it left.
 
 python -m benchmarks.daemon_residency --device cuda:0 --model sd21
 """
@@ -41,7 +41,7 @@ def _memory_when(client: Client, state: str) -> int:
 
 
 def _device_bytes() -> int | None:
-    """Of the first device, whoever has it; None where there is no nvidia-smi."""
+    """Bytes used on the first device, by anybody; None where there is no nvidia-smi."""
     if not shutil.which("nvidia-smi"):
         return None
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]

@@ -23,7 +23,7 @@ _SLACK_BYTES = 16 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
-    """What daemon and worker hold."""
+    """Resources that daemon and worker hold."""
 
     front_descriptors: int
     front_threads: int
@@ -74,7 +74,7 @@ def _shared(pid: int) -> int:
 
 
 def grown(before: Holdings, after: Holdings) -> list[str]:
-    """What there is more of than chance explains."""
+    """Name the resources that grew by more than chance explains."""
     slack = {"front_bytes": _SLACK_BYTES, "worker_bytes": _SLACK_BYTES}
     return [
         field.name

@@ -78,12 +78,12 @@ class Captioned(Photograph):
 
     text: str
     is_caption: bool
-    """Whether the text speaks of all that is seen and not of one thing."""
+    """True where the text speaks of all that is seen and not of one thing."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was said of one view of a photo."""
+    """Description of one view of a photo."""
 
     photo: Captioned
     view: str

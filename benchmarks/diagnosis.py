@@ -1,4 +1,4 @@
-"""How often the diagnosis is right on 300 synthetic cases; prints the confusion matrix.
+"""Accuracy of the diagnosis on 300 synthetic cases; prints the confusion matrix.
 
     python benchmarks/diagnosis.py PHOTOS [--seed N] [--json FILE] [--matrix PNG]
 

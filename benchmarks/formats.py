@@ -49,15 +49,15 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Loss:
-    """What differs between a photo and its file. Neutral: nothing."""
+    """Difference between a photo and its file. Neutral: none."""
 
     mean: float = 0.0
-    """Of the colours' differences, in 8-bit steps."""
+    """Mean difference of colours, in 8-bit steps."""
     worst: float = 0.0
     alpha: float = 0.0
     """Largest difference of alpha."""
     converted: bool = False
-    """Whether it came back in sRGB instead of its own profile."""
+    """True where it came back in sRGB instead of its own profile."""
 
     def words(self) -> str:
         """For the table."""
@@ -83,7 +83,7 @@ def photo(depth: Depth, channels: int, profile: bytes) -> Photo:
 
 
 def loss(given: Photo, ending: str, folder: Path) -> Loss | None:
-    """What a photo loses from file to file; None if that kind of file cannot hold it."""
+    """Measure the loss of a photo from file to file; None if that kind of file cannot hold it."""
     first, last = folder / f"first{ending}", folder / f"last{ending}"
     try:
         encode(first, given, force=True)

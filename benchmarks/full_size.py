@@ -57,7 +57,7 @@ class RandomStableDiffusion(StableDiffusion):
 
 
 def unet_config(small: bool = False) -> dict[str, Any]:
-    """Of Stable Diffusion 2.1 base: 866 million weights."""
+    """Configuration of Stable Diffusion 2.1 base: 866 million weights."""
     return {
         "sample_size": 64,
         "in_channels": 4,
@@ -73,7 +73,7 @@ def unet_config(small: bool = False) -> dict[str, Any]:
 
 
 def autoencoder_config(small: bool = False) -> dict[str, Any]:
-    """Of Stable Diffusion's autoencoder: 84 million weights."""
+    """Configuration of Stable Diffusion's autoencoder: 84 million weights."""
     return {
         "down_block_types": ("DownEncoderBlock2D",) * 4,
         "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -86,13 +86,13 @@ def autoencoder_config(small: bool = False) -> dict[str, Any]:
 
 
 def tiny_config(small: bool = False) -> dict[str, Any]:
-    """Of TAESD: 2.4 million weights."""
+    """Configuration of TAESD: 2.4 million weights."""
     widths = (4, 4, 4, 4) if small else (64, 64, 64, 64)
     return {"encoder_block_out_channels": widths, "decoder_block_out_channels": widths}
 
 
 def _write_index(folder: Path) -> None:
-    """What is read from a folder all the same: the index and the schedule."""
+    """Write the files that are read from a folder all the same: the index and the schedule."""
     classes = {
         "vae": ["diffusers", "AutoencoderKL"],
         "unet": ["diffusers", "UNet2DConditionModel"],

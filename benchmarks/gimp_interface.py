@@ -1,4 +1,4 @@
-"""Whether GIMP stays alive meanwhile: `python -m benchmarks.gimp_interface [trixie|forky]`.
+"""Responsiveness of GIMP during a job: `python -m benchmarks.gimp_interface [trixie|forky]`.
 
 In a real GIMP with a real window (`scripts/gimp_root.py SUITE --window`), with a photo of 24
 megapixels of 8 bits and the preview on its canvas, against a no-op server that sends previews and

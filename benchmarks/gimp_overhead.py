@@ -1,4 +1,4 @@
-"""What the GIMP plug-in costs: `python -m benchmarks.gimp_overhead [trixie|forky]`.
+"""Cost of the GIMP plug-in: `python -m benchmarks.gimp_overhead [trixie|forky]`.
 
 In a real GIMP (see scripts/gimp_root.py), against a no-op server that keeps the pixels and gives
 them back, so that all the time is the plug-in's, GIMP's and the transport's:

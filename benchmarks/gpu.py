@@ -172,7 +172,7 @@ class _Only:
         self._prior = prior
 
     def prior(self, *_: object) -> Any:
-        """That one."""
+        """Return the one model there is."""
         return self._prior
 
 
@@ -211,7 +211,7 @@ def measure(device: str, side: int, toy: bool, photos: int, steps: int) -> list[
 
 
 def verdict(rows: list[Row]) -> str:
-    """Whether `auto` keeps to its targets, in one sentence for each."""
+    """Tell whether `auto` keeps to its targets, in one sentence for each."""
     auto = next(row for row in rows if row.name == _WHOLE.format("auto"))
     checks = (
         ("times faster than the published work, wanted at least", auto.faster, _FASTER, True),
@@ -248,7 +248,7 @@ def full_decoder(prior: Any, only: bool) -> Iterator[None]:
 
 
 def _accelerated(timer: Timer, bench: Bench, add: Add, toy: bool) -> None:
-    """What compiling and batching add to `auto` and `fast`."""
+    """Time the gains of compiling and batching for `auto` and `fast`."""
     auto = next(way for way in ways() if way.name == "auto")
     quickest = Way("fast", fast("ddim"))
     add("auto, two photos at a time", timer.way(bench, auto, count=2))

@@ -1,4 +1,4 @@
-"""How near the first guess comes to photos that were hazed here, by where the photos are from.
+"""Error of the first guess on photos that were hazed here, by the source of the photos.
 
     python benchmarks/haze.py ../shared/photos --source BSDS500 --source Flickr8k --count 60
 

@@ -1,4 +1,4 @@
-"""How long a hot folder takes to look through a large archive, and how much memory that needs.
+"""Time and memory that a hot folder needs to look through a large archive.
 
     python benchmarks/hotfolder_scan.py --files 50000 --folder DIR
 
@@ -35,7 +35,7 @@ class ClosedScheduler(Scheduler):
     """No photo may begin."""
 
     def closed(self) -> str:
-        """Why not."""
+        """Reason for which no photo may begin."""
         return "measuring the scan alone"
 
 

@@ -40,12 +40,12 @@ _LONGEST_SECONDS = 3600.0
 
 @dataclass
 class Outcome:
-    """What is left when the storm is over."""
+    """State of the folder when the storm is over."""
 
     seed: int
     photos: int
     kills: dict[str, int] = field(default_factory=dict)
-    """By what was killed."""
+    """Number of kills by what was killed."""
     good: int = 0
     """Photos with exactly one result, whose pixels are right."""
     lost: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def is_clean(self) -> bool:
-        """Whether all promises were kept."""
+        """True where all promises were kept."""
         troubles = (self.lost, self.duplicates, self.wrong, self.touched, self.leftovers)
         return self.good == self.photos and not any(troubles)
 

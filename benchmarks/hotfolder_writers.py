@@ -65,7 +65,7 @@ class Photos:
         return buffer.getvalue()
 
     def number_of(self, result: Path) -> int | None:
-        """Which photo a result was made from, if it is right in every pixel."""
+        """Number of the photo that a result was made from; None if any pixel is wrong."""
         try:
             pixels = 255 - decode(result).photo.to_samples()
         except LdrpsError:
@@ -93,7 +93,7 @@ class Writer(threading.Thread):
         self._numbers = numbers
         self._random = random.Random(seed)
         self.dropped: dict[Path, Dropped] = {}
-        """What must still be there in the end."""
+        """Originals that must still be there in the end."""
 
     def run(self) -> None:
         """Drop everything, with small pauses."""

@@ -37,7 +37,7 @@ KINDS = ("clean", "dark", "hazy", "noisy", "grey")
 
 @dataclass
 class Held:
-    """What processes took: bytes and seconds of CPU."""
+    """Resources that processes took: bytes and seconds of CPU."""
 
     together: int = 0
     """The most that all had resident at one moment; shared pages count once."""

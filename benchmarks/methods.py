@@ -1,4 +1,4 @@
-"""What is measured: the degraded photo itself, our recipes, and the rivals, under one signature."""
+"""Methods to measure: the degraded photo itself, our recipes and rivals, under one signature."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Engine:
 
 
 def engine_restore(photo: Samples, settings: Settings, models: ModelCache) -> Samples:
-    """What the engine gives for one photo."""
+    """Result of the engine for one photo."""
     from ldrps_engine.photo import Photo
     from ldrps_engine.restore import restore
 

@@ -1,4 +1,4 @@
-"""What others report on these sets. Nothing here is measured by this command."""
+"""Figures that others report on these sets. Nothing here is measured by this command."""
 
 from __future__ import annotations
 

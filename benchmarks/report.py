@@ -75,7 +75,7 @@ def write_csv(path: Path, scores: Iterable[Score]) -> None:
 
 
 def print_tables(rows: Sequence[Row], console: Console) -> None:
-    """What was measured, and below it what others report for the same sets."""
+    """Print the figures measured, and below them those that others report for the same sets."""
     table = Table(title="Measured here: mean over the set")
     for name in ("set", "method", "n"):
         table.add_column(name, no_wrap=True)

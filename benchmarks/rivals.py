@@ -1,4 +1,4 @@
-"""What a person would use instead: the filters of every editor and of the literature, blind.
+"""Alternatives a person would use: the filters of every editor and of the literature, blind.
 
 Each takes and gives (H, W, 3) RGB in [0, 1], knows nothing of the reference, and uses one set of
 constants for every photo. Libraries are imported on use: a rival without its library is left out.

@@ -1,4 +1,4 @@
-"""How fast the pilot is carried over to a large photo, without the sampling.
+"""Speed of the transfer from the pilot to a large photo, without the sampling.
 
 python -m benchmarks.transfer PHOTO... --megapixels 12
 

@@ -1,4 +1,4 @@
-"""What `flops.py` counts and `gpu.py` times: the published method's steps and ours, on one photo.
+"""Work that `flops.py` counts and `gpu.py` times: the published steps and ours, on one photo.
 
 Each way is a plan of the engine's own sampler, or the published step with the work that
 nobody uses put back in.
@@ -39,7 +39,7 @@ class Way:
     wasteful: bool = False
     """As the published code: every step guided, and an encode whose result nobody uses."""
     quick: bool = True
-    """Whether the tiny autoencoder is installed."""
+    """True where the tiny autoencoder is installed."""
 
 
 def ways() -> list[Way]:
@@ -111,5 +111,5 @@ class Bench:
         return sampler.sample(self.photo, on_estimate)
 
     def waste(self, way: Way) -> None:
-        """What the published code does in each step and never looks at."""
+        """Do the work whose result the published code never looks at, in each step."""
         self.prior.encode(self.photo.expand(way.plan.ensemble.latents, -1, -1, -1))

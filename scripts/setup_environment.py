@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def state() -> str:
-    """What the environment depends on, where it stands included: it cannot be moved."""
+    """Hash of all that the environment depends on, its place included: it cannot be moved."""
     digest = hashlib.sha256(str(ROOT).encode())
     for path in INPUTS:
         digest.update(path.read_bytes())
@@ -78,12 +78,12 @@ def install_torch() -> None:
 
 
 def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU that can be used."""
+    """Tell whether this machine has an NVIDIA GPU that can be used."""
     return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
 def reachable(url: str) -> bool:
-    """Whether a package index answers soon; some networks have mirrors only."""
+    """Tell whether a package index answers soon; some networks have mirrors only."""
     try:
         with urllib.request.urlopen(f"{url}/torch/", timeout=PROBE_SECONDS):
             return True
@@ -101,7 +101,7 @@ def pip(*arguments: str) -> None:
 
 
 def succeeds(*command: str) -> bool:
-    """Whether a command ends well."""
+    """Tell whether a command ends well."""
     return subprocess.run(command, capture_output=True).returncode == 0
 
 

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -173,13 +174,21 @@ def docstrings(path):
                 yield statement.lineno, text
 
 
-def test_docstrings_of_the_engine_begin_with_a_verb_or_a_noun_phrase():
+HELD = {
+    **{"ldrps_engine": 1000, "training": 200, "benchmarks": 400},
+    **{"scripts": 20, "daemon/ldrps_wire": 50},
+}
+"""Rooms whose docstrings are held to the rule, and a number that each has more of."""
+
+
+@pytest.mark.parametrize("room", HELD)
+def test_docstrings_begin_with_a_verb_or_a_noun_phrase(room):
     found = [
         (path, line, text)
-        for path in sorted((ROOT / "ldrps_engine").rglob("*.py"))
+        for path in sorted((ROOT / room).rglob("*.py"))
         for line, text in docstrings(path)
     ]
-    assert len(found) > 1000
+    assert len(found) > HELD[room]
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {text.strip().splitlines()[0]}"
         for path, line, text in found

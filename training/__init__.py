@@ -1,1 +1,1 @@
-"""How the bundled model is made: from folders of photos to weights, by one command each."""
+"""Making of the bundled model: from folders of photos to weights, by one command each."""

@@ -21,21 +21,21 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """How one camera took and saved a photo. Neutral: no noise, nothing done."""
+    """Settings with which one camera took and saved a photo. Neutral: no noise, nothing done."""
 
     shot: float = 0.0
     """Variance per unit of light, at white in green."""
     read: float = 0.0
     """Standard deviation in black, in units of white in green."""
     balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """What white balance multiplies each channel's light by."""
+    """Factors of white balance on each channel's light."""
     contrast: float = 0.0
     """Strength of the tone curve's S, 0 to 1."""
     demosaiced: bool = False
     shrunk: float = 1.0
     """Taken so many times as large as it is saved."""
     quality: int = 0
-    """Of JPEG; 0: not compressed."""
+    """JPEG quality; 0: not compressed."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Camera:

@@ -1,4 +1,4 @@
-"""Which autoencoder: reconstruction, cost of decode and gradient, visibility of patch borders."""
+"""Comparison of autoencoders: reconstruction, cost of decode and gradient, visible borders."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _reconstruction(candidate: Candidate, photos: list[Array], entered: list[Arr
 
 
 def _border(candidate: Candidate, photo: Array) -> float:
-    """How much steeper errors are across patch borders than inside patches; 1 is invisible."""
+    """Steepness of errors across patch borders over that inside patches; 1 is invisible."""
     with torch.no_grad():
         latents = candidate.encode(_tensor(photo))
         clean = candidate.decode(latents)

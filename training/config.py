@@ -15,7 +15,7 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which photos are used and how often (`source_weight` multiplies a source's count)."""
+    """Photos that are used, and how often (`source_weight` multiplies a source's count)."""
 
     tiers: list[str]
     source_weight: dict[str, float]

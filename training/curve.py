@@ -1,4 +1,4 @@
-"""What training brings: denoising on photos never trained on, line by line over compute."""
+"""Benefit of training: denoising on photos never trained on, line by line over compute."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from training.prefetch import Prefetched
 from training.state import RunState, resume, save_run, start_warm
 
 WEIGHTS = "detail.safetensors"
-"""What `export-detail` writes, and a warm start reads."""
+"""File that `export-detail` writes, and a warm start reads."""
 STATE = "detail-state.safetensors"
 _CURVE_SIGMA = 25 / 255
 

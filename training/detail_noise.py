@@ -88,7 +88,7 @@ def draw(take: Take, side: int, rng: np.random.Generator, mistakes: Mistakes) ->
 
 
 def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
-    """What a measurement that errs a little would tell of such noise."""
+    """Return the figures that a measurement which errs a little gives of such noise."""
     bands = spectrum_bands(made.spectrum)
     bands = bands + rng.normal(0, mistakes.level, bands.shape).astype(np.float32)
     if rng.random() < mistakes.overlooked:

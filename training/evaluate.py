@@ -1,4 +1,4 @@
-"""What the bundled prior can do: denoising ladder, sheets of samples, are they copies."""
+"""Evaluation of the bundled prior: denoising ladder, sheets of samples, are they copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine's analysis looks at, of whole packs of crops: made once, kept beside the pack.
+"""Features that the engine's analysis looks at, of whole packs: made once, kept beside the pack.
 
 The statistics are those of `ldrps_engine.analysis` in batches of tensors; tests hold them equal.
 """
@@ -44,7 +44,7 @@ GRAPHICS = 2400
 
 @dataclass(frozen=True)
 class CropFeatures:
-    """What is looked at of N crops."""
+    """Features of N crops."""
 
     fine: NDArray[np.float16]
     """(N, h / 16, w / 16, 112) the encoder's local features."""

@@ -23,7 +23,7 @@ _BATCH = 128
 _DROPPED = 0.3
 _LEAST_SPREAD = 1e-3
 _TRAINED_SHARE = 0.8
-"""Of the drawn graphics as many are trained on; the others are for the report."""
+"""Share of the drawn graphics that is trained on; the others are for the report."""
 _SURE = (0.01, 0.99)
 """Labels, smoothed."""
 _RARE = 3.0

@@ -1,4 +1,4 @@
-"""How well priors and classic filters take white noise out of photos that were never trained on."""
+"""Quality of priors and classic filters in taking white noise out of photos never trained on."""
 
 from __future__ import annotations
 

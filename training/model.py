@@ -1,4 +1,4 @@
-"""What is trained: the U-Net, a small CLIP text encoder, and the tokenizer of its words."""
+"""Networks to train: the U-Net, a small CLIP text encoder, and the tokenizer of its words."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class PhotoPack:
         self._weights = [self.weight(i) for i in self.training]
 
     def weight(self, index: int) -> float:
-        """How often a photo is drawn, relative to the others."""
+        """Frequency with which a photo is drawn, relative to the others."""
         return self._source_weight.get(self.photos[index].source, 1.0)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:

@@ -144,7 +144,7 @@ class Physics:
         return total
 
     def _bright_place(self, light: Tensor) -> Tensor:
-        """Where light comes from: what is bright already, a sky above, or a window."""
+        """Draw the sources of light: what is bright already, a sky above, or a window."""
         count, _, height, width = light.shape
         luma = functional.avg_pool2d(light.mean(1, keepdim=True), 9, 1, 4)
         flat = luma.flatten(1).sort(1).values

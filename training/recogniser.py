@@ -97,7 +97,7 @@ class Recogniser:
         return told, maps
 
     def inputs(self, residuals: Tensor, quantiles: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network sees of residuals and quantiles."""
+        """Inputs of the network for residuals and quantiles."""
         unit = (summary_of(residuals, quantiles) - self.mean) / self.std
         return residuals.clamp(-MOST, MOST), unit.clamp(-MOST_SUMMARY, MOST_SUMMARY)
 
@@ -108,7 +108,7 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class _Examples:
-    """What the network sees of the crops, and what it should say."""
+    """Inputs of the network for the crops, and the answers that it should give."""
 
     cells: Tensor
     summary: Tensor

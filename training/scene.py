@@ -22,7 +22,7 @@ from training.scene_pack import load_pack
 from training.state import RunState, resume, save_run, start_warm
 
 WEIGHTS = "scene.safetensors"
-"""What `export-scene` writes, and a warm start reads."""
+"""File that `export-scene` writes, and a warm start reads."""
 STATE = "scene-state.safetensors"
 
 

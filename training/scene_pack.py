@@ -41,7 +41,7 @@ _SMALLEST = 0.5
 
 @dataclass(frozen=True)
 class Crop:
-    """Where one crop of the pack comes from."""
+    """Origin of one crop of the pack."""
 
     file: str
     source: str

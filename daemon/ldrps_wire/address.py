@@ -1,4 +1,4 @@
-"""Where the daemon is found unless someone says otherwise. The daemon asks here too."""
+"""Address of the daemon unless someone says otherwise. The daemon asks here too."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run_folder() -> Path:
 
 
 def default_token_file() -> Path:
-    """Where the daemon writes, and a client reads, the token: `$LDRPS_TOKEN_FILE`, or its own."""
+    """File of the token, which the daemon writes: `$LDRPS_TOKEN_FILE`, or its own."""
     return Path(os.environ.get(TOKEN_VARIABLE) or run_folder() / TOKEN_NAME)
 
 
 def certificate_file(token_file: Path) -> Path:
-    """What the daemon of a loopback address proves itself with, beside its token."""
+    """Certificate with which the daemon of a loopback address proves itself, beside its token."""
     return token_file.with_name(f"{token_file.name}.pem")
 
 

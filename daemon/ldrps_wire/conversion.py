@@ -45,7 +45,7 @@ _OPTIONAL = ("strength", "description", "recurrences", "steps", "noise_sigma", "
 
 
 def settings_to_proto(settings: Settings) -> pb.Settings:
-    """What the engine calls Settings, as the wire has it."""
+    """Convert the engine's Settings to the wire's."""
     return pb.Settings(
         recipe=settings.recipe,
         strength=settings.strength,
@@ -97,7 +97,7 @@ def depth_of(raster: pb.Raster) -> Depth:
 
 
 def raster_bytes(raster: pb.Raster) -> int:
-    """How many bytes of pixels belong to a raster."""
+    """Number of bytes of pixels that belong to a raster."""
     samples = raster.width * raster.height * sample_count(raster)
     return samples * depth_of(raster).dtype.itemsize
 
@@ -146,7 +146,7 @@ def check_raster(raster: pb.Raster) -> None:
 
 
 def raster_of(photo: Photo) -> pb.Raster:
-    """How a photo's samples are laid out on the wire."""
+    """Layout of a photo's samples on the wire."""
     return pb.Raster(
         width=photo.width,
         height=photo.height,

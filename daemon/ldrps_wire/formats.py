@@ -18,7 +18,7 @@ class Format(Enum):
 
     @property
     def has_alpha(self) -> bool:
-        """Whether a file of this kind can be transparent."""
+        """Tell whether a file of this kind can be transparent."""
         return self is not Format.JPEG
 
     @property

@@ -1,4 +1,4 @@
-"""Whose the folders on the way to a socket, a token or a spool are: others could exchange theirs.
+"""Ownership of the folders on the way to a socket, token or spool: others could exchange theirs.
 
 As sshd's StrictModes: every folder from the root on belongs to this user or to root, and nobody
 else may write in it. The GIMP plug-in has the same rules in its own `ownership.py`.
@@ -64,7 +64,7 @@ def own_folder(folder: Path) -> None:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether a folder is there, ours, and closed to the hands of others."""
+    """Tell whether a folder is there, ours, and closed to the hands of others."""
     try:
         status = folder.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""How the words of `ldrps-reason` stand in gRPC: one table for both ends of the wire."""
+"""Words of `ldrps-reason` and their gRPC status codes: one table for both ends of the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systems have besides Python: locks, owners of files, flags of open, free room.
+"""Services of operating systems: locks, owners of files, flags of open, free room.
 
 Linux is where the daemon runs. The client also works where these are missing: each function says
 what it does there.
@@ -21,8 +21,8 @@ except ImportError:
     msvcrt = None  # type: ignore[assignment]
 
 HAS_OWNERS = hasattr(os, "geteuid")
-"""Whether files have an owner and a mode. On Windows a user's profile is closed to others by lists
-of its own, which are left alone."""
+"""True where files have an owner and a mode. On Windows a user's profile is closed to others by
+lists of its own, which are left alone."""
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags to open a file with that is not waited for and that no other program inherits."""
 
@@ -49,7 +49,7 @@ def _lock_byte(file: IO[bytes], *, wait: bool) -> None:
 
 
 def is_locked(file: IO[bytes]) -> bool:
-    """Whether another process holds the lock of an open file; False where that cannot be asked."""
+    """Tell whether another process holds an open file's lock; False where that cannot be asked."""
     if fcntl is None:
         return False
     try:
@@ -60,7 +60,7 @@ def is_locked(file: IO[bytes]) -> bool:
 
 
 def is_leased_to_a_writer(descriptor: int) -> bool:
-    """Whether somebody has an open file open for writing, as far as the system tells.
+    """Tell whether somebody has an open file open for writing, as far as the system knows.
 
     Linux grants a read lease only where nobody has (fcntl(2), F_SETLEASE). On files of other users
     and on network file systems it cannot be asked, and elsewhere there are no leases.
