@@ -1,4 +1,4 @@
-"""The main path: a photo is analysed, planned for, sampled and transferred, stage after stage."""
+"""The main path: a photo is analysed, planned for, denoised, sampled and transferred."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ldrps_engine.analysis.analyse import Measured, Request, analyse
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.captioning.describer import consult
 from ldrps_engine.colour.working import to_working
+from ldrps_engine.diffusion.denoising import denoise
 from ldrps_engine.diffusion.pilot import sample
 from ldrps_engine.diffusion.planning import plan_restoration
 from ldrps_engine.diffusion.view import View
@@ -50,7 +51,7 @@ def _restore(
     request, prior = _open(photo, settings, models, on_step)
     analysis = analyse(request, on_step)
     plan = plan_restoration(analysis, prior, on_step)
-    writer = transfer(sample(plan, on_step, checkpoint), on_step)
+    writer = transfer(sample(denoise(plan, on_step), on_step, checkpoint), on_step)
     return Restoration(
         layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=analysis.diagnosis,

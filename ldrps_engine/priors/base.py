@@ -6,7 +6,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ldrps_engine.priors.learner import Learner
 
 
 class LatentPrior(Protocol):
@@ -54,8 +53,4 @@ class LatentPrior(Protocol):
 
         `scale` 1 evaluates the conditional model alone; above, it is pushed away from `empty`.
         """
-        ...
-
-    def learner(self) -> Learner | None:
-        """A copy of its denoiser to be tuned to a photo's noise; None where that does not pay."""
         ...

@@ -1,0 +1,156 @@
+"""Third stage of a restoration: the photo without its noise, at its own size, part by part.
+
+Each part is one evaluation of the bundled denoiser, told the level of the noise at each place and
+its spectrum, as FFDNet is told a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of
+several, of the part turned and mirrored, since a network errs differently on each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.analysis.noise_level import Noise
+from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
+from ldrps_engine.diffusion.planning import RestorationPlan
+from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
+from ldrps_engine.priors.latent_unet import Told
+from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
+
+Array = NDArray[np.float32]
+
+_WITHOUT_CHROMA = 0.95
+"""Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
+_HARDLY_MEASURED = 0.5 / 255
+"""Noise below this tells nothing of its level and spectrum."""
+_PATCH_SIDES = (-2, -1)
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """Output of the third stage: a photo that has no noise any more."""
+
+    plan: RestorationPlan
+    rgb: Array
+    """(H, W, 3) display values; the plan's own where there was no noise to filter."""
+
+
+def denoise(plan: RestorationPlan, on_step: OnStep) -> Denoised:
+    """Free the photo from the noise that would be seen."""
+    if not (plan.works and plan.filters):
+        return Denoised(plan, plan.rgb)
+    expert = load_detail_expert(str(plan.prior.latent_std.device))
+    noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
+    work = NoiseFilter(expert, noise, ways_for(plan.size, quick=plan.quick))
+
+    def on_part(done: int) -> None:
+        on_step(Step("denoise", done, sum(plan.work)))
+
+    return Denoised(plan, work.filter(plan.rgb, on_part))
+
+
+def _sigma_to_filter(plan: RestorationPlan) -> float:
+    """Standard deviation of the noise that is taken out, in 8-bit steps."""
+    diagnosis = plan.analysis.diagnosis
+    if diagnosis.grey and plan.settings.noise_sigma is None:
+        return diagnosis.noise_sigma * _WITHOUT_CHROMA
+    return diagnosis.noise_sigma
+
+
+def ways_for(size: tuple[int, int], *, quick: bool) -> int:
+    """Count the ways in which a photo of (height, width) pixels is turned: 1, 2, 4 or 8.
+
+    As many as are done in the time of one evaluation of 24 megapixels.
+    """
+    if quick:
+        return 1
+    affordable = _MOST_EVALUATED / (size[0] * size[1])
+    return int(2 ** np.clip(math.floor(math.log2(affordable)), 0, 3))
+
+
+_MOST_EVALUATED = 24e6
+
+
+@dataclass(frozen=True)
+class KnownNoise:
+    """A photo's noise, as the network is told of it."""
+
+    measured: Noise
+    sigma: float
+    """Standard deviation that is taken out, display values, root mean square over the photo."""
+    bands: Array
+    """Log of the deviation in each band of the spectrum, see `noise_told`."""
+
+    @classmethod
+    def of(cls, measured: Noise, sigma: float) -> KnownNoise:
+        """Noise that was measured, but has the deviation `sigma`."""
+        if measured.sigma < _HARDLY_MEASURED:
+            return cls(measured, sigma, np.zeros(BANDS, np.float32))
+        return cls(measured, sigma, spectrum_bands(measured.spectrum))
+
+    def told(self, rgb: Array, patch: int) -> Told:
+        """What the network is told of a part (h, w, 3), sides a multiple of `patch`."""
+        relative = np.ones_like(rgb)
+        if self.measured.sigma >= _HARDLY_MEASURED:
+            relative = self.measured.level.relative(rgb) / np.float32(self.measured.spread)
+        levels = torch.from_numpy(told_levels(relative, patch))
+        return Told(levels[None], torch.from_numpy(self.bands)[None])
+
+
+@dataclass(frozen=True)
+class NoiseFilter:
+    """Filter of one photo's noise."""
+
+    expert: DetailExpert
+    noise: KnownNoise
+    ways: int = 1
+    """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
+
+    def filter(self, rgb: Array, on_part: Callable[[int], None]) -> Array:
+        """Filter (H, W, 3) display values. `on_part` is told how many parts are done."""
+        out = np.empty_like(rgb)
+
+        def one(tile: Tile, check: Callable[[], None]) -> None:
+            out[tile.inner] = self.part(rgb[tile.outer], check)[tile.kept]
+
+        each(parts_to_denoise(rgb.shape[:2]), one, on_part)
+        return out
+
+    def part(self, rgb: Array, check: Callable[[], None]) -> Array:
+        """Filter a part (h, w, 3). `check` is called between evaluations, and may raise."""
+        height, width = rgb.shape[:2]
+        grow = [(0, -side % self.expert.multiple) for side in (height, width)]
+        padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
+        told = self.noise.told(padded, self.expert.patch)
+        image = torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+        total = torch.zeros_like(image)
+        for way in range(self.ways):
+            check()
+            seen = Told(turned(told.levels, way), told.bands)
+            found = self.expert.denoise(turned(image, way), self.noise.sigma, seen)
+            total += turned_back(found.to(total), way)
+        mean = (total / self.ways)[0, :, :height, :width]
+        return np.ascontiguousarray(mean.permute(1, 2, 0).numpy())
+
+
+def turned(images: Tensor, way: int) -> Tensor:
+    """Turn images (N, C, h, w) in one of eight ways: mirrored if odd, after quarter turns."""
+    images = torch.rot90(images, _TURNS[way // 2], _PATCH_SIDES)
+    return images.flip(-1) if way % 2 else images
+
+
+def turned_back(images: Tensor, way: int) -> Tensor:
+    """Undo `turned`."""
+    images = images.flip(-1) if way % 2 else images
+    return torch.rot90(images, -_TURNS[way // 2], _PATCH_SIDES)
+
+
+_TURNS = (0, 2, 1, 3)
+"""Upside down first: most of what is gained by eight ways is gained by the first four."""
