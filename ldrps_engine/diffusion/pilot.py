@@ -17,15 +17,13 @@ from ldrps_engine.diffusion.checkpoint import Checkpoints
 from ldrps_engine.diffusion.colouring import Colouring, colour
 from ldrps_engine.diffusion.denoising import Denoised
 from ldrps_engine.diffusion.planning import RestorationPlan
+from ldrps_engine.diffusion.preview import preview
 from ldrps_engine.diffusion.reverse import Conditions
 from ldrps_engine.diffusion.sampling import OnEstimate, Sampler
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.progress import OnStep, Step
 
 Array = NDArray[np.float32]
-
-_PREVIEW = 256
-"""Long side of a preview at most, pixels."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,11 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     A photo with no light, haze or colour to bring back is its own pilot.
     """
     plan = denoised.plan
-    scaled = resize(denoised.rgb, plan.view.scaled)
-    pilot = _sampled(plan, scaled, on_step, checkpoint) if plan.samples else scaled
+    pilot = (
+        _sampled(plan, resize(plan.rgb, plan.view.scaled), on_step, checkpoint)
+        if plan.samples
+        else resize(denoised.rgb, plan.view.scaled)
+    )
     if plan.works and plan.analysis.coloured_by_expert:
         seed = plan.settings.seed
         pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
@@ -75,7 +76,7 @@ def _sampler(plan: RestorationPlan, scaled: Array) -> Sampler:
     entered = plan.view.to_model(scaled).to(prior.latent_std.device)
     aligner = Aligner(entered, _in_view(plan.degradation, plan.view), how.alignment, seed)
     # The published method knows of no noise in the photo itself.
-    noise = 0.0 if plan.pilot_only or plan.filters else plan.noise.in_view
+    noise = 0.0 if plan.pilot_only else plan.noise.in_view
     conditions = Conditions(prior.embed(plan.prompt), prior.embed(""), noise)
     return Sampler(prior, aligner, conditions, how, torch.Generator().manual_seed(seed))
 
@@ -88,7 +89,7 @@ def _reporting(
 
     def on_estimate(stage: str, index: int, _: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:
-            return _preview(plan.view.from_model(image().clamp(0, 1)))
+            return preview(plan.view.from_model(image().clamp(0, 1)))
 
         def state() -> bytes:
             return saved.make(sampler.state())
@@ -102,10 +103,3 @@ def _in_view(guess: Degradation, view: View) -> Degradation:
     """Lay the same field over the view and its padding, which it must not be stretched over."""
     gain, veil = (view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.veil))
     return replace(guess, gain=gain, veil=veil)
-
-
-def _preview(rgb: Array) -> NDArray[np.uint8]:
-    """Shrink display values (h, w, 3) to uint8 of at most 256 pixels a side."""
-    scale = min(1.0, _PREVIEW / max(rgb.shape[:2]))
-    size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
-    return np.rint(np.clip(resize(rgb, size), 0, 1) * 255).astype(np.uint8)

@@ -123,7 +123,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     sampling = make_plan(
         analysis.settings,
         analysis.diagnosis,
-        0.0 if _shows(noise) else noise.in_view,
+        noise.in_view,
         coloured=analysis.colours and not analysis.coloured_by_expert,
         knows_scenes=prior.knows_scenes,
     )

@@ -58,7 +58,6 @@ class PublishedPrior(ABC):
         std = self._config.get("latent_std") or [1.0]
         self.latent_std = torch.tensor(std, device=self.device)[:, None, None]
         self.step_size = self._step_size()
-        self.lossless = bool(getattr(networks["vae"], "lossless", False))
 
     @abstractmethod
     def embed(self, text: str) -> Tensor:

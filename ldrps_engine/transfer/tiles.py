@@ -16,7 +16,7 @@ from ldrps_engine.errors import CancelledError
 from ldrps_engine.photo import Part
 
 _LOOK_SECONDS = 0.2
-_DENOISED_SIDE, _DENOISED_OVERLAP = 384, 32
+_DENOISED_SIDE, _DENOISED_OVERLAP = 512, 24
 
 
 @dataclass(frozen=True)
