@@ -114,7 +114,7 @@ def _add_arguments(procedure: Any) -> None:
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
     added = _("Add a hidden layer that is white where the model has generated everything")
-    procedure.add_boolean_argument("generated", _("Map of what wa_s generated"), added, False, _RW)
+    procedure.add_boolean_argument("generated", _("Map of w_hat was generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
