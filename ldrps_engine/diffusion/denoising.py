@@ -60,7 +60,6 @@ def denoise(plan: RestorationPlan, on_step: OnStep) -> Denoised:
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     ways = ways_for(plan.size, quick=plan.quick)
     work = NoiseFilter(expert, noise, gain_for(plan.rgb, noise.sigma), ways)
-
     count, out = sum(plan.work), plan.rgb.copy()
 
     def on_part(done: int) -> None:
@@ -117,7 +116,7 @@ class KnownNoise:
         return cls(measured, sigma, spectrum_bands(measured.spectrum))
 
     def told(self, rgb: Array, patch: int) -> Told:
-        """What the network is told of a part (h, w, 3), sides a multiple of `patch`."""
+        """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`."""
         relative = np.ones_like(rgb)
         if self.measured.sigma >= _HARDLY_MEASURED:
             around = _smoothed(rgb)
