@@ -166,7 +166,7 @@ def _told(target: Path, result: Result, number: int) -> dict[str, Any]:
         "seconds": result.seconds,
         "recipe": result.settings.recipe,
         "strength": result.settings.strength,
-        "generated": result.invented[0] if result.invented else None,
+        "generated": result.generated[0] if result.generated else None,
         "width": result.photo.width,
         "height": result.photo.height,
     }
