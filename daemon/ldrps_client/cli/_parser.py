@@ -12,6 +12,7 @@ from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
+from ldrps_client.cli._web import add_arguments as add_web_arguments
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import LAYERS, RECIPES, SOLVERS
 
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_diagnose(commands)
     _add_redo(commands)
     _add_watch(commands)
+    _add_web(commands)
     _add_serve(commands)
     _add_models(commands)
     _add_gimp(commands)
@@ -144,6 +146,12 @@ def _add_models(commands: Any) -> None:
 def _add_watch(commands: Any) -> None:
     parser = _add(commands, "watch", "_watch:watch", "restore what appears in folders")
     add_watch_arguments(parser)
+    _add_common(parser)
+
+
+def _add_web(commands: Any) -> None:
+    parser = _add(commands, "web", "_web:web", "restore photos in a page of the browser")
+    add_web_arguments(parser)
     _add_common(parser)
 
 
