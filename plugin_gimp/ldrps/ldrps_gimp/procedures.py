@@ -15,7 +15,9 @@ from ldrps_gimp.choices import (
     MAX_STEPS,
     NEW_LAYER,
     OUTPUTS,
+    PART,
     RECIPES,
+    SELECTIONS,
     Choices,
 )
 from ldrps_gimp.i18n import _
@@ -113,6 +115,8 @@ def _add_arguments(procedure: Any) -> None:
     _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
+    marks = _("What the selection marks: {names}").format(names=", ".join(SELECTIONS))
+    procedure.add_string_argument("selection", _("Selection mar_ks"), marks, PART, _RW)
     added = _("Add a hidden layer that is white where the model has invented all")
     procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
@@ -150,6 +154,7 @@ def choices_of(config: Any) -> Choices:
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
+        selection=read("selection") or PART,
         invented=read("invented"),
     )
 
