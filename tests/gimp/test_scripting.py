@@ -62,7 +62,7 @@ answer = {
         "seed": 0,
         "output": "new-layer",
         "selection": "part",
-        "invented": False,
+        "generated": False,
         "preview": True,
     }
     for name in found["defaults"]:
@@ -131,7 +131,7 @@ image.delete()
         "model": "bundled",
         "output": "new-layer",
         "selection": "part",
-        "invented": False,
+        "generated": False,
     }
     assert record["description"]["text"] == "Straße"
     assert record["diagnosis"]["words"] == "noise about 3"

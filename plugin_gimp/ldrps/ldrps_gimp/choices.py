@@ -39,8 +39,8 @@ class Choices:
     model: str = "bundled"
     output: str = NEW_LAYER
     selection: str = PART
-    invented: bool = False
-    """Whether a map of what the model invented comes too."""
+    generated: bool = False
+    """Whether a map of what the model generated comes too."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -68,10 +68,10 @@ class Choices:
             "seed": self.seed,
             "model": self.model,
         }
-        if self.invented:
-            message["layers"] = ["restored", "invented"]
         if self.selection == DAMAGE:
             message["damage"] = "mask"
+        if self.generated:
+            message["layers"] = ["restored", "generated"]
         if self.description:
             message["description"] = self.description
         for name in ("recurrences", "steps", "noise_sigma"):

@@ -117,8 +117,8 @@ def _add_arguments(procedure: Any) -> None:
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
     marks = _("What the selection marks: {names}").format(names=", ".join(SELECTIONS))
     procedure.add_string_argument("selection", _("Selection mar_ks"), marks, PART, _RW)
-    added = _("Add a hidden layer that is white where the model has invented all")
-    procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
+    added = _("Add a hidden layer that is white where the model has generated everything")
+    procedure.add_boolean_argument("generated", _("Map of what was generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
@@ -155,7 +155,7 @@ def choices_of(config: Any) -> Choices:
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
         selection=read("selection") or PART,
-        invented=read("invented"),
+        generated=read("generated"),
     )
 
 
