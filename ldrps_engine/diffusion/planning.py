@@ -18,6 +18,7 @@ from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Filtering, Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.view import View
+from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
 from ldrps_engine.settings import Settings
@@ -67,6 +68,8 @@ class RestorationPlan:
     sampling: Plan
     tuning: Tuning | None
     """Training of a copy of the prior on the photo's noise; None where that does not pay."""
+    crop: Part | None = None
+    """The only part of the photo that is wanted of the result; None: all of it."""
 
     @property
     def settings(self) -> Settings:
@@ -112,9 +115,15 @@ class RestorationPlan:
     @property
     def parts(self) -> tuple[int, int, int]:
         """Units of work after sampling: filtering, tuning to the noise, and compositing."""
-        filtered = parts_to_filter(self.size, quick=self.quick) if self.filters else []
+        parts = parts_to_filter(self.size, quick=self.quick, crop=self.crop)
         tuned = self.tuning.count if self.tuning else 0
-        return len(filtered), tuned, len(parts_to_compose(self.size))
+        composed = len(parts_to_compose(self.size, self.crop))
+        return len(parts) if self.filters else 0, tuned, composed
+
+    def cropped(self, crop: Part) -> RestorationPlan:
+        """Return the same plan for a part of the photo, in the light of all of it."""
+        tuning = self.tuning and replace(self.tuning, crop=crop)
+        return replace(self, crop=crop, tuning=tuning)
 
     def as_seen(self, sigma: float) -> float:
         """Return a standard deviation of the photo's noise as the prior sees it."""

@@ -42,29 +42,41 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         plan.settings.layers,
         coloured=analysis.colours,
         findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
+        crop=plan.crop,
     )
-    compose(_compositor(sample, filtered), writer, lambda done: on_part(first + tuned + done))
+    done_before = first + tuned
+    compose(
+        _compositor(sample, filtered),
+        writer,
+        lambda done: on_part(done_before + done),
+        plan.crop,
+    )
     return writer
 
 
 def _compositor(sample: Sample, filtered: Array) -> Compositor:
     plan, sampled = sample.plan, sample.steps > 0
     analysis, pilot_only = plan.analysis, plan.pilot_only
-    tone_mapping = (
-        ToneMapping.fit(filtered, _with_colours(plan), sample.pilot)
-        if sampled
-        else ToneMapping(plan.size)
-    )
     return Compositor(
         rgb=analysis.measured.original,
         filtered=filtered,
         pilot=sample.pilot,
-        tone_mapping=tone_mapping,
+        tone_mapping=_tone_mapping(sample, filtered) if sampled else ToneMapping(plan.size),
         strength=plan.settings.strength,
         keeps_chroma=analysis.diagnosis.grey and not (analysis.colours or pilot_only),
         pilot_only=pilot_only and sampled,
         damage=analysis.measured.photo.damage,
     )
+
+
+def _tone_mapping(sample: Sample, filtered: Array) -> ToneMapping:
+    """Fit the photo's tones to the pilot's. Of a crop alone too little is filtered for that."""
+    plan = sample.plan
+    if plan.crop is not None:
+        filtered = plan.scaled
+        if plan.filters and not plan.degradation.is_neutral:
+            filtered = plan.level.invert(sample.oracle, plan.noise.in_view)
+    return ToneMapping.fit(filtered, _with_colours(plan), sample.pilot, plan.size)
 
 
 def _with_colours(plan: RestorationPlan) -> Degradation:
@@ -90,13 +102,16 @@ def _filtered(sample: Sample, on_part: OnPart) -> Array:
         trust=_TRUST if plan.prior.lossless else 0.0,
         quick=plan.quick,
     )
-    filtered = filter_noise(rgb, noise, on_part)
+    filtered = filter_noise(rgb, noise, on_part, plan.crop)
     sigma = wanted / 255 / measured.spread
     if plan.tuning:
         known = Noise(spectrum, before_clipping, plan.as_seen(sigma))
         first = plan.parts[0]
         plan.tuning.improve(rgb, filtered, known, lambda done: on_part(first + done))
-    return plan.level.invert(filtered, sigma)
+    if plan.crop is None:
+        return plan.level.invert(filtered, sigma)
+    filtered[plan.crop] = plan.level.invert(filtered[plan.crop], sigma)
+    return filtered
 
 
 def _sigma_to_filter(plan: RestorationPlan) -> float:

@@ -23,7 +23,7 @@ from ldrps_engine.transfer.collaborative import (
     to_opponent,
     wiener,
 )
-from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.transfer.tiles import Tile, each, tiles, touching
 
 Array = NDArray[np.float32]
 
@@ -39,9 +39,12 @@ MANY_PIXELS = 3_000_000
 """Above, what is quick: nobody would wait for the rest."""
 
 
-def parts_to_filter(size: tuple[int, int], *, quick: bool) -> list[Tile]:
-    """The parts of a photo of (height, width) pixels that are filtered one at a time."""
-    return tiles(*size, _search(size, quick=quick).side, _OVERLAP)
+def parts_to_filter(size: tuple[int, int], *, quick: bool, crop: Part | None = None) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are filtered one at a time.
+
+    Those of a crop are the same ones that it has in the whole photo, and so are its pixels.
+    """
+    return touching(tiles(*size, _search(size, quick=quick).side, _OVERLAP), crop)
 
 
 def _search(size: tuple[int, int], *, quick: bool) -> Search:
@@ -158,12 +161,17 @@ def _halved_sigmas(sigmas: Array) -> Array:
     return square.reshape(len(sigmas), -1)
 
 
-def filter_noise(rgb: Array, noise: NoiseFilter, on_part: Callable[[int], None]) -> Array:
-    """Filter (H, W, 3) display values. `on_part` is told how many parts are done."""
+def filter_noise(
+    rgb: Array, noise: NoiseFilter, on_part: Callable[[int], None], crop: Part | None = None
+) -> Array:
+    """Filter (H, W, 3) display values. `on_part` is told how many parts are done.
+
+    With a `crop`, what it does not need is left undefined.
+    """
     out = np.empty_like(rgb)
 
     def one(tile: Tile, check: Callable[[], None]) -> None:
         out[tile.inner] = noise.part(rgb[tile.outer], tile.outer, check)[tile.kept]
 
-    each(parts_to_filter(noise.size, quick=noise.quick), one, on_part)
+    each(parts_to_filter(noise.size, quick=noise.quick, crop=crop), one, on_part)
     return out

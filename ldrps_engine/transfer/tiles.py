@@ -44,6 +44,24 @@ def tiles(height: int, width: int, side: int, overlap: int) -> list[Tile]:
     ]
 
 
+def touching(parts: list[Tile], crop: Part | None) -> list[Tile]:
+    """Return the tiles that are needed for a part of the photo; None: for all of it."""
+    if crop is None:
+        return parts
+    return [tile for tile in parts if common(tile.inner, crop) is not None]
+
+
+def common(part: Part, other: Part) -> Part | None:
+    """Return what lies in both of two parts; None where nothing does."""
+    rows, columns = (
+        slice(max(one.start, two.start), min(one.stop, two.stop))
+        for one, two in zip(part, other, strict=True)
+    )
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    return rows, columns
+
+
 def _spans(length: int, side: int, overlap: int) -> Iterator[tuple[slice, slice]]:
     count = max(1, -(-length // side))
     for k in range(count):

@@ -21,11 +21,12 @@ from ldrps_engine.analysis.clipping import clip, unclip, variance_left
 from ldrps_engine.analysis.noise_spectrum import OPPONENT, PATCH
 from ldrps_engine.analysis.resampling import squares
 from ldrps_engine.diffusion.view import View
+from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.learner import Learner
 from ldrps_engine.priors.schedule import nearest_step, noise_ratios
 from ldrps_engine.transfer.noise_filter import FEW_PIXELS, MANY_PIXELS
-from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.transfer.tiles import Tile, each, tiles, touching
 
 Array = NDArray[np.float32]
 
@@ -91,11 +92,13 @@ class Tuning:
     """(height, width) of the photo."""
     steps: int
     seed: int
+    crop: Part | None = None
+    """The only part of the photo that is wanted; None: all of it."""
 
     @property
     def count(self) -> int:
         """Steps, and parts of the photo after them."""
-        return self.steps + len(parts_to_blend(self.size))
+        return self.steps + len(parts_to_blend(self.size, self.crop))
 
     def improve(
         self, rgb: Array, filtered: Array, noise: Noise, on_part: Callable[[int], None]
@@ -104,9 +107,10 @@ class Tuning:
 
         `on_part` is told how many of `count` are done, and stops it by raising.
         """
-        tune(self.prior, self.learner, filtered, noise, self.steps, self.seed, on_part)
+        known = filtered if self.crop is None else filtered[self.crop]
+        tune(self.prior, self.learner, known, noise, self.steps, self.seed, on_part)
         tuned = Tuned(self.prior, self.learner, noise, ways_for(self.size))
-        blend(rgb, filtered, tuned, lambda done: on_part(self.steps + done))
+        blend(rgb, filtered, tuned, lambda done: on_part(self.steps + done), self.crop)
 
 
 def tune(
@@ -139,19 +143,25 @@ def tune(
         on_step(k + 1)
 
 
-def parts_to_blend(size: tuple[int, int]) -> list[Tile]:
+def parts_to_blend(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
     """The parts of a photo of (height, width) pixels that a tuned prior has its share of."""
-    return tiles(*size, _TILE, _OVERLAP)
+    return touching(tiles(*size, _TILE, _OVERLAP), crop)
 
 
-def blend(rgb: Array, filtered: Array, tuned: Tuned, on_part: Callable[[int], None]) -> None:
+def blend(
+    rgb: Array,
+    filtered: Array,
+    tuned: Tuned,
+    on_part: Callable[[int], None],
+    crop: Part | None = None,
+) -> None:
     """Give the tuned prior its share of `filtered` (H, W, 3), in place; `rgb` is with noise."""
 
     def one(tile: Tile, check: Callable[[], None]) -> None:
         estimate = tuned.part(rgb[tile.outer], check)[tile.kept]
         filtered[tile.inner] += np.float32(_SHARE) * (estimate - filtered[tile.inner])
 
-    each(parts_to_blend(rgb.shape[:2]), one, on_part)
+    each(parts_to_blend(rgb.shape[:2], crop), one, on_part)
 
 
 def ways_for(size: tuple[int, int]) -> int:

@@ -66,7 +66,7 @@ class ModelCache:
         self._loaded.append(name)
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(
@@ -101,6 +101,8 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
     flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
     pictures["generated"] = Photo.from_samples(flat)
+    if crop:
+        pictures = {name: picture.part(crop.part) for name, picture in pictures.items()}
     layers = tuple(Layer(name, pictures[name]) for name in settings.layers)
     return Restoration(
         layers=layers,

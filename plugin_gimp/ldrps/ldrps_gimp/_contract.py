@@ -50,6 +50,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         8: ("deadline_seconds", "double", "", "plain"),
         9: ("result_format", "enum", "", "plain"),
         10: ("damage", "", "Mask", "plain"),
+        11: ("crop", "", "Rectangle", "plain"),
     },
     "Mask": {
         1: ("width", "uint32", "", "plain"),

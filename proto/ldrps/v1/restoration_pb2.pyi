@@ -159,7 +159,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "diagnose_only", "deadline_seconds", "result_format", "damage")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "diagnose_only", "deadline_seconds", "result_format", "damage", "crop")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,7 @@ class SubmitHeader(_message.Message):
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    CROP_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -180,7 +181,8 @@ class SubmitHeader(_message.Message):
     deadline_seconds: float
     result_format: FileFormat
     damage: Mask
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., diagnose_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ...) -> None: ...
+    crop: Rectangle
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., diagnose_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ..., crop: _Optional[_Union[Rectangle, _Mapping]] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("width", "height", "rows")
