@@ -94,6 +94,8 @@ class Compositor:
     """The pilot is the result, as published."""
     damage: Mask | None = None
     """(H, W), true where the photo was damaged and is filled; None: nowhere."""
+    filling: float = 1.0
+    """Share of what is filled in the result, 0 to 1."""
 
     def part(self, where: Part) -> Composite:
         """One part of the photo."""
@@ -110,7 +112,7 @@ class Compositor:
             own = np.where(filled[..., None], self.filtered[where], before)
             measured, restored = (neutral(values, own) for values in (measured, restored))
         invented = self.strength * invented_share(measured, restored)
-        invented = np.where(filled, np.float32(self.strength), invented)
+        invented = np.where(filled, np.float32(self.strength * self.filling), invented)
         # Written so that strengths 0 and 1 give either one exactly.
         blended = (1 - self.strength) * before + self.strength * restored
         return Composite(where, np.asarray(blended, np.float32), pilot, invented)
