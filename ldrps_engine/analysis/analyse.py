@@ -89,7 +89,7 @@ class Analysis:
     colours: bool
     """The photo is to get colours, of which it has none."""
     amounts: Amounts
-    """How much is done about each finding."""
+    """Amounts of what is done about each finding."""
     remarks: tuple[str, ...]
     """Sentences for the user: disagreements, and requests that could not be honoured."""
 
