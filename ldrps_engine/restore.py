@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
@@ -22,6 +25,8 @@ from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
 from ldrps_engine.transfer.full_size import transfer
+
+Array = NDArray[np.float32]
 
 __all__ = ["ModelCache", "restore"]
 
@@ -138,7 +143,7 @@ def _open(
     photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Request, LatentPrior]:
     """Gather everything that the stages are given: measurements, an opinion, the prior."""
-    measured, said = _measured(photo)
+    measured, said = _measured(photo, settings)
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
@@ -162,13 +167,18 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
     raise SettingsError("damage is 'off', but a mask was given; set damage to 'mask'")
 
 
-def _measured(photo: Photo) -> tuple[Measured, tuple[str, ...]]:
+def _measured(photo: Photo, settings: Settings) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
     original, mask = to_working(photo), photo.damage
-    if mask is None:
-        return Measured.of(photo, original), ()
-    if not mask.any():
-        outside = "the mask of damage lies in the photo's frame, which stays as it is"
-        return Measured.of(photo, original), (outside,)
-    check_damage(mask, photo.width, photo.height)
-    return Measured.of(photo, original, fill(original, mask)), ()
+    filled: Array | None = None
+    said: tuple[str, ...] = ()
+    share = min(settings.amounts.get("damage", 1.0), 1.0)
+    if mask is not None and not mask.any():
+        said = ("the mask of damage lies in the photo's frame, which stays as it is",)
+    elif mask is not None and share > 0:
+        check_damage(mask, photo.width, photo.height)
+        filled = fill(original, mask)
+        if share < 1:
+            filled = original + np.float32(share) * (filled - original)
+    mends_hot_pixels = settings.amounts.get("noise") != 0
+    return Measured.of(photo, original, filled, mends_hot_pixels=mends_hot_pixels), said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,19 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         solver=settings.solver,
         allow_colour=settings.allow_colour,
         damage=settings.damage,
+        amounts=amounts_to_proto(settings.amounts),
         layers=settings.layers,
     )
+
+
+def amounts_to_proto(amounts: Mapping[str, float]) -> pb.Amounts | None:
+    """Amounts by their names, as the wire has them; None for none at all."""
+    return pb.Amounts(**amounts) if amounts else None
+
+
+def amounts_from_proto(message: pb.Amounts) -> dict[str, float]:
+    """Amounts that are present, by their names."""
+    return {field.name: value for field, value in message.ListFields()}
 
 
 def settings_from_proto(message: pb.Settings) -> Settings:
@@ -76,6 +87,7 @@ def settings_from_proto(message: pb.Settings) -> Settings:
         # A client links a folder of its user's own to a name first: ldrps_client.models.
         if is_path(getattr(message, name)):
             raise SettingsError(f"{name} is a path, which is not taken; send a model's name")
+    chosen["amounts"] = amounts_from_proto(message.amounts)
     if message.layers:
         chosen["layers"] = tuple(message.layers)
     return Settings(seed=message.seed, allow_colour=message.allow_colour, **chosen)

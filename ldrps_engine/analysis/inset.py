@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.amounts import proposed_amounts
 from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import Frame, find_frame
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -17,7 +18,7 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MIN_SIDE, Photo
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
 from ldrps_engine.result import Restoration
-from ldrps_engine.settings import GREY_LAYERS
+from ldrps_engine.settings import GREY_LAYERS, Settings
 
 Picture = NDArray[np.uint8]
 
@@ -32,6 +33,7 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
     if rgb.min() < 0 or rgb.max() > 1:
         rgb = np.clip(rgb, 0, 1)
     found = diagnose(rgb, recipe, noise)
+    found = replace(found, amounts=proposed_amounts(found, Settings(recipe=recipe)))
     return replace(found, inner=inset.frame.rectangle) if inset.frame else found
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.degradation import NEUTRAL, Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.diffusion.alignment import Aligner
@@ -63,6 +64,9 @@ def sample(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None = No
     if plan.analysis.coloured_by_expert:
         seed = plan.settings.seed
         pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
+    if plan.analysis.colours and plan.analysis.amounts.colour != 1:
+        grey = grey_of(pilot)
+        pilot = grey + np.float32(plan.analysis.amounts.colour) * (pilot - grey)
     return Sample(plan, pilot, plan.view.from_model(oracle), sampler.count)
 
 

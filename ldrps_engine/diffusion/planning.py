@@ -90,7 +90,12 @@ class RestorationPlan:
     def samples(self) -> bool:
         """Tell whether the prior has anything to do: a blind recipe leaves a good photo alone."""
         analysis = self.analysis
-        return not self.settings.blind or analysis.diagnosis.needs_prior or analysis.colours
+        if not self.settings.blind or analysis.colours:
+            return True
+        # Noise that the diagnosis would leave is filtered for whoever asks for it.
+        asked = self.settings.amounts.get("noise", 0.0) > analysis.diagnosis.amounts["noise"]
+        noisy = analysis.diagnosis.needs_prior or asked
+        return not self.degradation.is_neutral or (noisy and self.filters)
 
     @property
     def pilot_only(self) -> bool:
@@ -195,7 +200,7 @@ def _tuning(plan: RestorationPlan) -> Tuning | None:
 
 def _noise_seen(analysis: Analysis, scaled: Array, view: View) -> NoiseSeen:
     measured, guess = analysis.measured_noise, analysis.degradation
-    stabilised = analysis.diagnosis.noise_sigma / 255 / measured.spread
+    stabilised = analysis.noise_sigma / 255 / measured.spread
     left = _noise_left(scaled, measured.level, stabilised, view.scale)
     in_view = _as_seen(analysis, left)
     gain = guess.amplification(scaled, measured.level.relative(scaled))

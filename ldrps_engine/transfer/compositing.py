@@ -99,6 +99,8 @@ class Compositor:
     """The pilot is the result, as published."""
     damage: Mask | None = None
     """(H, W), true where the photo was damaged and is filled; None: nowhere."""
+    filling: float = 1.0
+    """Share of what is filled in the result, 0 to 1."""
 
     def part(self, where: Part) -> Composite:
         """One part of the photo."""
@@ -115,7 +117,7 @@ class Compositor:
             own = np.where(filled[..., None], self.filtered[where], before)
             measured, restored = (neutral(values, own) for values in (measured, restored))
         generated = self.strength * generated_share(measured, restored)
-        generated = np.where(filled, np.float32(self.strength), generated)
+        generated = np.where(filled, np.float32(self.strength * self.filling), generated)
         # Written so that strengths 0 and 1 give either one exactly.
         blended = (1 - self.strength) * before + self.strength * restored
         return Composite(where, np.asarray(blended, np.float32), pilot, generated)

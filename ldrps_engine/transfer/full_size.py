@@ -65,7 +65,8 @@ def _compositor(sample: Sample, filtered: Array) -> Compositor:
         strength=plan.settings.strength,
         keeps_chroma=analysis.diagnosis.grey and not (analysis.colours or pilot_only),
         pilot_only=pilot_only and sampled,
-        damage=analysis.measured.photo.damage,
+        damage=analysis.measured.photo.damage if analysis.amounts.damage else None,
+        filling=min(analysis.amounts.damage, 1.0),
     )
 
 
@@ -116,7 +117,7 @@ def _filtered(sample: Sample, on_part: OnPart) -> Array:
 
 def _sigma_to_filter(plan: RestorationPlan) -> float:
     """Standard deviation of the noise that is taken out, in 8-bit steps."""
-    diagnosis = plan.analysis.diagnosis
-    if diagnosis.grey and plan.settings.noise_sigma is None:
-        return diagnosis.noise_sigma * _WITHOUT_CHROMA
-    return diagnosis.noise_sigma
+    sigma = plan.analysis.noise_sigma
+    if plan.analysis.diagnosis.grey and plan.settings.noise_sigma is None:
+        return sigma * _WITHOUT_CHROMA
+    return sigma

@@ -18,6 +18,9 @@ MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
 MAX_NOISE = 100.0
+AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
+"""Findings with an amount, as the contract names them."""
+MAX_AMOUNT = 2.0
 DECIDE = -1
 """Of a number: let the daemon decide from the photo."""
 
@@ -35,6 +38,13 @@ class Choices:
     steps: int = DECIDE
     noise_sigma: float = DECIDE
     """In 8-bit steps."""
+    amount_damage: float = DECIDE
+    """Amounts of what is done about each finding: 0 leaves it, 1 is all of it, 2 is twice that."""
+    amount_noise: float = DECIDE
+    amount_haze: float = DECIDE
+    amount_light: float = DECIDE
+    amount_cast: float = DECIDE
+    amount_colour: float = DECIDE
     seed: int = 0
     model: str = "bundled"
     output: str = NEW_LAYER
@@ -50,6 +60,10 @@ class Choices:
         _within("recurrences", self.recurrences, DECIDE, MAX_RECURRENCES)
         _within("steps", self.steps, DECIDE, MAX_STEPS)
         _within("noise-sigma", self.noise_sigma, DECIDE, MAX_NOISE)
+        for name in AMOUNTS:
+            amount = getattr(self, f"amount_{name}")
+            if amount != DECIDE:
+                _within(f"amount-{name}", amount, 0.0, MAX_AMOUNT)
         _within("seed", self.seed, 0, 2**31 - 1)
         if self.steps == 0:
             raise RestoreError("settings", _("steps is 0; use 1 or more, or -1 to let it decide."))
@@ -77,6 +91,10 @@ class Choices:
         for name in ("recurrences", "steps", "noise_sigma"):
             if getattr(self, name) >= 0:
                 message[name] = getattr(self, name)
+        amounts = {name: getattr(self, f"amount_{name}") for name in AMOUNTS}
+        chosen = {name: amount for name, amount in amounts.items() if amount != DECIDE}
+        if chosen:
+            message["amounts"] = chosen
         return message
 
     def as_dict(self) -> dict[str, Any]:

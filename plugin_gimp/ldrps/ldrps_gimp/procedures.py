@@ -9,7 +9,9 @@ from typing import Any
 from gi.repository import Gimp, GLib, GObject
 
 from ldrps_gimp.choices import (
+    AMOUNTS,
     DECIDE,
+    MAX_AMOUNT,
     MAX_NOISE,
     MAX_RECURRENCES,
     MAX_STEPS,
@@ -108,8 +110,16 @@ def _add_arguments(procedure: Any) -> None:
         ("steps", _("Steps of the model"), 1, MAX_STEPS),
     ):
         _add_int(procedure, name, label, f"{_range(least, most)}; {decide}", DECIDE)
-    noise = f"{_('Noise in 8-bit steps')}, {_range(0, round(MAX_NOISE))}; {decide}"
+    # Outside of the braces: strings in them are not found by who collects them for translators.
+    steps = _("Noise in 8-bit steps")
+    noise = f"{steps}, {_range(0, round(MAX_NOISE))}; {decide}"
     _add_double(procedure, "noise-sigma", _("Noise"), noise, float(DECIDE))
+    all_of_it = _("0 leaves it, 1 is all of it")
+    for name in AMOUNTS:
+        # Translators: {name} is a word of the contract, such as noise
+        label = _("Amount: {name}").format(name=name)
+        words = f"{all_of_it}, {_range(0, round(MAX_AMOUNT))}; {decide}"
+        _add_double(procedure, f"amount-{name}", label, words, float(DECIDE))
     model = _("An installed model")
     procedure.add_string_argument("model", _("_Model"), model, "bundled", _RW)
     _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
@@ -151,6 +161,7 @@ def choices_of(config: Any) -> Choices:
         recurrences=read("recurrences"),
         steps=read("steps"),
         noise_sigma=read("noise-sigma"),
+        **{f"amount_{name}": read(f"amount-{name}") for name in AMOUNTS},
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
