@@ -16,7 +16,7 @@ from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
 from ldrps_engine.result import Layer
-from ldrps_wire.conversion import layer_bytes, photo_from_wire
+from ldrps_wire.conversion import amounts_from_proto, layer_bytes, photo_from_wire
 from ldrps_wire.status import error_of
 
 TRIES = 6
@@ -138,6 +138,7 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         inner=_rectangle(message.inner) if message.HasField("inner") else None,
         hot_pixels=message.hot_pixels,
         blocks=message.blocks,
+        amounts=amounts_from_proto(message.amounts),
     )
     return events.Diagnosed(diagnosis, message.words)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self, TypedDict, Unpack
@@ -52,6 +52,7 @@ class Choices(TypedDict, total=False):
     allow_colour: bool
     damage: Any
     """`off`, or a mask in any of the ways that a photo can be given, or booleans (H, W)."""
+    amounts: Mapping[str, float]
     layers: tuple[str, ...]
 
 

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.analysis.noise_level import Noise
+from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
+from ldrps_engine.photo import Part
 from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
 from ldrps_engine.priors.latent_unet import Told
 from ldrps_engine.progress import OnStep, Step
@@ -49,13 +50,18 @@ class Denoised:
 
     plan: RestorationPlan
     rgb: Array
-    """(H, W, 3) display values; the plan's own where there was no noise to filter."""
+    """(H, W, 3) display values; the plan's own where no noise was to be filtered."""
+    scaled: Array
+    """(h, w, 3), all of it without noise at the view's size."""
 
 
-def denoise(plan: RestorationPlan, on_step: OnStep) -> Denoised:
-    """Free the photo from the noise that would be seen."""
+def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None) -> Denoised:
+    """Free the photo, or the crop that is wanted of it, from the noise that would be seen.
+
+    `scaled` is the photo without noise at the view's size, if that is known.
+    """
     if not (plan.works and plan.filters):
-        return Denoised(plan, plan.rgb)
+        return Denoised(plan, plan.rgb, resize(plan.rgb, plan.view.scaled))
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     ways = ways_for(plan.size, quick=plan.quick)
@@ -65,16 +71,29 @@ def denoise(plan: RestorationPlan, on_step: OnStep) -> Denoised:
     def on_part(done: int) -> None:
         on_step(Step("denoise", done, count, lambda: preview(out)))
 
-    work.filter(plan.rgb, out, on_part)
-    return Denoised(plan, out)
+    work.filter(plan.rgb, out, on_part, plan.crop)
+    if scaled is None:
+        whole = plan.crop is None
+        scaled = resize(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
+    return Denoised(plan, out, scaled)
+
+
+def _denoised_view(plan: RestorationPlan, expert: DetailExpert) -> Array:
+    """Free the view of a photo, of which a crop alone is filtered, from the noise it has left."""
+    scaled = resize(plan.rgb, plan.view.scaled)
+    measured = measure_noise(scaled)
+    out = np.empty_like(scaled)
+    noise = KnownNoise.of(measured, max(measured.sigma, _HARDLY_MEASURED))
+    NoiseFilter(expert, noise, gain_for(scaled, noise.sigma)).filter(scaled, out, lambda _: None)
+    return out
 
 
 def _sigma_to_filter(plan: RestorationPlan) -> float:
     """Standard deviation of the noise that is taken out, in 8-bit steps."""
-    diagnosis = plan.analysis.diagnosis
-    if diagnosis.grey and plan.settings.noise_sigma is None:
-        return diagnosis.noise_sigma * _WITHOUT_CHROMA
-    return diagnosis.noise_sigma
+    sigma = plan.analysis.noise_sigma
+    if plan.analysis.diagnosis.grey and plan.settings.noise_sigma is None:
+        return sigma * _WITHOUT_CHROMA
+    return sigma
 
 
 def gain_for(rgb: Array, sigma: float) -> float:
@@ -146,16 +165,19 @@ class NoiseFilter:
     ways: int = 1
     """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
 
-    def filter(self, rgb: Array, out: Array, on_part: Callable[[int], None]) -> None:
+    def filter(
+        self, rgb: Array, out: Array, on_part: Callable[[int], None], crop: Part | None = None
+    ) -> None:
         """Filter display values (H, W, 3) into `out` (H, W, 3), part by part.
 
-        `on_part` is told how many parts are done, and may raise to stop the work.
+        `on_part` is told how many parts are done, and may raise to stop the work. Where no part
+        touches the `crop`, `out` stays as it is.
         """
 
         def one(tile: Tile, check: Callable[[], None]) -> None:
             out[tile.inner] = self.part(rgb[tile.outer], check)[tile.kept]
 
-        each(parts_to_denoise(rgb.shape[:2]), one, on_part)
+        each(parts_to_denoise(rgb.shape[:2], crop), one, on_part)
 
     def part(self, rgb: Array, check: Callable[[], None]) -> Array:
         """Filter a part (h, w, 3). `check` is called between evaluations, and may raise."""

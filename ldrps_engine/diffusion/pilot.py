@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.checkpoint import Checkpoints
@@ -46,21 +47,19 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     A photo with no light, haze or colour to bring back is its own pilot.
     """
     plan = denoised.plan
-    pilot = (
-        _sampled(plan, resize(plan.rgb, plan.view.scaled), on_step, checkpoint)
-        if plan.samples
-        else resize(denoised.rgb, plan.view.scaled)
-    )
+    pilot = _sampled(plan, on_step, checkpoint) if plan.samples else denoised.scaled
     if plan.works and plan.analysis.coloured_by_expert:
         seed = plan.settings.seed
         pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
+    if plan.works and plan.analysis.colours and plan.analysis.amounts.colour != 1:
+        grey = grey_of(pilot)
+        pilot = grey + np.float32(plan.analysis.amounts.colour) * (pilot - grey)
     return Sample(denoised, pilot)
 
 
-def _sampled(
-    plan: RestorationPlan, scaled: Array, on_step: OnStep, checkpoint: bytes | None
-) -> Array:
-    """Sample the pilot (h, w, 3) of a photo (h, w, 3) at the view's scale."""
+def _sampled(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None) -> Array:
+    """Sample the pilot (h, w, 3), from the photo as it is: the prior knows of its noise."""
+    scaled = resize(plan.rgb, plan.view.scaled)
     sampler = _sampler(plan, scaled)
     saved = Checkpoints(plan.settings, plan.sampling, plan.view)
     if state := saved.read(checkpoint):

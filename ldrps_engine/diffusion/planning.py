@@ -19,6 +19,7 @@ from ldrps_engine.diffusion.plan import Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.sampling import passes_of
 from ldrps_engine.diffusion.view import View
+from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
 from ldrps_engine.settings import Settings
@@ -59,6 +60,8 @@ class RestorationPlan:
     prompt: str
     """Contents of the photo, for the prior."""
     sampling: Plan
+    crop: Part | None = None
+    """The only part of the photo that is wanted of the result; None: all of it."""
 
     @property
     def settings(self) -> Settings:
@@ -79,7 +82,12 @@ class RestorationPlan:
     def works(self) -> bool:
         """Tell whether there is anything to do: a blind recipe leaves a good photo alone."""
         analysis = self.analysis
-        return not self.settings.blind or analysis.diagnosis.needs_prior or analysis.colours
+        if not self.settings.blind or analysis.colours:
+            return True
+        # Noise that the diagnosis would leave is filtered for whoever asks for it.
+        asked = self.settings.amounts.get("noise", 0.0) > analysis.diagnosis.amounts["noise"]
+        noisy = analysis.diagnosis.needs_prior or asked
+        return not self.degradation.is_neutral or (noisy and self.filters)
 
     @property
     def samples(self) -> bool:
@@ -104,10 +112,15 @@ class RestorationPlan:
     @property
     def work(self) -> tuple[int, int, int]:
         """Units of work: parts without noise, reverse steps, and composited parts."""
-        filtered = parts_to_denoise(self.size) if self.works and self.filters else []
+        filters = self.works and self.filters
+        filtered = parts_to_denoise(self.size, self.crop) if filters else []
         passes = passes_of(self.prior, self.sampling) if self.samples else []
         steps = sum(len(timesteps) for _, timesteps in passes)
-        return len(filtered), steps, len(parts_to_compose(self.size))
+        return len(filtered), steps, len(parts_to_compose(self.size, self.crop))
+
+    def cropped(self, crop: Part) -> RestorationPlan:
+        """Return the same plan for a part of the photo, in the light of all of it."""
+        return replace(self, crop=crop)
 
 
 def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) -> RestorationPlan:
@@ -161,7 +174,7 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
 
 def _noise_seen(analysis: Analysis, scaled: Array, view: View) -> NoiseSeen:
     measured, guess = analysis.measured_noise, analysis.degradation
-    stabilised = analysis.diagnosis.noise_sigma / 255 / measured.spread
+    stabilised = analysis.noise_sigma / 255 / measured.spread
     left = _noise_left(scaled, measured.level, stabilised, view.scale)
     gain = guess.amplification(scaled, measured.level.relative(scaled))
     as_seen = _SAME_IN_ALL if analysis.diagnosis.grey else 1.0

@@ -27,32 +27,35 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         plan.settings.layers,
         coloured=analysis.colours,
         findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
+        crop=plan.crop,
     )
     compose(
         _compositor(sample),
         writer,
         lambda done: on_step(Step("transfer", first + done, first + last)),
+        plan.crop,
     )
     return writer
 
 
 def _compositor(sample: Sample) -> Compositor:
-    plan, filtered = sample.plan, sample.denoised.rgb
+    plan, denoised = sample.plan, sample.denoised
     analysis, pilot_only = plan.analysis, plan.pilot_only
     tone_mapping = (
-        ToneMapping.fit(filtered, _with_colours(plan), sample.pilot)
+        ToneMapping.fit(denoised.scaled, _with_colours(plan), sample.pilot, plan.size)
         if plan.works
         else ToneMapping(plan.size)
     )
     return Compositor(
         rgb=analysis.measured.original,
-        filtered=filtered,
+        filtered=denoised.rgb,
         pilot=sample.pilot,
         tone_mapping=tone_mapping,
         strength=plan.settings.strength,
         keeps_chroma=analysis.diagnosis.grey and not (analysis.colours or pilot_only),
         pilot_only=pilot_only and plan.samples,
-        damage=analysis.measured.photo.damage,
+        damage=analysis.measured.photo.damage if analysis.amounts.damage else None,
+        filling=min(analysis.amounts.damage, 1.0),
     )
 
 

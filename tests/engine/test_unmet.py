@@ -91,7 +91,6 @@ def test_noise_that_nobody_sees_is_told_with_how_much_there_is(models, natural):
     [
         ("low-light", lambda picture: pictures.darkened(picture, 0.06)),
         ("haze", lambda picture: pictures.hazed(picture, 0.5)),
-        ("noise", lambda picture: pictures.noisy(picture, 15)),
         ("old-photo", lambda picture: 0.3 + 0.4 * picture),
     ],
 )

@@ -52,6 +52,19 @@ def ours(daemon):
     made.close()
 
 
+def test_amounts_that_are_chosen_are_sent_and_no_others():
+    chosen = Choices(amount_noise=0.5, amount_cast=0.0).to_message()
+    assert chosen["amounts"] == {"noise": 0.5, "cast": 0.0}
+    assert "amounts" not in Choices().to_message()
+
+
+@pytest.mark.parametrize("amount", [2.5, -0.5, float("nan")])
+def test_an_amount_out_of_range_is_refused_by_name(amount):
+    with pytest.raises(RestoreError) as caught:
+        Choices(amount_haze=amount)
+    assert f"amount-haze is {amount}; use a value from 0" in str(caught.value)
+
+
 def test_a_photo_there_and_back(ours):
     events = list(ours.watch(submit(ours, seed=3, strength=0.5, description="a bridge")))
     numbers = [event["number"] for event in events if "preview" not in event]

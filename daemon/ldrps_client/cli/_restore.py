@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._amounts import amounts_of
 from ldrps_client._damage import mask_of, split_damage
 from ldrps_client._result import Result
 from ldrps_client._text import named, shown
@@ -54,6 +55,7 @@ def _choices(options: Namespace) -> Choices:
         solver=options.solver,
         allow_colour=options.allow_colour,
         damage=_damage(options.damage),
+        amounts=amounts_of(options.amount or ()),
         layers=layers,
     )
 

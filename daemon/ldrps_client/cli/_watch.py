@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._amounts import AMOUNT_HELP, amounts_of
 from ldrps_client._text import named, shown
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import SettingsError
@@ -16,7 +17,17 @@ from ldrps_engine.settings import RECIPES
 
 # Options of one folder by their key in a file; None means: not given.
 _FOLDER_OPTIONS = (
-    *("out", "recipe", "include", "exclude", "settle", "scan_every", "poll", "poll_every"),
+    *(
+        "out",
+        "recipe",
+        "amount",
+        "include",
+        "exclude",
+        "settle",
+        "scan_every",
+        "poll",
+        "poll_every",
+    ),
     *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
 )
 _SCHEDULE = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
@@ -44,6 +55,7 @@ def _add_folder_options(add: Any) -> None:
     no = argparse.BooleanOptionalAction
     add("--out", metavar="OUT", help="folder for results (default: beside the originals)")
     add("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)} (default: auto)")
+    add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
     add("--recipe-by-folder", action=no, help="a subfolder named as a recipe chooses it")
     add("--recursive", action=no, help="look into subfolders (default: yes)")
     add("--include", action="append", metavar="GLOB", help="only these; may be repeated")
@@ -94,6 +106,8 @@ def _config(options: Namespace) -> Any:
 
     given = {name: getattr(options, name) for name in _FOLDER_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
+    if "amount" in given:
+        given["amounts"] = amounts_of(given.pop("amount"))
     schedule = {name: getattr(options, name) for name in _SCHEDULE}
     schedule = {name: value for name, value in schedule.items() if value is not None}
     if options.config:
