@@ -51,12 +51,17 @@ def _health(address: str) -> bool | None:
         channel.close()
 
 
+def check_startable(address: str) -> None:
+    """Raise UnavailableError if nobody listens there and no daemon can be started from here."""
+    if not is_listening(address):
+        require_daemon()
+
+
 def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
     """Start a daemon unless one answers; UnavailableError tells why none does."""
     if is_serving(address):
         return
-    if not is_listening(address):
-        require_daemon()
+    check_startable(address)
     log = _log_file()
     with _one_starter(log.with_name("start.lock")):
         if is_serving(address) or _answers_late(address):
