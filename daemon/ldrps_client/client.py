@@ -22,6 +22,7 @@ from ldrps_client._inputs import PhotoLike, take
 from ldrps_client._reaching import persistently
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
+from ldrps_client._samples import sample_seeds
 from ldrps_client._watching import Reader, messages
 from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
@@ -95,6 +96,27 @@ class Client:
             raise
         source = loaded if isinstance(loaded, LoadedFile) else None
         return gathered.result(settings, job_id, source)
+
+    def samples(
+        self,
+        photo: PhotoLike,
+        count: int,
+        *,
+        on_event: Callable[[events.Event], None] | None = None,
+        **choices: Unpack[Choices],
+    ) -> Iterator[Result]:
+        """Restore one photo `count` times with the seeds from the given one on, to choose from.
+
+        Each result comes as soon as it is there. SettingsError if `count` is not 1 to 16.
+        """
+        seeds = sample_seeds(choices.get("seed", 0), count)
+        loaded = take(photo)
+
+        def restored(seed: int) -> Result:
+            chosen = {**choices, "seed": seed}
+            return self.restore(loaded, on_event=on_event, **chosen)  # type: ignore[arg-type]
+
+        return map(restored, seeds)
 
     def submit(
         self,
