@@ -20,10 +20,12 @@ from ldrps_daemon.workers.pipe import (
     Order,
     OutOfMemory,
     Paused,
+    Report,
     Saved,
     Sized,
 )
-from ldrps_daemon.workers.process import Process, Report, resident_bytes
+from ldrps_daemon.workers.process import Process
+from ldrps_daemon.workers.transport import Launch, Transport
 from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
@@ -50,7 +52,7 @@ class WorkerSlot:
     at any time, all in the event loop.
     """
 
-    def __init__(self, device: str, config: ServeConfig) -> None:
+    def __init__(self, device: str, config: ServeConfig, launch: Launch = Process) -> None:
         self.device = device
         self.state = pb.WORKER_STATE_ASLEEP
         self.models: list[str] = []
@@ -61,7 +63,8 @@ class WorkerSlot:
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
-        self._process: Process | None = None
+        self._launch = launch
+        self._worker: Transport | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
         self._ending: asyncio.Future[End] | None = None
@@ -72,7 +75,7 @@ class WorkerSlot:
 
     def is_up(self) -> bool:
         """Whether there is a process that takes orders."""
-        return self._process is not None and self._up
+        return self._worker is not None and self._up
 
     async def rouse(self) -> None:
         """Have a process that takes orders; StartError says why there is none.
@@ -151,12 +154,12 @@ class WorkerSlot:
         self._fail_start(SparedError("nobody needs it any more"))
 
     def _hand_over(self, order: Order | ModelCommand) -> None:
-        if not self._process or not self._up:
+        if not self._worker or not self._up:
             raise StartError("it ended while it waited for work")
         self.state = pb.WORKER_STATE_BUSY
         self._set_alarm("silent", self._config.hang_seconds)
         try:
-            wire.send_order(self._process.pipe, order)
+            wire.send_order(self._worker, order)
         except OSError:
             self._up = False
             raise StartError("it ended while it waited for work") from None
@@ -165,52 +168,52 @@ class WorkerSlot:
 
     def cancel(self, job: str) -> None:
         """Make the engine stop at its next step; one that does not is killed."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             with contextlib.suppress(OSError):
-                wire.send_cancel(self._process.pipe, job)
+                wire.send_cancel(self._worker, job)
             if self.state == pb.WORKER_STATE_BUSY and "deaf" not in self._alarms:
                 self._set_alarm("deaf", self._config.cancel_seconds)
 
     def pause(self, job: str) -> None:
         """Make the engine let go of the job at its next step, with a checkpoint."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             self.pausing = True
             if self.state == pb.WORKER_STATE_BUSY:
                 with contextlib.suppress(OSError):
-                    wire.send_pause(self._process.pipe, job)
+                    wire.send_pause(self._worker, job)
 
     def want_previews(self, job: str, wanted: bool) -> None:
         """Say whether anybody looks at previews of this job."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             with contextlib.suppress(OSError):
-                wire.send_previews(self._process.pipe, job, wanted)
+                wire.send_previews(self._worker, job, wanted)
 
     async def stop(self) -> None:
         """Kill the process: what it holds is only in memory, and it may be stuck."""
         self._stay_awake()
-        process, self._process = self._process, None
+        worker, self._worker = self._worker, None
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
         self._up = False
         self._fail_start(StartError("it was stopped"))
         if self._ending and not self._ending.done():
             self._ending.set_exception(WorkerDiedError())
-        if process:
-            code = await process.kill()
-            said = {"device": self.device, "pid": process.pid, "code": code}
+        if worker:
+            code = await worker.kill()
+            said = {"device": self.device, "pid": worker.pid, "code": code}
             log.info("worker ended", extra=said)
 
     def memory_bytes(self) -> int:
         """Resident set of the process; 0 if there is none."""
         # Looked at once: metrics are scraped in another thread.
-        process = self._process
-        return resident_bytes(process.pid) if process else 0
+        worker = self._worker
+        return worker.memory_bytes() if worker else 0
 
     def to_proto(self) -> pb.Worker:
         """As the contract shows it."""
         return pb.Worker(
             device=self.device,
             state=self.state,
-            pid=self._process.pid if self._process else 0,
+            pid=self._worker.pid if self._worker else 0,
             models=self.models,
             residents=self.residents,
             memory_bytes=self.memory_bytes(),
@@ -224,8 +227,8 @@ class WorkerSlot:
         limit = self.backoff.start_seconds()
         try:
             async with asyncio.timeout(limit):
-                self._process = Process(self._options(), self._on_report)
-                log.info("worker started", extra={"device": self.device, "pid": self._process.pid})
+                self._worker = self._launch(self._options(), self._on_report)
+                log.info("worker started", extra={"device": self.device, "pid": self._worker.pid})
                 await self._starting
         except TimeoutError:
             self.backoff.hung()
@@ -233,7 +236,7 @@ class WorkerSlot:
         except (OSError, MemoryError) as error:
             raise StartError(getattr(error, "strerror", None) or "no memory") from None
         except WorkerDiedError:
-            code = await self._process.kill() if self._process else 0
+            code = await self._worker.kill() if self._worker else 0
             raise StartError(f"its process ended with code {code} before it was ready") from None
         finally:
             self._starting = None
@@ -251,8 +254,8 @@ class WorkerSlot:
         if self._starting and not self._starting.done():
             self._starting.set_exception(error)
 
-    def _on_report(self, process: Process, report: Report) -> None:
-        if process is not self._process:
+    def _on_report(self, worker: Transport, report: Report | None) -> None:
+        if worker is not self._worker:
             return
         if report is None:
             return self._on_death()
@@ -301,14 +304,14 @@ class WorkerSlot:
 
     def _kill(self, why: str) -> None:
         """Its end shows as a death, from which the job's fate follows."""
-        if self._process:
+        if self._worker:
             log.warning("worker is %s; it is killed", why, extra={"job": self.job})
-            self._process.end()
+            self._worker.end()
 
     def _rest(self) -> None:
-        if self._process and not self.job and self.state == pb.WORKER_STATE_IDLE:
+        if self._worker and not self.job and self.state == pb.WORKER_STATE_IDLE:
             with contextlib.suppress(OSError):
-                wire.send_rest(self._process.pipe)
+                wire.send_rest(self._worker)
 
     def _stop_soon(self) -> None:
         self._sleeping = asyncio.get_running_loop().create_task(self._sleep())

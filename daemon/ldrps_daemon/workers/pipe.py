@@ -21,7 +21,7 @@ import json
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import JobFolder
@@ -94,6 +94,16 @@ class OutOfMemory:
 End = pb.Event | Paused | OutOfMemory | NotNow
 """How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
+Report = pb.Worker | Saved | Sized | CannotStart | End
+"""What a worker says."""
+
+
+class Sender(Protocol):
+    """Where messages for the other side go: a pipe's end, or a transport."""
+
+    def send_bytes(self, data: bytes, /) -> None:
+        """Send one message; OSError if the other side is gone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCommand:
@@ -106,35 +116,35 @@ class ModelCommand:
     model: str
 
 
-def send_order(pipe: Connection, order: Order | ModelCommand) -> None:
+def send_order(worker: Sender, order: Order | ModelCommand) -> None:
     """Give a worker a job or a command."""
     if isinstance(order, ModelCommand):
-        return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
-    _send(pipe, {"do": "work", **vars(order), "folder": str(order.folder.path)})
+        return _send(worker, {"do": order.action, "job": order.job, "model": order.model})
+    _send(worker, {"do": "work", **vars(order), "folder": str(order.folder.path)})
 
 
-def send_cancel(pipe: Connection, job: str) -> None:
+def send_cancel(worker: Sender, job: str) -> None:
     """Tell a worker to stop a job at its next step."""
-    _send(pipe, {"do": "cancel", "job": job})
+    _send(worker, {"do": "cancel", "job": job})
 
 
-def send_pause(pipe: Connection, job: str) -> None:
+def send_pause(worker: Sender, job: str) -> None:
     """Tell a worker to let go of a job at its next step, with a checkpoint."""
-    _send(pipe, {"do": "pause", "job": job})
+    _send(worker, {"do": "pause", "job": job})
 
 
-def send_rest(pipe: Connection) -> None:
+def send_rest(worker: Sender) -> None:
     """Tell a worker without work to give its device's memory back."""
-    _send(pipe, {"do": "rest"})
+    _send(worker, {"do": "rest"})
 
 
-def send_previews(pipe: Connection, job: str, wanted: bool) -> None:
+def send_previews(worker: Sender, job: str, wanted: bool) -> None:
     """Tell a worker whether anybody looks at previews."""
-    _send(pipe, {"do": "previews", "job": job, "wanted": wanted})
+    _send(worker, {"do": "previews", "job": job, "wanted": wanted})
 
 
-def _send(pipe: Connection, message: dict[str, Any]) -> None:
-    pipe.send_bytes(json.dumps(message).encode())
+def _send(worker: Sender, message: dict[str, Any]) -> None:
+    worker.send_bytes(json.dumps(message).encode())
 
 
 def receive_command(pipe: Connection) -> dict[str, Any]:
@@ -188,9 +198,13 @@ def send_end(pipe: Connection, end: End) -> None:
         pipe.send_bytes(_PAUSED if isinstance(end, Paused) else _MEMORY)
 
 
-def receive_report(pipe: Connection) -> pb.Worker | Saved | Sized | CannotStart | End:
+def receive_report(pipe: Connection) -> Report:
     """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
-    data = pipe.recv_bytes(MAX_REPORT)
+    return report_of(pipe.recv_bytes(MAX_REPORT))
+
+
+def report_of(data: bytes) -> Report:
+    """In the front: what a message says; EOFError or DecodeError if it is rubbish."""
     tag, body = data[:1], data[1:]
     if tag in (_SAVED, _SIZED) and len(body) < _MAX_DIGITS and body.isdigit():
         return Saved(int(body)) if tag == _SAVED else Sized(int(body))
