@@ -1,4 +1,4 @@
-"""Worker processes: one slot per device, its process started when a job comes, warm after it."""
+"""Workers: one slot per seat, its worker started when a job comes, warm after it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.seats import Seat
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
-from ldrps_daemon.transport.admission import memory_limit
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.pipe import (
     CannotStart,
     End,
+    Lost,
     ModelCommand,
     NotNow,
     Order,
@@ -24,8 +25,7 @@ from ldrps_daemon.workers.pipe import (
     Saved,
     Sized,
 )
-from ldrps_daemon.workers.process import Process
-from ldrps_daemon.workers.transport import Launch, Transport
+from ldrps_daemon.workers.transport import Transport
 from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
@@ -37,6 +37,10 @@ class WorkerDiedError(Exception):
     """The process ended before its job did."""
 
 
+class WorkerLostError(WorkerDiedError):
+    """The machine that it was on is gone, or the line to it, for which no job is to blame."""
+
+
 class StartError(Exception):
     """There is no process that takes orders, for which no job is to blame."""
 
@@ -46,24 +50,26 @@ class SparedError(StartError):
 
 
 class WorkerSlot:
-    """A device and the process that works on it, if there is one.
+    """A seat and the worker on it, if there is one.
 
     Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
     at any time, all in the event loop.
     """
 
-    def __init__(self, device: str, config: ServeConfig, launch: Launch = Process) -> None:
-        self.device = device
+    def __init__(self, seat: Seat, config: ServeConfig) -> None:
+        self.seat = seat
+        self.name, self.device = seat.name, seat.device
         self.state = pb.WORKER_STATE_ASLEEP
         self.models: list[str] = []
         self.residents: list[pb.Resident] = []
         self.job = ""
+        self.retired = False
+        """Whether the seat is gone, and nothing is to be done here any more."""
         self.pausing = False
         """Whether the job has been told to let others go first."""
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
-        self._launch = launch
         self._worker: Transport | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
@@ -93,7 +99,7 @@ class WorkerSlot:
             except StartError as error:
                 await self.stop()
                 self.backoff.failed(str(error))
-                said = {"device": self.device, "failures": self.backoff.failures}
+                said = {"device": self.name, "failures": self.backoff.failures}
                 log.error("a worker cannot start: %s", error, extra=said)
                 raise
             self.backoff.started()
@@ -126,18 +132,18 @@ class WorkerSlot:
     async def run(self, action: str, model: str) -> pb.Event:
         """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
         if self.turn.locked():
-            raise BusyError(f"{self.device} is working; try again when its job has ended")
+            raise BusyError(f"{self.name} is working; try again when its job has ended")
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)
         async with self.turn:
             try:
                 await self.rouse()
                 end = await self.work(command, _to_nobody, asyncio.Event())
             except StartError as error:
-                words = f"the worker on {self.device} cannot start now ({error}); try again later"
+                words = f"the worker on {self.name} cannot start now ({error}); try again later"
                 raise BusyError(words, self.backoff.pause()) from None
         if isinstance(end, pb.Event):
             return end
-        words = f"model '{model}' needs more memory than {self.device} has; take a smaller one"
+        words = f"model '{model}' needs more memory than {self.name} has; take a smaller one"
         return pb.Event(failed=pb.Failed(reason="model", message=words))
 
     def idle(self) -> None:
@@ -196,10 +202,10 @@ class WorkerSlot:
         self._up = False
         self._fail_start(StartError("it was stopped"))
         if self._ending and not self._ending.done():
-            self._ending.set_exception(WorkerDiedError())
+            self._ending.set_exception(WorkerLostError() if self.retired else WorkerDiedError())
         if worker:
             code = await worker.kill()
-            said = {"device": self.device, "pid": worker.pid, "code": code}
+            said = {"device": self.name, "pid": worker.pid, "code": code}
             log.info("worker ended", extra=said)
 
     def memory_bytes(self) -> int:
@@ -211,7 +217,7 @@ class WorkerSlot:
     def to_proto(self) -> pb.Worker:
         """As the contract shows it."""
         return pb.Worker(
-            device=self.device,
+            device=self.name,
             state=self.state,
             pid=self._worker.pid if self._worker else 0,
             models=self.models,
@@ -227,14 +233,16 @@ class WorkerSlot:
         limit = self.backoff.start_seconds()
         try:
             async with asyncio.timeout(limit):
-                self._worker = self._launch(self._options(), self._on_report)
-                log.info("worker started", extra={"device": self.device, "pid": self._worker.pid})
+                self._worker = self.seat.launch(self._options(), self._on_report)
+                log.info("worker started", extra={"device": self.name, "pid": self._worker.pid})
                 await self._starting
         except TimeoutError:
             self.backoff.hung()
             raise StartError(f"it was not ready after {limit:g} seconds") from None
         except (OSError, MemoryError) as error:
             raise StartError(getattr(error, "strerror", None) or "no memory") from None
+        except WorkerLostError:
+            raise StartError("its machine is gone, or cannot be reached") from None
         except WorkerDiedError:
             code = await self._worker.kill() if self._worker else 0
             raise StartError(f"its process ended with code {code} before it was ready") from None
@@ -246,8 +254,7 @@ class WorkerSlot:
             "device": self.device,
             "engine": self._config.engine,
             "log-format": self._config.log_format,
-            # CUDA reserves far more addresses than it uses.
-            "memory": memory_limit(self._config) if self.device == "cpu" else 0,
+            "memory": self.seat.memory_bytes,
         }
 
     def _fail_start(self, error: Exception) -> None:
@@ -258,7 +265,9 @@ class WorkerSlot:
         if worker is not self._worker:
             return
         if report is None:
-            return self._on_death()
+            return self._on_death(WorkerDiedError())
+        if isinstance(report, Lost):
+            return self._on_death(WorkerLostError())
         if "silent" in self._alarms:
             self._set_alarm("silent", self._config.hang_seconds)
         if isinstance(report, pb.Worker):
@@ -282,13 +291,13 @@ class WorkerSlot:
         if self._starting and not self._starting.done():
             self._starting.set_result(None)
 
-    def _on_death(self) -> None:
+    def _on_death(self, error: WorkerDiedError) -> None:
         self._up = False
-        self._fail_start(WorkerDiedError())
+        self._fail_start(error)
         if self._ending is None:
             self._stop_soon()
         elif not self._ending.done():
-            self._ending.set_exception(WorkerDiedError())
+            self._ending.set_exception(error)
 
     async def _after_work(self) -> None:
         if not self._up:

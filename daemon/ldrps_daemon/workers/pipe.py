@@ -38,6 +38,7 @@ _SIZED = b"D"
 _NOT_NOW = b"N"
 _CANNOT = b"X"
 _MAX_WORDS = 300
+_FOLDERS = ("folder", "attempt")
 _MAX_DIGITS = 16
 
 
@@ -47,6 +48,9 @@ class Order:
 
     job: str
     folder: JobFolder
+    """Where header, pixels and checkpoint are read,"""
+    attempt: JobFolder
+    """and where all else is written, see `attempts.py`."""
     max_pixels: int
     checkpoint_seconds: float = 2.0
     economy: int = 0
@@ -94,8 +98,13 @@ class OutOfMemory:
 End = pb.Event | Paused | OutOfMemory | NotNow
 """How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
-Report = pb.Worker | Saved | Sized | CannotStart | End
-"""What a worker says."""
+
+class Lost:
+    """Nothing more will be heard of the worker: its machine is gone, or the line to it."""
+
+
+Report = pb.Worker | Saved | Sized | CannotStart | End | Lost
+"""What a worker says; Lost is what its transport says in its place."""
 
 
 class Sender(Protocol):
@@ -120,7 +129,7 @@ def send_order(worker: Sender, order: Order | ModelCommand) -> None:
     """Give a worker a job or a command."""
     if isinstance(order, ModelCommand):
         return _send(worker, {"do": order.action, "job": order.job, "model": order.model})
-    _send(worker, {"do": "work", **vars(order), "folder": str(order.folder.path)})
+    _send(worker, {"do": "work", **vars(order), **_paths(order)})
 
 
 def send_cancel(worker: Sender, job: str) -> None:
@@ -158,7 +167,12 @@ def order_of(command: dict[str, Any]) -> Order | ModelCommand:
     if command["do"] != "work":
         return ModelCommand(job=command["job"], action=command["do"], model=command["model"])
     given = {name: value for name, value in command.items() if name != "do"}
-    return Order(**given | {"folder": JobFolder(Path(command["folder"]))})
+    folders = {name: JobFolder(Path(command[name])) for name in _FOLDERS}
+    return Order(**given | folders)
+
+
+def _paths(order: Order) -> dict[str, str]:
+    return {name: str(getattr(order, name).path) for name in _FOLDERS}
 
 
 def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
