@@ -60,5 +60,8 @@ class Endings:
             log.error("a result cannot be kept", extra={"job": job.id, "why": error.strerror})
         if stored.is_whole():
             return end, stored
-        words = "the result did not come into the spool whole; hand the photo in again"
+        words = (
+            "the result did not come into the spool whole; make room on that disk, and hand the "
+            "photo in again"
+        )
         return pb.Event(failed=pb.Failed(reason="internal", message=words)), None

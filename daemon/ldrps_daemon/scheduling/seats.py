@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ldrps_daemon.workers.process import Process
+from ldrps_daemon.workers.process import launch
 from ldrps_daemon.workers.transport import Launch
 
 
@@ -50,7 +50,7 @@ class LocalPool:
         """`memory_bytes`: what one worker on the CPU may use."""
         self.seats = [
             # CUDA reserves far more addresses than it uses.
-            Seat(name=name, device=name, launch=Process, memory_bytes=_limit(name, memory_bytes))
+            Seat(name=name, device=name, launch=launch, memory_bytes=_limit(name, memory_bytes))
             for name in devices
         ]
 

@@ -12,15 +12,15 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.workers import pipe as wire
-from ldrps_daemon.workers.pipe import Report
-from ldrps_daemon.workers.transport import OnReport, Options
+from ldrps_daemon.workers.pipe import receive_report
+from ldrps_daemon.workers.transport import OnReport, Options, Transport
 
 _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
@@ -32,16 +32,27 @@ _KEEP_MEMORY = {
 """glibc keeps what tensors leave for the next ones, instead of asking the kernel for pages anew
 each time: a tenth less time for an evaluation of the bundled model (benchmarks/evaluation.py)."""
 
+Message = TypeVar("Message")
 
-class Process:
+
+class Process(Generic[Message]):
     """A transport to a worker of this machine.
 
     A fresh interpreter, never a fork: gRPC and CUDA both break in forked children.
     """
 
-    def __init__(self, options: Options, on_report: OnReport) -> None:
-        """Start the process; OSError if the machine has no room for one."""
-        self._on_report = on_report
+    def __init__(
+        self,
+        options: Options,
+        on_message: Callable[[Transport, Message | None], None],
+        receive: Callable[[Connection], Message],
+    ) -> None:
+        """Start the process; OSError if the machine has no room for one.
+
+        `receive` waits for the next message; EOFError, OSError or DecodeError: there is none.
+        """
+        self._on_message = on_message
+        self._receive = receive
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as undo:
             self._front, back = socket.socketpair()
@@ -89,23 +100,30 @@ class Process:
 
     def _read(self) -> None:
         # A thread, so that a worker that stops in the middle of a message blocks nobody else.
-        report: Report | None = pb.Worker()
-        while report is not None:
+        message: Message | None
+        while True:
             try:
-                report = wire.receive_report(self._pipe)
+                message = self._receive(self._pipe)
             except (EOFError, OSError, DecodeError):
-                report = None
+                message = None
             try:
-                self._loop.call_soon_threadsafe(self._deliver, report)
+                self._loop.call_soon_threadsafe(self._deliver, message)
             except RuntimeError:  # the loop has been closed
                 return
+            if message is None:
+                return
 
-    def _deliver(self, report: Report | None) -> None:
-        self._on_report(self, report)
+    def _deliver(self, message: Message | None) -> None:
+        self._on_message(self, message)
         # Closed here, not in the thread: a send could meet a descriptor that is used anew.
-        if report is None:
+        if message is None:
             self._pipe.close()
             self._front.close()
+
+
+def launch(options: Options, on_report: OnReport) -> Transport:
+    """Start a worker on this machine; OSError if there is no room for one."""
+    return Process(options, on_report, receive_report)
 
 
 def _spawned(pipe: int, options: Options) -> subprocess.Popen[bytes]:
