@@ -131,7 +131,9 @@ def _restore_crop(
     inside = _transferred(sampled, tell)
     made = known.inset.cropped(crop).restored(inside, time.monotonic() - start)
     frame = known.inset.frame
-    return replace(made, diagnosis=replace(inside.diagnosis, inner=None if frame is None else frame.rectangle))
+    return replace(
+        made, diagnosis=replace(inside.diagnosis, inner=None if frame is None else frame.rectangle)
+    )
 
 
 def _open(
