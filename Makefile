@@ -93,4 +93,4 @@ web-picture: setup-dev
 	$(BIN)/python scripts/web_picture.py docs/images/web.png
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .numba_cache restored
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored
