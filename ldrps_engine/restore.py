@@ -87,7 +87,7 @@ def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """What is known of a photo once its pilot is sampled, kept for further crops of it."""
+    """Knowledge of a photo once its pilot is sampled, kept for further crops of it."""
 
     identity: bytes
     settings: Settings
