@@ -48,7 +48,7 @@ class Step:
     """
 
     stage: str
-    """`sample`, `refine` (a recurrence) or `transfer`."""
+    """`fill` (of damage), `sample`, `refine` (a recurrence) or `transfer`."""
     index: int
     count: int
     preview: Callable[[], NDArray[np.uint8]] | None = None

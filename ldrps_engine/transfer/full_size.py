@@ -14,6 +14,7 @@ from ldrps_engine.analysis.noise_spectrum import sigma_before_clipping
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.settings import STAGES
 from ldrps_engine.transfer.compositing import Compositor, LayerWriter, ToneMapping, compose
 from ldrps_engine.transfer.noise_filter import NoiseFilter, filter_noise
 from ldrps_engine.transfer.tuning import Noise
@@ -39,7 +40,7 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
     analysis = plan.analysis
     writer = LayerWriter(
         analysis.measured.photo,
-        plan.settings.layers,
+        plan.layers,
         coloured=analysis.colours,
         findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
     )
@@ -65,6 +66,9 @@ def _compositor(sample: Sample, filtered: Array) -> Compositor:
         pilot_only=pilot_only and sampled,
         damage=analysis.measured.photo.damage if analysis.amounts.damage else None,
         filling=min(analysis.amounts.damage, 1.0),
+        repaired=analysis.measured.mended,
+        stages=tuple(name for name in plan.layers if name in STAGES),
+        gives_colours="coloured" in plan.stages,
     )
 
 

@@ -20,6 +20,7 @@ def stage_text(kind: str, event: Message) -> str:
         return text.format(model=event["model"], percent=round(100 * event["fraction"]))
     if kind == "step":
         stages = {"sample": _("Sampling"), "refine": _("Refining"), "transfer": _("Transferring")}
+        stages["fill"] = _("Filling damage")
         text = _("{stage}: step {index} of {count}").format(
             stage=stages.get(event["stage"], event["stage"]),
             index=event["index"],
