@@ -84,7 +84,7 @@ def outcomes(
             for method, function in METHODS.items():
                 yield _outcome(kind, method, function(shown), clean)
             restored = restore(Photo.from_samples(degraded), Settings(), models).photo
-            yield _outcome(kind, OURS, restored.to_samples() / 255.0, clean)
+            yield _outcome(kind, OURS, restored.pixels.astype(np.float64), clean)
 
 
 def _smaller(pixels: Floats) -> Floats:

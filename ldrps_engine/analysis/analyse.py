@@ -17,7 +17,7 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.analysis.tone_curve import ToneCurve, without_toning
+from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
@@ -198,6 +198,8 @@ def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -
     if diagnosis.toned and amount > proposed:
         fading = cast.curve if proposed else None
         return without_toning(small, fading).raised(min(amount - proposed, 1.0))
+    if cast.one_hue and has_full_range(small):
+        return None
     return cast.curve.raised(amount)
 
 

@@ -135,8 +135,14 @@ def pixel_features(small: Array) -> Array:
             *edges,
             means,
             np.log((flat**6).mean(0) ** (1 / 6) + 0.01),
-            np.corrcoef(flat.T + 1e-3 * np.random.default_rng(0).standard_normal(flat.T.shape))[
-                np.triu_indices(3, 1)
-            ],
+            _correlations(flat),
         ]
     )
+
+
+def _correlations(flat: Array) -> Array:
+    """Correlations (3,) of red with green, red with blue and green with blue, of (N, 3) pixels."""
+    # Flat pictures have none, which a little noise says without a division by 0.
+    noise = np.random.default_rng(0).standard_normal(flat.T.shape)
+    found = np.asarray(np.corrcoef(flat.T + 1e-3 * noise))
+    return np.asarray(found[np.triu_indices(3, 1)], np.float32)

@@ -19,6 +19,7 @@ Array = NDArray[np.float32]
 LEAST = 1e-4
 """Share of the range above black from which the power holds."""
 _ENDS = (0.5, 99.5)
+_BLACK, _WHITE = 0.02, 0.98
 _MIDDLE = (2, 50, 98)
 _POWERS = np.geomspace(0.3, 3.3, 61)
 
@@ -88,6 +89,12 @@ class ToneCurve:
         """Mean distance by which (..., 3) display values move when it is undone."""
         before = np.clip(rgb, 0, 1)
         return float(np.abs(np.clip(self.undo(rgb), 0, 1) - before).mean())
+
+
+def has_full_range(rgb: Array) -> bool:
+    """Tell whether luma of (H, W, 3) display values goes from black to white."""
+    low, high = np.percentile(rgb.reshape(-1, 3) @ YCC[0], _ENDS)
+    return bool(low < _BLACK and high > _WHITE)
 
 
 def without_toning(rgb: Array, fading: ToneCurve | None = None) -> ToneCurve:

@@ -67,11 +67,19 @@ def test_no_curve_crushes_shadows_or_burns_out_highlights(picture):
     assert ((strong.undo(picture) < 0).mean((0, 1)) > 0.2).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def strong_cast(picture, rng):
+    """A cast over a cast, of up to two stops."""
+    for seed in (rng.integers(99),) * 2:
+        picture = KINDS["cast"](picture, np.random.default_rng(seed))
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["strong cast", "faded", "both"])
 def test_casts_and_fading_are_brought_nearer_to_the_truth(picture, kind):
     before, after = [], []
     for seed in range(6):
-        degraded = KINDS[kind](picture.astype(np.float64), np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        degraded = ({"strong cast": strong_cast} | KINDS)[kind](picture.astype(np.float64), rng)
         degraded = degraded.astype(np.float32)
         found = find_cast(degraded, recognise(degraded))
         undone = np.clip(found.curve.within(degraded).undo(degraded), 0, 1)
