@@ -93,6 +93,12 @@ def _fit_midtone(options: argparse.Namespace, config: Config) -> None:
     fit_midtone(options.work, options.out, config)
 
 
+def _fit_casts(options: argparse.Namespace, _config: Config) -> None:
+    from training.casts import fit_casts
+
+    fit_casts(options.photos, options.out, options.every)
+
+
 def _fit_tone(options: argparse.Namespace, config: Config) -> None:
     from training.tone import fit_tone
 
@@ -207,6 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     middle = commands.add_parser("fit-midtone", help="fit how bright the middle of photos is")
     middle.add_argument("out", type=Path)
     middle.set_defaults(run=_fit_midtone)
+    curving = commands.add_parser("fit-casts", help="fit what casts and fading did to photos")
+    curving.add_argument("photos", type=Path, help="folder of photos with a manifest.tsv")
+    curving.add_argument("out", type=Path)
+    curving.add_argument("--every", type=int, default=9, help="each Nth photo (default: 9)")
+    curving.set_defaults(run=_fit_casts)
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)

@@ -22,7 +22,7 @@ from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
-from ldrps_engine.settings import Settings
+from ldrps_engine.settings import STAGES, Settings
 from ldrps_engine.transfer.compositing import parts_to_compose
 from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.tiles import parts_to_denoise
@@ -118,6 +118,30 @@ class RestorationPlan:
         steps = sum(len(timesteps) for _, timesteps in passes)
         return len(filtered), steps, len(parts_to_compose(self.size, self.crop))
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages that change the photo, out of STAGES and in their order."""
+        analysis, works = self.analysis, self.works and not self.pilot_only
+        changing = {
+            "repaired": analysis.measured.is_repaired,
+            "denoised": analysis.smooths_blocks or (works and self.filters),
+            "toned": works and not self.degradation.is_neutral and not self._only_colours,
+            "coloured": works and analysis.colours,
+        }
+        return tuple(name for name in STAGES if changing[name] and self.settings.strength > 0)
+
+    @property
+    def _only_colours(self) -> bool:
+        """Tell whether all that the degradation holds is that colours were lost."""
+        return replace(self.degradation, grey=False).is_neutral
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers of the result: the first that was asked for, and no stage that changes nothing."""
+        first, *others = self.settings.layers
+        idle = set(STAGES) - set(self.stages)
+        return (first, *(name for name in others if name not in idle))
+
     def cropped(self, crop: Part) -> RestorationPlan:
         """Return the same plan for a part of the photo, in the light of all of it."""
         return replace(self, crop=crop)
@@ -167,6 +191,7 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
         colours=analysis.colours,
         published=plan.pilot_only,
         samples=plan.samples,
+        stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)
     return replace(plan.description, remarks=(*plan.description.remarks, *said))

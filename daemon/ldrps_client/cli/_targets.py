@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +68,12 @@ class Targets:
             room = source.path.stat().st_size
         for folder in {path.parent for path in self.all()}:
             check_folder(folder, room)
+
+    def of(self, names: Iterable[str]) -> Targets:
+        """Return those of these layers alone: stages that change nothing have none."""
+        kept = set(names)
+        layers = {name: path for name, path in self.layers.items() if name in kept}
+        return replace(self, layers=layers)
 
     def all(self) -> list[Path]:
         """Every path, of the first result first."""
