@@ -24,7 +24,7 @@ from ldrps_engine.progress import Diagnosed, OnStep, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
-from ldrps_engine.transfer.full_size import transfer
+from ldrps_engine.transfer.full_size import ready_for_crops, transfer
 
 Array = NDArray[np.float32]
 
@@ -128,7 +128,7 @@ def _restore_crop(
         inset = Inset.of(photo)
         place, tell = inset.place_of(crop), inset.telling(on_step)
         plan = _planned(inset.picture, settings, models, tell).cropped(place.part)
-        known = _Sampled(identity, settings, inset, sample(plan, tell, checkpoint))
+        known = _Sampled(identity, settings, inset, ready_for_crops(sample(plan, tell, checkpoint)))
     else:
         place, tell = known.inset.place_of(crop), known.inset.telling(on_step)
         known.tell(tell)
@@ -136,7 +136,8 @@ def _restore_crop(
     models.memo = known.tuned()
     made = known.inset.cropped(crop).restored(inside, time.monotonic() - start)
     frame = known.inset.frame
-    return replace(made, diagnosis=replace(inside.diagnosis, inner=frame and frame.rectangle))
+    inner = frame.rectangle if frame else None
+    return replace(made, diagnosis=replace(inside.diagnosis, inner=inner))
 
 
 def _open(

@@ -42,6 +42,8 @@ class Sample:
     """The photo without its noise, as the prior takes it: stabilised, at the view's scale."""
     steps: int
     """Reverse steps taken; 0 where nothing was to be done."""
+    quiet: Array | None = None
+    """The photo freed from noise at the view's scale, where crops are made of it; else None."""
 
 
 def sample(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None = None) -> Sample:

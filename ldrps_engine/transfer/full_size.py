@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.maps import finding_maps
-from ldrps_engine.analysis.noise_spectrum import sigma_before_clipping
+from ldrps_engine.analysis.noise_spectrum import (
+    noise_sigma,
+    noise_spectrum,
+    sigma_before_clipping,
+)
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.progress import OnStep, Step
@@ -24,6 +28,24 @@ OnPart = Callable[[int], None]
 _TRUST = 0.4
 _WITHOUT_CHROMA = 0.95
 """Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
+
+
+def ready_for_crops(sample: Sample) -> Sample:
+    """Free the view from noise, once for all crops: tones are fitted to what has none."""
+    plan = sample.plan
+    if not sample.steps or not plan.filters or plan.degradation.is_neutral:
+        return sample
+    rgb = plan.level.stabilise(plan.scaled)
+    spectrum = np.asarray(noise_spectrum(rgb), dtype=np.float32)
+    noise = NoiseFilter(
+        size=rgb.shape[:2],
+        spectrum=spectrum,
+        before_clipping=sigma_before_clipping(rgb, spectrum),
+        oracle=sample.oracle,
+        quick=True,
+    )
+    filtered = filter_noise(rgb, noise, lambda _: None)
+    return replace(sample, quiet=plan.level.invert(filtered, noise_sigma(spectrum)))
 
 
 def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
@@ -74,9 +96,7 @@ def _tone_mapping(sample: Sample, filtered: Array) -> ToneMapping:
     """Fit the photo's tones to the pilot's. Of a crop alone too little is filtered for that."""
     plan = sample.plan
     if plan.crop is not None:
-        filtered = plan.scaled
-        if plan.filters and not plan.degradation.is_neutral:
-            filtered = plan.level.invert(sample.oracle, plan.noise.in_view)
+        filtered = plan.scaled if sample.quiet is None else sample.quiet
     return ToneMapping.fit(filtered, _with_colours(plan), sample.pilot, plan.size)
 
 

@@ -1,6 +1,7 @@
 """A GIMP with a window on a virtual screen, driven by keys as by a user."""
 
 import os
+import re
 import shutil
 import time
 
@@ -81,6 +82,13 @@ class Window:
 
     def press(self, *keys, until=None):
         self.key(*keys, to=DIALOG, until=until)
+
+    def point(self, x, y, *then):
+        """Move the pointer to a place of the dialog, and do something there."""
+        said = self.app.run(f"xdotool getwindowgeometry --shell {self.titles(DIALOG)[0]}")
+        at = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", said)}
+        move = f"xdotool mousemove --sync {at['X'] + x} {at['Y'] + y}"
+        self.app.run("; ".join([move, "sleep 0.3", *then]))
 
     def write(self, text):
         """Type into the field that has the keyboard."""
