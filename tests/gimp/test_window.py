@@ -266,9 +266,9 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
 
 
 # In the dialog: places of the photo when all of it is seen, and the switch of noise.
-PLACE, ANOTHER = (300, 250), (420, 330)
+PLACE = (300, 250)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (732, 88)
+NOISE = (690, 70)
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -309,8 +309,7 @@ def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
     assert wait_until(lambda: daemon.job(first.job_id).state == RUNNING, SECONDS)
     window.shot("place-coming")
     # Outside of what the first click asked for.
-    window.point(40, 40, "xdotool click 1")
-    second = ask_for_place(window, daemon, (620, 420))
+    second = ask_for_place(window, daemon, (80, 80))
     assert wait_until(lambda: daemon.job(first.job_id).state == CANCELLED, SECONDS)
     window.press("Return", until=lambda: newest(daemon).job_id != second.job_id)
     assert wait_until(lambda: daemon.job(second.job_id).state == CANCELLED, SECONDS)

@@ -128,6 +128,7 @@ class RestoreDialog:
         self._status = Status()
         content.pack_start(self._status, False, False, 0)
         content.show_all()
+        self._dialog.get_widget_for_response(Gtk.ResponseType.OK).grab_focus()
 
     def _make_pane(self, work: Restoration) -> PreviewPane:
         return PreviewPane(self._layer, work.area, self._on_toggle, self._on_place)

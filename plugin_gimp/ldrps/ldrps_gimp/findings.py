@@ -44,7 +44,8 @@ class _Row:
         # Damage that is marked is filled.
         self._proposed = 1.0 if name == "damage" else 0.0
         self._following = False
-        self.switch = Gtk.CheckButton(label=_names()[name])
+        # Return restores, also after a click here.
+        self.switch = Gtk.CheckButton(label=_names()[name], focus_on_click=False)
         adjustment = Gtk.Adjustment(lower=0, upper=MAX_AMOUNT, step_increment=_STEP)
         self.slider = Gtk.Scale(adjustment=adjustment, hexpand=True)
         self.slider.set_value_pos(Gtk.PositionType.RIGHT)

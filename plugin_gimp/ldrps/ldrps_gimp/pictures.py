@@ -21,14 +21,20 @@ _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEARES
 class Source:
     """The photo as it is, in as much detail as a view needs."""
 
-    def __init__(self, layer: Any, area: Area) -> None:
+    def __init__(self, layer: Any, area: Area, long_side: int = _OVERVIEW) -> None:
+        """`long_side` in pixels of what is read at once."""
         self._layer, self._area = layer, area
         self._size = layer.get_width(), layer.get_height()
-        scale = min(1.0, _OVERVIEW / max(area.width, area.height))
+        scale = min(1.0, long_side / max(area.width, area.height))
         self._scale = scale
         whole = Box(0, 0, area.width, area.height)
         self._overview = self._read(whole, scale), whole
         self._near: tuple[float, Any, Box] | None = None
+
+    @property
+    def overview(self) -> Any:
+        """All of the area, as it was when this was made."""
+        return self._overview[0]
 
     def seen(self, view: Viewing) -> tuple[Any, Box]:
         """Return a picture that holds what is seen, and the part of the photo that it shows."""

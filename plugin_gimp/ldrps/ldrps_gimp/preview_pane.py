@@ -98,6 +98,9 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         whole.connect("clicked", lambda _button: self._zoom_to(1.0))
         row = Gtk.Box(spacing=6)
         row.pack_start(self._toggle, True, True, 0)
+        for button in (self._toggle, fit, whole):
+            # Return restores, also after a click here.
+            button.set_focus_on_click(False)
         for button in (fit, whole):
             row.pack_start(button, False, False, 0)
         return row
