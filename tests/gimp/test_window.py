@@ -10,7 +10,7 @@ import pytest
 
 from gimp.conftest import VARIABLE
 from gimp.test_endings import newest, running_job
-from gimp.window import OPEN, SECONDS, Window
+from gimp.window import BATCH, OPEN, SECONDS, Window
 from ldrps.v1 import restoration_pb2 as pb
 from scripts.gimp_root import find_root
 from support.daemon import wait_until
@@ -335,3 +335,44 @@ def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(o
     (settings,) = opened.do(SETTINGS)
     assert settings["amount_noise"] == 0
     assert settings["amount_haze"] == -1
+
+
+ALL = """
+image = keep["image"]
+procedure = PDB.lookup_procedure("ldrps-restore-all")
+status, rest = call("ldrps-restore-all", image, image.get_layers()[:1], "INTERACTIVE")
+answer = [status, rest]
+"""
+MORE = """
+other, layer = new_image(300, 400)
+group = Gimp.GroupLayer.new(other, "group")
+other.insert_layer(group, None, 0)
+other.set_selected_layers([group])
+keep["third"] = new_image(90, 60)[0]
+keep["other"] = other
+"""
+
+
+def test_all_open_images_from_the_dialog(window, daemon):
+    window.open()
+    window.do(MORE)
+    window.app.send(ALL)
+    assert wait_until(lambda: window.titles(BATCH), SECONDS)
+    time.sleep(1)
+    window.shot("batch")
+    assert not window.app.has_answered()
+    window.key("Return", to=BATCH, until=lambda: newest_ended(daemon, 2))
+    time.sleep(2)
+    window.shot("batch-done")
+    window.key("Escape", to=BATCH, until=window.app.has_answered)
+    status, (restored, unchanged, failed, summary) = window.app.receive()
+    assert (status, restored, unchanged, failed) == ("success", 2, 0, 0), summary
+    assert window.layers() == ["photo (restored: noise 3)", "photo"]
+    window.do("keep['other'].delete(); keep['third'].delete()")
+    end(window)
+
+
+def newest_ended(daemon, count):
+    """Tell whether so many jobs were done, and nothing is left to do."""
+    status = daemon.status()
+    return (status.done, status.queued, status.running) == (count, 0, 0)

@@ -1,7 +1,6 @@
 """A GIMP with a window on a virtual screen, driven by keys as by a user."""
 
 import os
-import re
 import shutil
 import time
 
@@ -21,6 +20,7 @@ answer = state(image)
 STATE = "answer = state(keep['image'])"
 NAMES = "answer = [layer.get_name() for layer in keep['image'].get_layers()]"
 DIALOG = "Restore .LD-RPS"
+BATCH = "Restore all open images"
 MENU = "Restore (LD-RPS"
 
 
@@ -85,9 +85,7 @@ class Window:
 
     def point(self, x, y, *then):
         """Move the pointer to a place of the dialog, and do something there."""
-        said = self.app.run(f"xdotool getwindowgeometry --shell {self.titles(DIALOG)[0]}")
-        at = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", said)}
-        move = f"xdotool mousemove --sync {at['X'] + x} {at['Y'] + y}"
+        move = f"xdotool mousemove --sync --window {self.titles(DIALOG)[0]} {x} {y}"
         self.app.run("; ".join([move, "sleep 0.3", *then]))
 
     def write(self, text):
