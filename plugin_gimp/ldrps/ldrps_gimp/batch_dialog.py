@@ -123,6 +123,8 @@ class BatchDialog:
         for row in chosen[len(results) :]:
             row.stop()
         self._results += results
+        # There is something now that the user would not want to cancel.
+        self._dialog.get_widget_for_response(Gtk.ResponseType.CANCEL).set_label(_("_Close"))
         said = summary(results, len(chosen) - len(results)).partition("\n")[0]
         text = "\n".join(filter(None, [said, why]))
         failed = why or any(result.kind == FAILED for result in results)
@@ -214,7 +216,7 @@ class _Row:
     def show(self, result: Result) -> None:
         """Show what came of it, which is not wanted once more."""
         failed = result.kind == FAILED
-        self._show(result.text, "dialog-warning" if failed else "emblem-default")
+        self._show(result.text, "dialog-warning" if failed else "object-select-symbolic")
         self._switch.set_active(failed)
 
     def _show(self, text: str, icon: str | None) -> None:

@@ -10,7 +10,7 @@ from gi.repository import Gimp
 
 from ldrps_gimp import batch, procedures, provenance
 from ldrps_gimp.canvas import sweep
-from ldrps_gimp.choices import NEW_IMAGE, Choices
+from ldrps_gimp.choices import AMOUNTS, DECIDE, NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.i18n import DOMAIN, LOCALE_FOLDER, _
@@ -19,6 +19,7 @@ from ldrps_gimp.progress import StatusBar
 from ldrps_gimp.refusals import check, only_layer
 from ldrps_gimp.restoration import Outcome, Restoration
 
+_AMOUNTS = [f"amount-{name}" for name in AMOUNTS]
 _STATUS = {"settings": Gimp.PDBStatusType.CALLING_ERROR, "photo": Gimp.PDBStatusType.CALLING_ERROR}
 
 
@@ -51,7 +52,9 @@ def _run_restore(
         layer = only_layer(drawables)
         if mode != Gimp.RunMode.INTERACTIVE:
             return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
-        result, chosen = _ask(procedure, layer, procedures.settings_of(config))
+        # What was done about the last photo's findings says nothing of this one's.
+        settings = procedures.settings_of(config) | dict.fromkeys(_AMOUNTS, float(DECIDE))
+        result, chosen = _ask(procedure, layer, settings)
         # What is in the config when we return is what Repeat will use.
         procedures.keep(config, chosen)
         return _returned(procedure, result)
