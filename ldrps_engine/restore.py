@@ -1,4 +1,4 @@
-"""The main path: a photo is analysed, planned for, sampled and transferred, stage after stage."""
+"""The main path: a photo is analysed, planned for, denoised, sampled and transferred."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
 from ldrps_engine.captioning.describer import consult
 from ldrps_engine.colour.working import to_working
+from ldrps_engine.diffusion.denoising import denoise
 from ldrps_engine.diffusion.pilot import Sample, sample
 from ldrps_engine.diffusion.planning import RestorationPlan, plan_restoration
 from ldrps_engine.diffusion.view import View
@@ -24,7 +25,7 @@ from ldrps_engine.progress import Diagnosed, OnStep, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
-from ldrps_engine.transfer.full_size import ready_for_crops, transfer
+from ldrps_engine.transfer.full_size import transfer
 
 Array = NDArray[np.float32]
 
@@ -61,7 +62,7 @@ def _restore(
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
     plan = _planned(photo, settings, models, on_step)
-    return _transferred(sample(plan, on_step, checkpoint), on_step)
+    return _transferred(sample(denoise(plan, on_step), on_step, checkpoint), on_step)
 
 
 def _planned(
@@ -86,29 +87,22 @@ def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
 
 @dataclass(frozen=True)
 class _Sampled:
-    """What is known of a photo once its pilot is sampled, kept for further crops of it."""
+    """Knowledge of a photo once its pilot is sampled, kept for further crops of it."""
 
     identity: bytes
     settings: Settings
     inset: Inset
     sample: Sample
 
-    def cropped(self, place: Rectangle) -> Sample:
-        """Return the sample for a part of the picture inside the frame."""
-        return replace(self.sample, plan=self.sample.plan.cropped(place.part))
+    def cropped(self, place: Rectangle, on_step: OnStep) -> Sample:
+        """Return the sample for a part of the picture inside the frame, freed from noise there."""
+        plan, known = self.sample.plan.cropped(place.part), self.sample.denoised.scaled
+        return replace(self.sample, denoised=denoise(plan, on_step, known))
 
     def tell(self, on_step: OnStep) -> None:
         """Report what was found when it was sampled."""
         on_step(Diagnosed(self.sample.plan.analysis.diagnosis))
         on_step(self.sample.plan.description)
-
-    def tuned(self) -> _Sampled:
-        """Return the same, since its prior knows the photo's noise by now."""
-        plan = self.sample.plan
-        if plan.tuning is None:
-            return self
-        knowing = replace(plan, tuning=replace(plan.tuning, steps=0))
-        return replace(self, sample=replace(self.sample, plan=knowing))
 
 
 def _restore_crop(
@@ -128,16 +122,18 @@ def _restore_crop(
         inset = Inset.of(photo)
         place, tell = inset.place_of(crop), inset.telling(on_step)
         plan = _planned(inset.picture, settings, models, tell).cropped(place.part)
-        known = _Sampled(identity, settings, inset, ready_for_crops(sample(plan, tell, checkpoint)))
+        sampled = sample(denoise(plan, tell), tell, checkpoint)
+        known = models.memo = _Sampled(identity, settings, inset, sampled)
     else:
         place, tell = known.inset.place_of(crop), known.inset.telling(on_step)
         known.tell(tell)
-    inside = _transferred(known.cropped(place), tell)
-    models.memo = known.tuned()
+        sampled = known.cropped(place, tell)
+    inside = _transferred(sampled, tell)
     made = known.inset.cropped(crop).restored(inside, time.monotonic() - start)
     frame = known.inset.frame
-    inner = frame.rectangle if frame else None
-    return replace(made, diagnosis=replace(inside.diagnosis, inner=inner))
+    return replace(
+        made, diagnosis=replace(inside.diagnosis, inner=None if frame is None else frame.rectangle)
+    )
 
 
 def _open(

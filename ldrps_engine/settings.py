@@ -39,6 +39,7 @@ MAX_AMOUNT = 2.0
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Settings:
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _within("strength", self.strength, 0.0, 1.0)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("seed", self.seed, 0, MAX_SEED)
         if self.recurrences is not None:
             _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
         if self.steps is not None:

@@ -47,7 +47,7 @@ class Rectangle:
         return Rectangle(other.left + self.left, other.top + self.top, self.width, self.height)
 
     def common(self, other: Rectangle) -> Rectangle | None:
-        """What lies in both, from the corner of `other`; None where nothing does."""
+        """Return what lies in both, from the corner of `other`; None where nothing does."""
         left, top = max(self.left, other.left), max(self.top, other.top)
         right = min(self.left + self.width, other.left + other.width)
         bottom = min(self.top + self.height, other.top + other.height)

@@ -54,8 +54,8 @@ class Done:
     """The photo gets colours."""
     published: bool
     """The pilot is the result, as published."""
-    works: bool
-    """Anything is done but mending hot pixels and blocks."""
+    samples: bool
+    """The model brings back light, haze, fading or colour."""
 
 
 def unmet(settings: Settings, diagnosis: Diagnosis, done: Done) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def _of_describer(settings: Settings) -> str:
 
 def _of_model(settings: Settings, done: Done) -> str:
     """Name what only the model makes use of, where it has nothing to do."""
-    if done.works:
+    if done.samples:
         return ""
     asked = {
         "description": settings.description is not None,
@@ -178,7 +178,6 @@ def _of_model(settings: Settings, done: Done) -> str:
         "seed": settings.seed != 0,
         "solver": settings.solver is not None,
         "model": settings.model != "bundled",
-        "layer pilot": "pilot" in settings.layers,
     }
     names = [name for name, wanted in asked.items() if wanted]
     if not names:

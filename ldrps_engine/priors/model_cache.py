@@ -79,7 +79,7 @@ class ModelCache:
         self._share = _chosen_share() if describer_share is None else describer_share
         self._held: dict[str, _Held] = {}
         self.memo: object = None
-        """What the engine keeps of the last photo for the next look at it; goes with `rest`."""
+        """Memory of the last photo, for the next look at it; goes with `rest`."""
 
     def prior(self, name: str, on_step: OnStep = ignore) -> LatentPrior:
         """The prior of that name or path, loaded on first use."""

@@ -16,6 +16,7 @@ from ldrps_engine.errors import CancelledError
 from ldrps_engine.photo import Part
 
 _LOOK_SECONDS = 0.2
+_DENOISED_SIDE, _DENOISED_OVERLAP = 512, 24
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def tiles(height: int, width: int, side: int, overlap: int) -> list[Tile]:
         for outer_y, inner_y in _spans(height, side, overlap)
         for outer_x, inner_x in _spans(width, side, overlap)
     ]
+
+
+def parts_to_denoise(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are freed from noise one at a time."""
+    return touching(tiles(*size, _DENOISED_SIDE, _DENOISED_OVERLAP), crop)
 
 
 def touching(parts: list[Tile], crop: Part | None) -> list[Tile]:

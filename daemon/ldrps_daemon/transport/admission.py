@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.config import LOCAL, ServeConfig
 from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.transport.pace import Pace
@@ -25,6 +25,7 @@ FIXED_BYTES = 1280 << 20
 BYTES_PER_PIXEL = 64
 """so much for any photo, most of it for one of a megapixel, and so much for each pixel."""
 _MEMORY_SHARE = 0.85
+_UNKNOWN = 1 << 62
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -152,6 +153,9 @@ def memory_limit(config: ServeConfig) -> int:
     """What one worker may use."""
     if config.memory_bytes:
         return config.memory_bytes
+    if config.pool != LOCAL:
+        # Other machines have other memory; a worker that finds too little says so.
+        return _UNKNOWN
     return int(_machine_bytes() * _MEMORY_SHARE / len(config.resolved_devices()))
 
 
