@@ -1,8 +1,8 @@
 """The pictures of docs/guide/gimp.md: `scripts/gimp_pictures.py trixie|forky FOLDER`.
 
 Takes them in a real GIMP with a real window (`scripts/gimp_root.py SUITE --window`), with the real
-engine at work: the menu, the dialog with what was found, a place that was clicked on, a run half-way,
-a result with its mask, and an error.
+engine at work: the menu, the dialog with what was found, a place that was clicked on, a run
+half-way, a result with its mask, and an error.
 """
 
 from __future__ import annotations
