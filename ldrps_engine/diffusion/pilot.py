@@ -62,7 +62,8 @@ def sample(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None = No
     pilot = _display(plan, image.clamp(0, 1))
     if plan.analysis.coloured_by_expert:
         seed = plan.settings.seed
-        pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
+        hint = plan.steering.hint
+        pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed), hint=hint)
     return Sample(plan, pilot, plan.view.from_model(oracle), sampler.count)
 
 

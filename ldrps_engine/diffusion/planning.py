@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Analysis
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.noise_level import EVEN, Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
@@ -17,6 +18,7 @@ from ldrps_engine.analysis.unmet import Done, unmet
 from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Filtering, Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.steering import Steering
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
@@ -62,6 +64,8 @@ class RestorationPlan:
     noise: NoiseSeen
     description: Described
     """Contents of the photo, for people."""
+    steering: Steering
+    """Colours that the user's description gives to things, for the scene expert."""
     prompt: str
     """Contents of the photo, for the prior."""
     sampling: Plan
@@ -140,6 +144,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         coloured=analysis.colours and not analysis.coloured_by_expert,
         knows_scenes=prior.knows_scenes,
     )
+    steering = _steering(analysis, guess, scaled)
     plan = RestorationPlan(
         analysis=analysis,
         prior=prior,
@@ -148,8 +153,12 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         scaled=scaled,
         noise=noise,
         description=describe(
-            analysis.recognition, analysis.settings, request.opinion, analysis.remarks
+            analysis.recognition,
+            analysis.settings,
+            request.opinion,
+            (*analysis.remarks, *steering.remarks),
         ),
+        steering=steering,
         prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
         tuning=None,
@@ -158,6 +167,14 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     description = _with_unmet(plan, moved)
     on_step(description)
     return replace(plan, description=description, tuning=_tuning(plan))
+
+
+def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering:
+    """Look for the things whose colours the user tells, where the expert gives colours."""
+    if not analysis.coloured_by_expert or not analysis.settings.description:
+        return Steering(None, ())
+    luma = grey_of(np.clip(guess.invert(scaled), 0, 1))[..., 0]
+    return Steering.of(analysis.settings.description, luma)
 
 
 def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
