@@ -41,7 +41,7 @@ _SHORT_FROM = 1.1
 _BACKLIT_FROM = 0.5
 _BACKLIT_GAIN_FROM = 2.0
 _BACKLIT_SURELY = 0.8
-# Of 700 good photos on which nothing was fitted nine are as likely veiled, or look so to both.
+# Of 700 good photos that no weights were fitted on nine are as likely veiled, or look so to both.
 _VEIL_SEEN_FROM = 0.65
 _VEIL_ALSO_FROM = 0.4
 _GRAPHIC_FROM = 0.15
