@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Analysis
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.noise_level import Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
@@ -18,6 +19,7 @@ from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.sampling import passes_of
+from ldrps_engine.diffusion.steering import Steering
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
@@ -57,6 +59,8 @@ class RestorationPlan:
     noise: NoiseSeen
     description: Described
     """Contents of the photo, for people."""
+    steering: Steering
+    """Colours that the user's description gives to things, for the scene expert."""
     prompt: str
     """Contents of the photo, for the prior."""
     sampling: Plan
@@ -155,7 +159,8 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         rgb = without_blocks(rgb, analysis.measured.known.blocks)
         small = request.no_larger_than_view(rgb)
     view = View.of(prior, rgb)
-    noise = _noise_seen(analysis, resize(small, view.scaled), view)
+    scaled = resize(small, view.scaled)
+    noise = _noise_seen(analysis, scaled, view)
     mended = np.clip(guess.invert(small), 0, 1)
     sampling = make_plan(
         analysis.settings,
@@ -164,6 +169,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         coloured=analysis.colours and not analysis.coloured_by_expert,
         knows_scenes=prior.knows_scenes,
     )
+    steering = _steering(analysis, guess, scaled)
     plan = RestorationPlan(
         analysis=analysis,
         prior=prior,
@@ -171,8 +177,12 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         rgb=rgb,
         noise=noise,
         description=describe(
-            analysis.recognition, analysis.settings, request.opinion, analysis.remarks
+            analysis.recognition,
+            analysis.settings,
+            request.opinion,
+            (*analysis.remarks, *steering.remarks),
         ),
+        steering=steering,
         prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
     )
@@ -180,6 +190,14 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     description = _with_unmet(plan, moved)
     on_step(description)
     return replace(plan, description=description)
+
+
+def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering:
+    """Look for the things whose colours the user tells, where the expert gives colours."""
+    if not analysis.coloured_by_expert or not analysis.settings.description:
+        return Steering(None, ())
+    luma = grey_of(np.clip(guess.invert(scaled), 0, 1))[..., 0]
+    return Steering.of(analysis.settings.description, luma)
 
 
 def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
