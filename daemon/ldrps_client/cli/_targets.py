@@ -24,6 +24,8 @@ class Targets:
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
+    devices: tuple[tuple[Path, int], ...] = ()
+    """Folder and file system of each at the start."""
 
     @property
     def output(self) -> Path:
@@ -40,6 +42,7 @@ class Targets:
 
         Neither the source nor `beside` is ever written to.
         """
+        self.check_mounts()
         for original in (source.path, beside) if beside else (source.path,):
             for path in self.layers.values():
                 check_target(path, force=force, source=original, photo=source.photo)
@@ -50,6 +53,18 @@ class Targets:
             room = source.path.stat().st_size
         for folder in {path.parent for path in self.all()}:
             check_folder(folder, room)
+
+    def check_mounts(self) -> None:
+        """Raise OutputError if a disk has gone since the start and left an empty folder.
+
+        What was written there would be in a place where nobody looks for it.
+        """
+        for folder, device in self.devices:
+            if _device(folder) not in (device, None):
+                raise OutputError(
+                    f"{folder} is on another disk than at the start: what was mounted there has "
+                    "gone; bring it back and restore the photo again"
+                )
 
     def all(self) -> list[Path]:
         """Every path."""
@@ -98,7 +113,30 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
             taken.update(map(_told_apart, places))
         done.add(_place_of(photo))
         planned.append(targets)
-    return planned
+    return _with_devices(planned)
+
+
+def _with_devices(planned: list[Targets]) -> list[Targets]:
+    found: dict[Path, int | None] = {}
+    for targets in planned:
+        for folder in set(_parents(targets)) - found.keys():
+            found[folder] = _device(folder)
+    known = {folder: device for folder, device in found.items() if device is not None}
+    return [
+        replace(each, devices=tuple((f, known[f]) for f in _parents(each) if f in known))
+        for each in planned
+    ]
+
+
+def _parents(targets: Targets) -> list[Path]:
+    return list(dict.fromkeys(path.parent for path in targets.all()))
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None  # told where something is written
 
 
 def _free(
