@@ -161,6 +161,7 @@ class _Work:
 
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
+        targets.check_mounts()
         for layer in result.layers:
             result.save(
                 targets.layers[layer.name],
