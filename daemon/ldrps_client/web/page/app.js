@@ -154,7 +154,9 @@ async function send() {
   await send();
 }
 
-function take(files) {
+async function take(files) {
+  await ready;
+  if (!limits) return; // and that has been told
   if (!files.length) complain("There is no photo among what you chose.");
   for (const file of files) {
     const why = fault(file, photos.length + sending + waiting.length);
@@ -169,7 +171,7 @@ $("restore-all").addEventListener("click", () => act(async () => {
 }));
 $("recipe").addEventListener("change", show_all_buttons);
 
-await attempt(async () => {
+const ready = attempt(async () => {
   const about = await api.about();
   limits = about.limits;
   panel.recipes = about.recipes;
