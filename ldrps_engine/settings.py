@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ldrps_engine.errors import SettingsError
 
@@ -29,9 +31,15 @@ FINDINGS = "findings"
 DAMAGE = ("off", "mask")
 """Damage stays, or what a mask marks is filled."""
 
+AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
+"""Findings with an amount: what is damaged is filled; noise; haze; missing light; casts and fading;
+colours that are given to a photo which has none."""
+
+MAX_AMOUNT = 2.0
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +72,16 @@ class Settings:
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
     damage: str = "off"
     """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
+    amounts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Amount of what is done about a finding, 0 to 2 times, by names out of AMOUNTS: 0 leaves it,
+    1 is all of it. Absent: as diagnosed, see `Diagnosis.amounts`."""
     layers: tuple[str, ...] = ("restored",)
     """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _within("strength", self.strength, 0.0, 1.0)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("seed", self.seed, 0, MAX_SEED)
         if self.recurrences is not None:
             _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
         if self.steps is not None:
@@ -90,6 +101,7 @@ class Settings:
         if self.solver is not None:
             _one_of("solver", self.solver, SOLVERS)
         _one_of("damage", self.damage, DAMAGE)
+        object.__setattr__(self, "amounts", _amounts(self.amounts))
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
@@ -110,6 +122,22 @@ def spelt_out(layers: tuple[str, ...]) -> tuple[str, ...]:
     """Return the layers with maps by their names, each once."""
     named = [name for layer in layers for name in (MAPS if layer == FINDINGS else (layer,))]
     return tuple(dict.fromkeys(named))
+
+
+def _amounts(given: object) -> dict[str, float]:
+    """Return amounts in the order of AMOUNTS; SettingsError for any that cannot be one."""
+    if not isinstance(given, Mapping):
+        raise SettingsError(
+            f"amounts is {given!r}; give a number from 0 to 2 for each name out of "
+            f"{', '.join(AMOUNTS)}"
+        )
+    for name, value in given.items():
+        _one_of("amount", str(name), AMOUNTS)
+        # bool is an int to Python, but "true" is no amount.
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise SettingsError(f"amount {name} is {value!r}; use a number from 0 to 2")
+        _within(f"amount {name}", value, 0.0, MAX_AMOUNT)
+    return {name: float(given[name]) for name in AMOUNTS if name in given}
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

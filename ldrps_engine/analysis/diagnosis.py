@@ -79,6 +79,9 @@ class Diagnosis:
     """Defects of the sensor, of one or of two by two pixels."""
     blocks: float = 0.0
     """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    """Amounts of what is done about the findings unless the user says otherwise, see
+    `amounts.proposed_amounts`; empty where nobody proposed any."""
     inner: Rectangle | None = None
     """The picture inside its border, which alone was measured; None if there is no border."""
 

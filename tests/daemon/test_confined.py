@@ -31,7 +31,7 @@ HEADER = pb.SubmitHeader(file=pb.EncodedFile(size=9))
 def order(tmp_path):
     """A job whose photo is a PNG."""
     Image.new("RGB", (40, 30)).save(tmp_path / "pixels", "PNG")
-    return Order(job="j", folder=JobFolder(tmp_path), max_pixels=10**6)
+    return Order(job="j", folder=JobFolder(tmp_path), attempt=JobFolder(tmp_path), max_pixels=10**6)
 
 
 def test_our_packages_can_be_read_wherever_they_lie(tmp_path, monkeypatch):

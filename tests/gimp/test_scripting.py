@@ -61,6 +61,7 @@ answer = {
         "model": "bundled",
         "seed": 0,
         "output": "new-layer",
+        "selection": "part",
         "generated": False,
         "preview": True,
     }
@@ -129,6 +130,7 @@ image.delete()
         "seed": 11,
         "model": "bundled",
         "output": "new-layer",
+        "selection": "part",
         "generated": False,
     }
     assert record["description"]["text"] == "Straße"

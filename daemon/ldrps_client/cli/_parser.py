@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
+from ldrps_client._amounts import AMOUNT_HELP
 from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
@@ -99,6 +100,8 @@ def _add_restore(commands: Any) -> None:
     add("--recurrences", type=int, metavar="N", help="further passes, 0 to 3")
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
+    several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
+    add("--samples", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
     add("--describer", default="auto", metavar="NAME", help="who describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
@@ -107,6 +110,7 @@ def _add_restore(commands: Any) -> None:
     add("--allow-colour", action="store_true", help=colour)
     filled = "fill what is white in this picture, or off (default: off)"
     add("--damage", default="off", metavar="MASK", help=filled)
+    add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
     add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
     add("--before-after", metavar="PATH", help="also write both beside each other")
     signing = "sign content credentials with a certificate and its key, in PEM form"

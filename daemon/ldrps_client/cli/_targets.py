@@ -24,11 +24,28 @@ class Targets:
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
+    samples: int | None = None
+    """Number of results, each under these names with its number; None: one, under these names."""
 
     @property
     def output(self) -> Path:
         """Of the first layer."""
         return next(iter(self.layers.values()))
+
+    def each(self) -> list[Targets]:
+        """Files of each result: of several, with -1, -2 ... behind the stems."""
+        if self.samples is None:
+            return [self]
+        return [self._numbered(number) for number in range(1, self.samples + 1)]
+
+    def _numbered(self, number: int) -> Targets:
+        def named(path: Path) -> Path:
+            return path.with_stem(f"{path.stem}-{number}")
+
+        return Targets(
+            layers={layer: named(path) for layer, path in self.layers.items()},
+            before_after=named(self.before_after) if self.before_after else None,
+        )
 
     def check_plan(self) -> None:
         """Raise OutputError if the command line alone says that they cannot be written."""
@@ -41,10 +58,11 @@ class Targets:
         Neither the source nor `beside` is ever written to.
         """
         for original in (source.path, beside) if beside else (source.path,):
-            for path in self.layers.values():
-                check_target(path, force=force, source=original, photo=source.photo)
-            if self.before_after:
-                check_target(self.before_after, force=force, source=original)
+            for one in self.each():
+                for path in one.layers.values():
+                    check_target(path, force=force, source=original, photo=source.photo)
+                if one.before_after:
+                    check_target(one.before_after, force=force, source=original)
         room = 0
         with suppress(OSError):
             room = source.path.stat().st_size
@@ -52,7 +70,10 @@ class Targets:
             check_folder(folder, room)
 
     def all(self) -> list[Path]:
-        """Every path."""
+        """Every path, of the first result first."""
+        return [path for one in self.each() for path in one._own()]
+
+    def _own(self) -> list[Path]:
         return [*self.layers.values(), *([self.before_after] if self.before_after else [])]
 
 
@@ -66,6 +87,8 @@ class Wish:
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
     """Text behind the stem of the first layer's name."""
+    samples: int | None = None
+    """Number of results beside each other; None: one without a number."""
 
 
 def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
@@ -145,6 +168,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     folders = [_folder(photo, wish.output), _folder(photo, wish.before_after)]
     longest = min(longest_name(folder) for folder in folders)
     longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
+    longest_tail += f"-{wish.samples}" if wish.samples else ""
     stem = fitting(photo.stem, lambda stem: f"{stem}{longest_tail}", longest)
     layers = {name: folders[0] / f"{stem}{extra}{tail}{ending}" for name, tail in tails.items()}
     if wish.output is not None and not is_folder(wish.output):
@@ -155,7 +179,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     if wish.before_after is not None:
         in_folder = is_folder(wish.before_after)
         before_after = folders[1] / f"{stem}{both}" if in_folder else Path(wish.before_after)
-    return Targets(layers=layers, before_after=before_after)
+    return Targets(layers=layers, before_after=before_after, samples=wish.samples)
 
 
 def _folder(photo: Path, wanted: str | None) -> Path:

@@ -23,7 +23,7 @@ from ldrps_gimp.fields import Form
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
-from ldrps_gimp.names import output_names, recipe_names
+from ldrps_gimp.names import output_names, recipe_names, selection_names
 from ldrps_gimp.place import default_place
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
@@ -127,6 +127,7 @@ class RestoreDialog:
         ask.connect("clicked", lambda _button: self._describe())
         self._scene = form.entry("description", ask)
         self._scene.set_placeholder_text(_("found out from the photo"))
+        form.combo("selection", selection_names())
         form.combo("output", output_names())
         form.check(PREVIEW)
         more = Form(self._config)

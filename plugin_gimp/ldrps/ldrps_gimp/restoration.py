@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ldrps_gimp import provenance
-from ldrps_gimp.choices import NEW_IMAGE, Choices
+from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.damage import mask_of
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.generated import MAP
 from ldrps_gimp.i18n import _
@@ -70,7 +71,8 @@ class Restoration:
         """RestoreError if the layer's pixels cannot be sent."""
         self.layer, self.choices, self.report = layer, choices, report
         self._daemon = daemon
-        self.part = selected(layer)
+        # Damage may lie anywhere in a photo that is restored as a whole.
+        self.part = None if choices.selection == DAMAGE else selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
         self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
@@ -166,6 +168,8 @@ class Restoration:
             "raster": self._raster,
             "diagnose_only": diagnose_only,
         }
+        if self.choices.selection == DAMAGE:
+            header["damage"] = mask_of(self.layer, self._daemon.idle)
         job = self._daemon.submit(header, self._chunks)
         over = False
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ldrps_gimp.choices import Choices
+from ldrps_gimp.choices import DAMAGE, Choices
 from ldrps_gimp.i18n import _
 
 _NOISE, _HOT = "noise about ", "hot pixels ("
@@ -58,7 +58,8 @@ def done_text(choices: Choices, found: dict[str, Any]) -> str:
         recipe = ""
     if choices.noise_sigma > 0:
         parts.append(_("noise {sigma}").format(sigma=f"{choices.noise_sigma:g}"))
-    return ", ".join(dict.fromkeys(part for part in (recipe, *parts) if part))
+    damage = _("damage") if choices.selection == DAMAGE else ""
+    return ", ".join(dict.fromkeys(part for part in (damage, recipe, *parts) if part))
 
 
 def summary(choices: Choices, found: dict[str, Any], seconds: float) -> str:
