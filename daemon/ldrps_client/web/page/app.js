@@ -85,8 +85,7 @@ function views(photo) {
 
 /** Photos that restoring all would restore. */
 function open() {
-  return photos.filter((photo) =>
-    photo.state === "ready" && (photo.needs_work || !panel.isBlind));
+  return photos.filter((photo) => photo.state === "ready" && panel.wouldChange(photo));
 }
 
 function show_all_buttons() {
@@ -167,9 +166,9 @@ async function take(files) {
 }
 
 $("restore-all").addEventListener("click", () => act(async () => {
-  for (const photo of open()) await api.run(photo.id, panel.settings);
+  for (const photo of open()) await api.run(photo.id, panel.settings(photo));
 }));
-$("recipe").addEventListener("change", show_all_buttons);
+$("settings").addEventListener("input", show_all_buttons);
 
 const ready = attempt(async () => {
   const about = await api.about();
