@@ -55,7 +55,7 @@ def _restore(
         layers=tuple(Layer(name, writer.photo(name)) for name in settings.layers),
         diagnosis=analysis.diagnosis,
         description=plan.description.text,
-        invented=writer.invented,
+        generated=writer.generated,
         remarks=plan.description.remarks,
         seconds=0.0,
     )

@@ -16,11 +16,11 @@ SOLVERS = ("ddim", "dpm++", "unipc")
 MAPS = ("missing-light", "haze", "noise")
 """Maps of what was found in each place."""
 
-LAYERS = ("restored", "pilot", "invented", *MAPS)
+LAYERS = ("restored", "pilot", "generated", *MAPS)
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
 much of the restored photo comes from the model, and maps of what was found."""
 
-GREY_LAYERS = ("invented", *MAPS)
+GREY_LAYERS = ("generated", *MAPS)
 """Layers of one 8-bit channel, whatever the photo has."""
 
 FINDINGS = "findings"

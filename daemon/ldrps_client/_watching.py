@@ -128,7 +128,7 @@ def _simple_event(kind: str | None, message: pb.Event) -> events.Event | None:
 def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
     diagnosis = Diagnosis(
         noise_sigma=message.noise_sigma,
-        veil=message.veil,
+        haze=message.haze,
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
@@ -152,13 +152,13 @@ def _preview(message: pb.Preview) -> events.Preview:
 
 
 def _done(message: pb.Done) -> events.Done:
-    told = message.HasField("invented")
+    told = message.HasField("generated")
     return events.Done(
         seconds=message.seconds,
         model=message.model,
         seed=message.seed,
         model_hash=message.model_hash,
-        invented=(message.invented.mean, message.invented.maximum) if told else None,
+        generated=(message.generated.mean, message.generated.maximum) if told else None,
     )
 
 

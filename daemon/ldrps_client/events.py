@@ -73,7 +73,7 @@ class Done:
     seed: int
     model_hash: str = ""
     """sha256 over the model's weights; empty if not known."""
-    invented: tuple[float, float] | None = None
+    generated: tuple[float, float] | None = None
     """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
     None if not known."""
 

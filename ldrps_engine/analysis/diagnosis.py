@@ -61,7 +61,7 @@ class Diagnosis:
 
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
-    veil: float
+    haze: float
     """Share of the light that is haze, above 0 to 1; 0 where the photo does not look veiled."""
     darkness: float
     """Lack of light, above 0 to 1 (nearly black); 0 where the photo does not look too dark."""
@@ -106,12 +106,12 @@ class Diagnosis:
     @property
     def is_hazy(self) -> bool:
         """Tell whether haze has to be taken off."""
-        return self.veil > 0 and not self.grey
+        return self.haze > 0 and not self.grey
 
     @property
     def is_faded(self) -> bool:
         """Tell whether black and white have drawn together; a grey print's veil is no haze."""
-        return self.veil > 0 and self.grey
+        return self.haze > 0 and self.grey
 
     @property
     def is_noisy(self) -> bool:
@@ -152,8 +152,8 @@ class Diagnosis:
         """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
         found = [
             _grade(self.darkness, "backlit" if self.is_backlit else "dark"),
-            _grade(self.veil if self.is_hazy else 0.0, "hazy"),
-            _grade(self.veil if self.is_faded else 0.0, "faded"),
+            _grade(self.haze if self.is_hazy else 0.0, "hazy"),
+            _grade(self.haze if self.is_faded else 0.0, "faded"),
             _grade(self.cast if self.is_tinted else 0.0, "tinted"),
             "without colour" if self.grey else "toned" if self.toned else "",
             "no photo" if self.graphic else "",
@@ -215,7 +215,7 @@ def diagnose(
     odds, one_hue = seen.probabilities, is_monochrome(colour)
     measured = Diagnosis(
         noise_sigma=sigma,
-        veil=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST)
+        haze=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST)
         if veiled and not dark and photo
         else 0.0,
         darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
@@ -256,11 +256,11 @@ def _reduced(rgb: Array) -> Array:
 
 def _believing(found: Diagnosis, recipe: str) -> Diagnosis:
     if recipe == "low-light":
-        return replace(found, darkness=max(found.darkness, _SURE), veil=0.0)
+        return replace(found, darkness=max(found.darkness, _SURE), haze=0.0)
     if recipe == "haze":
-        return replace(found, veil=max(found.veil, _SURE), darkness=0.0)
+        return replace(found, haze=max(found.haze, _SURE), darkness=0.0)
     if recipe in ("noise", "colour", "old-photo"):
-        return replace(found, veil=0.0, darkness=0.0)
+        return replace(found, haze=0.0, darkness=0.0)
     return found
 
 

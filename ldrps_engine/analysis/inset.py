@@ -78,7 +78,7 @@ class Inset:
             inside,
             layers=tuple(layers),
             diagnosis=replace(inside.diagnosis, inner=box),
-            invented=(share * inside.invented[0], inside.invented[1]),
+            generated=(share * inside.generated[0], inside.generated[1]),
             seconds=seconds,
         )
 

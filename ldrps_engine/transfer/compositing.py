@@ -72,7 +72,7 @@ class Composite:
     """(h, w, 3) display values."""
     pilot: Array
     """(h, w, 3) the pilot, enlarged."""
-    invented: Array
+    generated: Array
     """(h, w), 0 to 1: how much of `restored` comes from the model and not from the photo."""
 
 
@@ -109,14 +109,14 @@ class Compositor:
             # A scratch may have colours that a grey photo has not.
             own = np.where(filled[..., None], self.filtered[where], before)
             measured, restored = (neutral(values, own) for values in (measured, restored))
-        invented = self.strength * invented_share(measured, restored)
-        invented = np.where(filled, np.float32(self.strength), invented)
+        generated = self.strength * generated_share(measured, restored)
+        generated = np.where(filled, np.float32(self.strength), generated)
         # Written so that strengths 0 and 1 give either one exactly.
         blended = (1 - self.strength) * before + self.strength * restored
-        return Composite(where, np.asarray(blended, np.float32), pilot, invented)
+        return Composite(where, np.asarray(blended, np.float32), pilot, generated)
 
 
-def invented_share(measured: Array, restored: Array) -> Array:
+def generated_share(measured: Array, restored: Array) -> Array:
     """Share of a restored image (H, W, 3) that comes from the model, 0 to 1 for each pixel.
 
     `measured` is what the photo's own samples give by what was measured about them, without the
@@ -154,9 +154,10 @@ class LayerWriter:
         for name, canvas in self._canvases.items():
             canvas.put(part.where, part.restored if name == "restored" else part.pilot)
         for name, drawn in self._maps.items():
-            share = part.invented[..., None] if name == "invented" else self._found(name, part)
+            share = part.generated[..., None] if name == "generated" else self._found(name, part)
             drawn[part.where] = np.rint(share * 255).astype(np.uint8)
-        self._sums.append((float(part.invented.sum(dtype=np.float64)), float(part.invented.max())))
+        total, most = part.generated.sum(dtype=np.float64), part.generated.max()
+        self._sums.append((float(total), float(most)))
 
     def photo(self, name: str) -> Photo:
         """One layer, once all parts are filled."""
@@ -169,7 +170,7 @@ class LayerWriter:
         return np.asarray(np.clip(found, 0, 1), np.float32)
 
     @property
-    def invented(self) -> tuple[float, float]:
+    def generated(self) -> tuple[float, float]:
         """Mean and maximum of the map, 0 to 1."""
         sums, most = zip(*self._sums, strict=True)
         return math.fsum(sums) / self._pixels, max(most)

@@ -11,7 +11,7 @@ from ldrps_engine.diffusion import planning as engine
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.settings import Settings
 
-DARK = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.8, cast=0.0, grey=False)
+DARK = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.8, cast=0.0, grey=False)
 
 
 @pytest.fixture(scope="module")

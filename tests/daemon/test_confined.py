@@ -153,7 +153,7 @@ def test_what_an_encoder_made_is_not_believed(tmp_path, lie):
 def test_the_encoder_knows_of_a_result_what_the_worker_knew():
     found = Diagnosis(
         noise_sigma=3.0,
-        veil=0.0,
+        haze=0.0,
         darkness=0.4,
         cast=0.0,
         grey=False,
@@ -164,7 +164,7 @@ def test_the_encoder_knows_of_a_result_what_the_worker_knew():
         layers=(Layer("restored", photo),),
         diagnosis=found,
         description="a street",
-        invented=(0.1, 0.2),
+        generated=(0.1, 0.2),
         seconds=1.5,
     )
     header = pb.SubmitHeader(settings=settings_to_proto(Settings()))
@@ -172,4 +172,4 @@ def test_the_encoder_knows_of_a_result_what_the_worker_knew():
     told = json.loads(json.dumps({**how, "layer": "restored"}))
     result = encoder.result_of(told, photo, None)
     assert (result.diagnosis, result.words) == (found, found.words())
-    assert (result.settings, result.invented) == (Settings(), (0.1, 0.2))
+    assert (result.settings, result.generated) == (Settings(), (0.1, 0.2))

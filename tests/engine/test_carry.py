@@ -15,7 +15,7 @@ from ldrps_engine.transfer.compositing import (
     LayerWriter,
     ToneMapping,
     compose,
-    invented_share,
+    generated_share,
 )
 from support import pictures
 from training.metrics import psnr
@@ -46,7 +46,7 @@ def compositor(rgb, pilot, guess=None, **how):
     return Compositor(**given | how)
 
 
-def carried(work, layers=("restored", "invented"), photo=None):
+def carried(work, layers=("restored", "generated"), photo=None):
     photo = photo or Photo(work.rgb, Depth.F32)
     found = LayerWriter(photo, layers, coloured=False)
     compose(work, found, lambda _: None)
@@ -92,55 +92,55 @@ def test_strength_nought_is_the_photo_to_the_bit(natural):
     dark, guess = darkened(natural)
     found = carried(compositor(dark, natural, guess, strength=0.0))
     assert np.array_equal(found.photo("restored").pixels, dark)
-    assert found.invented == (0.0, 0.0)
+    assert found.generated == (0.0, 0.0)
 
 
-def test_nothing_is_invented_in_a_photo_that_is_left_alone(natural):
+def test_nothing_is_generated_in_a_photo_that_is_left_alone(natural):
     found = carried(compositor(natural, natural))
-    assert found.invented == (0.0, 0.0)
-    assert not found.photo("invented").to_samples().any()
+    assert found.generated == (0.0, 0.0)
+    assert not found.photo("generated").to_samples().any()
     assert np.array_equal(found.photo("restored").pixels, natural)
 
 
 def test_light_brought_back_by_measure_is_the_photos_own(natural):
     dark, guess = darkened(natural)
-    mean, most = carried(compositor(dark, natural, guess)).invented
+    mean, most = carried(compositor(dark, natural, guess)).generated
     assert mean < 0.02
     assert most < 0.25
 
 
 def test_filtered_noise_is_the_photos_own(natural):
     noisy = pictures.noisy(natural, 25)
-    assert carried(compositor(noisy, natural, filtered=natural)).invented == (0.0, 0.0)
+    assert carried(compositor(noisy, natural, filtered=natural)).generated == (0.0, 0.0)
 
 
-def test_what_the_pilot_puts_where_the_photo_is_clipped_is_invented(natural):
+def test_what_the_pilot_puts_where_the_photo_is_clipped_is_generated(natural):
     clipped = natural.copy()
     clipped[20:50, 30:80] = 1.0
     dark, guess = darkened(clipped)
     found = carried(compositor(dark, natural, guess))
-    share = found.photo("invented").pixels[..., 0]
+    share = found.photo("generated").pixels[..., 0]
     inside = share[24:46, 34:76].mean()
     assert inside > 0.3
     share[12:58, 22:88] = 0
     assert share.mean() < 0.1 * inside
 
 
-def test_colour_that_a_grey_photo_gets_is_invented(natural):
+def test_colour_that_a_grey_photo_gets_is_generated(natural):
     grey = pictures.grey(natural)
     neutral = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), "light")
     work = compositor(grey, natural, replace(neutral, grey=True))
     found = carried(work)
-    share = found.photo("invented").pixels[..., 0]
+    share = found.photo("generated").pixels[..., 0]
     restored = found.photo("restored").pixels
     chroma = restored.max(-1) - restored.min(-1)
-    assert found.invented[0] > 0.02
+    assert found.generated[0] > 0.02
     assert np.corrcoef(share.ravel(), chroma.ravel())[0, 1] > 0.5
 
 
-def test_a_published_result_is_invented_throughout(natural):
+def test_a_published_result_is_generated_throughout(natural):
     found = carried(compositor(natural, natural, pilot_only=True, strength=0.5))
-    share = found.photo("invented").pixels
+    share = found.photo("generated").pixels
     lit = natural.max(-1) > 0.2
     assert np.allclose(share[lit], 0.5, atol=0.01)
 
@@ -156,16 +156,16 @@ def test_a_published_result_is_invented_throughout(natural):
         ((1.5, 1.5, 1.5), (1.0, 1.0, 1.0), 0.0),
     ],
 )
-def test_the_share_that_is_invented(own, shown, share):
+def test_the_share_that_is_generated(own, shown, share):
     own, shown = (np.array(values, np.float32)[None, None] for values in (own, shown))
-    assert invented_share(own, shown)[0, 0] == pytest.approx(share)
+    assert generated_share(own, shown)[0, 0] == pytest.approx(share)
 
 
 def test_the_map_and_its_figures_agree(natural):
     dark, guess = darkened(natural)
     found = carried(compositor(dark, np.clip(natural + 0.2, 0, 1), guess))
-    share = found.photo("invented").pixels
-    assert found.invented == pytest.approx((share.mean(), share.max()), abs=1 / 255)
+    share = found.photo("generated").pixels
+    assert found.generated == pytest.approx((share.mean(), share.max()), abs=1 / 255)
 
 
 def test_layers_have_the_photos_own_samples(natural):
@@ -173,11 +173,11 @@ def test_layers_have_the_photos_own_samples(natural):
     alpha = np.full((*samples.shape[:2], 1), 65535, np.uint16)
     alpha[:10] = 0
     photo = Photo.from_samples(np.concatenate([samples, alpha], 2))
-    found = carried(compositor(natural, natural), ("pilot", "restored", "invented"), photo)
+    found = carried(compositor(natural, natural), ("pilot", "restored", "generated"), photo)
     assert np.array_equal(found.photo("restored").to_samples(), photo.to_samples())
     assert found.photo("pilot").to_samples().dtype == np.uint16
     assert np.array_equal(found.photo("pilot").alpha, alpha[..., 0])
-    assert found.photo("invented").to_samples().shape == (*samples.shape[:2], 1)
+    assert found.photo("generated").to_samples().shape == (*samples.shape[:2], 1)
 
 
 def test_any_number_of_threads_carries_the_same_bits(natural, monkeypatch):

@@ -16,7 +16,7 @@ from ldrps_engine.diffusion.sampling import Sampler
 from ldrps_engine.settings import Settings
 
 SIGMA = 0.1
-NOISY = Diagnosis(noise_sigma=SIGMA * 255, veil=0.0, darkness=0.0, cast=0.0, grey=False)
+NOISY = Diagnosis(noise_sigma=SIGMA * 255, haze=0.0, darkness=0.0, cast=0.0, grey=False)
 PLAN = make_plan(Settings(), NOISY, SIGMA, toned=False)
 
 

@@ -314,7 +314,7 @@ def test_a_grey_photo_gets_colours_only_if_it_may(models, small, faded):
     coloured = restore(photo, quick(recipe="auto", allow_colour=True), models)
     assert np.ptp(left, axis=2).max() == 0
     assert np.ptp(coloured.photo.pixels, axis=2).max() > 0
-    assert coloured.invented[0] > 0
+    assert coloured.generated[0] > 0
 
 
 def test_a_coloured_photo_is_not_coloured_again(models, small):
@@ -323,11 +323,11 @@ def test_a_coloured_photo_is_not_coloured_again(models, small):
     assert np.array_equal(found.photo.to_samples(), photo.to_samples())
 
 
-def test_the_map_of_what_was_invented_comes_with_its_figures(models, dark):
-    found = restore(dark, quick(layers=("restored", "invented")), models)
+def test_the_map_of_what_was_generated_comes_with_its_figures(models, dark):
+    found = restore(dark, quick(layers=("restored", "generated")), models)
     share = found.layers[1].photo.pixels
     assert share.shape == (*SIZE, 1)
-    assert found.invented == pytest.approx((share.mean(), share.max()), abs=1 / 255)
+    assert found.generated == pytest.approx((share.mean(), share.max()), abs=1 / 255)
 
 
 def test_fast_filters_quickly_and_samples_less(models, dark):

@@ -172,7 +172,7 @@ def paper_plan(kind="low-light", **changes):
         neutral,
         grey=False,
         darkness=0.9 if kind == "low-light" else 0.0,
-        veil=0.9 if kind == "haze" else 0.0,
+        haze=0.9 if kind == "haze" else 0.0,
     )
     plan = make_plan(Settings(recipe="paper"), found, 0.0, toned=True)
     return dataclasses.replace(plan, **changes)

@@ -61,7 +61,7 @@ answer = {
         "model": "bundled",
         "seed": 0,
         "output": "new-layer",
-        "invented": False,
+        "generated": False,
         "preview": True,
     }
     for name in found["defaults"]:
@@ -129,7 +129,7 @@ image.delete()
         "seed": 11,
         "model": "bundled",
         "output": "new-layer",
-        "invented": False,
+        "generated": False,
     }
     assert record["description"]["text"] == "Straße"
     assert record["diagnosis"]["words"] == "noise about 3"

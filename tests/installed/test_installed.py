@@ -75,7 +75,7 @@ def encoded(stub, path, **more):
 
 def test_an_encoded_photo_is_decoded_by_an_editable_install(editable, tmp_path):
     with serving(editable) as (stub, _):
-        told = encoded(stub, small_photo(tmp_path), look_only=True)
+        told = encoded(stub, small_photo(tmp_path), diagnose_only=True)
     assert told[-1].WhichOneof("kind") == "done", told[-1]
     assert any(event.HasField("diagnosis") for event in told)
 

@@ -217,10 +217,10 @@ def test_every_field_of_the_dialog_has_a_key_of_its_own():
 def test_every_word_of_a_diagnosis_is_translated():
     found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
     grades, inside = (0.0, 0.3, 1.0), (None, Rectangle(4, 4, 90, 60))
-    neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
+    neutral = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.0, cast=0.0, grey=False)
     said = {
         Diagnosis(
-            noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey, inner=inner
+            noise_sigma=0.0, haze=veil, darkness=dark, cast=cast, grey=grey, inner=inner
         ).words()
         for veil, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
     }

@@ -68,7 +68,7 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(
-        noise_sigma=3.0, veil=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey
+        noise_sigma=3.0, haze=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey
     )
     on_step(Diagnosed(diagnosis))
     text = settings.description or "a photo"
@@ -96,13 +96,13 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
     made = {"restored": restored, "pilot": photo.pixels}
     pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
     flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
-    pictures["invented"] = Photo.from_samples(flat)
+    pictures["generated"] = Photo.from_samples(flat)
     layers = tuple(Layer(name, pictures[name]) for name in settings.layers)
     return Restoration(
         layers=layers,
         diagnosis=diagnosis,
         description=text,
-        invented=(0.25, 0.5),
+        generated=(0.25, 0.5),
         seconds=time.monotonic() - started,
     )
 

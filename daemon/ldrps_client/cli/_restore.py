@@ -168,7 +168,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "diagnosis": {**diagnosis, "words": result.words},
         "description": result.description,
         "remarks": list(result.remarks),
-        "invented": dict(zip(("mean", "maximum"), result.invented or (None, None), strict=True)),
+        "generated": dict(zip(("mean", "maximum"), result.generated or (None, None), strict=True)),
         "model": result.model,
         "seed": result.seed,
         "settings": result.settings.as_dict(),

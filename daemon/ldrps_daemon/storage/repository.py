@@ -169,4 +169,4 @@ class JobRepository:
 
 def ended_well(job: Job) -> bool:
     """Whether its time says something about others of its kind."""
-    return job.state == pb.JOB_STATE_DONE and not job.header.look_only
+    return job.state == pb.JOB_STATE_DONE and not job.header.diagnose_only

@@ -179,9 +179,9 @@ def check_header(header: pb.SubmitHeader) -> None:
             f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
             f"up to {MAX_DEADLINE:.0f}"
         )
-    if result_format(header) and header.look_only:
+    if result_format(header) and header.diagnose_only:
         raise SettingsError(
-            "result_format asks for a file, but a look_only job has no result; leave one out"
+            "result_format asks for a file, but a diagnose_only job has no result; leave one out"
         )
     for name in (header.settings.model, header.settings.describer):
         if is_path(name):

@@ -154,7 +154,7 @@ class Worker:
         header, photo = self._read(order)
         settings = settings_from_proto(header.settings)
         self._weigh(order, header, photo)
-        self._reporter.look_only = header.look_only
+        self._reporter.diagnose_only = header.diagnose_only
         started = time.monotonic()
         try:
             checkpoint = self._checkpoint_of(order)
@@ -162,7 +162,7 @@ class Worker:
         except Looked:
             return _done(settings, time.monotonic() - started)
         done = _done(settings, restoration.seconds)
-        done.invented.mean, done.invented.maximum = restoration.invented
+        done.generated.mean, done.generated.maximum = restoration.generated
         with _keeping():
             for layer in self._kept(order, header, restoration, done):
                 wire.send_event(self._pipe, pb.Event(layer_header=layer))

@@ -120,7 +120,7 @@ def _how(header: pb.SubmitHeader, restoration: Restoration, done: pb.Done) -> di
         "model": done.model,
         "seed": done.seed,
         "model_hash": done.model_hash,
-        "invented": list(restoration.invented),
+        "generated": list(restoration.generated),
     }
 
 

@@ -36,8 +36,8 @@ class Choices:
     seed: int = 0
     model: str = "bundled"
     output: str = NEW_LAYER
-    invented: bool = False
-    """Whether a map of what the model invented comes too."""
+    generated: bool = False
+    """Whether a map of what the model generated comes too."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -64,8 +64,8 @@ class Choices:
             "seed": self.seed,
             "model": self.model,
         }
-        if self.invented:
-            message["layers"] = ["restored", "invented"]
+        if self.generated:
+            message["layers"] = ["restored", "generated"]
         if self.description:
             message["description"] = self.description
         for name in ("recurrences", "steps", "noise_sigma"):

@@ -137,7 +137,7 @@ class RestoreDialog:
         more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1, word=_("measured"))
         more.spin("seed", 0, 2**31 - 1)
         self._models = more.combo("model", [("bundled", _("The one that came with it"))])
-        more.check("invented")
+        more.check("generated")
         expander = Gtk.Expander(label=_("More"), child=more)
         form.attach(expander, 0, 20, 2, 1)
         guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)

@@ -113,8 +113,8 @@ def _add_arguments(procedure: Any) -> None:
     _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
-    added = _("Add a hidden layer that is white where the model has invented all")
-    procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
+    added = _("Add a hidden layer that is white where the model has generated everything")
+    procedure.add_boolean_argument("generated", _("Map of what wa_s generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
@@ -150,7 +150,7 @@ def choices_of(config: Any) -> Choices:
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
-        invented=read("invented"),
+        generated=read("generated"),
     )
 
 

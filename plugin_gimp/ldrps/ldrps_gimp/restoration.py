@@ -11,8 +11,8 @@ from ldrps_gimp import provenance
 from ldrps_gimp.choices import NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.generated import MAP
 from ldrps_gimp.i18n import _
-from ldrps_gimp.invented import MAP
 from ldrps_gimp.messages import Message
 from ldrps_gimp.output import Output
 from ldrps_gimp.pixels import (
@@ -84,7 +84,7 @@ class Restoration:
 
     def look(self) -> dict[str, Any]:
         """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
-        for _event in self._events(look_only=True):
+        for _event in self._events(diagnose_only=True):
             pass
         return self._found
 
@@ -123,12 +123,12 @@ class Restoration:
     def _fill(self, output: Output) -> None:
         layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
         layers = [(self.form, StripWriter(self.area, self.form), output.write)]
-        if self.choices.invented:
+        if self.choices.generated:
             layers.append((MAP, StripWriter(self.area, MAP), output.expect_map()))
         pixels = self.area.width * self.area.height
         total = pixels * sum(form.pixel_bytes for form, _writer, _write in layers)
         got = 0
-        for event in self._events(look_only=False):
+        for event in self._events(diagnose_only=False):
             if header := event.get("layer_header"):
                 self._check_header(header, [form for form, _writer, _write in layers])
                 self.report.stage(_("Receiving the restored photo"))
@@ -157,14 +157,14 @@ class Restoration:
             if header["raster"][name] != wanted.get(name):
                 raise RestoreError("internal", _("The daemon sent another kind of photo back."))
 
-    def _events(self, *, look_only: bool) -> Any:
+    def _events(self, *, diagnose_only: bool) -> Any:
         self.report.stage(_("Looking for the daemon"))
         self._daemon.ensure_running()
         self.report.stage(_("Sending the photo"))
         header = {
             "settings": self.choices.to_message(),
             "raster": self._raster,
-            "look_only": look_only,
+            "diagnose_only": diagnose_only,
         }
         job = self._daemon.submit(header, self._chunks)
         over = False

@@ -66,8 +66,8 @@ def summary(choices: Choices, found: dict[str, Any], seconds: float) -> str:
     what = done_text(choices, found)
     said = [_("Restored: {what}.").format(what=what) if what else _("Restored.")]
     done = found.get("done", {})
-    if "invented" in done:
-        said.append(_share(done["invented"]["mean"]))
+    if "generated" in done:
+        said.append(_share(done["generated"]["mean"]))
     if seconds < 100:
         said.append(_("It took {count} s.").format(count=max(1, round(seconds))))
     else:

@@ -1,4 +1,4 @@
-"""The map of what the model invented: a layer of its own, hidden, white where it invented all.
+"""The map of what the model generated: a layer of its own, hidden, white where all is generated.
 
 Its numbers are shares from 0 to 1, whatever the image's precision and colour space.
 """
@@ -27,7 +27,7 @@ class Map:
         self._inserted = False
         grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
         kind = Gimp.ImageType.GRAY_IMAGE if grey else Gimp.ImageType.RGB_IMAGE
-        text = _("{layer} (invented)").format(layer=layer.get_name())
+        text = _("{layer} (generated)").format(layer=layer.get_name())
         size, mode = (area.width, area.height), image.get_default_new_layer_mode()
         self._layer = Gimp.Layer.new(image, text, *size, kind, 100.0, mode)
         self._layer.set_visible(False)
