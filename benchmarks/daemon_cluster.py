@@ -14,8 +14,9 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from benchmarks.daemon_process import picture, served
+from benchmarks.daemon_process import picture, processor_seconds, served
 from ldrps_client import Client
 
 _STEPS = 100
@@ -41,25 +42,42 @@ def work_through(client: Client, jobs: int) -> float:
     return time.monotonic() - began
 
 
-def throughput(pool: str, workers: int, jobs: int) -> float:
-    """Jobs a second, each worker having that many; all workers are up before."""
+@dataclass(frozen=True)
+class Rate:
+    """How it went with some workers."""
+
+    jobs_per_second: float
+    front_ms: float
+    """Processor time of the front for each job."""
+
+
+def throughput(pool: str, workers: int, jobs: int) -> Rate:
+    """Measure with so many jobs for each worker; all workers are up before."""
     with served(**options_of(pool, workers)) as daemon, daemon.client() as client:
         while sum(bool(worker.pid) for worker in client.status().workers) < workers:
             work_through(client, 2 * workers)
-        return workers * jobs / work_through(client, workers * jobs)
+        spent = processor_seconds(daemon.process.pid)
+        took = work_through(client, workers * jobs)
+        spent = processor_seconds(daemon.process.pid) - spent
+        return Rate(workers * jobs / took, 1000 * spent / workers / jobs)
 
 
-def large(pool: str, times: int) -> list[float]:
-    """Seconds that each of some photos of 24 megapixels takes from Submit to the last pixel."""
+def large(pool: str, times: int) -> tuple[float, float]:
+    """Seconds of some photos of 24 megapixels, from Submit to the last pixel, and the front's own.
+
+    The median of the first, and the mean of the processor time.
+    """
     photo = picture(1, _HEIGHT, _WIDTH)
     with served(**options_of(pool, 1)) as daemon, daemon.client() as client:
         took = []
-        for _ in range(times + 1):
+        client.restore(photo, steps=1)  # starts the worker
+        spent = processor_seconds(daemon.process.pid)
+        for _ in range(times):
             began = time.monotonic()
             client.restore(photo, steps=1)
             took.append(time.monotonic() - began)
-        # The first one has started the worker.
-        return took[1:]
+        spent = processor_seconds(daemon.process.pid) - spent
+        return statistics.median(took), spent / times
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -71,15 +89,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--large", type=int, default=5, help="photos of 24 megapixels")
     given = parser.parse_args(argv)
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print("workers   here, jobs/s   there, jobs/s   there / here   there / linear")
+    print("workers   here, jobs/s   there   there / here   there / linear   front here, ms   there")
     single = 0.0
     for workers in given.workers:
         here, there = (throughput(pool, workers, given.jobs) for pool in ("", given.pool))
-        single = single or there / workers
-        share = f"{there / here:12.2f}   {there / single / workers:14.2f}"
-        print(f"{workers:7}   {here:12.2f}   {there:13.2f}   {share}", flush=True)
-    here_s, there_s = (statistics.median(large(pool, given.large)) for pool in ("", given.pool))
+        ours, theirs = here.jobs_per_second, there.jobs_per_second
+        single = single or theirs / workers
+        share = f"{theirs / ours:12.2f}   {theirs / single / workers:14.2f}"
+        front = f"{here.front_ms:14.1f}   {there.front_ms:5.1f}"
+        print(f"{workers:7}   {ours:12.2f}   {theirs:5.2f}   {share}   {front}", flush=True)
+    (here_s, here_front), (there_s, there_front) = (large(p, given.large) for p in ("", given.pool))
     print(f"24 megapixels: here {here_s:.2f} s, there {there_s:.2f} s: {there_s - here_s:+.2f} s")
+    print(f"of which the front's processor: here {here_front:.2f} s, there {there_front:.2f} s")
 
 
 if __name__ == "__main__":
