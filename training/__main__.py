@@ -86,6 +86,12 @@ def _fit_level(options: argparse.Namespace, config: Config) -> None:
     fit_level(FITS[options.level], options.work, options.out, config)
 
 
+def _fit_casts(options: argparse.Namespace, _config: Config) -> None:
+    from training.casts import fit_casts
+
+    fit_casts(options.photos, options.out, options.every)
+
+
 def _fit_tone(options: argparse.Namespace, config: Config) -> None:
     from training.tone import fit_tone
 
@@ -191,6 +197,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_detail_commands(commands)
     curve = commands.add_parser("curve", help="print what training has brought so far")
     curve.set_defaults(run=_curve)
+    curving = commands.add_parser("fit-casts", help="fit what casts and fading did to photos")
+    curving.add_argument("photos", type=Path, help="folder of photos with a manifest.tsv")
+    curving.add_argument("out", type=Path)
+    curving.add_argument("--every", type=int, default=9, help="each Nth photo (default: 9)")
+    curving.set_defaults(run=_fit_casts)
     for level, what in _LEVELS.items():
         fitting = commands.add_parser(f"fit-{level}", help=what)
         fitting.add_argument("out", type=Path)
