@@ -208,7 +208,7 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
         filters=filters,
         colours=analysis.colours,
         published=plan.pilot_only,
-        samples=plan.samples,
+        samples=plan.samples or (plan.works and analysis.coloured_by_expert),
         stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)

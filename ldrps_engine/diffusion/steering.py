@@ -45,7 +45,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Steering:
-    """What a description says of a photo's colours. Neutral: no hint."""
+    """Colours that a description asks for. Neutral: no hint."""
 
     hint: Hint | None
     """None where nothing of it was found."""
