@@ -30,7 +30,7 @@ from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Mask, Photo
 from ldrps_engine.settings import Settings
 from ldrps_wire.address import default_address
-from ldrps_wire.conversion import chunks, raster_of, settings_to_proto
+from ldrps_wire.conversion import check_raster, chunks, raster_of, settings_to_proto
 from ldrps_wire.masks import mask_to_wire
 
 MAX_JOBS = 1000
@@ -228,11 +228,13 @@ class Client:
         idempotency_key: str | None = None,
         deadline_seconds: float = 0.0,
     ) -> str:
+        raster = raster_of(photo)
+        check_raster(raster)
         if self._autostart:
             ensure_running(self.address)
         header = pb.SubmitHeader(
             settings=settings_to_proto(_by_name(settings)),
-            raster=raster_of(photo),
+            raster=raster,
             idempotency_key=idempotency_key or uuid.uuid4().hex,
             priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
             detached=detached,

@@ -10,10 +10,12 @@ from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client, events
+from ldrps_client.cli import main
 from ldrps_client.files import decode
 from ldrps_client.provenance import SOURCE_TYPE, read_mark
-from ldrps_engine.errors import SettingsError
+from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.photo import Photo
+from ldrps_wire.conversion import MAX_PROFILE_BYTES
 from support.daemon import header, layer_bytes, refused, requests
 from support.profiles import P3, SRGB_CURVE, matrix, parametric
 
@@ -172,3 +174,28 @@ def test_our_own_client_hands_the_file_on(daemon):
         assert tifffile.imread(io.BytesIO(layer.data)).shape == (16, 20, 3)
         with pytest.raises(SettingsError, match=r"is a TIFF file; take it from Client\.watch"):
             client.result(job_id)
+
+
+def test_a_profile_as_large_as_printers_have_them_goes_there_and_back(daemon, tmp_path):
+    """As a file through the daemon, and by the command, whose header and answer hold it."""
+    large = MAX_PROFILE_BYTES.to_bytes(4, "big") + PROFILE[4:].ljust(MAX_PROFILE_BYTES - 4, b"\0")
+    samples = np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)
+    path = tmp_path / "in.png"
+    Image.fromarray(samples).save(path, icc_profile=large)
+    words = ["restore", str(path), "-o", f"{tmp_path}/out.png", "--address", daemon.address]
+    assert main(words) == 0
+    _, told = submitted(daemon, path.read_bytes(), "PNG")
+    for back in ((tmp_path / "out.png").read_bytes(), layer_bytes(told)):
+        # Not by Pillow itself, which takes no profile of more than a megabyte.
+        photo = read(tmp_path, back, "PNG")[0].photo
+        assert photo.icc_profile == large
+        assert (photo.to_samples() == 255 - samples).all()
+
+
+def test_a_larger_profile_is_refused_in_a_sentence(daemon):
+    photo = Photo.from_samples(np.zeros((16, 20, 3), np.uint8), bytes(MAX_PROFILE_BYTES + 1))
+    with (
+        Client(daemon.address) as client,
+        pytest.raises(PhotoError, match="colour profile has"),
+    ):
+        client.submit(photo)

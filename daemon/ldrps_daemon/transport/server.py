@@ -47,8 +47,9 @@ from ldrps_daemon.transport.tokens import TokenInterceptor, read_token, tls_cont
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
 MODELS = pb.DESCRIPTOR.services_by_name["Models"].full_name
-# A chunk and a little around it; a header with its ICC profile is smaller.
-MAX_MESSAGE = (1 << 20) + (1 << 18)
+# A header with the largest profile, a mask, and a little around them; a chunk is smaller. As much
+# is what clients take of an answer unless they are told otherwise.
+MAX_MESSAGE = 4 << 20
 _STOP_GRACE = 1.0
 _OPTIONS = [
     ("grpc.so_reuseport", 0),
