@@ -36,6 +36,9 @@ def updated(path: Path, strings: Catalog) -> Catalog:
         catalog = read_po(file, locale=path.parts[-3])
     catalog.update(strings, no_fuzzy_matching=True)
     catalog.obsolete.clear()
+    for message in catalog:
+        # A sentence with "50 %" is taken for an old format of Python's, and we have none.
+        message.flags.discard("python-format")
     return catalog
 
 

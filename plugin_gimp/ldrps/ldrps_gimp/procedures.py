@@ -69,11 +69,11 @@ def make_again(plug_in: Any, run: Any) -> Any:
 
 
 def make_all(plug_in: Any, run: Any) -> Any:
-    """Filters > Restore (LD-RPS) All Open Images."""
+    """Filters > Restore All Open Images (LD-RPS)."""
     procedure = Gimp.ImageProcedure.new(plug_in, ALL, Gimp.PDBProcType.PLUGIN, run, None)
     _describe(
         procedure,
-        _("Restore (LD-RPS) All Open _Images..."),
+        _("Restore All Open _Images (LD-RPS)..."),
         _("Restore the selected layer of every open image"),
         _(
             "Hands the selected layer of each open image to the LD-RPS daemon, one by one. "
