@@ -16,7 +16,7 @@ from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_client.cli._web import add_arguments as add_web_arguments
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.settings import LAYERS, RECIPES, SOLVERS
+from ldrps_engine.settings import ALL_STAGES, FINDINGS, LAYERS, RECIPES, SOLVERS
 
 _EPILOG = """\
 exit codes:
@@ -111,7 +111,11 @@ def _add_restore(commands: Any) -> None:
     filled = "fill what is white in this picture, or off (default: off)"
     add("--damage", default="off", metavar="MASK", help=filled)
     add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
-    add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
+    add(
+        "--layers",
+        metavar="NAMES",
+        help=f"comma-separated, of {', '.join((*LAYERS, ALL_STAGES, FINDINGS))}",
+    )
     add("--before-after", metavar="PATH", help="also write both beside each other")
     signing = "sign content credentials with a certificate and its key, in PEM form"
     add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
