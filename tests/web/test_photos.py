@@ -126,7 +126,7 @@ def test_wrong_settings_are_refused_in_a_sentence(web, png, body, sentence):
 
 def test_settings_that_are_no_json_are_refused(web, png):
     key = web.add("a.png", png)["id"]
-    for body in (b"{", b"\xff", b"{" * 70_000):
+    for body in (b"{", b"\xff", b"[" * 20_000, b"{" * 70_000):
         assert web.refused(f"api/photos/{key}/run", "POST", body)[0] == 400
 
 
@@ -315,3 +315,4 @@ def test_a_daemon_that_goes_away_is_a_sentence_and_the_photo_stays(start_daemon,
     assert photo["state"] == "ready"
     assert photo["trouble"].startswith(f"no daemon answers on {gone.address}")
     assert web.add("b.png", png)["words"]
+    assert web.json(f"api/photos/{key}", "DELETE")[0] == 204

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -108,7 +111,9 @@ class Pages:
     async def remove(self, request: Request) -> Response:
         """Take a photo off the page."""
         upload = self._upload(request)
-        await run_sync(self._runs.cancel, upload)
+        with suppress(LdrpsError):
+            # A daemon that is away keeps no photo on the page.
+            await run_sync(self._runs.cancel, upload)
         self._gallery.remove(upload)
         return Response(status_code=204)
 
@@ -167,22 +172,18 @@ async def _json(request: Request) -> dict[str, Any]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST_JSON:
-            raise SettingsError("the settings are too long; send recipe and strength")
+            raise SettingsError("the settings are too long; send recipe, strength and amounts")
     try:
-        import json
-
         value = json.loads(body)
-    except ValueError:
-        raise SettingsError("the settings are no JSON; send recipe and strength") from None
+    except (ValueError, RecursionError):
+        raise SettingsError("the settings are no JSON; send recipe, strength and amounts") from None
     if not isinstance(value, dict):
-        raise SettingsError("the settings are no JSON object; send recipe and strength")
+        raise SettingsError("the settings are no JSON object; send recipe, strength and amounts")
     return value
 
 
 def _zipped(groups: list[list[Path]], folder: Path) -> Path:
     """Photos are compressed already. Those of one name are numbered, sidecars with them."""
-    import tempfile
-
     handle, name = tempfile.mkstemp(suffix=".zip", dir=folder)
     path = Path(name)
     taken: set[str] = set()
