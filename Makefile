@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/plugin
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures clean
+.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures web-picture clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -88,5 +88,9 @@ gimp-pictures: setup-dev
 	@$(BIN)/python scripts/gimp_root.py trixie --window
 	$(BIN)/python scripts/gimp_pictures.py trixie docs/images
 
+# The picture of docs/guide/web.md, from a real Chromium.
+web-picture: setup-dev
+	$(BIN)/python scripts/web_picture.py docs/images/web.png
+
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .numba_cache restored
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored

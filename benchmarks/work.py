@@ -68,7 +68,7 @@ def fast(solver: str) -> Plan:
 
 def plan_of(settings: Settings) -> Plan:
     """For a dark photo with some noise."""
-    return make_plan(settings, _DARK, _NOISE, toned=True)
+    return make_plan(settings, _DARK, _NOISE)
 
 
 class Bench:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ldrps_engine.errors import SettingsError
 
@@ -16,9 +18,14 @@ SOLVERS = ("ddim", "dpm++", "unipc")
 MAPS = ("missing-light", "haze", "noise")
 """Maps of what was found in each place."""
 
-LAYERS = ("restored", "pilot", "generated", *MAPS)
+STAGES = ("repaired", "denoised", "toned", "coloured")
+"""The photo after each stage: damage filled and hot pixels mended; noise and blocks filtered; cast,
+fading, light and haze undone; colours given. Only stages that change it have a layer."""
+
+LAYERS = ("restored", "pilot", "generated", *STAGES, *MAPS)
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
-much of the restored photo comes from the model, and maps of what was found."""
+much of the restored photo comes from the model, the photo after each stage, and maps of what was
+found."""
 
 GREY_LAYERS = ("generated", *MAPS)
 """Layers of one 8-bit channel, whatever the photo has."""
@@ -26,12 +33,21 @@ GREY_LAYERS = ("generated", *MAPS)
 FINDINGS = "findings"
 """Stands for all of MAPS in a request."""
 
+ALL_STAGES = "stages"
+"""Stands for the restored photo and all of STAGES in a request."""
+
 DAMAGE = ("off", "mask")
 """Damage stays, or what a mask marks is filled."""
 
+AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
+"""Findings with an amount: what is damaged is filled; noise; haze; missing light; casts and fading;
+colours that are given to a photo which has none."""
+
+MAX_AMOUNT = 2.0
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +80,17 @@ class Settings:
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
     damage: str = "off"
     """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
+    amounts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Amount of what is done about a finding, 0 to 2 times, by names out of AMOUNTS: 0 leaves it,
+    1 is all of it. Absent: as diagnosed, see `Diagnosis.amounts`."""
     layers: tuple[str, ...] = ("restored",)
-    """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS."""
+    """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS,
+    and `stages` for the restored photo and all of STAGES."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _within("strength", self.strength, 0.0, 1.0)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("seed", self.seed, 0, MAX_SEED)
         if self.recurrences is not None:
             _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
         if self.steps is not None:
@@ -90,10 +110,11 @@ class Settings:
         if self.solver is not None:
             _one_of("solver", self.solver, SOLVERS)
         _one_of("damage", self.damage, DAMAGE)
+        object.__setattr__(self, "amounts", _amounts(self.amounts))
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
-            _one_of("layers", layer, (*LAYERS, FINDINGS))
+            _one_of("layers", layer, (*LAYERS, ALL_STAGES, FINDINGS))
         object.__setattr__(self, "layers", spelt_out(self.layers))
 
     @property
@@ -107,9 +128,26 @@ class Settings:
 
 
 def spelt_out(layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the layers with maps by their names, each once."""
-    named = [name for layer in layers for name in (MAPS if layer == FINDINGS else (layer,))]
+    """Return the layers with stages and maps by their names, each once."""
+    meant = {FINDINGS: MAPS, ALL_STAGES: ("restored", *STAGES)}
+    named = [name for layer in layers for name in meant.get(layer, (layer,))]
     return tuple(dict.fromkeys(named))
+
+
+def _amounts(given: object) -> dict[str, float]:
+    """Return amounts in the order of AMOUNTS; SettingsError for any that cannot be one."""
+    if not isinstance(given, Mapping):
+        raise SettingsError(
+            f"amounts is {given!r}; give a number from 0 to 2 for each name out of "
+            f"{', '.join(AMOUNTS)}"
+        )
+    for name, value in given.items():
+        _one_of("amount", str(name), AMOUNTS)
+        # bool is an int to Python, but "true" is no amount.
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise SettingsError(f"amount {name} is {value!r}; use a number from 0 to 2")
+        _within(f"amount {name}", value, 0.0, MAX_AMOUNT)
+    return {name: float(given[name]) for name in AMOUNTS if name in given}
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ldrps_client.cli._parser import build_parser
 from ldrps_engine.errors import BY_REASON
-from ldrps_engine.settings import LAYERS, MAX_DESCRIPTION, RECIPES, SOLVERS, Settings
+from ldrps_engine.settings import AMOUNTS, LAYERS, MAX_DESCRIPTION, RECIPES, SOLVERS, Settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -203,15 +203,20 @@ def test_every_setting_is_documented_with_its_default_and_its_option():
     options = options_of(commands()["restore"])
     for name, field in fields.items():
         values, default, option, _ = table[name]
-        assert option == f"`--{name.replace('_', '-')}`"
+        # One is given at a time.
+        typed = "amount" if name == "amounts" else name
+        assert option == f"`--{typed.replace('_', '-')}`"
         assert option.strip("`") in options
         told = {"found out": None, "the recipe's": None, "measured": None, "false": False}
+        told["as diagnosed"] = {}
         found = told.get(default, default.strip("`"))
         expected = field.default if name != "layers" else field.default[0]
+        if name == "amounts":
+            expected = field.default_factory()
         assert str(found) == (f"{expected:g}" if name == "strength" else str(expected)), name
         if name == "description":
             assert str(MAX_DESCRIPTION) in values
-        for choice in {"solver": SOLVERS, "layers": LAYERS}.get(name, ()):
+        for choice in {"solver": SOLVERS, "layers": LAYERS, "amounts": AMOUNTS}.get(name, ()):
             assert f"`{choice}`" in values
     assert [row[0].strip("`") for row in cells if len(row) == 2] == list(RECIPES)
 
@@ -247,7 +252,7 @@ def variables_in(path):
 SHIPPED = ("ldrps_engine", "daemon", "plugin_gimp/ldrps")
 """Where users' variables are read. Those of tests and of our own tools concern nobody else."""
 OF_LIBRARIES = {
-    *("HF_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NUMBA_CACHE_DIR"),
+    *("HF_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
 
 

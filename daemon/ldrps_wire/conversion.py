@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
@@ -59,8 +60,19 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         solver=settings.solver,
         allow_colour=settings.allow_colour,
         damage=settings.damage,
+        amounts=amounts_to_proto(settings.amounts),
         layers=settings.layers,
     )
+
+
+def amounts_to_proto(amounts: Mapping[str, float]) -> pb.Amounts | None:
+    """Amounts by their names, as the wire has them; None for none at all."""
+    return pb.Amounts(**amounts) if amounts else None
+
+
+def amounts_from_proto(message: pb.Amounts) -> dict[str, float]:
+    """Amounts that are present, by their names."""
+    return {field.name: value for field, value in message.ListFields()}
 
 
 def settings_from_proto(message: pb.Settings) -> Settings:
@@ -75,9 +87,16 @@ def settings_from_proto(message: pb.Settings) -> Settings:
         # A client links a folder of its user's own to a name first: ldrps_client.models.
         if is_path(getattr(message, name)):
             raise SettingsError(f"{name} is a path, which is not taken; send a model's name")
+    chosen["amounts"] = amounts_from_proto(message.amounts)
     if message.layers:
         chosen["layers"] = tuple(message.layers)
     return Settings(seed=message.seed, allow_colour=message.allow_colour, **chosen)
+
+
+def crop_of(header: pb.SubmitHeader) -> Rectangle:
+    """The part of the photo that a header asks for."""
+    crop = header.crop
+    return Rectangle(crop.left, crop.top, crop.width, crop.height)
 
 
 def sample_count(raster: pb.Raster) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.amounts import Amounts, proposed_amounts
+from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.degradation import Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
 from ldrps_engine.analysis.merging import merge
@@ -15,6 +17,7 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
@@ -34,11 +37,24 @@ class Measured:
     """The same without damage and hot pixels."""
     known: Known
 
+    @property
+    def is_repaired(self) -> bool:
+        """Tell whether damage was filled or hot pixels mended."""
+        return not np.array_equal(self.mended, self.original)
+
     @classmethod
-    def of(cls, photo: Photo, original: Array, filled: Array | None = None) -> Measured:
+    def of(
+        cls,
+        photo: Photo,
+        original: Array,
+        filled: Array | None = None,
+        *,
+        mends_hot_pixels: bool = True,
+    ) -> Measured:
         """Measure a photo, by its working values with damage filled; None: it has none."""
-        known, mended = Known.of(original if filled is None else filled)
-        return cls(photo, original, mended, known)
+        whole = original if filled is None else filled
+        known, mended = Known.of(whole)
+        return cls(photo, original, mended if mends_hot_pixels else whole, known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +95,8 @@ class Analysis:
     """JPEG's blocks are seen, or would be once the degradation is undone."""
     colours: bool
     """The photo is to get colours, of which it has none."""
+    amounts: Amounts
+    """Amounts of what is done about each finding."""
     remarks: tuple[str, ...]
     """Sentences for the user: disagreements, and requests that could not be honoured."""
 
@@ -91,6 +109,11 @@ class Analysis:
     def measured_noise(self) -> Noise:
         """Noise at the photo's own size."""
         return self.measured.known.noise
+
+    @property
+    def noise_sigma(self) -> float:
+        """Standard deviation of the noise to be filtered, in 8-bit steps."""
+        return self.amounts.noise * self.diagnosis.noise_sigma
 
     @property
     def settings(self) -> Settings:
@@ -108,13 +131,16 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     settings, rgb = request.settings, request.measured.mended
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
-    diagnosis, remarks = _diagnosed(request, seen)
+    cast = find_cast(small, seen)
+    diagnosis, remarks = _diagnosed(request, seen, cast)
     on_step(Diagnosed(diagnosis))
+    amounts = Amounts.of(diagnosis, settings)
     colours, said = _wants_colours(settings, diagnosis, small)
     if colours and not diagnosis.grey:
         # A toned print is coloured as what it shows, not as the paper it is on.
         rgb, small = grey_of(rgb), grey_of(small)
-    guess = first_guess(small, diagnosis, settings.recipe, seen)
+    curve = _curve(cast, small, settings, diagnosis)
+    guess = first_guess(small, diagnosis, settings.recipe, seen, amounts, curve)
     if colours and request.prior_knows_scenes:
         guess = replace(guess, grey=True)
     return Analysis(
@@ -124,31 +150,57 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
         recognition=seen,
         diagnosis=diagnosis,
         degradation=guess,
-        smooths_blocks=_smooths_blocks(request, diagnosis, guess, small),
+        smooths_blocks=amounts.noise > 0 and _smooths_blocks(request, diagnosis, guess, small),
         colours=colours,
+        amounts=amounts,
         remarks=(*remarks, *said),
     )
 
 
-def _diagnosed(request: Request, seen: Recognition) -> tuple[Diagnosis, tuple[str, ...]]:
+def _diagnosed(
+    request: Request, seen: Recognition, cast: Cast
+) -> tuple[Diagnosis, tuple[str, ...]]:
     """Measure the photo, weigh in the describer's opinion, and collect the remarks so far."""
     settings, measured = request.settings, request.measured
-    found = diagnose(measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen)
-    if not request.opinion:
-        return found, request.remarks
-    merged, said = merge(found, request.opinion, settings.recipe)
-    return merged, (*request.remarks, *said)
+    found = diagnose(
+        measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen, cast
+    )
+    said: tuple[str, ...] = ()
+    if request.opinion:
+        found, said = merge(found, request.opinion, settings.recipe)
+    amounts = proposed_amounts(found, settings, damaged=measured.photo.damage is not None)
+    return replace(found, amounts=amounts), (*request.remarks, *said)
 
 
 def _wants_colours(
     settings: Settings, diagnosis: Diagnosis, small: Array
 ) -> tuple[bool, tuple[str, ...]]:
     """Tell whether the photo is to get colours, and remarks for the user."""
-    if settings.recipe != "colour":
+    asked = settings.amounts.get("colour")
+    if asked == 0:
+        return False, ()
+    if settings.recipe != "colour" and not asked:
         return settings.blind and settings.allow_colour and diagnosis.grey, ()
     if diagnosis.grey or is_monochrome(small):
-        return True, ()
-    return False, ("the photo has colours of its own and keeps them",)
+        return settings.recipe != "paper", ()
+    keeps = "the photo has colours of its own and keeps them"
+    return False, (keeps,) if settings.recipe == "colour" else ()
+
+
+def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
+    """Return what casts and fading have done; None where nobody is to undo it.
+
+    A print's toning goes for whoever asks for more than the diagnosis proposes.
+    """
+    amount, proposed = Amounts.of(diagnosis, settings).cast, diagnosis.amounts["cast"]
+    if not amount:
+        return None
+    if diagnosis.toned and amount > proposed:
+        fading = cast.curve if proposed else None
+        return without_toning(small, fading).raised(min(amount - proposed, 1.0))
+    if cast.one_hue and has_full_range(small):
+        return None
+    return cast.curve.raised(amount)
 
 
 def _smooths_blocks(

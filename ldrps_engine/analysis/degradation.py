@@ -11,15 +11,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.amounts import Amounts
 from ldrps_engine.analysis.backlight import backlight_gain, guided
 from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.analysis.expectation import CELL, log_light
-from ldrps_engine.analysis.exposure import expected_level
-from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
-from ldrps_engine.analysis.midtone import expected_midtone
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
+from ldrps_engine.analysis.scene_levels import (
+    expected_airlight_contrast,
+    expected_level,
+    expected_midtone,
+)
 from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
 
@@ -55,6 +59,7 @@ _DEPTH_SHARE_ALONE = 0.8
 _UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
+_NO_VEIL = 1e-4
 _STILL_VEILED = 0.02
 """Haze that both judgements leave, in the logarithm of transmission."""
 
@@ -76,19 +81,37 @@ class Degradation:
     """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
     grey: bool = False
     """True where the colours were lost as well."""
+    curve: ToneCurve | None = None
+    """Cast or fading that came over the photo after gain and veil; None: none did."""
 
     @property
     def is_neutral(self) -> bool:
         """Tell whether there is no tone or colour to bring back."""
-        return not self.grey and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+        changed = self.grey or self.curve is not None
+        return not changed and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+
+    def raised(self, amount: float) -> Degradation:
+        """Return the same to the power of `amount`: 0 is nothing, 2 is it twice.
+
+        In display values, where gain and veil have a value that they leave as it is: the colour of
+        the air, or that to which dyes fade.
+        """
+        if amount == 1:
+            return self
+        gain = self.gain ** np.float32(amount)
+        left = 1 - self.gain
+        share = np.where(np.abs(left) > _NO_VEIL, (1 - gain) / np.where(left == 0, 1, left), amount)
+        return replace(self, gain=gain, veil=(self.veil * share).astype(np.float32))
 
     def invert(self, rgb: Array) -> Array:
-        """Undo gain and veil on an (H, W, 3) image of display values."""
+        """Undo curve, gain and veil on an (H, W, 3) image of display values."""
         height, width = rgb.shape[:2]
         return self.invert_part(rgb, (height, width), (slice(0, height), slice(0, width)))
 
     def invert_part(self, rgb: Array, size: tuple[int, int], part: Part) -> Array:
         """The same on the rows and columns `part` of an image of (height, width) `size`."""
+        if self.curve is not None:
+            rgb = self.curve.undo(rgb)
         gain = resize_part(self.gain, size, part, smooth=True)
         veil = resize_part(self.veil, size, part, smooth=True)
         if self.space == "display":
@@ -112,34 +135,43 @@ NEUTRAL = Degradation(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.flo
 
 
 def first_guess(
-    rgb: Array, diagnosis: Diagnosis, recipe: str, seen: Recognition | None = None
+    rgb: Array,
+    diagnosis: Diagnosis,
+    recipe: str,
+    seen: Recognition | None = None,
+    amounts: Amounts | None = None,
+    curve: ToneCurve | None = None,
 ) -> Degradation:
     """The degradation of (H, W, 3) display values that diagnosis and recipe speak of.
 
-    `seen` says besides where light is missing.
+    `seen` says besides where light is missing, `amounts` how much light and haze are to be undone,
+    and `curve` what is to be undone of casts and fading.
     """
+    amounts = amounts or Amounts()
+    if curve is not None:
+        curve = curve.within(rgb)
+        below = _beneath(curve.undo(rgb), diagnosis, recipe, seen, amounts)
+        # Beneath a curve alone display values stay as they are, also those beyond white.
+        return replace(below, curve=curve, space="display" if below is NEUTRAL else below.space)
+    return _beneath(rgb, diagnosis, recipe, seen, amounts)
+
+
+def _beneath(
+    rgb: Array, diagnosis: Diagnosis, recipe: str, seen: Recognition | None, amounts: Amounts
+) -> Degradation:
+    """The degradation beneath casts and fading: too little light, or haze."""
     if recipe == "colour":
         return NEUTRAL
-    if recipe == "old-photo" or diagnosis.is_faded:
-        return _faded(rgb)
-    if diagnosis.is_dark:
+    if diagnosis.is_dark and amounts.light:
         weight = _backlight(diagnosis)
-        guess = _darkened(rgb, seen, weight)
+        guess = _darkened(rgb, seen, weight, amounts.light)
         if recipe == "low-light" and weight < 1 and guess.gain.mean() > _HARDLY:
             # Who asks for light where the whole has enough means its dark places.
-            return _darkened(rgb, seen, 1.0)
+            return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
-    if diagnosis.is_hazy:
-        return _hazed(rgb)
+    if diagnosis.is_hazy and amounts.haze:
+        return _hazed(rgb).raised(amounts.haze)
     return NEUTRAL
-
-
-def _faded(rgb: Array) -> Degradation:
-    """Each dye has lost range of its own: its ends are brought most of the way back."""
-    low, high = np.percentile(rgb.reshape(-1, 3), (0.5, 99.5), axis=0)
-    low, high = 0.8 * low, 0.2 + 0.8 * high
-    gain = np.maximum(high - low, 0.2).astype(np.float32)
-    return Degradation(gain[None, None], low[None, None].astype(np.float32), "display")
 
 
 def _backlight(diagnosis: Diagnosis) -> float:
@@ -148,10 +180,13 @@ def _backlight(diagnosis: Diagnosis) -> float:
     return float(np.clip((backlit - _BACKLIT_FROM) / (_BACKLIT_SURELY - _BACKLIT_FROM), 0, 1))
 
 
-def _darkened(rgb: Array, seen: Recognition | None, weight: float) -> Degradation:
+def _darkened(
+    rgb: Array, seen: Recognition | None, weight: float, amount: float = 1.0
+) -> Degradation:
     """Less light, as much less as good photos of such scenes have more.
 
-    `weight` is how surely, 0 to 1, light comes from within the photo.
+    `weight` is how surely, 0 to 1, light comes from within the photo; `amount` is the power to
+    which the gain is raised.
 
     A good photo does not let all go white that is brighter than white: cameras roll it off. Two
     judges tell how much light is missing: the shape of the light's distribution, and what such a
@@ -170,6 +205,12 @@ def _darkened(rgb: Array, seen: Recognition | None, weight: float) -> Degradatio
         of_places = scene.gain_to_places(light, seen.expected_light)
         even = (log_gain + of_places) / 2
         log_gain = even + weight * (max(log_gain, of_places) - even) + _LEVEL_DOUBT**2 / 2
+    if amount != 1:
+        shade = shade ** np.float32(amount)
+        scene = _Scene.of(
+            (to_linear(rgb) - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
+        )
+        log_gain = min(amount * log_gain, _LOG_GAINS[1])
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
     veil = np.broadcast_to(black, field.shape).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.colour.working import Canvas, neutral
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import GREY_LAYERS
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
-from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.transfer.tiles import Tile, common, each, tiles, touching
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -41,9 +42,14 @@ class ToneMapping:
     field: ColourField | None = None
 
     @classmethod
-    def fit(cls, rgb: Array, guess: Degradation, pilot: Array) -> ToneMapping:
-        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3)."""
-        size = rgb.shape[0], rgb.shape[1]
+    def fit(
+        cls, rgb: Array, guess: Degradation, pilot: Array, size: tuple[int, int] | None = None
+    ) -> ToneMapping:
+        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3).
+
+        `size` is (height, width) of the photo; None: `rgb` is not made smaller.
+        """
+        size = size or (rgb.shape[0], rgb.shape[1])
         if guess.is_neutral:
             return cls(size)
         # The pilot ends at white: a highlight beyond it must not teach the field to darken.
@@ -74,6 +80,8 @@ class Composite:
     """(h, w, 3) the pilot, enlarged."""
     generated: Array
     """(h, w), 0 to 1: how much of `restored` comes from the model and not from the photo."""
+    stages: Mapping[str, Array] = field(default_factory=dict)
+    """(h, w, 3) display values of the photo after each stage, by its name."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,14 @@ class Compositor:
     """The pilot is the result, as published."""
     damage: Mask | None = None
     """(H, W), true where the photo was damaged and is filled; None: nowhere."""
+    filling: float = 1.0
+    """Share of what is filled in the result, 0 to 1."""
+    repaired: Array | None = None
+    """(H, W, 3), the photo without damage and hot pixels; None: as it came."""
+    stages: tuple[str, ...] = ()
+    """Stages whose picture is wanted, out of STAGES."""
+    gives_colours: bool = False
+    """The last stage gives the photo colours."""
 
     def part(self, where: Part) -> Composite:
         """One part of the photo."""
@@ -110,10 +126,29 @@ class Compositor:
             own = np.where(filled[..., None], self.filtered[where], before)
             measured, restored = (neutral(values, own) for values in (measured, restored))
         generated = self.strength * generated_share(measured, restored)
-        generated = np.where(filled, np.float32(self.strength), generated)
+        generated = np.where(filled, np.float32(self.strength * self.filling), generated)
+        blended = self._blended(before, restored)
+        return Composite(where, blended, pilot, generated, self._after_stages(where, blended))
+
+    def _blended(self, before: Array, after: Array) -> Array:
         # Written so that strengths 0 and 1 give either one exactly.
-        blended = (1 - self.strength) * before + self.strength * restored
-        return Composite(where, np.asarray(blended, np.float32), pilot, generated)
+        return np.asarray((1 - self.strength) * before + self.strength * after, np.float32)
+
+    def _after_stages(self, where: Part, restored: Array) -> dict[str, Array]:
+        """The photo after each stage that is wanted; the last one's is the restored photo."""
+        if not self.stages:
+            return {}
+        before = self.rgb[where]
+        repaired = before if self.repaired is None else self.repaired[where]
+        pictures = {"repaired": repaired, "denoised": self.filtered[where]}
+        found = {
+            name: self._blended(before, pictures[name]) for name in self.stages if name in pictures
+        }
+        if "toned" in self.stages:
+            found["toned"] = grey_of(restored) if self.gives_colours else restored
+        if "coloured" in self.stages:
+            found["coloured"] = restored
+        return found
 
 
 def generated_share(measured: Array, restored: Array) -> Array:
@@ -138,24 +173,36 @@ class LayerWriter:
         *,
         coloured: bool,
         findings: Mapping[str, Array] | None = None,
+        crop: Part | None = None,
     ) -> None:
-        """`findings` are maps (h, w, 1) from 0 to 1 of any size, by the names of their layers."""
-        kept = [name for name in layers if name not in GREY_LAYERS]
-        self._canvases = {name: Canvas(photo, coloured=coloured) for name in kept}
+        """`findings` are maps (h, w, 1) from 0 to 1 of any size, by the names of their layers.
+
+        With a `crop` the layers are of that part of the photo.
+        """
         self._size = photo.height, photo.width
+        self._crop = crop or (slice(0, photo.height), slice(0, photo.width))
+        shown = photo if crop is None else photo.part(crop)
+        kept = [name for name in layers if name not in GREY_LAYERS]
+        self._canvases = {name: Canvas(shown, coloured=coloured) for name in kept}
         mapped = [name for name in layers if name in GREY_LAYERS]
-        self._maps = {name: np.empty((*self._size, 1), np.uint8) for name in mapped}
+        area = shown.height, shown.width, 1
+        self._maps = {name: np.empty(area, np.uint8) for name in mapped}
         self._findings = findings or {}
-        self._pixels = photo.height * photo.width
+        self._pixels = shown.height * shown.width
         self._sums: list[tuple[float, float]] = []
 
     def put(self, part: Composite) -> None:
         """Fill one part of every layer."""
+        rows, columns = (
+            slice(wanted.start - of.start, wanted.stop - of.start)
+            for wanted, of in zip(part.where, self._crop, strict=True)
+        )
         for name, canvas in self._canvases.items():
-            canvas.put(part.where, part.restored if name == "restored" else part.pilot)
+            shown = {"restored": part.restored, "pilot": part.pilot, **part.stages}
+            canvas.put((rows, columns), shown[name])
         for name, drawn in self._maps.items():
             share = part.generated[..., None] if name == "generated" else self._found(name, part)
-            drawn[part.where] = np.rint(share * 255).astype(np.uint8)
+            drawn[rows, columns] = np.rint(share * 255).astype(np.uint8)
         total, most = part.generated.sum(dtype=np.float64), part.generated.max()
         self._sums.append((float(total), float(most)))
 
@@ -176,18 +223,25 @@ class LayerWriter:
         return math.fsum(sums) / self._pixels, max(most)
 
 
-def parts_to_compose(size: tuple[int, int]) -> list[Tile]:
+def parts_to_compose(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
     """The parts of a photo of (height, width) pixels that are composed one at a time."""
-    return tiles(*size, _SIDE, 0)
+    return touching(tiles(*size, _SIDE, 0), crop)
 
 
-def compose(compositor: Compositor, writer: LayerWriter, on_part: Callable[[int], None]) -> None:
-    """Compose the whole photo. `on_part` is told how many parts are done."""
+def compose(
+    compositor: Compositor,
+    writer: LayerWriter,
+    on_part: Callable[[int], None],
+    crop: Part | None = None,
+) -> None:
+    """Compose the whole photo, or a crop. `on_part` is told how many parts are done."""
 
     def one(tile: Tile, _: Callable[[], None]) -> None:
-        writer.put(compositor.part(tile.inner))
+        wanted = common(tile.inner, crop) if crop else tile.inner
+        if wanted:
+            writer.put(compositor.part(wanted))
 
-    each(parts_to_compose(compositor.rgb.shape[:2]), one, on_part)
+    each(parts_to_compose(compositor.rgb.shape[:2], crop), one, on_part)
 
 
 def _norm(values: Array) -> Array:

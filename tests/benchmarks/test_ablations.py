@@ -22,7 +22,7 @@ def factory(tmp_path_factory):
 @pytest.mark.parametrize("name", [n for n in ablations.ABLATIONS if n != "auto"])
 def test_each_changes_something(name):
     ablation = ablations.ABLATIONS[name]
-    plan = make_plan(Settings(), DARK, 0.02, toned=True, knows_scenes=False)
+    plan = make_plan(Settings(), DARK, 0.02, knows_scenes=False)
     changed = (
         ablation.settings != Settings() or ablation.change(plan) != plan or not ablation.trained
     )

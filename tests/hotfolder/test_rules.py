@@ -52,12 +52,14 @@ def test_a_file_of_settings(tmp_path):
     path.write_text(
         'parallel = 3\nhours = "22:00-06:00"\n'
         '[[folder]]\nin = "a"\nout = "b"\nrecipe = "haze"\nonly_if = ["noise>5"]\n'
-        'exclude = ["x*"]\nsettle = 20\nlink_clean = "copy"\n[[folder]]\nin = "/c"\n'
+        'exclude = ["x*"]\nsettle = 20\nlink_clean = "copy"\n'
+        'amounts = { noise = 0.5, cast = 0 }\n[[folder]]\nin = "/c"\n'
     )
     config = load_config(path)
     first, second = config.folders
     assert (first.root, first.out) == (tmp_path / "a", tmp_path / "b")
     assert (first.settings.recipe, first.settle, first.rules.exclude) == ("haze", 20, ("x*",))
+    assert first.settings.amounts == {"noise": 0.5, "cast": 0.0}
     assert first.only_if == (parse_condition("noise > 5"),)
     assert str(second.root) == "/c"
     assert config.schedule.parallel == 3
@@ -71,6 +73,10 @@ def test_a_file_of_settings(tmp_path):
         ('[[folder]]\nin = "a"\nspeed = 1', "'speed'"),
         ('colour = 1\n[[folder]]\nin = "a"', "'colour'"),
         ('[[folder]]\nin = "a"\nrecipe = "magic"', "recipe 'magic'"),
+        ('[[folder]]\nin = "a"\namounts = { nois = 1 }', "amount 'nois' is not known"),
+        ('[[folder]]\nin = "a"\namounts = { noise = 3 }', "amount noise is 3; use a value from 0"),
+        ('[[folder]]\nin = "a"\namounts = { noise = "1" }', "amount noise is '1'; use a number"),
+        ('[[folder]]\nin = "a"\namounts = 0.5', "amounts is 0.5; give a number from 0 to 2"),
         ('[[folder]]\nin = "a"\nonly_if = ["noise"]', "only_if 'noise'"),
         ('[[folder]]\nin = "a"\nsettle = "long"', "wrong kind"),
         ('[[folder]]\nin = "a"\nrecursive = 1', "recursive is 1"),

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ldrps_client import _reaching
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -147,6 +149,18 @@ def test_doctor_finds_what_keeps_the_daemon_from_starting(home, capsys, monkeypa
     assert "chmod 700" in doctor(capsys)["socket"]["words"]
     monkeypatch.setattr(_gimp_doctor, "folder_of", lambda name: home / "no" / name)
     assert not doctor(capsys)["models"]["fine"]
+
+
+def test_doctor_tells_a_silent_listener_from_no_daemon(home, capsys, monkeypatch):
+    path = Path(os.environ["XDG_RUNTIME_DIR"]) / "ldrps" / "ldrps.sock"
+    path.parent.mkdir(mode=0o700)
+    monkeypatch.setattr(_reaching, "CALL_SECONDS", 0.5)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        found = doctor(capsys)["daemon"]
+    assert not found["fine"]
+    assert "does not answer" in found["words"]
 
 
 def test_doctor_knows_flatpaks_wall(home, capsys):

@@ -9,14 +9,26 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._amounts import AMOUNT_HELP, amounts_of
 from ldrps_client._text import named, shown
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES
+from ldrps_wire.address import default_address
 
 # Options of one folder by their key in a file; None means: not given.
 _FOLDER_OPTIONS = (
-    *("out", "recipe", "include", "exclude", "settle", "scan_every", "poll", "poll_every"),
+    *(
+        "out",
+        "recipe",
+        "amount",
+        "include",
+        "exclude",
+        "settle",
+        "scan_every",
+        "poll",
+        "poll_every",
+    ),
     *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
 )
 _SCHEDULE = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
@@ -44,6 +56,7 @@ def _add_folder_options(add: Any) -> None:
     no = argparse.BooleanOptionalAction
     add("--out", metavar="OUT", help="folder for results (default: beside the originals)")
     add("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)} (default: auto)")
+    add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
     add("--recipe-by-folder", action=no, help="a subfolder named as a recipe chooses it")
     add("--recursive", action=no, help="look into subfolders (default: yes)")
     add("--include", action="append", metavar="GLOB", help="only these; may be repeated")
@@ -94,6 +107,8 @@ def _config(options: Namespace) -> Any:
 
     given = {name: getattr(options, name) for name in _FOLDER_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
+    if "amount" in given:
+        given["amounts"] = amounts_of(given.pop("amount"))
     schedule = {name: getattr(options, name) for name in _SCHEDULE}
     schedule = {name: value for name, value in schedule.items() if value is not None}
     if options.config:
@@ -195,10 +210,13 @@ def _report(options: Namespace) -> int:
 
 
 def _install(options: Namespace, config: Any) -> int:
+    from ldrps_client._autostart import check_startable
     from ldrps_client.hotfolder.service import install
 
     if options.once:
         raise SettingsError("a service goes on and on; leave out --once")
+    if not options.no_start:
+        check_startable(options.address or default_address())
     path = install(config, _words(options), Path(options.log) if options.log else None)
     if options.json:
         print_json(named("unit", path))

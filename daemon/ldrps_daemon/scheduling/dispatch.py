@@ -319,7 +319,7 @@ class Dispatcher:
 
     def work_seconds(self, job: Job) -> float:
         """What is likely to be left to do of a job; 0 if not known."""
-        if job.header.diagnose_only:
+        if job.header.diagnose_only or job.header.HasField("crop"):
             # A moment, of which those that restore tell nothing.
             return 0.0
         device = self.slots[0].device if self.slots else "cpu"

@@ -68,6 +68,9 @@ class JobReports:
         """Seconds that are left after a step."""
         elapsed, pixels = self.elapsed(), self._job.pixels
         share = self.course.step(step, elapsed)
+        if self._job.header.HasField("crop"):
+            # Jobs that restore all of a photo say nothing about one that remembers it.
+            return 0.0
         kind = self.course.work(self._kind)
         if self.whole:
             left = self._estimator.left(kind, pixels, elapsed, share, self.course.begun)

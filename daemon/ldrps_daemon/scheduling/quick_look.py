@@ -12,7 +12,7 @@ LOOK_ENGINE = "ldrps_engine.look"
 
 _BLIND = ("", "auto", "fast")
 _AUTO, _TAGGER = ("", "auto"), "tagger"
-_REMARKED = ("noise_sigma", "steps", "recurrences", "solver")
+_REMARKED = ("noise_sigma", "steps", "recurrences", "solver", "amounts")
 """Settings on which the restoration would have something to say."""
 
 

@@ -14,9 +14,10 @@ from ldrps_daemon.config import LOCAL, ServeConfig
 from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.transport.pace import Pace
+from ldrps_engine.analysis.rectangle import check_crop
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
-from ldrps_wire.conversion import check_raster, raster_bytes, result_format
+from ldrps_wire.conversion import check_raster, crop_of, raster_bytes, result_format
 
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
@@ -183,9 +184,20 @@ def check_header(header: pb.SubmitHeader) -> None:
         raise SettingsError(
             "result_format asks for a file, but a diagnose_only job has no result; leave one out"
         )
+    if header.HasField("crop"):
+        _check_crop(header)
     for name in (header.settings.model, header.settings.describer):
         if is_path(name):
             raise ModelError(f"model '{name[:64]}' is no name of a model; see 'ldrps models list'")
+
+
+def _check_crop(header: pb.SubmitHeader) -> None:
+    if header.diagnose_only:
+        raise SettingsError(
+            "crop asks for a part of the result, but a diagnose_only job has none; leave one out"
+        )
+    if header.HasField("raster"):
+        check_crop(crop_of(header), header.raster.width, header.raster.height)
 
 
 def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:

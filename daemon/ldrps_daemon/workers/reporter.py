@@ -16,6 +16,7 @@ from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import CancelledError
 from ldrps_engine.progress import Described, Diagnosed, Loading, Progress, Step
+from ldrps_wire.conversion import amounts_to_proto
 
 PREVIEW_SECONDS = 0.5
 PREVIEW_SIDE = 512
@@ -164,6 +165,7 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         inner=_rectangle(found.inner) if found.inner else None,
         hot_pixels=found.hot_pixels,
         blocks=found.blocks,
+        amounts=amounts_to_proto(found.amounts),
     )
 
 

@@ -37,7 +37,7 @@ from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
-from ldrps_wire.conversion import raster_bytes, raster_of, settings_from_proto
+from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
 
 log = logging.getLogger("ldrps.worker")
@@ -158,7 +158,10 @@ class Worker:
         started = time.monotonic()
         try:
             checkpoint = self._checkpoint_of(order)
-            restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
+            crop = {"crop": crop_of(header)} if header.HasField("crop") else {}
+            restoration = engine.restore(
+                photo, settings, models, self._reporter, checkpoint, **crop
+            )
         except Looked:
             return _done(settings, time.monotonic() - started)
         done = _done(settings, restoration.seconds)

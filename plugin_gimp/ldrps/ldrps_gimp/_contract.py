@@ -50,6 +50,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         8: ("deadline_seconds", "double", "", "plain"),
         9: ("result_format", "enum", "", "plain"),
         10: ("damage", "", "Mask", "plain"),
+        11: ("crop", "", "Rectangle", "plain"),
     },
     "Mask": {
         1: ("width", "uint32", "", "plain"),
@@ -80,6 +81,15 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         11: ("solver", "string", "", "optional"),
         12: ("allow_colour", "bool", "", "plain"),
         13: ("damage", "string", "", "plain"),
+        14: ("amounts", "", "Amounts", "plain"),
+    },
+    "Amounts": {
+        1: ("damage", "double", "", "optional"),
+        2: ("noise", "double", "", "optional"),
+        3: ("haze", "double", "", "optional"),
+        4: ("light", "double", "", "optional"),
+        5: ("cast", "double", "", "optional"),
+        6: ("colour", "double", "", "optional"),
     },
     "SubmitResponse": {
         1: ("job_id", "string", "", "plain"),
@@ -127,6 +137,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         40: ("hot_pixels", "uint32", "", "plain"),
         41: ("blocks", "double", "", "plain"),
         42: ("toned", "bool", "", "plain"),
+        50: ("amounts", "", "Amounts", "plain"),
     },
     "Probability": {
         1: ("finding", "string", "", "plain"),

@@ -12,10 +12,15 @@ from ldrps_gimp.messages import Message
 
 RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
 NEW_LAYER, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "replace", "new-image")
+PART, DAMAGE = SELECTIONS = ("part", "damage")
+"""What the selection marks: the part that changes, or damage to be filled."""
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
 MAX_NOISE = 100.0
+AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
+"""Findings with an amount, as the contract names them."""
+MAX_AMOUNT = 2.0
 DECIDE = -1
 """Of a number: let the daemon decide from the photo."""
 
@@ -33,19 +38,32 @@ class Choices:
     steps: int = DECIDE
     noise_sigma: float = DECIDE
     """In 8-bit steps."""
+    amount_damage: float = DECIDE
+    """Amounts of what is done about each finding: 0 leaves it, 1 is all of it, 2 is twice that."""
+    amount_noise: float = DECIDE
+    amount_haze: float = DECIDE
+    amount_light: float = DECIDE
+    amount_cast: float = DECIDE
+    amount_colour: float = DECIDE
     seed: int = 0
     model: str = "bundled"
     output: str = NEW_LAYER
+    selection: str = PART
     generated: bool = False
     """Whether a map of what the model generated comes too."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _one_of("output", self.output, OUTPUTS)
+        _one_of("selection", self.selection, SELECTIONS)
         _within("strength", self.strength, 0.0, 1.0)
         _within("recurrences", self.recurrences, DECIDE, MAX_RECURRENCES)
         _within("steps", self.steps, DECIDE, MAX_STEPS)
         _within("noise-sigma", self.noise_sigma, DECIDE, MAX_NOISE)
+        for name in AMOUNTS:
+            amount = getattr(self, f"amount_{name}")
+            if amount != DECIDE:
+                _within(f"amount-{name}", amount, 0.0, MAX_AMOUNT)
         _within("seed", self.seed, 0, 2**31 - 1)
         if self.steps == 0:
             raise RestoreError("settings", _("steps is 0; use 1 or more, or -1 to let it decide."))
@@ -64,6 +82,8 @@ class Choices:
             "seed": self.seed,
             "model": self.model,
         }
+        if self.selection == DAMAGE:
+            message["damage"] = "mask"
         if self.generated:
             message["layers"] = ["restored", "generated"]
         if self.description:
@@ -71,6 +91,10 @@ class Choices:
         for name in ("recurrences", "steps", "noise_sigma"):
             if getattr(self, name) >= 0:
                 message[name] = getattr(self, name)
+        amounts = {name: getattr(self, f"amount_{name}") for name in AMOUNTS}
+        chosen = {name: amount for name, amount in amounts.items() if amount != DECIDE}
+        if chosen:
+            message["amounts"] = chosen
         return message
 
     def as_dict(self) -> dict[str, Any]:

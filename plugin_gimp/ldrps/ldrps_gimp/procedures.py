@@ -9,13 +9,17 @@ from typing import Any
 from gi.repository import Gimp, GLib, GObject
 
 from ldrps_gimp.choices import (
+    AMOUNTS,
     DECIDE,
+    MAX_AMOUNT,
     MAX_NOISE,
     MAX_RECURRENCES,
     MAX_STEPS,
     NEW_LAYER,
     OUTPUTS,
+    PART,
     RECIPES,
+    SELECTIONS,
     Choices,
 )
 from ldrps_gimp.i18n import _
@@ -23,6 +27,7 @@ from ldrps_gimp.i18n import _
 RESTORE = "ldrps-restore"
 AGAIN = "ldrps-restore-again"
 DIALOG = "ldrps-restore-dialog"
+ALL = "ldrps-restore-all"
 PREVIEW = "preview"
 _TYPES = "RGB*, GRAY*, INDEXED*"
 _SETTINGS = (*(field.name.replace("_", "-") for field in fields(Choices)), PREVIEW)
@@ -60,6 +65,34 @@ def make_again(plug_in: Any, run: Any) -> Any:
         ),
     )
     _returns_layer(procedure)
+    return procedure
+
+
+def make_all(plug_in: Any, run: Any) -> Any:
+    """Filters > Restore (LD-RPS) All Open Images."""
+    procedure = Gimp.ImageProcedure.new(plug_in, ALL, Gimp.PDBProcType.PLUGIN, run, None)
+    _describe(
+        procedure,
+        _("Restore (LD-RPS) All Open _Images..."),
+        _("Restore the selected layer of every open image"),
+        _(
+            "Hands the selected layer of each open image to the LD-RPS daemon, one by one. "
+            "Layers that cannot be restored, and results of an earlier run, are left out and told. "
+            "Returns how many were restored, needed nothing and failed, and a summary."
+        ),
+    )
+    procedure.set_image_types("*")
+    kinds = Gimp.ProcedureSensitivityMask
+    procedure.set_sensitivity_mask(kinds.DRAWABLE | kinds.DRAWABLES | kinds.NO_DRAWABLES)
+    _add_arguments(procedure)
+    for name, words in (
+        ("restored", _("Number of images that were restored")),
+        ("unchanged", _("Number of images that needed nothing")),
+        ("failed", _("Number of images that could not be restored")),
+    ):
+        procedure.add_int_return_value(name, name, words, 0, GLib.MAXINT, 0, _RW)
+    words = _("What came of all, and of each that failed why")
+    procedure.add_string_return_value("summary", "summary", words, "", _RW)
     return procedure
 
 
@@ -106,15 +139,25 @@ def _add_arguments(procedure: Any) -> None:
         ("steps", _("Steps of the model"), 1, MAX_STEPS),
     ):
         _add_int(procedure, name, label, f"{_range(least, most)}; {decide}", DECIDE)
-    noise = f"{_('Noise in 8-bit steps')}, {_range(0, round(MAX_NOISE))}; {decide}"
+    # Outside of the braces: strings in them are not found by who collects them for translators.
+    steps = _("Noise in 8-bit steps")
+    noise = f"{steps}, {_range(0, round(MAX_NOISE))}; {decide}"
     _add_double(procedure, "noise-sigma", _("Noise"), noise, float(DECIDE))
+    all_of_it = _("0 leaves it, 1 is all of it")
+    for name in AMOUNTS:
+        # Translators: {name} is a word of the contract, such as noise
+        label = _("Amount: {name}").format(name=name)
+        words = f"{all_of_it}, {_range(0, round(MAX_AMOUNT))}; {decide}"
+        _add_double(procedure, f"amount-{name}", label, words, float(DECIDE))
     model = _("An installed model")
     procedure.add_string_argument("model", _("_Model"), model, "bundled", _RW)
     _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
+    marks = _("What the selection marks: {names}").format(names=", ".join(SELECTIONS))
+    procedure.add_string_argument("selection", _("Selection mar_ks"), marks, PART, _RW)
     added = _("Add a hidden layer that is white where the model has generated everything")
-    procedure.add_boolean_argument("generated", _("Map of what wa_s generated"), added, False, _RW)
+    procedure.add_boolean_argument("generated", _("Map of what was generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
@@ -147,9 +190,11 @@ def choices_of(config: Any) -> Choices:
         recurrences=read("recurrences"),
         steps=read("steps"),
         noise_sigma=read("noise-sigma"),
+        **{f"amount_{name}": read(f"amount-{name}") for name in AMOUNTS},
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
+        selection=read("selection") or PART,
         generated=read("generated"),
     )
 

@@ -159,7 +159,7 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "diagnose_only", "deadline_seconds", "result_format", "damage")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "diagnose_only", "deadline_seconds", "result_format", "damage", "crop")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,7 @@ class SubmitHeader(_message.Message):
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    CROP_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
@@ -180,7 +181,8 @@ class SubmitHeader(_message.Message):
     deadline_seconds: float
     result_format: FileFormat
     damage: Mask
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., diagnose_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ...) -> None: ...
+    crop: Rectangle
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., diagnose_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ..., crop: _Optional[_Union[Rectangle, _Mapping]] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("width", "height", "rows")
@@ -213,7 +215,7 @@ class EncodedFile(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver", "allow_colour", "damage")
+    __slots__ = ("recipe", "strength", "description", "recurrences", "steps", "seed", "model", "noise_sigma", "layers", "describer", "solver", "allow_colour", "damage", "amounts")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +229,7 @@ class Settings(_message.Message):
     SOLVER_FIELD_NUMBER: _ClassVar[int]
     ALLOW_COLOUR_FIELD_NUMBER: _ClassVar[int]
     DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNTS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     strength: float
     description: str
@@ -240,7 +243,24 @@ class Settings(_message.Message):
     solver: str
     allow_colour: bool
     damage: str
-    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ..., allow_colour: _Optional[bool] = ..., damage: _Optional[str] = ...) -> None: ...
+    amounts: Amounts
+    def __init__(self, recipe: _Optional[str] = ..., strength: _Optional[float] = ..., description: _Optional[str] = ..., recurrences: _Optional[int] = ..., steps: _Optional[int] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., noise_sigma: _Optional[float] = ..., layers: _Optional[_Iterable[str]] = ..., describer: _Optional[str] = ..., solver: _Optional[str] = ..., allow_colour: _Optional[bool] = ..., damage: _Optional[str] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
+
+class Amounts(_message.Message):
+    __slots__ = ("damage", "noise", "haze", "light", "cast", "colour")
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    HAZE_FIELD_NUMBER: _ClassVar[int]
+    LIGHT_FIELD_NUMBER: _ClassVar[int]
+    CAST_FIELD_NUMBER: _ClassVar[int]
+    COLOUR_FIELD_NUMBER: _ClassVar[int]
+    damage: float
+    noise: float
+    haze: float
+    light: float
+    cast: float
+    colour: float
+    def __init__(self, damage: _Optional[float] = ..., noise: _Optional[float] = ..., haze: _Optional[float] = ..., light: _Optional[float] = ..., cast: _Optional[float] = ..., colour: _Optional[float] = ...) -> None: ...
 
 class SubmitResponse(_message.Message):
     __slots__ = ("job_id", "position", "existing")
@@ -309,7 +329,7 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "haze", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned")
+    __slots__ = ("noise_sigma", "haze", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned", "amounts")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     HAZE_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
@@ -322,6 +342,7 @@ class Diagnosis(_message.Message):
     HOT_PIXELS_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     TONED_FIELD_NUMBER: _ClassVar[int]
+    AMOUNTS_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     haze: float
     darkness: float
@@ -334,7 +355,8 @@ class Diagnosis(_message.Message):
     hot_pixels: int
     blocks: float
     toned: bool
-    def __init__(self, noise_sigma: _Optional[float] = ..., haze: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ...) -> None: ...
+    amounts: Amounts
+    def __init__(self, noise_sigma: _Optional[float] = ..., haze: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
 
 class Probability(_message.Message):
     __slots__ = ("finding", "probability")

@@ -1,0 +1,59 @@
+"""Amounts of what is done about each finding: proposed by the diagnosis, changed by the user.
+
+No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.settings import Settings
+
+
+def proposed_amounts(
+    diagnosis: Diagnosis, settings: Settings, *, damaged: bool = False
+) -> dict[str, float]:
+    """Return what is done about each finding unless the user says otherwise.
+
+    Sent back as `Settings.amounts`, they give the same picture. Damage is among them only where
+    there is a mask of it.
+    """
+    faded = diagnosis.is_faded or settings.recipe == "old-photo"
+    mended = diagnosis.cast_amount if settings.blind and diagnosis.is_cast else 0.0
+    colours = settings.recipe == "colour" or (
+        diagnosis.grey and settings.blind and settings.allow_colour
+    )
+    found = {
+        # Light that is brought back brings up noise which nobody saw before.
+        "noise": not settings.blind or diagnosis.needs_work or colours,
+        "haze": diagnosis.is_hazy and not diagnosis.is_dark,
+        "light": diagnosis.is_dark,
+        "cast": 1.0 if faded else mended,
+        "colour": colours,
+    }
+    amounts = {name: float(wrong) for name, wrong in found.items()}
+    return {"damage": 1.0, **amounts} if damaged else amounts
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Amounts that hold for one photo, from 0 to 2. Neutral: 1."""
+
+    damage: float = 1.0
+    noise: float = 1.0
+    haze: float = 1.0
+    light: float = 1.0
+    cast: float = 1.0
+    colour: float = 1.0
+
+    @classmethod
+    def of(cls, diagnosis: Diagnosis, settings: Settings) -> Amounts:
+        """Take the user's amounts, and the diagnosis' for the rest.
+
+        The published method knows of none; damage is filled before it begins.
+        """
+        given = dict(settings.amounts)
+        if settings.recipe == "paper":
+            given = {name: given[name] for name in ("damage",) if name in given}
+        return cls(**{**diagnosis.amounts, **given})
