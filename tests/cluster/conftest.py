@@ -10,9 +10,11 @@ from support.ray_cluster import Cluster
 def cluster():
     """Two nodes, for all tests."""
     made = Cluster()
-    made.start_node()
-    yield made
-    made.stop()
+    try:
+        made.start_node()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from ldrps_daemon.workers.pipe import MAX_REPORT
 from ldrps_daemon.workers.process import Process
 
 _POLL_SECONDS = 20.0
+_GATHER_SECONDS = 0.02
 _AHEAD = 4
 """Messages that wait for the front at most: those with pieces are large."""
 _FOLDERS = "ldrps-node-"
@@ -93,6 +94,8 @@ class WorkerActor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
                 found.append(await self._messages.get())
+                # Each answer costs the front a millisecond, however much is in it.
+                await asyncio.sleep(_GATHER_SECONDS)
         while not self._messages.empty():
             found.append(self._messages.get_nowait())
         return found
@@ -123,7 +126,7 @@ class WorkerActor:
             job = JobFolder(self._folder / "job")
             shutil.rmtree(job.path, ignore_errors=True)
             job.path.mkdir(mode=0o700)
-            self._receiver = Receiver(job, carrying.TO_NODE, _UNLIMITED)
+            self._receiver = Receiver(job, carrying.TO_NODE, _UNLIMITED, lasting=False)
 
     def _command(self, data: bytes) -> bytes:
         command = json.loads(data)

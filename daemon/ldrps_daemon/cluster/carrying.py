@@ -43,13 +43,16 @@ def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
 
 
 class Receiver:
-    """Puts files together, each of which takes its name when it is complete and on disk."""
+    """Puts files together, each of which takes its name when it is complete."""
 
-    def __init__(self, folder: JobFolder, names: dict[bytes, str], limit: int) -> None:
-        """`limit`: bytes that all of them may take at once."""
+    def __init__(
+        self, folder: JobFolder, names: dict[bytes, str], limit: int, *, lasting: bool = True
+    ) -> None:
+        """`limit`: bytes that all of them may take at once; `lasting`: files outlive a crash."""
         self._folder = folder
         self._names = names
         self._limit = limit
+        self._lasting = lasting
         self._files: dict[str, BinaryIO] = {}
         self._broken: set[str] = set()
         """Files of which a part could not be written, and whose last part has not come."""
@@ -106,7 +109,8 @@ class Receiver:
     def _complete(self, name: str) -> None:
         file = self._files[name]
         file.flush()
-        os.fsync(file.fileno())
+        if self._lasting:
+            os.fsync(file.fileno())
         size = file.tell()
         self._files.pop(name).close()
         os.replace(self._unfinished(name), getattr(self._folder, name))
