@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/plugin
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: man restore check test site test-gimp test-darktable dist translations setup setup-dev stubs pictures gimp-pictures clean
+.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures web-picture clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -39,6 +39,10 @@ site: setup-dev
 test-gimp: setup-dev
 	@for suite in trixie forky; do $(BIN)/python scripts/gimp_root.py $$suite --window || true; done
 	LDRPS_GIMP=trixie,forky $(BIN)/python -m pytest tests/gimp tests/plugin
+
+# Workers on a Ray cluster of two nodes on this machine. Ray comes with: pip install 'ldrps[ray]'.
+test-ray: setup-dev
+	LDRPS_RAY=1 $(BIN)/python -m pytest tests/cluster tests/daemon/test_cluster.py
 
 # The darktable script in every darktable that can be had. Needs root rights.
 test-darktable: setup-dev
@@ -84,5 +88,9 @@ gimp-pictures: setup-dev
 	@$(BIN)/python scripts/gimp_root.py trixie --window
 	$(BIN)/python scripts/gimp_pictures.py trixie docs/images
 
+# The picture of docs/guide/web.md, from a real Chromium.
+web-picture: setup-dev
+	$(BIN)/python scripts/web_picture.py docs/images/web.png
+
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .numba_cache restored
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored

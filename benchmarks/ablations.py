@@ -58,11 +58,6 @@ def _unguided(plan: Plan) -> Plan:
     return dataclasses.replace(plan, reverse_step=UnguidedStep())
 
 
-def _not_tuned(plan: Plan) -> Plan:
-    """The prior does not get to know the photo's noise."""
-    return dataclasses.replace(plan, tuning=0)
-
-
 @dataclasses.dataclass(frozen=True)
 class Ablation:
     """One part changed. Neutral: `auto` as it is."""
@@ -85,7 +80,6 @@ ABLATIONS = {
     "F-PAM learns": Ablation(change=_learning),
     "F-PAM learns alone": Ablation(change=_learning_alone),
     "no guidance": Ablation(change=_unguided),
-    "prior not tuned": Ablation(change=_not_tuned),
     "no transfer": Ablation(Settings(layers=("pilot",))),
     "untrained prior": Ablation(trained=False),
 }

@@ -38,7 +38,7 @@ from training.metrics import psnr
 COLOURS = {"white": (0.97, 0.97, 0.97), "black": (0.02, 0.02, 0.02), "paper": (0.95, 0.925, 0.86)}
 SHARES = (0.01, 0.03, 0.1, 0.25)
 """Shares of the photo's long side."""
-FIGURES = {"noisy": "noise_sigma", "dark": "darkness", "hazy": "veil", "faded": "veil"}
+FIGURES = {"noisy": "noise_sigma", "dark": "darkness", "hazy": "haze", "faded": "haze"}
 _NEAR = 0.1
 _LEAST_SIDE = 160
 _GRAIN, _SHADING = 2 / 255, 4 / 255

@@ -72,7 +72,7 @@ class Previewing(Echo):
 
     def Watch(self, request: Any, context: Any) -> Iterator[pb.Event]:
         """Steps, then the photo."""
-        if self.look_only:
+        if self.diagnose_only:
             yield pb.Event(number=1, done=pb.Done())
             return
         for index in range(1, STEPS + 1):

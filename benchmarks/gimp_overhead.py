@@ -93,12 +93,12 @@ class Echo(pb_grpc.RestorationServicer):
 
     def __init__(self) -> None:
         self._photos: list[tuple[pb.Raster, list[bytes]]] = []
-        self.look_only = False
+        self.diagnose_only = False
 
     def Submit(self, requests: Any, _context: Any) -> pb.SubmitResponse:
         """Keep a photo, the last one only."""
         header = next(requests).header
-        self.look_only = header.look_only
+        self.diagnose_only = header.diagnose_only
         self._photos = [(header.raster, [request.chunk for request in requests])]
         return pb.SubmitResponse(job_id="1")
 

@@ -1,9 +1,9 @@
-"""PSNR, SSIM, LPIPS and seconds of our recipes and of what a person would use instead.
+"""PSNR, SSIM, LPIPS and CPU seconds of our recipes and of what a person would use instead.
 
     python benchmarks/quality.py --set lol=DIR --set kodak24=DIR --rivals all --json FILE
 
 DIR holds degraded/ and reference/ with the same file names. `--derive KIND=DIR` degrades
-DIR/reference here: clean, dark-noise, grey, grey-noise.
+DIR/reference here: clean, dark-noise, grey, haze, grey-noise, white-15, white-25, white-50.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from rich.console import Console
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.cost_chart import check_picture, draw_costs
 from benchmarks.errors import BenchmarkError
+from benchmarks.ffdnet import FfdnetRivals
 from benchmarks.methods import (
     OWN,
     Engine,
     Method,
     RestoreFactory,
+    as_methods,
     check_recipes,
     methods,
 )
@@ -38,7 +41,7 @@ from benchmarks.report import (
     write_csv,
     write_json,
 )
-from benchmarks.rivals import chosen
+from benchmarks.rivals import Rival, chosen
 from benchmarks.sets import Samples, TestSet, derive, load
 from benchmarks.sheet import Cell, contact_sheet
 from ldrps_engine.errors import LdrpsError
@@ -76,22 +79,18 @@ def _run(
     recipes = [name for name in options.recipe or ["auto"] if name != "none"]
     check_recipes(recipes, known)
     sets = _sets(options)
+    _check_files(options)
     distance = Lpips(options.lpips) if options.lpips else None
+    ffdnet = FfdnetRivals(options.ffdnet) if options.ffdnet else None
     _use_threads(options.threads)
-    rivals = []
-    for rival in chosen(options.rivals):
-        if missing := rival.missing():
-            log.print(
-                f"{rival.name} is left out: it needs {', '.join(missing)} "
-                "(pip install -r benchmarks/requirements.txt)"
-            )
-        else:
-            rivals.append(rival)
-    tried = methods(recipes, rivals, options.seed, factory or (Engine() if recipes else _none))
+    rivals = _installed(chosen(options.rivals), log)
+    everywhere = methods(recipes, rivals, options.seed, factory or (Engine() if recipes else _none))
     rows: list[Row] = []
     scores: list[Score] = []
     for test_set in sets:
         restored: Restored = {}
+        told = _installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
+        tried = [*everywhere, *as_methods(told)]
         for method in tried:
             found, restored[method.name] = _measure(test_set, method, distance)
             scores += found
@@ -106,7 +105,35 @@ def _run(
                 _save(options.out / test_set.name / method.name, test_set, restored[method.name])
         if options.sheets:
             _save_sheet(options.sheets, test_set, tried, scores, restored)
+        if options.chart:
+            draw_costs(rows).save(options.chart)
     print_tables(rows, Console(highlight=False))
+
+
+def _installed(rivals: Sequence[Rival], log: Console) -> list[Rival]:
+    """Return those whose libraries are there, and name the others."""
+    found = []
+    for rival in rivals:
+        if missing := rival.missing():
+            log.print(
+                f"{rival.name} is left out: it needs {', '.join(missing)} "
+                "(pip install -r benchmarks/requirements.txt)"
+            )
+        else:
+            found.append(rival)
+    return found
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Refuse files that could not be written, before hours are spent on what goes into them."""
+    for option in ("json", "details", "chart"):
+        path: Path | None = getattr(options, option)
+        if path and (path.is_dir() or not path.resolve().parent.is_dir()):
+            raise BenchmarkError(
+                f"--{option} {path} cannot be written; name a file in a folder that exists"
+            )
+    if options.chart:
+        check_picture(options.chart)
 
 
 def _sets(options: argparse.Namespace) -> list[TestSet]:
@@ -133,15 +160,18 @@ def _measure(
 ) -> tuple[list[Score], list[Samples]]:
     scores, restored = [], []
     for pair in test_set.pairs:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         result = method.run(pair.degraded)
-        seconds = time.perf_counter() - start
+        cpu, seconds = time.process_time() - before, time.perf_counter() - start
         a, b = result / 255.0, pair.reference / 255.0
         ratio = min(psnr(a, b), PSNR_CEILING)
         apart = distance(a, b) if distance else None
         scores.append(
-            Score(test_set.name, pair.name, method.name, ratio, ssim(a, b), apart, seconds)
-        )
+            Score(
+                test_set.name, pair.name, method.name, ratio, ssim(a, b), apart, seconds, cpu,
+                result.shape[0] * result.shape[1] / 1e6,
+            )
+        )  # fmt: skip
         restored.append(result)
     return scores, restored
 
@@ -203,10 +233,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--derive", action="append", default=[], metavar="KIND=DIR", help="a derived set")
     add("--recipe", action="append", metavar="NAME", help="a recipe, pilot, or none; repeatable")
     add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run beside")
+    add("--ffdnet", type=Path, metavar="WEIGHTS", help="ffdnet_color.pth, to run FFDNet as well")
     add("--limit", type=_positive, metavar="N", help="only the first N photos of each set")
     add("--lpips", type=Path, metavar="WEIGHTS", help="LPIPS weights for AlexNet (safetensors)")
     add("--seed", type=int, default=0, help="seed of the sampler; sets do not depend on it")
     add("--json", type=Path, metavar="FILE", help="write the rows of the table")
+    add("--chart", type=Path, metavar="FILE", help="draw PSNR over CPU seconds a megapixel")
     add("--details", type=Path, metavar="FILE", help="write a CSV with a line for each photo")
     add("--out", type=Path, metavar="DIR", help="save what was restored")
     add("--sheets", type=Path, metavar="DIR", help="save a contact sheet for each set")

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.published import PUBLISHED
 
 PSNR_CEILING = 100.0
@@ -31,6 +33,9 @@ class Score:
     ssim: float
     lpips: float | None
     seconds: float
+    cpu_seconds: float
+    """Processor time of all threads of this process."""
+    megapixels: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Row:
     ssim: float
     lpips: float | None
     seconds: float
+    cpu_per_megapixel: float
+    """CPU seconds for all photos of the set, by all their megapixels."""
 
 
 def mean_row(scores: Sequence[Score]) -> Row:
@@ -57,12 +64,28 @@ def mean_row(scores: Sequence[Score]) -> Row:
         ssim=fmean(score.ssim for score in scores),
         lpips=fmean(distances) if distances else None,
         seconds=fmean(score.seconds for score in scores),
+        cpu_per_megapixel=sum(score.cpu_seconds for score in scores)
+        / sum(score.megapixels for score in scores),
     )
 
 
 def write_json(path: Path, rows: Iterable[Row]) -> None:
     """A list of rows."""
     path.write_text(json.dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n")
+
+
+def read_json(path: Path) -> list[Row]:
+    """Read what `write_json` wrote."""
+    try:
+        rows = [Row(**row) for row in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise BenchmarkError(
+            f"{path} does not hold rows of the quality benchmark ({error}); "
+            "write it with quality.py --json"
+        ) from error
+    if not rows:
+        raise BenchmarkError(f"{path} holds no rows; write it with quality.py --json")
+    return rows
 
 
 def write_csv(path: Path, scores: Iterable[Score]) -> None:
@@ -76,10 +99,13 @@ def write_csv(path: Path, scores: Iterable[Score]) -> None:
 
 def print_tables(rows: Sequence[Row], console: Console) -> None:
     """What was measured, and below it what others report for the same sets."""
-    table = Table(title="Measured here: mean over the set")
+    # Without lines between the columns, all of it fits into 80.
+    table = Table(
+        title="Measured here: mean over the set", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for name in ("set", "method", "n"):
         table.add_column(name, no_wrap=True)
-    for name in ("PSNR dB", "SSIM", "LPIPS", "s / photo"):
+    for name in ("PSNR dB", "SSIM", "LPIPS", "s/photo", "CPU s/MP"):
         table.add_column(name, justify="right", no_wrap=True)
     for index, row in enumerate(rows):
         if index and row.set != rows[index - 1].set:
@@ -87,6 +113,7 @@ def print_tables(rows: Sequence[Row], console: Console) -> None:
         table.add_row(
             row.set, row.method, str(row.n), f"{row.psnr:.2f}",
             _figure(row.ssim), _figure(row.lpips), f"{row.seconds:.2f}",
+            f"{row.cpu_per_megapixel:.2f}",
         )  # fmt: skip
     console.print(table)
     _print_published({row.set for row in rows}, console)

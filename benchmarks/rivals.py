@@ -109,7 +109,7 @@ def non_local_means(photo: Floats) -> Floats:
     """Non-local means (Buades, Coll, Morel 2005), strength from the measured noise."""
     from skimage.restoration import denoise_nl_means
 
-    if not (sigma := _sigma(photo)):
+    if not (sigma := wavelet_sigma(photo)):
         return photo
     filtered: Floats = denoise_nl_means(
         photo,
@@ -127,7 +127,7 @@ def wavelets(photo: Floats) -> Floats:
     """BayesShrink in YCbCr (Chang, Yu, Vetterli 2000), strength from the measured noise."""
     from skimage.restoration import denoise_wavelet
 
-    if not (sigma := _sigma(photo)):
+    if not (sigma := wavelet_sigma(photo)):
         return photo
     filtered: Floats = denoise_wavelet(
         photo, sigma, convert2ycbcr=True, channel_axis=-1, rescale_sigma=True
@@ -140,7 +140,7 @@ def bm3d(photo: Floats) -> Floats:
     from bm3d import bm3d as bm3d_plane
     from bm3d import bm3d_rgb
 
-    sigma = max(_sigma(photo), 1e-3)
+    sigma = max(wavelet_sigma(photo), 1e-3)
     if np.ptp(photo, axis=2).max() == 0.0:
         # The colour version divides by the range of the chroma planes, which are empty here.
         return np.repeat(bm3d_plane(photo[..., 0], sigma)[..., None], 3, axis=2)
@@ -167,6 +167,10 @@ RIVALS = (
 )
 
 
+FFDNET, FFDNET_TOLD = "ffdnet", "ffdnet, told"
+"""Names of the rivals of `ffdnet.py`, which need weights."""
+
+
 def chosen(which: str) -> tuple[Rival, ...]:
     """For `--rivals none`, `fast` or `all`; installed or not."""
     if which == "none":
@@ -174,7 +178,7 @@ def chosen(which: str) -> tuple[Rival, ...]:
     return tuple(rival for rival in RIVALS if which == "all" or not rival.slow)
 
 
-def _sigma(photo: Floats) -> float:
+def wavelet_sigma(photo: Floats) -> float:
     """Noise from the median of the finest wavelet coefficients (Donoho, Johnstone 1994).
 
     Like scikit-image's estimate_sigma, which fails on photos without any detail.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ DERIVED_SEED = 20250725
 """Fixed, whatever the sampler's seed is: everybody measures on the same files."""
 
 
+_DERIVED_SIGMA = 25.0
+_WHITE_SIGMAS = (15, 25, 50)
+
+
 @dataclass(frozen=True)
 class Pair:
     """One photo of a set, (H, W, 3) uint8 each."""
@@ -42,6 +47,8 @@ class TestSet:
 
     name: str
     pairs: tuple[Pair, ...]
+    sigma: float | None = None
+    """Standard deviation of the white noise that was added, in 8-bit steps, where it is known."""
 
 
 def load(name: str, folder: Path, limit: int | None = None) -> TestSet:
@@ -71,7 +78,7 @@ def derive(kind: str, folder: Path, limit: int | None = None) -> TestSet:
         rng = np.random.default_rng([DERIVED_SEED, zlib.crc32(f"{kind}/{file}".encode())])
         degraded = DERIVED[kind](reference / 255.0, rng)
         pairs.append(Pair(file, to_samples(degraded), reference))
-    return TestSet(kind, tuple(pairs))
+    return TestSet(kind, tuple(pairs), KNOWN_SIGMA.get(kind))
 
 
 def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
@@ -105,9 +112,16 @@ def _grey_noise(pixels: Floats, rng: np.random.Generator) -> Floats:
     return _grey(pixels, rng) + _noise(rng, (*pixels.shape[:2], 1))
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """White and Gaussian on the display values with sigma 25, as the denoising papers add it."""
-    return rng.normal(0.0, 25 / 255, shape)
+def _noise(
+    rng: np.random.Generator, shape: tuple[int, ...], sigma: float = _DERIVED_SIGMA
+) -> Floats:
+    """White and Gaussian on the display values, as the denoising papers add it."""
+    return rng.normal(0.0, sigma / 255, shape)
+
+
+def _white(pixels: Floats, rng: np.random.Generator, sigma: float) -> Floats:
+    """White noise of `sigma` 8-bit steps; what leaves [0, 1] is clipped, as files clip it."""
+    return pixels + _noise(rng, pixels.shape, sigma)
 
 
 def _haze(pixels: Floats, rng: np.random.Generator) -> Floats:
@@ -133,8 +147,16 @@ DERIVED: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "grey": _grey,
     "haze": _haze,
     "grey-noise": _grey_noise,
+    **{f"white-{sigma}": partial(_white, sigma=sigma) for sigma in _WHITE_SIGMAS},
 }
 """Kinds for --derive: degraded from [0, 1] RGB with a generator of their own."""
+
+KNOWN_SIGMA = {
+    "dark-noise": _DERIVED_SIGMA,
+    "grey-noise": _DERIVED_SIGMA,
+    **{f"white-{sigma}": float(sigma) for sigma in _WHITE_SIGMAS},
+}
+"""Standard deviation of the noise of those kinds that have any, in 8-bit steps."""
 
 
 def _files(name: str, folder: Path) -> dict[str, Path]:

@@ -26,7 +26,7 @@ from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.settings import Settings
 
 PUBLISHED_STEPS = 450 + 2 * 225
-_DARK = Diagnosis(noise_sigma=2.0, veil=0.0, darkness=0.9, cast=0.0, grey=False)
+_DARK = Diagnosis(noise_sigma=2.0, haze=0.0, darkness=0.9, cast=0.0, grey=False)
 _NOISE = 0.03
 
 
@@ -68,7 +68,7 @@ def fast(solver: str) -> Plan:
 
 def plan_of(settings: Settings) -> Plan:
     """For a dark photo with some noise."""
-    return make_plan(settings, _DARK, _NOISE, toned=True)
+    return make_plan(settings, _DARK, _NOISE)
 
 
 class Bench:

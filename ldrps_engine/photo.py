@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from enum import Enum
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,15 @@ class Photo:
         if depth in (Depth.F16, Depth.F32) and not photo._is_finite(samples):
             raise PhotoError("pixels hold NaN or infinity; replace them before restoring")
         return photo
+
+    def identity(self) -> bytes:
+        """Digest of all that makes it this photo: samples, profile, damage."""
+        digest = blake2b(repr((self._shape, self.depth)).encode(), digest_size=32)
+        digest.update(np.ascontiguousarray(self.to_samples()).data)
+        digest.update(self.icc_profile)
+        if self.damage is not None:
+            digest.update(np.packbits(self.damage).data)
+        return digest.digest()
 
     def with_pixels(self, pixels: NDArray[np.float32]) -> Photo:
         """The same photo with other pixels (H, W, 1 or 3); depth, alpha and profile stay."""

@@ -42,13 +42,13 @@ class Described:
 
 @dataclass(frozen=True)
 class Step:
-    """Step `index` of `count` is done (1-based, over all stages of the job).
+    """Step `index` of `count` is done (over all stages of the job); 0: the first is under way.
 
     Told again while the next one takes its time, so that somebody can stop the engine.
     """
 
     stage: str
-    """`fill` (of damage), `sample`, `refine` (a recurrence) or `transfer`."""
+    """`fill` (of damage), `denoise`, `sample`, `refine` (a recurrence) or `transfer`."""
     index: int
     count: int
     preview: Callable[[], NDArray[np.uint8]] | None = None

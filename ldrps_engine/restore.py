@@ -1,25 +1,27 @@
-"""The main path: a photo is analysed, planned for, sampled and transferred, stage after stage."""
+"""The main path: a photo is analysed, planned for, denoised, sampled and transferred."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
 from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.analysis.rectangle import Rectangle, check_crop
 from ldrps_engine.captioning.describer import consult
 from ldrps_engine.colour.working import to_working
-from ldrps_engine.diffusion.pilot import sample
-from ldrps_engine.diffusion.planning import plan_restoration
+from ldrps_engine.diffusion.denoising import denoise
+from ldrps_engine.diffusion.pilot import Sample, sample
+from ldrps_engine.diffusion.planning import RestorationPlan, plan_restoration
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo, check_damage
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.model_cache import ModelCache
-from ldrps_engine.progress import OnStep, Progress, Step, ignore
+from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
@@ -39,14 +41,20 @@ def restore(
     models: ModelCache,
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
+    crop: Rectangle | None = None,
 ) -> Restoration:
     """Restore one photo. Same seed and device, same pixels; `on_step` stops it by raising.
 
     With a step's `checkpoint` of the same photo and settings, sampling goes on after that step
     and ends, on the CPU, with the same bits. One that does not belong here is ignored.
+
+    With a `crop` the result is this part of the photo's alone, judged by all of it.
     """
     _check_mask(photo, settings)
     start = time.monotonic()
+    if crop is not None:
+        return _restore_crop(photo, settings, models, on_step, checkpoint, crop)
+    models.memo = None
     inset = Inset.of(photo)
     inside = _restore(inset.picture, settings, models, inset.telling(on_step), checkpoint)
     return inset.restored(inside, time.monotonic() - start)
@@ -56,18 +64,79 @@ def _restore(
     photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep, checkpoint: bytes | None
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
-    on_step = _Told(on_step)
+    tell = _Told(on_step)
+    plan = _planned(photo, settings, models, tell)
+    return _transferred(sample(denoise(plan, tell), tell, checkpoint), tell)
+
+
+def _planned(
+    photo: Photo, settings: Settings, models: ModelCache, on_step: _Told
+) -> RestorationPlan:
     request, prior = _open(photo, settings, models, on_step)
-    analysis = analyse(request, on_step)
-    plan = plan_restoration(analysis, prior, on_step)
-    writer = transfer(sample(plan, on_step, checkpoint), on_step)
+    return plan_restoration(analyse(request, on_step), prior, on_step)
+
+
+def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
+    """Carry the pilot over to the photo, or to the crop that is wanted of it."""
+    writer, plan = transfer(sampled, on_step), sampled.plan
     return Restoration(
         layers=tuple(Layer(name, writer.photo(name)) for name in plan.layers),
-        diagnosis=analysis.diagnosis,
+        diagnosis=plan.analysis.diagnosis,
         description=plan.description.text,
-        invented=writer.invented,
+        generated=writer.generated,
         remarks=plan.description.remarks,
         seconds=0.0,
+    )
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Knowledge of a photo once its pilot is sampled, kept for further crops of it."""
+
+    identity: bytes
+    settings: Settings
+    inset: Inset
+    sample: Sample
+
+    def cropped(self, place: Rectangle, on_step: OnStep) -> Sample:
+        """Return the sample for a part of the picture inside the frame, freed from noise there."""
+        plan, known = self.sample.plan.cropped(place.part), self.sample.denoised.scaled
+        return replace(self.sample, denoised=denoise(plan, on_step, known))
+
+    def tell(self, on_step: OnStep) -> None:
+        """Report what was found when it was sampled."""
+        on_step(Diagnosed(self.sample.plan.analysis.diagnosis))
+        on_step(self.sample.plan.description)
+
+
+def _restore_crop(
+    photo: Photo,
+    settings: Settings,
+    models: ModelCache,
+    on_step: OnStep,
+    checkpoint: bytes | None,
+    crop: Rectangle,
+) -> Restoration:
+    """Restore a crop. What was found out about a photo serves the next crop of it as well."""
+    check_crop(crop, photo.width, photo.height)
+    start, identity, known = time.monotonic(), photo.identity(), models.memo
+    if not isinstance(known, _Sampled) or (known.identity, known.settings) != (identity, settings):
+        # It takes as much memory as what is made now.
+        known = models.memo = None
+        inset = Inset.of(photo)
+        place, tell = inset.place_of(crop), _Told(inset.telling(on_step))
+        plan = _planned(inset.picture, settings, models, tell).cropped(place.part)
+        sampled = sample(denoise(plan, tell), tell, checkpoint)
+        known = models.memo = _Sampled(identity, settings, inset, sampled)
+    else:
+        place, tell = known.inset.place_of(crop), _Told(known.inset.telling(on_step))
+        known.tell(tell)
+        sampled = known.cropped(place, tell)
+    inside = _transferred(sampled, tell)
+    made = known.inset.cropped(crop).restored(inside, time.monotonic() - start)
+    frame = known.inset.frame
+    return replace(
+        made, diagnosis=replace(inside.diagnosis, inner=None if frame is None else frame.rectangle)
     )
 
 

@@ -12,7 +12,7 @@ from ldrps_engine.photo import Photo
 class Layer:
     """One picture of the result, with the size, depth, alpha and profile of the input.
 
-    Only maps are 8-bit grey: that of what the model invented, white where nothing is the photo's,
+    Only maps are 8-bit grey: that of what the model generated, white where nothing is the photo's,
     and those of findings, as `analysis.maps` makes them.
     """
 
@@ -29,7 +29,7 @@ class Restoration:
     diagnosis: Diagnosis
     description: str
     """Contents of the photo in words for people; empty where nobody is sure."""
-    invented: tuple[float, float]
+    generated: tuple[float, float]
     """Mean and maximum, 0 to 1, of how much of the restored photo comes from the model."""
     seconds: float
     """Working time in the engine."""

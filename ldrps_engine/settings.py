@@ -22,12 +22,12 @@ STAGES = ("repaired", "denoised", "toned", "coloured")
 """The photo after each stage: damage filled and hot pixels mended; noise and blocks filtered; cast,
 fading, light and haze undone; colours given. Only stages that change it have a layer."""
 
-LAYERS = ("restored", "pilot", "invented", *STAGES, *MAPS)
+LAYERS = ("restored", "pilot", "generated", *STAGES, *MAPS)
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
 much of the restored photo comes from the model, the photo after each stage, and maps of what was
 found."""
 
-GREY_LAYERS = ("invented", *MAPS)
+GREY_LAYERS = ("generated", *MAPS)
 """Layers of one 8-bit channel, whatever the photo has."""
 
 FINDINGS = "findings"
@@ -47,6 +47,7 @@ MAX_AMOUNT = 2.0
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class Settings:
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _within("strength", self.strength, 0.0, 1.0)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("seed", self.seed, 0, MAX_SEED)
         if self.recurrences is not None:
             _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
         if self.steps is not None:

@@ -1,14 +1,12 @@
 """Fixtures that tests of every room may use, and what a run in parallel needs to know."""
 
 import os
-from pathlib import Path
 
 import pytest
 
-# Before torch and numba are imported, here and in every process that a test starts: workers beside
-# each other share the cores already, and compiled kernels are for all of them.
+# Before torch is imported, here and in every process that a test starts: workers beside each other
+# share the cores already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".numba_cache"))
 
 from support import parallel, plugin
 

@@ -61,7 +61,7 @@ def test_every_volume_has_its_place_and_is_given_to_that_user():
 
 def test_variables_lead_into_volumes():
     volumes = listed("VOLUME")
-    for name in ("LDRPS_MODELS", "XDG_STATE_HOME", "NUMBA_CACHE_DIR"):
+    for name in ("LDRPS_MODELS", "XDG_STATE_HOME"):
         assert any(variables()[name].startswith(volume) for volume in volumes), name
 
 

@@ -252,7 +252,7 @@ def variables_in(path):
 SHIPPED = ("ldrps_engine", "daemon", "plugin_gimp/ldrps")
 """Where users' variables are read. Those of tests and of our own tools concern nobody else."""
 OF_LIBRARIES = {
-    *("HF_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NUMBA_CACHE_DIR"),
+    *("HF_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -15,8 +14,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ldrps_client._channel import open_channel
+from ldrps_client._listening import is_listening, silent
+from ldrps_client._reaching import persistently
 from ldrps_engine.errors import SettingsError, UnavailableError
-from ldrps_wire.address import TLS, UNIX, run_folder, socket_path
+from ldrps_wire.address import run_folder
 from ldrps_wire.installed import require_daemon
 from ldrps_wire.ownership import own_folder
 from ldrps_wire.system import lock
@@ -24,6 +25,7 @@ from ldrps_wire.system import lock
 START_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
+_SILENCE_SECONDS = 20.0
 # A daemon that ended at once may have found that another one is just starting.
 _PATIENCE_SECONDS = 3.0
 
@@ -33,24 +35,15 @@ def is_serving(address: str) -> bool:
     return bool(_health(address))
 
 
-def check_silence(address: str) -> None:
-    """Raise UnavailableError if something listens at an address and answers nothing.
-
-    A daemon with a crowd before its door, or one that hangs, is no missing daemon.
-    """
-    if _health(address) is None and _is_listening(address):
-        raise UnavailableError(
-            f"something listens on {address} but does not answer; try again in a moment, or end it "
-            "by hand"
-        )
-
-
 def _health(address: str) -> bool | None:
     """Tell if a daemon takes jobs; None where none answers."""
     channel = open_channel(address)
     try:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer: Any = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
+        request = health_pb2.HealthCheckRequest()
+        answer: Any = persistently(
+            lambda left: stub.Check(request, timeout=left), address, _PROBE_SECONDS
+        )
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
     except (grpc.RpcError, UnavailableError):
         return None
@@ -58,30 +51,22 @@ def _health(address: str) -> bool | None:
         channel.close()
 
 
-def _is_listening(address: str) -> bool:
-    """Tell if anything takes connections there, whoever it is."""
-    try:
-        if address.startswith(UNIX):
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(_PROBE_SECONDS)
-                probe.connect(str(socket_path(address)))
-        else:
-            host, _, port = address.removeprefix(TLS).rpartition(":")
-            socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
-    except (OSError, ValueError):
-        return False
-    return True
+def check_startable(address: str) -> None:
+    """Raise UnavailableError if nobody listens there and no daemon can be started from here."""
+    if not is_listening(address):
+        require_daemon()
 
 
 def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
     """Start a daemon unless one answers; UnavailableError tells why none does."""
     if is_serving(address):
         return
-    require_daemon()
+    check_startable(address)
     log = _log_file()
     with _one_starter(log.with_name("start.lock")):
-        if is_serving(address):
+        if is_serving(address) or _answers_late(address):
             return
+        require_daemon()
         began_at = log.stat().st_size if log.exists() else 0
         process = _start(address, log)
         if not _wait(address, process, seconds):
@@ -89,6 +74,22 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
             raise UnavailableError(
                 f"the daemon did not start ({why}); see {log}, or run 'ldrps serve' to watch it"
             )
+
+
+def _answers_late(address: str) -> bool:
+    """Wait for whoever listens there: one that is just starting answers soon, one that ends goes.
+
+    False once nobody listens; UnavailableError if it stays silent. Another daemon beside it would
+    find the address taken.
+    """
+    deadline = time.monotonic() + _SILENCE_SECONDS
+    while is_listening(address):
+        if is_serving(address):
+            return True
+        if time.monotonic() > deadline:
+            raise silent(address)
+        time.sleep(_PAUSE_SECONDS)
+    return False
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from ldrps_client._listening import is_listening, silent
 from ldrps_engine.errors import (
     BusyError,
     InternalError,
@@ -35,8 +36,10 @@ _OPTIONS = (
     # Also the time that a connection has to come about, proof of the daemon included: one over a
     # slow network, or to a daemon with a crowd before its door, takes more than the next moment.
     ("grpc.min_reconnect_backoff_ms", 5000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Within a machine a try costs nothing, and where a crowd is, one of many gets through.
+    ("grpc.max_reconnect_backoff_ms", 250),
 )
+_CUT = "Socket closed"
 CA_VARIABLE = "LDRPS_TLS_CA"
 CERT_VARIABLE = "LDRPS_TLS_CERT"
 KEY_VARIABLE = "LDRPS_TLS_KEY"
@@ -111,9 +114,16 @@ def _certificate(address: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        lacking = f"its certificate {path} cannot be read ({error.strerror})"
+        if is_listening(address):
+            # A daemon makes it before it listens.
+            raise UnavailableError(
+                f"something listens on {address} but is no daemon of yours: {lacking}; end it, "
+                "or give another address"
+            ) from None
         raise UnavailableError(
-            f"no daemon has been on {address}: its certificate {path} cannot be read "
-            f"({error.strerror}); start one with 'ldrps serve --address {address}'"
+            f"no daemon has been on {address}: {lacking}; "
+            f"start one with 'ldrps serve --address {address}'"
         ) from None
 
 
@@ -178,6 +188,8 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
                 f"what listens on {address} does not prove to be your daemon, so nothing was sent "
                 "to it; end it, or give another address"
             )
+        if is_listening(address):
+            return silent(address)
         return UnavailableError(f"no daemon answers on {address}; start one with 'ldrps serve'")
     if code is grpc.StatusCode.CANCELLED:
         return UnavailableError(f"the daemon on {address} ended at this call; start it again")
@@ -186,6 +198,17 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return InternalError(f"what serves {address} is no daemon of ours, or of another version")
     return InternalError(f"the daemon answered {code.name} ({details}); please report this")
+
+
+def is_cut_off(error: Any) -> bool:
+    """Tell if a call failed for want of a connection, so that it never was a daemon's to answer."""
+    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        return False
+    if REASON_KEY in dict(error.trailing_metadata() or ()):
+        return False
+    details = error.details() or ""
+    # Who is cut off before it has heard the daemon's proof has not heard a false one.
+    return _CUT in details or not any(word in details for word in _NOT_PROVED)
 
 
 def is_connection_loss(error: Any) -> bool:

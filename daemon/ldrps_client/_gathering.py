@@ -56,7 +56,7 @@ class Gathered:
             seed=self.done.seed,
             job_id=job_id,
             model_hash=self.done.model_hash,
-            invented=self.done.invented,
+            generated=self.done.generated,
             remarks=self.remarks,
             source=source,
         )

@@ -39,7 +39,7 @@ class Result:
     job_id: str
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
-    invented: tuple[float, float] | None = None
+    generated: tuple[float, float] | None = None
     """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
     None if the daemon did not say."""
     remarks: tuple[str, ...] = ()

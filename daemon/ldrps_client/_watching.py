@@ -11,7 +11,8 @@ import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import events
-from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss
+from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss, is_cut_off
+from ldrps_client._listening import is_listening
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
@@ -22,6 +23,7 @@ from ldrps_wire.status import error_of
 TRIES = 6
 """Connections in a row that may fail before we give up."""
 _FIRST_PAUSE = 0.1
+_CROWD_SECONDS = 30.0
 
 
 def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
@@ -30,7 +32,7 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
     A daemon that has lost events, since its disk was damaged, does not know that number. It is
     asked once for all that it knows, so that no result is lost: then events come twice.
     """
-    next_event, failures = max(1, request.from_event), 0
+    next_event, failures, since = max(1, request.from_event), 0, 0.0
     first, anew = next_event, False
     while True:
         request.from_event = next_event
@@ -47,7 +49,8 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
                 next_event, anew = 1, True
                 continue
             failures += 1
-            _give_up_or_wait(error, address, request, failures)
+            since = time.monotonic() if failures == 1 else since
+            _give_up_or_wait(error, address, request, failures, since)
         finally:
             stream.cancel()
 
@@ -56,9 +59,11 @@ def _is_past_the_end(error: Any) -> bool:
     return bool(error.code() is grpc.StatusCode.OUT_OF_RANGE)
 
 
-def _give_up_or_wait(error: Any, address: str, request: pb.WatchRequest, failures: int) -> None:
-    if is_connection_loss(error) and failures < TRIES:
-        time.sleep(_FIRST_PAUSE * 2**failures)
+def _give_up_or_wait(
+    error: Any, address: str, request: pb.WatchRequest, failures: int, since: float
+) -> None:
+    if is_connection_loss(error) and (failures < TRIES or _is_crowded(error, address, since)):
+        time.sleep(_FIRST_PAUSE * 2 ** min(failures, TRIES - 1))
         return
     known = error_from_rpc(error, address)
     if isinstance(known, NotFoundError) and failures > 1:
@@ -71,6 +76,12 @@ def _give_up_or_wait(error: Any, address: str, request: pb.WatchRequest, failure
             f"'ldrps serve' and the job, {request.job_id}, goes on"
         ) from None
     raise known from None
+
+
+def _is_crowded(error: Any, address: str, since: float) -> bool:
+    """Tell if a daemon is still there to be reached, and time for it left."""
+    in_time = time.monotonic() - since < _CROWD_SECONDS
+    return in_time and is_cut_off(error) and is_listening(address)
 
 
 class Reader:
@@ -128,7 +139,7 @@ def _simple_event(kind: str | None, message: pb.Event) -> events.Event | None:
 def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
     diagnosis = Diagnosis(
         noise_sigma=message.noise_sigma,
-        veil=message.veil,
+        haze=message.haze,
         darkness=message.darkness,
         cast=message.cast,
         grey=message.grey,
@@ -153,13 +164,13 @@ def _preview(message: pb.Preview) -> events.Preview:
 
 
 def _done(message: pb.Done) -> events.Done:
-    told = message.HasField("invented")
+    told = message.HasField("generated")
     return events.Done(
         seconds=message.seconds,
         model=message.model,
         seed=message.seed,
         model_hash=message.model_hash,
-        invented=(message.invented.mean, message.invented.maximum) if told else None,
+        generated=(message.generated.mean, message.generated.maximum) if told else None,
     )
 
 

@@ -19,8 +19,10 @@ from ldrps_client._channel import credentials, is_connection_loss, open_channel,
 from ldrps_client._damage import split_damage
 from ldrps_client._gathering import Gathered
 from ldrps_client._inputs import PhotoLike, take
+from ldrps_client._reaching import persistently
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
+from ldrps_client._samples import sample_seeds
 from ldrps_client._watching import Reader, messages
 from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
@@ -31,7 +33,6 @@ from ldrps_wire.address import default_address
 from ldrps_wire.conversion import chunks, raster_of, settings_to_proto
 from ldrps_wire.masks import mask_to_wire
 
-_CALL_SECONDS = 10.0
 MAX_JOBS = 1000
 """So many the daemon lists at once."""
 
@@ -95,6 +96,27 @@ class Client:
             raise
         source = loaded if isinstance(loaded, LoadedFile) else None
         return gathered.result(settings, job_id, source)
+
+    def samples(
+        self,
+        photo: PhotoLike,
+        count: int,
+        *,
+        on_event: Callable[[events.Event], None] | None = None,
+        **choices: Unpack[Choices],
+    ) -> Iterator[Result]:
+        """Restore one photo `count` times with the seeds from the given one on, to choose from.
+
+        Each result comes as soon as it is there. SettingsError if `count` is not 1 to 16.
+        """
+        seeds = sample_seeds(choices.get("seed", 0), count)
+        loaded = take(photo)
+
+        def restored(seed: int) -> Result:
+            chosen = {**choices, "seed": seed}
+            return self.restore(loaded, on_event=on_event, **chosen)  # type: ignore[arg-type]
+
+        return map(restored, seeds)
 
     def submit(
         self,
@@ -190,8 +212,11 @@ class Client:
         self.close()
 
     def _call(self, method: Any, request: Any) -> Any:
+        def call(left: float) -> Any:
+            return method(request, timeout=left, metadata=credentials(self.address))
+
         with translated(self.address):
-            return method(request, timeout=_CALL_SECONDS, metadata=credentials(self.address))
+            return persistently(call, self.address)
 
     def _submit(
         self,
@@ -220,8 +245,8 @@ class Client:
             except grpc.RpcError as error:
                 if not is_connection_loss(error):
                     raise
-                # Safe to repeat: the daemon knows the key if the first try reached it.
-                return self._submit_once(header, photo)
+                # Safe to repeat: the daemon knows the key if an earlier try reached it.
+                return persistently(lambda _: self._submit_once(header, photo), self.address)
 
     def _submit_once(self, header: pb.SubmitHeader, photo: Photo) -> str:
         answer = self._stub.Submit(_requests(header, photo), metadata=credentials(self.address))

@@ -49,7 +49,7 @@ class Step:
     """Step `index` of `count` is done."""
 
     stage: str
-    """`fill`, `sample`, `refine` or `transfer`."""
+    """`fill` (of damage), `denoise`, `sample`, `refine` or `transfer`."""
     index: int
     count: int
     seconds_left: float
@@ -73,7 +73,7 @@ class Done:
     seed: int
     model_hash: str = ""
     """sha256 over the model's weights; empty if not known."""
-    invented: tuple[float, float] | None = None
+    generated: tuple[float, float] | None = None
     """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
     None if not known."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc
 from ldrps_client._channel import credentials, translated
+from ldrps_client._reaching import persistently
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store.store import is_path, link
 
@@ -91,8 +92,12 @@ class ModelManager:
 
     def _call(self, method: Any, request: Any, seconds: float) -> Any:
         self._ensure()
+
+        def call(left: float) -> Any:
+            return method(request, timeout=left, metadata=credentials(self._address))
+
         with translated(self._address):
-            return method(request, timeout=seconds, metadata=credentials(self._address))
+            return persistently(call, self._address, seconds)
 
     def _follow(self, method: Any, name: str, on_progress: OnProgress) -> None:
         for progress in self._progress(method, name):

@@ -27,6 +27,12 @@ from ldrps_client.files.metadata._packet import RDF, Addition, Name, Packet, Pre
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
+from ldrps_wire.former_names import (
+    PROPERTIES,
+    current_figures,
+    current_layer,
+    current_settings,
+)
 
 if TYPE_CHECKING:
     from ldrps_client._result import Result
@@ -66,8 +72,8 @@ _OURS = (
     "ModelHash",
     "Description",
     "Diagnosis",
-    "InventedMean",
-    "InventedMaximum",
+    "GeneratedMean",
+    "GeneratedMaximum",
     "SourcePixels",
     "SourcePathBytes",
     "Request",
@@ -76,7 +82,7 @@ _OURS = (
 _REPLACED = (
     *("xmpMM:DocumentID", "xmpMM:InstanceID", "xmpMM:OriginalDocumentID", "xmpMM:DerivedFrom"),
     *("xmp:ModifyDate", "xmp:MetadataDate", "Iptc4xmpExt:DigitalSourceType"),
-    *(f"ldrps:{name}" for name in _OURS),
+    *(f"ldrps:{name}" for name in (*_OURS, *PROPERTIES.values())),
     # A picture of the photo before its restoration.
     "xmp:Thumbnails",
 )
@@ -120,7 +126,7 @@ class Mark:
     """In words."""
     measured: Mapping[str, object] = field(default_factory=dict)
     """The diagnosis in figures."""
-    invented: tuple[float, float] | None = None
+    generated: tuple[float, float] | None = None
     """Mean and maximum of the share that came from the model, 0 to 1; None if not measured."""
 
     def settings(self) -> Settings:
@@ -153,7 +159,7 @@ def mark_for(result: Result, layer: str, target: Path | None = None) -> Mark:
         description=result.description,
         diagnosis=result.words,
         measured=asdict(result.diagnosis) if result.diagnosis else {},
-        invented=result.invented,
+        generated=result.generated,
     )
 
 
@@ -228,7 +234,7 @@ def _event(mark: Mark) -> dict[str, str]:
 
 
 def _ours(mark: Mark) -> dict[str, str]:
-    mean, maximum = mark.invented or ("", "")
+    mean, maximum = mark.generated or ("", "")
     return {
         "Version": mark.version,
         "Date": mark.when,
@@ -239,8 +245,8 @@ def _ours(mark: Mark) -> dict[str, str]:
         "ModelHash": mark.model_hash,
         "Description": mark.description,
         "Diagnosis": mark.diagnosis,
-        "InventedMean": str(mean),
-        "InventedMaximum": str(maximum),
+        "GeneratedMean": str(mean),
+        "GeneratedMaximum": str(maximum),
         "SourcePixels": mark.derived_from.pixels,
         "SourcePathBytes": _path_bytes(mark.derived_from.path),
         "Request": json.dumps(dict(mark.request), sort_keys=True),
@@ -263,8 +269,8 @@ def mark_in(xmp: bytes) -> Mark | None:
     if NAMESPACE.encode() not in xmp and NAMESPACE.encode("utf-16-le") not in xmp:
         return None
     packet = Packet(xmp)
-    ours = {name: packet.text(Name(NAMESPACE, name)) for name in _OURS}
-    request, measured = _object(ours["Request"]), _object(ours["Measured"])
+    ours = {name: _property(packet, name) for name in _OURS}
+    request = current_settings(_object(ours["Request"]))
     if not request:
         return None
     return Mark(
@@ -273,15 +279,23 @@ def mark_in(xmp: bytes) -> Mark | None:
         derived_from=_reference(packet, ours["SourcePixels"], ours["SourcePathBytes"]),
         when=ours["Date"],
         version=ours["Version"],
-        layer=ours["Layer"],
+        layer=current_layer(ours["Layer"]),
         request=request,
         model=ours["Model"],
         model_hash=ours["ModelHash"],
         description=ours["Description"],
         diagnosis=ours["Diagnosis"],
-        measured=measured,
-        invented=_invented(ours),
+        measured=current_figures(_object(ours["Measured"])),
+        generated=_generated(ours),
     )
+
+
+def _property(packet: Packet, name: str) -> str:
+    """Return one of our properties, perhaps by its former name; empty if there is none."""
+    text = packet.text(Name(NAMESPACE, name))
+    if text or name not in PROPERTIES:
+        return text
+    return packet.text(Name(NAMESPACE, PROPERTIES[name]))
 
 
 def _path_bytes(path: str) -> str:
@@ -315,8 +329,8 @@ def _object(text: str) -> dict[str, object]:
     return {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
 
 
-def _invented(ours: dict[str, str]) -> tuple[float, float] | None:
+def _generated(ours: dict[str, str]) -> tuple[float, float] | None:
     try:
-        return float(ours["InventedMean"]), float(ours["InventedMaximum"])
+        return float(ours["GeneratedMean"]), float(ours["GeneratedMaximum"])
     except ValueError:
         return None

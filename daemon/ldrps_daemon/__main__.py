@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldrps_daemon.config import LOG_FORMATS, ServeConfig
+from ldrps_daemon.config import CARRIED, LOG_FORMATS, SHARED, ServeConfig
 from ldrps_daemon.observability.logs import set_up
 from ldrps_engine.errors import LdrpsError, UnavailableError
 from ldrps_wire.installed import require_daemon
@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--device", dest="devices", action="append", default=absent, help="auto, cpu, cuda:0 ..."
+    )
+    made.add_argument("--pool", default=absent, help="local (default), ray or ray://HEAD:PORT")
+    made.add_argument("--gpus", default=absent, help="auto (default), or how many of a cluster")
+    made.add_argument(
+        "--job-store", choices=(CARRIED, SHARED), default=absent, help="carried (default) or shared"
     )
     for option, (kind, words) in _NUMBERS.items():
         made.add_argument(option, type=kind, default=absent, help=words)

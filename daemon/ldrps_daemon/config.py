@@ -12,6 +12,8 @@ from ldrps_engine.photo import MAX_PIXELS
 from ldrps_wire.address import default_address, default_token_file
 
 AUTO = "auto"
+LOCAL, RAY = "local", "ray"
+CARRIED, SHARED = "carried", "shared"
 LOG_FORMATS = ("text", "json")
 
 
@@ -29,6 +31,15 @@ class ServeConfig:
     """`unix:PATH`, `HOST:PORT` on the loopback interface, or `tls:HOST:PORT`."""
     devices: tuple[str, ...] = (AUTO,)
     """One worker each: `cpu`, `cuda:0` ...; `auto`: every NVIDIA device, else the CPU."""
+
+    pool: str = LOCAL
+    """Where workers run: `local` processes, or on the nodes of a Ray cluster, `ray` for the one
+    that this machine is a node of, or `ray://HEAD:PORT`."""
+    gpus: str = AUTO
+    """How many GPUs of a cluster are used, one worker each; `auto`: all of them."""
+    job_store: str = CARRIED
+    """How nodes get at photos and results: `carried` to and from them, or `shared`, where the
+    spool is a folder that all of them see at the same path."""
 
     queue_limit: int = 64
     """Jobs that may wait, those being handed in included,"""
@@ -107,6 +118,7 @@ class ServeConfig:
             raise SettingsError("devices is empty; name a device such as 'cpu', or 'auto'")
         for device in self.devices:
             _check_device(device)
+        _check_pool(self)
         for name, kind in self.__annotations__.items():
             if kind in ("int", "float"):
                 _at_least(name, getattr(self, name), 1 if name in _COUNTS else 0)
@@ -131,6 +143,26 @@ def _at_least(name: str, value: float, low: float) -> None:
     # Written so that NaN fails too.
     if not value >= low:
         raise SettingsError(f"{name} is {value}; use {low} or more")
+
+
+def _check_pool(config: ServeConfig) -> None:
+    kind, _, head = config.pool.partition("://")
+    host, _, port = head.rpartition(":")
+    if config.pool not in (LOCAL, RAY) and not (kind == RAY and host and port.isdecimal()):
+        raise SettingsError(f"pool '{config.pool}' is not known; use local, ray or ray://HEAD:PORT")
+    if config.gpus != AUTO and not (config.gpus.isdecimal() and int(config.gpus)):
+        raise SettingsError(f"gpus is '{config.gpus}'; use auto, or a number of 1 or more")
+    if config.job_store not in (CARRIED, SHARED):
+        raise SettingsError(f"job_store '{config.job_store}' is not known; use carried or shared")
+    if config.pool == LOCAL:
+        if config.gpus != AUTO or config.job_store != CARRIED:
+            option = "gpus" if config.gpus != AUTO else "job_store"
+            raise SettingsError(f"{option} says something about a Ray cluster; give --pool ray too")
+    elif config.devices not in ((AUTO,), ("cpu",)):
+        raise SettingsError(
+            f"devices is {' '.join(config.devices)}, but a Ray cluster chooses them; "
+            "give --gpus N, or --device cpu for one worker on each node"
+        )
 
 
 def _check_device(device: str) -> None:

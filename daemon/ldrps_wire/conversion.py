@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
 from ldrps_engine.photo import Depth, Photo, Samples, check_size
@@ -90,6 +91,12 @@ def settings_from_proto(message: pb.Settings) -> Settings:
     if message.layers:
         chosen["layers"] = tuple(message.layers)
     return Settings(seed=message.seed, allow_colour=message.allow_colour, **chosen)
+
+
+def crop_of(header: pb.SubmitHeader) -> Rectangle:
+    """The part of the photo that a header asks for."""
+    crop = header.crop
+    return Rectangle(crop.left, crop.top, crop.width, crop.height)
 
 
 def sample_count(raster: pb.Raster) -> int:

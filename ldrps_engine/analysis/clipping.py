@@ -22,43 +22,6 @@ def variance_left(room: Array, sigma: float) -> Array:
     return np.asarray(np.interp(room / max(sigma, 1e-6), mean, variance), dtype=np.float32)
 
 
-def distance_to_bound(left: Array) -> Array:
-    """Distance of the mean inside the bound, in sigmas, where this share of variance is left."""
-    mean, variance = _clipped_gaussian()
-    return np.asarray(np.interp(left, variance, mean), dtype=np.float32)
-
-
-def unclip(values: Array, sigma: float) -> Array:
-    """Means of noise clipped at 0 and 1 to the means it had before; values well inside stay.
-
-    `sigma` is the noise's standard deviation before it was clipped. Values in [0, 1], those
-    beyond stay beyond.
-    """
-    if sigma <= 0:
-        return values
-    mean, _ = _clipped_gaussian()
-    up = np.interp(values / sigma, mean, _UNCLIPPED) * sigma
-    down = 1 - np.interp((1 - values) / sigma, mean, _UNCLIPPED) * sigma
-    reach = mean[-1] * sigma
-    low = (values < reach) & (values <= 0.5) & (values > 0)
-    high = (1 - values < reach) & (values > 0.5) & (values < 1)
-    return np.where(low, np.maximum(up, 0), np.where(high, np.minimum(down, 1), values)).astype(
-        np.float32
-    )
-
-
-def clip(values: Array, sigma: float) -> Array:
-    """The way back from `unclip`: means that noise of that sigma has once it is clipped."""
-    if sigma <= 0:
-        return values
-    mean, _ = _clipped_gaussian()
-    low = np.interp(values / sigma, _UNCLIPPED, mean) * sigma
-    high = 1 - np.interp((1 - values) / sigma, _UNCLIPPED, mean) * sigma
-    near = np.minimum(values, 1 - values)
-    moved = (near >= 0) & (near < _UNCLIPPED[-1] * sigma)
-    return np.where(moved, np.where(values <= 0.5, low, high), values).astype(np.float32)
-
-
 _UNCLIPPED = np.linspace(-3, 4, 141)
 
 

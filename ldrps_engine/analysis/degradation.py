@@ -15,11 +15,13 @@ from ldrps_engine.analysis.amounts import Amounts
 from ldrps_engine.analysis.backlight import backlight_gain, guided
 from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.analysis.expectation import CELL, log_light
-from ldrps_engine.analysis.exposure import expected_level
-from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
-from ldrps_engine.analysis.midtone import expected_midtone
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
+from ldrps_engine.analysis.scene_levels import (
+    expected_airlight_contrast,
+    expected_level,
+    expected_midtone,
+)
 from ldrps_engine.analysis.tone import judge_tone
 from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear

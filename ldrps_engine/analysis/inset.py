@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.amounts import proposed_amounts
 from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import Frame, find_frame
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.working import from_working, to_working
-from ldrps_engine.photo import Photo
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.photo import MIN_SIDE, Photo
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import GREY_LAYERS, Settings
@@ -64,6 +66,28 @@ class Inset:
             np.concatenate([samples[..., :colours], shown], 2), part.icc_profile
         )
 
+    def place_of(self, crop: Rectangle) -> Rectangle:
+        """Place of a crop of the photo in the picture; SettingsError if it is nearly all frame."""
+        if self.frame is None:
+            return crop
+        place = crop.common(self.frame.rectangle)
+        if place is None or min(place.width, place.height) < MIN_SIDE:
+            raise SettingsError(
+                "crop lies in the photo's border, which stays as it is; give one of the picture"
+            )
+        return place
+
+    def cropped(self, crop: Rectangle) -> Inset:
+        """A crop of the photo as a photo of its own, with what of the frame lies in it."""
+        part = self.whole.part(crop.part)
+        if self.frame is None:
+            return Inset(part, None)
+        place, box = self.place_of(crop), self.frame.rectangle
+        mask = None if self.frame.mask is None else self.frame.mask[place.part]
+        left, top = box.left + place.left - crop.left, box.top + place.top - crop.top
+        inner = Rectangle(left, top, place.width, place.height)
+        return Inset(part, Frame(inner, mask))
+
     def restored(self, inside: Restoration, seconds: float) -> Restoration:
         """The restoration of the photo, from that of the picture, which took so many seconds."""
         if self.frame is None:
@@ -80,7 +104,7 @@ class Inset:
             inside,
             layers=tuple(layers),
             diagnosis=replace(inside.diagnosis, inner=box),
-            invented=(share * inside.invented[0], inside.invented[1]),
+            generated=(share * inside.generated[0], inside.generated[1]),
             seconds=seconds,
         )
 

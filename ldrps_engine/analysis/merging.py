@@ -36,7 +36,7 @@ def merge(found: Diagnosis, opinion: Opinion, recipe: str) -> tuple[Diagnosis, t
     moved = replace(
         found,
         darkness=_moved(found.darkness, seen.get("dark")),
-        veil=_moved(found.veil, max(seen.get("haze", -1.0), seen.get("faded", -1.0))),
+        haze=_moved(found.haze, max(seen.get("haze", -1.0), seen.get("faded", -1.0))),
         cast=_moved(found.cast, seen.get("tint")),
     )
     return moved, remarks
@@ -46,7 +46,7 @@ def measured_faults(found: Diagnosis) -> dict[str, float]:
     """The measured figures on the scale that describers are asked to use."""
     return {
         "dark": found.darkness,
-        "haze": found.veil,
+        "haze": found.haze,
         "noise": min(found.noise_sigma / _WORST_NOISE, 1.0),
         "tint": found.cast,
         "grey": float(found.grey),

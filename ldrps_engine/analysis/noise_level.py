@@ -48,14 +48,13 @@ _SLOPE = 0.1
 _FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
 _ROOM = 2.0
-_BEND, _TILT, _APART = 0.1, 0.02, 1.0
+_BEND, _TILT, _APART, _ALIKE = 0.1, 0.02, 1.0, 0.05
 _ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
 _STEEPEST = 16.0
 _EVEN = 0.16
 """Root mean square of the logarithm of a level below which noise counts as even: measured on
 photos with even noise it is less."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
 @dataclass(frozen=True)
@@ -89,21 +88,6 @@ class Level:
         ]
         return np.stack(channels, axis=-1)
 
-    def invert(self, values: Array, sigma: float) -> Array:
-        """Means of stabilised values to the means of the display values they came from.
-
-        The mean of a bent curve is not the curve of the mean: Makitalo and Foi, "Optimal inversion
-        of the generalized Anscombe transformation" (IEEE TIP 2013). `sigma` is the deviation of
-        the noise in stabilised values; 0 for values without noise.
-        """
-        if self.is_even:
-            return values
-        channels = [
-            _interpolated(values[..., c], self._means(c, sigma), _GRID)
-            for c in range(values.shape[-1])
-        ]
-        return np.stack(channels, axis=-1)
-
     def relative(self, rgb: Array) -> Array:
         """Deviation of noise in display values over the mean in stabilised ones, same shape."""
         if self.is_even:
@@ -121,17 +105,6 @@ class Level:
         steps = (slopes[:, 1:] + slopes[:, :-1]) / 2
         sums = np.concatenate([np.zeros((len(slopes), 1)), steps.cumsum(1)], axis=1)
         return np.asarray(sums / sums[:, -1:])
-
-    def _means(self, channel: int, sigma: float) -> Doubles:
-        """Mean stabilised value of noise around each of the grid's display values."""
-        curve = self._stabilised[channel]
-        deviation = sigma * np.interp(_GRID, KNOTS, self.curve[channel])
-        total = np.zeros_like(curve)
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            total += weight * _interpolated(_GRID + node * deviation, _GRID, curve)
-        means = total / _WEIGHTS.sum()
-        # Rises everywhere, but for rounding.
-        return np.asarray(np.maximum.accumulate(means) + 1e-9 * np.arange(len(means)))
 
 
 def _interpolated(values: NDArray[np.floating], at: Doubles, known: Doubles) -> Array:
@@ -280,7 +253,10 @@ def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
         tilt = np.diff(own, axis=0)
         others = np.mean([np.roll(tilt, count * k, axis=1) for k in range(channels)], axis=0)
         rows = [_BEND * count * np.diff(own, n=2, axis=0), _TILT * count * tilt]
-        smooth = np.concatenate([smooth, *rows, _APART * (tilt - others)])
+        # A channel that tells nothing, since black has cut off its noise, is as strong as the rest.
+        mean = own.mean(0, keepdims=True)
+        alike = np.mean([np.roll(mean, count * k, axis=1) for k in range(channels)], axis=0)
+        smooth = np.concatenate([smooth, *rows, _APART * (tilt - others), _ALIKE * (mean - alike)])
         design.append(own)
     bounds = np.concatenate(design)
     flat, weight = logs.ravel(), weights.ravel()

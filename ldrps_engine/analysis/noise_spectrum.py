@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.clipping import distance_to_bound, variance_left
+from ldrps_engine.analysis.clipping import variance_left
 
 Array = NDArray[np.float32]
 Stabilise = Callable[[Array], Array]
@@ -35,12 +35,7 @@ _ROOM_LEFT = 0.98
 _LEAST_LEFT = 0.1
 _SOME_ROOM = 0.002
 _FINE_FROM = 3
-_WINDOW = 3
-_WINDOW_STEP = 4
 # Flat white keeps a third of its variance; more than this may be texture or chance.
-_LEFT_AT_END = (0.12, 0.6)
-_DOUBT = 10
-_MOST_SCALE = 4.0
 
 OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
@@ -89,41 +84,6 @@ def raw_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
 def noise_sigma(spectrum: Array) -> float:
     """Root mean square over all channels and frequencies: the sigma of a single sample."""
     return float(np.sqrt((spectrum**2).mean()))
-
-
-def sigma_before_clipping(rgb: Array, spectrum: Array) -> float:
-    """Standard deviation of the noise when black and white cut it off, for (H, W, C) in [0, 1].
-
-    Noise that was clipped and then averaged, as when a photo is reduced, is weaker now than it
-    was then. Flat parts at black and white tell: how much variance they have lost says how many
-    standard deviations of then they lie from the end, their mean says how far that is.
-    """
-    sigma = noise_sigma(spectrum)
-    usable = ORDER >= _FINE_FROM
-    expected = (spectrum[:, usable] ** 2).mean(0)
-    if sigma < 1e-4 or min(rgb.shape[:2]) < PATCH + _WINDOW * _WINDOW_STEP or not expected.all():
-        return sigma
-    step = max(_WINDOW_STEP, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    scales = []
-    for channel in np.moveaxis(rgb, -1, 0):
-        views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
-        patches = views[::step, ::step]
-        energy = (dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)[..., usable] ** 2
-        left, mean = _window((energy / expected).mean(-1)), _window(patches.mean((2, 3)))
-        for room in (mean, 1 - mean):
-            flat = (left > _LEFT_AT_END[0]) & (left < _LEFT_AT_END[1]) & (room < 3 * sigma)
-            scales.append(room[flat] / (sigma * distance_to_bound(left[flat])))
-    found = np.concatenate(scales)
-    if not found.size:
-        return sigma
-    sure = found.size / (found.size + _DOUBT)
-    scale = 1 + sure * (float(np.clip(np.median(found), 1, _MOST_SCALE)) - 1)
-    return sigma * scale
-
-
-def _window(values: Array) -> Array:
-    views = np.lib.stride_tricks.sliding_window_view(values, (_WINDOW, _WINDOW))
-    return np.asarray(views.mean((2, 3)))
 
 
 def patches_of(channel: Array, step: int) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ldrps_engine.photo import Part
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.photo import MAX_ASPECT, MIN_SIDE, Part
 
 SIDES = ("top", "bottom", "left", "right")
 
@@ -44,3 +45,36 @@ class Rectangle:
     def inside(self, other: Rectangle) -> Rectangle:
         """A rectangle given from the corner of `other`, from that of the whole image."""
         return Rectangle(other.left + self.left, other.top + self.top, self.width, self.height)
+
+    def common(self, other: Rectangle) -> Rectangle | None:
+        """Return what lies in both, from the corner of `other`; None where nothing does."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right = min(self.left + self.width, other.left + other.width)
+        bottom = min(self.top + self.height, other.top + other.height)
+        if right <= left or bottom <= top:
+            return None
+        return Rectangle(left - other.left, top - other.top, right - left, bottom - top)
+
+
+def check_crop(crop: Rectangle, width: int, height: int) -> None:
+    """Refuse a crop that is too small, or does not lie within a photo of this size.
+
+    Raises SettingsError.
+    """
+    if min(crop.width, crop.height) < MIN_SIDE:
+        raise SettingsError(
+            f"crop is {crop.width}x{crop.height}; both sides need {MIN_SIDE} pixels or more"
+        )
+    if max(crop.width, crop.height) > MAX_ASPECT * min(crop.width, crop.height):
+        raise SettingsError(
+            f"crop is {crop.width}x{crop.height}; its long side may be {MAX_ASPECT} times the short"
+        )
+    if (
+        min(crop.left, crop.top) < 0
+        or crop.left + crop.width > width
+        or crop.top + crop.height > height
+    ):
+        raise SettingsError(
+            f"crop is {crop.width}x{crop.height} at {crop.left},{crop.top}, which reaches out of "
+            f"the photo of {width}x{height}; give a rectangle within it"
+        )

@@ -53,8 +53,8 @@ class Done:
     """The photo gets colours."""
     published: bool
     """The pilot is the result, as published."""
-    works: bool
-    """Anything is done but mending hot pixels and blocks."""
+    samples: bool
+    """The model brings back light, haze, fading or colour."""
     stages: tuple[str, ...] = ()
     """Stages that change the photo."""
 
@@ -180,7 +180,7 @@ def _of_stages(settings: Settings, done: Done) -> str:
 
 def _of_model(settings: Settings, done: Done) -> str:
     """Name what only the model makes use of, where it has nothing to do."""
-    if done.works:
+    if done.samples:
         return ""
     asked = {
         "description": settings.description is not None,
@@ -189,7 +189,6 @@ def _of_model(settings: Settings, done: Done) -> str:
         "seed": settings.seed != 0,
         "solver": settings.solver is not None,
         "model": settings.model != "bundled",
-        "layer pilot": "pilot" in settings.layers,
     }
     names = [name for name, wanted in asked.items() if wanted]
     if not names:

@@ -18,8 +18,6 @@ class Combination(Enum):
     """The first one's, as published; the others only steady the losses that they share."""
     MEAN = "mean"
     """The mean of what they show."""
-    MIRRORED_MEAN = "mirrored mean"
-    """The mean of four, of which one is of the photo and three are of its mirror images."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,6 @@ class Ensemble:
 
     def encode(self, prior: LatentPrior, image: Tensor) -> Tensor:
         """Encode an image (1, 3, H, W) to latents (N, C, h, w)."""
-        if self.combination is Combination.MIRRORED_MEAN:
-            return prior.encode(_mirrored(image))
         return prior.encode(image).repeat(self.latents, 1, 1, 1)
 
     def decode(self, prior: LatentPrior, z_0: Tensor) -> Tensor:
@@ -40,20 +36,8 @@ class Ensemble:
         if self.combination is Combination.FIRST:
             return prior.decode(z_0[:1])
         images = torch.cat([prior.decode(one[None]) for one in z_0])
-        if self.combination is Combination.MIRRORED_MEAN:
-            images = _mirrored(images)
         return images.mean(0, keepdim=True)
 
 
 ALONE = Ensemble()
 """One latent, and what it shows."""
-
-
-def _mirrored(images: Tensor) -> Tensor:
-    """Mirror to (4, C, H, W): as it is, across, down, and both; the same again takes it back.
-
-    One image (1, C, H, W) is mirrored in each way, four images each in its own.
-    """
-    ways: tuple[list[int], ...] = ([], [3], [2], [2, 3])
-    four = images.expand(4, -1, -1, -1).split(1)
-    return torch.cat([one.flip(way) for one, way in zip(four, ways, strict=True)])

@@ -29,14 +29,6 @@ class Outcome(Enum):
     """The pilot itself, as published."""
 
 
-class Filtering(Enum):
-    """Ways to filter noise."""
-
-    THOROUGH = "thorough"
-    QUICK = "quick"
-    """Several times as fast for a little less quality."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Numbers and choices behind a recipe, resolved once for one photo."""
@@ -60,6 +52,5 @@ class Plan:
     """Noise over signal between which `text_scale` holds; outside it is 1, at half the cost."""
     solver: str = "ddim"
     """Kind of solver, see `ldrps_engine.diffusion.solver`."""
-    filtering: Filtering = Filtering.THOROUGH
-    tuning: int = 0
-    """Steps in which the prior gets to know the photo's noise, where it can; 0: none."""
+    quick: bool = False
+    """Noise is filtered by one evaluation, for a little less quality."""

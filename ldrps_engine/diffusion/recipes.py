@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.diffusion.ensemble import Combination, Ensemble
 from ldrps_engine.diffusion.ldrps import LdrpsStep
-from ldrps_engine.diffusion.plan import Decoding, Filtering, Outcome, Plan
+from ldrps_engine.diffusion.plan import Decoding, Outcome, Plan
 from ldrps_engine.diffusion.proximal import ProximalStep
-from ldrps_engine.diffusion.reverse import UnguidedStep
 from ldrps_engine.diffusion.timesteps import Spacing
 from ldrps_engine.diffusion.weights import FIXED, LEARNING, Alignment, Guidance
 from ldrps_engine.settings import Settings
@@ -72,7 +71,6 @@ NOISE_SCRIPT = Script(
     recurrences=1,
 )
 
-_TUNING = 100
 _FAST_STEPS = 4
 _FEWEST_STEPS = 2
 """Steps with a prior that does not know scenes: one more brings nothing."""
@@ -85,19 +83,14 @@ def make_plan(
     diagnosis: Diagnosis,
     amplified: float,
     *,
-    toned: bool,
     coloured: bool = False,
     knows_scenes: bool = True,
 ) -> Plan:
     """Return the plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
-    sample; `toned` says that light or colour has to be brought back, `coloured` that the photo
-    has none and is to get some. `knows_scenes` is the prior's.
+    sample; `coloured` says that the photo has no colours and is to get some. `knows_scenes` is the
+    prior's.
     """
-    if settings.recipe == "paper":
-        plan = _paper(diagnosis)
-    else:
-        plan = _ours(amplified, knows_scenes) if toned else noise_plan(amplified)
-        plan = dataclasses.replace(plan, tuning=_tuning(settings.steps))
+    plan = _paper(diagnosis) if settings.recipe == "paper" else _ours(amplified, knows_scenes)
     if settings.recipe == "fast":
         plan = _fast(plan, knows_scenes)
     if coloured:
@@ -114,11 +107,6 @@ def _as_chosen(plan: Plan, settings: Settings) -> Plan:
     if settings.solver is not None:
         plan = dataclasses.replace(plan, solver=settings.solver)
     return plan
-
-
-def _tuning(steps: int | None) -> int:
-    """Steps of tuning: whoever asks for few steps of sampling wants few of these, too."""
-    return _TUNING if steps is None else min(_TUNING, 4 * steps)
 
 
 def _paper(diagnosis: Diagnosis) -> Plan:
@@ -150,26 +138,6 @@ def _paper(diagnosis: Diagnosis) -> Plan:
     )
 
 
-def noise_plan(amplified: float) -> Plan:
-    """Return a plan for one exact estimate of a photo that is only noisy, by so much (0 to 1).
-
-    A latent noised by the photo's own noise alone is denoised best by a single evaluation at
-    that noise level: the posterior mean. A network errs differently on mirror images of a photo,
-    and their mean errs less.
-    """
-    noise = _in_latents(amplified)
-    return Plan(
-        steps=1,
-        recurrences=0,
-        text_scale=1.0,
-        start=noise,
-        end=noise,
-        reverse_step=UnguidedStep(),
-        alignment=FIXED,
-        ensemble=Ensemble(4, Combination.MIRRORED_MEAN),
-    )
-
-
 def _ours(amplified: float, knows_scenes: bool) -> Plan:
     """Return a plan that samples light, haze and colour from above the noise.
 
@@ -189,11 +157,9 @@ def _ours(amplified: float, knows_scenes: bool) -> Plan:
 
 
 def _fast(plan: Plan, knows_scenes: bool) -> Plan:
-    """Return the same plan in a few steps, with quick filtering and no tuning."""
+    """Return the same plan in a few steps, with quick filtering."""
     steps = min(plan.steps, _FAST_STEPS if knows_scenes else _FEWEST_STEPS)
-    return dataclasses.replace(
-        plan, steps=steps, recurrences=0, filtering=Filtering.QUICK, tuning=0
-    )
+    return dataclasses.replace(plan, steps=steps, recurrences=0, quick=True)
 
 
 def _coloured(plan: Plan) -> Plan:

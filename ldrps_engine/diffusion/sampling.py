@@ -44,10 +44,7 @@ class Sampler:
         self._generator = generator
         self._solver = Solver(plan.solver)
         self._ratios = noise_ratios(prior.alphas)
-        middle = float(self._ratios[int(len(self._ratios) * _RECURRENCE_STRENGTH)])
-        again = self._steps(min(plan.start, middle), max(1, plan.steps // 2))
-        self._passes = [("sample", self._steps(plan.start, plan.steps))]
-        self._passes += [("refine", again)] * plan.recurrences
+        self._passes = passes_of(prior, plan)
         self._state: dict[str, Tensor] = {}
 
     @property
@@ -153,5 +150,13 @@ class Sampler:
         noise = torch.randn(z_0.shape, generator=self._generator).to(z_0)
         return alpha_bar.sqrt() * z_0 + wanted.clamp(min=0).sqrt() * noise
 
-    def _steps(self, start: float, count: int) -> list[int]:
-        return timesteps(self._ratios, start, self._plan.end, count, self._plan.spacing)
+
+def passes_of(prior: LatentPrior, plan: Plan) -> list[tuple[str, list[int]]]:
+    """Return stage and timesteps of each pass: the first one, and its recurrences."""
+    ratios = noise_ratios(prior.alphas)
+    middle = float(ratios[int(len(ratios) * _RECURRENCE_STRENGTH)])
+    first = timesteps(ratios, plan.start, plan.end, plan.steps, plan.spacing)
+    again = timesteps(
+        ratios, min(plan.start, middle), plan.end, max(1, plan.steps // 2), plan.spacing
+    )
+    return [("sample", first)] + [("refine", again)] * plan.recurrences

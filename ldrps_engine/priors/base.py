@@ -6,8 +6,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ldrps_engine.priors.learner import Learner
-
 
 class LatentPrior(Protocol):
     """A text-conditioned latent diffusion model. Images are (N, 3, H, W), sRGB in [0, 1]."""
@@ -23,8 +21,6 @@ class LatentPrior(Protocol):
     """Largest factor by which a smaller photo is enlarged towards that."""
     latent_std: Tensor
     """Standard deviation of each latent channel over good photos, (C, 1, 1)."""
-    lossless: bool
-    """True where an image comes back from its latents as it was."""
     knows_scenes: bool
     """True where it knows what a scene looks like: text guides it, and F-PAM learns from it how
     bright and of which colour things are."""
@@ -54,8 +50,4 @@ class LatentPrior(Protocol):
 
         `scale` 1 evaluates the conditional model alone; above, it is pushed away from `empty`.
         """
-        ...
-
-    def learner(self) -> Learner | None:
-        """A copy of its denoiser to be tuned to a photo's noise; None where that does not pay."""
         ...

@@ -24,7 +24,6 @@ from ldrps_engine.priors.own_network import OwnNetwork, kept
 
 _FREQUENCIES = 32
 _HEAD = 32
-_FINEST = 2
 
 
 @dataclass(frozen=True)
@@ -122,17 +121,6 @@ class LatentUNet(OwnNetwork):
         for level, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
             hidden = level(grow(hidden) + _as_many(skips.pop(), hidden), embedded)
         return Predicted(self.tail(hidden) / sigma)
-
-    def train_finest(self) -> list[nn.Parameter]:
-        """Weights of the layers at the two finest sizes, the only ones to be trained from now on.
-
-        No gradient goes through the coarser ones, which saves a third of the work.
-        """
-        self.requires_grad_(False)
-        self.shrink[_FINEST - 1].register_forward_hook(lambda _, __, coarse: coarse.detach())
-        levels = [*self.down[:_FINEST], *self.up[:_FINEST]]
-        parts = (self.head, *levels, self.tail)
-        return [weights.requires_grad_() for part in parts for weights in part.parameters()]
 
     def time_of(self, ratio: Tensor) -> Tensor:
         """Timestep, between whole ones too, whose noise is `ratio` (N,) times the signal."""

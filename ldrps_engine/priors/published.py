@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ldrps_engine.errors import ModelError
 from ldrps_engine.priors.components import class_name, load_network, read_index
-from ldrps_engine.priors.learner import Learner
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import Parts, Placement
 from ldrps_engine.priors.schedule import read_schedule
@@ -59,7 +58,6 @@ class PublishedPrior(ABC):
         std = self._config.get("latent_std") or [1.0]
         self.latent_std = torch.tensor(std, device=self.device)[:, None, None]
         self.step_size = self._step_size()
-        self.lossless = bool(getattr(networks["vae"], "lossless", False))
 
     @abstractmethod
     def embed(self, text: str) -> Tensor:
@@ -118,10 +116,6 @@ class PublishedPrior(ABC):
             without, given = both.chunk(2)
             answer = without + scale * (given - without)
         return self._schedule.clean(noisy, answer.to(noisy), step)
-
-    def learner(self) -> Learner | None:
-        """None: a large network would take too long to learn, and its autoencoder loses detail."""
-        return None
 
     def rest(self) -> None:
         """Put all weights into the host's memory; the next use brings back what it needs."""

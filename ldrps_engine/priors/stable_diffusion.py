@@ -6,7 +6,6 @@ The bundled model has the same shape and is loaded by the same code.
 from __future__ import annotations
 
 import contextlib
-import copy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +14,6 @@ from torch import Tensor
 
 from ldrps_engine.priors.components import class_name, load_network, load_tokenizer, told_as
 from ldrps_engine.priors.latent_unet import LatentUNet
-from ldrps_engine.priors.learner import Learner
 from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.published import PublishedPrior
 from ldrps_engine.priors.text_encoder import OwnTextEncoder, OwnTokenizer
@@ -32,23 +30,6 @@ class StableDiffusion(PublishedPrior):
         encoder = self._parts.use("text_encoder")
         ids = token_ids(self._tokenizer, text).to(self.device)
         return torch.as_tensor(encoder(input_ids=ids).last_hidden_state).float()
-
-    def learner(self) -> Learner | None:
-        """A copy of the bundled model's denoiser, conditioned on no text; None of the others."""
-        unet = self._parts.use("unet")
-        if not (isinstance(unet, LatentUNet) and self.lossless):
-            return None
-        own = copy.deepcopy(unet)
-        parameters = own.train_finest()
-        text = self.embed("")
-
-        def clean(noisy: Tensor, step: int) -> Tensor:
-            entered, time = self._schedule.enter(noisy, step), self._schedule.time(step)
-            with self._arithmetic():
-                answer = own(entered, time, text.expand(len(noisy), -1, -1)).sample
-            return self._schedule.clean(noisy, answer.to(noisy), step)
-
-        return Learner(parameters, clean)
 
     def _load_networks(self, folder: Path) -> dict[str, Any]:
         ours = class_name(self._index, "unet") == "LatentUNet"

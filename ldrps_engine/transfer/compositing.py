@@ -18,7 +18,7 @@ from ldrps_engine.colour.working import Canvas, neutral
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import GREY_LAYERS
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
-from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.transfer.tiles import Tile, common, each, tiles, touching
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -42,9 +42,14 @@ class ToneMapping:
     field: ColourField | None = None
 
     @classmethod
-    def fit(cls, rgb: Array, guess: Degradation, pilot: Array) -> ToneMapping:
-        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3)."""
-        size = rgb.shape[0], rgb.shape[1]
+    def fit(
+        cls, rgb: Array, guess: Degradation, pilot: Array, size: tuple[int, int] | None = None
+    ) -> ToneMapping:
+        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3).
+
+        `size` is (height, width) of the photo; None: `rgb` is not made smaller.
+        """
+        size = size or (rgb.shape[0], rgb.shape[1])
         if guess.is_neutral:
             return cls(size)
         # The pilot ends at white: a highlight beyond it must not teach the field to darken.
@@ -73,7 +78,7 @@ class Composite:
     """(h, w, 3) display values."""
     pilot: Array
     """(h, w, 3) the pilot, enlarged."""
-    invented: Array
+    generated: Array
     """(h, w), 0 to 1: how much of `restored` comes from the model and not from the photo."""
     stages: Mapping[str, Array] = field(default_factory=dict)
     """(h, w, 3) display values of the photo after each stage, by its name."""
@@ -120,10 +125,10 @@ class Compositor:
             # A scratch may have colours that a grey photo has not.
             own = np.where(filled[..., None], self.filtered[where], before)
             measured, restored = (neutral(values, own) for values in (measured, restored))
-        invented = self.strength * invented_share(measured, restored)
-        invented = np.where(filled, np.float32(self.strength * self.filling), invented)
+        generated = self.strength * generated_share(measured, restored)
+        generated = np.where(filled, np.float32(self.strength * self.filling), generated)
         blended = self._blended(before, restored)
-        return Composite(where, blended, pilot, invented, self._after_stages(where, blended))
+        return Composite(where, blended, pilot, generated, self._after_stages(where, blended))
 
     def _blended(self, before: Array, after: Array) -> Array:
         # Written so that strengths 0 and 1 give either one exactly.
@@ -146,7 +151,7 @@ class Compositor:
         return found
 
 
-def invented_share(measured: Array, restored: Array) -> Array:
+def generated_share(measured: Array, restored: Array) -> Array:
     """Share of a restored image (H, W, 3) that comes from the model, 0 to 1 for each pixel.
 
     `measured` is what the photo's own samples give by what was measured about them, without the
@@ -168,26 +173,38 @@ class LayerWriter:
         *,
         coloured: bool,
         findings: Mapping[str, Array] | None = None,
+        crop: Part | None = None,
     ) -> None:
-        """`findings` are maps (h, w, 1) from 0 to 1 of any size, by the names of their layers."""
-        kept = [name for name in layers if name not in GREY_LAYERS]
-        self._canvases = {name: Canvas(photo, coloured=coloured) for name in kept}
+        """`findings` are maps (h, w, 1) from 0 to 1 of any size, by the names of their layers.
+
+        With a `crop` the layers are of that part of the photo.
+        """
         self._size = photo.height, photo.width
+        self._crop = crop or (slice(0, photo.height), slice(0, photo.width))
+        shown = photo if crop is None else photo.part(crop)
+        kept = [name for name in layers if name not in GREY_LAYERS]
+        self._canvases = {name: Canvas(shown, coloured=coloured) for name in kept}
         mapped = [name for name in layers if name in GREY_LAYERS]
-        self._maps = {name: np.empty((*self._size, 1), np.uint8) for name in mapped}
+        area = shown.height, shown.width, 1
+        self._maps = {name: np.empty(area, np.uint8) for name in mapped}
         self._findings = findings or {}
-        self._pixels = photo.height * photo.width
+        self._pixels = shown.height * shown.width
         self._sums: list[tuple[float, float]] = []
 
     def put(self, part: Composite) -> None:
         """Fill one part of every layer."""
+        rows, columns = (
+            slice(wanted.start - of.start, wanted.stop - of.start)
+            for wanted, of in zip(part.where, self._crop, strict=True)
+        )
         for name, canvas in self._canvases.items():
             shown = {"restored": part.restored, "pilot": part.pilot, **part.stages}
-            canvas.put(part.where, shown[name])
+            canvas.put((rows, columns), shown[name])
         for name, drawn in self._maps.items():
-            share = part.invented[..., None] if name == "invented" else self._found(name, part)
-            drawn[part.where] = np.rint(share * 255).astype(np.uint8)
-        self._sums.append((float(part.invented.sum(dtype=np.float64)), float(part.invented.max())))
+            share = part.generated[..., None] if name == "generated" else self._found(name, part)
+            drawn[rows, columns] = np.rint(share * 255).astype(np.uint8)
+        total, most = part.generated.sum(dtype=np.float64), part.generated.max()
+        self._sums.append((float(total), float(most)))
 
     def photo(self, name: str) -> Photo:
         """One layer, once all parts are filled."""
@@ -200,24 +217,31 @@ class LayerWriter:
         return np.asarray(np.clip(found, 0, 1), np.float32)
 
     @property
-    def invented(self) -> tuple[float, float]:
+    def generated(self) -> tuple[float, float]:
         """Mean and maximum of the map, 0 to 1."""
         sums, most = zip(*self._sums, strict=True)
         return math.fsum(sums) / self._pixels, max(most)
 
 
-def parts_to_compose(size: tuple[int, int]) -> list[Tile]:
+def parts_to_compose(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
     """The parts of a photo of (height, width) pixels that are composed one at a time."""
-    return tiles(*size, _SIDE, 0)
+    return touching(tiles(*size, _SIDE, 0), crop)
 
 
-def compose(compositor: Compositor, writer: LayerWriter, on_part: Callable[[int], None]) -> None:
-    """Compose the whole photo. `on_part` is told how many parts are done."""
+def compose(
+    compositor: Compositor,
+    writer: LayerWriter,
+    on_part: Callable[[int], None],
+    crop: Part | None = None,
+) -> None:
+    """Compose the whole photo, or a crop. `on_part` is told how many parts are done."""
 
     def one(tile: Tile, _: Callable[[], None]) -> None:
-        writer.put(compositor.part(tile.inner))
+        wanted = common(tile.inner, crop) if crop else tile.inner
+        if wanted:
+            writer.put(compositor.part(wanted))
 
-    each(parts_to_compose(compositor.rgb.shape[:2]), one, on_part)
+    each(parts_to_compose(compositor.rgb.shape[:2], crop), one, on_part)
 
 
 def _norm(values: Array) -> Array:

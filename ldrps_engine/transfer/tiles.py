@@ -16,6 +16,7 @@ from ldrps_engine.errors import CancelledError
 from ldrps_engine.photo import Part
 
 _LOOK_SECONDS = 0.2
+_DENOISED_SIDE, _DENOISED_OVERLAP = 512, 24
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,29 @@ def tiles(height: int, width: int, side: int, overlap: int) -> list[Tile]:
         for outer_y, inner_y in _spans(height, side, overlap)
         for outer_x, inner_x in _spans(width, side, overlap)
     ]
+
+
+def parts_to_denoise(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
+    """The parts of a photo of (height, width) pixels that are freed from noise one at a time."""
+    return touching(tiles(*size, _DENOISED_SIDE, _DENOISED_OVERLAP), crop)
+
+
+def touching(parts: list[Tile], crop: Part | None) -> list[Tile]:
+    """Return the tiles that are needed for a part of the photo; None: for all of it."""
+    if crop is None:
+        return parts
+    return [tile for tile in parts if common(tile.inner, crop) is not None]
+
+
+def common(part: Part, other: Part) -> Part | None:
+    """Return what lies in both of two parts; None where nothing does."""
+    rows, columns = (
+        slice(max(one.start, two.start), min(one.stop, two.stop))
+        for one, two in zip(part, other, strict=True)
+    )
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    return rows, columns
 
 
 def _spans(length: int, side: int, overlap: int) -> Iterator[tuple[slice, slice]]:

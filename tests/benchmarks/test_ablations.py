@@ -11,7 +11,7 @@ from ldrps_engine.diffusion import planning as engine
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.settings import Settings
 
-DARK = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.8, cast=0.0, grey=False)
+DARK = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.8, cast=0.0, grey=False)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def factory(tmp_path_factory):
 @pytest.mark.parametrize("name", [n for n in ablations.ABLATIONS if n != "auto"])
 def test_each_changes_something(name):
     ablation = ablations.ABLATIONS[name]
-    plan = make_plan(Settings(), DARK, 0.02, toned=True, knows_scenes=False)
+    plan = make_plan(Settings(), DARK, 0.02, knows_scenes=False)
     changed = (
         ablation.settings != Settings() or ablation.change(plan) != plan or not ablation.trained
     )

@@ -62,13 +62,13 @@ def test_the_same_seed_gives_the_same_cases_and_another_gives_others(photos, mon
         ({}, "clean"),
         ({"noise_sigma": 20.0}, "noisy"),
         ({"grey": True, "noise_sigma": 20.0}, "grey"),
-        ({"grey": True, "veil": 0.5}, "faded"),
-        ({"veil": 0.5, "noise_sigma": 20.0}, "hazy"),
+        ({"grey": True, "haze": 0.5}, "faded"),
+        ({"haze": 0.5, "noise_sigma": 20.0}, "hazy"),
         ({"darkness": 0.5, "grey": True}, "dark"),
     ],
 )
 def test_the_main_call_is_tone_before_colour_before_noise(found, word):
-    nothing = {"noise_sigma": 0.0, "veil": 0.0, "darkness": 0.0, "cast": 0.0, "grey": False}
+    nothing = {"noise_sigma": 0.0, "haze": 0.0, "darkness": 0.0, "cast": 0.0, "grey": False}
     assert main_call(Diagnosis(**(nothing | found))) == word
 
 

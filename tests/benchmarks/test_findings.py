@@ -8,7 +8,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.findings import FINDINGS, FINE, accepted, expected, named, probabilities
 from ldrps_engine.analysis.diagnosis import Diagnosis
 
-NOTHING = {"noise_sigma": 0.0, "veil": 0.0, "darkness": 0.0, "cast": 0.0, "grey": False}
+NOTHING = {"noise_sigma": 0.0, "haze": 0.0, "darkness": 0.0, "cast": 0.0, "grey": False}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_the_subject_of_a_backlit_photo_may_be_called_dark_but_not_the_other_way
 def test_all_that_a_diagnosis_says_is_named():
     found = Diagnosis(**(NOTHING | {"noise_sigma": 9.0, "darkness": 0.4, "cast": 0.9}))
     assert named(found) == ("dark", "noise", "cast")
-    assert named(Diagnosis(**(NOTHING | {"veil": 0.5}))) == ("hazy",)
-    assert named(Diagnosis(**(NOTHING | {"veil": 0.5, "grey": True}))) == ("faded",)
+    assert named(Diagnosis(**(NOTHING | {"haze": 0.5}))) == ("hazy",)
+    assert named(Diagnosis(**(NOTHING | {"haze": 0.5, "grey": True}))) == ("faded",)
     assert named(Diagnosis(**(NOTHING | {"toned": True}))) == ("toned",)
     assert named(Diagnosis(**NOTHING)) == ()
 
@@ -77,6 +77,6 @@ def test_probabilities_are_read_where_they_are_given():
     sure = Sure(**NOTHING, probabilities={"haze": 0.3, "noisy": 0.9, "other": 0.1})
     assert probabilities(sure) == ({"hazy": 0.3, "noise": 0.9}, True)
     assert named(sure) == ("backlit",)
-    plain, are_given = probabilities(Diagnosis(**(NOTHING | {"veil": 0.5})))
+    plain, are_given = probabilities(Diagnosis(**(NOTHING | {"haze": 0.5})))
     assert plain == {name: float(name == "hazy") for name in FINDINGS}
     assert not are_given

@@ -4,18 +4,22 @@ import csv
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from benchmarks import quality
+from benchmarks.report import Row, Score, mean_row, print_tables
 from benchmarks.rivals import RIVALS, chosen
 from benchmarks.sets import DERIVED, derive, load
 from benchmarks.sheet import Cell, contact_sheet
 
-KEYS = ["set", "method", "n", "psnr", "ssim", "lpips", "seconds"]
+KEYS = ["set", "method", "n", "psnr", "ssim", "lpips", "seconds", "cpu_per_megapixel"]
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def test_table_json_csv_pictures_and_sheet(folder, tmp_path, capsys):
     assert all(list(row) == KEYS for row in rows)
     assert [row["method"] for row in rows][:4] == ["degraded", "auto", "paper", "gamma"]
     assert all(row["set"] == "tiny" and row["n"] == 3 and row["lpips"] is None for row in rows)
-    assert all(isinstance(row[key], float) for row in rows for key in ("psnr", "ssim", "seconds"))
+    assert all(isinstance(row[key], float) for row in rows for key in KEYS[3:5] + KEYS[6:])
     found = rows_of(tmp_path / "rows.json")
     # Undone up to the two bits the darkening took: an error below 4 of 255.
     assert found["auto"]["psnr"] > 40 > found["paper"]["psnr"] > found["degraded"]["psnr"]
@@ -61,7 +65,9 @@ def test_table_json_csv_pictures_and_sheet(folder, tmp_path, capsys):
     with (tmp_path / "rows.csv").open() as file:
         details = list(csv.DictReader(file))
     assert len(details) == 3 * len(rows)
-    assert list(details[0]) == ["set", "file", "method", "psnr", "ssim", "lpips", "seconds"]
+    names = "set file method psnr ssim lpips seconds cpu_seconds megapixels"
+    assert list(details[0]) == names.split()
+    assert {float(line["megapixels"]) for line in details} == {48 * 48 / 1e6}
     assert len(list((out / "tiny/auto").iterdir())) == 3
     with Image.open(out / "sheets/tiny.png") as sheet:
         assert sheet.width > 4 * 48
@@ -69,6 +75,45 @@ def test_table_json_csv_pictures_and_sheet(folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     for method in found:
         assert method in printed
+
+
+def test_cpu_seconds_are_those_of_all_threads_by_megapixel(folder, tmp_path):
+    def until(end: float) -> None:
+        while time.thread_time() < end:
+            pass
+
+    def restore(photo):
+        threads = [threading.Thread(target=until, args=[0.1]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # Time that passes without work is not counted.
+        time.sleep(0.5)
+        return photo
+
+    path = tmp_path / "rows.json"
+    arguments = ["--set", f"a={folder}", "--limit", "2", "--json", str(path)]
+    quality.main(arguments, factory=lambda recipe, seed: restore)
+    row = rows_of(path)["auto"]
+    assert 0.2 <= row["cpu_per_megapixel"] * 48 * 48 / 1e6 < 0.45
+    assert row["seconds"] >= 0.5
+
+
+def test_the_mean_cost_weighs_photos_by_their_size():
+    def score(cpu: float, megapixels: float) -> Score:
+        return Score("a", "b.png", "c", 30.0, 0.9, None, 1.0, cpu, megapixels)
+
+    assert mean_row([score(1.0, 1.0), score(2.0, 5.0)]).cpu_per_megapixel == pytest.approx(0.5)
+
+
+def test_the_table_fits_into_80_characters(capsys):
+    row = Row("grey-noise", "bm3d + linear gain", 24, 33.33, 0.987, 0.123, 123.45, 1234.56)
+    print_tables([row], Console(width=80))
+    printed = capsys.readouterr().out
+    for word in ("grey-noise", "bm3d + linear gain", " 24 ", "33.33", "0.123", "123.45", "1234.56"):
+        assert word in printed
+    assert "…" not in printed
 
 
 def test_published_figures_are_marked_as_such(folder, capsys):
@@ -114,6 +159,11 @@ def test_seed_and_recipe_reach_the_engine(folder):
         (["--set", "a={folder}", "--set", "a={folder}"], "same name"),
         (["--set", "a={folder}", "--recipe", "magic"], "recipe 'magic' is not known"),
         (["--derive", "rain={folder}"], "cannot derive 'rain'"),
+        (["--set", "a={folder}", "--json", "{folder}/no/a.json"], "--json"),
+        (["--set", "a={folder}", "--details", "{folder}"], "--details"),
+        (["--set", "a={folder}", "--chart", "{folder}/no/a.png"], "--chart"),
+        (["--set", "a={folder}", "--chart", "{folder}/a.txt"], "is no kind of picture"),
+        (["--set", "a={folder}", "--ffdnet", "{folder}/none.pth"], "there is no file"),
     ],
 )
 def test_bad_arguments_get_one_sentence(folder, capsys, arguments, sentence):
@@ -184,6 +234,28 @@ def test_derived_noise_has_sigma_25(folder):
     errors = [np.subtract(a.degraded, b.degraded, dtype=float) for a, b in pairs]
     # Clipping takes a little off.
     assert np.std(errors) == pytest.approx(25, rel=0.1)
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_white_noise_has_its_sigma_and_is_known_to_have_it(folder, sigma):
+    for path in (folder / "reference").iterdir():
+        Image.new("RGB", (64, 64), (128, 128, 128)).save(path)
+    white = derive(f"white-{sigma}", folder)
+    noise = np.array([pair.degraded for pair in white.pairs]) - 128.0
+    assert white.sigma == sigma
+    # Of 50, what leaves 0 to 255 is clipped: 1.0 % of the samples, and 1.5 % of the deviation.
+    assert noise.std() == pytest.approx(sigma * (0.985 if sigma == 50 else 1), rel=0.015)
+    assert abs(np.corrcoef(noise.reshape(-1, 3).T) - np.eye(3)).max() < 0.05
+    assert abs(np.corrcoef(noise[:, :, 1:].ravel(), noise[:, :, :-1].ravel())[0, 1]) < 0.05
+    assert (noise.max() == 127) == (noise.min() == -128) == (sigma == 50)
+
+
+def test_sigma_is_known_where_noise_was_added_here(folder):
+    assert load("a", folder).sigma is None
+    found = {kind: derive(kind, folder, 1).sigma for kind in DERIVED if "white" not in kind}
+    assert found == {
+        "clean": None, "grey": None, "haze": None, "dark-noise": 25.0, "grey-noise": 25.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)

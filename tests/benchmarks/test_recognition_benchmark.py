@@ -68,7 +68,7 @@ def make_judge(threads):
     def judge(photo, recipe):
         level = photo[..., :3].mean()
         dark, veil = float(level < 50), float(np.percentile(photo[..., :3], 1) > 120)
-        found = Diagnosis(noise_sigma=0.0, veil=veil, darkness=dark, cast=0.0, grey=False)
+        found = Diagnosis(noise_sigma=0.0, haze=veil, darkness=dark, cast=0.0, grey=False)
         if recipe == DIAGNOSE:
             return judged(found, None)
         factor = 2 if found.needs_work else 1

@@ -29,6 +29,8 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     """Whether jobs go on until they are cancelled."""
     grey: bool = False
     """Whether photos have no colour."""
+    tint: bool = False
+    """Whether each seed gives another result."""
     description: pb.Description = field(
         default_factory=lambda: pb.Description(text="a street", source="tagger")
     )
@@ -120,12 +122,13 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
         if self.fail:
             yield pb.Event(failed=pb.Failed(reason=self.fail[0], message=self.fail[1]))
         elif not self.wait:
-            yield from _layers(header, data)
+            yield from _layers(header, data, header.settings.seed if self.tint else 0)
             yield pb.Event(done=pb.Done(seconds=1.5, model="bundled", seed=header.settings.seed))
 
 
-def _layers(header, data):
+def _layers(header, data, tint):
     photo = photo_from_wire(header.raster, data)
+    photo = photo.with_pixels(photo.pixels * (1 - tint / 10))
     for index, name in enumerate(header.settings.layers):
         raster, pixels = photo_to_wire(photo.with_pixels(1.0 - photo.pixels))
         header_event = pb.LayerHeader(layer=index, name=name, raster=raster)

@@ -10,13 +10,13 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ldrps_client import Client, _autostart
+from ldrps_client import Client, _autostart, _reaching
 from ldrps_client._autostart import ensure_running, is_serving
 from ldrps_client.cli import main
 from ldrps_client.files import decode
@@ -79,11 +79,52 @@ def test_a_listener_that_answers_nothing_is_no_missing_daemon(tmp_path, capsys, 
         cutting.start()
         assert main(["stop", "--address", address]) == 7
         told = capsys.readouterr()
-        assert f"something listens on {address} but does not answer" in told.err
+        why = "does not answer" if kind == "unix" else "is no daemon of yours"
+        assert f"something listens on {address} but {why}" in told.err
         silent.shutdown(socket.SHUT_RDWR)
         cutting.join(10)
     assert main(["stop", "--address", address]) == 0
     assert "nothing to stop" in capsys.readouterr().out
+
+
+def test_a_queue_that_is_full_is_no_missing_daemon(tmp_path, capsys, monkeypatch):
+    """Its kernel takes no connection more, without a word of whom they would be with."""
+    monkeypatch.setattr(_reaching, "CALL_SECONDS", 1.0)
+    with socket.socket(socket.AF_UNIX) as busy, ExitStack() as crowd:
+        busy.bind(str(tmp_path / "s"))
+        busy.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                one = crowd.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(str(tmp_path / "s"))
+        assert main(["stop", "--address", f"unix:{tmp_path}/s"]) == 7
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_no_second_daemon_is_started_beside_one_that_hangs(place, monkeypatch):
+    monkeypatch.setattr(_autostart, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(_autostart, "_start", lambda *_: pytest.fail("it was started"))
+    path = Path(place.removeprefix("unix:"))
+    path.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(path))
+        hung.listen()
+        with pytest.raises(UnavailableError, match=r"listens on .* but does not answer"):
+            ensure_running(place)
+
+
+def test_a_daemon_that_is_about_to_serve_is_waited_for(place, start_daemon, monkeypatch):
+    """Stopped in mid-start, as seen by others: its socket is there, answers are not yet."""
+    daemon = start_daemon(address=place)
+    monkeypatch.setattr(_autostart, "_start", lambda *_: pytest.fail("it was started"))
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(ensure_running, place)
+        time.sleep(3)
+        assert not waits.done()
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        waits.result(60)
 
 
 def cut_all(listener):

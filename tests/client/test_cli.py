@@ -285,7 +285,7 @@ def test_diagnose_needs_no_daemon(ldrps, photo, fake):
     code, out, _ = ldrps("diagnose", photo, "--json")
     assert code == 0
     (record,) = json.loads(out)["results"]
-    assert {"noise_sigma", "veil", "darkness", "cast", "grey", "words"} <= set(record["diagnosis"])
+    assert {"noise_sigma", "haze", "darkness", "cast", "grey", "words"} <= set(record["diagnosis"])
     assert str(photo) in ldrps("diagnose", photo)[1]
     assert not fake.submits
 

@@ -81,10 +81,36 @@ def test_marking_twice_leaves_one_mark_and_two_events(result, tmp_path):
     assert packet.count(b"<stEvt:action>") == 2
 
 
-def test_how_much_was_invented(result, tmp_path):
-    assert mark_for(result, "restored", tmp_path / "out.jpg").invented is None
-    mark = mark_for(replace(result, invented=(0.125, 1.0)), "restored", tmp_path / "out.jpg")
-    assert mark_in(marked(b"", mark)).invented == (0.125, 1.0)
+def test_how_much_was_generated(result, tmp_path):
+    assert mark_for(result, "restored", tmp_path / "out.jpg").generated is None
+    mark = mark_for(replace(result, generated=(0.125, 1.0)), "restored", tmp_path / "out.jpg")
+    assert mark_in(marked(b"", mark)).generated == (0.125, 1.0)
+
+
+def test_a_mark_under_former_names_is_read_as_one_of_today(result, tmp_path):
+    result = replace(
+        result,
+        settings=replace(result.settings, layers=("restored", "generated")),
+        generated=(0.125, 1.0),
+    )
+    mark = mark_for(result, "generated", tmp_path / "out.jpg")
+    today = marked(THEIRS, mark)
+    former = today.replace(b"generated", b"invented").replace(b"ldrps:Generated", b"ldrps:Invented")
+    former = former.replace(b"&quot;haze&quot;", b"&quot;veil&quot;").replace(b'"haze"', b'"veil"')
+    for name in (b"InventedMean", b"InventedMaximum", b"invented", b"veil"):
+        assert name in former
+        assert name not in today
+    assert mark_in(former) == mark
+    assert mark_in(former).settings().layers == ("restored", "generated")
+    # A file that is marked again says nothing twice.
+    again = marked(former, mark)
+    assert b"Invented" not in again
+    assert mark_in(again) == mark
+    # Beside a photo as well as in it.
+    bare = tmp_path / "bare.jpg"
+    Image.new("RGB", (16, 16)).save(bare)
+    sidecar_for(bare).write_bytes(former)
+    assert read_mark(bare) == mark
 
 
 def test_pixels_without_a_file_have_a_mark_without_an_origin(client, pixels, tmp_path):

@@ -31,7 +31,7 @@ HEADER = pb.SubmitHeader(file=pb.EncodedFile(size=9))
 def order(tmp_path):
     """A job whose photo is a PNG."""
     Image.new("RGB", (40, 30)).save(tmp_path / "pixels", "PNG")
-    return Order(job="j", folder=JobFolder(tmp_path), max_pixels=10**6)
+    return Order(job="j", folder=JobFolder(tmp_path), attempt=JobFolder(tmp_path), max_pixels=10**6)
 
 
 def test_our_packages_can_be_read_wherever_they_lie(tmp_path, monkeypatch):
@@ -58,6 +58,19 @@ def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
     for read in (lambda: decode(path), lambda: decode_bytes(path.read_bytes(), "a")):
         with pytest.raises(InternalError, match="a library that reads it cannot be loaded"):
             read()
+
+
+def test_a_decoder_is_told_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    for name in ("RAY_AUTH_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    (tmp_path / "in").touch()
+    with (tmp_path / "in").open("rb") as payload, (tmp_path / "out").open("wb") as out:
+        streams = (payload, out)
+        assert helpers.run("support.tell_environment", {}, streams, lambda: None, seconds=60) == 0
+    told = (tmp_path / "out").read_text().split()
+    assert {"PYTHONPATH", "PATH", "OMP_NUM_THREADS"} <= set(told)
+    assert not [name for name in told if "TOKEN" in name or "SECRET" in name]
 
 
 def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkeypatch):
@@ -153,7 +166,7 @@ def test_what_an_encoder_made_is_not_believed(tmp_path, lie):
 def test_the_encoder_knows_of_a_result_what_the_worker_knew():
     found = Diagnosis(
         noise_sigma=3.0,
-        veil=0.0,
+        haze=0.0,
         darkness=0.4,
         cast=0.0,
         grey=False,
@@ -164,7 +177,7 @@ def test_the_encoder_knows_of_a_result_what_the_worker_knew():
         layers=(Layer("restored", photo),),
         diagnosis=found,
         description="a street",
-        invented=(0.1, 0.2),
+        generated=(0.1, 0.2),
         seconds=1.5,
     )
     header = pb.SubmitHeader(settings=settings_to_proto(Settings()))
@@ -172,4 +185,4 @@ def test_the_encoder_knows_of_a_result_what_the_worker_knew():
     told = json.loads(json.dumps({**how, "layer": "restored"}))
     result = encoder.result_of(told, photo, None)
     assert (result.diagnosis, result.words) == (found, found.words())
-    assert (result.settings, result.invented) == (Settings(), (0.1, 0.2))
+    assert (result.settings, result.generated) == (Settings(), (0.1, 0.2))

@@ -20,6 +20,7 @@ from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_engine.errors import InternalError
 
 PIXELS = b"x" * (20 * 16 * 3)
+RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 DONE = pb.Event(done=pb.Done())
 
 
@@ -127,6 +128,34 @@ def test_an_end_is_not_told_before_it_is_written(keep, accepted, monkeypatch):
         assert made.index.get(name).state == pb.JOB_STATE_DONE
 
     keep(look)
+
+
+def test_jobs_under_former_names_go_on_and_stay_ended(keep, accepted, spool):
+    waiting = accepted(settings=pb.Settings(layers=["restored", "invented"]))
+    headers = tuple(
+        pb.LayerHeader(layer=index, name=name, raster=RASTER)
+        for index, name in enumerate(("restored", "invented"))
+    )
+
+    async def end(made, one):
+        one.folder.result.write_bytes(2 * PIXELS)
+        await made.end(one, DONE, StoredLayers(one.folder.result, headers))
+
+    done = accepted(end)
+    assert b"invented" in in_journal(spool, "SELECT header FROM jobs WHERE id = ?", waiting)[0][0]
+    assert b"invented" in in_journal(spool, "SELECT layers FROM jobs WHERE id = ?", done)[0][0]
+
+    async def look(made, jobs):
+        (one,) = jobs
+        assert one.id == waiting
+        assert list(one.header.settings.layers) == ["restored", "generated"]
+        ended = made.index.get(done)
+        assert ended.state == pb.JOB_STATE_DONE
+        assert [header.name for header in ended.log.layers.headers] == ["restored", "generated"]
+        assert ended.log.layers.is_whole()
+
+    keep(look)
+    assert not lost(spool)
 
 
 def test_a_job_whose_end_was_never_written_goes_on(keep, accepted, monkeypatch):

@@ -94,7 +94,12 @@ def test_what_worker_and_front_say_arrives():
 
 def test_an_order_arrives_whole(tmp_path):
     order = pipe.Order(
-        job="j", folder=pipe.JobFolder(tmp_path), max_pixels=5, checkpoint_seconds=1.5, economy=2
+        job="j",
+        folder=pipe.JobFolder(tmp_path),
+        attempt=pipe.JobFolder(tmp_path / "attempt-1"),
+        max_pixels=5,
+        checkpoint_seconds=1.5,
+        economy=2,
     )
     one, other = socket.socketpair()
     with Connection(one.detach()) as front, Connection(other.detach()) as worker:

@@ -15,12 +15,14 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
+from ldrps_client import Client
 from support.daemon import (
     NOOP,
     channel_to,
     command,
     environment,
     free_port,
+    grey_photo,
     kinds,
     requests,
     wait_until,
@@ -42,6 +44,41 @@ for _ in range(count):
 print('there', flush=True)
 sys.stdin.read()
 """
+
+# By a process of the same user: 300 connections that never speak, and a new one for each that ends.
+FLOOD = """
+import contextlib, os, resource, socket, sys, time
+kind, where = sys.argv[1:]
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+parent, crowd, told = os.getppid(), [], False
+while os.getppid() == parent:
+    one = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
+    one.settimeout(5)
+    try:
+        one.connect(where if kind == 'unix' else ('127.0.0.1', int(where)))
+    except OSError:
+        one.close()
+        time.sleep(0.001)
+        continue
+    crowd.append(one)
+    if len(crowd) > 300:
+        crowd.pop(0).close()
+        if not told:
+            print('there', flush=True)
+        told = True
+"""
+
+
+@contextlib.contextmanager
+def flooded(kind, where):
+    words = [sys.executable, "-c", FLOOD, kind, str(where)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as flood:
+        try:
+            assert flood.stdout.readline() == b"there\n"
+            yield
+        finally:
+            flood.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +118,29 @@ def test_idle_sockets_do_not_lock_out_status_and_stop(daemon):
         assert json.loads(stopped.stdout)["stopped"]
         # It was more than 75 seconds; what is left is the start of two interpreters.
         assert time.monotonic() - began < 40
+    assert daemon.process.wait(30) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_who_has_business_gets_through_a_flood_by_the_same_user(
+    start_daemon, tmp_path, monkeypatch, kind
+):
+    """Not within a fixed time, which the machine decides, but within one command's patience."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    where, more = free_port(), {}
+    if kind == "tcp":
+        more = {"address": f"127.0.0.1:{where}", "token_file": tmp_path / "ldrps" / "token"}
+    daemon = start_daemon(**more)
+    with flooded(kind, daemon.socket if kind == "unix" else where):
+        status = ldrps("status", "--json", "--address", daemon.address)
+        assert status.returncode == 0, status.stderr
+        assert json.loads(status.stdout)["pid"] == daemon.process.pid
+        with Client(daemon.address) as client:
+            assert (client.restore(grey_photo()).photo.to_samples() == 255 - 77).all()
+        stopped = ldrps("stop", "--json", "--address", daemon.address)
+        assert stopped.returncode == 0, stopped.stderr
+        assert json.loads(stopped.stdout)["stopped"]
     assert daemon.process.wait(30) == 0
 
 

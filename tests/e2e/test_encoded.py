@@ -97,7 +97,7 @@ def test_sixteen_bits_and_transparency_are_kept_where_the_kind_can(daemon, tmp_p
 
 
 def test_a_grey_map_is_a_file_too(daemon, tmp_path):
-    settings = {"layers": ("restored", "invented")}
+    settings = {"layers": ("restored", "generated")}
     for kind in KINDS:
         job_id = daemon.submit(settings=settings, result_format=number(kind)).job_id
         loaded, _ = read(tmp_path, layer_bytes(daemon.watch(job_id), 1), kind)
@@ -126,7 +126,7 @@ LONG = pb.Raster(width=20_000, height=400, channels=3, sample_type=1)
         ({"raster": CLEAR, "result_format": 2}, "JPEG cannot be transparent"),
         ({"raster": LONG, "result_format": 4}, "at most 16383 pixels a side"),
         ({"raster": LONG, "result_format": 99}, "result_format 99 is not known"),
-        ({"raster": LONG, "result_format": 1, "look_only": True}, "look_only"),
+        ({"raster": LONG, "result_format": 1, "diagnose_only": True}, "diagnose_only"),
     ],
 )
 def test_a_kind_that_cannot_be_had_is_refused_from_the_header(daemon, fields, words):

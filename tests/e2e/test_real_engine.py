@@ -89,7 +89,7 @@ def test_damage_is_filled_under_a_mask_and_nowhere_else(client):
     mask = np.zeros((96, 128), bool)
     mask[20:80, 60:63] = True
     scratched = np.where(mask[..., None], 255, clean).astype(np.uint8)
-    result = client[0].restore(scratched, damage=mask, layers=("restored", "invented"))
+    result = client[0].restore(scratched, damage=mask, layers=("restored", "generated"))
     restored, made = (layer.photo.to_samples() for layer in result.layers)
     assert np.array_equal(made[..., 0], np.where(mask, 255, 0))
     assert np.array_equal(restored[~mask], clean[~mask])

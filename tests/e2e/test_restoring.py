@@ -132,7 +132,7 @@ def test_log_holds_no_descriptions(daemon):
 
 
 def test_a_job_that_only_looks_ends_with_the_description(daemon):
-    looked = kinds(daemon.watch(daemon.submit(look_only=True, settings=LONG).job_id))
+    looked = kinds(daemon.watch(daemon.submit(diagnose_only=True, settings=LONG).job_id))
     assert looked[-3:] == ["diagnosis", "description", "done"]
     assert not {"step", "layer_header"} & set(looked)
     assert daemon.restores(), "the next job must not stop there too"

@@ -133,16 +133,16 @@ def test_damage_is_filled_by_its_amount(models):
 
     def filled(amount):
         chosen = Settings(
-            damage="mask", amounts={"damage": amount}, layers=("restored", "invented")
+            damage="mask", amounts={"damage": amount}, layers=("restored", "generated")
         )
         return restore(photo, chosen, models)
 
     none, half, whole = filled(0.0), filled(0.5), filled(1.0)
     assert np.array_equal(none.photo.pixels, photo.pixels)
-    assert none.invented == (0, 0)
+    assert none.generated == (0, 0)
     far = np.abs(whole.photo.pixels[mask] - before).mean()
     assert np.abs(half.photo.pixels[mask] - before).mean() == pytest.approx(far / 2, rel=0.05)
-    assert half.invented[1] == pytest.approx(0.5)
+    assert half.generated[1] == pytest.approx(0.5)
     assert whole.diagnosis.amounts["damage"] == 1
 
 

@@ -85,7 +85,8 @@ def test_of_an_answer_that_was_cut_off_the_scene_is_taken(length):
 @pytest.mark.parametrize(
     "answer",
     ["", "I see a dog", "{}", "[]", '{"scene": 3}', '{"scene": ""}', '{"scene": "dog"}', "{" * 3000,
-     '{"scene": null, "faults": {"dark": 1}}', '{"scene": "\\u0000\\u0001"}'],
+     '{"scene": null, "faults": {"dark": 1}}', '{"scene": "\\u0000\\u0001"}',
+     f'{{"scene": "{"x" * 5000} y"}}'],
 )  # fmt: skip
 def test_an_answer_without_a_scene_is_none(answer):
     assert read_answer(answer, "m") is None
@@ -107,13 +108,11 @@ def test_figures_that_are_none_are_left_out(value):
         "a house\x1b[2J\x1b]0;title\x07 in\r\nthe\u202ewoods",
         "../../etc/passwd and /etc/shadow in the woods",
         "a " * 500,
-        "x" * 5000 + " y",
     ],
 )
 def test_text_in_the_photo_cannot_steer_the_program(evil):
     found = read_answer(json.dumps({"scene": evil, "faults": {"model": "evil", "steps": 1}}), "m")
-    if found is None:
-        return
+    assert found.scene
     assert len(found.scene) <= MOST_CHARACTERS
     assert len(found.scene.split()) <= MOST_WORDS
     assert found.scene.isprintable()
@@ -122,14 +121,14 @@ def test_text_in_the_photo_cannot_steer_the_program(evil):
 
 
 def clean(**more):
-    neutral = {"noise_sigma": 0.0, "veil": 0.2, "darkness": 0.2, "cast": 0.1, "grey": False}
+    neutral = {"noise_sigma": 0.0, "haze": 0.2, "darkness": 0.2, "cast": 0.1, "grey": False}
     return Diagnosis(**neutral | more)
 
 
 def test_an_opinion_moves_a_figure_by_a_quarter_of_the_way_at_most():
     merged, remarks = merge(clean(), Opinion("a b", "m", {"dark": 1.0, "haze": 0.0}), "auto")
     assert merged.darkness == pytest.approx(0.4)
-    assert merged.veil == pytest.approx(0.15)
+    assert merged.haze == pytest.approx(0.15)
     assert remarks == ("m finds the photo too dark to 1.0, measured is 0.2",)
 
 
@@ -261,7 +260,7 @@ def test_what_a_photo_makes_a_describer_say_is_shown_and_changes_nothing(
     assert described.source == "smolvlm2-256m"
     assert models.loaded() == ["bundled", "smolvlm2-256m"]
     assert found.noise_sigma == honest.noise_sigma
-    for name in ("darkness", "veil", "cast"):
+    for name in ("darkness", "haze", "cast"):
         measured = getattr(honest, name)
         assert measured <= getattr(found, name) <= 0.75 * measured + 0.25
     # Where it is far from what was measured, the user is told.

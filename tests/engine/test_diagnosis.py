@@ -35,7 +35,7 @@ def test_haze_is_hazy_and_the_thicker_the_hazier(seed):
     natural = pictures.natural(seed=seed)
     diagnosis = diagnose(pictures.hazed(natural))
     assert findings(diagnosis) == {"is_hazy"}
-    assert diagnosis.veil > diagnose(pictures.hazed(natural, 0.8)).veil > diagnose(natural).veil
+    assert diagnosis.haze > diagnose(pictures.hazed(natural, 0.8)).haze > diagnose(natural).haze
     assert "hazy" in diagnosis.words()
 
 
@@ -98,13 +98,13 @@ def test_a_given_sigma_replaces_the_measured_one(natural):
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_flat_photo_has_figures_in_their_range(value):
     diagnosis = diagnose(np.full((16, 40, 3), value, np.float32))
-    for figure in (diagnosis.veil, diagnosis.darkness, diagnosis.cast):
+    for figure in (diagnosis.haze, diagnosis.darkness, diagnosis.cast):
         assert 0 <= figure <= 1
     assert diagnosis.noise_sigma < 1e-3
 
 
 def test_neutral_figures_are_clean():
-    neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
+    neutral = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.0, cast=0.0, grey=False)
     assert neutral.words() == "nothing found"
 
 

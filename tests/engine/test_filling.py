@@ -93,13 +93,13 @@ def test_a_good_photo_keeps_every_sample_outside_the_mask(models, dtype, channel
     if channels == 4:
         samples = np.concatenate([samples, np.full_like(samples[..., :1], peak)], 2)
     photo = Photo.from_samples(samples).with_damage(mask)
-    found = restore(photo, Settings(damage="mask", layers=("restored", "invented")), models)
+    found = restore(photo, Settings(damage="mask", layers=("restored", "generated")), models)
     restored = found.photo.to_samples()
     assert np.array_equal(restored[~mask], samples[~mask])
     assert (restored[mask][:, 0] < peak).mean() > 0.95
     made = found.layers[1].photo.to_samples()[..., 0]
     assert np.array_equal(made, np.where(mask, 255, 0))
-    assert found.invented == (pytest.approx(mask.mean()), 1.0)
+    assert found.generated == (pytest.approx(mask.mean()), 1.0)
 
 
 def test_half_strength_fills_half_and_none_gives_the_photo_back(models):

@@ -243,7 +243,7 @@ def test_layers_and_what_is_told_are_of_the_whole_photo(models):
     whole, inside = bordered(degraded("dark")[:64, :96], WHITE, (8, 8, 8, 8))
     told = []
     settings = Settings(
-        recipe="low-light", steps=1, recurrences=0, layers=("restored", "pilot", "invented")
+        recipe="low-light", steps=1, recurrences=0, layers=("restored", "pilot", "generated")
     )
     found = restore(photo_of(whole), settings, models, told.append)
     before = photo_of(whole).to_samples()
@@ -252,11 +252,11 @@ def test_layers_and_what_is_told_are_of_the_whole_photo(models):
         assert samples.shape[:2] == before.shape[:2]
         around = samples.copy()
         around[inside.part] = 0
-        expected = np.zeros_like(samples) if layer.name == "invented" else before.copy()
+        expected = np.zeros_like(samples) if layer.name == "generated" else before.copy()
         expected[inside.part] = 0
         assert np.array_equal(around, expected), layer.name
     mapped = found.layers[2].photo.pixels
-    assert found.invented[0] == pytest.approx(float(mapped.mean()), abs=2e-3)
+    assert found.generated[0] == pytest.approx(float(mapped.mean()), abs=2e-3)
     assert found.diagnosis.inner == inside
     assert [p.diagnosis.inner for p in told if isinstance(p, Diagnosed)] == [inside]
     preview = next(p.preview for p in told if isinstance(p, Step) and p.preview)()

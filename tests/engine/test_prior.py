@@ -86,9 +86,7 @@ def test_the_step_that_removes_an_image_error(bundled, tiny):
 
 
 def test_a_model_says_whether_it_loses_detail(bundled, tiny):
-    assert bundled.lossless
     assert not bundled.knows_scenes
-    assert not tiny.lossless
     assert tiny.knows_scenes
 
 

@@ -122,7 +122,7 @@ def test_a_diagnosis_carries_what_was_likely(examples):
     assert found.probabilities.keys() == {*FINDINGS, "cast"}
     given = diagnose(rgb, recognition=recognise(rgb))
     assert given.probabilities.keys() == found.probabilities.keys()
-    neutral = Diagnosis(noise_sigma=0, veil=0, darkness=0, cast=0, grey=False)
+    neutral = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False)
     assert neutral.probabilities == {}
 
 

@@ -62,7 +62,6 @@ def told(photo, models, **wishes):
             {"description": "a", "recurrences": 1, "steps": 3, "seed": 4, "solver": "unipc"},
             (NO_MODEL + "description, recurrences, steps, seed, solver",),
         ),
-        ({"layers": ("restored", "pilot")}, (NO_MODEL + "layer pilot",)),
         (
             {"recipe": "colour", "steps": 2},
             ("the photo has colours of its own and keeps them", NO_MODEL + "steps"),
@@ -92,7 +91,6 @@ def test_noise_that_nobody_sees_is_told_with_how_much_there_is(models, natural):
     [
         ("low-light", lambda picture: pictures.darkened(picture, 0.06)),
         ("haze", lambda picture: pictures.hazed(picture, 0.5)),
-        ("noise", lambda picture: pictures.noisy(picture, 15)),
         ("old-photo", lambda picture: 0.3 + 0.4 * picture),
     ],
 )
@@ -113,8 +111,8 @@ def test_what_is_done_needs_no_words(models, recipe, spoil):
     ],
 )
 def test_tones_that_hardly_move_are_told(recipe, sentence):
-    found = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.6, cast=0.0, grey=False)
-    still = {"filters": False, "colours": False, "published": False, "works": True}
+    found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=False)
+    still = {"filters": False, "colours": False, "published": False, "samples": True}
     (remark,) = unmet(Settings(recipe=recipe), found, Done(moved=0.5 / 255, **still))
     assert remark.startswith(sentence)
     assert unmet(Settings(recipe=recipe), found, Done(moved=2 / 255, **still)) == ()
@@ -127,8 +125,8 @@ def test_old_photo_with_its_full_range_keeps_its_tones_and_says_so(models, ramp)
 
 
 def test_colour_is_for_other_recipes_and_paper_takes_no_noise():
-    found = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.6, cast=0.0, grey=True)
-    done = Done(moved=0.1, filters=False, colours=False, published=True, works=True)
+    found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=True)
+    done = Done(moved=0.1, filters=False, colours=False, published=True, samples=True)
     wishes = Settings(recipe="paper", allow_colour=True, noise_sigma=9.0)
     assert unmet(wishes, found, done) == (
         "recipe paper works as published and makes no use of noise_sigma",

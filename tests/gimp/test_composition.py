@@ -96,12 +96,12 @@ def test_one_step_of_undo_brings_the_source_back(served):
     found = served.do(f"""{stack}
 image.undo_disable()
 image.undo_enable()
-restore(layer, invented=True)
+restore(layer, generated=True)
 answer = [[each.get_name(), each.get_visible()] for each in image.get_layers()]
 image.delete()
 """)
     assert found == [
-        ["photo (invented)", False],
+        ["photo (generated)", False],
         ["photo (restored: noise 3)", True],
         ["photo", False],
         ["ground", True],

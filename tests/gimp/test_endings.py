@@ -202,7 +202,7 @@ image, layer = new_image(200, 150)
 other = add_layer(image, 20, 20, name="other")
 wanted, daemon = inverted(pixels(layer), layer), Daemon(default_place())
 try:
-    choices = Choices(output={output!r}, invented={invented})
+    choices = Choices(output={output!r}, generated={generated})
     made = Restoration(layer, choices, daemon, Meddling()).run().layer
     answer = [pixels(made) == wanted, list(made.get_offsets())[1:]]
     if {output!r} == NEW_IMAGE:
@@ -227,22 +227,22 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("invented", [False, True])
+@pytest.mark.parametrize("generated", [False, True])
 @pytest.mark.parametrize("output", ["new-layer", "replace", "new-image"])
-def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, invented):
+def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, generated):
     """GIMP would end a process that writes to what is no more."""
     for change, words in CHANGES.items():
-        told = served.do(MEANWHILE.format(change=change, output=output, invented=invented))
+        told = served.do(MEANWHILE.format(change=change, output=output, generated=generated))
         if output == "new-image":
             assert told[:2] == [True, [0, 0]], (change, told)
             continue
         assert told[0] == "photo", (change, told)
         assert words in told[1], (change, told)
-        assert not {"photo (restored: noise 3)", "photo (invented)"} & set(told[2]), (change, told)
+        assert not {"photo (restored: noise 3)", "photo (generated)"} & set(told[2]), (change, told)
 
 
-@pytest.mark.parametrize("maps", [[], ["photo (invented)"]])
+@pytest.mark.parametrize("maps", [[], ["photo (generated)"]])
 def test_a_layer_that_is_moved_meanwhile_gets_the_result_where_it_is(served, maps):
-    change, invented = "layer.set_offsets(5, 7)", bool(maps)
-    told = served.do(MEANWHILE.format(change=change, output="new-layer", invented=invented))
+    change, generated = "layer.set_offsets(5, 7)", bool(maps)
+    told = served.do(MEANWHILE.format(change=change, output="new-layer", generated=generated))
     assert told == [True, [5, 7], ["other", *maps, "photo (restored: noise 3)", "photo"]]

@@ -11,13 +11,13 @@ from ldrps_gimp.words import done_text, summary
 
 
 @pytest.mark.parametrize("output", ["new-layer", "replace"])
-@pytest.mark.parametrize("invented", [False, True])
-def test_a_photo_that_needs_nothing_is_left_alone(served, output, invented):
+@pytest.mark.parametrize("generated", [False, True])
+def test_a_photo_that_needs_nothing_is_left_alone(served, output, generated):
     found = served.do(f"""
 image, layer = new_image(90, 150)
 image.select_rectangle(Gimp.ChannelOps.REPLACE, 10, 10, 50, 100)
 before = state(image)
-made = restore(layer, output={output!r}, description="same", invented={invented})
+made = restore(layer, output={output!r}, description="same", generated={generated})
 answer = [made.get_id() == layer.get_id(), state(image) == before]
 image.delete()
 """)
@@ -44,6 +44,9 @@ def test_a_name_says_what_was_done(served):
         ({"recipe": "haze"}, "slightly dark; noise about 8"),
         ({"recipe": "noise", "noise_sigma": 20.0}, "noise about 8"),
         ({"noise_sigma": 0.0}, "dark; noise about 8"),
+        ({"amount_noise": 0.0, "amount_light": 0.5}, "dark, hazy; noise about 8; hot pixels (3)"),
+        ({"amount_haze": 0.0, "recipe": "haze"}, "hazy; noise about 8"),
+        ({"amount_cast": 1.0}, "noise about 8"),
     ]
     told = served.do(f"""{WORDS}
 answer = [done_text(Choices(**given), {{"diagnosis": {{"words": words}}}})
@@ -61,6 +64,9 @@ answer.append(done_text(Choices(recipe="haze"), found))
         "haze, noise 8",
         "noise 20",
         "light",
+        "light, haze",
+        "noise 8",
+        "noise 8, contrast",
         "",
     ]
 
@@ -68,7 +74,7 @@ answer.append(done_text(Choices(recipe="haze"), found))
 def test_what_was_done_is_summed_up_in_a_line(served):
     told = served.do(f"""{WORDS}
 dark = {{"diagnosis": {{"words": "dark"}}}}
-share = lambda mean: {{"done": {{"invented": {{"mean": mean}}}}}}
+share = lambda mean: {{"done": {{"generated": {{"mean": mean}}}}}}
 answer = [
     summary(Choices(), {{**dark, **share(0.034)}}, 12.4),
     summary(Choices(), share(0.004), 0.2),

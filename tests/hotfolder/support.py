@@ -77,7 +77,7 @@ class InvertingClient:
         return Result(
             layers=(Layer("restored", made),),
             settings=settings,
-            diagnosis=Diagnosis(noise_sigma=7.0, veil=0.0, darkness=0.0, cast=0.0, grey=False),
+            diagnosis=Diagnosis(noise_sigma=7.0, haze=0.0, darkness=0.0, cast=0.0, grey=False),
             words="noise about 7",
             description="a photo",
             seconds=0.1,

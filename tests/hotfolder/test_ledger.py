@@ -1,6 +1,8 @@
 """The ledger: one photo is one entry, whatever is written to it by whom."""
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -10,6 +12,9 @@ from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
 
 NOW = Identity(1, 2, 3)
+FORMER_KEY = "bb9fdf145bd5f439752cd60c5f98d6b35d789de18310b96c5805b8e147622594"
+FORMER_PLAN = "7cabf3a3ef62638db5bc423d4724fa7b"
+"""Of content "1" with the layers restored and generated, when the latter had its former name."""
 
 
 @pytest.fixture
@@ -40,6 +45,27 @@ def test_a_setting_that_a_later_version_adds_changes_no_key(monkeypatch):
     monkeypatch.setattr(Settings, "as_dict", with_another)
     assert photo_key("1", Settings(recipe="haze")) == before
     assert plan_digest(Settings()) != plan_digest(Settings(recipe="haze"))
+
+
+def test_what_was_done_under_former_names_stays_done(tmp_path):
+    path, settings = tmp_path / "former.sqlite", Settings(layers=("restored", "generated"))
+    with closing(Ledger(path)) as ledger:
+        key = add(ledger, b"a.jpg", "1", settings).key
+        ledger.end(key, "done", diagnosis='{"noise_sigma": 2.0, "haze": 0.75}')
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE photos SET settings = replace(settings, 'generated', 'invented')")
+        db.execute("UPDATE photos SET diagnosis = replace(diagnosis, 'haze', 'veil')")
+        # As a ledger of that time has them for these settings and this content.
+        assert db.execute("SELECT key, plan FROM files").fetchall() == [(FORMER_KEY, FORMER_PLAN)]
+        ((kept, figures),) = db.execute("SELECT settings, diagnosis FROM photos").fetchall()
+        assert '"invented"' in kept
+        assert '"veil"' in figures
+    with closing(Ledger(path)) as ledger:
+        found = add(ledger, b"a.jpg", "1", settings)
+        assert (found.key, found.state) == (FORMER_KEY, "done")
+        assert found.settings == settings
+        assert found.diagnosis == {"noise_sigma": 2.0, "haze": 0.75}
+        assert ledger.counts() == {"done": 1}
 
 
 def test_photos_are_claimed_in_turn_and_once(ledger):

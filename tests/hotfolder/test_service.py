@@ -59,13 +59,13 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
 def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):
     text = install(
         *("in", "--out=new", "--recipe", "haze", "--no-recursive", "--only-if", "noise>5"),
-        *("--only-if", "veil>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
+        *("--only-if", "haze>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
         *("--address", "127.0.0.1:5000", "--json-lines", "--no-start"),
     )
     _, _, _, *words = setting(text, "ExecStart")
     assert words == [
         *("watch", str(inside), f"--out={tmp_path}/new", "--recipe=haze", "--settle=2.0"),
-        *("--only-if=noise>5", "--only-if=veil>0.5", "--no-recursive"),
+        *("--only-if=noise>5", "--only-if=haze>0.5", "--no-recursive"),
         *("--pause-on-battery", "--json-lines", f"--log={tmp_path}/logs.txt", "--no-start"),
         "--address=127.0.0.1:5000",
     ]

@@ -75,7 +75,7 @@ def encoded(stub, path, **more):
 
 def test_an_encoded_photo_is_decoded_by_an_editable_install(editable, tmp_path):
     with serving(editable) as (stub, _):
-        told = encoded(stub, small_photo(tmp_path), look_only=True)
+        told = encoded(stub, small_photo(tmp_path), diagnose_only=True)
     assert told[-1].WhichOneof("kind") == "done", told[-1]
     assert any(event.HasField("diagnosis") for event in told)
 
@@ -124,6 +124,25 @@ def test_without_the_extra_its_name_is_said(plain, command):
     assert done.stderr.endswith("run pip install 'ldrps[daemon]'\n")
 
 
+@pytest.mark.parametrize("more", [(), ("--once",), ("--install-service",), ("--once", "--json")])
+def test_without_the_extra_a_hot_folder_does_not_wait_for_it(plain, tmp_path, more):
+    shutil.copy(PHOTO, tmp_path)
+    done = plain.run("ldrps", "watch", tmp_path, *more)
+    assert done.returncode == 7, done.stderr
+    assert done.stderr.endswith("run pip install 'ldrps[daemon]'\n")
+    assert "the daemon is not installed (torch, " in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [PHOTO.name]
+
+
+@pytest.mark.parametrize("program", ["gimp", "darktable"])
+def test_without_the_extra_no_plug_in_is_said_to_start_a_daemon(plain, tmp_path, program):
+    done = plain.run("ldrps", program, "doctor", "--folder", tmp_path, "--json")
+    found = {each["what"]: each for each in json.loads(done.stdout)["findings"]}
+    assert not found["daemon"]["fine"]
+    assert found["daemon"]["words"].startswith("none answers, and the daemon is not installed (")
+    assert found["daemon"]["words"].endswith("run pip install 'ldrps[daemon]'")
+
+
 def test_without_the_extra_the_front_says_so_also_with_another_engine(plain):
     done = plain.run("ldrps", "serve", "--engine", "none")
     assert (done.returncode, done.stderr.count("\n")) == (7, 1)
@@ -137,6 +156,7 @@ def test_without_the_extra_all_else_works(plain, tmp_path):
     done = plain.run("ldrps", "gimp", "install", "--folder", tmp_path / "plug-ins")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "plug-ins" / "ldrps" / "ldrps.py").is_file()
+    assert "warning: the daemon is not installed (torch, " in done.stderr
     report = plain.run("ldrps", "doctor", "--json")
     (words,) = (w for w in json.loads(report.stdout)["problems"] if "daemon lacks" in w)
     assert words.startswith("the daemon lacks torch, ")

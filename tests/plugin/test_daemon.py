@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
+from ldrps_gimp import daemon as daemon_module
 from ldrps_gimp import place
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
@@ -324,6 +325,53 @@ def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
     monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
     with pytest.raises(RestoreError, match="something is missing"):
         Daemon(place.default_place()).ensure_running()
+
+
+def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
+    monkeypatch.setattr(daemon_module, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
+    (alone / "ldrps").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(alone / "ldrps" / "ldrps.sock"))
+        hung.listen()
+        with pytest.raises(
+            RestoreError, match=r"Something listens on .* does not answer"
+        ) as caught:
+            Daemon(place.default_place()).ensure_running()
+    assert caught.value.reason == "unavailable"
+
+
+def test_one_that_is_about_to_answer_is_waited_for(start_daemon):
+    """Stopped for a while, as it is for others while it starts."""
+    daemon = start_daemon()
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    later = threading.Timer(3, os.kill, (daemon.process.pid, signal.SIGCONT))
+    later.start()
+    ours = client(daemon.address)
+    ours.ensure_running()
+    assert ours.status()["pid"] == daemon.process.pid
+    later.join()
+    ours.close()
+
+
+def test_a_full_queue_is_waited_for(tmp_path):
+    """Its kernel takes no connection more until somebody there accepts one."""
+    path, crowd = str(tmp_path / "s"), []
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(path)
+        busy.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                crowd.append(socket.socket(socket.AF_UNIX))
+                crowd[-1].setblocking(False)
+                crowd[-1].connect(path)
+        assert Place(f"unix:{path}", chosen=True).is_listening()
+        accepting = threading.Timer(0.5, lambda: crowd.append(busy.accept()[0]))
+        accepting.start()
+        crowd.append(client(f"unix:{path}")._connected())
+        accepting.join()
+    for each in crowd:
+        each.close()
 
 
 def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ldrps_client import _reaching
 from ldrps_client.cli import _gimp_doctor, _gimp_folders, main
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -149,6 +151,18 @@ def test_doctor_finds_what_keeps_the_daemon_from_starting(home, capsys, monkeypa
     assert not doctor(capsys)["models"]["fine"]
 
 
+def test_doctor_tells_a_silent_listener_from_no_daemon(home, capsys, monkeypatch):
+    path = Path(os.environ["XDG_RUNTIME_DIR"]) / "ldrps" / "ldrps.sock"
+    path.parent.mkdir(mode=0o700)
+    monkeypatch.setattr(_reaching, "CALL_SECONDS", 0.5)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        found = doctor(capsys)["daemon"]
+    assert not found["fine"]
+    assert "does not answer" in found["words"]
+
+
 def test_doctor_knows_flatpaks_wall(home, capsys):
     main(["gimp", "install"])
     (home / ".local/share/flatpak/app/org.gimp.GIMP").mkdir(parents=True)
@@ -217,10 +231,10 @@ def test_every_field_of_the_dialog_has_a_key_of_its_own():
 def test_every_word_of_a_diagnosis_is_translated():
     found = gettext.translation("ldrps", FOLDER / "locale", ["de"])
     grades, inside = (0.0, 0.3, 1.0), (None, Rectangle(4, 4, 90, 60))
-    neutral = Diagnosis(noise_sigma=0.0, veil=0.0, darkness=0.0, cast=0.0, grey=False)
+    neutral = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.0, cast=0.0, grey=False)
     said = {
         Diagnosis(
-            noise_sigma=0.0, veil=veil, darkness=dark, cast=cast, grey=grey, inner=inner
+            noise_sigma=0.0, haze=veil, darkness=dark, cast=cast, grey=grey, inner=inner
         ).words()
         for veil, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
     }

@@ -4,6 +4,8 @@ The description, if it is one of these words, makes it misbehave: `die` ends the
 `hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
 one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
 it is begun anew from a checkpoint. `same` gives the photo back as it came.
+
+Damage is filled with black.
 """
 
 import os
@@ -64,11 +66,16 @@ class ModelCache:
         self._loaded.append(name)
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(
-        noise_sigma=3.0, veil=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey
+        noise_sigma=3.0,
+        haze=0.0,
+        darkness=0.1,
+        cast=0.0,
+        grey=photo.is_grey,
+        amounts={"noise": 1.0},
     )
     on_step(Diagnosed(diagnosis))
     text = settings.description or "a photo"
@@ -93,16 +100,20 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None):
         expected = _advanced(expected)
     wrong = np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
     restored = photo.pixels if text == "same" else 1.0 - photo.pixels - wrong
+    if photo.damage is not None:
+        restored = np.where(photo.damage[..., None], np.float32(0), restored)
     made = {"restored": restored, "pilot": photo.pixels}
     pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
     flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
-    pictures["invented"] = Photo.from_samples(flat)
+    pictures["generated"] = Photo.from_samples(flat)
+    if crop:
+        pictures = {name: picture.part(crop.part) for name, picture in pictures.items()}
     layers = tuple(Layer(name, pictures[name]) for name in settings.layers)
     return Restoration(
         layers=layers,
         diagnosis=diagnosis,
         description=text,
-        invented=(0.25, 0.5),
+        generated=(0.25, 0.5),
         seconds=time.monotonic() - started,
     )
 

@@ -7,6 +7,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 TOGETHER = {
     "gimp": "one GIMP, which listens at one place for all tests of a version",
+    "cluster": "one Ray cluster of two nodes, which takes a while to start",
     "installed": "one wheel, built once",
     "chaos": "measures how long answers take",
 }

@@ -35,7 +35,7 @@ def run_batch(
     """
     records: list[Record] = []
     try:
-        with _ending_on_sigterm():
+        with ending_on_sigterm():
             for photo, task in photos:
                 records.append(_record(photo, task, work))
                 on_record(records[-1])
@@ -62,7 +62,8 @@ def _record(photo: Path, task: T, work: Callable[[Path, T], Record]) -> Record:
 
 
 @contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
+def ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that it can tidy up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

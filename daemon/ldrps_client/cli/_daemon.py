@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ldrps_client._autostart import check_silence, is_serving
+from ldrps_client._listening import is_listening
 from ldrps_client._records import DaemonStatus, Job, ResidentModel, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
@@ -121,12 +121,14 @@ def stop(options: argparse.Namespace) -> int:
     """Ask the daemon to end and wait until it has; fine if there is none."""
     with Client(options.address, autostart=False) as client:
         address, kept, stopped = client.address, 0, False
-        if is_serving(address):
+        try:
             answer = client.status()
+        except UnavailableError:
+            if is_listening(address):
+                raise
+        else:
             kept = answer.queued + answer.running
             stopped = _stop(answer.pid, address)
-        else:
-            check_silence(address)
     if options.json:
         print_json({"stopped": stopped, "address": address, "unfinished": kept})
     elif stopped:

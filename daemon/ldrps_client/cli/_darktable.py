@@ -21,9 +21,9 @@ from ldrps_client.cli._darktable_folders import (
     settings_folders,
     source_script,
 )
-from ldrps_client.cli._gimp_doctor import Finding, check_daemon, report
+from ldrps_client.cli._gimp_doctor import Finding, check_daemon, daemon_warnings, report
 from ldrps_client.cli._gimp_folders import own_command
-from ldrps_client.cli._output import print_json
+from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
 
 _ACTIONS = {
@@ -59,6 +59,7 @@ def _install(folders: list[Path], *, as_json: bool) -> int:
     source = source_script()
     for folder in folders:
         install_into(folder, source)
+    warn(daemon_warnings())
     if as_json:
         print_json({"installed": [str(folder / "lua" / NAME / SCRIPT) for folder in folders]})
         return 0

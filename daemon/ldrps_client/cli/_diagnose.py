@@ -35,7 +35,7 @@ def _figures(found: Diagnosis) -> str:
     inside = f"  picture {box.width}x{box.height} at {box.left}, {box.top}" if box else ""
     odds = "  ".join(f"{name} {share:.0%}" for name, share in found.probabilities.items())
     return (
-        f"noise {found.noise_sigma:.1f}  veil {found.veil:.2f}  darkness {found.darkness:.2f}  "
+        f"noise {found.noise_sigma:.1f}  haze {found.haze:.2f}  darkness {found.darkness:.2f}  "
         f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}  "
         f"blocks {found.blocks:.1f}  hot pixels {found.hot_pixels}{inside}\n"
         f"  looked for: {odds}"

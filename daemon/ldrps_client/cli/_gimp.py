@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from ldrps_client.cli import _gimp_doctor
+from ldrps_client.cli._gimp_doctor import daemon_warnings
 from ldrps_client.cli._gimp_folders import (
     COMMAND_FILE,
     NAME,
@@ -20,7 +21,7 @@ from ldrps_client.cli._gimp_folders import (
     plug_in_folders,
     source_folder,
 )
-from ldrps_client.cli._output import print_json
+from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
 
 _ACTIONS = {
@@ -52,6 +53,7 @@ def _install(folders: list[Path], *, as_json: bool) -> int:
     source = source_folder()
     for folder in folders:
         install_into(folder, source)
+    warn(daemon_warnings())
     if as_json:
         print_json({"installed": [str(folder / NAME) for folder in folders]})
         return 0

@@ -9,6 +9,7 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ldrps_client._listening import is_listening
 from ldrps_client.cli._gimp_folders import (
     COMMAND_FILE,
     FLATPAK,
@@ -21,10 +22,11 @@ from ldrps_client.cli._gimp_folders import (
     source_folder,
 )
 from ldrps_client.cli._output import print_json
-from ldrps_engine.errors import LdrpsError, NotFoundError
+from ldrps_engine.errors import LdrpsError, NotFoundError, UnavailableError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 from ldrps_engine.model_store.store import folder_of, is_installed
 from ldrps_wire.address import ADDRESS_VARIABLE, run_folder
+from ldrps_wire.installed import require_daemon
 from ldrps_wire.system import HAS_OWNERS
 
 _VERSION_FILE = Path("ldrps_gimp", "__init__.py")
@@ -115,7 +117,7 @@ def check_daemon(address: str | None) -> list[Finding]:
         try:
             status = client.status()
         except LdrpsError as error:
-            if address or os.environ.get(ADDRESS_VARIABLE):
+            if address or os.environ.get(ADDRESS_VARIABLE) or is_listening(client.address):
                 return [Finding("daemon", False, str(error))]
             return [*_check_socket(), _check_start(client.address), _check_models()]
         words = f"version {status.version} answers on {status.address}"
@@ -150,10 +152,21 @@ def _check_socket() -> list[Finding]:
     return []
 
 
+def daemon_warnings() -> list[str]:
+    """Return what keeps this installation from starting a daemon, if anything does."""
+    try:
+        require_daemon()
+    except UnavailableError as error:
+        return [str(error)]
+    return []
+
+
 def _check_start(address: str) -> Finding:
     """No daemon is fine where the plug-in can start one."""
     command = own_command()
     if not os.access(command, os.X_OK):
         words = f"none answers, and {command} cannot be run to start one; install ldrps again"
         return Finding("daemon", False, words)
+    for why in daemon_warnings():
+        return Finding("daemon", False, f"none answers, and {why}")
     return Finding("daemon", True, f"none answers on {address}; the plug-in starts one ({command})")

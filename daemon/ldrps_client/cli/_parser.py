@@ -11,8 +11,10 @@ from ldrps_client._amounts import AMOUNT_HELP
 from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
+from ldrps_client.cli._immich import add_arguments as add_immich_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
+from ldrps_client.cli._web import add_arguments as add_web_arguments
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import ALL_STAGES, FINDINGS, LAYERS, RECIPES, SOLVERS
 
@@ -51,10 +53,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_diagnose(commands)
     _add_redo(commands)
     _add_watch(commands)
+    _add_web(commands)
     _add_serve(commands)
     _add_models(commands)
     _add_gimp(commands)
     _add_darktable(commands)
+    _add_immich(commands)
     _add_daemon_commands(commands)
     _add_completion(commands)
     return parser
@@ -96,6 +100,8 @@ def _add_restore(commands: Any) -> None:
     add("--recurrences", type=int, metavar="N", help="further passes, 0 to 3")
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
+    several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
+    add("--samples", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
     add("--describer", default="auto", metavar="NAME", help="who describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
@@ -141,6 +147,12 @@ def _add_darktable(commands: Any) -> None:
     _add_common(parser)
 
 
+def _add_immich(commands: Any) -> None:
+    parser = _add(commands, "immich", "_immich:immich", "restore photos of an Immich server")
+    add_immich_arguments(parser)
+    _add_common(parser)
+
+
 def _add_models(commands: Any) -> None:
     parser = _add(commands, "models", "_models:models", "list, fetch and load models")
     add_models_arguments(parser)
@@ -150,6 +162,12 @@ def _add_models(commands: Any) -> None:
 def _add_watch(commands: Any) -> None:
     parser = _add(commands, "watch", "_watch:watch", "restore what appears in folders")
     add_watch_arguments(parser)
+    _add_common(parser)
+
+
+def _add_web(commands: Any) -> None:
+    parser = _add(commands, "web", "_web:web", "restore photos in a page of the browser")
+    add_web_arguments(parser)
     _add_common(parser)
 
 

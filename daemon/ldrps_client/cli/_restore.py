@@ -10,6 +10,7 @@ from typing import Any
 from ldrps_client._amounts import amounts_of
 from ldrps_client._damage import mask_of, split_damage
 from ldrps_client._result import Result
+from ldrps_client._samples import same_pixels, sample_seeds
 from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import duration, warn
@@ -21,6 +22,11 @@ from ldrps_client.files import LoadedFile, decode, write_comparison
 from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
 from ldrps_engine.settings import Settings
 
+_ALIKE = (
+    "all samples are the same: a seed changes what the model makes up, and here that is nothing; "
+    "photos without colour get different ones with --recipe colour"
+)
+
 
 def restore(options: Namespace) -> int:
     """Restore every photo; the exit code is that of the first that could not be."""
@@ -29,9 +35,16 @@ def restore(options: Namespace) -> int:
     choices = _choices(options)
     layers = Settings(**split_damage(dict(choices))[0]).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
+    if options.samples is not None:
+        sample_seeds(options.seed, options.samples)
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
-    wish = Wish(output=options.output, before_after=options.before_after, layers=layers)
+    wish = Wish(
+        output=options.output,
+        before_after=options.before_after,
+        layers=layers,
+        samples=options.samples,
+    )
     tasks = list(zip(photos, plan(photos, wish), strict=True))
     with Client(options.address, autostart=not options.no_start) as client:
         work = _Work(client, choices, options, credentials)
@@ -93,18 +106,42 @@ class _Work:
             raise
 
     def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
-        began = time.monotonic()
         targets.check_plan()
         source = self._read(photo)
         if not self._for_programs:
             warn(source.warnings)
         targets.check(source, force=self._options.force)
+        if targets.samples is None:
+            return self._one(photo, source, targets, self._options.seed)[0]
+        return self._samples(photo, source, targets)
+
+    def _one(
+        self, photo: Path, source: LoadedFile, targets: Targets, seed: int
+    ) -> tuple[dict[str, Any], Result]:
+        began = time.monotonic()
+        choices = Choices(**{**self._choices, "seed": seed})
         with self._progress(photo) as progress:
-            result = self._client.restore(source, on_event=progress, **self._choices)
+            result = self._client.restore(source, on_event=progress, **choices)
         self._write(result, targets)
         if not self._for_programs:
             _tell(photo, targets, result)
-        return _record(photo, targets, result, time.monotonic() - began)
+        return _record(photo, targets, result, time.monotonic() - began), result
+
+    def _samples(self, photo: Path, source: LoadedFile, targets: Targets) -> dict[str, Any]:
+        """Restore a photo with one seed after the other; each is written as soon as it is there."""
+        records: list[dict[str, Any]] = []
+        first, differ = None, False
+        for seed, one in enumerate(targets.each(), self._options.seed):
+            record, result = self._one(photo, source, one, seed)
+            records.append(record)
+            first = first or result
+            differ = differ or not same_pixels(first, result)
+        if len(records) > 1 and not differ:
+            for record in records:
+                record["remarks"].append(_ALIKE)
+            if not self._for_programs:
+                print(f"{shown(photo)}: {_ALIKE}")
+        return {**records[0], "samples": records}
 
     def _read(self, photo: Path) -> LoadedFile:
         if not self._options.sidecars:
@@ -124,6 +161,7 @@ class _Work:
 
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
+        targets.check_mounts()
         for layer in result.layers:
             result.save(
                 targets.layers[layer.name],
@@ -170,7 +208,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "diagnosis": {**diagnosis, "words": result.words},
         "description": result.description,
         "remarks": list(result.remarks),
-        "invented": dict(zip(("mean", "maximum"), result.invented or (None, None), strict=True)),
+        "generated": dict(zip(("mean", "maximum"), result.generated or (None, None), strict=True)),
         "model": result.model,
         "seed": result.seed,
         "settings": result.settings.as_dict(),

@@ -24,11 +24,30 @@ class Targets:
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
+    samples: int | None = None
+    """Number of results, each under these names with its number; None: one, under these names."""
+    devices: tuple[tuple[Path, int], ...] = ()
+    """Folder and file system of each at the start."""
 
     @property
     def output(self) -> Path:
         """Of the first layer."""
         return next(iter(self.layers.values()))
+
+    def each(self) -> list[Targets]:
+        """Files of each result: of several, with -1, -2 ... behind the stems."""
+        if self.samples is None:
+            return [self]
+        return [self._numbered(number) for number in range(1, self.samples + 1)]
+
+    def _numbered(self, number: int) -> Targets:
+        def named(path: Path) -> Path:
+            return path.with_stem(f"{path.stem}-{number}")
+
+        return Targets(
+            layers={layer: named(path) for layer, path in self.layers.items()},
+            before_after=named(self.before_after) if self.before_after else None,
+        )
 
     def check_plan(self) -> None:
         """Raise OutputError if the command line alone says that they cannot be written."""
@@ -40,11 +59,13 @@ class Targets:
 
         Neither the source nor `beside` is ever written to.
         """
+        self.check_mounts()
         for original in (source.path, beside) if beside else (source.path,):
-            for path in self.layers.values():
-                check_target(path, force=force, source=original, photo=source.photo)
-            if self.before_after:
-                check_target(self.before_after, force=force, source=original)
+            for one in self.each():
+                for path in one.layers.values():
+                    check_target(path, force=force, source=original, photo=source.photo)
+                if one.before_after:
+                    check_target(one.before_after, force=force, source=original)
         room = 0
         with suppress(OSError):
             room = source.path.stat().st_size
@@ -57,8 +78,23 @@ class Targets:
         layers = {name: path for name, path in self.layers.items() if name in kept}
         return replace(self, layers=layers)
 
+    def check_mounts(self) -> None:
+        """Raise OutputError if a disk has gone since the start and left an empty folder.
+
+        What was written there would be in a place where nobody looks for it.
+        """
+        for folder, device in self.devices:
+            if _device(folder) not in (device, None):
+                raise OutputError(
+                    f"{folder} is on another disk than at the start: what was mounted there has "
+                    "gone; bring it back and restore the photo again"
+                )
+
     def all(self) -> list[Path]:
-        """Every path."""
+        """Every path, of the first result first."""
+        return [path for one in self.each() for path in one._own()]
+
+    def _own(self) -> list[Path]:
         return [*self.layers.values(), *([self.before_after] if self.before_after else [])]
 
 
@@ -72,6 +108,8 @@ class Wish:
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
     """Text behind the stem of the first layer's name."""
+    samples: int | None = None
+    """Number of results beside each other; None: one without a number."""
 
 
 def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
@@ -104,7 +142,30 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
             taken.update(map(_told_apart, places))
         done.add(_place_of(photo))
         planned.append(targets)
-    return planned
+    return _with_devices(planned)
+
+
+def _with_devices(planned: list[Targets]) -> list[Targets]:
+    found: dict[Path, int | None] = {}
+    for targets in planned:
+        for folder in set(_parents(targets)) - found.keys():
+            found[folder] = _device(folder)
+    known = {folder: device for folder, device in found.items() if device is not None}
+    return [
+        replace(each, devices=tuple((f, known[f]) for f in _parents(each) if f in known))
+        for each in planned
+    ]
+
+
+def _parents(targets: Targets) -> list[Path]:
+    return list(dict.fromkeys(path.parent for path in targets.all()))
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None  # told where something is written
 
 
 def _free(
@@ -151,6 +212,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     folders = [_folder(photo, wish.output), _folder(photo, wish.before_after)]
     longest = min(longest_name(folder) for folder in folders)
     longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
+    longest_tail += f"-{wish.samples}" if wish.samples else ""
     stem = fitting(photo.stem, lambda stem: f"{stem}{longest_tail}", longest)
     layers = {name: folders[0] / f"{stem}{extra}{tail}{ending}" for name, tail in tails.items()}
     if wish.output is not None and not is_folder(wish.output):
@@ -161,7 +223,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     if wish.before_after is not None:
         in_folder = is_folder(wish.before_after)
         before_after = folders[1] / f"{stem}{both}" if in_folder else Path(wish.before_after)
-    return Targets(layers=layers, before_after=before_after)
+    return Targets(layers=layers, before_after=before_after, samples=wish.samples)
 
 
 def _folder(photo: Path, wanted: str | None) -> Path:

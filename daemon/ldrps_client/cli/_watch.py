@@ -14,6 +14,7 @@ from ldrps_client._text import named, shown
 from ldrps_client.cli._output import print_json
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES
+from ldrps_wire.address import default_address
 
 # Options of one folder by their key in a file; None means: not given.
 _FOLDER_OPTIONS = (
@@ -209,10 +210,13 @@ def _report(options: Namespace) -> int:
 
 
 def _install(options: Namespace, config: Any) -> int:
+    from ldrps_client._autostart import check_startable
     from ldrps_client.hotfolder.service import install
 
     if options.once:
         raise SettingsError("a service goes on and on; leave out --once")
+    if not options.no_start:
+        check_startable(options.address or default_address())
     path = install(config, _words(options), Path(options.log) if options.log else None)
     if options.json:
         print_json(named("unit", path))

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldrps_client._autostart import check_startable
 from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
 from ldrps_client.hotfolder.detect._settling import ignore_lease_breaks
@@ -42,13 +43,17 @@ class RunOptions:
 def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsError | None:
     """Watch until SIGTERM or SIGINT, or with `once` until all is done; returns the first error.
 
-    To be called in the main thread. BrokenPipeError if whoever read the display's output left.
+    To be called in the main thread. UnavailableError if no daemon is there and none can be started
+    from this installation, BrokenPipeError if whoever read the display's output left.
     """
     if config.schedule.notify:
         display = Desktop(display)
     with ExitStack() as stack:
         stack.callback(display.close)
         client = stack.enter_context(Client(options.address, autostart=options.start_daemon))
+        if options.start_daemon:
+            # Which no waiting would change.
+            check_startable(client.address)
         log = stack.enter_context(closing(Log(options.log))) if options.log else None
         group = _Group(config, options, client, display, log)
         _on_signals(group.stop)

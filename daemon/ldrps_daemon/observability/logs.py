@@ -19,7 +19,12 @@ def set_up(log_format: str, level: int = logging.INFO) -> None:
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """What was given as `extra`."""
-    return {name: value for name, value in vars(record).items() if name not in _PLAIN}
+    # Libraries may add underscored ones to every record, as Ray does.
+    return {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _PLAIN and not name.startswith("_")
+    }
 
 
 class TextFormatter(logging.Formatter):

@@ -80,9 +80,9 @@ class Collector:
         memory = GaugeMetricFamily("ldrps_worker_memory_bytes", "Resident set.", labels=labels)
         state = GaugeMetricFamily("ldrps_worker_state", "1 for its state.", labels=["device", "is"])
         for slot in self._dispatcher.slots:
-            memory.add_metric([slot.device], slot.memory_bytes())
+            memory.add_metric([slot.name], slot.memory_bytes())
             word = pb.WorkerState.Name(slot.state).removeprefix("WORKER_STATE_").lower()
-            state.add_metric([slot.device, word], 1)
+            state.add_metric([slot.name, word], 1)
         yield from (memory, state)
 
 

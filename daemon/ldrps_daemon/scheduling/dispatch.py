@@ -6,25 +6,33 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.crew import Crew
+from ldrps_daemon.scheduling.endings import Endings
 from ldrps_daemon.scheduling.estimates import kind_of
 from ldrps_daemon.scheduling.failure_policy import FailurePolicy
 from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.job_reports import JobReports
 from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
-from ldrps_daemon.scheduling.pool import StartError, WorkerDiedError, WorkerSlot
+from ldrps_daemon.scheduling.pool import (
+    StartError,
+    WorkerDiedError,
+    WorkerLostError,
+    WorkerSlot,
+)
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
+from ldrps_daemon.scheduling.seats import LocalPool, Pool, Seat
+from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.repository import JobRepository, ended_well
-from ldrps_daemon.storage.spool import StoredLayers
-from ldrps_daemon.transport.admission import Admission
-from ldrps_daemon.workers.pipe import End, NotNow, Order, OutOfMemory, Paused
+from ldrps_daemon.storage.repository import JobRepository
+from ldrps_daemon.transport.admission import Admission, memory_limit
+from ldrps_daemon.workers.pipe import End, Lost, NotNow, Order
 
 log = logging.getLogger("ldrps.dispatch")
 _SWEEP_SECONDS = 10.0
@@ -34,20 +42,32 @@ _BUSY_SECONDS = (1.0, 600.0)
 class Dispatcher:
     """Queue and workers of one daemon. Lives in one event loop."""
 
-    def __init__(self, config: ServeConfig, spool: Path) -> None:
+    def __init__(
+        self,
+        config: ServeConfig,
+        spool: Path,
+        pool: Pool | None = None,
+        store: JobStore | None = None,
+    ) -> None:
+        """`pool` and `store` default to processes of this machine, and the spool itself."""
         self.spool = spool
         self.repository = JobRepository(config, spool)
         self.index = self.repository.index
         self.queue = FairQueue(config.batch_wait_seconds)
         self.admission = Admission(config, self.index, spool)
-        self.slots = [WorkerSlot(device, config) for device in config.resolved_devices()]
+        self._pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
+        self._store = store or FolderStore()
+        self._crew = Crew(config, lambda slot: self._attend(slot, self.queue))
+        self.slots = self._crew.slots
         self.looks = FairQueue(config.batch_wait_seconds)
         """Looks that need no device, beside `queue`: they do not wait for what restores."""
         engine = look_engine(config.engine)
-        self.looker = WorkerSlot("cpu", dataclasses.replace(config, engine=engine))
+        (seat,) = LocalPool(["cpu"], memory_limit(config)).seats
+        self.looker = WorkerSlot(seat, dataclasses.replace(config, engine=engine))
         self.stopping = False
         self._config = config
         self._policy = FailurePolicy(config, self.repository)
+        self._endings = Endings(self.repository, self._policy)
         self._announcer = Announcer(self.queue, self.outlook, self._why)
         self._placed: dict[str, JobReports] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,14 +78,13 @@ class Dispatcher:
         for job in jobs:
             await self._take_up(job)
         self._announcer.tell(*jobs)
-        for slot in self.slots:
-            self._spawn(self._attend(slot, self.queue))
+        await self._pool.open(self._seat)
         self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
         """Let running jobs reach a checkpoint, then end all processes. Nothing is lost by it."""
-        self.stopping = True
+        self.stopping = self._endings.stopping = True
         for job_id, reports in self._placed.items():
             reports.slot.pause(job_id)
         for job in self.index.open():
@@ -74,6 +93,8 @@ class Dispatcher:
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
                     await asyncio.sleep(0.02)
+        await self._pool.close()
+        await self._crew.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -152,7 +173,12 @@ class Dispatcher:
         """When the turn of each waiting job comes, as far as can be told now."""
         return Outlook(self.queue, self._free(), self.work_seconds)
 
+    def _seat(self, seats: Sequence[Seat]) -> None:
+        self._crew.seat(seats)
+        self._announcer.tell()
+
     async def _take_up(self, job: Job) -> None:
+        await asyncio.to_thread(self._store.recover, job.folder)
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
         if not await self._policy.of_recovered(job):
             await self._admit(job, self._config.reconnect_seconds)
@@ -185,7 +211,7 @@ class Dispatcher:
         return self.looks if is_quick_look(job.header) else self.queue
 
     async def _attend(self, slot: WorkerSlot, queue: FairQueue) -> None:
-        while not self.stopping:
+        while not (self.stopping or slot.retired):
             await queue.arrival(slot.is_up)
             async with slot.turn:
                 await self._serve(slot, queue)
@@ -203,7 +229,7 @@ class Dispatcher:
                     await slot.rouse()
         except StartError:
             return
-        if self.stopping or not (job := queue.take()):
+        if self.stopping or slot.retired or not (job := queue.take()):
             return slot.idle()
         try:
             await self._work(slot, job)
@@ -214,7 +240,8 @@ class Dispatcher:
         await self.repository.sweep()
 
     async def _work(self, slot: WorkerSlot, job: Job) -> None:
-        reports = JobReports(slot, job, self.repository.estimator, self.work_seconds(job))
+        attempt, expected = self._store.begin(job.folder), self.work_seconds(job)
+        reports = JobReports(slot, job, attempt, self.repository.estimator, expected)
         self._placed[job.id] = reports
         job.start()
         try:
@@ -223,7 +250,13 @@ class Dispatcher:
             end = await self._order(slot, job, reports)
         finally:
             del self._placed[job.id]
-        if not await self._ended(job, end, reports):
+        try:
+            goes_on = not await self._endings.of(job, end, reports)
+            if not job.ending:
+                attempt.keep_checkpoint()
+        finally:
+            await asyncio.to_thread(attempt.discard)
+        if goes_on:
             job.requeue()
             await self.repository.note(job)
             if not self.stopping:
@@ -234,11 +267,12 @@ class Dispatcher:
             job.folder.drop_rest(with_result=not job.log.layers)
         self._announcer.tell()
 
-    async def _order(self, slot: WorkerSlot, job: Job, reports: JobReports) -> End | None:
+    async def _order(self, slot: WorkerSlot, job: Job, reports: JobReports) -> End | Lost | None:
         """Let a worker do a job; None if it died."""
         order = Order(
             job=job.id,
             folder=job.folder,
+            attempt=reports.attempt.files,
             max_pixels=self._config.max_pixels,
             checkpoint_seconds=self._config.checkpoint_seconds,
             economy=job.economy,
@@ -248,29 +282,10 @@ class Dispatcher:
             return await slot.work(order, reports, job.cancelling)
         except StartError as error:
             return NotNow(str(error))
+        except WorkerLostError:
+            return Lost()
         except WorkerDiedError:
             return None
-
-    async def _ended(self, job: Job, end: End | None, reports: JobReports) -> bool:
-        """What becomes of a job that a worker let go of; False if it is to go on."""
-        if end is None:
-            return self.stopping or await self._policy.of_crashed(job, reports.slot.device)
-        if isinstance(end, Paused):
-            return await self._policy.of_paused(job, counts=not self.stopping)
-        if isinstance(end, OutOfMemory):
-            return await self._policy.of_starved(job, reports.slot.device)
-        if isinstance(end, NotNow):
-            return job.ending
-        if end.HasField("cancelled"):
-            await self._policy.cancelled(job)
-            return True
-        whole = end.HasField("done") and bool(reports.headers)
-        stored = StoredLayers(job.folder.result, tuple(reports.headers)) if whole else None
-        await self.repository.end(job, end, stored)
-        if ended_well(job) and reports.whole:
-            device, took = reports.slot.device, reports.elapsed()
-            await self.repository.learn(job, device, took, reports.course)
-        return True
 
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
@@ -291,6 +306,8 @@ class Dispatcher:
     def _why(self) -> str:
         """What keeps all jobs from being worked at; empty: nothing."""
         troubles = [slot.backoff.trouble for slot in self.slots]
+        if not troubles:
+            return self._pool.trouble
         if not all(troubles):
             return ""
         return f"no worker can start ({troubles[0]}); this is tried again and again"
@@ -298,14 +315,15 @@ class Dispatcher:
     def _free(self) -> list[float]:
         """In how many seconds each worker is likely to be free; 0 also if that is not known."""
         busy = [reports.seconds_left() for reports in self._restoring().values()]
-        return busy + [0.0] * (len(self.slots) - len(busy))
+        return busy + [0.0] * (len(self.slots) - len(busy)) or [0.0]
 
     def work_seconds(self, job: Job) -> float:
         """What is likely to be left to do of a job; 0 if not known."""
-        if job.header.look_only:
+        if job.header.diagnose_only or job.header.HasField("crop"):
             # A moment, of which those that restore tell nothing.
             return 0.0
-        kind = kind_of(job.header.settings, self.slots[0].device)
+        device = self.slots[0].device if self.slots else "cpu"
+        kind = kind_of(job.header.settings, device)
         share = job.step.index / job.step.count if job.step.count else 0.0
         return self.repository.estimator.rest(kind, job.pixels, share)
 

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.floating[Any]]
 _Begun = tuple[float, float]
 
 _TENTHS = 10
-_SAMPLING = ("sample", "refine")
+_WORKING = ("denoise", "sample", "refine")
 _KEPT = 32
 """So many jobs of a kind are remembered: models, drivers and neighbours change."""
 _ANY = ""
@@ -152,7 +152,7 @@ class Course:
     def step(self, step: pb.Step, elapsed: float) -> float:
         """Note a step that was done after so many seconds; the share of all steps that are done."""
         self.count = max(1, step.count)
-        self.sampled = self.sampled or step.stage in _SAMPLING
+        self.sampled = self.sampled or step.stage in _WORKING
         share = step.index / self.count
         if not self.begun[0]:
             self.begun = share, elapsed

@@ -12,6 +12,8 @@ from ldrps_daemon.storage.repository import JobRepository
 log = logging.getLogger("ldrps.dispatch")
 _DAEMONS = 3
 """A daemon is killed for reasons of its own more often than a worker, so it counts later."""
+_MACHINES = 3
+"""So are machines that workers are on."""
 _MOST_ECONOMY = {"cpu": 1, "cuda": 2}
 
 
@@ -65,6 +67,19 @@ class FailurePolicy:
             times = "twice" if job.crashes == 2 else f"{job.crashes} times"
             words = f"a worker died {times} at this job, so it will not be tried again; see the log"
             await self.failed(job, words)
+        return job.ending
+
+    async def of_lost(self, job: Job) -> bool:
+        """A job whose worker went with its machine, or was cut off."""
+        job.losses = 1 if job.saved_step > job.loss_step else job.losses + 1
+        job.loss_step = max(job.loss_step, job.saved_step)
+        said = {"job": job.id, "losses": job.losses, "checkpoint": job.saved_step}
+        log.warning("the worker's machine is gone or cut off", extra=said)
+        if job.cancelling.is_set():
+            await self.cancelled(job)
+        elif job.losses >= self._config.max_crashes + _MACHINES:
+            words = f"{job.losses} machines were lost in a row while they worked at this photo"
+            await self.failed(job, f"{words}, so it will not be tried again")
         return job.ending
 
     async def of_paused(self, job: Job, *, counts: bool) -> bool:

@@ -7,6 +7,7 @@ import time
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
 from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.storage.attempts import Attempt
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers.pipe import Saved, Sized
 
@@ -14,9 +15,17 @@ from ldrps_daemon.workers.pipe import Saved, Sized
 class JobReports:
     """Sorts what a worker says about one job; keeps it informed about who looks."""
 
-    def __init__(self, slot: WorkerSlot, job: Job, estimator: Estimator, expected: float) -> None:
+    def __init__(
+        self,
+        slot: WorkerSlot,
+        job: Job,
+        attempt: Attempt,
+        estimator: Estimator,
+        expected: float,
+    ) -> None:
         """`expected`: seconds that the job is likely to take."""
         self.slot = slot
+        self.attempt = attempt
         self.headers: list[pb.LayerHeader] = []
         self.whole = not job.step.index
         """Whether all of the work is done here, so that its time is worth remembering."""
@@ -31,7 +40,8 @@ class JobReports:
     def __call__(self, report: pb.Event | Saved | Sized) -> None:
         """Pass on one report."""
         if isinstance(report, Saved):
-            self._job.saved_step = report.step
+            if not self._job.ending and self.attempt.keep_checkpoint():
+                self._job.saved_step = report.step
             return
         if isinstance(report, Sized):
             return self._job.decoded(report.bytes)
@@ -58,6 +68,9 @@ class JobReports:
         """Seconds that are left after a step."""
         elapsed, pixels = self.elapsed(), self._job.pixels
         share = self.course.step(step, elapsed)
+        if self._job.header.HasField("crop"):
+            # Jobs that restore all of a photo say nothing about one that remembers it.
+            return 0.0
         kind = self.course.work(self._kind)
         if self.whole:
             left = self._estimator.left(kind, pixels, elapsed, share, self.course.begun)

@@ -1,4 +1,4 @@
-"""Worker processes: one slot per device, its process started when a job comes, warm after it."""
+"""Workers: one slot per seat, its worker started when a job comes, warm after it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.seats import Seat
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
-from ldrps_daemon.transport.admission import memory_limit
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.pipe import (
     CannotStart,
     End,
+    Lost,
     ModelCommand,
     NotNow,
     Order,
     OutOfMemory,
     Paused,
+    Report,
     Saved,
     Sized,
 )
-from ldrps_daemon.workers.process import Process, Report, resident_bytes
+from ldrps_daemon.workers.transport import Transport
 from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
@@ -35,6 +37,10 @@ class WorkerDiedError(Exception):
     """The process ended before its job did."""
 
 
+class WorkerLostError(WorkerDiedError):
+    """The machine that it was on is gone, or the line to it, for which no job is to blame."""
+
+
 class StartError(Exception):
     """There is no process that takes orders, for which no job is to blame."""
 
@@ -44,24 +50,27 @@ class SparedError(StartError):
 
 
 class WorkerSlot:
-    """A device and the process that works on it, if there is one.
+    """A seat and the worker on it, if there is one.
 
     Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
     at any time, all in the event loop.
     """
 
-    def __init__(self, device: str, config: ServeConfig) -> None:
-        self.device = device
+    def __init__(self, seat: Seat, config: ServeConfig) -> None:
+        self.seat = seat
+        self.name, self.device = seat.name, seat.device
         self.state = pb.WORKER_STATE_ASLEEP
         self.models: list[str] = []
         self.residents: list[pb.Resident] = []
         self.job = ""
+        self.retired = False
+        """Whether the seat is gone, and nothing is to be done here any more."""
         self.pausing = False
         """Whether the job has been told to let others go first."""
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
-        self._process: Process | None = None
+        self._worker: Transport | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
         self._ending: asyncio.Future[End] | None = None
@@ -72,7 +81,7 @@ class WorkerSlot:
 
     def is_up(self) -> bool:
         """Whether there is a process that takes orders."""
-        return self._process is not None and self._up
+        return self._worker is not None and self._up
 
     async def rouse(self) -> None:
         """Have a process that takes orders; StartError says why there is none.
@@ -90,7 +99,7 @@ class WorkerSlot:
             except StartError as error:
                 await self.stop()
                 self.backoff.failed(str(error))
-                said = {"device": self.device, "failures": self.backoff.failures}
+                said = {"device": self.name, "failures": self.backoff.failures}
                 log.error("a worker cannot start: %s", error, extra=said)
                 raise
             self.backoff.started()
@@ -123,18 +132,18 @@ class WorkerSlot:
     async def run(self, action: str, model: str) -> pb.Event:
         """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
         if self.turn.locked():
-            raise BusyError(f"{self.device} is working; try again when its job has ended")
+            raise BusyError(f"{self.name} is working; try again when its job has ended")
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)
         async with self.turn:
             try:
                 await self.rouse()
                 end = await self.work(command, _to_nobody, asyncio.Event())
             except StartError as error:
-                words = f"the worker on {self.device} cannot start now ({error}); try again later"
+                words = f"the worker on {self.name} cannot start now ({error}); try again later"
                 raise BusyError(words, self.backoff.pause()) from None
         if isinstance(end, pb.Event):
             return end
-        words = f"model '{model}' needs more memory than {self.device} has; take a smaller one"
+        words = f"model '{model}' needs more memory than {self.name} has; take a smaller one"
         return pb.Event(failed=pb.Failed(reason="model", message=words))
 
     def idle(self) -> None:
@@ -151,12 +160,12 @@ class WorkerSlot:
         self._fail_start(SparedError("nobody needs it any more"))
 
     def _hand_over(self, order: Order | ModelCommand) -> None:
-        if not self._process or not self._up:
+        if not self._worker or not self._up:
             raise StartError("it ended while it waited for work")
         self.state = pb.WORKER_STATE_BUSY
         self._set_alarm("silent", self._config.hang_seconds)
         try:
-            wire.send_order(self._process.pipe, order)
+            wire.send_order(self._worker, order)
         except OSError:
             self._up = False
             raise StartError("it ended while it waited for work") from None
@@ -165,52 +174,52 @@ class WorkerSlot:
 
     def cancel(self, job: str) -> None:
         """Make the engine stop at its next step; one that does not is killed."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             with contextlib.suppress(OSError):
-                wire.send_cancel(self._process.pipe, job)
+                wire.send_cancel(self._worker, job)
             if self.state == pb.WORKER_STATE_BUSY and "deaf" not in self._alarms:
                 self._set_alarm("deaf", self._config.cancel_seconds)
 
     def pause(self, job: str) -> None:
         """Make the engine let go of the job at its next step, with a checkpoint."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             self.pausing = True
             if self.state == pb.WORKER_STATE_BUSY:
                 with contextlib.suppress(OSError):
-                    wire.send_pause(self._process.pipe, job)
+                    wire.send_pause(self._worker, job)
 
     def want_previews(self, job: str, wanted: bool) -> None:
         """Say whether anybody looks at previews of this job."""
-        if self._process and self.job == job:
+        if self._worker and self.job == job:
             with contextlib.suppress(OSError):
-                wire.send_previews(self._process.pipe, job, wanted)
+                wire.send_previews(self._worker, job, wanted)
 
     async def stop(self) -> None:
         """Kill the process: what it holds is only in memory, and it may be stuck."""
         self._stay_awake()
-        process, self._process = self._process, None
+        worker, self._worker = self._worker, None
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
         self._up = False
         self._fail_start(StartError("it was stopped"))
         if self._ending and not self._ending.done():
-            self._ending.set_exception(WorkerDiedError())
-        if process:
-            code = await process.kill()
-            said = {"device": self.device, "pid": process.pid, "code": code}
+            self._ending.set_exception(WorkerLostError() if self.retired else WorkerDiedError())
+        if worker:
+            code = await worker.kill()
+            said = {"device": self.name, "pid": worker.pid, "code": code}
             log.info("worker ended", extra=said)
 
     def memory_bytes(self) -> int:
         """Resident set of the process; 0 if there is none."""
         # Looked at once: metrics are scraped in another thread.
-        process = self._process
-        return resident_bytes(process.pid) if process else 0
+        worker = self._worker
+        return worker.memory_bytes() if worker else 0
 
     def to_proto(self) -> pb.Worker:
         """As the contract shows it."""
         return pb.Worker(
-            device=self.device,
+            device=self.name,
             state=self.state,
-            pid=self._process.pid if self._process else 0,
+            pid=self._worker.pid if self._worker else 0,
             models=self.models,
             residents=self.residents,
             memory_bytes=self.memory_bytes(),
@@ -224,16 +233,19 @@ class WorkerSlot:
         limit = self.backoff.start_seconds()
         try:
             async with asyncio.timeout(limit):
-                self._process = Process(self._options(), self._on_report)
-                log.info("worker started", extra={"device": self.device, "pid": self._process.pid})
+                self._worker = self.seat.launch(self._options(), self._on_report)
+                log.info("a worker is being started", extra={"device": self.name})
                 await self._starting
+                log.info("worker started", extra={"device": self.name, "pid": self._worker.pid})
         except TimeoutError:
             self.backoff.hung()
             raise StartError(f"it was not ready after {limit:g} seconds") from None
         except (OSError, MemoryError) as error:
             raise StartError(getattr(error, "strerror", None) or "no memory") from None
+        except WorkerLostError:
+            raise StartError("its machine is gone, or cannot be reached") from None
         except WorkerDiedError:
-            code = await self._process.kill() if self._process else 0
+            code = await self._worker.kill() if self._worker else 0
             raise StartError(f"its process ended with code {code} before it was ready") from None
         finally:
             self._starting = None
@@ -243,19 +255,20 @@ class WorkerSlot:
             "device": self.device,
             "engine": self._config.engine,
             "log-format": self._config.log_format,
-            # CUDA reserves far more addresses than it uses.
-            "memory": memory_limit(self._config) if self.device == "cpu" else 0,
+            "memory": self.seat.memory_bytes,
         }
 
     def _fail_start(self, error: Exception) -> None:
         if self._starting and not self._starting.done():
             self._starting.set_exception(error)
 
-    def _on_report(self, process: Process, report: Report) -> None:
-        if process is not self._process:
+    def _on_report(self, worker: Transport, report: Report | None) -> None:
+        if worker is not self._worker:
             return
         if report is None:
-            return self._on_death()
+            return self._on_death(WorkerDiedError())
+        if isinstance(report, Lost):
+            return self._on_death(WorkerLostError())
         if "silent" in self._alarms:
             self._set_alarm("silent", self._config.hang_seconds)
         if isinstance(report, pb.Worker):
@@ -279,13 +292,13 @@ class WorkerSlot:
         if self._starting and not self._starting.done():
             self._starting.set_result(None)
 
-    def _on_death(self) -> None:
+    def _on_death(self, error: WorkerDiedError) -> None:
         self._up = False
-        self._fail_start(WorkerDiedError())
+        self._fail_start(error)
         if self._ending is None:
             self._stop_soon()
         elif not self._ending.done():
-            self._ending.set_exception(WorkerDiedError())
+            self._ending.set_exception(error)
 
     async def _after_work(self) -> None:
         if not self._up:
@@ -301,14 +314,14 @@ class WorkerSlot:
 
     def _kill(self, why: str) -> None:
         """Its end shows as a death, from which the job's fate follows."""
-        if self._process:
+        if self._worker:
             log.warning("worker is %s; it is killed", why, extra={"job": self.job})
-            self._process.end()
+            self._worker.end()
 
     def _rest(self) -> None:
-        if self._process and not self.job and self.state == pb.WORKER_STATE_IDLE:
+        if self._worker and not self.job and self.state == pb.WORKER_STATE_IDLE:
             with contextlib.suppress(OSError):
-                wire.send_rest(self._process.pipe)
+                wire.send_rest(self._worker)
 
     def _stop_soon(self) -> None:
         self._sleeping = asyncio.get_running_loop().create_task(self._sleep())

@@ -19,7 +19,7 @@ _REMARKED = ("noise_sigma", "steps", "recurrences", "solver", "amounts")
 def is_quick_look(header: pb.SubmitHeader) -> bool:
     """Tell whether a job only looks, and asks nothing that only the whole engine can answer."""
     settings = header.settings
-    if not header.look_only or settings.recipe not in _BLIND:
+    if not header.diagnose_only or settings.recipe not in _BLIND:
         return False
     asks = any(settings.HasField(name) for name in _REMARKED)
     asks = asks or (settings.HasField("strength") and settings.strength == 0)

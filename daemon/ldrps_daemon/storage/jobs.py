@@ -52,6 +52,10 @@ class Job:
         """How many workers in a row died at this job without getting further."""
         self.crash_step = 0
         """Up to which step there was a checkpoint when a worker last died."""
+        self.losses = 0
+        """How many machines in a row were lost at this job without getting further."""
+        self.loss_step = 0
+        """Up to which step there was a checkpoint when one was last lost."""
         self.economy = 0
         """How much memory to save, see `pipe.Order`."""
         self.preemptions = 0

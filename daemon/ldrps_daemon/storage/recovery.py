@@ -18,6 +18,7 @@ from ldrps_daemon.storage.sizes import payload_bytes
 from ldrps_daemon.storage.spool import JobFolder, StoredLayers
 from ldrps_engine.errors import LdrpsError
 from ldrps_wire.conversion import settings_from_proto
+from ldrps_wire.former_names import current_layer
 
 log = logging.getLogger("ldrps.jobs")
 LOST = "lost"
@@ -32,6 +33,7 @@ def recovered(row: Row, spool: Path) -> Job:
     """
     row.check()
     header = pb.SubmitHeader.FromString(row.header)
+    header.settings.layers[:] = [current_layer(name) for name in header.settings.layers]
     job = Job(header, settings_from_proto(header.settings), spool, row.client)
     folder = JobFolder(spool / row.id)
     ending, stored = _ending_of(row, folder)
@@ -52,6 +54,8 @@ def _ending_of(row: Row, folder: JobFolder) -> tuple[pb.Event | None, StoredLaye
     headers = tuple(event.layer_header for event in unpack(layers))
     if pack(pb.Event(layer_header=header) for header in headers) != layers:
         raise ValueError("the headers of its layers are damaged")
+    for header in headers:
+        header.name = current_layer(header.name)
     stored = StoredLayers(folder.result, headers) if headers else None
     if stored and not stored.is_whole():
         words = "its result is gone from the spool; hand the photo in again"

@@ -169,4 +169,5 @@ class JobRepository:
 
 def ended_well(job: Job) -> bool:
     """Whether its time says something about others of its kind."""
-    return job.state == pb.JOB_STATE_DONE and not job.header.look_only
+    partial = job.header.diagnose_only or job.header.HasField("crop")
+    return job.state == pb.JOB_STATE_DONE and not partial

@@ -26,7 +26,7 @@ def peak_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
     """
     size = _photo_bytes(header, decoded)
     held = size if header.HasField("file") else 0
-    encodes = header.result_format and not header.look_only
+    encodes = header.result_format and not header.diagnose_only
     beside = 2 * (size + size // 32 + _ENCODED_MORE) if encodes else 0
     return payload_bytes(header) + held + expected_bytes(header, decoded) + beside
 
@@ -38,7 +38,7 @@ def _photo_bytes(header: pb.SubmitHeader, decoded: int) -> int:
 
 def expected_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
     """What a job's layers will take."""
-    if header.look_only:
+    if header.diagnose_only:
         return 0
     size = _photo_bytes(header, decoded)
     layers = spelt_out(tuple(header.settings.layers) or ("restored",))

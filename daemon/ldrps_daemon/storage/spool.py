@@ -20,6 +20,8 @@ from ldrps_engine.result import Layer
 from ldrps_wire.conversion import CHUNK_BYTES, layer_bytes, raster_of
 
 _UNFINISHED = ".part"
+ATTEMPT = "attempt-"
+"""Begins the names of folders in a job's, see `attempts.py`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class JobFolder:
     def sync(self) -> None:
         """Return when header and pixels outlive a crash of the machine."""
         for path in (self.header, self.pixels, self.path, self.path.parent):
-            _sync(path)
+            sync(path)
 
     def drop_input(self) -> None:
         """Nobody will read header, pixels and checkpoint any more."""
@@ -80,6 +82,8 @@ class JobFolder:
         left = [self.decoded, *self.path.glob(f"*{_UNFINISHED}")]
         for path in [*left, self.result] if with_result else left:
             path.unlink(missing_ok=True)
+        for path in self.path.glob(f"{ATTEMPT}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def is_whole(self, size: int) -> bool:
         """Whether a worker would find what it needs."""
@@ -119,12 +123,11 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
             file.write(np.ascontiguousarray(layer.photo.to_samples()).data)
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
-    # Only with this does the name outlive a crash of the machine, as the journal does.
-    _sync(path.parent)
     return headers
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Return when a file, or the names in a folder, outlive a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.config import LOCAL, ServeConfig
 from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.transport.pace import Pace
+from ldrps_engine.analysis.rectangle import check_crop
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
-from ldrps_wire.conversion import check_raster, raster_bytes, result_format
+from ldrps_wire.conversion import check_raster, crop_of, raster_bytes, result_format
 
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
@@ -24,6 +25,7 @@ FIXED_BYTES = 1280 << 20
 BYTES_PER_PIXEL = 64
 """so much for any photo, most of it for one of a megapixel, and so much for each pixel."""
 _MEMORY_SHARE = 0.85
+_UNKNOWN = 1 << 62
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -151,6 +153,9 @@ def memory_limit(config: ServeConfig) -> int:
     """What one worker may use."""
     if config.memory_bytes:
         return config.memory_bytes
+    if config.pool != LOCAL:
+        # Other machines have other memory; a worker that finds too little says so.
+        return _UNKNOWN
     return int(_machine_bytes() * _MEMORY_SHARE / len(config.resolved_devices()))
 
 
@@ -175,13 +180,24 @@ def check_header(header: pb.SubmitHeader) -> None:
             f"deadline_seconds is {header.deadline_seconds}; use 0 for none, "
             f"up to {MAX_DEADLINE:.0f}"
         )
-    if result_format(header) and header.look_only:
+    if result_format(header) and header.diagnose_only:
         raise SettingsError(
-            "result_format asks for a file, but a look_only job has no result; leave one out"
+            "result_format asks for a file, but a diagnose_only job has no result; leave one out"
         )
+    if header.HasField("crop"):
+        _check_crop(header)
     for name in (header.settings.model, header.settings.describer):
         if is_path(name):
             raise ModelError(f"model '{name[:64]}' is no name of a model; see 'ldrps models list'")
+
+
+def _check_crop(header: pb.SubmitHeader) -> None:
+    if header.diagnose_only:
+        raise SettingsError(
+            "crop asks for a part of the result, but a diagnose_only job has none; leave one out"
+        )
+    if header.HasField("raster"):
+        check_crop(crop_of(header), header.raster.width, header.raster.height)
 
 
 def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:

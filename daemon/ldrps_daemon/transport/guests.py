@@ -23,8 +23,8 @@ _STRANGERS_SHARE = 4
 FIRST_CALL_SECONDS = 30.0
 """A connection that has begun no call by then is cut off."""
 _COMPLAINT_SECONDS = 10.0
-_DESCRIPTORS_EACH = 3
-"""The client's socket, ours to gRPC, and gRPC's end of that."""
+_DESCRIPTORS_EACH = 4
+"""The client's socket, ours to gRPC, gRPC's end of that, and one that has not spoken (lobby.py)."""
 _DESCRIPTORS_KEPT = 256
 """For the journal, photos, workers, and connections that are about to be turned away."""
 
@@ -72,7 +72,8 @@ class Guests:
     """All connections of one daemon."""
 
     def __init__(self, limit: int, party_limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+        """How many may stay, a few with short calls apart."""
         self._party_limit = party_limit
         self._strangers = max(1, limit // _STRANGERS_SHARE)
         self._inside: dict[Guest, None] = {}
@@ -86,7 +87,7 @@ class Guests:
         """Let it in if there is room or can be made."""
         kin = [each for each in self._inside if each.party == guest.party]
         strangers = [each for each in self._inside if not each.proved]
-        places = [(kin, self._party_limit, EXTRA), (list(self._inside), self._limit, EXTRA)]
+        places = [(kin, self._party_limit, EXTRA), (list(self._inside), self.limit, EXTRA)]
         if not guest.proved:
             places.append((strangers, self._strangers, 0))
         if not all(self._room(guest, *place) for place in places):
@@ -122,7 +123,7 @@ class Guests:
     def lets_stay(self, guest: Guest) -> bool:
         """Whether it may begin a call that takes its time: not in an extra place."""
         kin = sum(each.party == guest.party for each in self._inside)
-        if len(self) <= self._limit and kin <= self._party_limit:
+        if len(self) <= self.limit and kin <= self._party_limit:
             guest.extra = False
         return not guest.extra
 

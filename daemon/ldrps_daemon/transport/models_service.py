@@ -111,7 +111,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         )
 
     def _devices(self, name: str) -> list[str]:
-        return [slot.device for slot in self._slots if name in slot.models]
+        return [slot.name for slot in self._slots if name in slot.models]
 
     async def _commands(self, action: str, name: str, *, only_awake: bool) -> None:
         """Let every worker do it, one after the other; the first failure is raised."""
@@ -122,7 +122,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
                 end = await slot.run(action, name)
             except WorkerDiedError:
                 raise InternalError(
-                    f"the worker on {slot.device} died while it was to {action} '{name}'; "
+                    f"the worker on {slot.name} died while it was to {action} '{name}'; "
                     "the daemon's log may say why"
                 ) from None
             if end.HasField("failed"):

@@ -2,9 +2,10 @@
 
 gRPC for Python tells nobody which user or process is at the other end, cannot take a socket from
 systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
-read. So connections are accepted here, the kernel is asked who made them, TLS is undone, the heads
-of calls are read along, and bytes are carried to gRPC's own socket beside this one. Each connection
-there comes from a name that the kernel chose, which leads back to its client.
+read. So connections are accepted in the lobby, the kernel is asked who made them, and those that
+speak come here: TLS is undone, the heads of calls are read along, and bytes are carried to gRPC's
+own socket beside this one. Each connection there comes from a name that the kernel chose, which
+leads back to its client.
 """
 
 from __future__ import annotations
@@ -23,14 +24,10 @@ from typing import Any
 
 from ldrps_daemon.transport.guests import FIRST_CALL_SECONDS, Guest, Guests
 from ldrps_daemon.transport.headers import HeadReader, UnreadableError
-from ldrps_daemon.transport.peers import credentials, may_enter, party
+from ldrps_daemon.transport.lobby import Lobby, Visitor
 
 log = logging.getLogger("ldrps.gate")
 BUFFER_BYTES = 1 << 18
-_BACKLOG = 1024
-"""Connections that wait to be looked at; a unix socket refuses more."""
-_AT_ONCE = 64
-"""So many are accepted before anybody is turned away, and take descriptors."""
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 _PEER = "unix-abstract:"
 """Before the name of a connection, as gRPC has it."""
@@ -48,16 +45,15 @@ class PeerProxy:
     ) -> None:
         """`inner` is gRPC's socket; `guests` says who may stay; `tls` is for TCP."""
         self._tls = tls
-        self._listeners = listeners
+        self._lobby = Lobby(listeners, guests.limit, self._enter, guests.complain)
         self._inner = inner
         self._guests = guests
         self._by_name: dict[str, Guest] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._servers: list[asyncio.Server] = []
 
     @property
     def connections(self) -> int:
-        """How many there are now."""
+        """How many have spoken and are there now."""
         return len(self._guests)
 
     def client(self, peer: str) -> str:
@@ -82,17 +78,13 @@ class PeerProxy:
 
     async def open(self) -> None:
         """Begin to let clients in."""
-        for listener in self._listeners:
-            server = await asyncio.start_server(
-                self._receive, sock=listener, limit=BUFFER_BYTES, backlog=_AT_ONCE
-            )
-            listener.listen(_BACKLOG)
-            self._servers.append(server)
+        self._lobby.open()
 
     async def close(self) -> None:
         """Let nobody in any more and cut off whoever is inside."""
-        for server in self._servers:
-            server.close()
+        self._lobby.close()
+        # Those who were let in just now begin, so that they can end what they hold.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,40 +95,36 @@ class PeerProxy:
     def _guest(self, peer: str) -> Guest | None:
         return self._by_name.get(peer.removeprefix(_PEER))
 
-    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _enter(self, visitor: Visitor) -> None:
+        """Take in one that has spoken."""
+        task = asyncio.get_running_loop().create_task(self._receive(visitor))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _receive(self, visitor: Visitor) -> None:
         task = asyncio.current_task()
         assert task
-        self._tasks.add(task)
-        guest = None
+        guest = Guest(visitor.name, visitor.party, task.cancel, proved=visitor.known)
+        writer = None
         try:
-            guest = self._admit(writer.get_extra_info("socket"), task.cancel)
-            if guest and self._tls:
-                await self._carry(guest, *await self._secured(guest, writer))
-            elif guest:
-                await self._carry(guest, reader, writer)
+            if self._guests.admit(guest):
+                reader, writer = await _streams(visitor.socket)
+                if self._tls:
+                    reader, secure = await self._secured(guest, writer)
+                    await self._carry(guest, reader, secure)
+                else:
+                    await self._carry(guest, reader, writer)
         except UnreadableError as error:
-            whose = guest.party if guest else "somebody"
-            self._guests.complain(f"a connection of {whose} was cut: {error}")
+            self._guests.complain(f"a connection of {guest.party} was cut: {error}")
         except (OSError, asyncio.CancelledError):
             # Whoever is still there sees the connection end, which says it all.
             pass
         finally:
-            if guest:
-                self._guests.leave(guest)
-            self._tasks.discard(task)
-            writer.transport.abort()
-
-    def _admit(self, peer: socket.socket, cut: Callable[[], object]) -> Guest | None:
-        if peer.family == socket.AF_UNIX:
-            pid, uid = credentials(peer)
-            if not may_enter(uid):
-                self._guests.complain(f"user {uid} was turned away")
-                return None
-            guest = Guest(f"pid {pid}", f"pid {pid}", cut, proved=True)
-        else:
-            host, port = peer.getpeername()[:2]
-            guest = Guest(f"tcp {host}:{port}", party(peer), cut)
-        return guest if self._guests.admit(guest) else None
+            self._guests.leave(guest)
+            if writer:
+                writer.transport.abort()
+            else:
+                visitor.socket.close()
 
     async def _secured(
         self, guest: Guest, writer: asyncio.StreamWriter
@@ -145,11 +133,9 @@ class PeerProxy:
 
         Must come before anything else waits: what is read before would be missing.
         """
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=BUFFER_BYTES)
-        protocol = asyncio.StreamReaderProtocol(reader)
         assert self._tls
-        transport = await loop.start_tls(
+        reader, protocol = _reader()
+        transport = await asyncio.get_running_loop().start_tls(
             writer.transport,
             protocol,
             self._tls,
@@ -160,12 +146,13 @@ class PeerProxy:
         protocol.connection_made(transport)
         if name := _common_name(transport.get_extra_info("peercert")):
             guest.name = f"cert {name}"
+        loop = asyncio.get_running_loop()
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _carry(
         self, guest: Guest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        # Clients speak first, in HTTP/2 as in TLS; who says nothing takes no descriptors inside.
+        # Who says nothing after the handshake takes no descriptors inside.
         first = await reader.read(BUFFER_BYTES)
         if not first:
             return
@@ -212,6 +199,18 @@ class PeerProxy:
             inner.close()
             raise
         return inner
+
+
+def _reader() -> tuple[asyncio.StreamReader, asyncio.StreamReaderProtocol]:
+    reader = asyncio.StreamReader(limit=BUFFER_BYTES)
+    return reader, asyncio.StreamReaderProtocol(reader)
+
+
+async def _streams(accepted: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, protocol = _reader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def _pump(

@@ -23,6 +23,7 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.observability.metrics import exposed
 from ldrps_daemon.observability.tracing import traced
 from ldrps_daemon.scheduling.dispatch import Dispatcher
+from ldrps_daemon.scheduling.pools import pool_of
 from ldrps_daemon.self_restart import begun_anew_when_broken
 from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
@@ -71,8 +72,11 @@ async def running(
     place = check_address(config.address)
     own_folder(place.lock.parent)
     tls = _tls(config, place)
-    with take_lock(place), contextlib.ExitStack() as opened:
-        dispatcher = Dispatcher(config, spool_folder(config.spool, place.target))
+    async with contextlib.AsyncExitStack() as opened:
+        opened.enter_context(take_lock(place))
+        spool = spool_folder(config.spool, place.target)
+        pool = await opened.enter_async_context(pool_of(config, spool))
+        dispatcher = Dispatcher(config, spool, pool)
         listener = _listener(place, listener)
         sockets = [listener.socket] if listener else listen_on(place.target)
         for each in sockets:

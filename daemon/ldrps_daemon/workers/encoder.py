@@ -79,7 +79,7 @@ def result_of(how: Mapping[str, Any], photo: Photo, source: LoadedFile | None) -
         seed=how["seed"],
         job_id="",
         model_hash=how["model_hash"],
-        invented=tuple(how["invented"]),
+        generated=tuple(how["generated"]),
         source=source,
     )
 

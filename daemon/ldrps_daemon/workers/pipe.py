@@ -21,7 +21,7 @@ import json
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import JobFolder
@@ -38,6 +38,7 @@ _SIZED = b"D"
 _NOT_NOW = b"N"
 _CANNOT = b"X"
 _MAX_WORDS = 300
+_FOLDERS = ("folder", "attempt")
 _MAX_DIGITS = 16
 
 
@@ -47,6 +48,9 @@ class Order:
 
     job: str
     folder: JobFolder
+    """Where header, pixels and checkpoint are read,"""
+    attempt: JobFolder
+    """and where all else is written, see `attempts.py`."""
     max_pixels: int
     checkpoint_seconds: float = 2.0
     economy: int = 0
@@ -95,6 +99,21 @@ End = pb.Event | Paused | OutOfMemory | NotNow
 """How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
 
+class Lost:
+    """Nothing more will be heard of the worker: its machine is gone, or the line to it."""
+
+
+Report = pb.Worker | Saved | Sized | CannotStart | End | Lost
+"""What a worker says; Lost is what its transport says in its place."""
+
+
+class Sender(Protocol):
+    """Where messages for the other side go: a pipe's end, or a transport."""
+
+    def send_bytes(self, data: bytes, /) -> None:
+        """Send one message; OSError if the other side is gone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelCommand:
     """Something to do with a model, done like a job but without a photo."""
@@ -106,35 +125,35 @@ class ModelCommand:
     model: str
 
 
-def send_order(pipe: Connection, order: Order | ModelCommand) -> None:
+def send_order(worker: Sender, order: Order | ModelCommand) -> None:
     """Give a worker a job or a command."""
     if isinstance(order, ModelCommand):
-        return _send(pipe, {"do": order.action, "job": order.job, "model": order.model})
-    _send(pipe, {"do": "work", **vars(order), "folder": str(order.folder.path)})
+        return _send(worker, {"do": order.action, "job": order.job, "model": order.model})
+    _send(worker, {"do": "work", **vars(order), **_paths(order)})
 
 
-def send_cancel(pipe: Connection, job: str) -> None:
+def send_cancel(worker: Sender, job: str) -> None:
     """Tell a worker to stop a job at its next step."""
-    _send(pipe, {"do": "cancel", "job": job})
+    _send(worker, {"do": "cancel", "job": job})
 
 
-def send_pause(pipe: Connection, job: str) -> None:
+def send_pause(worker: Sender, job: str) -> None:
     """Tell a worker to let go of a job at its next step, with a checkpoint."""
-    _send(pipe, {"do": "pause", "job": job})
+    _send(worker, {"do": "pause", "job": job})
 
 
-def send_rest(pipe: Connection) -> None:
+def send_rest(worker: Sender) -> None:
     """Tell a worker without work to give its device's memory back."""
-    _send(pipe, {"do": "rest"})
+    _send(worker, {"do": "rest"})
 
 
-def send_previews(pipe: Connection, job: str, wanted: bool) -> None:
+def send_previews(worker: Sender, job: str, wanted: bool) -> None:
     """Tell a worker whether anybody looks at previews."""
-    _send(pipe, {"do": "previews", "job": job, "wanted": wanted})
+    _send(worker, {"do": "previews", "job": job, "wanted": wanted})
 
 
-def _send(pipe: Connection, message: dict[str, Any]) -> None:
-    pipe.send_bytes(json.dumps(message).encode())
+def _send(worker: Sender, message: dict[str, Any]) -> None:
+    worker.send_bytes(json.dumps(message).encode())
 
 
 def receive_command(pipe: Connection) -> dict[str, Any]:
@@ -148,7 +167,12 @@ def order_of(command: dict[str, Any]) -> Order | ModelCommand:
     if command["do"] != "work":
         return ModelCommand(job=command["job"], action=command["do"], model=command["model"])
     given = {name: value for name, value in command.items() if name != "do"}
-    return Order(**given | {"folder": JobFolder(Path(command["folder"]))})
+    folders = {name: JobFolder(Path(command[name])) for name in _FOLDERS}
+    return Order(**given | folders)
+
+
+def _paths(order: Order) -> dict[str, str]:
+    return {name: str(getattr(order, name).path) for name in _FOLDERS}
 
 
 def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
@@ -188,9 +212,13 @@ def send_end(pipe: Connection, end: End) -> None:
         pipe.send_bytes(_PAUSED if isinstance(end, Paused) else _MEMORY)
 
 
-def receive_report(pipe: Connection) -> pb.Worker | Saved | Sized | CannotStart | End:
+def receive_report(pipe: Connection) -> Report:
     """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
-    data = pipe.recv_bytes(MAX_REPORT)
+    return report_of(pipe.recv_bytes(MAX_REPORT))
+
+
+def report_of(data: bytes) -> Report:
+    """In the front: what a message says; EOFError or DecodeError if it is rubbish."""
     tag, body = data[:1], data[1:]
     if tag in (_SAVED, _SIZED) and len(body) < _MAX_DIGITS and body.isdigit():
         return Saved(int(body)) if tag == _SAVED else Sized(int(body))

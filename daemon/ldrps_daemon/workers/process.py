@@ -12,15 +12,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.workers import pipe as wire
-from ldrps_daemon.workers.pipe import CannotStart, End, Saved, Sized
+from ldrps_daemon.workers.pipe import receive_report
+from ldrps_daemon.workers.transport import OnReport, Options, Transport
 
 _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
@@ -32,34 +32,55 @@ _KEEP_MEMORY = {
 """glibc keeps what tensors leave for the next ones, instead of asking the kernel for pages anew
 each time: a tenth less time for an evaluation of the bundled model (benchmarks/evaluation.py)."""
 
-Report = pb.Worker | Saved | Sized | CannotStart | End | None
-"""What a worker says; None: it is gone."""
+Message = TypeVar("Message")
 
 
-class Process:
-    """A fresh interpreter, never a fork: gRPC and CUDA both break in forked children."""
+class Process(Generic[Message]):
+    """A transport to a worker of this machine.
+
+    A fresh interpreter, never a fork: gRPC and CUDA both break in forked children.
+    """
 
     def __init__(
-        self, options: Mapping[str, object], on_report: Callable[[Process, Report], None]
+        self,
+        options: Options,
+        on_message: Callable[[Transport, Message | None], None],
+        receive: Callable[[Connection], Message],
     ) -> None:
-        """`options` are those of `worker.py`. OSError if the machine has no room for a process."""
-        self._on_report = on_report
+        """Start the process; OSError if the machine has no room for one.
+
+        `receive` waits for the next message; EOFError, OSError or DecodeError: there is none.
+        """
+        self._on_message = on_message
+        self._receive = receive
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as undo:
             self._front, back = socket.socketpair()
             undo.callback(self._front.close)
             with back:
-                self.pipe = Connection(os.dup(self._front.fileno()))
-                undo.callback(self.pipe.close)
+                self._pipe = Connection(os.dup(self._front.fileno()))
+                undo.callback(self._pipe.close)
                 self._process = _spawned(back.fileno(), options)
             undo.callback(self._process.wait)
             undo.callback(self._process.kill)
-            self.pid = self._process.pid
             try:
                 threading.Thread(target=self._read, daemon=True).start()
             except RuntimeError as error:
                 raise OSError(errno.EAGAIN, str(error)) from None
             undo.pop_all()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker."""
+        return self._process.pid
+
+    def send_bytes(self, data: bytes, /) -> None:
+        """Send one message; OSError if the worker is known to be gone."""
+        self._pipe.send_bytes(data)
+
+    def memory_bytes(self) -> int:
+        """Resident set of the worker."""
+        return resident_bytes(self.pid)
 
     def end(self) -> None:
         """End it at once."""
@@ -79,26 +100,33 @@ class Process:
 
     def _read(self) -> None:
         # A thread, so that a worker that stops in the middle of a message blocks nobody else.
-        report: Report = pb.Worker()
-        while report is not None:
+        message: Message | None
+        while True:
             try:
-                report = wire.receive_report(self.pipe)
+                message = self._receive(self._pipe)
             except (EOFError, OSError, DecodeError):
-                report = None
+                message = None
             try:
-                self._loop.call_soon_threadsafe(self._deliver, report)
+                self._loop.call_soon_threadsafe(self._deliver, message)
             except RuntimeError:  # the loop has been closed
                 return
+            if message is None:
+                return
 
-    def _deliver(self, report: Report) -> None:
-        self._on_report(self, report)
+    def _deliver(self, message: Message | None) -> None:
+        self._on_message(self, message)
         # Closed here, not in the thread: a send could meet a descriptor that is used anew.
-        if report is None:
-            self.pipe.close()
+        if message is None:
+            self._pipe.close()
             self._front.close()
 
 
-def _spawned(pipe: int, options: Mapping[str, object]) -> subprocess.Popen[bytes]:
+def launch(options: Options, on_report: OnReport) -> Transport:
+    """Start a worker on this machine; OSError if there is no room for one."""
+    return Process(options, on_report, receive_report)
+
+
+def _spawned(pipe: int, options: Options) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         _command(pipe, options),
         stdin=subprocess.DEVNULL,
@@ -122,7 +150,7 @@ def _has_descriptor() -> bool:
         return False
 
 
-def _command(pipe: int, options: Mapping[str, object]) -> list[str]:
+def _command(pipe: int, options: Options) -> list[str]:
     given = {"pipe": pipe, "parent": os.getpid(), **options}
     words = [f"--{name}={value}" for name, value in given.items()]
     return [sys.executable, "-P", "-m", "ldrps_daemon.workers.worker", *words]

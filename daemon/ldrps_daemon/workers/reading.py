@@ -43,7 +43,7 @@ def _photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> 
 
 
 def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
-    decoded = order.folder.decoded
+    decoded = order.attempt.decoded
     given: dict[str, object] = {"max-pixels": order.max_pixels}
     if kind := result_format(header):
         given["result"] = kind.name

@@ -41,7 +41,7 @@ class Reporter:
         self._save_seconds = 0.0
         self._saved_at = 0.0
         self._paused = threading.Event()
-        self.look_only = False
+        self.diagnose_only = False
         """Whether to raise Looked behind the description."""
         self._job = ""
         self._cancelled = threading.Event()
@@ -99,7 +99,7 @@ class Reporter:
             self._preview(progress)
         if self._paused.is_set():
             raise PausedError
-        if self.look_only and isinstance(progress, Described):
+        if self.diagnose_only and isinstance(progress, Described):
             raise Looked
 
     def _event(self, progress: Progress) -> pb.Event:
@@ -151,7 +151,7 @@ class Reporter:
 def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
     return pb.Diagnosis(
         noise_sigma=found.noise_sigma,
-        veil=found.veil,
+        haze=found.haze,
         darkness=found.darkness,
         cast=found.cast,
         grey=found.grey,

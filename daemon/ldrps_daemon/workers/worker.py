@@ -37,7 +37,7 @@ from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
-from ldrps_wire.conversion import raster_bytes, raster_of, settings_from_proto
+from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
 
 log = logging.getLogger("ldrps.worker")
@@ -154,15 +154,18 @@ class Worker:
         header, photo = self._read(order)
         settings = settings_from_proto(header.settings)
         self._weigh(order, header, photo)
-        self._reporter.look_only = header.look_only
+        self._reporter.diagnose_only = header.diagnose_only
         started = time.monotonic()
         try:
             checkpoint = self._checkpoint_of(order)
-            restoration = engine.restore(photo, settings, models, self._reporter, checkpoint)
+            crop = {"crop": crop_of(header)} if header.HasField("crop") else {}
+            restoration = engine.restore(
+                photo, settings, models, self._reporter, checkpoint, **crop
+            )
         except Looked:
             return _done(settings, time.monotonic() - started)
         done = _done(settings, restoration.seconds)
-        done.invented.mean, done.invented.maximum = restoration.invented
+        done.generated.mean, done.generated.maximum = restoration.generated
         with _keeping():
             for layer in self._kept(order, header, restoration, done):
                 wire.send_event(self._pipe, pb.Event(layer_header=layer))
@@ -174,11 +177,13 @@ class Worker:
         """Write the result as the client wants it."""
         if header.result_format:
             return write_files(order, header, restoration, done, self._reporter.check)
-        return write_layers(order.folder.result, restoration.layers)
+        return write_layers(order.attempt.result, restoration.layers)
 
     def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
         try:
             header = pb.SubmitHeader.FromString(order.folder.header.read_bytes())
+            with _keeping():
+                order.attempt.path.mkdir(mode=0o700)
             return header, read_photo(order, header, self._reporter.check)
         except FileNotFoundError:
             # A job that was cancelled at this very moment has no files any more.
@@ -203,7 +208,7 @@ class Worker:
 
         def save(_: int, data: bytes) -> bool:
             try:
-                with replacing(order.folder.checkpoint) as file:
+                with replacing(order.attempt.checkpoint) as file:
                     file.write(data)
             except OSError as error:
                 # Costs work only if the job is interrupted as well.

@@ -39,7 +39,7 @@ def write_files(
     """
     work = _Encoding(order, header, restoration, done, check)
     headers = []
-    with replacing(order.folder.result) as out:
+    with replacing(order.attempt.result) as out:
         for index, layer in enumerate(restoration.layers):
             start = out.tell()
             work.append(layer, out)
@@ -60,7 +60,8 @@ class _Encoding:
         done: pb.Done,
         check: Callable[[], None],
     ) -> None:
-        self._folder = order.folder
+        self._source = order.folder.pixels
+        self._folder = order.attempt.path
         self._kind = next(k for k, number in FILE_FORMATS.items() if number == header.result_format)
         self._max_pixels = order.max_pixels
         self._has_file = header.HasField("file")
@@ -90,7 +91,7 @@ class _Encoding:
         with contextlib.ExitStack() as stack:
             fds = []
             if self._has_file:
-                source = stack.enter_context(self._folder.pixels.open("rb"))
+                source = stack.enter_context(self._source.open("rb"))
                 given["source"] = source.fileno()
                 fds.append(source.fileno())
             streams = (payload, taken)
@@ -99,8 +100,8 @@ class _Encoding:
 
     @contextlib.contextmanager
     def _beside(self, name: str) -> Iterator[Path]:
-        """A file in the job's folder that goes again; its ending says that it may be left over."""
-        path = self._folder.path / f"{name}.part"
+        """A file in the attempt's folder that goes again."""
+        path = self._folder / f"{name}.part"
         try:
             yield path
         finally:
@@ -119,7 +120,7 @@ def _how(header: pb.SubmitHeader, restoration: Restoration, done: pb.Done) -> di
         "model": done.model,
         "seed": done.seed,
         "model_hash": done.model_hash,
-        "invented": list(restoration.invented),
+        "generated": list(restoration.generated),
     }
 
 

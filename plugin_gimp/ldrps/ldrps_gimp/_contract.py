@@ -46,10 +46,11 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         4: ("idempotency_key", "string", "", "plain"),
         5: ("priority", "enum", "", "plain"),
         6: ("detached", "bool", "", "plain"),
-        7: ("look_only", "bool", "", "plain"),
+        7: ("diagnose_only", "bool", "", "plain"),
         8: ("deadline_seconds", "double", "", "plain"),
         9: ("result_format", "enum", "", "plain"),
         10: ("damage", "", "Mask", "plain"),
+        11: ("crop", "", "Rectangle", "plain"),
     },
     "Mask": {
         1: ("width", "uint32", "", "plain"),
@@ -125,7 +126,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
     },
     "Diagnosis": {
         1: ("noise_sigma", "double", "", "plain"),
-        2: ("veil", "double", "", "plain"),
+        2: ("haze", "double", "", "plain"),
         3: ("darkness", "double", "", "plain"),
         4: ("cast", "double", "", "plain"),
         5: ("grey", "bool", "", "plain"),
@@ -182,9 +183,9 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         2: ("model", "string", "", "plain"),
         3: ("seed", "uint64", "", "plain"),
         4: ("model_hash", "string", "", "plain"),
-        5: ("invented", "", "Invented", "plain"),
+        5: ("generated", "", "Generated", "plain"),
     },
-    "Invented": {
+    "Generated": {
         1: ("mean", "double", "", "plain"),
         2: ("maximum", "double", "", "plain"),
     },

@@ -12,6 +12,8 @@ from ldrps_gimp.messages import Message
 
 RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
 NEW_LAYER, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "replace", "new-image")
+PART, DAMAGE = SELECTIONS = ("part", "damage")
+"""What the selection marks: the part that changes, or damage to be filled."""
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
@@ -46,12 +48,14 @@ class Choices:
     seed: int = 0
     model: str = "bundled"
     output: str = NEW_LAYER
-    invented: bool = False
-    """Whether a map of what the model invented comes too."""
+    selection: str = PART
+    generated: bool = False
+    """Whether a map of what the model generated comes too."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _one_of("output", self.output, OUTPUTS)
+        _one_of("selection", self.selection, SELECTIONS)
         _within("strength", self.strength, 0.0, 1.0)
         _within("recurrences", self.recurrences, DECIDE, MAX_RECURRENCES)
         _within("steps", self.steps, DECIDE, MAX_STEPS)
@@ -78,8 +82,10 @@ class Choices:
             "seed": self.seed,
             "model": self.model,
         }
-        if self.invented:
-            message["layers"] = ["restored", "invented"]
+        if self.selection == DAMAGE:
+            message["damage"] = "mask"
+        if self.generated:
+            message["layers"] = ["restored", "generated"]
         if self.description:
             message["description"] = self.description
         for name in ("recurrences", "steps", "noise_sigma"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 import uuid
@@ -26,6 +27,9 @@ _TRIES = 6
 _FIRST_PAUSE = 0.1
 _TICK_SECONDS = 0.05
 _PATIENCE_SECONDS = 3.0
+_SILENCE_SECONDS = 20.0
+_QUEUE_SECONDS = 5.0
+_QUEUE_PAUSE = 0.01
 _HEALTH = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"
 """HealthCheckResponse{status: SERVING}, the one message that is not of our contract."""
@@ -52,17 +56,22 @@ class Daemon:
 
     def is_serving(self) -> bool:
         """Whether it answers and takes jobs."""
+        return bool(self._health())
+
+    def _health(self) -> bool | None:
+        """Tell if it takes jobs; None where nobody answers."""
         try:
             with self._call(_HEALTH, _PROBE_SECONDS) as call:
                 call.send(b"", last=True)
                 return call.only() == _SERVING
-        except RpcError:
+        except RpcError as error:
             self.close()
-            return False
+            return None if _is_loss(error) or error.code == "DEADLINE_EXCEEDED" else False
 
     def ensure_running(self) -> None:
         """Start it unless it answers; RestoreError says why it does not, and what to do."""
-        if self.is_serving():
+        health = self._health()
+        if health or (health is None and self._answers_late()):
             return
         if self.place.chosen:
             raise RestoreError(
@@ -77,6 +86,28 @@ class Daemon:
                 "unavailable", _("The restoration daemon is not running.") + " " + next_step()
             )
         self._start(program)
+
+    def _answers_late(self) -> bool:
+        """Wait for whoever listens there: one that starts answers soon, one that ends goes.
+
+        False once nobody listens; RestoreError if it stays silent. Another daemon beside it would
+        find the address taken.
+        """
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while self.place.is_listening():
+            if self.is_serving():
+                return True
+            if time.monotonic() > deadline:
+                raise RestoreError("unavailable", self._silence())
+            self._sleep(_TICK_SECONDS)
+        return False
+
+    def _silence(self) -> str:
+        text = _(
+            "Something listens on {address} but does not answer. Try again in a moment, "
+            "or end it by hand."
+        )
+        return text.format(address=self.place.address)
 
     def _start(self, program: str) -> None:
         folder = run_folder()
@@ -246,11 +277,23 @@ class Daemon:
         if connection is None or connection.lost or connection.going_away:
             self.close()
             try:
-                connection = Connection(self.place.connect(), lambda: self.idle())
+                connection = Connection(self._connected(), lambda: self.idle())
             except (OSError, ImportError) as error:
                 raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
             self._connection = connection
         return Call(connection, path, self.place.metadata(), seconds)
+
+    def _connected(self) -> socket.socket:
+        """A socket to the daemon, in its turn where many wait at the door."""
+        deadline = time.monotonic() + _QUEUE_SECONDS
+        while True:
+            try:
+                return self.place.connect()
+            except BlockingIOError:
+                # The kernel's queue is full, which it is not for long.
+                if time.monotonic() > deadline:
+                    raise
+            self._sleep(_QUEUE_PAUSE)
 
     def _errors(self) -> _Translated:
         return _Translated(self)
@@ -262,6 +305,8 @@ class Daemon:
         if reason:
             return RestoreError(reason, _sentence(error.details))
         if _is_loss(error) or error.code == "DEADLINE_EXCEEDED":
+            if self.place.is_listening():
+                return RestoreError("unavailable", self._silence())
             text = _("No daemon answers on {address}.").format(address=self.place.address)
             return RestoreError("unavailable", f"{text} {next_step()}")
         text = _("The daemon answered {code}: {details}")

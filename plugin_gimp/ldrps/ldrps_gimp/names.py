@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldrps_gimp.choices import NEW_IMAGE, NEW_LAYER, REPLACE
+from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, NEW_LAYER, PART, REPLACE
 from ldrps_gimp.i18n import _
 
 
@@ -26,4 +26,12 @@ def output_names() -> list[tuple[str, str]]:
         (NEW_LAYER, _("New layer, masked by the selection")),
         (REPLACE, _("Replace the layer's pixels")),
         (NEW_IMAGE, _("New image")),
+    ]
+
+
+def selection_names() -> list[tuple[str, str]]:
+    """What a selection may mark, the usual one first."""
+    return [
+        (PART, _("The part that changes")),
+        (DAMAGE, _("Damage to be filled")),
     ]

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.generated import Map
 from ldrps_gimp.i18n import _
-from ldrps_gimp.invented import Map
 from ldrps_gimp.pixels import Area, Format, check_unchanged, whole
 
 
@@ -44,7 +44,7 @@ class Output(ABC):
         return text.format(layer=self._named, done=self.done)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
-        """A map of what was invented comes too; what takes its strips."""
+        """A map of what was generated comes too; what takes its strips."""
         self._map = Map(self.image, self.layer, self.part or self.area, self.idle)
         self._map.lay_over(self.layer)
         if self.part:

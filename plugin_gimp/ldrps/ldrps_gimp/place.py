@@ -51,6 +51,22 @@ class Place:
             raise
         return sock
 
+    def is_listening(self) -> bool:
+        """Whether anything takes connections there, whoever it is."""
+        try:
+            if self.address.startswith(_UNIX):
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.settimeout(_CONNECT_SECONDS)
+                    probe.connect(self.address.removeprefix(_UNIX))
+            else:
+                host, _colon, port = self.address.rpartition(":")
+                socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except (BlockingIOError, TimeoutError):
+            return True  # so many wait there already that the kernel takes no more
+        except (OSError, ValueError, AttributeError):  # the last: a system without unix sockets
+            return False
+        return True
+
     def _connect_tcp(self) -> socket.socket:
         """Encrypted, to the one who has the key to the certificate beside the token."""
         import ssl  # not every GIMP has it, nor needs it for a unix socket

@@ -17,7 +17,9 @@ from ldrps_gimp.choices import (
     MAX_STEPS,
     NEW_LAYER,
     OUTPUTS,
+    PART,
     RECIPES,
+    SELECTIONS,
     Choices,
 )
 from ldrps_gimp.i18n import _
@@ -25,6 +27,7 @@ from ldrps_gimp.i18n import _
 RESTORE = "ldrps-restore"
 AGAIN = "ldrps-restore-again"
 DIALOG = "ldrps-restore-dialog"
+ALL = "ldrps-restore-all"
 PREVIEW = "preview"
 _TYPES = "RGB*, GRAY*, INDEXED*"
 _SETTINGS = (*(field.name.replace("_", "-") for field in fields(Choices)), PREVIEW)
@@ -62,6 +65,34 @@ def make_again(plug_in: Any, run: Any) -> Any:
         ),
     )
     _returns_layer(procedure)
+    return procedure
+
+
+def make_all(plug_in: Any, run: Any) -> Any:
+    """Filters > Restore (LD-RPS) All Open Images."""
+    procedure = Gimp.ImageProcedure.new(plug_in, ALL, Gimp.PDBProcType.PLUGIN, run, None)
+    _describe(
+        procedure,
+        _("Restore (LD-RPS) All Open _Images..."),
+        _("Restore the selected layer of every open image"),
+        _(
+            "Hands the selected layer of each open image to the LD-RPS daemon, one by one. "
+            "Layers that cannot be restored, and results of an earlier run, are left out and told. "
+            "Returns how many were restored, needed nothing and failed, and a summary."
+        ),
+    )
+    procedure.set_image_types("*")
+    kinds = Gimp.ProcedureSensitivityMask
+    procedure.set_sensitivity_mask(kinds.DRAWABLE | kinds.DRAWABLES | kinds.NO_DRAWABLES)
+    _add_arguments(procedure)
+    for name, words in (
+        ("restored", _("Number of images that were restored")),
+        ("unchanged", _("Number of images that needed nothing")),
+        ("failed", _("Number of images that could not be restored")),
+    ):
+        procedure.add_int_return_value(name, name, words, 0, GLib.MAXINT, 0, _RW)
+    words = _("What came of all, and of each that failed why")
+    procedure.add_string_return_value("summary", "summary", words, "", _RW)
     return procedure
 
 
@@ -123,8 +154,10 @@ def _add_arguments(procedure: Any) -> None:
     _add_int(procedure, "seed", _("S_eed"), _("Same seed, same result"), 0)
     output = _("Where the result goes: {names}").format(names=", ".join(OUTPUTS))
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
-    added = _("Add a hidden layer that is white where the model has invented all")
-    procedure.add_boolean_argument("invented", _("Map of what was in_vented"), added, False, _RW)
+    marks = _("What the selection marks: {names}").format(names=", ".join(SELECTIONS))
+    procedure.add_string_argument("selection", _("Selection mar_ks"), marks, PART, _RW)
+    added = _("Add a hidden layer that is white where the model has generated everything")
+    procedure.add_boolean_argument("generated", _("Map of what was generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)
 
@@ -161,7 +194,8 @@ def choices_of(config: Any) -> Choices:
         seed=read("seed"),
         model=read("model") or "bundled",
         output=read("output") or NEW_LAYER,
-        invented=read("invented"),
+        selection=read("selection") or PART,
+        generated=read("generated"),
     )
 
 

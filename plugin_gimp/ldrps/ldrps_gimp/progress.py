@@ -19,8 +19,13 @@ def stage_text(kind: str, event: Message) -> str:
         text = _("Loading the model {model}: {percent} %")
         return text.format(model=event["model"], percent=round(100 * event["fraction"]))
     if kind == "step":
-        stages = {"sample": _("Sampling"), "refine": _("Refining"), "transfer": _("Transferring")}
-        stages["fill"] = _("Filling damage")
+        stages = {
+            "fill": _("Filling damage"),
+            "denoise": _("Filtering noise"),
+            "sample": _("Sampling"),
+            "refine": _("Refining"),
+            "transfer": _("Transferring"),
+        }
         text = _("{stage}: step {index} of {count}").format(
             stage=stages.get(event["stage"], event["stage"]),
             index=event["index"],

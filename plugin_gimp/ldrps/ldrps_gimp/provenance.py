@@ -14,6 +14,8 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 
 NAME = "ldrps-provenance"
+_FORMER = {"invented": "generated"}
+"""Names of settings in images that were saved before they became today's."""
 # On a layer of an image, what cannot be undone would close the way back to earlier steps.
 _FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 
@@ -55,7 +57,8 @@ def choices_of(record: dict[str, Any]) -> Choices:
     given = record.get("settings")
     if not isinstance(given, dict):
         raise RestoreError("settings", _("The layer's settings are broken; choose them anew."))
-    return Choices(**{name: value for name, value in given.items() if name in known})
+    today = {_FORMER.get(name, name): value for name, value in given.items()}
+    return Choices(**{name: value for name, value in today.items() if name in known})
 
 
 def source_of(record: dict[str, Any], image: Any) -> Any | None:

@@ -10,8 +10,8 @@ from typing import Any
 from gi.repository import Gegl, Gimp
 
 from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.generated import MAP
 from ldrps_gimp.i18n import _
-from ldrps_gimp.invented import MAP
 from ldrps_gimp.output import Output, checked
 from ldrps_gimp.pixels import (
     STRIP_ROWS,

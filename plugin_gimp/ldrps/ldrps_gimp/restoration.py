@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ldrps_gimp import provenance
-from ldrps_gimp.choices import NEW_IMAGE, Choices
+from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.damage import mask_of
 from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.generated import MAP
 from ldrps_gimp.i18n import _
-from ldrps_gimp.invented import MAP
 from ldrps_gimp.messages import Message
 from ldrps_gimp.output import Output
 from ldrps_gimp.pixels import (
@@ -25,10 +26,12 @@ from ldrps_gimp.pixels import (
     profile_of,
     read_strip,
     selected,
+    shown,
     whole,
     with_context,
 )
 from ldrps_gimp.results import output_of
+from ldrps_gimp.viewing import Box
 from ldrps_gimp.words import done_text, summary
 
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
@@ -70,7 +73,8 @@ class Restoration:
         """RestoreError if the layer's pixels cannot be sent."""
         self.layer, self.choices, self.report = layer, choices, report
         self._daemon = daemon
-        self.part = selected(layer)
+        # Damage may lie anywhere in a photo that is restored as a whole.
+        self.part = None if choices.selection == DAMAGE else selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
         self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
@@ -84,9 +88,22 @@ class Restoration:
 
     def look(self) -> dict[str, Any]:
         """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
-        for _event in self._events(look_only=True):
+        for _event in self._events({"diagnose_only": True}):
             pass
         return self._found
+
+    def excerpt(self, box: Box) -> bytes:
+        """Restore a box of the area alone, judged by all of it: RGB of 8 bits, to be shown."""
+        crop = {"left": box.x, "top": box.y, "width": box.width, "height": box.height}
+        inside, got = Area(0, 0, box.width, box.height), bytearray()
+        for event in self._events({"crop": crop}):
+            if header := event.get("layer_header"):
+                self._check_header(header, [self.form, MAP], inside)
+            elif (chunk := event.get("layer_chunk")) and chunk["layer"] == 0:
+                got += chunk["data"]
+        if len(got) != box.width * box.height * self.form.pixel_bytes:
+            raise RestoreError("internal", _no_whole_photo())
+        return shown(bytes(got), box.width, box.height, self.form)
 
     def run(self, before_finish: Callable[[], None] = lambda: None) -> Outcome:
         """Restore. On any error the image is as it was, and so where nothing was to be done.
@@ -123,14 +140,14 @@ class Restoration:
     def _fill(self, output: Output) -> None:
         layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
         layers = [(self.form, StripWriter(self.area, self.form), output.write)]
-        if self.choices.invented:
+        if self.choices.generated:
             layers.append((MAP, StripWriter(self.area, MAP), output.expect_map()))
         pixels = self.area.width * self.area.height
         total = pixels * sum(form.pixel_bytes for form, _writer, _write in layers)
         got = 0
-        for event in self._events(look_only=False):
+        for event in self._events({}):
             if header := event.get("layer_header"):
-                self._check_header(header, [form for form, _writer, _write in layers])
+                self._check_header(header, [form for form, _writer, _write in layers], self.area)
                 self.report.stage(_("Receiving the restored photo"))
             elif chunk := event.get("layer_chunk"):
                 got += len(chunk["data"])
@@ -141,7 +158,7 @@ class Restoration:
                         self._compare(strip, samples)
                     write(strip, samples)
         if got != total:
-            raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
+            raise RestoreError("internal", _no_whole_photo())
 
     def _compare(self, strip: Area, samples: bytes) -> None:
         """Notice a difference; up to the first one, a good photo costs reading it again."""
@@ -150,22 +167,24 @@ class Restoration:
             old = read_strip(self.layer.get_buffer(), strip, self.form, self._daemon.idle)
             self._changed = old != samples
 
-    def _check_header(self, header: Message, forms: list[Format]) -> None:
+    def _check_header(self, header: Message, forms: list[Format], area: Area) -> None:
         number = header["layer"]
-        wanted = forms[number].raster(self.area, b"") if number < len(forms) else {}
+        wanted = forms[number].raster(area, b"") if number < len(forms) else {}
         for name in ("width", "height", "channels", "sample_type"):
             if header["raster"][name] != wanted.get(name):
                 raise RestoreError("internal", _("The daemon sent another kind of photo back."))
 
-    def _events(self, *, look_only: bool) -> Any:
+    def _events(self, wanted: Message) -> Any:
         self.report.stage(_("Looking for the daemon"))
         self._daemon.ensure_running()
         self.report.stage(_("Sending the photo"))
         header = {
             "settings": self.choices.to_message(),
             "raster": self._raster,
-            "look_only": look_only,
+            **wanted,
         }
+        if self.choices.selection == DAMAGE:
+            header["damage"] = mask_of(self.layer, self._daemon.idle)
         job = self._daemon.submit(header, self._chunks)
         over = False
         try:
@@ -188,3 +207,7 @@ class Restoration:
         for kind in ("diagnosis", "description", "done"):
             if kind in event:
                 self._found[kind] = event[kind]
+
+
+def _no_whole_photo() -> str:
+    return _("The daemon sent no whole photo. Please report this.")

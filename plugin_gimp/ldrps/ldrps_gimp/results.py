@@ -8,7 +8,7 @@ from typing import Any
 from gi.repository import Gimp
 
 from ldrps_gimp.choices import NEW_IMAGE, REPLACE
-from ldrps_gimp.invented import MAP, Map
+from ldrps_gimp.generated import MAP, Map
 from ldrps_gimp.output import Output, checked
 from ldrps_gimp.pixels import (
     STRIP_ROWS,

@@ -159,28 +159,30 @@ class SubmitRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[SubmitHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class SubmitHeader(_message.Message):
-    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "look_only", "deadline_seconds", "result_format", "damage")
+    __slots__ = ("settings", "raster", "file", "idempotency_key", "priority", "detached", "diagnose_only", "deadline_seconds", "result_format", "damage", "crop")
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     RASTER_FIELD_NUMBER: _ClassVar[int]
     FILE_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     DETACHED_FIELD_NUMBER: _ClassVar[int]
-    LOOK_ONLY_FIELD_NUMBER: _ClassVar[int]
+    DIAGNOSE_ONLY_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    CROP_FIELD_NUMBER: _ClassVar[int]
     settings: Settings
     raster: Raster
     file: EncodedFile
     idempotency_key: str
     priority: Priority
     detached: bool
-    look_only: bool
+    diagnose_only: bool
     deadline_seconds: float
     result_format: FileFormat
     damage: Mask
-    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., look_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ...) -> None: ...
+    crop: Rectangle
+    def __init__(self, settings: _Optional[_Union[Settings, _Mapping]] = ..., raster: _Optional[_Union[Raster, _Mapping]] = ..., file: _Optional[_Union[EncodedFile, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., detached: _Optional[bool] = ..., diagnose_only: _Optional[bool] = ..., deadline_seconds: _Optional[float] = ..., result_format: _Optional[_Union[FileFormat, str]] = ..., damage: _Optional[_Union[Mask, _Mapping]] = ..., crop: _Optional[_Union[Rectangle, _Mapping]] = ...) -> None: ...
 
 class Mask(_message.Message):
     __slots__ = ("width", "height", "rows")
@@ -327,9 +329,9 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "veil", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned", "amounts")
+    __slots__ = ("noise_sigma", "haze", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned", "amounts")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
-    VEIL_FIELD_NUMBER: _ClassVar[int]
+    HAZE_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
     CAST_FIELD_NUMBER: _ClassVar[int]
     GREY_FIELD_NUMBER: _ClassVar[int]
@@ -342,7 +344,7 @@ class Diagnosis(_message.Message):
     TONED_FIELD_NUMBER: _ClassVar[int]
     AMOUNTS_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
-    veil: float
+    haze: float
     darkness: float
     cast: float
     grey: bool
@@ -354,7 +356,7 @@ class Diagnosis(_message.Message):
     blocks: float
     toned: bool
     amounts: Amounts
-    def __init__(self, noise_sigma: _Optional[float] = ..., veil: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
+    def __init__(self, noise_sigma: _Optional[float] = ..., haze: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
 
 class Probability(_message.Message):
     __slots__ = ("finding", "probability")
@@ -435,20 +437,20 @@ class LayerChunk(_message.Message):
     def __init__(self, layer: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("seconds", "model", "seed", "model_hash", "invented")
+    __slots__ = ("seconds", "model", "seed", "model_hash", "generated")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     MODEL_HASH_FIELD_NUMBER: _ClassVar[int]
-    INVENTED_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_FIELD_NUMBER: _ClassVar[int]
     seconds: float
     model: str
     seed: int
     model_hash: str
-    invented: Invented
-    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., model_hash: _Optional[str] = ..., invented: _Optional[_Union[Invented, _Mapping]] = ...) -> None: ...
+    generated: Generated
+    def __init__(self, seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., model_hash: _Optional[str] = ..., generated: _Optional[_Union[Generated, _Mapping]] = ...) -> None: ...
 
-class Invented(_message.Message):
+class Generated(_message.Message):
     __slots__ = ("mean", "maximum")
     MEAN_FIELD_NUMBER: _ClassVar[int]
     MAXIMUM_FIELD_NUMBER: _ClassVar[int]

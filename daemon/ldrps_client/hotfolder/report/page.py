@@ -26,7 +26,7 @@ SHOWN = 60
 """Photos a folder; the newest. Some 150 kB each."""
 _FIGURES = {
     "noise_sigma": ("noise", "{:.1f}"),
-    "veil": ("veil", "{:.2f}"),
+    "haze": ("haze", "{:.2f}"),
     "darkness": ("darkness", "{:.2f}"),
     "cast": ("cast", "{:.2f}"),
     "blocks": ("blocks", "{:.1f}"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ldrps_engine.settings import Settings
+from ldrps_wire.former_names import current_figures, current_settings, former_settings
 
 State = Literal["queued", "working", "placing", "done", "skipped", "failed", "gone"]
 
@@ -67,7 +68,10 @@ def plan_digest(settings: Settings) -> str:
     """Of what differs from the defaults, so that a setting added later changes no old key."""
     given, neutral = settings.as_dict(), Settings().as_dict()
     chosen = {name: value for name, value in given.items() if value != neutral[name]}
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
+    # A file whose digest changes is restored again, so no renaming may change one.
+    return hashlib.sha256(json.dumps(former_settings(chosen), sort_keys=True).encode()).hexdigest()[
+        :32
+    ]
 
 
 def photo_key(content: str, settings: Settings) -> str:
@@ -79,7 +83,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     """An entry from a row of COLUMNS."""
     values = dict(zip(COLUMNS.replace(",", "").split(), row, strict=True))
     values["settings"] = _settings(json.loads(values["settings"]))
-    values["diagnosis"] = json.loads(values["diagnosis"])
+    values["diagnosis"] = current_figures(json.loads(values["diagnosis"]))
     return Entry(**values)
 
 
@@ -88,7 +92,7 @@ def _settings(values: dict[str, Any]) -> Settings:
     # A ledger may have been written by a version with other settings; JSON knows no tuples.
     chosen: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
+        for name, value in current_settings(values).items()
         if name in known
     }
     return Settings(**chosen)

@@ -1,4 +1,4 @@
-"""Restoring only what needs it: `noise>5`, `veil>0.5`, or just `needed`."""
+"""Restoring only what needs it: `noise>5`, `haze>0.5`, or just `needed`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ldrps_engine.errors import SettingsError
 
 _FIGURES = {
     "noise": "noise_sigma",
-    "veil": "veil",
+    "haze": "haze",
     "darkness": "darkness",
     "cast": "cast",
     "blocks": "blocks",

@@ -1,0 +1,41 @@
+"""Telling a daemon that does not answer from one that is not there."""
+
+from __future__ import annotations
+
+import socket
+
+from ldrps_engine.errors import UnavailableError
+from ldrps_wire.address import TLS, UNIX, socket_path
+
+_CONNECT_SECONDS = 2.0
+
+
+def is_listening(address: str) -> bool:
+    """Tell if anything takes connections there, whoever it is."""
+    try:
+        if address.startswith(UNIX):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_CONNECT_SECONDS)
+                probe.connect(str(socket_path(address)))
+        else:
+            host, _, port = address.removeprefix(TLS).rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except BlockingIOError:
+        return True  # so many wait there already that the kernel takes no more
+    except TimeoutError:
+        # The same over TCP. A firewall between two machines looks alike.
+        return not address.startswith(TLS)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def silent(address: str) -> UnavailableError:
+    """The error for whoever listens at an address and answers nothing.
+
+    A daemon with a crowd before its door, or one that hangs, is no missing daemon.
+    """
+    return UnavailableError(
+        f"something listens on {address} but does not answer; try again in a moment, or end it "
+        "by hand"
+    )

@@ -1,0 +1,29 @@
+"""Several results of one photo to choose from: their seeds, and whether they differ."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ldrps_client._result import Result
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.settings import MAX_SEED
+
+MAX_SAMPLES = 16
+"""More than that nobody compares."""
+
+
+def sample_seeds(first: int, count: int) -> range:
+    """Return the seeds of so many results; SettingsError if there are none such."""
+    if not 1 <= count <= MAX_SAMPLES:
+        raise SettingsError(f"samples is {count}; use 1 to {MAX_SAMPLES}")
+    if first + count - 1 > MAX_SEED:
+        raise SettingsError(
+            f"seed is {first}, and {count} samples need the seeds up to {first + count - 1}; "
+            f"use a seed of at most {MAX_SEED - count + 1}"
+        )
+    return range(first, first + count)
+
+
+def same_pixels(one: Result, other: Result) -> bool:
+    """Tell whether the first layers of two results are the same."""
+    return bool(np.array_equal(one.photo.to_samples(), other.photo.to_samples()))

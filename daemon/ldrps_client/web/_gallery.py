@@ -1,0 +1,144 @@
+"""The photos on the page: what is known of each, and its files in a folder of their own."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ldrps_engine.errors import LimitError, NotFoundError
+
+MOST_PHOTOS = 500
+
+State = Literal["reading", "refused", "ready", "waiting", "running", "done"]
+"""`refused`: it is no photo that we take. `done`: there is a result."""
+
+
+@dataclass(eq=False)
+class Upload:
+    """One photo on the page. Changed through `Gallery.change` alone."""
+
+    id: str
+    name: str
+    """Of the file, as the user has it; never used as a path."""
+    folder: Path
+    state: State = "reading"
+    trouble: str = ""
+    """What went wrong last, one sentence; empty if nothing did."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Size, diagnosis and findings for the page; empty until it is read."""
+    progress: dict[str, Any] = field(default_factory=dict)
+    """Of the restoration that goes on; empty if none does."""
+    previews: int = 0
+    """Pictures of the estimate that came so far."""
+    result: dict[str, Any] = field(default_factory=dict)
+    """What the page tells of the result; empty if there is none."""
+    results: Path | None = None
+    """Folder of the result's files."""
+    job: str = ""
+    """With the daemon; empty if there is none."""
+    stopped: bool = False
+    """Whether the user wants the restoration that goes on to end."""
+    removed: bool = False
+
+    @property
+    def original(self) -> Path:
+        """The photo as it was sent."""
+        return self.folder / "original"
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether somebody works with its files."""
+        return self.state in ("reading", "waiting", "running")
+
+    def files(self) -> list[Path]:
+        """Files of the result: the photo, and a sidecar if it needs one."""
+        return sorted(self.results.iterdir(), key=_photo_first) if self.results else []
+
+    def as_json(self) -> dict[str, Any]:
+        """For the page."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "trouble": self.trouble,
+            "progress": self.progress,
+            "previews": self.previews,
+            "stopping": self.stopped and self.busy,
+            "result": self.result,
+            **self.facts,
+        }
+
+
+def _photo_first(path: Path) -> bool:
+    return path.suffix == ".xmp"
+
+
+class Gallery:
+    """All photos of the page, in the order in which they came. Used from many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._uploads: dict[str, Upload] = {}
+        self.version = 1
+        """Rises with every change."""
+
+    def add(self, name: str) -> Upload:
+        """A new photo with an empty folder; LimitError if there are too many."""
+        with self._lock:
+            if len(self._uploads) >= MOST_PHOTOS:
+                raise LimitError(
+                    f"{name}: there are {MOST_PHOTOS} photos on the page, which is the most; "
+                    "remove some first, or use 'ldrps restore' for whole folders"
+                )
+            key = secrets.token_urlsafe(9)
+            upload = Upload(key, name, self._folder / key)
+            upload.folder.mkdir(mode=0o700)
+            self._uploads[key] = upload
+            self.version += 1
+            return upload
+
+    def get(self, key: str) -> Upload:
+        """One photo; NotFoundError if it was removed."""
+        with self._lock:
+            if key not in self._uploads:
+                raise NotFoundError("this photo is no longer on the page; add it again")
+            return self._uploads[key]
+
+    def all(self) -> list[Upload]:
+        """Every photo."""
+        with self._lock:
+            return list(self._uploads.values())
+
+    def change(self, upload: Upload, **values: Any) -> None:
+        """Set attributes of a photo, for the page to see at once."""
+        with self._lock:
+            for name, value in values.items():
+                setattr(upload, name, value)
+            self.version += 1
+        if upload.removed and not upload.busy:
+            shutil.rmtree(upload.folder, ignore_errors=True)
+
+    def begin(self, upload: Upload) -> bool:
+        """Mark as waiting unless somebody works with it already."""
+        with self._lock:
+            if upload.busy or upload.removed:
+                return False
+            self.change(upload, state="waiting", stopped=False, trouble="", previews=0)
+            return True
+
+    def remove(self, upload: Upload) -> None:
+        """Take a photo off the page; its files go once nobody works with them."""
+        with self._lock:
+            self._uploads.pop(upload.id, None)
+            self.change(upload, removed=True, stopped=True)
+
+    def picture(self) -> dict[str, Any]:
+        """All that the page shows, as it is now."""
+        with self._lock:
+            photos = [upload.as_json() for upload in self._uploads.values()]
+            return {"version": self.version, "photos": photos}

@@ -1,0 +1,64 @@
+"""Pictures for the browser: every pixel of the photo in sRGB, and a small one for the list."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_client.files import to_srgb
+from ldrps_client.hotfolder.report._thumbnails import small_jpeg
+from ldrps_engine.photo import Photo
+
+_ROWS = 512
+_GROUND = 0.5
+"""Shows through where a photo is transparent."""
+_QUALITY = 95
+_PREVIEW_QUALITY = 85
+
+
+def write_view(path: Path, photo: Photo) -> None:
+    """The whole photo at its own size, with noise and edges as they are."""
+    write_private(path, _jpeg(_screen_pixels(photo), _QUALITY))
+
+
+def write_small(path: Path, photo: Photo) -> None:
+    """At most 800 pixels a side."""
+    write_private(path, small_jpeg(photo))
+
+
+def write_preview(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Picture of the current estimate, as the daemon sent it."""
+    write_private(path, _jpeg(pixels, _PREVIEW_QUALITY))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that this user alone can read, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(0o600, exist_ok=False)
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _screen_pixels(photo: Photo) -> NDArray[np.uint8]:
+    """Rows by rows, because floats of a whole photo take four times its memory."""
+    out = np.empty((photo.height, photo.width, 3), np.uint8)
+    for top in range(0, photo.height, _ROWS):
+        part = photo.part((slice(top, top + _ROWS), slice(None)))
+        pixels = to_srgb(part)
+        if part.alpha is not None:
+            share = (part.alpha.astype(np.float32) / photo.depth.peak)[..., None]
+            pixels = pixels * share + _GROUND * (1 - share)
+        out[top : top + _ROWS] = np.rint(pixels * 255)
+    return out
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()

@@ -1,0 +1,118 @@
+"""A job's files between front and node, in pieces, where the two share no folder.
+
+A piece is a tag, a byte that tells which file it belongs to, a byte that tells whether it is the
+file's last, and its part of the file. The other messages are a tag and what belongs to it:
+
+- to the node: `B` a job's files follow, `C` a command as `pipe.py` has it;
+- from the node: `R` a report as `pipe.py` has it, `M` the worker's memory in bytes, `Z` the exit
+  code of a worker that has ended, behind which nothing comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ldrps_daemon.storage.spool import JobFolder
+
+PIECE, BEGIN, COMMAND = b"F", b"B", b"C"
+REPORT, MEMORY, END = b"R", b"M", b"Z"
+PIECE_BYTES = 8 << 20
+TO_NODE = {b"h": "header", b"p": "pixels", b"k": "checkpoint"}
+TO_FRONT = {b"k": "checkpoint", b"r": "result"}
+_MORE, _LAST = b"+", b"."
+
+
+def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
+    """A file in pieces; none if it is not there. Reads the disk."""
+    code = next(code for code, known in (TO_NODE | TO_FRONT).items() if known == name)
+    missing = contextlib.suppress(FileNotFoundError)
+    with missing, Path(getattr(folder, name)).open("rb") as file:
+        left = os.fstat(file.fileno()).st_size
+        while True:
+            data = file.read(PIECE_BYTES)
+            left -= len(data)
+            # A file that has become shorter ends all the same.
+            last = left <= 0 or not data
+            yield b"".join((PIECE, code, _LAST if last else _MORE, data))
+            if last:
+                return
+
+
+class Receiver:
+    """Puts files together, each of which takes its name when it is complete and on disk."""
+
+    def __init__(self, folder: JobFolder, names: dict[bytes, str], limit: int) -> None:
+        """`limit`: bytes that all of them may take at once."""
+        self._folder = folder
+        self._names = names
+        self._limit = limit
+        self._files: dict[str, BinaryIO] = {}
+        self._broken: set[str] = set()
+        """Files of which a part could not be written, and whose last part has not come."""
+        self._written = 0
+
+    def take(self, piece: bytes) -> None:
+        """Write a piece; ValueError if it is none that may come, OSError from the disk.
+
+        After an OSError the file is given up, and the rest of it is not written.
+        """
+        code, mark, data = piece[1:2], piece[2:3], memoryview(piece)[3:]
+        if piece[:1] != PIECE or code not in self._names or mark not in (_MORE, _LAST):
+            raise ValueError("this is no piece of a file that may come")
+        name = self._names[code]
+        self._written += len(data)
+        if self._written > self._limit:
+            raise ValueError(f"more than {self._limit} bytes came")
+        if name not in self._broken:
+            try:
+                self._write(name, data, last=mark == _LAST)
+            except OSError:
+                self._broken.add(name)
+                self._give_up(name)
+                raise
+            finally:
+                self._forgive(name, mark)
+        else:
+            self._forgive(name, mark)
+
+    def _forgive(self, name: str, mark: bytes) -> None:
+        # Another file of this name may come now.
+        if mark == _LAST:
+            self._broken.discard(name)
+
+    def close(self) -> None:
+        """Give up what is not complete."""
+        for name in list(self._files):
+            self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
+        if file := self._files.pop(name, None):
+            # What is still to be written may be what there is no room for.
+            with contextlib.suppress(OSError):
+                file.close()
+        self._unfinished(name).unlink(missing_ok=True)
+
+    def _write(self, name: str, data: memoryview, *, last: bool) -> None:
+        if name not in self._files:
+            self._files[name] = self._unfinished(name).open("wb")
+        self._files[name].write(data)
+        if last:
+            self._complete(name)
+
+    def _complete(self, name: str) -> None:
+        file = self._files[name]
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+        self._files.pop(name).close()
+        os.replace(self._unfinished(name), getattr(self._folder, name))
+        if name == "checkpoint":
+            # The next one takes its place.
+            self._written -= size
+
+    def _unfinished(self, name: str) -> Path:
+        return self._folder.path / f"{name}.part"

@@ -1,0 +1,153 @@
+"""Seats on the nodes of a Ray cluster: one for each GPU, or one for each node's CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ldrps_daemon.cluster.connection import joined
+from ldrps_daemon.cluster.transport import Place, RayTransport
+from ldrps_daemon.config import AUTO, SHARED, ServeConfig
+from ldrps_daemon.scheduling.seats import Seat
+from ldrps_engine.errors import SettingsError
+
+log = logging.getLogger("ldrps.cluster")
+PROOF = "seen-by-nodes"
+"""File in a shared spool by which nodes know that it is this daemon's."""
+_LOOK_SECONDS = 2.0
+
+
+class RayPool:
+    """The seats of one daemon in a cluster that it has joined."""
+
+    def __init__(self, config: ServeConfig, spool: Path) -> None:
+        """Join the cluster, which takes seconds; LdrpsError says why that cannot be."""
+        self.trouble = ""
+        self._on_cpu = config.devices == ("cpu",)
+        self._most = None if config.gpus == AUTO else int(config.gpus)
+        self._memory = config.memory_bytes
+        self._cluster = config.pool
+        self._join()
+        self._seats: dict[tuple[str, int], Seat] = {}
+        self._is_cut_off = False
+        self._proof = secrets.token_hex(16)
+        self._spool = ""
+        try:
+            self._check(self._ray.nodes())
+            if config.job_store == SHARED:
+                self._spool = str(spool)
+                (spool / PROOF).write_text(self._proof)
+        except BaseException:
+            self._ray.shutdown()
+            raise
+
+    def _join(self) -> None:
+        self._ray: Any = joined(self._cluster)
+        self._node = str(self._ray.get_runtime_context().get_node_id())
+
+    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
+        """Tell which seats there are, and look again and again."""
+        on_seats(await self._look())
+        self._watching = asyncio.get_running_loop().create_task(self._watch(on_seats))
+
+    async def close(self) -> None:
+        """Look no more. Ray ends what is left of ours when this process ends."""
+        self._watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watching
+
+    async def leave(self) -> None:
+        """Leave the cluster."""
+        await asyncio.to_thread(self._ray.shutdown)
+
+    async def _watch(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
+        seats = list(self._seats.values())
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                found = await self._look()
+                if self._is_cut_off:
+                    # What Ray holds here belongs to a node that is no more.
+                    on_seats(seats := [])
+                    await self._rejoin()
+                    continue
+            except Exception as error:
+                # Seats stay: workers whose line holds go on without a head that is busy or gone.
+                log.warning("the cluster does not tell of its nodes (%s)", error)
+                continue
+            if found != seats:
+                seats = found
+                log.info("the cluster has other seats now", extra={"seats": len(seats)})
+                on_seats(seats)
+
+    async def _rejoin(self) -> None:
+        """Be a driver on this machine's next node; jobs wait until there is one."""
+        self.trouble = "this machine is no node of the Ray cluster any more; run 'ray start' here"
+        log.error(self.trouble)
+        self._seats = {}
+        await asyncio.to_thread(self._ray.shutdown)
+        while True:
+            try:
+                await asyncio.to_thread(self._join)
+                return log.info("this machine is a node of the cluster again")
+            except Exception as error:
+                log.warning("%s", error)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> list[Seat]:
+        nodes = await asyncio.to_thread(self._ray.nodes)
+        alive = {str(node["NodeID"]) for node in nodes if node.get("Alive")}
+        self._is_cut_off = self._node not in alive
+        places = chosen(places_of(nodes, on_cpu=self._on_cpu), self._seats, self._most)
+        self._seats = {key: self._seats.get(key) or self._seat(key, places) for key in places}
+        kind = "node with a CPU" if self._on_cpu else "GPU"
+        self.trouble = "" if places else f"the Ray cluster has no {kind} now; jobs wait for one"
+        return list(self._seats.values())
+
+    def _seat(self, key: tuple[str, int], places: Mapping[tuple[str, int], str]) -> Seat:
+        host, (node, index) = places[key], key
+        place = Place(node, host, 0 if self._on_cpu else 1, self._spool, self._proof)
+        device = "cpu" if self._on_cpu else "cuda:0"
+        shown = "cpu" if self._on_cpu else f"cuda:{index}"
+        return Seat(
+            # Nodes of one machine have its address in common.
+            name=f"{shown}@{host}/{node[:8]}",
+            device=device,
+            launch=functools.partial(RayTransport, self._ray, place),
+            memory_bytes=self._memory if self._on_cpu else 0,
+        )
+
+    def _check(self, nodes: Iterable[Mapping[str, Any]]) -> None:
+        found = len(places_of(nodes, on_cpu=False))
+        if not self._on_cpu and self._most is not None and found < self._most:
+            raise SettingsError(
+                f"gpus is {self._most}, but the Ray cluster has {found}; add nodes, give "
+                "--gpus auto, or --device cpu for workers without GPUs"
+            )
+
+
+def places_of(nodes: Iterable[Mapping[str, Any]], *, on_cpu: bool) -> dict[tuple[str, int], str]:
+    """Node and number of each GPU of a cluster, or of one CPU a node, and the node's address."""
+    found = {}
+    for node in sorted(nodes, key=lambda node: str(node["NodeID"])):
+        has = int(node.get("Resources", {}).get("CPU" if on_cpu else "GPU", 0))
+        if node.get("Alive"):
+            for index in range(min(has, 1) if on_cpu else has):
+                found[node["NodeID"], index] = str(node["NodeManagerAddress"])
+    return found
+
+
+def chosen(
+    places: Mapping[tuple[str, int], str],
+    taken: Mapping[tuple[str, int], Seat],
+    most: int | None,
+) -> dict[tuple[str, int], str]:
+    """So many of the places, those first that are seats already: their workers are warm."""
+    order = sorted(places, key=lambda key: key not in taken)
+    return {key: places[key] for key in order[:most]}

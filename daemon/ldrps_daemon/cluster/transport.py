@@ -1,0 +1,222 @@
+"""The front's end of the line to a worker on another node."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from ldrps_daemon.cluster import carrying
+from ldrps_daemon.cluster.actor import WorkerActor, version
+from ldrps_daemon.cluster.carrying import (
+    BEGIN,
+    COMMAND,
+    END,
+    MEMORY,
+    PIECE,
+    REPORT,
+    Receiver,
+)
+from ldrps_daemon.storage.spool import JobFolder
+from ldrps_daemon.workers.pipe import CannotStart, Lost, NotNow, report_of
+from ldrps_daemon.workers.transport import OnReport, Options
+
+log = logging.getLogger("ldrps.cluster")
+_KILLED = -9
+_FAREWELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an actor is to run, and how it gets at files."""
+
+    node: str
+    """Ray's id of the node."""
+    host: str
+    """Its address, for people."""
+    gpus: int
+    """1, or 0 for a worker on the CPU."""
+    spool: str = ""
+    """Folder that the node sees too; empty: files are carried."""
+    proof: str = ""
+    """Content of a file in that folder."""
+
+
+class RayTransport:
+    """One actor with one worker. Its epoch ends with it: a new worker is another transport."""
+
+    def __init__(self, ray: ModuleType, place: Place, options: Options, report: OnReport) -> None:
+        """Have Ray start an actor; whether that works is reported."""
+        self.pid = 0
+        self._ray: Any = ray
+        self._place = place
+        self._on_report = report
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self._receiver: Receiver | None = None
+        self._memory = 0
+        self._code = _KILLED
+        self._is_ended = False
+        try:
+            self._actor = self._placed()
+        except Exception as error:
+            raise OSError(f"Ray takes no more actors ({_words(error)})") from None
+        self._tasks = [self._spawn(self._run(dict(options)))]
+
+    def send_bytes(self, data: bytes, /) -> None:
+        """Queue a message; OSError if the worker is known to be gone."""
+        if self._is_ended:
+            raise BrokenPipeError("the worker is gone")
+        self._outbox.put_nowait(data)
+
+    def memory_bytes(self) -> int:
+        """Resident set of the worker, as it was when it was last heard of."""
+        return self._memory
+
+    def end(self) -> None:
+        """End the worker at once."""
+        self._is_ended = True
+        self._tasks.append(self._spawn(self._kill()))
+
+    async def kill(self) -> int:
+        """End the worker at once and return its exit code, or SIGKILL's if it did not tell."""
+        is_here, self._is_ended = not self._is_ended and bool(self.pid), True
+        if is_here:
+            # It leaves nothing of the photo there; without an answer, its heir on that node does.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self._call("end")
+        await self._kill()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return self._code
+
+    def _placed(self) -> Any:
+        strategies = self._ray.util.scheduling_strategies
+        where = strategies.NodeAffinitySchedulingStrategy(self._place.node, soft=False)
+        wants = {"num_gpus": 1, "num_cpus": 0} if self._place.gpus else {"num_cpus": 1}
+        # Neither is to be repeated by Ray: the daemon alone knows what a job has done already.
+        never = {"max_restarts": 0, "max_task_retries": 0}
+        remote = self._ray.remote(WorkerActor)
+        return remote.options(scheduling_strategy=where, **wants, **never).remote()
+
+    async def _run(self, options: dict[str, object]) -> None:
+        try:
+            if why := await self._start(options):
+                return self._on_report(self, CannotStart(f"{self._place.host}: {why}"))
+            self._tasks.append(self._spawn(self._feed()))
+            while True:
+                for message in await self._call("receive"):
+                    if message[:1] == END:
+                        self._code = int(message[1:])
+                        return self._gone(None)
+                    await self._take(message)
+        except (ValueError, EOFError, DecodeError) as error:
+            log.warning("a worker talks rubbish (%s)", _words(error), extra=self._said())
+            await self._kill()
+            self._gone(None)
+        except Exception as error:
+            if not self._is_ended:
+                log.warning("a worker is lost (%s)", _words(error), extra=self._said())
+            self._gone(None if self._is_ended else Lost())
+
+    def _gone(self, last: Lost | None) -> None:
+        self._is_ended = True
+        if self._receiver:
+            self._receiver.close()
+        self._on_report(self, last)
+
+    async def _start(self, options: dict[str, object]) -> str:
+        """Have the actor start its worker; returns why it does not, empty: it does."""
+        told = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
+        try:
+            answer = json.loads(await self._call("start", json.dumps(told).encode()))
+        except Exception as error:
+            if "ModuleNotFoundError" in str(error) or "ImportError" in str(error):
+                return "ldrps cannot be imported there; install the same version on every node"
+            raise
+        if why := answer.get("why"):
+            return str(why)
+        if answer["version"] != version():
+            return f"it has ldrps {answer['version']}, the daemon {version()}; install the same"
+        self.pid = int(answer["pid"])
+        return ""
+
+    async def _feed(self) -> None:
+        """Send what is queued, one after the other: an order comes behind its files."""
+        try:
+            while True:
+                await self._send(await self._outbox.get())
+        except Exception as error:
+            # The reading task hears of its end. A line that has lost one order is not to be
+            # trusted with another.
+            log.warning("a node takes nothing (%s)", _words(error), extra=self._said())
+            await self._kill()
+
+    async def _send(self, data: bytes) -> None:
+        command = json.loads(data)
+        try:
+            if command["do"] == "work" and not self._place.spool:
+                await self._carry(command)
+        except OSError as error:
+            return self._on_report(self, NotNow(error.strerror or str(error)))
+        await self._call("send", COMMAND + data)
+
+    async def _carry(self, command: dict[str, Any]) -> None:
+        attempt = JobFolder(Path(command["attempt"]))
+        limit = int(command["spool_bytes"])
+        await asyncio.to_thread(attempt.path.mkdir, 0o700)
+        self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
+        await self._give(BEGIN)
+        for name in carrying.TO_NODE.values():
+            files = carrying.pieces(JobFolder(Path(command["folder"])), name)
+            while piece := await asyncio.to_thread(next, files, None):
+                await self._give(piece)
+
+    async def _give(self, message: bytes) -> None:
+        """Send a part of a job; OSError if the node cannot take it."""
+        if why := await self._call("send", message):
+            raise OSError(0, f"{self._place.host}: {why}")
+
+    async def _take(self, message: bytes) -> None:
+        tag, body = message[:1], message[1:]
+        if tag == MEMORY:
+            self._memory = int(body)
+        elif tag == REPORT:
+            self._on_report(self, report_of(body))
+        elif tag == PIECE and self._receiver:
+            try:
+                await asyncio.to_thread(self._receiver.take, message)
+            except OSError as error:
+                # What is not there counts for nothing, see `attempts.py`.
+                log.warning("a file cannot be kept", extra=self._said() | {"why": error.strerror})
+        else:
+            raise ValueError("this is no message of a node")
+
+    def _said(self) -> dict[str, object]:
+        return {"node": self._place.host, "pid": self.pid}
+
+    async def _call(self, method: str, *arguments: bytes) -> Any:
+        answer = getattr(self._actor, method).remote(*arguments)
+        return await asyncio.wrap_future(answer.future())
+
+    async def _kill(self) -> None:
+        with contextlib.suppress(Exception):  # it may be gone, or the cluster
+            await asyncio.to_thread(self._ray.kill, self._actor)
+
+    @staticmethod
+    def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

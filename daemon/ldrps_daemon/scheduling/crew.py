@@ -1,0 +1,58 @@
+"""The slots of a pool's seats: taken as seats come, given up as they go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.scheduling.seats import Seat
+
+
+class Crew:
+    """All slots of one daemon that restore. Lives in one event loop."""
+
+    def __init__(
+        self, config: ServeConfig, attend: Callable[[WorkerSlot], Coroutine[Any, Any, None]]
+    ) -> None:
+        """`attend` works with a slot until that is `retired`."""
+        self.slots: list[WorkerSlot] = []
+        self._config = config
+        self._attend = attend
+        self._attending: dict[WorkerSlot, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def seat(self, seats: Sequence[Seat]) -> None:
+        """Have a slot for each of these seats, and for no other."""
+        for slot in [slot for slot in self.slots if slot.seat not in seats]:
+            self.slots.remove(slot)
+            slot.retired = True
+            self._keep(self._leaving, self._leave(slot))
+        taken = [slot.seat for slot in self.slots]
+        for seat in seats:
+            if seat not in taken:
+                slot = WorkerSlot(seat, self._config)
+                self.slots.append(slot)
+                work = self._attend(slot)
+                self._attending[slot] = asyncio.get_running_loop().create_task(work)
+
+    async def stop(self) -> None:
+        """Attend to nothing more. What works goes on until its slot is stopped."""
+        tasks = [*self._attending.values(), *self._leaving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self, slot: WorkerSlot) -> None:
+        # Whoever works here hears of it, and lets go of the turn.
+        await slot.stop()
+        async with slot.turn:
+            self._attending.pop(slot).cancel()
+            await slot.stop()
+
+    def _keep(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)

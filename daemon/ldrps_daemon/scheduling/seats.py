@@ -1,0 +1,66 @@
+"""Places where a worker can work, and the pool that knows which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ldrps_daemon.workers.process import launch
+from ldrps_daemon.workers.transport import Launch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """Room for one worker."""
+
+    name: str
+    """Unique in its pool; shown as the device."""
+    device: str
+    """As the worker itself calls its device: `cpu`, `cuda:0` ..."""
+    launch: Launch
+    """Starts a worker here."""
+    memory_bytes: int = 0
+    """What the worker may use; 0: no limit."""
+
+
+class Pool(Protocol):
+    """All seats there are. They may come and go."""
+
+    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
+        """Tell which seats there are, and again whenever that changes; the same seat is equal.
+
+        Called in the front's event loop, as `on_seats` is.
+        """
+
+    async def close(self) -> None:
+        """Tell no more."""
+
+    @property
+    def trouble(self) -> str:
+        """Why there are no seats, or fewer than there should be; empty: nothing is known."""
+
+
+class LocalPool:
+    """One worker process on this machine for each of some devices."""
+
+    trouble = ""
+
+    def __init__(self, devices: Sequence[str], memory_bytes: int) -> None:
+        """`memory_bytes`: what one worker on the CPU may use."""
+        self.seats = [
+            # CUDA reserves far more addresses than it uses.
+            Seat(name=name, device=name, launch=launch, memory_bytes=_limit(name, memory_bytes))
+            for name in devices
+        ]
+
+    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
+        """Tell of the seats, which stay."""
+        on_seats(self.seats)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def _limit(device: str, memory_bytes: int) -> int:
+    return memory_bytes if device == "cpu" else 0

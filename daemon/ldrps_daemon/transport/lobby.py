@@ -1,0 +1,252 @@
+"""Connections that have not said a word: they are let in once they do.
+
+Who has business here speaks at once, in HTTP/2 as in TLS. Until it is let in, a connection costs
+one descriptor and no task, so that crowds can come as fast as they like: where places run out, the
+largest one loses its oldest, the silent first. Those that have spoken are let in by turns, a few of
+each party, so that a process that calls again and again keeps nobody waiting but itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from ldrps_daemon.transport.peers import credentials, may_enter, party
+
+SILENT_SECONDS = 30.0
+"""A connection that has said nothing by then is cut off."""
+_BACKLOG = 4096
+"""Connections that wait to be looked at; a unix socket refuses more."""
+_KEPT_AT_ONCE = 64
+"""So many are kept before they are heard,"""
+_TURN_SECONDS = 0.005
+"""and for so long others are accepted before those inside have their turn."""
+_LET_IN_AT_ONCE = 4
+"""Of each party, before it is the next one's turn."""
+_FEWEST = 16
+_PAUSE_SECONDS = 0.1
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(eq=False)
+class Visitor:
+    """One connection, and who is at its other end."""
+
+    socket: socket.socket
+    name: str
+    """Whom calls are counted for."""
+    party: str
+    """Who shares a limit of connections with it."""
+    known: bool
+    """If the kernel has told that it may call."""
+    came: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class _Crowd:
+    """The connections of one party, oldest first."""
+
+    silent: dict[Visitor, None] = field(default_factory=dict)
+    spoken: dict[Visitor, None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.silent) + len(self.spoken)
+
+    def __iter__(self) -> Iterator[Visitor]:
+        yield from self.silent
+        yield from self.spoken
+
+    def remove(self, visitor: Visitor) -> None:
+        self.silent.pop(visitor, None)
+        self.spoken.pop(visitor, None)
+
+
+class Lobby:
+    """Accepts connections, and passes on those that speak."""
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        limit: int,
+        enter: Callable[[Visitor], object],
+        complain: Callable[[str], None],
+    ) -> None:
+        """`limit`: of connections that were let in; half as many may wait here."""
+        self._listeners = listeners
+        self._places = max(_FEWEST, limit // 2)
+        self._enter = enter
+        self._complain = complain
+        self._crowds: dict[str, _Crowd] = {}
+        self._count = 0
+        self._pauses: set[asyncio.TimerHandle] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def open(self) -> None:
+        """Begin to accept."""
+        for listener in self._listeners:
+            listener.setblocking(False)
+            listener.listen(_BACKLOG)
+            self._listen(listener)
+
+    def close(self) -> None:
+        """Accept nobody any more, and cut off whoever is silent."""
+        loop = asyncio.get_running_loop()
+        for pause in self._pauses:
+            pause.cancel()
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        for visitor in self._all():
+            self._cut(visitor)
+        for handle in (self._sweep, self._turn):
+            if handle:
+                handle.cancel()
+
+    def _all(self) -> list[Visitor]:
+        return [visitor for crowd in self._crowds.values() for visitor in crowd]
+
+    def _listen(self, listener: socket.socket) -> None:
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Take in whoever waits, but never more silent ones than there are places.
+
+        So all of them can be heard before one is cut off.
+        """
+        kept, end = 0, time.monotonic() + _TURN_SECONDS
+        while kept < min(_KEPT_AT_ONCE, self._places) and time.monotonic() < end:
+            try:
+                accepted, _ = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._find_room(listener)
+                return
+            kept += self._receive(accepted)
+
+    def _find_room(self, listener: socket.socket) -> None:
+        """Have a descriptor or memory free for whoever waits, now or after a moment."""
+        if self._count:
+            self._cut_one()
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+
+        def go_on() -> None:
+            self._pauses.discard(pause)
+            self._listen(listener)
+
+        pause = loop.call_later(_PAUSE_SECONDS, go_on)
+        self._pauses.add(pause)
+
+    def _receive(self, accepted: socket.socket) -> bool:
+        """Keep it until it is let in, which is told."""
+        accepted.setblocking(False)
+        spoke = _spoke(accepted)
+        visitor = None if spoke is False else self._identify(accepted)
+        if visitor is None:
+            accepted.close()
+            return False
+        if self._count >= self._places:
+            self._cut_one()
+        self._count += 1
+        crowd = self._crowds.setdefault(visitor.party, _Crowd())
+        if spoke:
+            self._line_up(visitor, crowd)
+        else:
+            crowd.silent[visitor] = None
+            loop = asyncio.get_running_loop()
+            loop.add_reader(accepted, self._hear, visitor)
+            self._sweep = self._sweep or loop.call_later(SILENT_SECONDS, self._cut_silent)
+        return True
+
+    def _line_up(self, visitor: Visitor, crowd: _Crowd) -> None:
+        crowd.spoken[visitor] = None
+        self._turn = self._turn or asyncio.get_running_loop().call_soon(self._let_in)
+
+    def _let_in(self) -> None:
+        """Let in the next few of each party that has spoken, and leave the rest for later."""
+        for crowd in list(self._crowds.values()):
+            for visitor in list(islice(crowd.spoken, _LET_IN_AT_ONCE)):
+                self._let_go(visitor)
+                self._enter(visitor)
+        more = any(crowd.spoken for crowd in self._crowds.values())
+        self._turn = asyncio.get_running_loop().call_soon(self._let_in) if more else None
+
+    def _identify(self, accepted: socket.socket) -> Visitor | None:
+        try:
+            if accepted.family == socket.AF_UNIX:
+                pid, uid = credentials(accepted)
+                if not may_enter(uid):
+                    self._complain(f"user {uid} was turned away")
+                    return None
+                return Visitor(accepted, f"pid {pid}", f"pid {pid}", known=True)
+            host, port = accepted.getpeername()[:2]
+            return Visitor(accepted, f"tcp {host}:{port}", party(accepted), known=False)
+        except OSError:
+            return None  # it has gone already
+
+    def _hear(self, visitor: Visitor) -> None:
+        """Line up one that has spoken, and close after one that has hung up."""
+        spoke = _spoke(visitor.socket)
+        if spoke:
+            asyncio.get_running_loop().remove_reader(visitor.socket)
+            crowd = self._crowds[visitor.party]
+            del crowd.silent[visitor]
+            self._line_up(visitor, crowd)
+        elif spoke is False:
+            self._cut(visitor)
+
+    def _cut_silent(self) -> None:
+        """Cut off who has been silent for too long, and look again when the next one will be."""
+        now, loop = time.monotonic(), asyncio.get_running_loop()
+        waiting = [visitor for crowd in self._crowds.values() for visitor in crowd.silent]
+        late = [visitor for visitor in waiting if visitor.came + SILENT_SECONDS <= now]
+        for visitor in late:
+            self._cut(visitor)
+        # Whoever comes from now on is later than all who are here.
+        due = min((visitor.came for visitor in waiting if visitor not in late), default=None)
+        self._sweep = None
+        if due is not None:
+            self._sweep = loop.call_later(due + SILENT_SECONDS - now, self._cut_silent)
+
+    def _cut_one(self) -> None:
+        """The oldest of the largest crowd, so that it cannot push out anybody but its own."""
+        name = max(self._crowds, key=lambda each: len(self._crowds[each]))
+        self._complain(f"connections of {name} are cut before they are let in: there are too many")
+        self._cut(next(iter(self._crowds[name])))
+
+    def _cut(self, visitor: Visitor) -> None:
+        self._let_go(visitor)
+        visitor.socket.close()
+
+    def _let_go(self, visitor: Visitor) -> None:
+        asyncio.get_running_loop().remove_reader(visitor.socket)
+        crowd = self._crowds[visitor.party]
+        crowd.remove(visitor)
+        if not crowd:
+            del self._crowds[visitor.party]
+        self._count -= 1
+
+
+def _spoke(of: socket.socket) -> bool | None:
+    """Tell if something has come; False if the other end has hung up, None if neither."""
+    try:
+        return bool(of.recv(1, socket.MSG_PEEK))
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return False

@@ -1,0 +1,212 @@
+"""Third stage of a restoration: the photo without its noise, at its own size, part by part.
+
+Each part is one evaluation of the bundled denoiser, told the level of the noise at each place and
+its spectrum, as FFDNet is told a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of
+several, of the part turned and mirrored, since a network errs differently on each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldrps_engine.analysis.noise_level import Noise, measure_noise
+from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.diffusion.planning import RestorationPlan
+from ldrps_engine.diffusion.preview import preview
+from ldrps_engine.photo import Part
+from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
+from ldrps_engine.priors.latent_unet import Told
+from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
+
+Array = NDArray[np.float32]
+
+_WITHOUT_CHROMA = 0.95
+"""Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
+_HARDLY_MEASURED = 0.5 / 255
+"""Noise below this tells nothing of its level and spectrum."""
+_SIDES = (-2, -1)
+_AROUND = 4
+_MOST_LOOKED_AT = 250_000
+_BRIGHT, _EXPOSED = 99.5, 0.95
+_MOST_NOISE, _MOST_GAIN = 60 / 255, 16.0
+_TURNS = (0, 2, 1, 3)
+"""Upside down first: most of what eight ways gain is gained by the first four."""
+_MOST_EVALUATED = 24e6
+"""Pixels that all evaluations of one photo have together, unless one has more."""
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """Output of the third stage: a photo that has no noise any more."""
+
+    plan: RestorationPlan
+    rgb: Array
+    """(H, W, 3) display values; the plan's own where no noise was to be filtered."""
+    scaled: Array
+    """(h, w, 3), all of it without noise at the view's size."""
+
+
+def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None) -> Denoised:
+    """Free the photo, or the crop that is wanted of it, from the noise that would be seen.
+
+    `scaled` is the photo without noise at the view's size, if that is known.
+    """
+    if not (plan.works and plan.filters):
+        return Denoised(plan, plan.rgb, resize(plan.rgb, plan.view.scaled))
+    expert = load_detail_expert(str(plan.prior.latent_std.device))
+    noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
+    ways = ways_for(plan.size, quick=plan.quick)
+    work = NoiseFilter(expert, noise, gain_for(plan.rgb, noise.sigma), ways)
+    count, out = sum(plan.work), plan.rgb.copy()
+
+    def on_part(done: int) -> None:
+        on_step(Step("denoise", done, count, lambda: preview(out)))
+
+    work.filter(plan.rgb, out, on_part, plan.crop)
+    if scaled is None:
+        whole = plan.crop is None
+        scaled = resize(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
+    return Denoised(plan, out, scaled)
+
+
+def _denoised_view(plan: RestorationPlan, expert: DetailExpert) -> Array:
+    """Free the view of a photo, of which a crop alone is filtered, from the noise it has left."""
+    scaled = resize(plan.rgb, plan.view.scaled)
+    measured = measure_noise(scaled)
+    out = np.empty_like(scaled)
+    noise = KnownNoise.of(measured, max(measured.sigma, _HARDLY_MEASURED))
+    NoiseFilter(expert, noise, gain_for(scaled, noise.sigma)).filter(scaled, out, lambda _: None)
+    return out
+
+
+def _sigma_to_filter(plan: RestorationPlan) -> float:
+    """Standard deviation of the noise that is taken out, in 8-bit steps."""
+    sigma = plan.analysis.noise_sigma
+    if plan.analysis.diagnosis.grey and plan.settings.noise_sigma is None:
+        return sigma * _WITHOUT_CHROMA
+    return sigma
+
+
+def gain_for(rgb: Array, sigma: float) -> float:
+    """Factor that brings a dark photo (H, W, 3) to the range of a well exposed one, 1 or more.
+
+    Its noise, of standard deviation `sigma`, stays within what the network was trained on.
+    """
+    every = max(1, int(math.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_LOOKED_AT)))
+    bright = float(np.percentile(rgb[::every, ::every], _BRIGHT))
+    return float(np.clip(min(_EXPOSED / max(bright, 1e-3), _MOST_NOISE / sigma), 1, _MOST_GAIN))
+
+
+def ways_for(size: tuple[int, int], *, quick: bool) -> int:
+    """Count the ways in which a photo of (height, width) pixels is turned: 1, 2, 4 or 8.
+
+    As many as take no longer than one evaluation of 24 megapixels.
+    """
+    if quick:
+        return 1
+    affordable = _MOST_EVALUATED / (size[0] * size[1])
+    return int(2 ** np.clip(math.floor(math.log2(affordable)), 0, 3))
+
+
+@dataclass(frozen=True)
+class KnownNoise:
+    """A photo's noise, as the network is told of it."""
+
+    measured: Noise
+    sigma: float
+    """Standard deviation that is taken out, display values, root mean square over the photo."""
+    bands: Array
+    """Log of the deviation in each band of the spectrum, see `noise_told`."""
+
+    @classmethod
+    def of(cls, measured: Noise, sigma: float) -> KnownNoise:
+        """Noise that was measured, but has the deviation `sigma`."""
+        if measured.sigma < _HARDLY_MEASURED:
+            return cls(measured, sigma, np.zeros(BANDS, np.float32))
+        return cls(measured, sigma, spectrum_bands(measured.spectrum))
+
+    def told(self, rgb: Array, patch: int) -> Told:
+        """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`."""
+        relative = np.ones_like(rgb)
+        if self.measured.sigma >= _HARDLY_MEASURED:
+            around = _smoothed(rgb)
+            relative = self.measured.level.relative(around) / np.float32(self.measured.spread)
+        levels = torch.from_numpy(told_levels(relative, patch))
+        return Told(levels[None], torch.from_numpy(self.bands)[None])
+
+
+def _smoothed(rgb: Array) -> Array:
+    """Brightness (h, w, 3) around each sample: its own would tell of its noise."""
+    height, width = rgb.shape[:2]
+    small = max(1, height // _AROUND), max(1, width // _AROUND)
+    return np.clip(resize(resize(rgb, small), (height, width), smooth=True), 0, 1)
+
+
+@dataclass(frozen=True)
+class NoiseFilter:
+    """Filter of one photo's noise."""
+
+    expert: DetailExpert
+    noise: KnownNoise
+    gain: float = 1.0
+    """Factor by which values are brought to the range of a well exposed photo.
+
+    The network scales as its input does, but it knows photos of that range alone.
+    """
+    ways: int = 1
+    """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
+
+    def filter(
+        self, rgb: Array, out: Array, on_part: Callable[[int], None], crop: Part | None = None
+    ) -> None:
+        """Filter display values (H, W, 3) into `out` (H, W, 3), part by part.
+
+        `on_part` is told how many parts are done, and may raise to stop the work. Where no part
+        touches the `crop`, `out` stays as it is.
+        """
+
+        def one(tile: Tile, check: Callable[[], None]) -> None:
+            out[tile.inner] = self.part(rgb[tile.outer], check)[tile.kept]
+
+        each(parts_to_denoise(rgb.shape[:2], crop), one, on_part)
+
+    def part(self, rgb: Array, check: Callable[[], None]) -> Array:
+        """Filter a part (h, w, 3). `check` is called between evaluations, and may raise."""
+        return self._stretched(rgb * np.float32(self.gain), rgb, check) / np.float32(self.gain)
+
+    def _stretched(self, rgb: Array, seen: Array, check: Callable[[], None]) -> Array:
+        height, width = rgb.shape[:2]
+        grow = [(0, -side % self.expert.multiple) for side in (height, width)]
+        padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
+        told = self.noise.told(np.pad(seen, (*grow, (0, 0)), mode="symmetric"), self.expert.patch)
+        image = torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+        total = torch.zeros_like(image)
+        for way in range(self.ways):
+            check()
+            as_turned = Told(turned(told.levels, way), told.bands)
+            sigma = self.noise.sigma * self.gain
+            found = self.expert.denoise(turned(image, way), sigma, as_turned)
+            total += turned_back(found.to(total), way)
+        mean = (total / self.ways)[0, :, :height, :width]
+        return np.ascontiguousarray(mean.permute(1, 2, 0).numpy())
+
+
+def turned(images: Tensor, way: int) -> Tensor:
+    """Turn images (N, C, h, w) in one of eight ways: mirrored if odd, after quarter turns."""
+    images = torch.rot90(images, _TURNS[way // 2], _SIDES)
+    return images.flip(-1) if way % 2 else images
+
+
+def turned_back(images: Tensor, way: int) -> Tensor:
+    """Undo `turned`."""
+    images = images.flip(-1) if way % 2 else images
+    return torch.rot90(images, -_TURNS[way // 2], _SIDES)

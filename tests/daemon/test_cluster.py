@@ -1,0 +1,240 @@
+"""What is known of a Ray cluster without one: see tests/cluster for the real thing."""
+
+import errno
+import sys
+from concurrent import futures
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from ldrps_daemon.cluster import actor, carrying, connection, pool
+from ldrps_daemon.cluster.carrying import Receiver
+from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.storage.spool import JobFolder
+from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
+from support.daemon import free_port
+
+TOKEN = "0123456789abcdef"
+
+
+@contextmanager
+def head(asks_for):
+    """Something that answers as the head of a cluster does; yields its address."""
+
+    def answer(_, context):
+        given = dict(context.invocation_metadata()).get("authorization")
+        if asks_for and given != f"Bearer {asks_for}":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+        return b""
+
+    methods = {"CheckAlive": grpc.unary_unary_rpc_method_handler(answer)}
+    with futures.ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads)
+        service = grpc.method_handlers_generic_handler("ray.rpc.NodeInfoGcsService", methods)
+        server.add_generic_rpc_handlers([service])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+def test_the_right_token_is_let_in():
+    with head(TOKEN) as address:
+        connection.check_head(address, TOKEN)
+
+
+def test_a_wrong_token_is_one_sentence():
+    with (
+        head(TOKEN) as address,
+        pytest.raises(AccessError, match=f"{address} does not take this daemon's token; give"),
+    ):
+        connection.check_head(address, "wrong")
+
+
+def test_a_cluster_that_takes_everybody_is_not_joined():
+    with (
+        head("") as address,
+        pytest.raises(AccessError, match=r"without a token.*start all of its nodes with RAY_AUTH"),
+    ):
+        connection.check_head(address, TOKEN)
+
+
+def test_a_head_that_does_not_answer_is_one_sentence():
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(UnavailableError, match=f"no Ray head answers at {address}; start one"):
+        connection.check_head(address, TOKEN)
+
+
+@pytest.fixture
+def no_settings(monkeypatch, tmp_path):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return monkeypatch
+
+
+def test_no_token_is_one_sentence(no_settings, tmp_path):
+    no_settings.setitem(sys.modules, "ray", type(sys)("ray"))
+    with pytest.raises(AccessError, match=r"no token for the Ray cluster; give its token in RAY_"):
+        connection.joined("ray://127.0.0.1:1")
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text(f"{TOKEN}\n")
+    assert connection._token() == TOKEN
+    no_settings.setenv("RAY_AUTH_TOKEN", "other")
+    assert connection._token() == "other"
+
+
+def test_no_ray_is_one_sentence(no_settings):
+    no_settings.setitem(sys.modules, "ray", None)
+    with pytest.raises(UnavailableError, match=r"not installed; run pip install 'ldrps\[daemon,"):
+        connection.joined("ray")
+
+
+def test_a_daemon_without_a_token_is_refused(no_settings):
+    no_settings.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(SettingsError, match=r"RAY_AUTH_MODE is 'disabled'.*set it to 'token'"):
+        connection.joined("ray")
+
+
+def test_other_versions_are_one_sentence():
+    # As Ray 2.60 says it.
+    said = "Version mismatch: The cluster was started with:\n    Ray: 2.61.0\n    Python: 3.12.1\n"
+    told = str(connection._refusal("h:1", RuntimeError(said)))
+    assert "h:1 has other versions than this daemon" in told
+    assert "Ray: 2.61.0 Python: 3.12.1" in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pool": "slurm"}, "pool 'slurm' is not known; use local"),
+        ({"pool": "ray://head"}, "pool 'ray://head' is not known"),
+        ({"pool": "ray://:6379"}, "is not known"),
+        ({"pool": "ray", "gpus": "0"}, "gpus is '0'; use auto, or a number"),
+        ({"pool": "ray", "gpus": "-1"}, "gpus is '-1'"),
+        ({"gpus": "2"}, "gpus says something about a Ray cluster"),
+        ({"job_store": "shared"}, "job_store says something about a Ray cluster"),
+        ({"pool": "ray", "job_store": "ftp"}, "job_store 'ftp' is not known"),
+        ({"pool": "ray", "devices": ("cuda:1",)}, "devices is cuda:1, but a Ray cluster chooses"),
+    ],
+)
+def test_impossible_pools_are_refused(options, said):
+    with pytest.raises(SettingsError, match=said):
+        ServeConfig(**options)
+
+
+def node(name, *, alive=True, **has):
+    return {"NodeID": name, "Alive": alive, "Resources": has, "NodeManagerAddress": f"of {name}"}
+
+
+NODES = [node("b", GPU=2.0, CPU=8.0), node("a", CPU=4.0), node("c", alive=False, GPU=4.0)]
+
+
+def test_each_gpu_of_a_node_that_lives_is_a_place():
+    assert pool.places_of(NODES, on_cpu=False) == {("b", 0): "of b", ("b", 1): "of b"}
+    assert pool.places_of(NODES, on_cpu=True) == {("a", 0): "of a", ("b", 0): "of b"}
+
+
+def test_places_with_warm_workers_are_kept_before_others():
+    places = pool.places_of([node("a", GPU=2), node("b", GPU=2)], on_cpu=False)
+    assert list(pool.chosen(places, {("b", 1): None}, 2)) == [("b", 1), ("a", 0)]
+    assert pool.chosen(places, {}, None) == places
+
+
+def test_a_file_comes_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(carrying, "PIECE_BYTES", 1000)
+    here, there = JobFolder(tmp_path / "here"), JobFolder(tmp_path / "there")
+    for folder in (here, there):
+        folder.path.mkdir()
+    for size in (0, 1, 1000, 1001, 5000):
+        here.pixels.write_bytes(bytes(range(256)) * 20)
+        with here.pixels.open("r+b") as file:
+            file.truncate(size)
+        receiver = Receiver(there, carrying.TO_NODE, 10_000)
+        for piece in carrying.pieces(here, "pixels"):
+            receiver.take(piece)
+        assert there.pixels.read_bytes() == here.pixels.read_bytes()
+    assert [path.name for path in there.path.iterdir()] == ["pixels"]
+    assert not list(carrying.pieces(here, "checkpoint"))
+
+
+def test_half_a_file_gets_no_name(tmp_path):
+    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    receiver.take(b"Fr+half")
+    assert not (tmp_path / "result").exists()
+    receiver.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_a_part_that_found_no_room_gets_no_name(tmp_path, monkeypatch):
+    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    with monkeypatch.context() as full:
+        full.setattr(carrying.os, "fsync", no_room)
+        with pytest.raises(OSError, match="No space"):
+            receiver.take(b"Fk.half")
+    assert not list(tmp_path.iterdir())
+    # The next checkpoint is another file, and the rest of a broken one is not its beginning.
+    receiver.take(b"Fk.whole")
+    assert (tmp_path / "checkpoint").read_bytes() == b"whole"
+    receiver._broken.add("result")
+    receiver.take(b"Fr+of the broken one")
+    receiver.take(b"Fr.its end")
+    assert not (tmp_path / "result").exists()
+    receiver.take(b"Fr.new")
+    assert (tmp_path / "result").read_bytes() == b"new"
+
+
+def no_room(_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("piece", "said"),
+    [
+        (b"Fp.pixels of the front", "no piece"),
+        (b"F/.x", "no piece"),
+        (b"Rr.x", "no piece"),
+        (b"Fr?x", "no piece"),
+        (b"F", "no piece"),
+        (b"Fr." + bytes(101), "more than 100 bytes"),
+    ],
+)
+def test_a_node_that_talks_rubbish_writes_nothing(tmp_path, piece, said):
+    with pytest.raises(ValueError, match=said):
+        Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100).take(piece)
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_take_each_others_place(tmp_path):
+    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    for number in range(9):
+        receiver.take(b"Fk." + bytes([number]) * 60)
+    assert (tmp_path / "checkpoint").read_bytes() == bytes([8]) * 60
+
+
+def test_a_shared_folder_that_a_node_does_not_see_is_named(tmp_path):
+    assert actor._unseen("", "proof") == ""
+    assert f"does not see the shared spool {tmp_path} (No such" in actor._unseen(
+        str(tmp_path), "proof"
+    )
+    (tmp_path / "seen-by-nodes").write_text("of another daemon")
+    assert "is not the shared spool of the daemon" in actor._unseen(str(tmp_path), "proof")
+    (tmp_path / "seen-by-nodes").write_text("proof")
+    assert actor._unseen(str(tmp_path), "proof") == ""
+
+
+def test_what_actors_left_that_were_killed_goes_from_a_node(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone, other = tmp_path / f"ldrps-node-{2**22 + 1}-x", tmp_path / "ldrps-node-of-somebody"
+    for folder in (gone, other):
+        folder.mkdir()
+    mine = actor._own_folder()
+    assert actor._own_folder() != mine
+    assert mine.stat().st_mode & 0o777 == 0o700
+    assert mine.exists()
+    assert other.exists()
+    assert not gone.exists()

@@ -1,0 +1,255 @@
+"""Seats that come and go, with workers that the test plays."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_daemon.scheduling.dispatch import Dispatcher
+from ldrps_daemon.scheduling.seats import Seat
+from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.storage.spool import JobFolder, write_layers
+from ldrps_daemon.workers.pipe import Lost, Saved
+from ldrps_engine.result import Layer
+from ldrps_engine.settings import Settings
+from ldrps_wire.conversion import photo_to_wire
+from support.daemon import grey_photo
+
+SECONDS = 30
+
+
+class Worker:
+    """A transport to nobody."""
+
+    pid = 1
+
+    def __init__(self, options, on_report):
+        self.tell = lambda report: on_report(self, report)
+        self.orders = []
+        self.ended = False
+        asyncio.get_running_loop().call_soon(self.tell, pb.Worker(state=pb.WORKER_STATE_IDLE))
+
+    def send_bytes(self, data):
+        self.orders.append(json.loads(data))
+
+    def memory_bytes(self):
+        return 0
+
+    def end(self):
+        self.ended = True
+
+    async def kill(self):
+        self.end()
+        return 0
+
+    async def ordered(self):
+        """The files of the attempt that it was ordered to make."""
+        while not self.orders:
+            await asyncio.sleep(0.01)
+        return JobFolder(self._path("attempt"))
+
+    def _path(self, name):
+        return Path(self.orders[-1][name])
+
+
+class Seats:
+    """A pool whose seats the test gives and takes."""
+
+    trouble = "no machine has joined yet"
+
+    def __init__(self):
+        self.workers = {}
+
+    async def open(self, on_seats):
+        self.give = lambda *names: on_seats([self._seat(name) for name in names])
+
+    async def close(self):
+        pass
+
+    def _seat(self, name):
+        return Seat(name=name, device="cpu", launch=self._launcher(name))
+
+    def _launcher(self, name):
+        def launch(options, on_report):
+            self.workers[name] = Worker(options, on_report)
+            return self.workers[name]
+
+        return self.__dict__.setdefault(f"launch {name}", launch)
+
+    async def worker(self, name):
+        while name not in self.workers:
+            await asyncio.sleep(0.01)
+        return self.workers[name]
+
+
+@pytest.fixture
+def play(config, tmp_path):
+    """Runs a scene with a daemon's dispatcher and a pool without seats."""
+
+    def run(scene, **options):
+        async def main():
+            pool = Seats()
+            dispatcher = Dispatcher(config(stop_seconds=0.0, **options), tmp_path, pool)
+            await dispatcher.start()
+            try:
+                async with asyncio.timeout(SECONDS):
+                    await scene(dispatcher, pool)
+            finally:
+                await dispatcher.stop()
+
+        asyncio.run(main())
+
+    return run
+
+
+async def accepted(dispatcher):
+    raster, data = photo_to_wire(grey_photo())
+    job = Job(pb.SubmitHeader(raster=raster, detached=True), Settings(), dispatcher.spool)
+    with job.folder.make(job.header) as file:
+        file.write(data)
+    await dispatcher.accept(job)
+    return job
+
+
+def finish(worker, files, value):
+    """Write a result as a worker does, and tell of it."""
+    files.path.mkdir(exist_ok=True)
+    (header,) = write_layers(files.result, [Layer("restored", grey_photo(value=value))])
+    worker.tell(pb.Event(layer_header=header))
+    worker.tell(pb.Event(done=pb.Done(seconds=1.0)))
+
+
+async def ended(job):
+    return [event async for event in job.follow(1, False)]
+
+
+def test_a_job_waits_for_the_first_seat(play):
+    async def scene(dispatcher, pool):
+        job = await accepted(dispatcher)
+        await asyncio.sleep(0.1)
+        assert job.state == pb.JOB_STATE_QUEUED
+        events = [event.queued.why async for event in first(job)]
+        assert pool.trouble in events[0]
+        pool.give("a")
+        worker = await pool.worker("a")
+        finish(worker, await worker.ordered(), 5)
+        assert (await ended(job))[-1].HasField("done")
+        assert not list(job.folder.path.glob("attempt-*"))
+
+    play(scene)
+
+
+async def first(job):
+    async for event in job.follow(1, False):
+        yield event
+        return
+
+
+def test_a_seat_that_goes_costs_the_work_since_the_checkpoint_and_no_crash(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        worker = await pool.worker("a")
+        files = await worker.ordered()
+        files.path.mkdir()
+        files.checkpoint.write_bytes(b"step 7")
+        worker.tell(Saved(7))
+        pool.give("b")
+        heir = await pool.worker("b")
+        assert await heir.ordered() != files
+        assert worker.ended
+        assert job.folder.checkpoint.read_bytes() == b"step 7"
+        assert (job.crashes, job.losses) == (0, 1)
+        assert [slot.name for slot in dispatcher.slots] == ["b"]
+        finish(heir, await heir.ordered(), 5)
+        assert (await ended(job))[-1].HasField("done")
+
+    play(scene)
+
+
+def test_what_a_lost_worker_says_and_writes_later_counts_for_nothing(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        lost = await pool.worker("a")
+        files = await lost.ordered()
+        del pool.workers["a"]
+        lost.tell(Lost())
+        heir = await pool.worker("a")
+        mine = await heir.ordered()
+        mine.path.mkdir()
+        mine.checkpoint.write_bytes(b"heir")
+        heir.tell(Saved(3))
+        # The line is back, and it has heard of nothing.
+        files.path.mkdir()
+        files.checkpoint.write_bytes(b"lost")
+        lost.tell(Saved(9))
+        finish(lost, files, 200)
+        await asyncio.sleep(0.1)
+        assert not job.ended
+        assert job.saved_step == 3
+        assert job.folder.checkpoint.read_bytes() == b"heir"
+        finish(heir, mine, 5)
+        events = await ended(job)
+        assert events[-1].HasField("done")
+        (chunk,) = [event.layer_chunk for event in events if event.HasField("layer_chunk")]
+        assert set(chunk.data) == {5}
+        assert job.folder.result.stat().st_size == len(photo_bytes())
+
+    play(scene)
+
+
+def photo_bytes():
+    return photo_to_wire(grey_photo())[1]
+
+
+def test_a_photo_that_takes_every_machine_with_it_fails_at_last(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        for _ in range(5):
+            worker = await pool.worker("a")
+            await worker.ordered()
+            del pool.workers["a"]
+            worker.tell(Lost())
+        failed = (await ended(job))[-1].failed
+        assert failed.reason == "internal"
+        assert "5 machines were lost in a row" in failed.message
+
+    play(scene)
+
+
+def test_a_result_that_is_not_there_is_one_sentence(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        worker = await pool.worker("a")
+        files = await worker.ordered()
+        files.path.mkdir()
+        (header,) = write_layers(files.result, [Layer("restored", grey_photo())])
+        files.result.write_bytes(b"half")
+        worker.tell(pb.Event(layer_header=header))
+        worker.tell(pb.Event(done=pb.Done()))
+        assert "did not come into the spool whole" in (await ended(job))[-1].failed.message
+
+    play(scene)
+
+
+def test_an_idle_seat_that_goes_ends_its_worker(play):
+    async def scene(dispatcher, pool):
+        pool.give("a", "b")
+        job = await accepted(dispatcher)
+        worker = await pool.worker("a")
+        finish(worker, await worker.ordered(), 5)
+        await ended(job)
+        pool.give("b")
+        while not worker.ended:
+            await asyncio.sleep(0.01)
+        again = await accepted(dispatcher)
+        heir = await pool.worker("b")
+        finish(heir, await heir.ordered(), 5)
+        assert (await ended(again))[-1].HasField("done")
+
+    play(scene)

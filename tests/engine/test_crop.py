@@ -1,0 +1,123 @@
+"""A crop of a result is the result's own pixels, without the rest of the work."""
+
+import numpy as np
+import pytest
+
+from engine.test_frame import bordered, degraded, photo_of
+from ldrps_engine.analysis.rectangle import Rectangle
+from ldrps_engine.errors import SettingsError
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Described, Diagnosed, Step
+from ldrps_engine.restore import ModelCache, restore
+from ldrps_engine.settings import Settings
+from training.metrics import psnr
+
+CROP = Rectangle(96, 40, 48, 64)
+
+
+def both(photo, settings, models, crop=CROP):
+    """The crop of the whole result, and the crop alone."""
+    whole = restore(photo, settings, models)
+    return whole, whole.photo.part(crop.part), restore(photo, settings, models, crop=crop)
+
+
+@pytest.mark.parametrize("kind", ["fine", "dark", "hazy", "faded"])
+def test_where_no_noise_is_filtered_it_is_the_result_to_a_step(models, kind):
+    settings = Settings(noise_sigma=0.0)
+    whole, wanted, found = both(photo_of(degraded(kind)), settings, models)
+    assert (found.photo.width, found.photo.height) == (48, 64)
+    assert found.diagnosis == whole.diagnosis
+    assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
+
+
+@pytest.mark.parametrize("kind", ["noisy", "dim"])
+def test_with_noise_it_is_nearly_the_result(models, kind):
+    picture = degraded("noisy") * (0.3 if kind == "dim" else 1)
+    # Quick: tuning to the noise sees other pixels in a crop.
+    _whole, wanted, found = both(photo_of(picture), Settings(recipe="fast"), models)
+    # So near that nobody sees a difference.
+    assert psnr(found.photo.pixels, wanted.pixels) > 45
+
+
+def test_a_prior_tuned_to_a_crop_is_nearly_as_one_tuned_to_the_photo(models):
+    photo = photo_of(degraded("noisy"))
+    _whole, wanted, found = both(photo, Settings(), models, Rectangle(40, 20, 128, 128))
+    assert psnr(found.photo.pixels, wanted.pixels) > 45
+    again = restore(photo, Settings(), models, crop=Rectangle(40, 20, 128, 128))
+    assert psnr(again.photo.pixels, wanted.pixels) > 45
+
+
+def test_all_layers_are_cropped(models):
+    layers = ("restored", "pilot", "generated", "findings")
+    photo = photo_of(degraded("dark"))
+    whole, _wanted, found = both(photo, Settings(layers=layers, noise_sigma=0.0), models)
+    assert [layer.name for layer in found.layers] == [layer.name for layer in whole.layers]
+    for layer, of in zip(found.layers, whole.layers, strict=True):
+        part = of.photo.part(CROP.part).to_samples().astype(float)
+        assert np.abs(layer.photo.to_samples() - part).max() <= 1, layer.name
+    shares = found.layers[2].photo.pixels
+    assert found.generated == pytest.approx((shares.mean(), shares.max()), abs=1 / 255)
+
+
+def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
+    photo, seen = photo_of(degraded("dark")), []
+    restore(photo, Settings(), models, crop=CROP)
+    restore(photo, Settings(), models, seen.append, crop=Rectangle(0, 0, 16, 16))
+    steps = [one for one in seen if isinstance(one, Step)]
+    assert {step.stage for step in steps} == {"denoise", "transfer"}
+    assert isinstance(seen[0], Diagnosed)
+    assert seen[0].diagnosis.is_dark
+    assert isinstance(seen[1], Described)
+
+
+@pytest.mark.parametrize("change", ["photo", "settings", "damage"])
+def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, change):
+    photo, settings, seen = photo_of(degraded("dark")), Settings(noise_sigma=0.0), []
+    restore(photo, settings, models, crop=CROP)
+    if change == "photo":
+        samples = photo.to_samples().copy()
+        samples[0, 0, 0] += 1
+        photo = Photo.from_samples(samples)
+    elif change == "settings":
+        settings = Settings(noise_sigma=0.0, seed=1)
+    else:
+        mask = np.zeros((photo.height, photo.width), bool)
+        mask[60:70, 100:110] = True
+        photo, settings = photo.with_damage(mask), Settings(noise_sigma=0.0, damage="mask")
+    found = restore(photo, settings, models, seen.append, crop=CROP)
+    assert "sample" in {one.stage for one in seen if isinstance(one, Step)}
+    wanted = restore(photo, settings, models).photo.part(CROP.part)
+    assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
+
+
+def test_memory_is_given_back_with_the_next_whole_photo_and_at_rest():
+    models, photo = ModelCache("cpu"), photo_of(degraded("dark"))
+    for forget in (models.rest, lambda: restore(photo, Settings(noise_sigma=0.0), models)):
+        restore(photo, Settings(noise_sigma=0.0), models, crop=CROP)
+        assert models.memo is not None
+        forget()
+        assert models.memo is None
+
+
+def test_a_border_stays_around_what_of_the_picture_is_seen(models):
+    picture, box = bordered(degraded("dark"), sides=(30, 30, 30, 30))
+    crop = Rectangle(0, 0, 80, 90)
+    whole, wanted, found = both(photo_of(picture), Settings(noise_sigma=0.0), models, crop)
+    assert whole.diagnosis.inner == found.diagnosis.inner == box
+    assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
+    with pytest.raises(SettingsError, match="border"):
+        restore(photo_of(picture), Settings(), models, crop=Rectangle(0, 0, 200, 32))
+
+
+@pytest.mark.parametrize(
+    ("crop", "words"),
+    [
+        (Rectangle(0, 0, 15, 16), "15x16; both sides"),
+        (Rectangle(0, 0, 16, 161), "reaches out of the photo of 224x160"),
+        (Rectangle(209, 0, 16, 16), "16x16 at 209,0"),
+        (Rectangle(-1, 0, 16, 16), "at -1,0"),
+    ],
+)
+def test_crops_that_cannot_be_are_refused(models, crop, words):
+    with pytest.raises(SettingsError, match=words):
+        restore(photo_of(degraded("fine")), Settings(), models, crop=crop)

@@ -1,0 +1,167 @@
+"""Noise is filtered at full size by one network that is told of it, in parts that do not show."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldrps_engine.analysis.noise_level import Level, Noise, measure_noise
+from ldrps_engine.diffusion.denoising import (
+    KnownNoise,
+    NoiseFilter,
+    turned,
+    turned_back,
+    ways_for,
+)
+from ldrps_engine.priors.detail_expert import load_detail_expert
+from ldrps_engine.transfer import tiles
+from support import pictures
+from training.metrics import psnr
+
+SIGMA = 25 / 255
+SIDE, PARTS = 96, 4
+
+
+@pytest.fixture(scope="module")
+def natural():
+    return pictures.natural(96, 128)
+
+
+@pytest.fixture(scope="module")
+def noisy(natural):
+    return pictures.noisy(natural, 25)
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch):
+    monkeypatch.setattr(tiles, "_DENOISED_SIDE", SIDE)
+
+
+def white(sigma):
+    spectrum = np.full((3, 8, 8), sigma, np.float32)
+    return Noise(Level.even(3), spectrum, spectrum, 1.0)
+
+
+def filtered(noisy, sigma=SIGMA, measured=None, ways=1, on_part=lambda _: None):
+    known = KnownNoise.of(measured or white(sigma), sigma)
+    out = np.empty_like(noisy)
+    NoiseFilter(load_detail_expert(), known, ways=ways).filter(noisy, out, on_part)
+    return out
+
+
+def test_strong_noise_is_filtered(natural, noisy):
+    # BM3D's gain on photos at this sigma is 8 to 9 dB.
+    assert psnr(filtered(noisy), natural) > psnr(noisy, natural) + 8
+
+
+def test_noise_that_was_measured_is_filtered_about_as_well(natural, noisy):
+    blind = measure_noise(noisy)
+    assert psnr(filtered(noisy, blind.sigma, blind), natural) > psnr(filtered(noisy), natural) - 1
+
+
+def test_coarse_blotches_are_weakened():
+    flat = np.full((128, 128, 3), 0.5, np.float32)
+    noisy = pictures.noisy(flat, 25)
+
+    def blotches(picture):
+        return np.var(picture.reshape(8, 16, 8, 16, 3).mean((1, 3)))
+
+    assert blotches(filtered(noisy)) < 0.5 * blotches(noisy)
+
+
+def test_a_clean_photo_is_left_alone(natural):
+    assert psnr(filtered(natural, 0.5 / 255), natural) > 45
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_that_cut_noise_off_are_black_and_white_again(value):
+    flat = np.full((96, 96, 3), value, np.float32)
+    noisy = np.clip(pictures.noisy(flat, 25), 0, 1)
+    # Half of the noise is left, whose mean is 0.4 sigma away: 10 steps of 255.
+    assert np.abs(noisy.mean() - value) > 9 / 255
+    assert np.abs(filtered(noisy).mean() - value) < 3 / 255
+
+
+def test_being_told_where_noise_is_helps(natural):
+    level = np.broadcast_to(np.linspace(0.2, 1.6, 128)[None, :, None], natural.shape)
+    noise = level * SIGMA * np.random.default_rng(0).standard_normal(natural.shape)
+    noisy = (natural + noise).astype(np.float32)
+
+    class Here(Level):
+        def relative(self, rgb):
+            return np.ascontiguousarray(level[: rgb.shape[0], : rgb.shape[1]], np.float32)
+
+    spread = float(np.sqrt(np.square(level).mean()))
+    even = white(spread * SIGMA)
+    known = Noise(Here(even.level.curve, even.level.strength), even.spectrum, even.raw, spread)
+    told = filtered(noisy, spread * SIGMA, known)
+    assert psnr(told, natural) > psnr(filtered(noisy, spread * SIGMA), natural) + 0.3
+
+
+def test_more_ways_to_see_a_photo_are_better_than_one(natural, noisy):
+    assert psnr(filtered(noisy, ways=8), natural) > psnr(filtered(noisy), natural)
+
+
+@pytest.mark.parametrize("way", range(8))
+def test_every_way_to_turn_a_photo_goes_back(way):
+    images = torch.rand(1, 3, 16, 32, generator=torch.manual_seed(0))
+    assert torch.equal(turned_back(turned(images, way), way), images)
+
+
+def test_no_two_ways_are_the_same():
+    images = torch.rand(1, 3, 16, 16, generator=torch.manual_seed(0))
+    assert len({turned(images, way).numpy().tobytes() for way in range(8)}) == 8
+
+
+@pytest.mark.parametrize(
+    ("size", "ways"), [((256, 256), 8), ((2000, 3000), 4), ((3000, 4000), 2), ((4000, 6000), 1)]
+)
+def test_the_more_pixels_the_fewer_ways(size, ways):
+    assert ways_for(size, quick=False) == ways
+    assert ways_for(size, quick=True) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 33), (95, 97)])
+def test_photos_of_any_size_are_filtered(size):
+    noisy = pictures.noisy(np.full((*size, 3), 0.5, np.float32), 25)
+    found = filtered(noisy, ways=8)
+    assert found.shape == noisy.shape
+    assert np.isfinite(found).all()
+
+
+def test_every_part_is_counted(natural, in_small_parts):
+    seen = []
+    filtered(natural, on_part=seen.append)
+    assert seen[-1] == 2
+    assert seen == sorted(seen)
+
+
+def test_any_number_of_threads_gives_the_same_bits(noisy, in_small_parts):
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(filtered(noisy))
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*found)
+
+
+def steps(picture):
+    """How much columns differ from their neighbours, as a profile along the photo."""
+    return np.abs(np.diff(picture, axis=1)).mean((0, 2))
+
+
+def test_no_energy_gathers_where_parts_meet(monkeypatch):
+    noisy = pictures.noisy(pictures.natural(SIDE, SIDE * PARTS), 15)
+    sigma = 15 / 255
+    whole = filtered(noisy, sigma)
+    monkeypatch.setattr(tiles, "_DENOISED_SIDE", SIDE)
+    assert len(tiles.parts_to_denoise(noisy.shape[:2])) == PARTS
+    tiled = filtered(noisy, sigma)
+    assert not np.array_equal(tiled, whole)
+    borders = np.arange(1, PARTS) * SIDE - 1
+    one, other = (steps(picture)[borders].mean() for picture in (tiled, whole))
+    assert one == pytest.approx(other, rel=0.05)
+    # What is left of the noise is at 33 dB or so.
+    assert psnr(tiled, whole) > 45
