@@ -131,6 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--casts", action="store_true", help="casts and fading in place of damage")
+    only = "of --casts, the curves alone: quick"
+    parser.add_argument("--without-prior", action="store_true", help=only)
     parser.add_argument("--count", type=int, metavar="N", help="photos (default: 10, casts: 20)")
     parser.add_argument("--seed", type=int, default=21, metavar="N")
     parser.add_argument(
@@ -155,10 +157,10 @@ def _damage(options: argparse.Namespace) -> int:
 
 def _casts(options: argparse.Namespace) -> int:
     count = options.count or casts.COUNT
-    models = ModelCache("cpu")
+    models = None if options.without_prior else ModelCache("cpu")
     pairs = list(casts.outcomes(options.folder, count, options.every, options.seed, models))
     found, images = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    columns = len(casts.METHODS) + 2
+    columns = len(casts.METHODS) + 3
     print(f"{len(found) // columns} cases, seed {options.seed}")
     print(casts.table(found))
     _save(images, columns, options.sheet)

@@ -1,6 +1,6 @@
 """Casts and fading drawn over good photos, undone: by `auto`, and by what people use.
 
-    python -m benchmarks.aged PHOTOS --casts [--count N] [--seed N] [--every N] [--sheet FILE]
+    python -m benchmarks.aged PHOTOS --casts [--without-prior] [--count N] [--seed N] [--every N]
 
 Each kind of `drawn/fading.py` is drawn over each of N photos that nothing was fitted on. PSNR and
 SSIM are of all pixels; the mean is that of the cases.
@@ -19,6 +19,9 @@ from PIL import Image
 
 from benchmarks.borders import photos
 from benchmarks.drawn.fading import KINDS, Floats, drawn
+from ldrps_engine.analysis.casts import find_cast
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.photo import Photo
 from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
@@ -67,13 +70,17 @@ METHODS: dict[str, Method] = {
     "shades of grey": shades_of_grey,
     "auto levels": stretched,
 }
-OURS = "ours"
+TOLD, OURS = "ours, told", "ours"
+"""Ours where a person says that there is a cast or fading, and where `auto` has to find it."""
 
 
 def outcomes(
-    folder: Path, count: int, every: int, seed: int, models: ModelCache
+    folder: Path, count: int, every: int, seed: int, models: ModelCache | None
 ) -> Iterator[tuple[Outcome, Floats]]:
-    """Every method on every case, with what it made; the degraded photo comes first, as `none`."""
+    """Every method on every case, with what it made; the degraded photo comes first, as `none`.
+
+    Without `models`, ours are the curves alone, before the prior has its say.
+    """
     rng = np.random.default_rng(seed)
     for _, pixels in islice(photos(folder, every), count):
         clean = _smaller(pixels)
@@ -83,8 +90,22 @@ def outcomes(
             yield _outcome(kind, "none", shown, clean)
             for method, function in METHODS.items():
                 yield _outcome(kind, method, function(shown), clean)
-            restored = restore(Photo.from_samples(degraded), Settings(), models).photo
-            yield _outcome(kind, OURS, restored.pixels.astype(np.float64), clean)
+            told, found = _curves(shown.astype(np.float32))
+            if models:
+                found = restore(Photo.from_samples(degraded), Settings(), models).photo.pixels
+            yield _outcome(kind, TOLD, told.astype(np.float64), clean)
+            yield _outcome(kind, OURS, found.astype(np.float64), clean)
+
+
+def _curves(shown: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Undo the curve of a photo that is told to have one, and as far as `auto` is sure of it."""
+    seen = recognise(shown)
+    cast = find_cast(shown, seen)
+    odds = {"cast": cast.probability}
+    diagnosis = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False, probabilities=odds)
+    amount = diagnosis.cast_amount
+    whole = cast.curve.within(shown).undo(shown)
+    return whole, cast.curve.raised(amount).within(shown).undo(shown) if amount else shown
 
 
 def _smaller(pixels: Floats) -> Floats:
@@ -100,14 +121,15 @@ def _outcome(kind: str, method: str, made: Floats, clean: Floats) -> tuple[Outco
 
 def table(found: Sequence[Outcome]) -> str:
     """Mean PSNR and SSIM of each kind and method, and by how much ours is over the best other."""
-    methods = ["none", *METHODS, OURS]
+    methods = ["none", *METHODS, TOLD, OURS]
     lines = [f"{'PSNR / SSIM':12}" + "".join(f"{method:>18}" for method in methods)]
     for kind in (*KINDS, "mean"):
         scores = [_mean(found, method, kind) for method in methods]
         lines.append(f"{kind:12}" + "".join(f"{p:10.2f} / {s:.3f}" for p, s in scores))
     best = max(_mean(found, method, "mean")[0] for method in METHODS)
-    over = _mean(found, OURS, "mean")[0] - best
-    lines.append(f"ours over the best of the other methods, in the mean: {over:+.2f} dB")
+    for method in (TOLD, OURS):
+        over = _mean(found, method, "mean")[0] - best
+        lines.append(f"{method}: {over:+.2f} dB over the best of the others, in the mean")
     return "\n".join(lines)
 
 

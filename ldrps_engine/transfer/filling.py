@@ -31,10 +31,8 @@ _SIDE = _BLOCK + 2 * _MARGIN
 _REACHES = (20, 40, 80)
 """Patches are taken from so far around; from farther if there are too few."""
 _PATCHES = 256
-_COUNTED = 128
-"""Patches that the covariance is of: the most similar ones."""
 _FEWEST = 48
-_BATCH = 16
+_BATCH = 48
 _RIDGE = 4e-6
 _SHRINKAGE = 0.1
 """Share of the mean variance added to each: so few patches would be followed too closely."""
@@ -149,15 +147,9 @@ class _Painter:
     """Predicts the missing pixels of one level, blocks of the same reach together."""
 
     def __init__(self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int) -> None:
-        self._pad = pad
+        self._rgb, self._larger, self._pad = rgb, larger, pad
         self._missing = missing
         self._result = rgb.clone()
-        # Channel by channel, so that windows are picked by one index.
-        self._planes = [image.permute(2, 0, 1).flatten(1).contiguous() for image in (rgb, larger)]
-        every = torch.arange(_SIDE)
-        other = every[1::2]
-        width = missing.shape[1]
-        self._offsets = [(rows[:, None] * width + rows[None]).flatten() for rows in (every, other)]
         self._whole = _whole(missing)
 
     @classmethod
@@ -189,26 +181,23 @@ class _Painter:
         places, sources = places[enough], sources[enough]
         if not len(places):
             return
+        target, samples = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        samples = self._windows(np.concatenate([sources, places[:, None]], 1))
-        predicted = _predict(samples[:, -1], samples[:, :-1], missing.flatten(1), grain)
+        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain)
         inner = slice(_MARGIN, _MARGIN + _BLOCK)
         for place, values, gone in zip(places, predicted, missing, strict=True):
             top, left = place + _MARGIN
             part = self._result[top : top + _BLOCK, left : left + _BLOCK]
-            own = values.view(3, _SIDE, _SIDE).permute(1, 2, 0)[inner, inner]
+            own = values.view(_SIDE, _SIDE, 3)[inner, inner]
             hole = gone[inner, inner]
             part[hole] = own[: part.shape[0], : part.shape[1]][hole]
 
     def _windows(self, places: Places) -> Tensor:
-        """(B, N, 3, pixels): fine windows and, behind them, every other pixel of coarse ones."""
-        corners = places[..., 0] * self._missing.shape[1] + places[..., 1]
-        at = torch.from_numpy(corners)[..., None]
-        fine, coarse = (at + offsets for offsets in self._offsets)
-        both = [
-            planes[:, index] for planes, index in zip(self._planes, (fine, coarse), strict=True)
-        ]
-        return torch.cat(both, -1).permute(1, 2, 0, 3)
+        """(B, N, pixels, 3): fine windows and, behind them, every other pixel of coarse ones."""
+        fine = _gather(self._rgb.numpy(), places, _SIDE)
+        coarse = _gather(self._larger.numpy(), places, _SIDE)[:, :, 1::2, 1::2]
+        both = [part.reshape(*places.shape[:2], -1, 3) for part in (fine, coarse)]
+        return torch.from_numpy(np.concatenate(both, 2))
 
     def _sources(self, places: Places) -> tuple[Places, Mask]:
         """Whole windows around each block, (B, N, 2), and where there are enough of them."""
@@ -230,44 +219,33 @@ class _Painter:
 
 
 def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> Tensor:
-    """Conditional means (B, 3, fine pixels) of windows, given the known pixels of `target`.
+    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`.
 
-    `target` is (B, 3, pixels), `samples` (B, N, 3, pixels), `missing` (B, fine pixels). Added to
-    the means is a share `grain` of what the same prediction leaves of the most similar sample.
+    Added to it is a share `grain` of what the same prediction leaves of the most similar sample.
     """
+    known = torch.ones(target.shape[:2])
+    known[:, : missing.shape[1]] = (~missing).float()
     fine = missing.shape[1]
-    known = torch.ones(target.shape[0], target.shape[2])
-    known[:, :fine] = (~missing).float()
-    samples, distance = _most_similar(target, samples, known)
-    nearest = distance[:, [max(0, int(_SIMILAR * _PATCHES) - 1)]]
+    distance = (((samples - target[:, None]) ** 2).mean(3) * known[:, None]).sum(2)
+    distance = distance / known.sum(1, keepdim=True)
+    nearest = distance.kthvalue(max(1, int(_SIMILAR * samples.shape[1])), 1, keepdim=True).values
     weight = torch.exp(-0.5 * distance / (nearest + 1e-6))
     weight = weight / weight.sum(1, keepdim=True)
-    mean = (weight[:, None] @ samples.flatten(2)).view_as(target)
-    alike = samples[:, 0]
-    centred = (samples - mean[:, None]) * (weight / 3).sqrt()[..., None, None]
-    flat = centred.flatten(1, 2)
+    mean = (weight[..., None, None] * samples).sum(1)
+    centred = (samples - mean[:, None]) * weight.sqrt()[..., None, None]
+    flat = centred.permute(0, 1, 3, 2).flatten(1, 2) / 3**0.5
     covariance = flat.transpose(1, 2) @ flat
     # What is missing is given no part by being made independent of all else.
     given = covariance * known[:, :, None] * known[:, None, :]
     ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
+    alike = samples[torch.arange(len(samples)), distance.argmin(1)]
     # The prediction is linear: that of the one less that of the other is that of their difference.
-    left = mean + grain * (alike - mean)
-    seen = ((target - left) * known[:, None]).transpose(1, 2)
+    seen = (target - mean - grain * (alike - mean)) * known[..., None]
     solved = torch.linalg.solve(given, seen) * known[..., None]
-    predicted: Tensor = left[..., :fine] + (covariance[:, :fine] @ solved).transpose(1, 2)
+    left = mean[:, :fine] + grain * (alike - mean)[:, :fine]
+    predicted: Tensor = left + covariance[:, :fine] @ solved
     return predicted
-
-
-def _most_similar(target: Tensor, samples: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Those samples (B, n, 3, pixels) whose known pixels are nearest to the target's, in order.
-
-    Also returns their distances (B, n). The others would hardly count, and cost as much.
-    """
-    far = (samples - target[:, None]).square_().sum(2)
-    distance = (far @ known[..., None])[..., 0] / (3 * known.sum(1, keepdim=True))
-    kept, order = distance.topk(min(_COUNTED, distance.shape[1]), dim=1, largest=False)
-    return samples[torch.arange(len(samples))[:, None], order], kept
 
 
 def _whole(missing: Mask) -> Mask:
