@@ -1,9 +1,10 @@
 """Damage drawn over good photos and filled with its true mask: by us, and by OpenCV.
 
-    python -m benchmarks.aged PHOTOS [--count N] [--seed N] [--every N] [--sheet FILE]
+    python -m benchmarks.aged PHOTOS [--casts] [--count N] [--seed N] [--every N] [--sheet FILE]
 
-`PHOTOS` holds a `manifest.tsv` as for training. Each kind of damage is drawn over each of N photos.
-PSNR is that of the pixels under the mask alone, the mean over all photos.
+With `--casts`, casts and fading in place of damage, see `casts.py`. `PHOTOS` holds a `manifest.tsv`
+as for training. Each kind of damage is drawn over each of N photos. PSNR is that of pixels under
+the mask alone, the mean over all photos.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks import casts
 from benchmarks.borders import photos
 from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
+from ldrps_engine.restore import ModelCache
 from ldrps_engine.transfer.filling import fill
 from training.metrics import psnr
 
+COUNT = 10
 _RADIUS = 5
 """Neighbourhood that OpenCV's methods look at, pixels."""
 
@@ -126,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table, and write the sheet if one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="photos (default: 10)")
+    parser.add_argument("--casts", action="store_true", help="casts and fading in place of damage")
+    parser.add_argument("--count", type=int, metavar="N", help="photos (default: 10, casts: 20)")
     parser.add_argument("--seed", type=int, default=21, metavar="N")
     parser.add_argument(
         "--every", type=int, default=25, metavar="N", help="each Nth of the manifest"
@@ -135,17 +140,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    found, images = [], []
-    for outcome, image in outcomes(options.folder, options.count, options.every, options.seed):
-        found.append(outcome)
-        images.append(image)
+    return _casts(options) if options.casts else _damage(options)
+
+
+def _damage(options: argparse.Namespace) -> int:
+    count = options.count or COUNT
+    pairs = list(outcomes(options.folder, count, options.every, options.seed))
+    found, images = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     print(f"{len(found) // (len(METHODS) + 1)} cases, seed {options.seed}")
     print(table(found))
-    if options.sheet:
-        columns = len(METHODS) + 1
-        rows = [images[start : start + columns] for start in range(0, len(images), columns)]
-        _sheet(rows, options.sheet)
+    _save(images, len(METHODS) + 1, options.sheet)
     return 0
+
+
+def _casts(options: argparse.Namespace) -> int:
+    count = options.count or casts.COUNT
+    models = ModelCache("cpu")
+    pairs = list(casts.outcomes(options.folder, count, options.every, options.seed, models))
+    found, images = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    columns = len(casts.METHODS) + 2
+    print(f"{len(found) // columns} cases, seed {options.seed}")
+    print(casts.table(found))
+    _save(images, columns, options.sheet)
+    return 0
+
+
+def _save(images: Sequence[Floats], columns: int, path: Path | None) -> None:
+    if path:
+        _sheet([images[start : start + columns] for start in range(0, len(images), columns)], path)
 
 
 if __name__ == "__main__":

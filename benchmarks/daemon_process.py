@@ -31,12 +31,16 @@ class Served:
     """One daemon at one address, whichever process it is at the moment."""
 
     def __init__(self, folder: Path, **options: object) -> None:
-        """`options` are those of `ldrps serve`; the engine is the no-op one unless given."""
+        """`options` are those of `ldrps serve`, lists for repeated ones; the engine inverts."""
         self.folder = folder
         self.address = f"unix:{folder}/s"
         self.log = folder / "log"
         given = {"address": self.address, "spool": folder / "spool", "engine": NOOP} | options
-        words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+        words = [
+            f"--{name.replace('_', '-')}={each}"
+            for name, value in given.items()
+            for each in (value if isinstance(value, list) else [value])
+        ]
         self._command = [sys.executable, "-m", "ldrps_daemon", *words]
         self.process = self._start()
 

@@ -48,7 +48,7 @@ class Step:
     """
 
     stage: str
-    """`denoise`, `sample`, `refine` (a recurrence) or `transfer`."""
+    """`fill` (of damage), `denoise`, `sample`, `refine` (a recurrence) or `transfer`."""
     index: int
     count: int
     preview: Callable[[], NDArray[np.uint8]] | None = None

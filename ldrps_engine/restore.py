@@ -21,13 +21,16 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo, check_damage
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.model_cache import ModelCache
-from ldrps_engine.progress import Diagnosed, OnStep, ignore
+from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
 from ldrps_engine.transfer.full_size import transfer
 
 Array = NDArray[np.float32]
+
+_FILLING = 5
+"""Filling is told as one part of so many of the work."""
 
 __all__ = ["ModelCache", "restore"]
 
@@ -61,12 +64,13 @@ def _restore(
     photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep, checkpoint: bytes | None
 ) -> Restoration:
     """Restore all that can be seen of a photo."""
-    plan = _planned(photo, settings, models, on_step)
-    return _transferred(sample(denoise(plan, on_step), on_step, checkpoint), on_step)
+    tell = _Told(on_step)
+    plan = _planned(photo, settings, models, tell)
+    return _transferred(sample(denoise(plan, tell), tell, checkpoint), tell)
 
 
 def _planned(
-    photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep
+    photo: Photo, settings: Settings, models: ModelCache, on_step: _Told
 ) -> RestorationPlan:
     request, prior = _open(photo, settings, models, on_step)
     return plan_restoration(analyse(request, on_step), prior, on_step)
@@ -76,7 +80,7 @@ def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
     """Carry the pilot over to the photo, or to the crop that is wanted of it."""
     writer, plan = transfer(sampled, on_step), sampled.plan
     return Restoration(
-        layers=tuple(Layer(name, writer.photo(name)) for name in plan.settings.layers),
+        layers=tuple(Layer(name, writer.photo(name)) for name in plan.layers),
         diagnosis=plan.analysis.diagnosis,
         description=plan.description.text,
         generated=writer.generated,
@@ -120,12 +124,12 @@ def _restore_crop(
         # It takes as much memory as what is made now.
         known = models.memo = None
         inset = Inset.of(photo)
-        place, tell = inset.place_of(crop), inset.telling(on_step)
+        place, tell = inset.place_of(crop), _Told(inset.telling(on_step))
         plan = _planned(inset.picture, settings, models, tell).cropped(place.part)
         sampled = sample(denoise(plan, tell), tell, checkpoint)
         known = models.memo = _Sampled(identity, settings, inset, sampled)
     else:
-        place, tell = known.inset.place_of(crop), known.inset.telling(on_step)
+        place, tell = known.inset.place_of(crop), _Told(known.inset.telling(on_step))
         known.tell(tell)
         sampled = known.cropped(place, tell)
     inside = _transferred(sampled, tell)
@@ -136,11 +140,37 @@ def _restore_crop(
     )
 
 
+class _Told:
+    """The step callback of one photo, for which filling of damage is the first fifth of the work.
+
+    How many steps come after it is known only once the photo is measured, and that takes the
+    filled one.
+    """
+
+    def __init__(self, on_step: OnStep) -> None:
+        self._on_step = on_step
+        self._filled = 0
+
+    def filled(self, done: int, count: int) -> None:
+        """Take note of how many parts of how many are filled."""
+        self._filled = count
+        self._on_step(Step("fill", done, _FILLING * count))
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Pass on what the later stages tell, behind the filling."""
+        if isinstance(progress, Step) and self._filled:
+            before = -(-progress.count // (_FILLING - 1))
+            progress = replace(
+                progress, index=progress.index + before, count=progress.count + before
+            )
+        self._on_step(progress)
+
+
 def _open(
-    photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep
+    photo: Photo, settings: Settings, models: ModelCache, on_step: _Told
 ) -> tuple[Request, LatentPrior]:
     """Gather everything that the stages are given: measurements, an opinion, the prior."""
-    measured, said = _measured(photo, settings)
+    measured, said = _measured(photo, settings, on_step)
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
@@ -164,7 +194,7 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
     raise SettingsError("damage is 'off', but a mask was given; set damage to 'mask'")
 
 
-def _measured(photo: Photo, settings: Settings) -> tuple[Measured, tuple[str, ...]]:
+def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
     original, mask = to_working(photo), photo.damage
     filled: Array | None = None
@@ -174,7 +204,7 @@ def _measured(photo: Photo, settings: Settings) -> tuple[Measured, tuple[str, ..
         said = ("the mask of damage lies in the photo's frame, which stays as it is",)
     elif mask is not None and share > 0:
         check_damage(mask, photo.width, photo.height)
-        filled = fill(original, mask)
+        filled = fill(original, mask, on_step.filled)
         if share < 1:
             filled = original + np.float32(share) * (filled - original)
     mends_hot_pixels = settings.amounts.get("noise") != 0

@@ -18,15 +18,23 @@ SOLVERS = ("ddim", "dpm++", "unipc")
 MAPS = ("missing-light", "haze", "noise")
 """Maps of what was found in each place."""
 
-LAYERS = ("restored", "pilot", "generated", *MAPS)
+STAGES = ("repaired", "denoised", "toned", "coloured")
+"""The photo after each stage: damage filled and hot pixels mended; noise and blocks filtered; cast,
+fading, light and haze undone; colours given. Only stages that change it have a layer."""
+
+LAYERS = ("restored", "pilot", "generated", *STAGES, *MAPS)
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
-much of the restored photo comes from the model, and maps of what was found."""
+much of the restored photo comes from the model, the photo after each stage, and maps of what was
+found."""
 
 GREY_LAYERS = ("generated", *MAPS)
 """Layers of one 8-bit channel, whatever the photo has."""
 
 FINDINGS = "findings"
 """Stands for all of MAPS in a request."""
+
+ALL_STAGES = "stages"
+"""Stands for the restored photo and all of STAGES in a request."""
 
 DAMAGE = ("off", "mask")
 """Damage stays, or what a mask marks is filled."""
@@ -76,7 +84,8 @@ class Settings:
     """Amount of what is done about a finding, 0 to 2 times, by names out of AMOUNTS: 0 leaves it,
     1 is all of it. Absent: as diagnosed, see `Diagnosis.amounts`."""
     layers: tuple[str, ...] = ("restored",)
-    """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS."""
+    """Names out of LAYERS to return, in this order; `findings` stands for all of MAPS,
+    and `stages` for the restored photo and all of STAGES."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -105,7 +114,7 @@ class Settings:
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
-            _one_of("layers", layer, (*LAYERS, FINDINGS))
+            _one_of("layers", layer, (*LAYERS, ALL_STAGES, FINDINGS))
         object.__setattr__(self, "layers", spelt_out(self.layers))
 
     @property
@@ -119,8 +128,9 @@ class Settings:
 
 
 def spelt_out(layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the layers with maps by their names, each once."""
-    named = [name for layer in layers for name in (MAPS if layer == FINDINGS else (layer,))]
+    """Return the layers with stages and maps by their names, each once."""
+    meant = {FINDINGS: MAPS, ALL_STAGES: ("restored", *STAGES)}
+    named = [name for layer in layers for name in meant.get(layer, (layer,))]
     return tuple(dict.fromkeys(named))
 
 

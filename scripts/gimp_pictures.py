@@ -1,8 +1,8 @@
 """The pictures of docs/guide/gimp.md: `scripts/gimp_pictures.py trixie|forky FOLDER`.
 
 Takes them in a real GIMP with a real window (`scripts/gimp_root.py SUITE --window`), with the real
-engine at work: the menu, the dialog with what was found, a run half-way, a result with its mask,
-and an error.
+engine at work: the menu, the dialog with what was found, a place that was clicked on, a run
+half-way, a result with its mask, and an error.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ restore(image.get_layers()[0])
 Gimp.displays_flush()
 """
 _HALF_WAY = 0.4
+_CLICK = 330, 240
+"""Within the photo in the dialog."""
 
 
 class Pictures:
     """One GIMP, and the folder that its pictures go to."""
+
+    _last = ""
 
     def __init__(self, suite: str, folder: Path) -> None:
         self.suite, self.folder = suite, folder
@@ -55,7 +59,8 @@ class Pictures:
         self.gimp.key("shift+ctrl+j")  # the photo fills the window
         self._menu()
         self._dialog(daemon, newest)
-        self.gimp.press("Return")
+        self._place_restored(daemon, newest)
+        self.gimp.press("Return", until=lambda: newest(daemon).job_id != self._last)
         wait_for(lambda: newest(daemon).step > _HALF_WAY * (newest(daemon).step_count or 1000))
         self._shot("running", 0.2)
         wait_for(lambda: not self.gimp.has_dialog())
@@ -70,6 +75,15 @@ class Pictures:
         daemon.stop(signal.SIGKILL)
         self._shot("error", 12)
 
+    def _place_restored(self, daemon: Any, newest: Any) -> None:
+        """Click on a place, which the real engine restores."""
+        looked = newest(daemon).job_id
+        self.gimp.point(*_CLICK, "xdotool click 1")
+        wait_for(lambda: newest(daemon).job_id != looked)
+        wait_for(lambda: newest(daemon).state == 3)
+        self._last = newest(daemon).job_id
+        self._shot("place", 2)
+
     def _menu(self) -> None:
         self.gimp.key("alt+r")
         self._shot("menu", 2, _MENU)
@@ -77,7 +91,7 @@ class Pictures:
 
     def _dialog(self, daemon: Any, newest: Any) -> None:
         self.gimp.choose()
-        self._place("Restore .LD-RPS", f"windowmove --sync {{}} {WIDTH - 820} 200")
+        self._place("Restore .LD-RPS", f"windowmove --sync {{}} {WIDTH - 1180} 110")
         wait_for(lambda: newest(daemon).state == 3)
         self._shot("dialog", 2)
 

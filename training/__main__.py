@@ -10,6 +10,11 @@ from pathlib import Path
 from training.config import Config, TrainingError, load_config
 
 _DEFAULT = Path(__file__).with_name("bundled.toml")
+_LEVELS = {
+    "exposure": "fit how bright good photos are",
+    "haze-prior": "fit how clear the air of photos is",
+    "midtone": "fit how bright the middle of photos is",
+}
 _BUNDLED = Path(__file__).parents[1] / "ldrps_engine" / "models" / "bundled"
 
 
@@ -75,22 +80,16 @@ def _curve(options: argparse.Namespace, _config: Config) -> None:
     print_curve(options.work)
 
 
-def _fit_exposure(options: argparse.Namespace, config: Config) -> None:
-    from training.exposure import fit_exposure
+def _fit_level(options: argparse.Namespace, config: Config) -> None:
+    from training.scene_levels import FITS, fit_level
 
-    fit_exposure(options.work, options.out, config)
-
-
-def _fit_haze_prior(options: argparse.Namespace, config: Config) -> None:
-    from training.haze_prior import fit_haze_prior
-
-    fit_haze_prior(options.work, options.out, config)
+    fit_level(FITS[options.level], options.work, options.out, config)
 
 
-def _fit_midtone(options: argparse.Namespace, config: Config) -> None:
-    from training.midtone import fit_midtone
+def _fit_casts(options: argparse.Namespace, _config: Config) -> None:
+    from training.casts import fit_casts
 
-    fit_midtone(options.work, options.out, config)
+    fit_casts(options.photos, options.out, options.every)
 
 
 def _fit_tone(options: argparse.Namespace, config: Config) -> None:
@@ -198,15 +197,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_detail_commands(commands)
     curve = commands.add_parser("curve", help="print what training has brought so far")
     curve.set_defaults(run=_curve)
-    exposing = commands.add_parser("fit-exposure", help="fit how bright good photos are")
-    exposing.add_argument("out", type=Path)
-    exposing.set_defaults(run=_fit_exposure)
-    shading = commands.add_parser("fit-haze-prior", help="fit how clear the air of photos is")
-    shading.add_argument("out", type=Path)
-    shading.set_defaults(run=_fit_haze_prior)
-    middle = commands.add_parser("fit-midtone", help="fit how bright the middle of photos is")
-    middle.add_argument("out", type=Path)
-    middle.set_defaults(run=_fit_midtone)
+    curving = commands.add_parser("fit-casts", help="fit what casts and fading did to photos")
+    curving.add_argument("photos", type=Path, help="folder of photos with a manifest.tsv")
+    curving.add_argument("out", type=Path)
+    curving.add_argument("--every", type=int, default=9, help="each Nth photo (default: 9)")
+    curving.set_defaults(run=_fit_casts)
+    for level, what in _LEVELS.items():
+        fitting = commands.add_parser(f"fit-{level}", help=what)
+        fitting.add_argument("out", type=Path)
+        fitting.set_defaults(run=_fit_level, level=level)
     judging = commands.add_parser("fit-tone", help="fit what dark and veiled photos look like")
     judging.add_argument("out", type=Path)
     judging.set_defaults(run=_fit_tone)

@@ -5,16 +5,12 @@ It goes on from an exported model, whose autoencoder and text it keeps. Stop and
 
 from __future__ import annotations
 
-import json
 import math
-import queue
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ldrps_engine.analysis.noise_told import BANDS
@@ -26,17 +22,16 @@ from training.curve import CROPS, SIDE, append_point
 from training.detail_batches import Batch, Batches, gather
 from training.detail_noise import NONE, white
 from training.detail_noise import told as tell
-from training.halves import read_halves
 from training.ladder import Array, unseen_photos
 from training.metrics import psnr
 from training.photos import PhotoPack
-from training.state import read_state, write_state
+from training.prefetch import Prefetched
+from training.state import RunState, resume, save_run, start_warm
 
-WEIGHTS, RECORD = "detail.safetensors", "weights.json"
+WEIGHTS = "detail.safetensors"
 """What `export-detail` writes, and a warm start reads."""
 STATE = "detail-state.safetensors"
 _CURVE_SIGMA = 25 / 255
-_WAIT = 0.2
 
 
 class DetailRun:
@@ -59,7 +54,7 @@ class DetailRun:
         self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
         self._taken = 0
         if warm is not None:
-            self._start_warm(warm)
+            self.progress |= start_warm(self.network, work / STATE, warm / WEIGHTS, "export-detail")
         # What it knows of words is not what is trained here.
         self.network.attention.text.requires_grad_(False)
         trained = {k: v for k, v in self.network.named_parameters() if v.requires_grad}
@@ -73,33 +68,25 @@ class DetailRun:
         )
         self._trained = list(trained.values())
         if (work / STATE).exists():
-            self._resume()
+            saved = resume(work / STATE, self.network, self.average, self.optimiser)
+            self.progress, self._taken = saved.progress, saved.taken
         self._unseen: list[Array] = []
 
     def train(self, minutes: float, cool_down: float = 0.0) -> None:
         """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
-        ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=3)
-        stop = threading.Event()
-        filling = threading.Thread(target=self._fill, args=(ready, stop), daemon=True)
-        filling.start()
-        try:
+        seed = self.how.seed + int(self.progress["step"])
+        batches = Batches(self.pack, self.config, seed)
+        with Prefetched(batches.draw, ahead=3) as ready:
             self._train(ready, minutes, cool_down)
-        finally:
-            stop.set()
-            filling.join()
         self.save()
 
-    def _train(
-        self, ready: queue.Queue[Batch | Exception], minutes: float, cool_down: float
-    ) -> None:
+    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
         start = last_save = last_line = time.monotonic()
         losses: list[float] = []
         drawn = 0
         while (now := time.monotonic()) - start < minutes * 60:
             left = minutes - (now - start) / 60
-            batch = ready.get()
-            if isinstance(batch, Exception):
-                raise batch
+            batch = ready.next()
             loss = self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0)
             drawn += len(batch.clean)
             if batch.told is not None:
@@ -175,53 +162,11 @@ class DetailRun:
 
     def save(self) -> None:
         """Write the state beside the old one and rename it over, and a point of the curve."""
-        meta = {"progress": json.dumps(self.progress), "taken": str(self._taken)}
-        write_state(self.work / STATE, self.network, self.average, self.optimiser, meta)
+        run = RunState(self.progress, self._taken, {})
+        save_run(self.work / STATE, self.network, self.average, self.optimiser, run)
         value = self.held_out_psnr()
         print(f"held out, sigma 25: {value:.3f} dB", flush=True)
         append_point(self.work, self.progress, value)
-
-    def _start_warm(self, folder: Path) -> None:
-        if (self.work / STATE).exists():
-            raise TrainingError(
-                f"{self.work} holds a run already; leave out --warm, or start in an empty folder"
-            )
-        weights = read_halves(folder / WEIGHTS, "python -m training export-detail OUT")
-        try:
-            self.network.load_state_dict(weights)
-            self.progress |= json.loads((folder / RECORD).read_text())["training"]
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise TrainingError(f"{folder} is no export of this network: {error}") from None
-
-    def _resume(self) -> None:
-        path = self.work / STATE
-        try:
-            with safe_open(path, "pt") as file:
-                meta = file.metadata()
-            self.progress = json.loads(meta["progress"])
-            self._taken = int(meta["taken"])
-            read_state(path, self.network, self.average, self.optimiser)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise TrainingError(f"{path} holds no state of this network: {error}") from None
-
-    def _fill(self, ready: queue.Queue[Batch | Exception], stop: threading.Event) -> None:
-        """Make batches until told to stop; an error ends the training, not this thread alone."""
-        seed = self.how.seed + int(self.progress["step"])
-        batches = Batches(self.pack, self.config, seed)
-        while not stop.is_set():
-            made: Batch | Exception
-            try:
-                made = batches.draw()
-            except Exception as error:
-                made = error
-            while not stop.is_set():
-                try:
-                    ready.put(made, timeout=_WAIT)
-                    break
-                except queue.Full:
-                    continue
-            if isinstance(made, Exception):
-                return
 
 
 def clean_latents(

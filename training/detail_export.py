@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 
 from training.config import Config, TrainingError
-from training.detail import RECORD, STATE, WEIGHTS, DetailRun
-from training.halves import LICENCE, write_halves
+from training.detail import STATE, WEIGHTS, DetailRun
+from training.halves import LICENCE, write_halves, write_record
 
 
 def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
@@ -23,11 +21,4 @@ def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
     run = DetailRun(work, config, model)
     write_halves(out / WEIGHTS, run.averaged().state_dict(), LICENCE)
     photos = Counter(run.pack.photos[index].source for index in run.pack.training)
-    record = {
-        "training": {name: round(value) for name, value in run.progress.items()},
-        "photos": dict(sorted(photos.items())),
-        "sha256": {WEIGHTS: hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest()},
-    }
-    part = out / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(out / RECORD)
+    write_record(out, run.progress, dict(sorted(photos.items())), [out / WEIGHTS])

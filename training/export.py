@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections import Counter
@@ -14,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from training.config import Config, TrainingError
+from training.halves import write_record
 from training.model import noise_levels
 from training.state import read_progress
 from training.train import Run
@@ -55,7 +55,8 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
     scheduler(config).save_pretrained(part / "scheduler")
     _forget_origin(part)
     (part / "model_index.json").write_text(json.dumps(_INDEX, indent=2) + "\n")
-    _record(part, run.progress, Counter(photo.source for photo in run.pack.photos))
+    photos = Counter(photo.source for photo in run.pack.photos)
+    write_record(part, run.progress, photos, sorted(part.rglob("*.safetensors")))
     shutil.rmtree(out, ignore_errors=True)
     part.replace(out)
 
@@ -80,17 +81,3 @@ def _forget_origin(folder: Path) -> None:
         config = json.loads(path.read_text())
         if config.pop("_name_or_path", None) is not None:
             path.write_text(json.dumps(config, indent=2) + "\n")
-
-
-def _record(folder: Path, progress: dict[str, float], photos: dict[str, int]) -> None:
-    """`weights.json`: how long it was trained and on what, and the sha256 of every weight file."""
-    hashes = {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*.safetensors"))
-    }
-    record = {
-        "training": {k: round(v) for k, v in progress.items()},
-        "photos": dict(photos),
-        "sha256": hashes,
-    }
-    (folder / "weights.json").write_text(json.dumps(record, indent=2) + "\n")

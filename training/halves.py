@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,6 +15,8 @@ from torch import Tensor
 from training.config import TrainingError
 
 LICENCE = {"licence": "Apache-2.0"}
+RECORD = "weights.json"
+"""File beside exported weights: how long they were trained, on what, and their sha256."""
 
 
 def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
@@ -39,3 +43,24 @@ def read_halves(path: Path, made_by: str) -> dict[str, Tensor]:
         return {name: value.float() for name, value in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be read ({error}); `{made_by}` makes it") from None
+
+
+def write_record(
+    folder: Path, progress: Mapping[str, float], photos: Mapping[str, int], weights: Iterable[Path]
+) -> None:
+    """Write `weights.json` beside the old one and rename it over.
+
+    It tells steps, samples and seconds of training, on how many photos of each source, and the
+    sha256 of the `weights` in the folder. A warm start counts on from it.
+    """
+    record = {
+        "training": {name: round(value) for name, value in progress.items()},
+        "photos": dict(photos),
+        "sha256": {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in weights
+        },
+    }
+    part = folder / f"{RECORD}.part"
+    part.write_text(json.dumps(record, indent=2) + "\n")
+    part.replace(folder / RECORD)

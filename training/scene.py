@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import queue
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,22 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.scene_unet import Estimate, SceneUNet, loss_scale
 from training.config import TrainingError
 from training.encoder import SemanticEncoder
-from training.halves import read_halves
+from training.prefetch import Prefetched
 from training.scene_batches import Batch, Degrader, as_tensor, moved
 from training.scene_pack import load_pack
-from training.state import read_state, write_state
+from training.state import RunState, resume, save_run, start_warm
 
-WEIGHTS, RECORD = "scene.safetensors", "weights.json"
+WEIGHTS = "scene.safetensors"
 """What `export-scene` writes, and a warm start reads."""
 STATE = "scene-state.safetensors"
-_WAIT = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,37 +62,29 @@ class SceneRun:
         self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
         self._taken = 0
         if warm is not None:
-            self._start_warm(warm)
+            self.progress |= start_warm(self.network, work / STATE, warm / WEIGHTS, "export-scene")
         self.average = {k: v.detach().clone() for k, v in self.network.named_parameters()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
         )
         if (work / STATE).exists():
-            self._resume()
+            self._resume(work / STATE)
 
     def train(self, minutes: float, cool_down: float = 0.0) -> None:
         """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
-        ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=2)
-        stop = threading.Event()
-        filling = threading.Thread(target=self._fill, args=(ready, stop), daemon=True)
-        filling.start()
-        try:
+        seed = self.how.seed + int(self.progress["step"])
+        rng = np.random.default_rng(seed)
+        degrader = Degrader(torch.Generator().manual_seed(seed))
+        with Prefetched(lambda: self._draw(rng, degrader), ahead=2) as ready:
             self._train(ready, minutes, cool_down)
-        finally:
-            stop.set()
-            filling.join()
         self.save()
 
-    def _train(
-        self, ready: queue.Queue[Batch | Exception], minutes: float, cool_down: float
-    ) -> None:
+    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
         start = last_save = last_line = time.monotonic()
         losses: list[list[float]] = []
         while (now := time.monotonic()) - start < minutes * 60:
             left = minutes - (now - start) / 60
-            batch = ready.get()
-            if isinstance(batch, Exception):
-                raise batch
+            batch = ready.next()
             losses.append(self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0))
             self.progress["seconds"] += time.monotonic() - now
             if now - last_line > 60:
@@ -157,63 +144,23 @@ class SceneRun:
 
     def save(self) -> None:
         """Write the state beside the old one and rename it over."""
-        meta = {
-            "progress": json.dumps(self.progress),
-            "taken": str(self._taken),
-            "pack": _identity(self.work),
-        }
-        write_state(self.work / STATE, self.network, self.average, self.optimiser, meta)
+        run = RunState(self.progress, self._taken, {"pack": _identity(self.work)})
+        save_run(self.work / STATE, self.network, self.average, self.optimiser, run)
 
-    def _start_warm(self, folder: Path) -> None:
-        if (self.work / STATE).exists():
-            raise TrainingError(
-                f"{self.work} holds a run already; leave out --warm, or start in an empty folder"
-            )
-        weights = read_halves(folder / WEIGHTS, "python -m training export-scene OUT")
-        try:
-            self.network.load_state_dict(weights)
-            self.progress |= json.loads((folder / RECORD).read_text())["training"]
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise TrainingError(f"{folder} is no export of the scene expert: {error}") from None
-
-    def _resume(self) -> None:
-        path = self.work / STATE
-        try:
-            with safe_open(path, "pt") as file:
-                meta = file.metadata()
-            self.progress = json.loads(meta["progress"])
-            self._taken = int(meta.get("taken", self.progress["step"]))
-            read_state(path, self.network, self.average, self.optimiser)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise TrainingError(f"{path} holds no state of this network: {error}") from None
-        if meta.get("pack", pack := _identity(self.work)) != pack:
+    def _resume(self, path: Path) -> None:
+        saved = resume(path, self.network, self.average, self.optimiser)
+        self.progress, self._taken = saved.progress, saved.taken
+        if saved.about.get("pack", pack := _identity(self.work)) != pack:
             raise TrainingError(
                 f"{path} was trained on another pack, and may know the photos held out of this "
                 "one; pack the same photos again, or start in an empty folder"
             )
 
-    def _fill(self, ready: queue.Queue[Batch | Exception], stop: threading.Event) -> None:
-        """Make batches until told to stop; an error ends the training, not this thread alone."""
-        seed = self.how.seed + int(self.progress["step"])
-        rng = np.random.default_rng(seed)
-        degrader = Degrader(torch.Generator().manual_seed(seed))
-        while not stop.is_set():
-            made: Batch | Exception
-            try:
-                crops = as_tensor(self.pixels, rng.choice(self.training, self.how.batch))
-                with torch.no_grad():
-                    batch = degrader.batch(crops, self.encoder, self.how.drop_semantics)
-                    made = moved(batch, self.device)
-            except Exception as error:
-                made = error
-            while not stop.is_set():
-                try:
-                    ready.put(made, timeout=_WAIT)
-                    break
-                except queue.Full:
-                    continue
-            if isinstance(made, Exception):
-                return
+    def _draw(self, rng: np.random.Generator, degrader: Degrader) -> Batch:
+        crops = as_tensor(self.pixels, rng.choice(self.training, self.how.batch))
+        with torch.no_grad():
+            batch = degrader.batch(crops, self.encoder, self.how.drop_semantics)
+            return moved(batch, self.device)
 
 
 def _told(losses: Iterable[float]) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 
 from training.config import TrainingError
-from training.halves import LICENCE, write_halves
-from training.scene import RECORD, STATE, WEIGHTS, SceneRun, SceneTraining
+from training.halves import LICENCE, write_halves, write_record
+from training.scene import STATE, WEIGHTS, SceneRun, SceneTraining
 
 
 def export_scene(work: Path, out: Path) -> None:
@@ -23,11 +21,5 @@ def export_scene(work: Path, out: Path) -> None:
     run = SceneRun(work, SceneTraining())
     write_halves(out / WEIGHTS, run.network.state_dict() | run.average, LICENCE)
     photos = {(crop.source, crop.file) for crop in run.crops if not crop.held_out}
-    record = {
-        "training": {name: round(value) for name, value in run.progress.items()},
-        "photos": dict(sorted(Counter(source for source, _ in photos).items())),
-        "sha256": {WEIGHTS: hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest()},
-    }
-    part = out / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(out / RECORD)
+    counts = Counter(source for source, _ in photos)
+    write_record(out, run.progress, dict(sorted(counts.items())), [out / WEIGHTS])

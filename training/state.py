@@ -3,16 +3,78 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.config import Config, TrainingError, differing_keys
+from training.halves import RECORD, read_halves
 
 _WEIGHTS = "checkpoint.safetensors"
+_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+"""Errors of reading a strange file, or of loading it into a network."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Length of a run so far, which its state on disk holds beside the weights."""
+
+    progress: dict[str, float]
+    """Steps, samples and seconds, with those of the export it began with."""
+    taken: int
+    """Steps of its own."""
+    about: dict[str, str]
+    """Everything else that was saved with them."""
+
+
+def start_warm(network: nn.Module, state: Path, weights: Path, command: str) -> dict[str, float]:
+    """Load an export, which `command` wrote, into the network of a new run; return its progress.
+
+    A folder in which a run has left its `state` is refused: that run would be lost.
+    """
+    if state.exists():
+        raise TrainingError(
+            f"{state.parent} holds a run already; leave out --warm, or start in an empty folder"
+        )
+    values = read_halves(weights, f"python -m training {command} OUT")
+    try:
+        network.load_state_dict(values)
+        return dict(json.loads((weights.parent / RECORD).read_text())["training"])
+    except _UNREADABLE as error:
+        raise TrainingError(f"{weights.parent} is no export of this network: {error}") from None
+
+
+def resume(
+    path: Path, network: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer
+) -> RunState:
+    """Load what `save_run` wrote into the network, its averages and the optimiser."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = dict(file.metadata())
+        progress = dict(json.loads(about.pop("progress")))
+        # States did not tell it before there were warm starts.
+        taken = int(about.pop("taken", progress["step"]))
+        read_state(path, network, average, optimiser)
+    except _UNREADABLE as error:
+        raise TrainingError(f"{path} holds no state of this network: {error}") from None
+    return RunState(progress, taken, about)
+
+
+def save_run(
+    path: Path,
+    network: nn.Module,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    run: RunState,
+) -> None:
+    """Write a run's state, for `resume`, beside the old one and rename it over."""
+    meta = {"progress": json.dumps(run.progress), "taken": str(run.taken)}
+    write_state(path, network, average, optimiser, run.about | meta)
 
 
 def save_state(
@@ -54,8 +116,6 @@ def write_state(
 
 def read_progress(work: Path, config: Config) -> dict[str, Any] | None:
     """The saved progress, or None for a fresh run; another configuration is refused."""
-    from safetensors import safe_open
-
     path = work / _WEIGHTS
     if not path.exists():
         return None

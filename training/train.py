@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import queue
 import random
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from training.curve import CROPS, SIDE, append_point, denoising_psnr
 from training.ladder import Array, unseen_photos
 from training.model import Denoiser, noise_levels, tokenize, train_tokenizer
 from training.photos import PhotoPack
+from training.prefetch import Prefetched
 from training.sampling import PROMPTS, sample, save_sheet
 from training.state import load_state, read_progress, save_state
 
@@ -39,36 +38,26 @@ class Batch:
     tokens: Tensor
 
 
-class Loader:
-    """Draws crops and their texts on a thread of its own, a few batches ahead."""
+class Batches:
+    """Crops and their texts, drawn at random; all crops of one batch share a size."""
 
     def __init__(self, pack: PhotoPack, config: Config, tokenizer: object, seed: int) -> None:
         self._config = config
         self._tokenizer = tokenizer
         self._rng = random.Random(seed)
-        self._pack = pack
-        self._ready: queue.Queue[Batch] = queue.Queue(maxsize=4)
-        threading.Thread(target=self._fill, daemon=True).start()
+        self._sources = {size: pack.crops(size, self._rng) for size in config.train.crop_sizes}
 
-    def next(self) -> Batch:
-        """The next batch; all crops in one batch share a size."""
-        return self._ready.get()
-
-    def _fill(self) -> None:
-        sizes = self._config.train.crop_sizes
-        sources = {size: self._pack.crops(size, self._rng) for size in sizes}
-        while True:
-            size = self._rng.choice(sizes)
-            count = max(1, self._config.train.pixels_per_batch // size**2)
-            drawn = [next(sources[size]) for _ in range(count)]
-            images = torch.from_numpy(np.stack([crop for crop, _ in drawn]))
-            texts = [self._text(crop, words) for crop, words in drawn]
-            self._ready.put(
-                Batch(
-                    images.permute(0, 3, 1, 2).float() / 127.5 - 1,
-                    tokenize(self._tokenizer, texts, self._config),
-                )
-            )
+    def draw(self) -> Batch:
+        """Make the next batch."""
+        size = self._rng.choice(self._config.train.crop_sizes)
+        count = max(1, self._config.train.pixels_per_batch // size**2)
+        drawn = [next(self._sources[size]) for _ in range(count)]
+        images = torch.from_numpy(np.stack([crop for crop, _ in drawn]))
+        texts = [self._text(crop, words) for crop, words in drawn]
+        return Batch(
+            images.permute(0, 3, 1, 2).float() / 127.5 - 1,
+            tokenize(self._tokenizer, texts, self._config),
+        )
 
     def _text(self, crop: NDArray[np.uint8], words: str) -> str:
         if self._rng.random() < self._config.train.drop_text:
@@ -120,12 +109,17 @@ class Run:
         The learning rate falls to nothing over the last `cool_down` of them.
         """
         seed = self.config.train.seed + int(self.progress["step"])
-        loader = Loader(self.pack, self.config, self.tokenizer, seed)
+        batches = Batches(self.pack, self.config, self.tokenizer, seed)
+        with Prefetched(batches.draw, ahead=4) as ready:
+            self._train(ready, minutes, cool_down)
+        self.save()
+
+    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
         start = last_save = last_line = last_sheet = time.monotonic()
         losses: list[float] = []
         drawn = 0
         while (now := time.monotonic()) - start < minutes * 60:
-            batch = loader.next()
+            batch = ready.next()
             left = minutes - (now - start) / 60
             losses.append(self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0))
             drawn += len(batch.images)
@@ -143,7 +137,6 @@ class Run:
             if now - last_save > self.config.train.save_minutes * 60:
                 self.save()
                 last_save = now
-        self.save()
 
     def step(self, batch: Batch, rate: float = 1.0) -> float:
         """One optimiser step at this share of the learning rate; returns the loss."""

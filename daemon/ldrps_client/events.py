@@ -49,7 +49,7 @@ class Step:
     """Step `index` of `count` is done."""
 
     stage: str
-    """`denoise`, `sample`, `refine` or `transfer`."""
+    """`fill` (of damage), `denoise`, `sample`, `refine` or `transfer`."""
     index: int
     count: int
     seconds_left: float

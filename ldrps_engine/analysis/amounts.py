@@ -20,6 +20,7 @@ def proposed_amounts(
     there is a mask of it.
     """
     faded = diagnosis.is_faded or settings.recipe == "old-photo"
+    mended = diagnosis.cast_amount if settings.blind and diagnosis.is_cast else 0.0
     colours = settings.recipe == "colour" or (
         diagnosis.grey and settings.blind and settings.allow_colour
     )
@@ -27,8 +28,8 @@ def proposed_amounts(
         # Light that is brought back brings up noise which nobody saw before.
         "noise": not settings.blind or diagnosis.needs_work or colours,
         "haze": diagnosis.is_hazy and not diagnosis.is_dark,
-        "light": diagnosis.is_dark and not diagnosis.is_faded,
-        "cast": faded,
+        "light": diagnosis.is_dark,
+        "cast": 1.0 if faded else mended,
         "colour": colours,
     }
     amounts = {name: float(wrong) for name, wrong in found.items()}

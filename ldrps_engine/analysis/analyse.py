@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.amounts import Amounts, proposed_amounts
+from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.degradation import Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
 from ldrps_engine.analysis.merging import merge
@@ -16,6 +17,7 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
@@ -34,6 +36,11 @@ class Measured:
     mended: Array
     """The same without damage and hot pixels."""
     known: Known
+
+    @property
+    def is_repaired(self) -> bool:
+        """Tell whether damage was filled or hot pixels mended."""
+        return not np.array_equal(self.mended, self.original)
 
     @classmethod
     def of(
@@ -124,14 +131,16 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     settings, rgb = request.settings, request.measured.mended
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
-    diagnosis, remarks = _diagnosed(request, seen)
+    cast = find_cast(small, seen)
+    diagnosis, remarks = _diagnosed(request, seen, cast)
     on_step(Diagnosed(diagnosis))
     amounts = Amounts.of(diagnosis, settings)
     colours, said = _wants_colours(settings, diagnosis, small)
     if colours and not diagnosis.grey:
         # A toned print is coloured as what it shows, not as the paper it is on.
         rgb, small = grey_of(rgb), grey_of(small)
-    guess = first_guess(small, diagnosis, settings.recipe, seen, amounts)
+    curve = _curve(cast, small, settings, diagnosis)
+    guess = first_guess(small, diagnosis, settings.recipe, seen, amounts, curve)
     if colours and request.prior_knows_scenes:
         guess = replace(guess, grey=True)
     return Analysis(
@@ -148,10 +157,14 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     )
 
 
-def _diagnosed(request: Request, seen: Recognition) -> tuple[Diagnosis, tuple[str, ...]]:
+def _diagnosed(
+    request: Request, seen: Recognition, cast: Cast
+) -> tuple[Diagnosis, tuple[str, ...]]:
     """Measure the photo, weigh in the describer's opinion, and collect the remarks so far."""
     settings, measured = request.settings, request.measured
-    found = diagnose(measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen)
+    found = diagnose(
+        measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen, cast
+    )
     said: tuple[str, ...] = ()
     if request.opinion:
         found, said = merge(found, request.opinion, settings.recipe)
@@ -172,6 +185,22 @@ def _wants_colours(
         return settings.recipe != "paper", ()
     keeps = "the photo has colours of its own and keeps them"
     return False, (keeps,) if settings.recipe == "colour" else ()
+
+
+def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
+    """Return what casts and fading have done; None where nobody is to undo it.
+
+    A print's toning goes for whoever asks for more than the diagnosis proposes.
+    """
+    amount, proposed = Amounts.of(diagnosis, settings).cast, diagnosis.amounts["cast"]
+    if not amount:
+        return None
+    if diagnosis.toned and amount > proposed:
+        fading = cast.curve if proposed else None
+        return without_toning(small, fading).raised(min(amount - proposed, 1.0))
+    if cast.one_hue and has_full_range(small):
+        return None
+    return cast.curve.raised(amount)
 
 
 def _smooths_blocks(

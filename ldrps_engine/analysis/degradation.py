@@ -15,12 +15,15 @@ from ldrps_engine.analysis.amounts import Amounts
 from ldrps_engine.analysis.backlight import backlight_gain, guided
 from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
 from ldrps_engine.analysis.expectation import CELL, log_light
-from ldrps_engine.analysis.exposure import expected_level
-from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
-from ldrps_engine.analysis.midtone import expected_midtone
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
+from ldrps_engine.analysis.scene_levels import (
+    expected_airlight_contrast,
+    expected_level,
+    expected_midtone,
+)
 from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
 
@@ -78,11 +81,14 @@ class Degradation:
     """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
     grey: bool = False
     """True where the colours were lost as well."""
+    curve: ToneCurve | None = None
+    """Cast or fading that came over the photo after gain and veil; None: none did."""
 
     @property
     def is_neutral(self) -> bool:
         """Tell whether there is no tone or colour to bring back."""
-        return not self.grey and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+        changed = self.grey or self.curve is not None
+        return not changed and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
 
     def raised(self, amount: float) -> Degradation:
         """Return the same to the power of `amount`: 0 is nothing, 2 is it twice.
@@ -98,12 +104,14 @@ class Degradation:
         return replace(self, gain=gain, veil=(self.veil * share).astype(np.float32))
 
     def invert(self, rgb: Array) -> Array:
-        """Undo gain and veil on an (H, W, 3) image of display values."""
+        """Undo curve, gain and veil on an (H, W, 3) image of display values."""
         height, width = rgb.shape[:2]
         return self.invert_part(rgb, (height, width), (slice(0, height), slice(0, width)))
 
     def invert_part(self, rgb: Array, size: tuple[int, int], part: Part) -> Array:
         """The same on the rows and columns `part` of an image of (height, width) `size`."""
+        if self.curve is not None:
+            rgb = self.curve.undo(rgb)
         gain = resize_part(self.gain, size, part, smooth=True)
         veil = resize_part(self.veil, size, part, smooth=True)
         if self.space == "display":
@@ -132,16 +140,28 @@ def first_guess(
     recipe: str,
     seen: Recognition | None = None,
     amounts: Amounts | None = None,
+    curve: ToneCurve | None = None,
 ) -> Degradation:
     """The degradation of (H, W, 3) display values that diagnosis and recipe speak of.
 
-    `seen` says besides where light is missing, `amounts` how much of it all is to be undone.
+    `seen` says besides where light is missing, `amounts` how much light and haze are to be undone,
+    and `curve` what is to be undone of casts and fading.
     """
     amounts = amounts or Amounts()
+    if curve is not None:
+        curve = curve.within(rgb)
+        below = _beneath(curve.undo(rgb), diagnosis, recipe, seen, amounts)
+        # Beneath a curve alone display values stay as they are, also those beyond white.
+        return replace(below, curve=curve, space="display" if below is NEUTRAL else below.space)
+    return _beneath(rgb, diagnosis, recipe, seen, amounts)
+
+
+def _beneath(
+    rgb: Array, diagnosis: Diagnosis, recipe: str, seen: Recognition | None, amounts: Amounts
+) -> Degradation:
+    """The degradation beneath casts and fading: too little light, or haze."""
     if recipe == "colour":
         return NEUTRAL
-    if recipe == "old-photo" or diagnosis.is_faded:
-        return _faded(rgb).raised(amounts.cast) if amounts.cast else NEUTRAL
     if diagnosis.is_dark and amounts.light:
         weight = _backlight(diagnosis)
         guess = _darkened(rgb, seen, weight, amounts.light)
@@ -152,14 +172,6 @@ def first_guess(
     if diagnosis.is_hazy and amounts.haze:
         return _hazed(rgb).raised(amounts.haze)
     return NEUTRAL
-
-
-def _faded(rgb: Array) -> Degradation:
-    """Each dye has lost range of its own: its ends are brought most of the way back."""
-    low, high = np.percentile(rgb.reshape(-1, 3), (0.5, 99.5), axis=0)
-    low, high = 0.8 * low, 0.2 + 0.8 * high
-    gain = np.maximum(high - low, 0.2).astype(np.float32)
-    return Degradation(gain[None, None], low[None, None].astype(np.float32), "display")
 
 
 def _backlight(diagnosis: Diagnosis) -> float:

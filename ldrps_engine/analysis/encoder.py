@@ -66,6 +66,14 @@ def encode(view: Array) -> Seen:
     return Seen(fine, hidden, pooled, layers.linear("classifier", pooled))
 
 
+def class_shares(seen: Seen) -> Array:
+    """Return the probabilities (h / 32, w / 32, 1000) of the classes in each place of a view."""
+    layers = Layers(load_weights(MODEL))
+    logits = layers.linear("classifier", relu6(layers.convolve("head", seen.coarse)))
+    shares = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(shares / shares.sum(-1, keepdims=True), np.float32)
+
+
 def _block(layers: Layers, name: str, hidden: Array, stride: int) -> Array:
     """Inverted residual of Sandler et al., "MobileNetV2" (CVPR 2018)."""
     inner = hidden

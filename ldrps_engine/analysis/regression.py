@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,25 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Model = Mapping[str, NDArray[np.float64]]
+Terms = Callable[[Array, Model], NDArray[np.float64]]
+"""Terms (N, T) of features (N, F): `held`, `linear` or `quadratic`."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One number told from the features of a photo: a model's file, and what it weighs."""
+
+    path: Path
+    terms: Terms
+
+    def predict(self, features: Array) -> float:
+        """Value that the model in the file gives features (F,)."""
+        return float(self.values(features[None], load_model(self.path))[0])
+
+    def values(self, features: Array, model: Model) -> NDArray[np.float64]:
+        """Values (N,) that another model of this form gives features (N, F)."""
+        values = self.terms(features, model) @ model["weights"]
+        return np.asarray(values + model.get("bias", 0.0))
 
 
 def frame(features: Array, outside: float) -> Model:
@@ -24,9 +44,14 @@ def frame(features: Array, outside: float) -> Model:
     return {"low": low, "high": high, "mean": held.mean(0), "spread": held.std(0) + 1e-6}
 
 
+def held(features: Array, frame: Model) -> NDArray[np.float64]:
+    """Features (N, F) themselves, held to their range; a model of them has a `bias` apart."""
+    return np.clip(features, frame["low"], frame["high"])
+
+
 def linear(features: Array, frame: Model) -> NDArray[np.float64]:
     """1 and features (N, F) in units of their spread, (N, 1 + F)."""
-    unit = (np.clip(features, frame["low"], frame["high"]) - frame["mean"]) / frame["spread"]
+    unit = (held(features, frame) - frame["mean"]) / frame["spread"]
     return np.concatenate([np.ones((len(unit), 1)), unit], axis=1)
 
 

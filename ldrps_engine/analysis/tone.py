@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.haze_prior import expected_airlight_contrast
 from ldrps_engine.analysis.regression import load_model, quadratic
 from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.analysis.scene_levels import expected_airlight_contrast
 from ldrps_engine.colour.srgb import LUMA
 
 Array = NDArray[np.float32]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ldrps_engine.analysis.diagnosis import Diagnosis
-from ldrps_engine.settings import Settings
+from ldrps_engine.settings import STAGES, Settings
 
 _NO_CHANGE = 1 / 255
 """Mean change of tones, in display values, that nobody sees."""
@@ -38,7 +38,6 @@ _LEFT = {
 _MISSING = {
     "light": "no light is missing in this photo",
     "haze": "no haze was found in this photo",
-    "cast": "no fading was found in this photo",
 }
 
 
@@ -56,6 +55,8 @@ class Done:
     """The pilot is the result, as published."""
     samples: bool
     """The model brings back light, haze, fading or colour."""
+    stages: tuple[str, ...] = ()
+    """Stages that change the photo."""
 
 
 def unmet(settings: Settings, diagnosis: Diagnosis, done: Done) -> tuple[str, ...]:
@@ -69,6 +70,7 @@ def unmet(settings: Settings, diagnosis: Diagnosis, done: Done) -> tuple[str, ..
         *_of_amounts(settings, diagnosis, done),
         _of_describer(settings),
         _of_model(settings, done),
+        _of_stages(settings, done),
     ]
     return tuple(sentence for sentence in said if sentence)
 
@@ -127,7 +129,6 @@ def _of_amounts(settings: Settings, diagnosis: Diagnosis, done: Done) -> list[st
     for name, found in (
         ("haze", diagnosis.is_hazy),
         ("light", diagnosis.is_dark),
-        ("cast", diagnosis.is_faded or settings.recipe == "old-photo"),
     ):
         if name in asked and not found:
             said.append(_of_finding(name, asked[name], settings))
@@ -165,6 +166,16 @@ def _of_describer(settings: Settings) -> str:
     if settings.description is None or settings.describer == "auto":
         return ""
     return f"describer {settings.describer} is not asked, since a description was given"
+
+
+def _of_stages(settings: Settings, done: Done) -> str:
+    """Name the stages that are no layers of the result."""
+    asked = [name for name in settings.layers if name in STAGES and name not in done.stages]
+    if not asked:
+        return ""
+    if settings.layers[0] in asked:
+        return f"the stage {settings.layers[0]} changes nothing in this photo, nor does its layer"
+    return f"nothing is changed by {', '.join(asked)}, so there is no layer of it"
 
 
 def _of_model(settings: Settings, done: Done) -> str:

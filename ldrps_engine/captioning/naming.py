@@ -94,10 +94,10 @@ def _total(shares: Array, word: Word) -> float:
 
 def _word(line: str) -> Word:
     text, kind, surely, classes = line.split("\t")
-    return Word(text, kind, float(surely), tuple(_indices(classes)))
+    return Word(text, kind, float(surely), tuple(indices(classes)))
 
 
-def _indices(ranges: str) -> Iterator[int]:
+def indices(ranges: str) -> Iterator[int]:
     """Read indices from '3,5-7'."""
     for part in ranges.split(","):
         first, _, last = part.partition("-")

@@ -20,6 +20,7 @@ from ldrps_engine.analysis.encoder import Seen, encode
 from ldrps_engine.analysis.monochrome import grey_of, with_chroma
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.view import normalised_luma, view_size
+from ldrps_engine.diffusion.steering import Hint
 from ldrps_engine.priors.scene_expert import LostColour
 from ldrps_engine.priors.scene_statistics import CHROMA_STD
 
@@ -46,22 +47,26 @@ class Colouring:
         return cls() if seed else cls(commitment=0)
 
 
-def colour(rgb: Array, seed: int, how: Colouring, seen: Seen | None = None) -> Array:
+def colour(
+    rgb: Array, seed: int, how: Colouring, seen: Seen | None = None, hint: Hint | None = None
+) -> Array:
     """Return a photo (H, W, 3) of display values with colours, of which it has none.
 
-    `seen` is what the semantic encoder saw of it. The same seed gives the same colours.
+    `seen` is what the semantic encoder saw of it, `hint` what is said of its colours. The same seed
+    gives the same colours.
     """
     grey = grey_of(rgb)
     if seen is None:
         view = np.clip(resize(grey, view_size(*grey.shape[:2]), smooth=True), 0, 1)
         seen = encode(normalised_luma(view))
-    chroma = sample_chroma(LostColour.of(grey, seen), seed, how)
+    chroma = sample_chroma(LostColour.of(grey, seen), seed, how, hint)
     return np.clip(with_chroma(grey[..., 0], along_edges(grey[..., 0], chroma)), 0, 1)
 
 
-def sample_chroma(lost: LostColour, seed: int, how: Colouring) -> Array:
+def sample_chroma(lost: LostColour, seed: int, how: Colouring, hint: Hint | None = None) -> Array:
     """Sample chroma (h, w, 2) in display values, at the scene's scale."""
-    chroma = lost.estimate(lost.scene.chroma, lost.scene.chroma_level)
+    hint = hint or Hint(lost.scene.chroma, lost.scene.chroma_level)
+    chroma = lost.estimate(hint.chroma, hint.level)
     if how.commitment > 0 and how.steps > 0:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(chroma.shape, generator=generator)
@@ -69,7 +74,7 @@ def sample_chroma(lost: LostColour, seed: int, how: Colouring) -> Array:
         levels = np.geomspace(how.commitment, how.last, how.steps).tolist()
         for level, following in zip(levels, [*levels[1:], 0.0], strict=True):
             at = torch.full_like(lost.scene.chroma_level, level)
-            clean = lost.estimate(chroma, at)
+            clean = lost.estimate(*hint.joined(chroma, at))
             chroma = clean + (chroma - clean) * (following / level)
     return np.asarray(chroma[0].permute(1, 2, 0).numpy() * CHROMA_STD, np.float32)
 

@@ -1,9 +1,9 @@
 """F-PAM, the feature-pixel alignment module: maps a clean image into the degraded photo's domain.
 
 LD-RPS (ICCV 2025), section 3.2, trained online on one photo. Two forms: the paper's
-convolutions alone, and the same behind a physical model (a smooth field of gain and veil) that
-can explain light, haze and cast but not content, so that it cannot hide the degradation in the
-identity. Images are (N, 3, H, W), sRGB in [0, 1].
+convolutions alone, and the same behind a physical model (a smooth field of gain and veil, then a
+curve for each channel) that can explain light, haze, cast and fading but not content, so that it
+cannot hide the degradation in the identity. Images are (N, 3, H, W), sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ldrps_engine.analysis.degradation import LOWEST_GAIN, Degradation
+from ldrps_engine.analysis.tone_curve import LEAST
 from ldrps_engine.priors.srgb import (
     grey_of,
     linear_to_srgb,
@@ -49,7 +50,8 @@ class ConvolutionalFpam(nn.Module):
 
 
 class PhysicalFpam(nn.Module):
-    """A smooth field of gain and veil per channel in light or display values, then convolutions.
+    """A smooth field of gain and veil per channel in light or display values, curves of casts and
+    fading, then convolutions.
 
     Starts at the diagnosis' first guess; `pull` holds the field to it. `inverse` undoes the
     physical part, so that the photo can be compared with the clean image in the clean domain.
@@ -60,8 +62,18 @@ class PhysicalFpam(nn.Module):
         self._linear = guess.space == "light"
         self._white = guess.white
         self._grey = guess.grey
+        self._curved = guess.curve is not None
+        self._chroma = 1.0
+        if guess.curve is not None:
+            self._chroma = guess.curve.chroma
+            for name in ("low", "span", "power"):
+                values = torch.from_numpy(getattr(guess.curve, name)).reshape(1, 3, 1, 1)
+                self.register_buffer(name, values.contiguous())
         gain = torch.from_numpy(guess.gain).permute(2, 0, 1)[None]
         veil = torch.from_numpy(guess.veil).permute(2, 0, 1)[None]
+        self.low: Tensor
+        self.span: Tensor
+        self.power: Tensor
         self.gain: Tensor
         self.veil: Tensor
         self.register_buffer("gain", gain.contiguous())
@@ -80,6 +92,7 @@ class PhysicalFpam(nn.Module):
         degraded = self._from_working(scene * gain + veil)
         if self._grey:
             degraded = grey_of(degraded)
+        degraded = self._faded(degraded)
         return torch.as_tensor(degraded + self.residual(degraded))
 
     def inverse(self, photo: Tensor, clean: Tensor) -> Tensor:
@@ -88,6 +101,7 @@ class PhysicalFpam(nn.Module):
         Where that has lost the colour, it is taken from the current `clean`.
         """
         gain, veil = self._fields(photo)
+        photo = self._unfaded(photo)
         scene = (self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN)
         undone = self._from_working(rolled_off(scene, self._white))
         return undone + clean - grey_of(clean) if self._grey else undone
@@ -105,6 +119,25 @@ class PhysicalFpam(nn.Module):
         gain = grow(self.gain) * grow(self.log_change).exp()
         # A change of veil is in units of the clean image, so that a dark photo is not swamped.
         return gain, grow(self.veil) + _VEIL_RATE * gain * grow(self.veil_change)
+
+    def _faded(self, image: Tensor) -> Tensor:
+        """As `ToneCurve.redo`."""
+        if not self._curved:
+            return image
+        grey = grey_of(image)
+        paler = grey + (image - grey) / self._chroma
+        least = LEAST**self.power
+        unit = paler.maximum(least) ** (1 / self.power) + (paler - least).clamp(max=0)
+        return self.low + self.span * unit
+
+    def _unfaded(self, image: Tensor) -> Tensor:
+        """As `ToneCurve.undo`."""
+        if not self._curved:
+            return image
+        unit = (image - self.low) / self.span
+        shown = unit.clamp(min=LEAST) ** self.power + (unit - LEAST).clamp(max=0)
+        grey = grey_of(shown)
+        return grey + self._chroma * (shown - grey)
 
     def _to_working(self, image: Tensor) -> Tensor:
         return srgb_to_linear(image) if self._linear else image

@@ -49,8 +49,8 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     plan = denoised.plan
     pilot = _sampled(plan, on_step, checkpoint) if plan.samples else denoised.scaled
     if plan.works and plan.analysis.coloured_by_expert:
-        seed = plan.settings.seed
-        pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed))
+        seed, hint = plan.settings.seed, plan.steering.hint
+        pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed), hint=hint)
     if plan.works and plan.analysis.colours and plan.analysis.amounts.colour != 1:
         grey = grey_of(pilot)
         pilot = grey + np.float32(plan.analysis.amounts.colour) * (pilot - grey)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Analysis
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.noise_level import Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
@@ -18,11 +19,12 @@ from ldrps_engine.captioning.describer import describe, prompt
 from ldrps_engine.diffusion.plan import Outcome, Plan
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.diffusion.sampling import passes_of
+from ldrps_engine.diffusion.steering import Steering
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Part
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.progress import Described, OnStep
-from ldrps_engine.settings import Settings
+from ldrps_engine.settings import STAGES, Settings
 from ldrps_engine.transfer.compositing import parts_to_compose
 from ldrps_engine.transfer.deblocking import without_blocks
 from ldrps_engine.transfer.tiles import parts_to_denoise
@@ -57,6 +59,8 @@ class RestorationPlan:
     noise: NoiseSeen
     description: Described
     """Contents of the photo, for people."""
+    steering: Steering
+    """Colours that the user's description gives to things, for the scene expert."""
     prompt: str
     """Contents of the photo, for the prior."""
     sampling: Plan
@@ -118,6 +122,30 @@ class RestorationPlan:
         steps = sum(len(timesteps) for _, timesteps in passes)
         return len(filtered), steps, len(parts_to_compose(self.size, self.crop))
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages that change the photo, out of STAGES and in their order."""
+        analysis, works = self.analysis, self.works and not self.pilot_only
+        changing = {
+            "repaired": analysis.measured.is_repaired,
+            "denoised": analysis.smooths_blocks or (works and self.filters),
+            "toned": works and not self.degradation.is_neutral and not self._only_colours,
+            "coloured": works and analysis.colours,
+        }
+        return tuple(name for name in STAGES if changing[name] and self.settings.strength > 0)
+
+    @property
+    def _only_colours(self) -> bool:
+        """Tell whether all that the degradation holds is that colours were lost."""
+        return replace(self.degradation, grey=False).is_neutral
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers of the result: the first that was asked for, and no stage that changes nothing."""
+        first, *others = self.settings.layers
+        idle = set(STAGES) - set(self.stages)
+        return (first, *(name for name in others if name not in idle))
+
     def cropped(self, crop: Part) -> RestorationPlan:
         """Return the same plan for a part of the photo, in the light of all of it."""
         return replace(self, crop=crop)
@@ -131,7 +159,8 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         rgb = without_blocks(rgb, analysis.measured.known.blocks)
         small = request.no_larger_than_view(rgb)
     view = View.of(prior, rgb)
-    noise = _noise_seen(analysis, resize(small, view.scaled), view)
+    scaled = resize(small, view.scaled)
+    noise = _noise_seen(analysis, scaled, view)
     mended = np.clip(guess.invert(small), 0, 1)
     sampling = make_plan(
         analysis.settings,
@@ -140,6 +169,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         coloured=analysis.colours and not analysis.coloured_by_expert,
         knows_scenes=prior.knows_scenes,
     )
+    steering = _steering(analysis, guess, scaled)
     plan = RestorationPlan(
         analysis=analysis,
         prior=prior,
@@ -147,8 +177,12 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         rgb=rgb,
         noise=noise,
         description=describe(
-            analysis.recognition, analysis.settings, request.opinion, analysis.remarks
+            analysis.recognition,
+            analysis.settings,
+            request.opinion,
+            (*analysis.remarks, *steering.remarks),
         ),
+        steering=steering,
         prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
     )
@@ -156,6 +190,14 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     description = _with_unmet(plan, moved)
     on_step(description)
     return replace(plan, description=description)
+
+
+def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering:
+    """Look for the things whose colours the user tells, where the expert gives colours."""
+    if not analysis.coloured_by_expert or not analysis.settings.description:
+        return Steering(None, ())
+    luma = grey_of(np.clip(guess.invert(scaled), 0, 1))[..., 0]
+    return Steering.of(analysis.settings.description, luma)
 
 
 def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
@@ -167,6 +209,7 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
         colours=analysis.colours,
         published=plan.pilot_only,
         samples=plan.samples,
+        stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)
     return replace(plan.description, remarks=(*plan.description.remarks, *said))

@@ -81,6 +81,12 @@ def scene_size(height: int, width: int) -> tuple[int, int]:
     return h, w
 
 
+def chroma_size(height: int, width: int) -> tuple[int, int]:
+    """Size (h, w) of the chroma of a photo's scene: half of the scene's."""
+    h, w = scene_size(height, width)
+    return h // 2, w // 2
+
+
 def _features(seen: Seen) -> Features:
     maps = (
         torch.from_numpy(np.ascontiguousarray(v)).permute(2, 0, 1)[None].float()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.colour.working import Canvas, neutral
 from ldrps_engine.photo import Part, Photo
@@ -79,6 +80,8 @@ class Composite:
     """(h, w, 3) the pilot, enlarged."""
     generated: Array
     """(h, w), 0 to 1: how much of `restored` comes from the model and not from the photo."""
+    stages: Mapping[str, Array] = field(default_factory=dict)
+    """(h, w, 3) display values of the photo after each stage, by its name."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ class Compositor:
     """(H, W), true where the photo was damaged and is filled; None: nowhere."""
     filling: float = 1.0
     """Share of what is filled in the result, 0 to 1."""
+    repaired: Array | None = None
+    """(H, W, 3), the photo without damage and hot pixels; None: as it came."""
+    stages: tuple[str, ...] = ()
+    """Stages whose picture is wanted, out of STAGES."""
+    gives_colours: bool = False
+    """The last stage gives the photo colours."""
 
     def part(self, where: Part) -> Composite:
         """One part of the photo."""
@@ -118,9 +127,28 @@ class Compositor:
             measured, restored = (neutral(values, own) for values in (measured, restored))
         generated = self.strength * generated_share(measured, restored)
         generated = np.where(filled, np.float32(self.strength * self.filling), generated)
+        blended = self._blended(before, restored)
+        return Composite(where, blended, pilot, generated, self._after_stages(where, blended))
+
+    def _blended(self, before: Array, after: Array) -> Array:
         # Written so that strengths 0 and 1 give either one exactly.
-        blended = (1 - self.strength) * before + self.strength * restored
-        return Composite(where, np.asarray(blended, np.float32), pilot, generated)
+        return np.asarray((1 - self.strength) * before + self.strength * after, np.float32)
+
+    def _after_stages(self, where: Part, restored: Array) -> dict[str, Array]:
+        """The photo after each stage that is wanted; the last one's is the restored photo."""
+        if not self.stages:
+            return {}
+        before = self.rgb[where]
+        repaired = before if self.repaired is None else self.repaired[where]
+        pictures = {"repaired": repaired, "denoised": self.filtered[where]}
+        found = {
+            name: self._blended(before, pictures[name]) for name in self.stages if name in pictures
+        }
+        if "toned" in self.stages:
+            found["toned"] = grey_of(restored) if self.gives_colours else restored
+        if "coloured" in self.stages:
+            found["coloured"] = restored
+        return found
 
 
 def generated_share(measured: Array, restored: Array) -> Array:
@@ -170,7 +198,8 @@ class LayerWriter:
             for wanted, of in zip(part.where, self._crop, strict=True)
         )
         for name, canvas in self._canvases.items():
-            canvas.put((rows, columns), part.restored if name == "restored" else part.pilot)
+            shown = {"restored": part.restored, "pilot": part.pilot, **part.stages}
+            canvas.put((rows, columns), shown[name])
         for name, drawn in self._maps.items():
             share = part.generated[..., None] if name == "generated" else self._found(name, part)
             drawn[rows, columns] = np.rint(share * 255).astype(np.uint8)

@@ -11,6 +11,7 @@ Yu, Sapiro and Mallat, "Solving inverse problems with piecewise linear estimator
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +31,10 @@ _SIDE = _BLOCK + 2 * _MARGIN
 _REACHES = (20, 40, 80)
 """Patches are taken from so far around; from farther if there are too few."""
 _PATCHES = 256
+_COUNTED = 128
+"""Patches that the covariance is of: the most similar ones."""
 _FEWEST = 48
-_BATCH = 48
+_BATCH = 16
 _RIDGE = 4e-6
 _SHRINKAGE = 0.1
 """Share of the mean variance added to each: so few patches would be followed too closely."""
@@ -44,20 +47,45 @@ _AROUND = 256
 """Nothing farther from the mask is looked at, pixels."""
 
 
-def fill(rgb: Array, mask: Mask) -> Array:
-    """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit."""
+def _nobody(_: int, __: int) -> None:
+    """For callers who only want the result."""
+
+
+def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) -> Array:
+    """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit.
+
+    `on_part` is told how many parts of how many are done, and stops it by raising.
+    """
     if not mask.any():
         return rgb
     where = _around(mask)
     part, marked = rgb[where], mask[where]
     levels = _pyramid(part, marked)
     filled = None
+    count = sum(_blocks(level.missing) for level in levels)
+    done = 0
+
+    def on_batch(blocks: int) -> None:
+        nonlocal done
+        done += blocks
+        on_part(done, count)
+
     for depth in reversed(range(len(levels))):
-        filled = _filled(levels[depth], filled, 0.0 if depth else _GRAIN)
+        filled = _filled(levels[depth], filled, 0.0 if depth else _GRAIN, on_batch)
     assert filled is not None
     result = rgb.copy()
     result[where] = np.where(marked[..., None], filled, part)
     return result
+
+
+def _blocks(missing: Mask) -> int:
+    """Count the blocks in which something is missing."""
+    return len(_block_keys(missing))
+
+
+def _block_keys(missing: Mask) -> Places:
+    rows, columns = np.nonzero(missing)
+    return np.unique((rows // _BLOCK) * (1 << 32) + columns // _BLOCK)
 
 
 def _around(mask: Mask) -> tuple[slice, slice]:
@@ -97,12 +125,15 @@ def _halved(level: _Level) -> _Level:
     return _Level(sums / np.maximum(count, 1)[..., None].astype(np.float32), count == 0)
 
 
-def _filled(level: _Level, coarse: Array | None, grain: float) -> Array:
+def _filled(
+    level: _Level, coarse: Array | None, grain: float, on_batch: Callable[[int], None]
+) -> Array:
     """One level with nothing missing, given the next coarser one."""
     rgb, missing = level.rgb, level.missing
     if not missing.any():
         return rgb
     if coarse is None:
+        on_batch(_blocks(missing))
         return np.where(missing[..., None], rgb[~missing].mean(0), rgb).astype(np.float32)
     height, width = missing.shape
     larger = resize(coarse, (2 * coarse.shape[0], 2 * coarse.shape[1]))[:height, :width]
@@ -110,6 +141,7 @@ def _filled(level: _Level, coarse: Array | None, grain: float) -> Array:
     painter = _Painter.of(result, larger, missing)
     for batch in painter.batches():
         painter.paint(batch, grain)
+        on_batch(len(batch))
     return painter.image()
 
 
@@ -117,9 +149,15 @@ class _Painter:
     """Predicts the missing pixels of one level, blocks of the same reach together."""
 
     def __init__(self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int) -> None:
-        self._rgb, self._larger, self._pad = rgb, larger, pad
+        self._pad = pad
         self._missing = missing
         self._result = rgb.clone()
+        # Channel by channel, so that windows are picked by one index.
+        self._planes = [image.permute(2, 0, 1).flatten(1).contiguous() for image in (rgb, larger)]
+        every = torch.arange(_SIDE)
+        other = every[1::2]
+        width = missing.shape[1]
+        self._offsets = [(rows[:, None] * width + rows[None]).flatten() for rows in (every, other)]
         self._whole = _whole(missing)
 
     @classmethod
@@ -141,9 +179,7 @@ class _Painter:
     def batches(self) -> list[Places]:
         """Windows' corners of all blocks with something missing, (B, 2) each."""
         pad = self._pad
-        inner = self._missing[pad:-pad, pad:-pad]
-        rows, columns = np.nonzero(inner)
-        keys = np.unique((rows // _BLOCK) * (1 << 32) + columns // _BLOCK)
+        keys = _block_keys(self._missing[pad:-pad, pad:-pad])
         places = np.stack([keys >> 32, keys & ((1 << 32) - 1)], 1) * _BLOCK + pad - _MARGIN
         return [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
 
@@ -153,23 +189,26 @@ class _Painter:
         places, sources = places[enough], sources[enough]
         if not len(places):
             return
-        target, samples = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain)
+        samples = self._windows(np.concatenate([sources, places[:, None]], 1))
+        predicted = _predict(samples[:, -1], samples[:, :-1], missing.flatten(1), grain)
         inner = slice(_MARGIN, _MARGIN + _BLOCK)
         for place, values, gone in zip(places, predicted, missing, strict=True):
             top, left = place + _MARGIN
             part = self._result[top : top + _BLOCK, left : left + _BLOCK]
-            own = values.view(_SIDE, _SIDE, 3)[inner, inner]
+            own = values.view(3, _SIDE, _SIDE).permute(1, 2, 0)[inner, inner]
             hole = gone[inner, inner]
             part[hole] = own[: part.shape[0], : part.shape[1]][hole]
 
     def _windows(self, places: Places) -> Tensor:
-        """(B, N, pixels, 3): fine windows and, behind them, every other pixel of coarse ones."""
-        fine = _gather(self._rgb.numpy(), places, _SIDE)
-        coarse = _gather(self._larger.numpy(), places, _SIDE)[:, :, 1::2, 1::2]
-        both = [part.reshape(*places.shape[:2], -1, 3) for part in (fine, coarse)]
-        return torch.from_numpy(np.concatenate(both, 2))
+        """(B, N, 3, pixels): fine windows and, behind them, every other pixel of coarse ones."""
+        corners = places[..., 0] * self._missing.shape[1] + places[..., 1]
+        at = torch.from_numpy(corners)[..., None]
+        fine, coarse = (at + offsets for offsets in self._offsets)
+        both = [
+            planes[:, index] for planes, index in zip(self._planes, (fine, coarse), strict=True)
+        ]
+        return torch.cat(both, -1).permute(1, 2, 0, 3)
 
     def _sources(self, places: Places) -> tuple[Places, Mask]:
         """Whole windows around each block, (B, N, 2), and where there are enough of them."""
@@ -191,33 +230,44 @@ class _Painter:
 
 
 def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> Tensor:
-    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`.
+    """Conditional means (B, 3, fine pixels) of windows, given the known pixels of `target`.
 
-    Added to it is a share `grain` of what the same prediction leaves of the most similar sample.
+    `target` is (B, 3, pixels), `samples` (B, N, 3, pixels), `missing` (B, fine pixels). Added to
+    the means is a share `grain` of what the same prediction leaves of the most similar sample.
     """
-    known = torch.ones(target.shape[:2])
-    known[:, : missing.shape[1]] = (~missing).float()
     fine = missing.shape[1]
-    distance = (((samples - target[:, None]) ** 2).mean(3) * known[:, None]).sum(2)
-    distance = distance / known.sum(1, keepdim=True)
-    nearest = distance.kthvalue(max(1, int(_SIMILAR * samples.shape[1])), 1, keepdim=True).values
+    known = torch.ones(target.shape[0], target.shape[2])
+    known[:, :fine] = (~missing).float()
+    samples, distance = _most_similar(target, samples, known)
+    nearest = distance[:, [max(0, int(_SIMILAR * _PATCHES) - 1)]]
     weight = torch.exp(-0.5 * distance / (nearest + 1e-6))
     weight = weight / weight.sum(1, keepdim=True)
-    mean = (weight[..., None, None] * samples).sum(1)
-    centred = (samples - mean[:, None]) * weight.sqrt()[..., None, None]
-    flat = centred.permute(0, 1, 3, 2).flatten(1, 2) / 3**0.5
+    mean = (weight[:, None] @ samples.flatten(2)).view_as(target)
+    alike = samples[:, 0]
+    centred = (samples - mean[:, None]) * (weight / 3).sqrt()[..., None, None]
+    flat = centred.flatten(1, 2)
     covariance = flat.transpose(1, 2) @ flat
     # What is missing is given no part by being made independent of all else.
     given = covariance * known[:, :, None] * known[:, None, :]
     ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
-    alike = samples[torch.arange(len(samples)), distance.argmin(1)]
     # The prediction is linear: that of the one less that of the other is that of their difference.
-    seen = (target - mean - grain * (alike - mean)) * known[..., None]
+    left = mean + grain * (alike - mean)
+    seen = ((target - left) * known[:, None]).transpose(1, 2)
     solved = torch.linalg.solve(given, seen) * known[..., None]
-    left = mean[:, :fine] + grain * (alike - mean)[:, :fine]
-    predicted: Tensor = left + covariance[:, :fine] @ solved
+    predicted: Tensor = left[..., :fine] + (covariance[:, :fine] @ solved).transpose(1, 2)
     return predicted
+
+
+def _most_similar(target: Tensor, samples: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Those samples (B, n, 3, pixels) whose known pixels are nearest to the target's, in order.
+
+    Also returns their distances (B, n). The others would hardly count, and cost as much.
+    """
+    far = (samples - target[:, None]).square_().sum(2)
+    distance = (far @ known[..., None])[..., 0] / (3 * known.sum(1, keepdim=True))
+    kept, order = distance.topk(min(_COUNTED, distance.shape[1]), dim=1, largest=False)
+    return samples[torch.arange(len(samples))[:, None], order], kept
 
 
 def _whole(missing: Mask) -> Mask:

@@ -12,6 +12,7 @@ from ldrps_engine.analysis.maps import finding_maps
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.settings import STAGES
 from ldrps_engine.transfer.compositing import Compositor, LayerWriter, ToneMapping, compose
 
 Array = NDArray[np.float32]
@@ -24,7 +25,7 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
     first = sum(before)
     writer = LayerWriter(
         analysis.measured.photo,
-        plan.settings.layers,
+        plan.layers,
         coloured=analysis.colours,
         findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
         crop=plan.crop,
@@ -56,6 +57,9 @@ def _compositor(sample: Sample) -> Compositor:
         pilot_only=pilot_only and plan.samples,
         damage=analysis.measured.photo.damage if analysis.amounts.damage else None,
         filling=min(analysis.amounts.damage, 1.0),
+        repaired=analysis.measured.mended,
+        stages=tuple(name for name in plan.layers if name in STAGES),
+        gives_colours="coloured" in plan.stages,
     )
 
 

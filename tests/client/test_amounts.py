@@ -51,7 +51,7 @@ def test_the_daemon_refuses_one_out_of_range():
 
 def test_proposed_amounts_come_with_the_diagnosis():
     amounts = {"noise": 1.0, "haze": 0.0, "cast": 0.7}
-    found = Diagnosis(noise_sigma=5, veil=0, darkness=0, cast=0.2, grey=False, amounts=amounts)
+    found = Diagnosis(noise_sigma=5, haze=0, darkness=0, cast=0.2, grey=False, amounts=amounts)
     assert _diagnosed(_diagnosis(found)).diagnosis.amounts == amounts
     assert _diagnosed(pb.Diagnosis()).diagnosis.amounts == {}
 

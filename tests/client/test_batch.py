@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hotfolder.test_disks import UNSHARE, can_unshare
+from ldrps_client.cli import _targets
+from ldrps_client.cli._targets import Targets
 from ldrps_client.files import decode
 from support.daemon import environment
 
@@ -202,3 +205,65 @@ def test_names_that_differ_in_capitals_alone_are_numbered(ldrps, tmp_path, pixel
     out = f"{tmp_path}/out/"
     assert ldrps("restore", *photos, "-o", out)[0] == 0
     assert sorted(os.listdir(out)) == ["Cover_restored.png", "cover_2_restored.png"]
+
+
+_UNMOUNTED = """
+import os, subprocess, sys
+from pathlib import Path
+from ldrps_client.cli._targets import Wish, plan
+from ldrps_client.files import decode
+from ldrps_engine.errors import OutputError
+photo, out = Path(sys.argv[1]), Path(sys.argv[2])
+subprocess.run(["mount", "-t", "tmpfs", "none", str(out)], check=True)
+(targets,) = plan([photo], Wish(output=f"{out}/"))
+source = decode(photo)
+targets.check(source, force=False)
+subprocess.run(["umount", str(out)], check=True)
+for check in (lambda: targets.check(source, force=False), targets.check_mounts):
+    try:
+        check()
+    except OutputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not can_unshare(), reason="user namespaces are not allowed here")
+def test_nothing_is_written_where_a_disk_was_mounted(photo, tmp_path):
+    """Neither before the work begins nor after it."""
+    out = tmp_path / "disk"
+    out.mkdir()
+    words = [*UNSHARE, sys.executable, "-c", _UNMOUNTED, str(photo), str(out)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), check=True)
+    told = f"{out} is on another disk than at the start"
+    assert [line[: len(told)] for line in done.stdout.splitlines()] == [told] * 2
+
+
+@pytest.mark.parametrize("gone", ["out", "in"])
+def test_a_folder_that_vanishes_in_mid_batch_costs_the_photos_in_it(
+    ldrps, tmp_path, pixels, monkeypatch, gone
+):
+    """What was done stays done, the rest is told one by one, and nothing half-written is left."""
+    photos = [tmp_path / "in" / f"{number}.png" for number in range(4)]
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+    for path in photos:
+        Image.fromarray(pixels).save(path)
+    done = []
+
+    class Once(Targets):
+        def check(self, *given, **more):
+            if len(done) == 2:
+                (tmp_path / gone).rename(tmp_path / "away")
+            done.append(self)
+            return super().check(*given, **more)
+
+    monkeypatch.setattr(_targets, "Targets", Once)
+    code, out, _ = ldrps("restore", *photos, "-o", f"{tmp_path}/out/", "--json")
+    results = json.loads(out)["results"]
+    assert [record.get("error", {}).get("reason") for record in results] == (
+        [None, None, "output", "output"] if gone == "out" else [None, None, None, "photo"]
+    )
+    assert code == (5 if gone == "out" else 3)
+    kept = tmp_path / ("away" if gone == "out" else "out")
+    count = 2 if gone == "out" else 3
+    assert sorted(p.name for p in kept.iterdir()) == [f"{n}_restored.png" for n in range(count)]

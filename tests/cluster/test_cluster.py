@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_engine.photo import Photo
 from support.daemon import NOOP, Daemon, alive, command, kinds, layer_bytes, wait_until
-from support.ray_cluster import kill
+from support.ray_cluster import Cluster, kill
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'ldrps[ray]'")
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -155,6 +156,28 @@ def test_a_node_that_is_lost_and_one_that_joins(start, cluster):
         assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
     # Only a worker's death is a crash of the job's.
     assert [daemon.job(job_id).crashes for job_id in jobs] == [job != lost for job in jobs]
+
+
+@long_form
+def test_a_daemon_whose_own_node_is_lost_is_a_driver_of_the_next(start_daemon):
+    alone = Cluster()
+    try:
+        with mock.patch.dict(os.environ, alone.environment()):
+            daemon = start_daemon(pool=alone.pool)
+        lingering = {"settings": {"description": "linger"}, "detached": True}
+        job_id = daemon.submit(**lingering).job_id
+        assert wait_until(lambda: list(daemon.spool.glob("*/*/checkpoint")), PATIENCE)
+        (own,) = alone.raylets()
+        kill(own)
+        assert wait_until(lambda: daemon.job(job_id).state == pb.JOB_STATE_QUEUED, PATIENCE)
+        alone.start_node()
+        events = list(daemon.watch(job_id))
+        assert kinds(events)[-1] == "done"
+        assert any("no node of the Ray cluster any more" in line for line in daemon.log)
+        assert daemon.job(job_id).crashes == 0
+    finally:
+        daemon.stop()
+        alone.stop()
 
 
 @long_form

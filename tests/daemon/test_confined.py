@@ -60,6 +60,19 @@ def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
             read()
 
 
+def test_a_decoder_is_told_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    for name in ("RAY_AUTH_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    (tmp_path / "in").touch()
+    with (tmp_path / "in").open("rb") as payload, (tmp_path / "out").open("wb") as out:
+        streams = (payload, out)
+        assert helpers.run("support.tell_environment", {}, streams, lambda: None, seconds=60) == 0
+    told = (tmp_path / "out").read_text().split()
+    assert {"PYTHONPATH", "PATH", "OMP_NUM_THREADS"} <= set(told)
+    assert not [name for name in told if "TOKEN" in name or "SECRET" in name]
+
+
 def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkeypatch):
     from ldrps_client.files.codecs import _extras
 

@@ -4,6 +4,8 @@ import io
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -19,6 +21,7 @@ from ldrps_engine.photo import Photo
 from ldrps_wire.conversion import chunks
 from support.daemon import (
     alive,
+    environment,
     kinds,
     layer_bytes,
     no_file_larger,
@@ -150,6 +153,44 @@ def test_a_cancel_during_a_start_that_hangs_makes_room_for_another(start_daemon,
     # Within far less than what a start may take.
     assert daemon.restores()
     assert daemon.status().workers[0].pid != pid
+
+
+@pytest.mark.parametrize("way", [{}, {"detached": True, "deadline_seconds": 1}])
+def test_who_leaves_and_whose_time_is_up_ends_a_start_that_hangs(start_daemon, bad_start, way):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine", grace_seconds=0.5)
+    job_id = daemon.submit(**way).job_id
+    assert wait_until(lambda: daemon.job(job_id).state == pb.JOB_STATE_CANCELLED)
+    bad_start.unlink()
+    assert daemon.restores()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_during_a_start_that_hangs_ends_it(start_daemon, bad_start, tmp_path, number):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    photo = tmp_path / "in.png"
+    Image.new("RGB", (20, 16), (77, 77, 77)).save(photo)
+    # A shell that runs the tests in the background has Ctrl-C ignored, also by its children.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from ldrps_client.cli import main; sys.exit(main())"
+    )
+    words = [sys.executable, "-c", code, "restore", str(photo), "--address", daemon.address]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment()) as ours:
+        starting = pb.WORKER_STATE_STARTING
+        assert wait_until(lambda: daemon.status().workers[0].state == starting, 60)
+        pid = daemon.status().workers[0].pid
+        bad_start.unlink()
+        ours.send_signal(number)
+        _, told = ours.communicate(timeout=60)
+    assert ours.returncode == 128 + number
+    assert told.endswith("ldrps: stopped\n")
+    assert "Traceback" not in told
+    assert wait_until(lambda: daemon.status().cancelled == 1)
+    assert wait_until(lambda: not alive(pid))
+    assert daemon.restores()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 def test_a_model_is_not_loaded_while_no_worker_can_start(start_daemon, bad_start):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.analysis.exposure import expected_level, shape_of_light
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.srgb import LUMA, luminance, to_display, to_linear
 from ldrps_engine.priors.srgb import grey_of, linear_to_srgb, srgb_to_linear
@@ -51,25 +50,6 @@ def test_grey_of_has_one_value_in_three_channels_and_leaves_grey_alone(natural):
     grey = grey_of(image)
     assert torch.equal(grey[:, 0], grey[:, 2])
     assert torch.allclose(grey_of(grey), grey, atol=1e-6)
-
-
-def test_the_shape_of_light_does_not_know_its_level(natural):
-    light = to_linear(natural)
-    (level, shape), (lower, same) = shape_of_light(light), shape_of_light(light / 4)
-    assert level - lower == pytest.approx(np.log(4), abs=1e-3)
-    # 1e-6 is added to the level, so that black has a logarithm.
-    assert np.allclose(shape, same, atol=1e-3)
-
-
-def test_the_expected_level_is_that_of_a_photo_and_not_that_of_the_light_there_is(natural):
-    light = to_linear(natural)
-    assert 0.05 < expected_level(light) < 0.4
-    assert expected_level(light / 50) == pytest.approx(expected_level(light), rel=0.02)
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_even_black_and_white_have_an_expected_level(value):
-    assert 0.03 <= expected_level(np.full((16, 1024, 3), value, np.float32)) <= 0.6
 
 
 def test_resizing_keeps_flat_pictures_flat():

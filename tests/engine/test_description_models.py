@@ -85,7 +85,8 @@ def test_of_an_answer_that_was_cut_off_the_scene_is_taken(length):
 @pytest.mark.parametrize(
     "answer",
     ["", "I see a dog", "{}", "[]", '{"scene": 3}', '{"scene": ""}', '{"scene": "dog"}', "{" * 3000,
-     '{"scene": null, "faults": {"dark": 1}}', '{"scene": "\\u0000\\u0001"}'],
+     '{"scene": null, "faults": {"dark": 1}}', '{"scene": "\\u0000\\u0001"}',
+     f'{{"scene": "{"x" * 5000} y"}}'],
 )  # fmt: skip
 def test_an_answer_without_a_scene_is_none(answer):
     assert read_answer(answer, "m") is None
@@ -107,13 +108,11 @@ def test_figures_that_are_none_are_left_out(value):
         "a house\x1b[2J\x1b]0;title\x07 in\r\nthe\u202ewoods",
         "../../etc/passwd and /etc/shadow in the woods",
         "a " * 500,
-        "x" * 5000 + " y",
     ],
 )
 def test_text_in_the_photo_cannot_steer_the_program(evil):
     found = read_answer(json.dumps({"scene": evil, "faults": {"model": "evil", "steps": 1}}), "m")
-    if found is None:
-        return
+    assert found.scene
     assert len(found.scene) <= MOST_CHARACTERS
     assert len(found.scene.split()) <= MOST_WORDS
     assert found.scene.isprintable()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.errors import SettingsError
+from ldrps_engine.errors import CancelledError, SettingsError
 from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Step
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
@@ -146,3 +147,43 @@ def test_a_mask_and_its_setting_go_together(models):
         restore(photo.with_damage(mask), Settings(), models)
     with pytest.raises(SettingsError, match="damage 'auto' is not known; use one of off, mask"):
         Settings(damage="auto")
+
+
+def told(models, photo, **changes):
+    """Steps that are told, in their order."""
+    steps = []
+
+    def on_step(progress):
+        if isinstance(progress, Step):
+            steps.append((progress.stage, progress.index, progress.count))
+
+    restore(photo, Settings(damage="mask", **changes), models, on_step)
+    return steps
+
+
+def test_filling_is_told_part_by_part_and_what_follows_goes_on_from_there(models):
+    _, mask, damaged = drawn(scratch)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8)).with_damage(mask)
+    steps = told(models, photo, recipe="noise", noise_sigma=8.0, steps=1)
+    filling = [step for step in steps if step[0] == "fill"]
+    assert len(filling) > 3
+    assert filling[-1][2] == 5 * filling[-1][1]
+    assert {step[0] for step in steps} >= {"fill", "transfer"}
+    shares = [index / count for _, index, count in steps]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_filling_can_be_stopped_on_its_way():
+    _, mask, damaged = drawn(wide)
+    heard = []
+
+    def stop(done, count):
+        heard.append(done / count)
+        if done > count / 2:
+            raise CancelledError("the job was cancelled")
+
+    with pytest.raises(CancelledError):
+        fill(damaged, mask, stop)
+    assert 0.5 < heard[-1] < 1
+    assert heard == sorted(heard)

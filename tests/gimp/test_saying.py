@@ -44,6 +44,9 @@ def test_a_name_says_what_was_done(served):
         ({"recipe": "haze"}, "slightly dark; noise about 8"),
         ({"recipe": "noise", "noise_sigma": 20.0}, "noise about 8"),
         ({"noise_sigma": 0.0}, "dark; noise about 8"),
+        ({"amount_noise": 0.0, "amount_light": 0.5}, "dark, hazy; noise about 8; hot pixels (3)"),
+        ({"amount_haze": 0.0, "recipe": "haze"}, "hazy; noise about 8"),
+        ({"amount_cast": 1.0}, "noise about 8"),
     ]
     told = served.do(f"""{WORDS}
 answer = [done_text(Choices(**given), {{"diagnosis": {{"words": words}}}})
@@ -61,6 +64,9 @@ answer.append(done_text(Choices(recipe="haze"), found))
         "haze, noise 8",
         "noise 20",
         "light",
+        "light, haze",
+        "noise 8",
+        "noise 8, contrast",
         "",
     ]
 

@@ -12,6 +12,8 @@ from PIL import Image
 from gimp.gimp_app import ROOT, START_SECONDS
 from support.daemon import wait_until
 
+AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
+ALSO = ("ldrps-restore-again", "ldrps-restore-dialog", "ldrps-restore-all")
 GUIDE = (ROOT / "docs" / "guide" / "gimp.md").read_text()
 
 
@@ -35,22 +37,22 @@ def photo(served):
 
 
 def test_it_is_registered_with_menu_arguments_and_defaults(served):
-    found = served.do("""
+    found = served.do(f"""
 procedure = PDB.lookup_procedure("ldrps-restore")
 config = procedure.create_config()
 names = [spec.name for spec in procedure.get_arguments()]
-answer = {
+answer = {{
     "menu": [procedure.get_menu_label(), procedure.get_menu_paths()],
     "types": procedure.get_image_types(),
     "returns": [spec.value_type.name for spec in procedure.get_return_values()],
-    "defaults": {name: config.get_property(name) for name in names[3:]},
-    "others": [PDB.procedure_exists(n) for n in ("ldrps-restore-again", "ldrps-restore-dialog")],
-}
+    "defaults": {{name: config.get_property(name) for name in names[3:]}},
+    "others": [PDB.procedure_exists(n) for n in {ALSO!r}],
+}}
 """)
     assert found["menu"] == ["_Restore (LD-RPS)...", ["<Image>/Filters"]]
     assert found["types"] == "RGB*, GRAY*, INDEXED*"
     assert found["returns"] == ["GimpLayer"]
-    assert found["others"] == [True, True]
+    assert found["others"] == [True, True, True]
     assert found["defaults"] == {
         "recipe": "auto",
         "strength": 1.0,
@@ -58,6 +60,7 @@ answer = {
         "recurrences": -1,
         "steps": -1,
         "noise-sigma": -1.0,
+        **{f"amount-{name}": -1.0 for name in AMOUNTS},
         "model": "bundled",
         "seed": 0,
         "output": "new-layer",
@@ -66,7 +69,7 @@ answer = {
         "preview": True,
     }
     for name in found["defaults"]:
-        assert f"| `{name}` |" in GUIDE
+        assert re.search(rf"^\| .*`{name}`.* \|", GUIDE, re.MULTILINE), name
 
 
 def test_the_python_example(served, photo):
@@ -113,7 +116,7 @@ def test_settings_reach_the_daemon_and_the_layers_record(served):
 import json
 image, layer = new_image()
 made = restore(layer, recipe="haze", strength=0.5, description="Straße", recurrences=2, steps=7,
-               noise_sigma=3.5, seed=11)
+               noise_sigma=3.5, amount_haze=0.5, seed=11)
 kept = made.get_parasite("ldrps-provenance")
 answer = json.loads(bytes(kept.get_data()))
 answer["flags"] = [kept.is_persistent(), kept.is_undoable()]
@@ -127,6 +130,8 @@ image.delete()
         "recurrences": 2,
         "steps": 7,
         "noise_sigma": 3.5,
+        **{f"amount_{name}": -1.0 for name in AMOUNTS},
+        "amount_haze": 0.5,
         "seed": 11,
         "model": "bundled",
         "output": "new-layer",

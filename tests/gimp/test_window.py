@@ -10,7 +10,7 @@ import pytest
 
 from gimp.conftest import VARIABLE
 from gimp.test_endings import newest, running_job
-from gimp.window import OPEN, SECONDS, Window
+from gimp.window import BATCH, OPEN, SECONDS, Window
 from ldrps.v1 import restoration_pb2 as pb
 from scripts.gimp_root import find_root
 from support.daemon import wait_until
@@ -263,3 +263,116 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
     opened.shot("nothing-to-do")
     assert opened.is_as_before()
     opened.press("Escape", until=lambda: not opened.has_dialog())
+
+
+# In the dialog: places of the photo when all of it is seen, and the switch of noise.
+PLACE = (300, 250)
+LARGE = OPEN.replace("400, 300", "1800, 1400")
+NOISE = (690, 70)
+
+
+def ask_for_place(window, daemon, place=PLACE):
+    """Click on a place, and wait for what is asked for."""
+    before = newest(daemon).job_id
+    window.point(*place, "xdotool click 1")
+    assert wait_until(lambda: newest(daemon).job_id != before, SECONDS), "nothing was asked for"
+    return newest(daemon)
+
+
+def test_a_place_that_is_clicked_on_is_restored_once_and_compared(opened, daemon):
+    job = ask_for_place(opened, daemon)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(1)
+    opened.shot("place")
+    # Known already; then the line is moved, the wheel zooms, and the photo is dragged.
+    opened.point(*PLACE, "xdotool click 1")
+    drag = "xdotool mousedown 1; {0}; {0}; xdotool mouseup 1"
+    opened.point(
+        *(385, 250),
+        drag.format("xdotool mousemove_relative 40 0"),
+        "xdotool click --repeat 4 4",
+        drag.format("xdotool mousemove_relative -- -20 15"),
+    )
+    time.sleep(1.5)
+    opened.shot("place-zoomed")
+    assert newest(daemon).job_id == job.job_id
+    assert opened.is_as_before()
+
+
+@slowly
+def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
+    window.open(LARGE)
+    window.choose()
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(0.5)
+    first = ask_for_place(window, daemon)
+    assert wait_until(lambda: daemon.job(first.job_id).state == RUNNING, SECONDS)
+    window.shot("place-coming")
+    # Outside of what the first click asked for.
+    second = ask_for_place(window, daemon, (80, 80))
+    assert wait_until(lambda: daemon.job(first.job_id).state == CANCELLED, SECONDS)
+    window.press("Return", until=lambda: newest(daemon).job_id != second.job_id)
+    assert wait_until(lambda: daemon.job(second.job_id).state == CANCELLED, SECONDS)
+    assert wait_until(lambda: newest(daemon).state == RUNNING, SECONDS)
+    window.press("alt+c")
+    assert wait_until(lambda: newest(daemon).state == CANCELLED, SECONDS)
+    end(window)
+
+
+def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(opened, daemon):
+    job = ask_for_place(opened, daemon)
+    assert not job.settings.HasField("amounts")
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    # What was looked at comes again with the new settings, by itself.
+    opened.point(*NOISE, "xdotool click 1")
+    assert wait_until(lambda: newest(daemon).job_id != job.job_id, SECONDS), "it is not tried anew"
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    assert newest(daemon).settings.amounts == pb.Amounts(noise=0.0)
+    time.sleep(0.5)
+    opened.shot("finding-off")
+    restore(opened)
+    assert opened.layers() == ["photo (restored)", "photo"]
+    (settings,) = opened.do(SETTINGS)
+    assert settings["amount_noise"] == 0
+    assert settings["amount_haze"] == -1
+
+
+ALL = """
+image = keep["image"]
+procedure = PDB.lookup_procedure("ldrps-restore-all")
+status, rest = call("ldrps-restore-all", image, image.get_layers()[:1], "INTERACTIVE")
+answer = [status, rest]
+"""
+MORE = """
+other, layer = new_image(300, 400)
+group = Gimp.GroupLayer.new(other, "group")
+other.insert_layer(group, None, 0)
+other.set_selected_layers([group])
+keep["third"] = new_image(90, 60)[0]
+keep["other"] = other
+"""
+
+
+def test_all_open_images_from_the_dialog(window, daemon):
+    window.open()
+    window.do(MORE)
+    window.app.send(ALL)
+    assert wait_until(lambda: window.titles(BATCH), SECONDS)
+    time.sleep(1)
+    window.shot("batch")
+    assert not window.app.has_answered()
+    window.key("Return", to=BATCH, until=lambda: newest_ended(daemon, 2))
+    time.sleep(2)
+    window.shot("batch-done")
+    window.key("Escape", to=BATCH, until=window.app.has_answered)
+    status, (restored, unchanged, failed, summary) = window.app.receive()
+    assert (status, restored, unchanged, failed) == ("success", 2, 0, 0), summary
+    assert window.layers() == ["photo (restored: noise 3)", "photo"]
+    window.do("keep['other'].delete(); keep['third'].delete()")
+    end(window)
+
+
+def newest_ended(daemon, count):
+    """Tell whether so many jobs were done, and nothing is left to do."""
+    status = daemon.status()
+    return (status.done, status.queued, status.running) == (count, 0, 0)

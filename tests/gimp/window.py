@@ -20,6 +20,7 @@ answer = state(image)
 STATE = "answer = state(keep['image'])"
 NAMES = "answer = [layer.get_name() for layer in keep['image'].get_layers()]"
 DIALOG = "Restore .LD-RPS"
+BATCH = "Restore all open images"
 MENU = "Restore (LD-RPS"
 
 
@@ -81,6 +82,11 @@ class Window:
 
     def press(self, *keys, until=None):
         self.key(*keys, to=DIALOG, until=until)
+
+    def point(self, x, y, *then):
+        """Move the pointer to a place of the dialog, and do something there."""
+        move = f"xdotool mousemove --sync --window {self.titles(DIALOG)[0]} {x} {y}"
+        self.app.run("; ".join([move, "sleep 0.3", *then]))
 
     def write(self, text):
         """Type into the field that has the keyboard."""

@@ -70,7 +70,12 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(
-        noise_sigma=3.0, haze=0.0, darkness=0.1, cast=0.0, grey=photo.is_grey
+        noise_sigma=3.0,
+        haze=0.0,
+        darkness=0.1,
+        cast=0.0,
+        grey=photo.is_grey,
+        amounts={"noise": 1.0},
     )
     on_step(Diagnosed(diagnosis))
     text = settings.description or "a photo"

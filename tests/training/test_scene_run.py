@@ -126,7 +126,7 @@ def test_a_warm_start_from_what_is_no_export_is_refused(work, exported, tmp_path
         SceneRun(work, HOW, tmp_path)
     broken = shutil.copytree(exported, tmp_path / "broken")
     (broken / "weights.json").write_text("{}")
-    with pytest.raises(TrainingError, match="no export of the scene expert"):
+    with pytest.raises(TrainingError, match="no export of this network"):
         SceneRun(work, HOW, broken)
 
 

@@ -86,11 +86,13 @@ def test_a_result_is_saved_whole_with_its_metadata_and_no_path_of_ours(web, png,
 
 def test_settings_reach_the_daemon(web, daemon, png):
     key = web.add("a.png", png)["id"]
-    web.run(key, recipe="haze", strength=0.5)
+    web.run(key, recipe="haze", strength=0.5, amounts={"noise": 0.25, "haze": 0})
     photo = web.until(key, lambda photo: photo["state"] == "done")
     assert (photo["result"]["recipe"], photo["result"]["strength"]) == ("haze", 0.5)
     newest = daemon.stub.ListJobs(daemon_jobs()).jobs[0].settings
     assert (newest.recipe, newest.strength) == ("haze", 0.5)
+    assert (newest.amounts.noise, newest.amounts.haze) == (0.25, 0.0)
+    assert not newest.amounts.HasField("light")
 
 
 def daemon_jobs():
@@ -108,6 +110,10 @@ def daemon_jobs():
         ({"strength": True}, "strength is True; give a number"),
         ({"recipe": 1}, "recipe is 1; give a text"),
         ({"layers": ["pilot"]}, "setting 'layers' is not known here"),
+        ({"amounts": {"magic": 1}}, "amount 'magic' is not known; use one of damage"),
+        ({"amounts": {"haze": 3}}, "amount haze is 3; use a value from 0.0 to 2.0"),
+        ({"amounts": {"haze": "much"}}, "amount haze is 'much'; use a number from 0 to 2"),
+        ({"amounts": 1}, "amounts is 1; give numbers by name"),
         ([], "the settings are no JSON object"),
     ],
 )

@@ -11,11 +11,12 @@ from ldrps_client._amounts import AMOUNT_HELP
 from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
+from ldrps_client.cli._immich import add_arguments as add_immich_arguments
 from ldrps_client.cli._models import add_arguments as add_models_arguments
 from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_client.cli._web import add_arguments as add_web_arguments
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.settings import LAYERS, RECIPES, SOLVERS
+from ldrps_engine.settings import ALL_STAGES, FINDINGS, LAYERS, RECIPES, SOLVERS
 
 _EPILOG = """\
 exit codes:
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_gimp(commands)
     _add_darktable(commands)
+    _add_immich(commands)
     _add_daemon_commands(commands)
     _add_completion(commands)
     return parser
@@ -109,7 +111,11 @@ def _add_restore(commands: Any) -> None:
     filled = "fill what is white in this picture, or off (default: off)"
     add("--damage", default="off", metavar="MASK", help=filled)
     add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
-    add("--layers", metavar="NAMES", help=f"comma-separated, of {', '.join(LAYERS)}")
+    add(
+        "--layers",
+        metavar="NAMES",
+        help=f"comma-separated, of {', '.join((*LAYERS, ALL_STAGES, FINDINGS))}",
+    )
     add("--before-after", metavar="PATH", help="also write both beside each other")
     signing = "sign content credentials with a certificate and its key, in PEM form"
     add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
@@ -138,6 +144,12 @@ def _add_darktable(commands: Any) -> None:
     words = "add restoring to darktable, or find out what is wrong"
     parser = _add(commands, "darktable", "_darktable:darktable", words)
     add_darktable_arguments(parser)
+    _add_common(parser)
+
+
+def _add_immich(commands: Any) -> None:
+    parser = _add(commands, "immich", "_immich:immich", "restore photos of an Immich server")
+    add_immich_arguments(parser)
     _add_common(parser)
 
 

@@ -44,6 +44,7 @@ def _redo(client: Client, restored: Path, to: Targets, options: Namespace) -> di
     target = to.output
     with progress_for(shown(restored.name), silent=options.json) as progress:
         result = client.restore(source, on_event=progress, **choices)
+    to.check_mounts()
     result.save(target, layer=mark.layer, force=options.force)
     difference = _difference(restored, target)
     warnings = [*source.warnings, *_other_circumstances(restored, mark, result)]

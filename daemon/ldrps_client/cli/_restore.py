@@ -161,6 +161,7 @@ class _Work:
 
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
+        targets.check_mounts()
         for layer in result.layers:
             result.save(
                 targets.layers[layer.name],
@@ -176,7 +177,7 @@ def _tell(photo: Path, targets: Targets, result: Result) -> None:
     found = f"; {result.words}" if result.words else ""
     name = shown(photo)
     print(f"{name} -> {shown(targets.output)} ({duration(result.seconds)}{found})")
-    for path in targets.all()[1:]:
+    for path in targets.of(layer.name for layer in result.layers).all()[1:]:
         print(f"{name} -> {shown(path)}")
     for remark in result.remarks:
         print(f"{name}: {remark}")
@@ -199,7 +200,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
     return {
         **named("photo", photo),
         **named("output", targets.output),
-        **_layer_names(targets),
+        **_layer_names(targets.of(layer.name for layer in result.layers)),
         "before_after": None,
         **(named("before_after", targets.before_after) if targets.before_after else {}),
         "seconds": round(result.seconds, 3),

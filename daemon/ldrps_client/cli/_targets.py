@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,8 @@ class Targets:
     """Reason why the command line alone rules them out; empty if it does not."""
     samples: int | None = None
     """Number of results, each under these names with its number; None: one, under these names."""
+    devices: tuple[tuple[Path, int], ...] = ()
+    """Folder and file system of each at the start."""
 
     @property
     def output(self) -> Path:
@@ -57,6 +59,7 @@ class Targets:
 
         Neither the source nor `beside` is ever written to.
         """
+        self.check_mounts()
         for original in (source.path, beside) if beside else (source.path,):
             for one in self.each():
                 for path in one.layers.values():
@@ -68,6 +71,24 @@ class Targets:
             room = source.path.stat().st_size
         for folder in {path.parent for path in self.all()}:
             check_folder(folder, room)
+
+    def of(self, names: Iterable[str]) -> Targets:
+        """Return those of these layers alone: stages that change nothing have none."""
+        kept = set(names)
+        layers = {name: path for name, path in self.layers.items() if name in kept}
+        return replace(self, layers=layers)
+
+    def check_mounts(self) -> None:
+        """Raise OutputError if a disk has gone since the start and left an empty folder.
+
+        What was written there would be in a place where nobody looks for it.
+        """
+        for folder, device in self.devices:
+            if _device(folder) not in (device, None):
+                raise OutputError(
+                    f"{folder} is on another disk than at the start: what was mounted there has "
+                    "gone; bring it back and restore the photo again"
+                )
 
     def all(self) -> list[Path]:
         """Every path, of the first result first."""
@@ -121,7 +142,30 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
             taken.update(map(_told_apart, places))
         done.add(_place_of(photo))
         planned.append(targets)
-    return planned
+    return _with_devices(planned)
+
+
+def _with_devices(planned: list[Targets]) -> list[Targets]:
+    found: dict[Path, int | None] = {}
+    for targets in planned:
+        for folder in set(_parents(targets)) - found.keys():
+            found[folder] = _device(folder)
+    known = {folder: device for folder, device in found.items() if device is not None}
+    return [
+        replace(each, devices=tuple((f, known[f]) for f in _parents(each) if f in known))
+        for each in planned
+    ]
+
+
+def _parents(targets: Targets) -> list[Path]:
+    return list(dict.fromkeys(path.parent for path in targets.all()))
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return None  # told where something is written
 
 
 def _free(

@@ -10,9 +10,11 @@ from ldrps_client.cli._output import unforeseen
 from ldrps_client.files import LoadedFile, decode_bytes
 from ldrps_client.web._gallery import Gallery, Upload
 from ldrps_client.web._views import write_small, write_view
+from ldrps_engine.analysis.amounts import proposed_amounts
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.errors import LdrpsError
+from ldrps_engine.settings import Settings
 
 BEFORE, AFTER, SMALL, PREVIEW = PICTURES = ("before", "after", "small", "preview")
 """Pictures of a photo that the page can ask for."""
@@ -53,6 +55,8 @@ def _facts(loaded: LoadedFile, found: Diagnosis) -> dict[str, Any]:
         "words": found.words(),
         "findings": findings(found.words()),
         "grey": found.grey,
+        # Of the recipes that go by the diagnosis.
+        "amounts": proposed_amounts(found, Settings()),
         "needs_work": found.needs_work,
         "warnings": [shown(sentence) for sentence in loaded.warnings],
     }

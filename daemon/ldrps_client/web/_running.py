@@ -39,19 +39,23 @@ _RECIPES = {
     "paper": "the published method with its constants and step counts, for comparison",
 }
 """Each in the words of docs/reference/settings.md."""
-_NUMBERS = {"strength"}
-_TEXTS = {"recipe"}
+_KINDS: dict[str, tuple[Any, str]] = {
+    "recipe": (str, "a text"),
+    "strength": (int | float, "a number"),
+    "amounts": (dict, "numbers by name"),
+}
+"""What the page may set, and as what."""
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """Settings as the page sends them; SettingsError names the one that is wrong."""
     for name, value in given.items():
-        if name not in _NUMBERS | _TEXTS:
-            known = ", ".join(sorted(_NUMBERS | _TEXTS))
+        if name not in _KINDS:
+            known = ", ".join(_KINDS)
             raise SettingsError(f"setting '{shown(name)}' is not known here; use {known}")
-        if isinstance(value, bool) or not isinstance(value, str if name in _TEXTS else int | float):
-            kind = "a text" if name in _TEXTS else "a number"
-            raise SettingsError(f"{name} is {shown(str(value))}; give {kind}")
+        kind, words = _KINDS[name]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise SettingsError(f"{name} is {shown(str(value))}; give {words}")
     return Settings(**given)
 
 
@@ -103,7 +107,7 @@ class Runs:
     def _restore(self, upload: Upload, settings: Settings) -> None:
         _check_not_stopped(upload)
         loaded = load(upload)
-        choices: Any = {"recipe": settings.recipe, "strength": settings.strength}
+        choices: Any = {name: getattr(settings, name) for name in _KINDS}
         job = self._client.submit(loaded, **choices)
         self._gallery.change(upload, job=job, state="running")
         gathered = Gathered()
@@ -166,6 +170,7 @@ def _told(target: Path, result: Result, number: int) -> dict[str, Any]:
         "seconds": result.seconds,
         "recipe": result.settings.recipe,
         "strength": result.settings.strength,
+        "amounts": dict(result.settings.amounts),
         "generated": result.generated[0] if result.generated else None,
         "width": result.photo.width,
         "height": result.photo.height,

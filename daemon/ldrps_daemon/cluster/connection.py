@@ -7,6 +7,7 @@ wrong, and says nothing where a cluster takes everybody.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,8 @@ def joined(pool: str) -> ModuleType:
     ray = _library()
     head = pool.removeprefix(SCHEME) if pool.startswith(SCHEME) else _head_of_this_node(ray)
     check_head(head, _token())
+    # It would warn that this thread may not handle signals, which the daemon does.
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         # No output of nodes here: workers log where they are.
         ray.init(address=head, log_to_driver=False, configure_logging=False, namespace="ldrps")
@@ -80,6 +83,8 @@ def _require_token_mode() -> None:
 def _library() -> ModuleType:
     # The daemon ends on SIGTERM as it always does; Ray would log that as a failure.
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")
+    # Nor is it to begin a cluster of its own when it is asked for something after it has left one.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     try:
         return importlib.import_module("ray")
     except ImportError:

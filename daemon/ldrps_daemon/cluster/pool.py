@@ -32,9 +32,10 @@ class RayPool:
         self._on_cpu = config.devices == ("cpu",)
         self._most = None if config.gpus == AUTO else int(config.gpus)
         self._memory = config.memory_bytes
-        self._ray: Any = joined(config.pool)
-        self._head = config.pool
+        self._cluster = config.pool
+        self._join()
         self._seats: dict[tuple[str, int], Seat] = {}
+        self._is_cut_off = False
         self._proof = secrets.token_hex(16)
         self._spool = ""
         try:
@@ -45,6 +46,10 @@ class RayPool:
         except BaseException:
             self._ray.shutdown()
             raise
+
+    def _join(self) -> None:
+        self._ray: Any = joined(self._cluster)
+        self._node = str(self._ray.get_runtime_context().get_node_id())
 
     async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
         """Tell which seats there are, and look again and again."""
@@ -67,6 +72,11 @@ class RayPool:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 found = await self._look()
+                if self._is_cut_off:
+                    # What Ray holds here belongs to a node that is no more.
+                    on_seats(seats := [])
+                    await self._rejoin()
+                    continue
             except Exception as error:
                 # Seats stay: workers whose line holds go on without a head that is busy or gone.
                 log.warning("the cluster does not tell of its nodes (%s)", error)
@@ -76,8 +86,24 @@ class RayPool:
                 log.info("the cluster has other seats now", extra={"seats": len(seats)})
                 on_seats(seats)
 
+    async def _rejoin(self) -> None:
+        """Be a driver on this machine's next node; jobs wait until there is one."""
+        self.trouble = "this machine is no node of the Ray cluster any more; run 'ray start' here"
+        log.error(self.trouble)
+        self._seats = {}
+        await asyncio.to_thread(self._ray.shutdown)
+        while True:
+            try:
+                await asyncio.to_thread(self._join)
+                return log.info("this machine is a node of the cluster again")
+            except Exception as error:
+                log.warning("%s", error)
+                await asyncio.sleep(_LOOK_SECONDS)
+
     async def _look(self) -> list[Seat]:
         nodes = await asyncio.to_thread(self._ray.nodes)
+        alive = {str(node["NodeID"]) for node in nodes if node.get("Alive")}
+        self._is_cut_off = self._node not in alive
         places = chosen(places_of(nodes, on_cpu=self._on_cpu), self._seats, self._most)
         self._seats = {key: self._seats.get(key) or self._seat(key, places) for key in places}
         kind = "node with a CPU" if self._on_cpu else "GPU"

@@ -234,8 +234,9 @@ class WorkerSlot:
         try:
             async with asyncio.timeout(limit):
                 self._worker = self.seat.launch(self._options(), self._on_report)
-                log.info("worker started", extra={"device": self.name, "pid": self._worker.pid})
+                log.info("a worker is being started", extra={"device": self.name})
                 await self._starting
+                log.info("worker started", extra={"device": self.name, "pid": self._worker.pid})
         except TimeoutError:
             self.backoff.hung()
             raise StartError(f"it was not ready after {limit:g} seconds") from None

@@ -23,6 +23,10 @@ SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 """What the machine has too little of for the moment, whatever is asked of it."""
 
 
+_NAMES = {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"}
+_BEGINNINGS = ("LC_", "MALLOC_", "PYTHON")
+
+
 class UnableError(Exception):
     """The machine lacks what any photo needs; says what."""
 
@@ -65,11 +69,23 @@ def _started(
             command,
             stdin=streams[0],
             stdout=streams[1],
-            env=environment() | ONE_THREAD,
+            env=_told() | ONE_THREAD,
             pass_fds=pass_fds,
         )
     except OSError as error:
         raise UnableError(f"no process can be started ({error.strerror})") from error
+
+
+def _told() -> dict[str, str]:
+    """Environment of a process that a photo may take over: no token of anything is in it.
+
+    It can reach nothing, but what it returns goes to the client.
+    """
+    return {
+        name: value
+        for name, value in environment().items()
+        if name in _NAMES or name.startswith(_BEGINNINGS)
+    }
 
 
 def check_status(what: str, status: int) -> None:

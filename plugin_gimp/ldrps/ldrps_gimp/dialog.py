@@ -10,31 +10,41 @@ from typing import Any
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
-from ldrps_gimp.choices import (
-    DECIDE,
-    MAX_NOISE,
-    MAX_RECURRENCES,
-    MAX_STEPS,
-    Choices,
-)
+from ldrps_gimp.choices import AMOUNTS, DAMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
-from ldrps_gimp.fields import Form
+from ldrps_gimp.findings import Findings
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
-from ldrps_gimp.names import output_names, recipe_names, selection_names
 from ldrps_gimp.place import default_place
+from ldrps_gimp.places import Places
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
 from ldrps_gimp.progress import stage_text
 from ldrps_gimp.refusals import check
 from ldrps_gimp.restoration import Outcome, Restoration
 from ldrps_gimp.results import is_simple
-from ldrps_gimp.sentence_bar import SentenceBar
+from ldrps_gimp.settings_form import SettingsForm
+from ldrps_gimp.status import Status
+from ldrps_gimp.viewing import crop_around
 from ldrps_gimp.words import diagnosis_text
 
 _PUMP_SECONDS = 0.02
+_SIZE = 1160, 700
+_FORM_WIDTH = 400
+_OF_PIXELS = (
+    "recipe",
+    "strength",
+    "description",
+    "recurrences",
+    "steps",
+    "noise-sigma",
+    "seed",
+    "model",
+    "selection",
+)
+"""Settings that change how the result looks."""
 _LEAVING = (
     Gtk.ResponseType.CANCEL,
     Gtk.ResponseType.CLOSE,
@@ -64,15 +74,22 @@ class RestoreDialog:
         self._daemon = Daemon(default_place(), self._idle)
         self._looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
-        self._busy = self._looking = self._stopped = self._closed = False
+        self._places = Places(lambda: not (self._busy or self._closed), self._try)
+        # Work that makes way: a look, a place that is tried.
+        self._trying = self._yields = self._busy = self._stopped = self._closed = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("Restore (LD-RPS)"))
         self._dialog.set_ok_label(_("Rest_ore"))
         self._dialog.connect("response", self._on_response)
         self._dialog.connect("delete-event", self._on_delete)
+        self._dialog.set_default_size(*_SIZE)
         self._build()
+        for name in (*_OF_PIXELS, *(f"amount-{name}" for name in AMOUNTS)):
+            config.connect(f"notify::{name}", lambda *_: self._on_settings())
+        self._on_settings()
 
     def close(self) -> None:
         """Nothing of it stays."""
+        self._places.forget()
         self._daemon.close()
         self._dialog.destroy()
 
@@ -98,53 +115,36 @@ class RestoreDialog:
     # How it looks.
 
     def _build(self) -> None:
-        self._pane = PreviewPane(self._layer, self._looked.area, self._on_toggle)
-        self._diagnosis = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
-        self._diagnosis.set_text(_("Looking at the photo ..."))
-        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        left.pack_start(self._pane, True, True, 0)
-        left.pack_start(self._diagnosis, False, False, 0)
+        self._pane = self._make_pane(self._looked)
+        self._left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._left.pack_start(self._pane, True, True, 0)
         if self._layer.get_filters():
-            left.pack_start(self._make_effects_row(), False, False, 0)
-        self._left = left
-        self._form = self._make_form()
+            self._left.pack_start(self._make_effects_row(), False, False, 0)
         both = Gtk.Box(spacing=18, border_width=12)
-        both.pack_start(left, False, False, 0)
-        both.pack_start(self._form, True, True, 0)
+        both.pack_start(self._left, True, True, 0)
+        both.pack_start(self._make_settings(), False, False, 0)
         content = self._dialog.get_content_area()
         content.pack_start(both, True, True, 0)
-        content.pack_start(self._make_status(), False, False, 0)
+        self._status = Status()
+        content.pack_start(self._status, False, False, 0)
         content.show_all()
-        self._bar.set_visible(False)
-        self._error.set_visible(False)
+        self._dialog.get_widget_for_response(Gtk.ResponseType.OK).grab_focus()
 
-    def _make_form(self) -> Any:
-        form = Form(self._config)
-        form.combo("recipe", recipe_names())
-        form.scale("strength", 0.0, 1.0)
-        ask = Gtk.Button(label=_("_Ask"), use_underline=True)
-        ask.set_tooltip_text(_("Have the daemon's model describe the scene"))
-        ask.connect("clicked", lambda _button: self._describe())
-        self._scene = form.entry("description", ask)
-        self._scene.set_placeholder_text(_("found out from the photo"))
-        form.combo("selection", selection_names())
-        form.combo("output", output_names())
-        form.check(PREVIEW)
-        more = Form(self._config)
-        decide = (DECIDE, _("Decided from the photo"))
-        counts = [(count, str(count)) for count in range(MAX_RECURRENCES + 1)]
-        more.combo("recurrences", [decide, *counts])
-        more.spin("steps", DECIDE, MAX_STEPS, word=_("decided"))
-        more.spin("noise-sigma", DECIDE, MAX_NOISE, digits=1, word=_("measured"))
-        more.spin("seed", 0, 2**31 - 1)
-        self._models = more.combo("model", [("bundled", _("The one that came with it"))])
-        more.check("generated")
-        expander = Gtk.Expander(label=_("More"), child=more)
-        form.attach(expander, 0, 20, 2, 1)
-        guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)
-        guide.connect("clicked", lambda _button: self._open_guide())
-        form.attach(guide, 0, 21, 2, 1)
-        return form
+    def _make_pane(self, work: Restoration) -> PreviewPane:
+        return PreviewPane(self._layer, work.area, self._on_toggle, self._on_place)
+
+    def _make_settings(self) -> Any:
+        self._diagnosis = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
+        self._diagnosis.set_text(_("Looking at the photo ..."))
+        self._findings = Findings(self._config)
+        self._form = SettingsForm(self._config, self._describe, self._open_guide)
+        self._settings = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, margin_end=12)
+        for widget in (self._diagnosis, self._findings, self._form):
+            self._settings.pack_start(widget, False, False, 0)
+        # More is more than some screens have room for.
+        window = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, child=self._settings)
+        window.set_size_request(_FORM_WIDTH, -1)
+        return window
 
     def _make_effects_row(self) -> Any:
         """Say that effects are not restored, and offer to restore what is seen of them."""
@@ -158,19 +158,11 @@ class RestoreDialog:
         self._effects.pack_start(seen, False, False, 0)
         return self._effects
 
-    def _make_status(self) -> Any:
-        self._bar = Gtk.ProgressBar(show_text=True, margin=12)
-        self._error = SentenceBar()
-        box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
-        box.pack_start(self._bar, False, False, 0)
-        box.pack_start(self._error, False, False, 0)
-        return box
-
     # What the user does.
 
     def _on_response(self, _dialog: Any, response: int) -> None:
-        # Reset, and what else GIMP has put there, stops nothing. A look makes way for the work.
-        if response in _LEAVING or (self._looking and response == Gtk.ResponseType.OK):
+        # Reset, and what else GIMP has put there, stops nothing.
+        if response in _LEAVING or (self._yields and response == Gtk.ResponseType.OK):
             self._stopped = self._busy
         self._closed = response == Gtk.ResponseType.DELETE_EVENT
 
@@ -182,6 +174,26 @@ class RestoreDialog:
     def _on_toggle(self, before: bool) -> None:
         if self._canvas:
             self._canvas.set_visible(not before)
+
+    def _on_settings(self) -> None:
+        """What was restored with other settings is no longer shown."""
+        self._findings.show_damage(self._config.get_property("selection") == DAMAGE)
+        self._pane.show_settings(self._settings_key())
+        self._places.want_again()
+
+    def _settings_key(self) -> str:
+        try:
+            return repr(choices_of(self._config).to_message())
+        except RestoreError:
+            # What cannot be is told when it is tried.
+            return ""
+
+    def _on_place(self, x: float, y: float) -> None:
+        if self._busy and not self._yields:
+            return
+        # A look goes on; a place that is tried makes way for the next one.
+        self._stopped = self._trying
+        self._places.want(x, y)
 
     def _take_what_is_seen(self) -> None:
         """Go on with a new layer at the top, which holds the whole image as it is seen."""
@@ -197,7 +209,8 @@ class RestoreDialog:
         self._looked = Restoration(made, Choices(), self._daemon, self)
         self._left.remove(self._pane)
         self._left.remove(self._effects)
-        self._pane = PreviewPane(made, self._looked.area, self._on_toggle)
+        self._pane = self._make_pane(self._looked)
+        self._places.forget()
         self._left.pack_start(self._pane, True, True, 0)
         self._left.reorder_child(self._pane, 0)
         self._pane.show_all()
@@ -218,8 +231,7 @@ class RestoreDialog:
         if self._busy or self._closed:
             return False
         try:
-            with self._working(_("Looking at the photo ...")):
-                self._looking = True
+            with self._working(_("Looking at the photo ..."), yields=True):
                 found = self._looked.look()
                 self._offer_models()
             self._tell_found(found, fill_in)
@@ -228,12 +240,41 @@ class RestoreDialog:
         except RestoreError as error:
             self._diagnosis.set_text("")
             self._complain(str(error))
-        finally:
-            self._looking = False
+        self._places.go_on()
         return False
 
+    def _try(self, x: float, y: float) -> None:
+        """Restore the place that the user looks at."""
+        key = self._settings_key()
+        if self._pane.has_place(key, x, y):
+            return
+        self._trying = True
+        try:
+            self._restore_place(key, x, y)
+        except CancelledError:
+            # For another place, or to leave.
+            return
+        except RestoreError as error:
+            self._complain(str(error))
+        finally:
+            self._trying = False
+            self._pane.mark(None)
+
+    def _restore_place(self, key: str, x: float, y: float) -> None:
+        choices = choices_of(self._config)
+        check(self._layer, choices)
+        work = Restoration(self._layer, choices, self._daemon, self)
+        if work.area != self._pane.area:
+            # The selection has changed, or what it marks.
+            x, y = x + self._pane.area.x - work.area.x, y + self._pane.area.y - work.area.y
+            self._pane.show_area(self._layer, work.area)
+        box = crop_around((work.area.width, work.area.height), x, y)
+        self._pane.mark(box)
+        with self._working(_("Restoring this place ..."), yields=True):
+            pixels = work.excerpt(box)
+        self._pane.show_place(key, box, pixels)
+
     def _offer_models(self) -> None:
-        known = {row[1] for row in self._models.get_model()}
         try:
             models = self._daemon.models()
         except CancelledError:
@@ -241,23 +282,25 @@ class RestoreDialog:
         except RestoreError:
             # A daemon of an earlier version does not tell.
             return
-        for name in models:
-            if name not in known:
-                self._models.append(name, name)
+        self._form.offer_models(models)
 
     def _tell_found(self, found: Message, fill_in: bool) -> None:
-        if words := found.get("diagnosis", {}).get("words"):
+        diagnosis = found.get("diagnosis", {})
+        if words := diagnosis.get("words"):
             self._diagnosis.set_text(diagnosis_text(words))
+        # A daemon of an earlier version proposes none.
+        if "amounts" in diagnosis:
+            self._findings.show_found(diagnosis["amounts"])
         if "description" in found:
             self._tell_scene(found["description"].get("text", ""), fill_in)
 
     def _tell_scene(self, text: str, fill_in: bool) -> None:
         # Without words what an earlier look found must not stay, as if it were this photo's.
-        self._scene.set_placeholder_text(text or _("found out from the photo"))
+        self._form.scene.set_placeholder_text(text or _("found out from the photo"))
         # The line may be too short for it.
-        self._scene.set_tooltip_text(text or None)
+        self._form.scene.set_tooltip_text(text or None)
         if fill_in and text:
-            self._scene.set_text(text)
+            self._form.scene.set_text(text)
         elif fill_in:
             self._say(_("What the photo shows is not certain; describe it in your own words."))
 
@@ -267,7 +310,7 @@ class RestoreDialog:
         seen = self._layer.get_visible() and is_simple(self._layer)
         if self._config.get_property(PREVIEW) and seen:
             self._canvas = Canvas(self._layer, work.area, work.part is not None, self._idle)
-        self._form.set_sensitive(False)
+        self._settings.set_sensitive(False)
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
         try:
             with self._working(_("Starting")):
@@ -276,7 +319,7 @@ class RestoreDialog:
         finally:
             self._end_preview()
             self._pane.reset()
-            self._form.set_sensitive(True)
+            self._settings.set_sensitive(True)
             self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
 
     def _end_preview(self) -> None:
@@ -285,16 +328,15 @@ class RestoreDialog:
             self._canvas = None
 
     @contextlib.contextmanager
-    def _working(self, text: str) -> Iterator[None]:
-        self._busy, self._stopped = True, False
-        self._error.set_visible(False)
-        self._bar.set_visible(True)
-        self.stage(text)
+    def _working(self, text: str, *, yields: bool = False) -> Iterator[None]:
+        """Show that something is under way; it `yields` to what the user wants next."""
+        self._busy, self._stopped, self._yields = True, False, yields
+        self._status.begin(text)
         try:
             yield
         finally:
-            self._busy = False
-            self._bar.set_visible(False)
+            self._busy = self._yields = False
+            self._status.end()
 
     def _idle(self) -> None:
         """Keep the dialog alive, for a moment at most; break off if that is wanted."""
@@ -309,12 +351,11 @@ class RestoreDialog:
 
     def stage(self, text: str) -> None:
         """Say what is done now."""
-        self._bar.set_text(text)
-        self._bar.set_fraction(0.0)
+        self._status.stage(text)
 
     def fraction(self, done: float) -> None:
         """Move the bar."""
-        self._bar.set_fraction(done)
+        self._status.bar.set_fraction(done)
 
     def event(self, kind: str, event: Message) -> None:
         """Show what the daemon tells."""
@@ -326,12 +367,12 @@ class RestoreDialog:
         elif kind in ("diagnosis", "description"):
             self._tell_found({kind: event}, fill_in=False)
         elif text := stage_text(kind, event):
-            self._bar.set_text(text)
+            self._status.bar.set_text(text)
         if kind == "step":
-            self._bar.set_fraction(event["index"] / event["count"])
+            self._status.bar.set_fraction(event["index"] / event["count"])
 
     def _say(self, text: str) -> None:
-        self._error.say(text)
+        self._status.say(text)
 
     def _complain(self, text: str) -> None:
-        self._error.complain(text)
+        self._status.complain(text)

@@ -20,6 +20,8 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 
+SHOWN = "R'G'B' u8"
+"""What pictures in a window are made of: sRGB."""
 STRIP_ROWS = 64
 _PIECE_COLUMNS = 2048
 """GIMP hands its tiles over one by one, and may be busy: a wider piece keeps a dialog waiting."""
@@ -191,6 +193,14 @@ def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> It
 def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
     """Samples of a part of a buffer, `dx` and `dy` further right and down."""
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
+
+
+def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
+    """Samples as they are stored, as RGB of 8 bits for a screen."""
+    place = Gegl.Rectangle.new(0, 0, width, height)
+    buffer = Gegl.Buffer.new(form.name, 0, 0, width, height)
+    buffer.set(place, form.name, samples)
+    return bytes(buffer.get(place, 1.0, SHOWN, Gegl.AbyssPolicy.NONE))
 
 
 def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None]) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from ldrps_gimp import procedures, provenance
+from ldrps_gimp import batch, procedures, provenance
 from ldrps_gimp.canvas import sweep
-from ldrps_gimp.choices import NEW_IMAGE, Choices
+from ldrps_gimp.choices import AMOUNTS, DECIDE, NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.i18n import DOMAIN, LOCALE_FOLDER, _
@@ -19,6 +19,7 @@ from ldrps_gimp.progress import StatusBar
 from ldrps_gimp.refusals import check, only_layer
 from ldrps_gimp.restoration import Outcome, Restoration
 
+_AMOUNTS = [f"amount-{name}" for name in AMOUNTS]
 _STATUS = {"settings": Gimp.PDBStatusType.CALLING_ERROR, "photo": Gimp.PDBStatusType.CALLING_ERROR}
 
 
@@ -31,12 +32,14 @@ class Ldrps(Gimp.PlugIn):  # type: ignore[misc]
 
     def do_query_procedures(self) -> list[str]:
         """What we offer."""
-        return [procedures.RESTORE, procedures.AGAIN, procedures.DIALOG]
+        return [procedures.RESTORE, procedures.AGAIN, procedures.ALL, procedures.DIALOG]
 
     def do_create_procedure(self, name: str) -> Any:
         """One of them."""
         if name == procedures.DIALOG:
             return procedures.make_dialog(self, _run_dialog)
+        if name == procedures.ALL:
+            return procedures.make_all(self, _run_all)
         if name == procedures.AGAIN:
             return procedures.make_again(self, _run_again)
         return procedures.make_restore(self, _run_restore)
@@ -49,7 +52,9 @@ def _run_restore(
         layer = only_layer(drawables)
         if mode != Gimp.RunMode.INTERACTIVE:
             return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
-        result, chosen = _ask(procedure, layer, procedures.settings_of(config))
+        # What was done about the last photo's findings says nothing of this one's.
+        settings = procedures.settings_of(config) | dict.fromkeys(_AMOUNTS, float(DECIDE))
+        result, chosen = _ask(procedure, layer, settings)
         # What is in the config when we return is what Repeat will use.
         procedures.keep(config, chosen)
         return _returned(procedure, result)
@@ -76,6 +81,43 @@ def _run_again(
         return _returned(procedure, result)
     except Exception as error:
         return _failed(procedure, error, mode)
+
+
+def _run_all(
+    procedure: Any, mode: Any, _image: Any, _drawables: list[Any], config: Any, _data: Any
+) -> Any:
+    try:
+        if mode == Gimp.RunMode.INTERACTIVE:
+            # GTK is loaded only where there is somebody to see it.
+            from ldrps_gimp.batch_dialog import restore_all_in_dialog
+
+            results = restore_all_in_dialog(procedure, config)
+        else:
+            results = _all_restored(procedures.choices_of(config), mode)
+    except Exception as error:
+        return _failed(procedure, error, mode)
+    values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
+    for place, value in enumerate((*batch.counts(results), batch.summary(results)), 1):
+        values.remove(place)
+        values.insert(place, value)
+    return values
+
+
+def _all_restored(choices: Choices, mode: Any) -> list[batch.Result]:
+    daemon = Daemon(default_place())
+    try:
+        report = StatusBar(_("Restore (LD-RPS)"))
+        results = []
+        for result in batch.restore_all(batch.entries(), choices, daemon, report):
+            results.append(result)
+            if mode != Gimp.RunMode.NONINTERACTIVE:
+                batch.show(result)
+    finally:
+        daemon.close()
+        Gimp.progress_end()
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        Gimp.message(batch.summary(results))
+    return results
 
 
 def restore(layer: Any, choices: Choices, mode: Any) -> Any:

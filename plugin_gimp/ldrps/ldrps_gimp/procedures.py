@@ -27,6 +27,7 @@ from ldrps_gimp.i18n import _
 RESTORE = "ldrps-restore"
 AGAIN = "ldrps-restore-again"
 DIALOG = "ldrps-restore-dialog"
+ALL = "ldrps-restore-all"
 PREVIEW = "preview"
 _TYPES = "RGB*, GRAY*, INDEXED*"
 _SETTINGS = (*(field.name.replace("_", "-") for field in fields(Choices)), PREVIEW)
@@ -64,6 +65,34 @@ def make_again(plug_in: Any, run: Any) -> Any:
         ),
     )
     _returns_layer(procedure)
+    return procedure
+
+
+def make_all(plug_in: Any, run: Any) -> Any:
+    """Filters > Restore (LD-RPS) All Open Images."""
+    procedure = Gimp.ImageProcedure.new(plug_in, ALL, Gimp.PDBProcType.PLUGIN, run, None)
+    _describe(
+        procedure,
+        _("Restore (LD-RPS) All Open _Images..."),
+        _("Restore the selected layer of every open image"),
+        _(
+            "Hands the selected layer of each open image to the LD-RPS daemon, one by one. "
+            "Layers that cannot be restored, and results of an earlier run, are left out and told. "
+            "Returns how many were restored, needed nothing and failed, and a summary."
+        ),
+    )
+    procedure.set_image_types("*")
+    kinds = Gimp.ProcedureSensitivityMask
+    procedure.set_sensitivity_mask(kinds.DRAWABLE | kinds.DRAWABLES | kinds.NO_DRAWABLES)
+    _add_arguments(procedure)
+    for name, words in (
+        ("restored", _("Number of images that were restored")),
+        ("unchanged", _("Number of images that needed nothing")),
+        ("failed", _("Number of images that could not be restored")),
+    ):
+        procedure.add_int_return_value(name, name, words, 0, GLib.MAXINT, 0, _RW)
+    words = _("What came of all, and of each that failed why")
+    procedure.add_string_return_value("summary", "summary", words, "", _RW)
     return procedure
 
 

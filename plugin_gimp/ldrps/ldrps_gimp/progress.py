@@ -20,6 +20,7 @@ def stage_text(kind: str, event: Message) -> str:
         return text.format(model=event["model"], percent=round(100 * event["fraction"]))
     if kind == "step":
         stages = {
+            "fill": _("Filling damage"),
             "denoise": _("Filtering noise"),
             "sample": _("Sampling"),
             "refine": _("Refining"),

@@ -26,10 +26,12 @@ from ldrps_gimp.pixels import (
     profile_of,
     read_strip,
     selected,
+    shown,
     whole,
     with_context,
 )
 from ldrps_gimp.results import output_of
+from ldrps_gimp.viewing import Box
 from ldrps_gimp.words import done_text, summary
 
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
@@ -86,9 +88,22 @@ class Restoration:
 
     def look(self) -> dict[str, Any]:
         """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
-        for _event in self._events(diagnose_only=True):
+        for _event in self._events({"diagnose_only": True}):
             pass
         return self._found
+
+    def excerpt(self, box: Box) -> bytes:
+        """Restore a box of the area alone, judged by all of it: RGB of 8 bits, to be shown."""
+        crop = {"left": box.x, "top": box.y, "width": box.width, "height": box.height}
+        inside, got = Area(0, 0, box.width, box.height), bytearray()
+        for event in self._events({"crop": crop}):
+            if header := event.get("layer_header"):
+                self._check_header(header, [self.form, MAP], inside)
+            elif (chunk := event.get("layer_chunk")) and chunk["layer"] == 0:
+                got += chunk["data"]
+        if len(got) != box.width * box.height * self.form.pixel_bytes:
+            raise RestoreError("internal", _no_whole_photo())
+        return shown(bytes(got), box.width, box.height, self.form)
 
     def run(self, before_finish: Callable[[], None] = lambda: None) -> Outcome:
         """Restore. On any error the image is as it was, and so where nothing was to be done.
@@ -130,9 +145,9 @@ class Restoration:
         pixels = self.area.width * self.area.height
         total = pixels * sum(form.pixel_bytes for form, _writer, _write in layers)
         got = 0
-        for event in self._events(diagnose_only=False):
+        for event in self._events({}):
             if header := event.get("layer_header"):
-                self._check_header(header, [form for form, _writer, _write in layers])
+                self._check_header(header, [form for form, _writer, _write in layers], self.area)
                 self.report.stage(_("Receiving the restored photo"))
             elif chunk := event.get("layer_chunk"):
                 got += len(chunk["data"])
@@ -143,7 +158,7 @@ class Restoration:
                         self._compare(strip, samples)
                     write(strip, samples)
         if got != total:
-            raise RestoreError("internal", _("The daemon sent no whole photo. Please report this."))
+            raise RestoreError("internal", _no_whole_photo())
 
     def _compare(self, strip: Area, samples: bytes) -> None:
         """Notice a difference; up to the first one, a good photo costs reading it again."""
@@ -152,21 +167,21 @@ class Restoration:
             old = read_strip(self.layer.get_buffer(), strip, self.form, self._daemon.idle)
             self._changed = old != samples
 
-    def _check_header(self, header: Message, forms: list[Format]) -> None:
+    def _check_header(self, header: Message, forms: list[Format], area: Area) -> None:
         number = header["layer"]
-        wanted = forms[number].raster(self.area, b"") if number < len(forms) else {}
+        wanted = forms[number].raster(area, b"") if number < len(forms) else {}
         for name in ("width", "height", "channels", "sample_type"):
             if header["raster"][name] != wanted.get(name):
                 raise RestoreError("internal", _("The daemon sent another kind of photo back."))
 
-    def _events(self, *, diagnose_only: bool) -> Any:
+    def _events(self, wanted: Message) -> Any:
         self.report.stage(_("Looking for the daemon"))
         self._daemon.ensure_running()
         self.report.stage(_("Sending the photo"))
         header = {
             "settings": self.choices.to_message(),
             "raster": self._raster,
-            "diagnose_only": diagnose_only,
+            **wanted,
         }
         if self.choices.selection == DAMAGE:
             header["damage"] = mask_of(self.layer, self._daemon.idle)
@@ -192,3 +207,7 @@ class Restoration:
         for kind in ("diagnosis", "description", "done"):
             if kind in event:
                 self._found[kind] = event[kind]
+
+
+def _no_whole_photo() -> str:
+    return _("The daemon sent no whole photo. Please report this.")

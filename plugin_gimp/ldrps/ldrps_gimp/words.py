@@ -51,14 +51,18 @@ def done_text(choices: Choices, found: dict[str, Any]) -> str:
 
     `found` is what the daemon told: its diagnosis, and remarks on what was not done.
     """
-    parts = [_mended(part, choices) for part in _parts(found.get("diagnosis", {}).get("words", ""))]
+    words = found.get("diagnosis", {}).get("words", "")
+    named = [_mended(part, choices) for part in _parts(words)]
+    parts = [text for finding, text in named if getattr(choices, f"amount_{finding}", 1) != 0]
+    parts += [text for finding, text in _tones().items() if _asked(choices, finding, found)]
     remarks = found.get("description", {}).get("remarks", [])
-    recipe = _of_recipe(choices.recipe)
+    recipe = _of_recipe(choices)
     if any(remark.startswith(f"recipe {choices.recipe} found") for remark in remarks):
         recipe = ""
     if choices.noise_sigma > 0:
         parts.append(_("noise {sigma}").format(sigma=f"{choices.noise_sigma:g}"))
-    damage = _("damage") if choices.selection == DAMAGE else ""
+    fills = choices.selection == DAMAGE and choices.amount_damage != 0
+    damage = _("damage") if fills else ""
     return ", ".join(dict.fromkeys(part for part in (damage, recipe, *parts) if part))
 
 
@@ -88,26 +92,40 @@ def _parts(words: str) -> list[str]:
     return words.replace("; ", ", ").split(", ")
 
 
-def _mended(part: str, choices: Choices) -> str:
-    """Name what is done about a finding; empty where nothing is."""
+def _tones() -> dict[str, str]:
+    """What is done about tones, by the names of amounts."""
+    return {"light": _("light"), "haze": _("haze"), "cast": _("contrast"), "colour": _("colour")}
+
+
+def _asked(choices: Choices, finding: str, found: dict[str, Any]) -> bool:
+    """Tell whether something is done that only the user's amount asks for."""
+    remarks = found.get("description", {}).get("remarks", [])
+    if getattr(choices, f"amount_{finding}") <= 0 or choices.recipe == "paper":
+        return False
+    return not any(remark.startswith(f"amount {finding}") for remark in remarks)
+
+
+def _mended(part: str, choices: Choices) -> tuple[str, str]:
+    """Name a finding's amount, and what is done about it; empty where nothing is."""
     if part.startswith(_NOISE):
         # The user's own number stands in for it.
         own = choices.noise_sigma >= 0
-        return "" if own else _("noise {sigma}").format(sigma=part.removeprefix(_NOISE))
+        text = "" if own else _("noise {sigma}").format(sigma=part.removeprefix(_NOISE))
+        return "noise", text
     if part.startswith(_HOT):
-        return _("hot pixels")
+        return "noise", _("hot pixels")
     if choices.recipe not in ("auto", "fast"):
-        return ""
-    known = {"dark": _("light"), "hazy": _("haze"), "faded": _("contrast")}
-    known["JPEG blocks"] = _("JPEG blocks")
-    return known.get(part.removeprefix("slightly "), "")
+        return "", ""
+    if part == "JPEG blocks":
+        return "noise", _("JPEG blocks")
+    finding = {"dark": "light", "hazy": "haze", "faded": "cast"}.get(part.removeprefix("slightly "))
+    return (finding, _tones()[finding]) if finding else ("", "")
 
 
-def _of_recipe(recipe: str) -> str:
-    return {
-        "low-light": _("light"),
-        "haze": _("haze"),
-        "colour": _("colour"),
-        "old-photo": _("contrast"),
-        "paper": _("original LD-RPS"),
-    }.get(recipe, "")
+def _of_recipe(choices: Choices) -> str:
+    if choices.recipe == "paper":
+        return _("original LD-RPS")
+    about = {"low-light": "light", "haze": "haze", "colour": "colour", "old-photo": "cast"}
+    finding = about.get(choices.recipe)
+    left = finding is None or getattr(choices, f"amount_{finding}") == 0
+    return "" if left else _tones()[str(finding)]

@@ -85,8 +85,7 @@ function views(photo) {
 
 /** Photos that restoring all would restore. */
 function open() {
-  return photos.filter((photo) =>
-    photo.state === "ready" && (photo.needs_work || !panel.isBlind));
+  return photos.filter((photo) => photo.state === "ready" && panel.wouldChange(photo));
 }
 
 function show_all_buttons() {
@@ -154,7 +153,9 @@ async function send() {
   await send();
 }
 
-function take(files) {
+async function take(files) {
+  await ready;
+  if (!limits) return; // and that has been told
   if (!files.length) complain("There is no photo among what you chose.");
   for (const file of files) {
     const why = fault(file, photos.length + sending + waiting.length);
@@ -165,11 +166,11 @@ function take(files) {
 }
 
 $("restore-all").addEventListener("click", () => act(async () => {
-  for (const photo of open()) await api.run(photo.id, panel.settings);
+  for (const photo of open()) await api.run(photo.id, panel.settings(photo));
 }));
-$("recipe").addEventListener("change", show_all_buttons);
+$("settings").addEventListener("input", show_all_buttons);
 
-await attempt(async () => {
+const ready = attempt(async () => {
   const about = await api.about();
   limits = about.limits;
   panel.recipes = about.recipes;

@@ -1,5 +1,6 @@
 // What is known of the chosen photo, what is to be done to it, and what came of it.
 
+import { Amounts } from "./amounts.js";
 import { result } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
@@ -29,16 +30,24 @@ function generated(share) {
 export class Panel {
   #recipes = [];
   #photo = null;
+  #amounts = new Amounts(() => this.show(this.#photo));
 
   /** `acts` has run(settings), cancel() and remove(), for the photo that is shown. */
   constructor(acts) {
     $("settings").addEventListener("submit", (event) => {
       event.preventDefault();
-      acts.run(this.settings);
+      acts.run(this.settings(this.#photo));
     });
     $("cancel").addEventListener("click", () => acts.cancel());
+    $("reset-amounts").addEventListener("click", () => {
+      this.#amounts.reset();
+      $("found-amounts").querySelector("input")?.focus();
+    });
     $("remove").addEventListener("click", () => acts.remove());
-    $("recipe").addEventListener("change", () => this.#describe());
+    $("recipe").addEventListener("change", () => {
+      this.#describe();
+      if (this.#photo) this.show(this.#photo);
+    });
     $("strength").addEventListener("input", () => this.#describe());
   }
 
@@ -48,21 +57,28 @@ export class Panel {
     this.#describe();
   }
 
-  /** As the program takes them. Amounts per finding come here. */
-  get settings() {
-    return { recipe: $("recipe").value, strength: Number($("strength").value) / 100 };
+  /** Settings for a photo as the program takes them. */
+  settings(photo) {
+    const chosen = { recipe: $("recipe").value, strength: Number($("strength").value) / 100 };
+    return this.isBlind ? { ...chosen, amounts: this.#amounts.of(photo) } : chosen;
   }
 
-  /** Whether a photo with nothing wrong would be left alone. */
+  /** Whether the diagnosis says what is done, and a photo with nothing wrong is left alone. */
   get isBlind() {
     return ["auto", "fast"].includes($("recipe").value);
+  }
+
+  /** Whether a photo would be changed. */
+  wouldChange(photo) {
+    return !this.isBlind || this.#amounts.does(photo);
   }
 
   /** What would not be done, and how to have it done. */
   #hint(photo) {
     if (!this.isBlind || !photo?.findings) return "";
+    if (this.#amounts.does(photo)) return "";
     if (photo.grey) return "It has no colour and is left so; the recipe colour gives it some.";
-    return photo.needs_work ? "" : "Nothing that this recipe corrects; another one does its work anyway.";
+    return "Nothing that this recipe corrects; switch something on, or choose another recipe.";
   }
 
   #describe() {
@@ -84,6 +100,7 @@ export class Panel {
     texts($("warnings"), photo.warnings ?? []);
     $("settings").hidden = !photo.findings;
     $("hint").textContent = this.#hint(photo);
+    this.#amounts.show(photo, { offered: this.isBlind, busy: isBusy(photo) });
     this.#show_work(photo);
     this.#show_result(photo);
   }
@@ -109,8 +126,10 @@ export class Panel {
     $("outcome").hidden = !made.name;
     if (!made.name) return;
     const strength = made.strength < 1 ? ` at ${Math.round(100 * made.strength)} %` : "";
+    const amounts = Object.entries(made.amounts)
+      .map(([name, amount]) => `, ${name} ${Math.round(100 * amount)} %`).join("");
     $("told").textContent =
-      `Restored with ${made.recipe}${strength} in ${duration(made.seconds)}. `
+      `Restored with ${made.recipe}${strength}${amounts} in ${duration(made.seconds)}. `
       + generated(made.generated);
     texts($("remarks"), made.remarks);
     $("save").href = result(photo.id);

@@ -1,0 +1,81 @@
+"""What is remembered of one server: the hot folder's ledger, with assets in the place of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ldrps_client.hotfolder.store._entry import Entry, Identity
+from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_engine.errors import OutputError, SettingsError
+from ldrps_engine.settings import Settings
+from ldrps_wire.ownership import own_folder
+from ldrps_wire.system import lock
+
+_NONE = Identity(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ImmichState:
+    """A server's ledger, and results that are on their way to it."""
+
+    ledger: Ledger
+    folder: Path
+
+    def add(self, asset: str, settings: Settings) -> Entry:
+        """Take in an asset; the entry is an older one if it is known with these settings."""
+        return self.ledger.add(b"", os.fsencode(asset), _NONE, f"immich:{asset}", settings)
+
+    def staged(self, entry: Entry) -> Path:
+        """Folder of a finished result until the server has it."""
+        return self.folder / "uploads" / entry.key[:24]
+
+    def drop(self, entry: Entry) -> None:
+        """Remove a result that the server has."""
+        shutil.rmtree(self.staged(entry), ignore_errors=True)
+
+    def queue_again(self, entry: Entry) -> None:
+        """Have an asset worked on once more, as another job."""
+        self.ledger.change(entry.key, state="queued", tries=0, round=entry.round + 1)
+
+    @property
+    def secret(self) -> Path:
+        """The file with what a webhook has to show."""
+        return self.folder / "webhook-secret"
+
+
+def home() -> Path:
+    """Under `$XDG_STATE_HOME`, else under `~/.local/state`."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "ldrps" / "immich"
+
+
+@contextmanager
+def opened_state(url: str) -> Iterator[ImmichState]:
+    """Hold a server's state for as long as the block runs; OutputError if another one has it."""
+    digest = hashlib.sha256(url.encode()).hexdigest()[:12]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).hostname or "")[:40]
+    folder = home() / f"{plain}-{digest}"
+    try:
+        own_folder(folder)
+    except SettingsError as error:
+        raise OutputError(f"{error}; set XDG_STATE_HOME to one of your own") from None
+    with open(folder / "lock", "wb") as file:
+        try:
+            lock(file, wait=False)
+        except OSError:
+            raise OutputError(
+                f"{url} is worked for already; wait for the other 'ldrps immich', or end it"
+            ) from None
+        with closing(Ledger(folder / "ledger.sqlite")) as ledger:
+            # Begun by one that was killed; what it finished is still staged.
+            for entry in ledger.entries("working", "placing"):
+                ledger.change(entry.key, state="queued")
+            yield ImmichState(ledger, folder)

@@ -1,0 +1,221 @@
+"""Receiving Immich's webhooks: what they name is written down at once, and restored in turn."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ldrps_client._text import shown
+from ldrps_client.hotfolder.work._retry import (
+    MAX_TRIES,
+    Backoff,
+    RetryDecision,
+    retry_decision,
+    unforeseen,
+)
+from ldrps_client.immich._restoring import Outcome, Restorer, StoppedError
+from ldrps_client.immich._state import ImmichState
+from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
+from ldrps_engine.settings import Settings
+from ldrps_wire.system import HAS_OWNERS
+
+__all__ = ["HEADER", "Listening", "private_text", "secret_in", "serve"]
+
+HEADER = "X-LDRPS-Secret"
+"""Header in which a webhook shows the secret."""
+_MOST_BODY = 4_000_000
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_IDLE_SECONDS = 5.0
+
+Tell = Callable[[str, str], None]
+"""Is told what happened, and to which asset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where webhooks come in."""
+
+    host: str
+    port: int
+    secret: str
+
+
+def secret_in(path: Path) -> str:
+    """The secret in a file, which is made if there is none; SettingsError if others may read it."""
+    with suppress(FileExistsError):
+        path.touch(0o600, exist_ok=False)
+        path.write_text(f"{secrets.token_urlsafe(24)}\n")
+    return private_text(path, "secret")
+
+
+def private_text(path: Path, what: str) -> str:
+    """A word in a file that only its user may read; SettingsError if it is not so."""
+    try:
+        text = path.read_text("utf-8").strip()
+        is_open = HAS_OWNERS and path.stat().st_mode & 0o077
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise SettingsError(f"{path} with the {what} cannot be read: {why.lower()}") from None
+    if is_open:
+        raise SettingsError(f"{path} with the {what} may be read by others; run chmod 600 {path}")
+    if not text or len(text.split()) != 1 or not text.isascii():
+        raise SettingsError(f"{path} holds no {what}; write it there, and nothing else")
+    return text
+
+
+class Receiver:
+    """Answers webhooks."""
+
+    def __init__(
+        self, state: ImmichState, settings: Settings, secret: str, queued: threading.Event
+    ) -> None:
+        self._state, self._settings, self._secret = state, settings, secret
+        self._queued = queued
+
+    async def receive(self, request: Request) -> Response:
+        """Write down the asset that a webhook tells of."""
+        shown_secret = request.headers.get(HEADER, "")
+        if not hmac.compare_digest(shown_secret.encode(), self._secret.encode()):
+            return _said(401, f"the header {HEADER} does not hold the secret")
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_BODY:
+                return _said(413, "this is no event of Immich")
+        asset = asset_in(body)
+        if asset is None:
+            return _said(422, "there is no asset in this event; choose a trigger that has one")
+        try:
+            self._state.add(asset, self._settings)
+        except OutputError as error:
+            return _said(507, shown(str(error)))
+        self._queued.set()
+        return _said(202, "queued")
+
+
+def _said(status: int, sentence: str) -> Response:
+    return PlainTextResponse(f"{sentence}\n", status)
+
+
+def asset_in(body: bytes) -> str | None:
+    """Id of the asset that an event tells of: `{"data": {"asset": {"id": ...}}}`."""
+    try:
+        key = json.loads(body)["data"]["asset"]["id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return key.lower() if isinstance(key, str) and _ID.fullmatch(key) else None
+
+
+class Queue:
+    """Works on what was written down, until it is stopped."""
+
+    def __init__(
+        self,
+        state: ImmichState,
+        restorer: Restorer,
+        stop: threading.Event,
+        queued: threading.Event,
+        tell: Tell,
+    ) -> None:
+        self._state, self._restorer, self._tell = state, restorer, tell
+        self._stop, self._queued = stop, queued
+        self._backoff = Backoff(first=1.0)
+
+    def run(self) -> None:
+        """Go on until the end."""
+        while not self._stop.is_set():
+            self._queued.clear()
+            entry = self._state.ledger.claim()
+            if entry is None:
+                self._queued.wait(_IDLE_SECONDS)
+                continue
+            try:
+                outcome = self._restorer.work(entry)
+            except StoppedError:
+                self._state.ledger.change(entry.key, state="queued")
+            except Exception as error:
+                known = error if isinstance(error, LdrpsError) else unforeseen(error)
+                self._trouble(entry.key, known)
+            else:
+                self._backoff.reset()
+                self._tell(outcome.state, _line(outcome))
+
+    def _trouble(self, key: str, error: LdrpsError) -> None:
+        decision, ledger = retry_decision(error), self._state.ledger
+        tries = ledger.entry(key).tries + 1
+        if decision is RetryDecision.WAIT:
+            ledger.change(key, state="queued")
+            self._tell("waiting", shown(str(error)))
+            self._stop.wait(self._backoff.next())
+        elif decision is RetryDecision.RETRY and tries < MAX_TRIES:
+            ledger.change(key, state="queued", tries=tries, round=ledger.entry(key).round + 1)
+        else:
+            ledger.end(key, "failed", reason=error.reason, message=str(error), tries=tries)
+            self._tell("failed", shown(str(error)))
+
+
+def _line(outcome: Outcome) -> str:
+    return f"{shown(outcome.name)}: {shown(outcome.words)}"
+
+
+def serve(
+    where: Listening,
+    state: ImmichState,
+    restorer: Restorer,
+    settings: Settings,
+    stop: threading.Event,
+    tell: Tell,
+) -> None:
+    """Receive webhooks and restore until a signal ends it; `restorer` stops with `stop`."""
+    queued = threading.Event()
+    receiver = Receiver(state, settings, where.secret, queued)
+    route = Route("/", receiver.receive, methods=["POST"])
+    config: Any = uvicorn.Config(
+        Starlette(routes=[route]),
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=64,
+        timeout_graceful_shutdown=2,
+    )
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((where.host, where.port))
+            listener.listen(64)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise SettingsError(
+                f"{where.host}:{where.port} cannot be listened on: {why}; choose another --listen"
+            ) from None
+        host, port = listener.getsockname()[:2]
+        worker = threading.Thread(
+            target=Queue(state, restorer, stop, queued, tell).run, name="ldrps-immich"
+        )
+        worker.start()
+        tell("listening", f"{host}:{port}")
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            stop.set()
+            queued.set()
+            worker.join()

@@ -1,0 +1,39 @@
+"""Test of haze that was recognised against the light it would have added. No torch.
+
+Air between the camera and a thing adds its own light to it (Koschmieder's law), so that nothing
+seen through haze is darker than that light. White walls, snow and high key look like haze to a
+judge of tones; a black shoe in the midst of them shows that there is none. Clear ground before a
+hazy distance contradicts nothing: depth is judged place by place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.expectation import CELL
+from ldrps_engine.analysis.resampling import squares
+
+Array = NDArray[np.float32]
+
+_AIR = 0.99
+"""Quantile of the brightest channel that is taken for the air, which is seldom brighter."""
+_DARKEST = 0.03
+"""Quantile of a cell's darkest channel, so that neither noise nor ringing speaks for a thing."""
+_SEEN = 0.05
+"""Least light told of, in display values, that could be missed: rounding and noise hide less."""
+_SURELY = 0.6
+"""Share of the light told of that has to be there: depth is told roughly, and air may be dim."""
+
+
+def contradiction(view: Array, depth: Array) -> float:
+    """Return the share, 0 to 1, of cells with something darker than their haze leaves possible.
+
+    `view` is (h, w, 3) display values, `depth` (h / 16, w / 16) the optical depth of the haze. Air
+    that is added in light, and not in display values, would have brightened dark things more.
+    """
+    air = float(np.quantile(view.max(-1), _AIR))
+    cells = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
+    darkest = np.quantile(cells.reshape(*cells.shape[:2], -1), _DARKEST, axis=-1)
+    added = air * (1 - np.exp(-depth))
+    return float(((darkest < _SURELY * added) & (added > _SEEN)).mean())

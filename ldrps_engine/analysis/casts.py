@@ -1,0 +1,148 @@
+"""Casts and fading: the curves of a photo's channels, judged from what it shows. No torch.
+
+A small network looks at how the channels are distributed, at the colours of dark, middle and bright
+places, at edges, at what such a scene's colours are (`expectation`), and at what the scene is. It
+answers with a `ToneCurve`, which a good photo has none of, and with how likely there is one. Fitted
+by `python -m training fit-casts` on good photos under casts and fading of known strength, and on
+such as are good, hazy or dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.expectation import Residual, residual
+from ldrps_engine.analysis.layers import Layers, Weights, load_weights
+from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
+from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.tone_curve import ToneCurve
+from ldrps_engine.analysis.view import view_size
+from ldrps_engine.colour.srgb import YCC
+
+Array = NDArray[np.float32]
+
+MODEL = Path(__file__).parents[1] / "models/semantic/casts.safetensors"
+
+QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
+BANDS = 8
+"""Bands of luma, of as many pixels each, whose mean colours are looked at."""
+SIDE = 64
+"""Long side of the picture whose pixels are looked at."""
+ANSWERS = 11
+"""Low, log of span and log of power of three channels, log of chroma, log-odds."""
+MOST = (0.45, 0.9, 1.1, 0.5)
+"""Most that low, the logs of span and of power, and that of chroma may be."""
+_HELD = 6.0
+_WEIGHT, _SURE = 0.4, (1e-5, 1 - 1e-5)
+_AGED_FROM = 0.5
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Curve that has most likely changed a photo's channels."""
+
+    curve: ToneCurve
+    probability: float
+    """Probability of a cast or fading that a person sees, 0 to 1; 0 for a photo of one hue."""
+    one_hue: bool
+    """Tell whether the photo is grey or toned; the curve keeps its hue."""
+
+
+def find_cast(rgb: Array, seen: Recognition) -> Cast:
+    """Judge an image (H, W, 3) of display values, of which the recogniser saw `seen`."""
+    view = np.clip(resize(rgb, view_size(*rgb.shape[:2]), smooth=True), 0, 1)
+    one_hue = is_monochrome(rgb)
+    shown = grey_of(view) if one_hue else view
+    looked_at = cast_features(shown, expected_colours(residual(shown, seen.seen)))
+    answers = answer(looked_at, seen.seen.pooled, load_weights(MODEL))
+    curve = curve_of(answers)
+    if one_hue:
+        return Cast(curve.even(), 0.0, True)
+    return Cast(curve, _probability(float(answers[-1]), seen.probabilities), False)
+
+
+def _probability(log_odds: float, odds: Mapping[str, float]) -> float:
+    """Weigh in what the recogniser sees: casts, fading, and prints that have aged to one hue."""
+    for name in ("tinted", "faded"):
+        share = float(np.clip(odds.get(name, 0.0), *_SURE))
+        log_odds += _WEIGHT * np.log(share / (1 - share))
+    # Of 187 good photos with colours none looked toned.
+    aged = odds.get("toned", 0.0)
+    return max(float(1 / (1 + np.exp(-log_odds))), aged if aged > _AGED_FROM else 0.0)
+
+
+def answer(looked_at: Array, pooled: Array, weights: Weights) -> Array:
+    """Return the network's answers (ANSWERS,)."""
+    layers = Layers(weights)
+    scene = (pooled - weights["scene.mean"]) @ weights["scene.axes"].T
+    joined = np.concatenate([looked_at, scene])
+    unit = np.clip((joined - weights["input.mean"]) / weights["input.std"], -_HELD, _HELD)
+    hidden = np.maximum(layers.linear("a", unit.astype(np.float32)), 0)
+    hidden = hidden + np.maximum(layers.linear("b", hidden), 0)
+    return layers.linear("c", hidden)
+
+
+def curve_of(answers: Array) -> ToneCurve:
+    """Read the curve out of answers (ANSWERS,)."""
+    low, span, power = (
+        most * np.tanh(answers[3 * k : 3 * k + 3] / most) for k, most in enumerate(MOST[:3])
+    )
+    chroma = MOST[3] * np.tanh(answers[9] / MOST[3])
+    return ToneCurve(
+        low.astype(np.float32),
+        np.exp(span).astype(np.float32),
+        np.exp(power).astype(np.float32),
+        float(np.exp(chroma)),
+    )
+
+
+def expected_colours(found: Residual) -> Array:
+    """Means over a scene's cells of what statistics a good photo of it has."""
+    expected = found.found - found.change
+    return np.asarray(expected.reshape(-1, expected.shape[-1]).mean(0), np.float32)
+
+
+def cast_features(view: Array, expected: Array) -> Array:
+    """Statistics of a view (h, w, 3), and those that such a scene has."""
+    scale = SIDE / max(view.shape[:2])
+    small = resize(view, (round(view.shape[0] * scale), round(view.shape[1] * scale)), smooth=True)
+    return np.concatenate([pixel_features(small), expected]).astype(np.float32)
+
+
+def pixel_features(small: Array) -> Array:
+    """Statistics of the pixels (h, w, 3) of a small picture."""
+    flat = np.clip(small, 0, 1).reshape(-1, 3)
+    luma, chroma = flat @ YCC[0], flat @ YCC[1:].T
+    bands = np.array_split(np.argsort(luma, kind="stable"), BANDS)
+    colours = [np.concatenate([chroma[b].mean(0), chroma[b].std(0)]) for b in bands]
+    far = np.abs(chroma - np.median(chroma, 0)).max(1)
+    greyest = chroma[np.argsort(np.abs(chroma).max(1), kind="stable")[: len(chroma) // 8]]
+    usual = chroma[np.argsort(far, kind="stable")[: len(chroma) // 4]]
+    edges = [np.log(np.abs(np.diff(small, axis=axis)).mean((0, 1)) + 0.003) for axis in (0, 1)]
+    means = flat.mean(0)
+    return np.concatenate(
+        [
+            np.quantile(flat, QUANTILES, axis=0).T.ravel(),
+            *colours,
+            greyest.mean(0),
+            usual.mean(0),
+            *edges,
+            means,
+            np.log((flat**6).mean(0) ** (1 / 6) + 0.01),
+            _correlations(flat),
+        ]
+    )
+
+
+def _correlations(flat: Array) -> Array:
+    """Correlations (3,) of red with green, red with blue and green with blue, of (N, 3) pixels."""
+    # Flat pictures have none, which a little noise says without a division by 0.
+    noise = np.random.default_rng(0).standard_normal(flat.T.shape)
+    found = np.asarray(np.corrcoef(flat.T + 1e-3 * noise))
+    return np.asarray(found[np.triu_indices(3, 1)], np.float32)

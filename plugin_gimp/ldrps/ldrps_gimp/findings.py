@@ -1,0 +1,102 @@
+"""What was found, each with a switch and an amount that is set to what the diagnosis proposes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gtk
+
+from ldrps_gimp.choices import AMOUNTS, DECIDE, MAX_AMOUNT
+from ldrps_gimp.i18n import _
+from ldrps_gimp.messages import Message
+
+_STEP = 0.05
+
+
+class Findings(Gtk.Grid):  # type: ignore[misc]
+    """One row for each amount of a config. It follows the config, and the config follows it."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(column_spacing=12, row_spacing=2)
+        self._rows = {name: _Row(self, config, name) for name in AMOUNTS}
+        for place, row in enumerate(self._rows.values()):
+            self.attach(row.switch, 0, place, 1, 1)
+            self.attach(row.slider, 1, place, 1, 1)
+
+    def show_found(self, amounts: Message) -> None:
+        """Set all to what is proposed; an amount that is absent was not proposed."""
+        for name, row in self._rows.items():
+            row.propose(amounts.get(name, 0.0))
+
+    def show_damage(self, marked: bool) -> None:
+        """Show the amount of damage only where there is any."""
+        row = self._rows["damage"]
+        for widget in (row.switch, row.slider):
+            widget.set_no_show_all(not marked)
+            widget.set_visible(marked)
+
+
+class _Row:
+    """A switch and a slider for one amount."""
+
+    def __init__(self, owner: Any, config: Any, name: str) -> None:
+        self._config, self._name = config, f"amount-{name}"
+        # Damage that is marked is filled.
+        self._proposed = 1.0 if name == "damage" else 0.0
+        self._following = False
+        # Return restores, also after a click here.
+        self.switch = Gtk.CheckButton(label=_names()[name], focus_on_click=False)
+        adjustment = Gtk.Adjustment(lower=0, upper=MAX_AMOUNT, step_increment=_STEP)
+        self.slider = Gtk.Scale(adjustment=adjustment, hexpand=True)
+        self.slider.set_value_pos(Gtk.PositionType.RIGHT)
+        self.slider.add_mark(1.0, Gtk.PositionType.BOTTOM, None)
+        self.slider.connect("format-value", lambda _scale, value: f"{round(100 * value)} %")
+        self.slider.get_accessible().set_name(_names()[name])
+        self.switch.connect("toggled", self._on_toggled)
+        self.slider.connect("value-changed", self._on_moved)
+        config.connect(f"notify::{self._name}", lambda *_: self._follow())
+        self._follow()
+
+    def propose(self, amount: float) -> None:
+        """Take what the diagnosis proposes."""
+        self._proposed = amount
+        self._follow()
+
+    @property
+    def _amount(self) -> float:
+        chosen = self._config.get_property(self._name)
+        return self._proposed if chosen == DECIDE else float(chosen)
+
+    def _follow(self) -> None:
+        self._following = True
+        amount = self._amount
+        self.switch.set_active(amount > 0)
+        self.slider.set_sensitive(amount > 0)
+        # Off, it stands where it would begin.
+        self.slider.set_value(amount or self._proposed or 1.0)
+        self._following = False
+
+    def _on_toggled(self, switch: Any) -> None:
+        if not self._following:
+            self._choose((self._proposed or 1.0) if switch.get_active() else 0.0)
+
+    def _on_moved(self, slider: Any) -> None:
+        if not self._following:
+            # What is next to nothing is not nothing: that is what the switch is for.
+            self._choose(max(_STEP / 5, round(slider.get_value(), 2)))
+
+    def _choose(self, amount: float) -> None:
+        chosen = float(DECIDE) if amount == self._proposed else amount
+        if self._config.get_property(self._name) != chosen:
+            self._config.set_property(self._name, chosen)
+
+
+def _names() -> dict[str, str]:
+    return {
+        "damage": _("Damage"),
+        "noise": _("Noise"),
+        "haze": _("Haze"),
+        "light": _("Missing light"),
+        "cast": _("Fading and casts"),
+        "colour": _("Missing colour"),
+    }

@@ -1,0 +1,144 @@
+"""Pictures for the preview: read from layers, and put together as a view of the photo has them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gi.repository import GdkPixbuf, Gegl, GLib
+
+from ldrps_gimp.pixels import SHOWN, Area
+from ldrps_gimp.viewing import Box, Viewing
+
+_OVERVIEW = 1024
+"""Long side of what is read of a photo once, pixels."""
+_AROUND = 0.25
+"""So much more than is seen is read on each side, as shares: dragging reads nothing new then."""
+_LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
+_BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
+
+
+class Source:
+    """The photo as it is, in as much detail as a view needs."""
+
+    def __init__(self, layer: Any, area: Area, long_side: int = _OVERVIEW) -> None:
+        """`long_side` in pixels of what is read at once."""
+        self._layer, self._area = layer, area
+        self._size = layer.get_width(), layer.get_height()
+        scale = min(1.0, long_side / max(area.width, area.height))
+        self._scale = scale
+        whole = Box(0, 0, area.width, area.height)
+        self._overview = self._read(whole, scale), whole
+        self._near: tuple[float, Any, Box] | None = None
+
+    @property
+    def overview(self) -> Any:
+        """All of the area, as it was when this was made."""
+        return self._overview[0]
+
+    def seen(self, view: Viewing) -> tuple[Any, Box]:
+        """Return a picture that holds what is seen, and the part of the photo that it shows."""
+        if view.scale <= self._scale or self._scale == 1.0 or not self._is_there():
+            return self._overview
+        # GEGL has halves of pictures at hand.
+        scale = min(1.0, 2.0 ** math.ceil(math.log2(view.scale)))
+        seen = view.seen
+        if not self._near or self._near[0] != scale or self._near[2].common(seen) != seen:
+            box = self._grown(seen)
+            self._near = scale, self._read(box, scale), box
+        return self._near[1:]
+
+    def _is_there(self) -> bool:
+        """GIMP ends who reads pixels that are no more."""
+        layer = self._layer
+        return bool(layer.is_valid()) and self._size == (layer.get_width(), layer.get_height())
+
+    def _grown(self, box: Box) -> Box:
+        dx, dy = round(_AROUND * box.width), round(_AROUND * box.height)
+        grown = Box(box.x - dx, box.y - dy, box.width + 2 * dx, box.height + 2 * dy)
+        return grown.common(Box(0, 0, self._area.width, self._area.height)) or box
+
+    def _read(self, box: Box, scale: float) -> Any:
+        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
+        left, top = ((self._area.x + box.x) * scale, (self._area.y + box.y) * scale)
+        width, height = max(1, int(box.width * scale)), max(1, int(box.height * scale))
+        place = Gegl.Rectangle.new(int(left), int(top), width, height)
+        data = self._layer.get_buffer().get(place, scale, SHOWN, Gegl.AbyssPolicy.CLAMP)
+        return picture_of(width, height, bytes(data))
+
+
+def picture_of(width: int, height: int, pixels: bytes) -> Any:
+    """A picture from RGB of 8 bits."""
+    space = GdkPixbuf.Colorspace.RGB
+    data = GLib.Bytes.new(pixels)
+    return GdkPixbuf.Pixbuf.new_from_bytes(data, space, False, 8, width, height, 3 * width)
+
+
+def blank(width: int, height: int) -> Any:
+    """A picture that lets the window's own ground be seen."""
+    made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, width, height)
+    made.fill(0)
+    return made
+
+
+def draw(out: Any, picture: Any, view: Viewing, box: Box, first: float) -> None:
+    """Draw a picture of a box of the photo where that is seen, from a column on."""
+    inside = _on_window(view, box, first)
+    if inside is None:
+        return
+    left, top = (
+        corner + at * view.scale for corner, at in zip(view.corner, (box.x, box.y), strict=True)
+    )
+    across = box.width * view.scale / picture.get_width()
+    down = box.height * view.scale / picture.get_height()
+    # Pixels are for judging where they are enlarged.
+    how = _NEAREST if view.scale >= 2 and across >= 2 and across == view.scale else _BILINEAR
+    place = inside.x, inside.y, inside.width, inside.height
+    picture.scale(out, *place, left, top, across, down, how)
+
+
+def draw_line(out: Any, view: Viewing) -> None:
+    """Draw the line between before and after."""
+    seen = _on_window(view, Box(0, 0, *view.photo), 0.0)
+    if seen is None:
+        return
+    x = round(view.line)
+    for column, colour in ((x - 1, _DARK), (x, _LIGHT), (x + 1, _DARK)):
+        _fill(out, Box(column, seen.y, 1, seen.height), colour)
+
+
+def draw_frame(out: Any, view: Viewing, box: Box) -> None:
+    """Draw a frame around a part of the photo."""
+    seen = _on_window(view, box, 0.0)
+    if seen is None:
+        return
+    for inner, colour in ((0, _DARK), (1, _LIGHT)):
+        x, y = seen.x + inner, seen.y + inner
+        width, height = seen.width - 2 * inner, seen.height - 2 * inner
+        for side in (
+            Box(x, y, width, 1),
+            Box(x, y + height - 1, width, 1),
+            Box(x, y, 1, height),
+            Box(x + width - 1, y, 1, height),
+        ):
+            _fill(out, side, colour)
+
+
+def _on_window(view: Viewing, box: Box, first: float) -> Box | None:
+    """Pixels of the window that a box of the photo covers, from a column on."""
+    starts, ends = [], []
+    for corner, at, side in zip(view.corner, (box.x, box.y), (box.width, box.height), strict=True):
+        starts.append(round(corner + at * view.scale))
+        ends.append(round(corner + (at + side) * view.scale))
+    left = max(starts[0], round(first))
+    if ends[0] <= left or ends[1] <= starts[1]:
+        return None
+    covered = Box(left, starts[1], ends[0] - left, ends[1] - starts[1])
+    return covered.common(Box(0, 0, *view.window))
+
+
+def _fill(out: Any, box: Box, colour: int) -> None:
+    inside = box.common(Box(0, 0, out.get_width(), out.get_height()))
+    if inside:
+        place = inside.x, inside.y, inside.width, inside.height
+        out.new_subpixbuf(*place).fill(colour)

@@ -1,0 +1,59 @@
+"""Places of the photo that the user wants to see restored, one at a time, the last one first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gi.repository import GLib
+
+_PAUSE_MS = 600
+"""So long after the last change of a setting the place that was looked at is restored anew."""
+
+
+class Places:
+    """Which place is to be restored next."""
+
+    def __init__(
+        self, is_free: Callable[[], bool], restore: Callable[[float, float], None]
+    ) -> None:
+        """`restore` is called for a place once `is_free` says that there is time for it."""
+        self._is_free, self._restore = is_free, restore
+        self._wanted: tuple[float, float] | None = None
+        self._last: tuple[float, float] | None = None
+        self._timer = 0
+
+    def want(self, x: float, y: float) -> None:
+        """Have a place restored."""
+        self._wanted = self._last = x, y
+        self.go_on()
+
+    def want_again(self) -> None:
+        """Have the last one restored once more, soon, unless something changes before."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+        self._timer = GLib.timeout_add(_PAUSE_MS, self._on_time) if self._last else 0
+
+    def go_on(self) -> None:
+        """Have the place restored that was wanted while there was no time."""
+        if self._wanted:
+            GLib.idle_add(self._try)
+
+    def forget(self) -> None:
+        """Nothing is wanted any more."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+        self._timer, self._wanted, self._last = 0, None, None
+
+    def _on_time(self) -> bool:
+        self._timer = 0
+        if self._last:
+            self.want(*self._last)
+        return False
+
+    def _try(self) -> bool:
+        """End as an idle source does, by False."""
+        if self._wanted and self._is_free():
+            wanted, self._wanted = self._wanted, None
+            self._restore(*wanted)
+            self.go_on()
+        return False

@@ -1,0 +1,69 @@
+"""The foot of the dialog: how far the work is, and a sentence for the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gtk
+
+
+class SentenceBar(Gtk.InfoBar):  # type: ignore[misc]
+    """Not seen before it says something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sentence = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=80)
+        self._sign = Gtk.Image()
+        self.get_content_area().pack_start(self._sign, False, False, 0)
+        self.get_content_area().add(self._sentence)
+
+    def say(self, text: str) -> None:
+        """Tell something."""
+        self._show(text, Gtk.MessageType.INFO, "dialog-information")
+
+    def complain(self, text: str) -> None:
+        """Tell what went wrong."""
+        self._show(text, Gtk.MessageType.ERROR, "dialog-error")
+
+    def _show(self, text: str, kind: Any, icon: str) -> None:
+        self.set_message_type(kind)
+        self._sign.set_from_icon_name(icon, Gtk.IconSize.LARGE_TOOLBAR)
+        self._sentence.set_text(text)
+        self.set_no_show_all(False)
+        self.show_all()
+
+
+class Status(Gtk.Box):  # type: ignore[misc]
+    """A bar for what is under way, and what went wrong or is good to know."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL)
+        # Always there: the picture must not jump when something begins.
+        self.bar = Gtk.ProgressBar(show_text=True, margin=12, opacity=0)
+        self._sentence = SentenceBar()
+        self._sentence.set_no_show_all(True)
+        self.pack_start(self.bar, False, False, 0)
+        self.pack_start(self._sentence, False, False, 0)
+
+    def begin(self, text: str) -> None:
+        """Something is under way; what was said before no longer holds."""
+        self._sentence.set_visible(False)
+        self.bar.set_opacity(1)
+        self.stage(text)
+
+    def end(self) -> None:
+        """Nothing is under way."""
+        self.bar.set_opacity(0)
+
+    def stage(self, text: str) -> None:
+        """Say what is done now."""
+        self.bar.set_text(text)
+        self.bar.set_fraction(0.0)
+
+    def say(self, text: str) -> None:
+        """Tell something."""
+        self._sentence.say(text)
+
+    def complain(self, text: str) -> None:
+        """Tell what went wrong."""
+        self._sentence.complain(text)
