@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/plugin
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures web-picture clean
+.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -91,6 +91,10 @@ gimp-pictures: setup-dev
 # The picture of docs/guide/web.md, from a real Chromium.
 web-picture: setup-dev
 	$(BIN)/python scripts/web_picture.py docs/images/web.png
+
+# PSNR over CPU seconds a megapixel, from what benchmarks/quality.py --json measured.
+cost-picture: setup-dev
+	$(BIN)/python benchmarks/cost_chart.py docs/research/noise.json docs/images/noise-cost.png
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache restored
