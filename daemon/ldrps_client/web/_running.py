@@ -35,7 +35,7 @@ _RECIPES = {
     "haze": "the photo is hazy",
     "noise": "the photo is noisy",
     "colour": "the photo has no colour; the colours are invented",
-    "old-photo": "an old, faded photo",
+    "old-photo": "an old photo with a cast or faded; a print of one hue keeps its tone",
     "paper": "the published method with its constants and step counts, for comparison",
 }
 """Each in the words of docs/reference/settings.md."""
