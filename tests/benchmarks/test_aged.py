@@ -20,6 +20,20 @@ def test_damage_lies_where_the_mask_says_and_is_the_same_for_a_seed(kind):
     assert np.array_equal(damaged, again)
 
 
+def test_casts_are_measured_against_what_people_use(tmp_path, capsys):
+    aged = pytest.importorskip("benchmarks.aged", exc_type=ImportError)
+    picture = pictures.samples(pictures.natural(256, 256), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    (tmp_path / "manifest.tsv").write_text(
+        "file\tsource\tlicence\tsize\ttext\none.png\tus\tCC0\t256x256\t\n"
+    )
+    assert aged.main([str(tmp_path), "--casts", "--without-prior"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("3 cases")
+    assert [line.split()[0] for line in out[2:6]] == ["cast", "faded", "both", "mean"]
+    assert all("dB over the best of the others" in line for line in out[6:])
+
+
 def test_the_command_prints_a_line_for_each_kind(tmp_path, capsys):
     aged = pytest.importorskip("benchmarks.aged", exc_type=ImportError)
     picture = pictures.samples(pictures.natural(256, 256), np.uint8)
