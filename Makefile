@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Two torch processes fit into the memory of a small machine; each takes a core.
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 # These run in seconds and load no model: their coverage is measured, and must not fall.
-FAST := tests/client tests/daemon tests/hotfolder tests/plugin
+FAST := tests/client tests/daemon tests/hotfolder tests/immich tests/plugin tests/web
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 

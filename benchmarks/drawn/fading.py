@@ -1,7 +1,8 @@
 """Casts and fading of known strength over good photos: what light and time do to colours.
 
-Other formulas than those that anything is fitted on (`training/casts.py`): light of another colour
-as gains in linear light, fading as a loss of the dyes' density, stain as density that was added.
+Light of another colour as gains in linear light, fading as a loss of the dyes' density, stain as
+density that was added. `training/casts.py` draws fading by the same law, with ranges of its own and
+over other photos.
 """
 
 from __future__ import annotations

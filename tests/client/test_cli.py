@@ -218,7 +218,8 @@ def test_a_job_that_fails_half_way(ldrps, photo, fake):
 
 def test_a_daemon_that_dies_half_way(ldrps, photo, fake, monkeypatch):
     monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
-    fake.cut_after = [2] + [0] * 20
+    monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.2)
+    fake.cut_after = [2] + [0] * 10_000
     code, _, err = ldrps("restore", photo)
     assert code == 7
     assert "ldrps: the daemon on unix:" in err

@@ -114,7 +114,8 @@ def test_a_daemon_that_ends_at_a_call_is_no_cancel(client, fake, photo):
 
 def test_a_daemon_that_stays_away_is_given_up(client, fake, photo, monkeypatch):
     monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
-    fake.cut_after = [2] + [0] * 20
+    monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.2)
+    fake.cut_after = [2] + [0] * 10_000
     with pytest.raises(UnavailableError, match="went away before the job was done"):
         client.restore(photo)
 

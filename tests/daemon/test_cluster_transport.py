@@ -267,7 +267,7 @@ def test_a_node_that_talks_rubbish_is_left(play):
     async def scene(dispatcher, ray):
         job = await accepted(dispatcher, steps=80)
         await step(dispatcher, job, beyond=3)
-        ray.handles[0].actor._messages.put_nowait(b"Fp./etc/passwd")
+        await ray.handles[0].actor._messages.put(b"Fp./etc/passwd")
         assert await pixels(job) == INVERTED
         assert ray.handles[0].gone.is_set()
         assert not Path(dispatcher.spool / job.id / "pixels.part").exists()
