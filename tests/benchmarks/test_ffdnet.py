@@ -40,6 +40,7 @@ def by_name(path: Path, sigma: float | None):
 @pytest.mark.parametrize("size", [(40, 48), (33, 47)])
 def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
     photo = np.random.default_rng(0).uniform(0.4, 0.6, (*size, 3))
+    pytest.importorskip("pywt")
     runs = by_name(checkpoint, 25.0)
     assert runs["ffdnet, told"](photo) == pytest.approx(photo - 25 / 255, abs=1e-6)
     assert runs["ffdnet"](photo) == pytest.approx(photo - wavelet_sigma(photo), abs=1e-6)
@@ -97,6 +98,7 @@ def test_other_checkpoints_are_one_sentence(tmp_path, content, sentence):
 
 
 def test_rows_of_a_run(checkpoint, tmp_path):
+    pytest.importorskip("pywt")
     folder, path = tmp_path / "set", tmp_path / "rows.json"
     rng = np.random.default_rng(0)
     for name in ("reference", "degraded"):
