@@ -195,3 +195,12 @@ def test_docstrings_begin_with_a_verb_or_a_noun_phrase(room):
         if re.match(r"\W*(\w*)", text)[1].lower() in QUESTIONS
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_only_what_runs_in_gimp_alone_is_left_out_of_the_coverage():
+    left_out = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["run"][
+        "omit"
+    ]
+    for name in left_out:
+        path = ROOT / "plugin_gimp" / "ldrps" / name.removeprefix("*/")
+        assert "gi.repository" in path.read_text(), f"{name} can be run by tests"
