@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ldrps_client._text import shown
+from ldrps_client._until_signal import SignalledServer
 from ldrps_client.hotfolder.work._retry import (
     MAX_TRIES,
     Backoff,
@@ -214,7 +215,7 @@ def serve(
         worker.start()
         tell("listening", f"{host}:{port}")
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            SignalledServer(config).serve_on(listener)
         finally:
             stop.set()
             queued.set()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from ldrps_client._until_signal import SignalledServer
 from ldrps_client.client import Client
 from ldrps_client.web._access import HOST, Access, Keys
 from ldrps_client.web._app import Parts, application
@@ -62,7 +63,7 @@ def serve(client: Client, page: Page, on_ready: Callable[[Keys], None]) -> None:
         # Connections are taken from here on, and answered as soon as the server runs.
         on_ready(keys)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            SignalledServer(config).serve_on(listener)
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
             runs.close()
