@@ -14,7 +14,9 @@ from pathlib import Path
 from scripts.darktable_root import find_root
 from support.daemon import environment, wait_until
 
-START_SECONDS = 240
+START_SECONDS = 150
+"""Far more than a start takes on a busy machine; now and then darktable hangs in it for good."""
+_STARTS = 2
 ANSWER_SECONDS = 120
 HERE = Path(__file__).parent
 DISPLAY = 1100 + os.getpid() % 1000
@@ -94,15 +96,23 @@ class Darktable:
                 config=self.config,
             )
         )
-        with self._log.open("ab") as out:
-            self._process = subprocess.Popen(
-                self._enter(f"exec bash {script}"),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        assert self.do("return 'there'", START_SECONDS) == "there"
+        for left in reversed(range(_STARTS)):
+            with self._log.open("ab") as out:
+                self._process = subprocess.Popen(
+                    self._enter(f"exec bash {script}"),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            try:
+                assert self.do("return 'there'", START_SECONDS) == "there"
+            except AssertionError:
+                self._kill()
+                if not left:
+                    raise
+            else:
+                break
         return self
 
     def _enter(self, line):
@@ -165,12 +175,15 @@ class Darktable:
     def close(self):
         """End it and everything it started."""
         if hasattr(self, "_process"):
-            for pid in self._ours():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self._process.wait(timeout=20)
+            self._kill()
         time.sleep(0.1)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill(self):
+        for pid in self._ours():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(timeout=20)
 
     def _ours(self):
         for folder in Path("/proc").glob("[0-9]*"):
