@@ -181,23 +181,20 @@ class NoiseFilter:
 
     def part(self, rgb: Array, check: Callable[[], None]) -> Array:
         """Filter a part (h, w, 3). `check` is called between evaluations, and may raise."""
-        return self._stretched(rgb * np.float32(self.gain), rgb, check) / np.float32(self.gain)
-
-    def _stretched(self, rgb: Array, seen: Array, check: Callable[[], None]) -> Array:
         height, width = rgb.shape[:2]
         grow = [(0, -side % self.expert.multiple) for side in (height, width)]
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
-        told = self.noise.told(np.pad(seen, (*grow, (0, 0)), mode="symmetric"), self.expert.patch)
-        image = torch.from_numpy(padded).permute(2, 0, 1)[None].contiguous()
+        told = self.noise.told(padded, self.expert.patch)
+        gain, sigma = np.float32(self.gain), self.noise.sigma * self.gain
+        image = torch.from_numpy(padded * gain).permute(2, 0, 1)[None].contiguous()
         total = torch.zeros_like(image)
         for way in range(self.ways):
             check()
             as_turned = Told(turned(told.levels, way), told.bands)
-            sigma = self.noise.sigma * self.gain
             found = self.expert.denoise(turned(image, way), sigma, as_turned)
             total += turned_back(found.to(total), way)
         mean = (total / self.ways)[0, :, :height, :width]
-        return np.ascontiguousarray(mean.permute(1, 2, 0).numpy())
+        return np.ascontiguousarray(mean.permute(1, 2, 0).numpy()) / gain
 
 
 def turned(images: Tensor, way: int) -> Tensor:
