@@ -69,9 +69,11 @@ def _train_detail(options: argparse.Namespace, config: Config) -> None:
 
 
 def _export_detail(options: argparse.Namespace, config: Config) -> None:
-    from training.detail_export import export_detail
+    from training.detail_export import export_detail, ship_detail
 
     export_detail(options.work, options.out, config, options.model)
+    if options.ship:
+        ship_detail(options.out, options.model)
 
 
 def _curve(options: argparse.Namespace, _config: Config) -> None:
@@ -251,6 +253,7 @@ def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
     training.set_defaults(run=_train_detail)
     exporting = commands.add_parser("export-detail", help="write the denoiser that is told noise")
     exporting.add_argument("out", type=Path)
+    exporting.add_argument("--ship", action="store_true", help="put it into the model as well")
     exporting.set_defaults(run=_export_detail)
     for command in (training, exporting):
         command.add_argument(

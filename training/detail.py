@@ -5,6 +5,7 @@ It goes on from an exported model, whose autoencoder and text it keeps. Stop and
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from training.curve import CROPS, SIDE, append_point
 from training.detail_batches import Batch, Batches, gather
 from training.detail_noise import NONE, white
 from training.detail_noise import told as tell
+from training.halves import RECORD
 from training.ladder import Array, unseen_photos
 from training.metrics import psnr
 from training.photos import PhotoPack
@@ -31,6 +33,8 @@ from training.state import RunState, resume, save_run, start_warm
 WEIGHTS = "detail.safetensors"
 """File that `export-detail` writes, and a warm start reads."""
 STATE = "detail-state.safetensors"
+TOLD = "told"
+"""Entry of a model's `weights.json`: training of its network with noise that it is told."""
 _CURVE_SIGMA = 25 / 255
 
 
@@ -38,7 +42,7 @@ class DetailRun:
     """One training run in a work folder that holds a pack.
 
     It begins with the network of the exported `model`, or with the weights in `warm`, which
-    `export-detail` wrote, and then counts on from their steps.
+    `export-detail` wrote, and counts on from their steps.
     """
 
     def __init__(self, work: Path, config: Config, model: Path, warm: Path | None = None) -> None:
@@ -51,7 +55,7 @@ class DetailRun:
         self.network = told_network(model).to(self.device)
         # The stubs of torch do not know this overload.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
+        self.progress: dict[str, float] = _progress_of(model)
         self._taken = 0
         if warm is not None:
             self.progress |= start_warm(self.network, work / STATE, warm / WEIGHTS, "export-detail")
@@ -182,8 +186,17 @@ def clean_latents(
     return torch.as_tensor(signal * (scaled - sigma[:, None, None, None] * v.float()))
 
 
+def _progress_of(model: Path) -> dict[str, float]:
+    """Training that the network of an exported model has had with noise that it is told."""
+    progress = {"step": 0.0, "samples": 0.0, "seconds": 0.0}
+    if (model / RECORD).is_file():
+        told = json.loads((model / RECORD).read_text()).get(TOLD, {})
+        progress |= {name: float(told[name]) for name in progress if name in told}
+    return progress
+
+
 def told_network(folder: Path) -> LatentUNet:
-    """The network of an exported model, which is told nothing yet; to be trained."""
+    """The network of an exported model, which may be told nothing yet; to be trained."""
     try:
         exported = LatentUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError) as error:

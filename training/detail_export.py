@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
+from ldrps_engine.analysis.noise_told import BANDS
+from ldrps_engine.priors.own_network import CONFIG
+from ldrps_engine.priors.own_network import WEIGHTS as SHIPPED
 from training.config import Config, TrainingError
-from training.detail import STATE, WEIGHTS, DetailRun
-from training.halves import LICENCE, write_halves, write_record
+from training.detail import STATE, TOLD, WEIGHTS, DetailRun
+from training.halves import LICENCE, RECORD, write_halves, write_record
 
 
 def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
@@ -22,3 +27,25 @@ def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
     write_halves(out / WEIGHTS, run.averaged().state_dict(), LICENCE)
     photos = Counter(run.pack.photos[index].source for index in run.pack.training)
     write_record(out, run.progress, dict(sorted(photos.items())), [out / WEIGHTS])
+
+
+def ship_detail(exported: Path, model: Path) -> None:
+    """Put what `export_detail` wrote into an exported model, in place of its network.
+
+    How long it was trained, and on what, is `told` in the model's `weights.json`.
+    """
+    own, record = model / "unet", json.loads((model / RECORD).read_text())
+    weights = (exported / WEIGHTS).read_bytes()
+    about = json.loads((exported / RECORD).read_text())
+    config = json.loads((own / CONFIG).read_text()) | {"told_bands": BANDS}
+    record["sha256"][f"unet/{SHIPPED}"] = hashlib.sha256(weights).hexdigest()
+    record[TOLD] = about["training"] | {"photos": about["photos"]}
+    _replace(own / SHIPPED, weights)
+    _replace(own / CONFIG, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
+    _replace(model / RECORD, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)

@@ -191,10 +191,11 @@ class NoiseFilter:
         for way in range(self.ways):
             check()
             as_turned = Told(turned(told.levels, way), told.bands)
-            found = self.expert.denoise(turned(image, way), sigma, as_turned)
-            total += turned_back(found.to(total), way)
+            estimate = self.expert.denoise(turned(image, way), sigma, as_turned)
+            total += turned_back(estimate.to(total), way)
         mean = (total / self.ways)[0, :, :height, :width]
-        return np.ascontiguousarray(mean.permute(1, 2, 0).numpy()) / gain
+        found = np.ascontiguousarray(mean.permute(1, 2, 0).numpy()) / gain
+        return np.asarray(found, np.float32)
 
 
 def turned(images: Tensor, way: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Training of the denoiser that is told the noise: begun warm, resumed, exported."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -21,7 +22,7 @@ from training.__main__ import main
 from training.config import TrainingError
 from training.detail import STATE, WEIGHTS, DetailRun, clean_latents, told_network
 from training.detail_batches import Batches
-from training.detail_export import export_detail
+from training.detail_export import export_detail, ship_detail
 from training.detail_noise import _KINDS, NONE, draw, resized, told, white
 from training.export import export
 from training.photos import PhotoPack
@@ -138,6 +139,28 @@ def test_the_export_starts_a_run_warm_and_counts_on(work, folders, patched, batc
     warm.save()
     with pytest.raises(TrainingError, match="holds a run already"):
         DetailRun(work, patched, folders[1], tmp_path / "out")
+
+
+def test_what_ships_is_what_the_next_run_begins_with(work, folders, patched, batches, tmp_path):
+    run = DetailRun(work, patched, folders[1])
+    run.step(batches[0])
+    run.save()
+    export_detail(work, tmp_path / "out", patched, folders[1])
+    (work / STATE).unlink()
+    model = tmp_path / "model"
+    shutil.copytree(folders[1], model)
+    if not (model / "weights.json").is_file():
+        (model / "weights.json").write_text('{"sha256": {}}')
+    ship_detail(tmp_path / "out", model)
+    record = json.loads((model / "weights.json").read_text())
+    ((name, digest),) = [each for each in record["sha256"].items() if each[0].startswith("unet")]
+    assert hashlib.sha256((model / name).read_bytes()).hexdigest() == digest
+    assert record["told"]["photos"] == {"some": 9}
+    heir = DetailRun(work, patched, model)
+    assert heir.progress["step"] == 1
+    weights = load_file(tmp_path / "out" / WEIGHTS)
+    for name, value in heir.network.state_dict().items():
+        assert torch.equal(value.cpu(), weights[name].float())
 
 
 def test_a_strange_state_is_refused_in_one_sentence(work, folders, patched):
