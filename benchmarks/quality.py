@@ -41,7 +41,7 @@ from benchmarks.report import (
     write_csv,
     write_json,
 )
-from benchmarks.rivals import Rival, chosen
+from benchmarks.rivals import chosen, installed
 from benchmarks.sets import Samples, TestSet, derive, load
 from benchmarks.sheet import Cell, contact_sheet
 from ldrps_engine.errors import LdrpsError
@@ -83,13 +83,13 @@ def _run(
     distance = Lpips(options.lpips) if options.lpips else None
     ffdnet = FfdnetRivals(options.ffdnet) if options.ffdnet else None
     _use_threads(options.threads)
-    rivals = _installed(chosen(options.rivals), log)
+    rivals = installed(chosen(options.rivals), log)
     everywhere = methods(recipes, rivals, options.seed, factory or (Engine() if recipes else _none))
     rows: list[Row] = []
     scores: list[Score] = []
     for test_set in sets:
         restored: Restored = {}
-        told = _installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
+        told = installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
         tried = [*everywhere, *as_methods(told)]
         for method in tried:
             found, restored[method.name] = _measure(test_set, method, distance)
@@ -108,20 +108,6 @@ def _run(
         if options.chart:
             draw_costs(rows).save(options.chart)
     print_tables(rows, Console(highlight=False))
-
-
-def _installed(rivals: Sequence[Rival], log: Console) -> list[Rival]:
-    """Return those whose libraries are there, and name the others."""
-    found = []
-    for rival in rivals:
-        if missing := rival.missing():
-            log.print(
-                f"{rival.name} is left out: it needs {', '.join(missing)} "
-                "(pip install -r benchmarks/requirements.txt)"
-            )
-        else:
-            found.append(rival)
-    return found
 
 
 def _check_files(options: argparse.Namespace) -> None:

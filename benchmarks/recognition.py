@@ -30,7 +30,7 @@ from benchmarks.findings import FINDINGS, FINE
 from benchmarks.judging import DIAGNOSE, Judged, MakeJudge, Task, engine_judge, judge_all
 from benchmarks.labelled import Labelled, Photograph, held_out, labelled, on_purpose, read, spread
 from benchmarks.recognition_report import GOOD, NO_PHOTOS, ON_PURPOSE, Row
-from benchmarks.rivals import Rival
+from benchmarks.rivals import installed
 from benchmarks.sets import Samples
 from ldrps_engine.settings import RECIPES
 
@@ -91,7 +91,8 @@ class Run:
             self._add(path.name, report.REFERENCES, plain, answers[path.name, DIAGNOSE], None)
 
     def _compare(self, answers: Answers) -> None:
-        filters = _installed(self.options.rivals, self._log)
+        wanted = self.options.rivals
+        filters = installed([] if wanted == "none" else rivals(wanted), self._log)
         made: dict[str, Mapping[str, Samples]] = {}
         for photo in self.photos:
             if photo.reference or photo.longer:
@@ -182,19 +183,6 @@ def _picture(group: str, photo: Photograph) -> Samples:
     if group != NO_PHOTOS:
         return read(photo.path)
     return no_photos.draw(next(one for one in no_photos.DRAWINGS if one.name == photo.name))
-
-
-def _installed(which: str, log: Console) -> list[Rival]:
-    found = []
-    for rival in [] if which == "none" else rivals(which):
-        if missing := rival.missing():
-            log.print(
-                f"{rival.name} is left out: it needs {', '.join(missing)} "
-                "(pip install -r benchmarks/requirements.txt)"
-            )
-        else:
-            found.append(rival)
-    return found
 
 
 def main(argv: Sequence[str] | None = None, make: MakeJudge = engine_judge) -> int:

@@ -7,12 +7,13 @@ constants for every photo. Libraries are imported on use: a rival without its li
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from benchmarks.sets import to_linear, to_samples, to_srgb
 
@@ -176,6 +177,20 @@ def chosen(which: str) -> tuple[Rival, ...]:
     if which == "none":
         return ()
     return tuple(rival for rival in RIVALS if which == "all" or not rival.slow)
+
+
+def installed(rivals: Iterable[Rival], log: Console) -> list[Rival]:
+    """Return those whose libraries are there, and name the others."""
+    found = []
+    for rival in rivals:
+        if missing := rival.missing():
+            log.print(
+                f"{rival.name} is left out: it needs {', '.join(missing)} "
+                "(pip install -r benchmarks/requirements.txt)"
+            )
+        else:
+            found.append(rival)
+    return found
 
 
 def wavelet_sigma(photo: Floats) -> float:

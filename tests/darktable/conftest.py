@@ -1,15 +1,13 @@
 """A real darktable with a daemon behind it, for each version that can be had."""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from darktable.app import Darktable, is_installed
 from scripts.darktable_root import find_root
-from support.daemon import Daemon
+from support.daemon import running_daemon
 
 VARIABLE = "LDRPS_DARKTABLE"
 """Versions to test in, comma-separated: `system`, or suites. Unset: the one of this system."""
@@ -33,11 +31,8 @@ def suite(request):
 
 @pytest.fixture(scope="session")
 def daemon_of_darktable():
-    folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
-    made = Daemon(folder)
-    yield made
-    made.stop()
-    shutil.rmtree(folder)
+    with running_daemon() as running:
+        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ldrps_client.cli import main
-from support.daemon import ROOT, Daemon
+from support.daemon import ROOT, running_daemon
 
 pytest.importorskip("httpx", reason="the extra immich is not installed")
 pytest.importorskip("uvicorn", reason="the extra immich is not installed")
@@ -45,11 +45,8 @@ def dark(seed):
 
 @pytest.fixture(scope="module")
 def daemon():
-    folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
-    running = Daemon(folder)
-    yield running
-    running.stop()
-    shutil.rmtree(folder)
+    with running_daemon() as running:
+        yield running
 
 
 @pytest.fixture

@@ -254,6 +254,18 @@ def free_port():
     raise AssertionError("500 ports are in use")
 
 
+@contextmanager
+def running_daemon():
+    """A daemon for as long as the block lasts, in a short folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
+    made = Daemon(folder)
+    try:
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
 def start_daemon():
     """Starts daemons that end with the test. Folders are short: socket paths are limited."""

@@ -7,14 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 
-from support.daemon import Daemon, environment, wait_until
+from support.daemon import environment, running_daemon, wait_until
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
@@ -102,11 +100,8 @@ class Web:
 @pytest.fixture(scope="module")
 def daemon():
     """One for all tests of a file."""
-    folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
-    running = Daemon(folder)
-    yield running
-    running.stop()
-    shutil.rmtree(folder)
+    with running_daemon() as running:
+        yield running
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def fault_of_program(program: Program | None) -> str | None:
 
 
 def loads_script(settings: Path) -> bool:
-    """Whether darktable loads the script when it starts."""
+    """Tell whether darktable loads the script when it starts."""
     return any(line.strip().startswith(LINE) for line in start_lines(settings))
 
 

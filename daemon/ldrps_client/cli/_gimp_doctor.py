@@ -110,7 +110,7 @@ def _check_flatpak() -> list[Finding]:
 
 
 def check_daemon(address: str | None) -> list[Finding]:
-    """Whether a daemon answers or can be started, and which models it has."""
+    """Tell whether a daemon answers or can be started, and which models it has."""
     from ldrps_client.client import Client
 
     with Client(address, autostart=False) as client:

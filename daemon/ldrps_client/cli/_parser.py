@@ -1,4 +1,4 @@
-"""What can be typed behind `ldrps`. The commands themselves are imported when they run."""
+"""Arguments of `ldrps`. The commands themselves are imported when they run."""
 
 from __future__ import annotations
 

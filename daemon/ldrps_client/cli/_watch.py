@@ -38,7 +38,7 @@ _PAGE = "watched.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be typed behind `ldrps watch`."""
+    """Add what can be typed behind `ldrps watch`."""
     parser.add_argument("folders", nargs="*", metavar="IN", help="folders to watch")
     _add_folder_options(parser.add_argument_group("what to do with photos").add_argument)
     _add_schedule(parser.add_argument_group("schedule").add_argument)

@@ -22,7 +22,7 @@ _HIGHEST_PORT = 65_535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be typed behind `ldrps web`."""
+    """Add what can be typed behind `ldrps web`."""
     add = parser.add_argument
     add("--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)")
     size = f"most that one photo may have (default: {_LARGEST})"

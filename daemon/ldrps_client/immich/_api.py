@@ -218,7 +218,7 @@ class ImmichApi:
 
 @contextmanager
 def _readable(url: str) -> Iterator[None]:
-    """What goes wrong on the way, as one sentence."""
+    """Turn what goes wrong on the way into one sentence."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -47,7 +47,7 @@ class Tags:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of an asset."""
+    """Outcome for one asset."""
 
     state: str
     """`done`, `skipped` or `gone`."""
