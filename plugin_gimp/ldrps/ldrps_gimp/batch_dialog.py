@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 from gi.repository import GimpUi, Gtk
@@ -21,9 +20,9 @@ from ldrps_gimp.pixels import whole
 from ldrps_gimp.place import default_place
 from ldrps_gimp.procedures import choices_of
 from ldrps_gimp.progress import stage_text
+from ldrps_gimp.pumping import Pumping
 from ldrps_gimp.status import Status
 
-_PUMP_SECONDS = 0.02
 _SIZE = 760, 560
 _PICTURE = 64
 
@@ -35,7 +34,7 @@ def restore_all_in_dialog(procedure: Any, config: Any) -> list[Result]:
         return dialog.ask()
 
 
-class BatchDialog:
+class BatchDialog(Pumping):
     """One dialog. It is also the Report of the restorations it starts."""
 
     def __init__(self, procedure: Any, config: Any) -> None:
@@ -145,15 +144,6 @@ class BatchDialog:
     def _on_delete(self, *_: Any) -> bool:
         self._stopped = self._closed = True
         return True
-
-    def _idle(self) -> None:
-        """Keep the dialog alive, for a moment at most; break off if that is wanted."""
-        until = time.monotonic() + _PUMP_SECONDS
-        while Gtk.events_pending() and time.monotonic() < until:
-            Gtk.main_iteration_do(False)
-        if self._stopped:
-            self._stopped = False
-            raise CancelledError
 
     # How it goes.
 

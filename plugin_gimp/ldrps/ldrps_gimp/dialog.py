@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from ldrps_gimp.places import Places
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, choices_of
 from ldrps_gimp.progress import stage_text
+from ldrps_gimp.pumping import Pumping
 from ldrps_gimp.refusals import check
 from ldrps_gimp.restoration import Outcome, Restoration
 from ldrps_gimp.results import is_simple
@@ -30,7 +30,6 @@ from ldrps_gimp.status import Status
 from ldrps_gimp.viewing import crop_around
 from ldrps_gimp.words import diagnosis_text
 
-_PUMP_SECONDS = 0.02
 _SIZE = 1160, 700
 _FORM_WIDTH = 400
 _OF_PIXELS = (
@@ -66,7 +65,7 @@ def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Outcome,
         return dialog.ask()
 
 
-class RestoreDialog:
+class RestoreDialog(Pumping):
     """One dialog for one layer. It is also the Report of the restorations it starts."""
 
     def __init__(self, procedure: Any, config: Any, layer: Any) -> None:
@@ -337,15 +336,6 @@ class RestoreDialog:
         finally:
             self._busy = self._yields = False
             self._status.end()
-
-    def _idle(self) -> None:
-        """Keep the dialog alive, for a moment at most; break off if that is wanted."""
-        until = time.monotonic() + _PUMP_SECONDS
-        while Gtk.events_pending() and time.monotonic() < until:
-            Gtk.main_iteration_do(False)
-        if self._stopped:
-            self._stopped = False
-            raise CancelledError
 
     # How it goes.
 
