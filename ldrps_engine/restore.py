@@ -66,6 +66,9 @@ def _restore(
     """Restore all that can be seen of a photo."""
     tell = _Told(on_step)
     plan = _planned(photo, settings, models, tell)
+    if plan.changes_nothing:
+        tell(Step("transfer", 1, 1))
+        return _restoration(plan, (Layer(plan.layers[0], photo),))
     return _transferred(sample(denoise(plan, tell), tell, checkpoint), tell)
 
 
@@ -79,11 +82,18 @@ def _planned(
 def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
     """Carry the pilot over to the photo, or to the crop that is wanted of it."""
     writer, plan = transfer(sampled, on_step), sampled.plan
+    layers = tuple(Layer(name, writer.photo(name)) for name in plan.layers)
+    return _restoration(plan, layers, writer.generated)
+
+
+def _restoration(
+    plan: RestorationPlan, layers: tuple[Layer, ...], generated: tuple[float, float] = (0.0, 0.0)
+) -> Restoration:
     return Restoration(
-        layers=tuple(Layer(name, writer.photo(name)) for name in plan.layers),
+        layers=layers,
         diagnosis=plan.analysis.diagnosis,
         description=plan.description.text,
-        generated=writer.generated,
+        generated=generated,
         remarks=plan.description.remarks,
         seconds=0.0,
     )

@@ -16,7 +16,7 @@ from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
-from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Diagnosed, OnStep
@@ -74,7 +74,7 @@ class Request:
 
     def no_larger_than_view(self, rgb: Array) -> Array:
         """Shrink (H, W, 3) to the view's size; a photo that the view enlarges stays as it is."""
-        return resize(rgb, self.view_size) if self.view_size[1] < rgb.shape[1] else rgb
+        return reduce(rgb, self.view_size) if self.view_size[1] < rgb.shape[1] else rgb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +116,14 @@ class Analysis:
         return self.amounts.noise * self.diagnosis.noise_sigma
 
     @property
+    def is_faulty(self) -> bool:
+        """Tell whether there is anything that a model may be needed for."""
+        # Noise that the diagnosis would leave is filtered for whoever asks for it.
+        asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
+        told = asked or self.colours or not self.settings.blind
+        return told or self.diagnosis.needs_prior or not self.degradation.is_neutral
+
+    @property
     def settings(self) -> Settings:
         """The caller's choices."""
         return self.request.settings
@@ -132,7 +140,7 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
     cast = find_cast(small, seen)
-    diagnosis, remarks = _diagnosed(request, seen, cast)
+    diagnosis, remarks = _diagnosed(request, small, seen, cast)
     on_step(Diagnosed(diagnosis))
     amounts = Amounts.of(diagnosis, settings)
     colours, said = _wants_colours(settings, diagnosis, small)
@@ -158,12 +166,18 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
 
 
 def _diagnosed(
-    request: Request, seen: Recognition, cast: Cast
+    request: Request, small: Array, seen: Recognition, cast: Cast
 ) -> tuple[Diagnosis, tuple[str, ...]]:
     """Measure the photo, weigh in the describer's opinion, and collect the remarks so far."""
     settings, measured = request.settings, request.measured
     found = diagnose(
-        measured.mended, settings.recipe, settings.noise_sigma, measured.known, seen, cast
+        measured.mended,
+        settings.recipe,
+        settings.noise_sigma,
+        measured.known,
+        small=small,
+        recognition=seen,
+        cast=cast,
     )
     said: tuple[str, ...] = ()
     if request.opinion:

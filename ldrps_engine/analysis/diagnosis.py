@@ -217,6 +217,8 @@ def diagnose(
     recipe: str = "auto",
     noise: float | None = None,
     known: Known | None = None,
+    *,
+    small: Array | None = None,
     recognition: Recognition | None = None,
     cast: Cast | None = None,
 ) -> Diagnosis:
@@ -224,7 +226,8 @@ def diagnose(
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
     sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
-    `known` spares measuring again what is known.
+    `known` spares measuring again what is known, and `small`, the same image of any smaller size,
+    making it smaller.
     Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
     channel prior" (CVPR 2009).
     """
@@ -232,7 +235,9 @@ def diagnose(
         known, rgb = Known.of(rgb)
     believed = recipe == "noise"
     sigma = _noise(rgb, known.noise, believed=believed) if noise is None else noise
-    small = _reduced(rgb)
+    if small is None or max(small.shape) < min(max(rgb.shape), _SIDE):
+        small = rgb
+    small = _reduced(small)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
     seen = recognition or recognise(colour)

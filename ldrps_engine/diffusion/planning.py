@@ -47,6 +47,9 @@ class NoiseSeen:
     """At the view's size, as the prior sees it."""
 
 
+_NOT_LOOKED_FOR = NoiseSeen(visible=0.0, in_view=0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RestorationPlan:
     """Output of the second stage: the photo as it will be worked on, and how."""
@@ -85,13 +88,14 @@ class RestorationPlan:
     @property
     def works(self) -> bool:
         """Tell whether there is anything to do: a blind recipe leaves a good photo alone."""
-        analysis = self.analysis
-        if not self.settings.blind or analysis.colours:
+        if not self.settings.blind or self.analysis.colours:
             return True
-        # Noise that the diagnosis would leave is filtered for whoever asks for it.
-        asked = self.settings.amounts.get("noise", 0.0) > analysis.diagnosis.amounts["noise"]
-        noisy = analysis.diagnosis.needs_prior or asked
-        return not self.degradation.is_neutral or (noisy and self.filters)
+        return self.analysis.is_faulty and (not self.degradation.is_neutral or self.filters)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Tell whether the photo comes back as it is, and nothing else is wanted of it."""
+        return not self.works and not self.stages and self.layers == ("restored",)
 
     @property
     def samples(self) -> bool:
@@ -160,7 +164,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         small = request.no_larger_than_view(rgb)
     view = View.of(prior, rgb)
     scaled = resize(small, view.scaled)
-    noise = _noise_seen(analysis, scaled, view)
+    noise = _noise_seen(analysis, scaled, view) if analysis.is_faulty else _NOT_LOOKED_FOR
     mended = np.clip(guess.invert(small), 0, 1)
     sampling = make_plan(
         analysis.settings,
