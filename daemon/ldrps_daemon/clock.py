@@ -1,5 +1,4 @@
-"""Time for expiry: it keeps counting while the machine sleeps, and setting the clock never makes
-it jump.
+"""Time for expiry: it goes on while the machine sleeps, and never jumps when a clock is set.
 
 The wall's time, `time.time()`, is for people to read and for what must outlive a reboot.
 """
@@ -15,8 +14,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def now() -> float:
-    """Return the seconds since the machine was started; comparable between processes of one
-    `boot`."""
+    """Return the seconds since the machine's start; comparable between processes of one `boot`."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

@@ -56,8 +56,7 @@ class ServeConfig:
     spare_bytes: int = 1 << 30
     """Bytes of the disk that are left to others."""
     memory_bytes: int = 0
-    """Memory of one worker on the CPU, in bytes; 0: most of what the machine has, shared
-    equally."""
+    """Memory of one worker on the CPU, in bytes; 0: most of the machine's, shared equally."""
     max_connections: int = 256
     """Most connections at once, in all."""
     connections_per_client: int = 128
@@ -68,7 +67,7 @@ class ServeConfig:
     idle_seconds: float = 600.0
     """Seconds without work after which a worker exits."""
     checkpoint_seconds: float = 2.0
-    """Seconds of work, beside the step under way, that the death of a worker or the daemon may
+    """Seconds of work, beside the step under way, that a worker's or the daemon's death may
     cost."""
     batch_wait_seconds: float = 900.0
     """Seconds of waiting after which a batch job is no longer overtaken or interrupted."""

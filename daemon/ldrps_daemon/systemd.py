@@ -22,8 +22,7 @@ class Listener:
 
 
 def handed_over(environment: MutableMapping[str, str] = os.environ) -> Listener | None:
-    """Return the socket of a socket unit, or of this process before its restart; None if there is
-    none.
+    """Return the socket of a socket unit, or of this process before its restart, if any.
 
     See sd_listen_fds(3).
     """

@@ -71,8 +71,7 @@ class WorkerActor:
         return json.dumps({"pid": self._process.pid, "version": version()}).encode()
 
     async def send(self, message: bytes) -> str:
-        """Take a message for the worker, or a piece of a file; returns why it was refused, empty
-        if taken."""
+        """Take a message for the worker, or a piece of a file; returns why not, empty if taken."""
         try:
             await self._accept(message)
         except OSError as error:

@@ -57,8 +57,7 @@ def check_head(head: str, token: str) -> None:
 
 
 def _asked(head: str, token: str) -> Any:
-    """Ask the head a meaningless question and return its status; UnavailableError if no answer
-    comes."""
+    """Ask the head a meaningless question and return its status; UnavailableError without one."""
     metadata = [("authorization", f"Bearer {token}")] if token else []
     with grpc.insecure_channel(head) as channel:
         try:

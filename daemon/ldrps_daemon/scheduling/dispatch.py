@@ -49,8 +49,7 @@ class Dispatcher:
         pool: Pool | None = None,
         store: JobStore | None = None,
     ) -> None:
-        """Take the parts; `pool` and `store` default to processes of this machine, and the spool
-        itself."""
+        """Take the parts; `pool` and `store` default to processes of this machine and the spool."""
         self.spool = spool
         self.repository = JobRepository(config, spool)
         self.index = self.repository.index
@@ -153,7 +152,7 @@ class Dispatcher:
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
-        """Give the job a watcher while the block runs. The last one to leave may take the job with
+        """Give the job a watcher while the block runs. The last to leave may take the job with
         it."""
         if job.grace:
             job.grace.cancel()

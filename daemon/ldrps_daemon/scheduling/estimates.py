@@ -31,8 +31,7 @@ _OWN_PACE = 0.1
 
 
 def kind_of(settings: pb.Settings, device: str) -> str:
-    """Name the kind of a job: those of one kind take about as long for the same number of
-    pixels."""
+    """Name the kind of a job: those of one kind take about as long for as many pixels."""
     steps = settings.steps if settings.HasField("steps") else "-"
     passes = settings.recurrences if settings.HasField("recurrences") else "-"
     family = device.partition(":")[0]
@@ -40,8 +39,7 @@ def kind_of(settings: pb.Settings, device: str) -> str:
 
 
 def work_of(kind: str, *, sampled: bool, count: int) -> str:
-    """Refine the kind of a job whose work is known: a good photo's time says nothing of a bad
-    one's.
+    """Refine the kind of a job whose work is known: good photos say nothing of bad ones.
 
     `count` is that of its steps, which go with the photo's size and with what is filtered.
     """
@@ -153,8 +151,7 @@ class Course:
         """Share and seconds of the first step."""
 
     def step(self, step: pb.Step, elapsed: float) -> float:
-        """Note a step done after `elapsed` seconds and return the share of all steps that are
-        done."""
+        """Note a step done after `elapsed` seconds and return the share of all steps done."""
         self.count = max(1, step.count)
         self.sampled = self.sampled or step.stage in _WORKING
         share = step.index / self.count

@@ -11,8 +11,7 @@ from ldrps_daemon.storage.repository import JobRepository
 
 log = logging.getLogger("ldrps.dispatch")
 _DAEMONS = 3
-"""Extra deaths allowed to daemons, which are killed for reasons of their own more often than
-workers."""
+"""Extra deaths allowed to daemons, more often killed for reasons of their own than workers."""
 _MACHINES = 3
 """Extra losses allowed to machines, for the same reason."""
 _MOST_ECONOMY = {"cpu": 1, "cuda": 2}

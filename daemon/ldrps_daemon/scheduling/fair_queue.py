@@ -69,8 +69,7 @@ class _Lanes:
         return before
 
     def in_turn(self, served: _Served) -> Iterator[Job]:
-        """Yield one job of each client, then a second of each, the client served longest ago
-        first."""
+        """Yield one job of each client, then a second of each, longest unserved clients first."""
         lanes = sorted(self._lanes.values(), key=lambda lane: _turn(lane, served))
         at = 0
         while lanes:
@@ -130,8 +129,7 @@ class FairQueue:
         return self.place(len(self._urgent) + self._later.position(job, self._served))
 
     def place(self, index: int) -> int:
-        """Return the position of the job at an index: those for whom a worker starts count as
-        gone."""
+        """Return the position at an index: jobs for whom a worker starts count as gone."""
         return max(0, index - self._starting)
 
     def in_turn(self) -> Iterator[Job]:

@@ -36,8 +36,7 @@ class Outlook:
     def __init__(
         self, queue: FairQueue, free: Iterable[float], seconds: Callable[[Job], float]
     ) -> None:
-        """Take `free`, seconds until each worker is free, and `seconds`, the time a job takes
-        one."""
+        """Take `free`, seconds until each worker is free, and `seconds`, the time of a job."""
         self._queue = queue
         self._free = list(free)
         heapq.heapify(self._free)
@@ -82,8 +81,7 @@ class Announcer:
     def __init__(
         self, queue: FairQueue, outlook: Callable[[], Outlook], why: Callable[[], str]
     ) -> None:
-        """Take the parts; `why` returns what keeps all jobs from being worked on; empty:
-        nothing."""
+        """Take the parts; `why` returns what keeps all jobs waiting; empty: nothing."""
         self._queue = queue
         self._outlook = outlook
         self._why = why

@@ -130,8 +130,7 @@ class WorkerSlot:
             await self._after_work()
 
     async def run(self, action: str, model: str) -> pb.Event:
-        """Run `load` or `unload` for a model; returns how that ended, BusyError while a job
-        runs."""
+        """Run `load` or `unload` for a model; returns its end, BusyError while a job runs."""
         if self.turn.locked():
             raise BusyError(f"{self.name} is working; try again when its job has ended")
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)

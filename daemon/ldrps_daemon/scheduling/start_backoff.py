@@ -14,8 +14,7 @@ class StartBackoff:
     """Failures in a row on one device."""
 
     def __init__(self, start_seconds: float, most_seconds: float) -> None:
-        """Take the time a start may take, in seconds; each that hung doubles it, up to
-        `most_seconds`."""
+        """Take the seconds a start may take; each that hung doubles them, up to `most_seconds`."""
         self.trouble = ""
         """Reason why there is no worker now; empty: nothing is known against one."""
         self.failures = 0

@@ -58,8 +58,7 @@ class JobIndex:
         return [job for job in self._all() if not job.ended]
 
     def stored_bytes(self) -> int:
-        """Bytes of photos that wait, with the room for their results, and of results that are
-        kept."""
+        """Bytes of waiting photos, with the room for their results, and of kept results."""
         return self._bytes
 
     def watchers(self) -> int:

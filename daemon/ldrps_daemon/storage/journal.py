@@ -83,8 +83,7 @@ class Row:
     submitted_at: float
     started_at: float = 0.0
     running: int = 0
-    """Number of daemons in a row that will have died with it, if this one does; 0: no worker has
-    it."""
+    """Daemons in a row that will have died with it, if this one does; 0: no worker has it."""
     waited: float = 0.0
     """Seconds in the queue so far."""
     crashes: int = 0
@@ -121,8 +120,7 @@ class Timing:
     pixels: int
     seconds: float
     marks: tuple[float, ...] = ()
-    """Seconds until each tenth of its steps was done, see `estimates.Course`; empty if not
-    recorded."""
+    """Seconds until each tenth of its steps was done, see `estimates.Course`; empty: unknown."""
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

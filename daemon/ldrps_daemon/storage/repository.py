@@ -86,8 +86,7 @@ class JobRepository:
             await self._try(self._journal.forget([row.id]))
 
     async def accept(self, job: Job) -> None:
-        """Remember a job from now on, whatever happens; InternalError if that cannot be
-        promised."""
+        """Remember a job, whatever happens; InternalError if that cannot be promised."""
         await self._journal.accept(job.row())
         self.index.add(job)
 

@@ -30,8 +30,7 @@ def own_context(token_file: Path) -> ssl.SSLContext:
 
 
 def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
-    """Build TLS for a server of HTTP/2; SettingsError in the given words if the files are
-    unusable."""
+    """Build TLS for a server of HTTP/2; SettingsError in the given words for unusable files."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -46,7 +45,7 @@ def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
 
 
 def own_pair(token_file: Path) -> Path:
-    """Return the file with key and certificate, made if there is none; the latter also lies beside
+    """Return the file with key and certificate, made if there is none; the latter lies beside
     it."""
     own_folder(token_file.parent)
     certificate = certificate_file(token_file)

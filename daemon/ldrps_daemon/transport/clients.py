@@ -17,7 +17,7 @@ class Clients:
         self._proxy = proxy
 
     def of(self, context: Any) -> str:
-        """Name the client: `cert NAME` with mutual TLS, `pid 123` on the unix socket, else `tcp
+        """Name it: `cert NAME` with mutual TLS, `pid 123` on the unix socket, else `tcp
         ADDRESS`."""
         peer = str(context.peer())
         if self._proxy:

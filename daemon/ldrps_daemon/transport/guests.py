@@ -144,8 +144,7 @@ class Guests:
 
 
 def affordable(limit: int) -> int:
-    """Return the number of connections for which there are file descriptors, after raising their
-    limit."""
+    """Raise the limit of file descriptors, and return how many connections they allow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = (limit + EXTRA) * _DESCRIPTORS_EACH + _DESCRIPTORS_KEPT
     if soft < needed:

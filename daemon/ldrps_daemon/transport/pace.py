@@ -1,5 +1,4 @@
-"""Pace of incoming photos: a sender that hardly sends anything must not keep a place from
-others."""
+"""Pace of incoming photos: a sender of hardly anything must not keep a place from others."""
 
 from __future__ import annotations
 

@@ -40,8 +40,7 @@ class Place:
 
 
 def check_address(address: str) -> Place:
-    """Accept unix sockets, loopback TCP and TLS; SettingsError says why anything else is
-    refused."""
+    """Accept unix sockets, loopback TCP and TLS; SettingsError says why not anything else."""
     if address.startswith(UNIX):
         return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
     certified = address.startswith(TLS)

@@ -1,5 +1,4 @@
-"""Permission to call over TCP: the token that only this user can read, and TLS for other
-machines."""
+"""Permission to call over TCP: the token that only this user can read, and TLS."""
 
 from __future__ import annotations
 

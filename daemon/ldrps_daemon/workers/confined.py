@@ -45,8 +45,7 @@ _OPTIONAL = ("pillow_heif", "rawpy")
 
 
 def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> None:
-    """Load the readers and writers of photos, then give up all other rights; `files` stay
-    readable."""
+    """Load the readers and writers of photos, then give up all rights but to read `files`."""
     _preload()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     limits = limits_for(max_pixels, cpu_seconds)

@@ -213,8 +213,7 @@ def send_end(pipe: Connection, end: End) -> None:
 
 
 def receive_report(pipe: Connection) -> Report:
-    """Receive the worker's next message, in the front; EOFError when it has died or sent
-    rubbish."""
+    """Receive the worker's next message, in the front; EOFError for its death or rubbish."""
     return report_of(pipe.recv_bytes(MAX_REPORT))
 
 

@@ -25,8 +25,7 @@ DECODE_SECONDS = 300.0
 
 
 def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
-    """Read the photo of an order, from raw pixels or from a file's bytes; `check` stops by
-    raising."""
+    """Read the photo of an order, from raw pixels or a file's bytes; `check` stops by raising."""
     photo = _photo(order, header, check)
     if header.HasField("damage"):
         return photo.with_damage(mask_from_wire(header.damage))

@@ -43,8 +43,7 @@ _ALLOWED = (
     *("getrandom", "uname", "sysinfo", "getrusage", "getrlimit", "getpid", "gettid", "getppid"),
     *("getuid", "geteuid", "getgid", "getegid"),
 )
-"""System calls that decoding our formats was seen to use, and those that C libraries may use
-instead."""
+"""System calls seen when our formats are decoded, and those that C libraries may use instead."""
 _CLONE_THREAD, _PR_SET_NAME = 0x10000, 15
 _CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 _TEMPORARY = getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY  # Linux alone has it

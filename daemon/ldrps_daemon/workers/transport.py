@@ -28,8 +28,7 @@ class Transport(Protocol):
         """End the worker at once and return its exit code when it is gone."""
 
     def memory_bytes(self) -> int:
-        """Return the resident set of the worker in bytes; 0 if not known. Called from any
-        thread."""
+        """Return the resident set of the worker in bytes; 0: not known. Called from any thread."""
 
 
 OnReport = Callable[[Transport, Report | None], None]

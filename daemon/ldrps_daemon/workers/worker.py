@@ -281,8 +281,7 @@ def _sentence(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether less work at once might have gone well. Torch has no class for the CPU's
-    case."""
+    """Tell whether less work at once might have gone well. Torch has no class for the CPU."""
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
