@@ -1,4 +1,4 @@
-"""What keeps the repository honest: fresh stubs, exact public names, pinned dependencies."""
+"""Rules that keep the repository honest: fresh stubs, exact public names, pinned dependencies."""
 
 import ast
 import importlib
