@@ -90,7 +90,7 @@ def commands():
 
 
 def options_of(parser):
-    """All that can be typed, but for help and what is not to be advertised."""
+    """Return every option but help and those that are not to be advertised."""
     actions = [a for a in parser._actions if a.help != "==SUPPRESS=="]
     return {o for a in actions for o in a.option_strings if o not in ("-h", "--help")}
 
@@ -250,7 +250,7 @@ def variables_in(path):
 
 
 SHIPPED = ("ldrps_engine", "daemon", "plugin_gimp/ldrps")
-"""Where users' variables are read. Those of tests and of our own tools concern nobody else."""
+"""Folders where users' variables are read. Those of tests and of our own tools are left out."""
 OF_LIBRARIES = {
     *("HF_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }

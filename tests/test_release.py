@@ -1,4 +1,4 @@
-"""What a release needs: one version everywhere, dated changes, and the same checks everywhere."""
+"""Conditions of a release: one version everywhere, dated changes, the same checks."""
 
 import re
 import tomllib
@@ -65,7 +65,7 @@ def test_hosted_ci_runs_folders_that_exist():
 
 
 def test_every_test_is_run_by_make_test():
-    """What is left out of one of its runs is in the other."""
+    """Tests left out of one of its runs are in the other."""
     assert "$(PYTEST) $(COVERED) $(FAST)" in (commands := "\n".join(recipe("test")))
     assert "$(PYTEST) $(FAST:%=--ignore=%)" in commands
     makefile = (ROOT / "Makefile").read_text()

@@ -1,4 +1,4 @@
-"""What keeps the repository honest: fresh stubs, exact public names, pinned dependencies."""
+"""Rules that keep the repository honest: fresh stubs, exact public names, pinned dependencies."""
 
 import ast
 import importlib
@@ -176,7 +176,7 @@ def docstrings(path):
 
 HELD = {
     **{"ldrps_engine": 1000, "training": 200, "benchmarks": 400},
-    **{"scripts": 20, "daemon/ldrps_wire": 50},
+    **{"scripts": 20, "daemon/ldrps_wire": 50, "daemon/ldrps_daemon": 700},
 }
 """Rooms whose docstrings are held to the rule, and a number that each has more of."""
 

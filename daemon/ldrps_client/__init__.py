@@ -1,4 +1,4 @@
-"""The client's side of LD-RPS: `Client().restore("in.jpg").save("out.jpg")`. No torch."""
+"""Client's side of LD-RPS: `Client().restore("in.jpg").save("out.jpg")`. No torch."""
 
 from __future__ import annotations
 

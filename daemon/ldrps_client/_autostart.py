@@ -1,4 +1,4 @@
-"""Starting a daemon when none answers."""
+"""Start of a daemon when none answers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _PATIENCE_SECONDS = 3.0
 
 
 def is_serving(address: str) -> bool:
-    """Whether a daemon answers and takes jobs."""
+    """Tell whether a daemon answers and takes jobs."""
     return bool(_health(address))
 
 
 def _health(address: str) -> bool | None:
-    """Tell if a daemon takes jobs; None where none answers."""
+    """Tell whether a daemon takes jobs; None where none answers."""
     channel = open_channel(address)
     try:
         stub = health_pb2_grpc.HealthStub(channel)
@@ -77,7 +77,7 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
 
 
 def _answers_late(address: str) -> bool:
-    """Wait for whoever listens there: one that is just starting answers soon, one that ends goes.
+    """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
 
     False once nobody listens; UnavailableError if it stays silent. Another daemon beside it would
     find the address taken.
@@ -94,7 +94,7 @@ def _answers_late(address: str) -> bool:
 
 @contextmanager
 def _one_starter(path: Path) -> Iterator[None]:
-    """Of clients that find no daemon at the same time, one starts it and the others wait.
+    """Let one of the clients that find no daemon at the same time start it; the others wait.
 
     Without it a second daemon could still be on its way up when the first one is stopped.
     """

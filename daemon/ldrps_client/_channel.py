@@ -1,4 +1,4 @@
-"""The connection to a daemon: channel, token, and gRPC's errors as ours."""
+"""Connection to a daemon: channel, token, and gRPC's errors as ours."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ CERT_VARIABLE = "LDRPS_TLS_CERT"
 KEY_VARIABLE = "LDRPS_TLS_KEY"
 _RETRY_AFTER = 10.0
 _NOT_PROVED = ("handshak", "CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "WRONG_VERSION_NUMBER")
-"""In gRPC's words for a server whose certificate is not the one, or that has none."""
+"""Parts of gRPC's messages about a server whose certificate is wrong or missing."""
 
 
 def open_channel(address: str) -> Any:
-    """A channel that connects when it is first used; SettingsError for unusable certificates.
+    """Open a channel that connects when it is first used; SettingsError for unusable certificates.
 
     On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
-    that lies beside the token. To `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
+    that lies beside the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
     daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
     if address.startswith(UNIX):
@@ -68,8 +68,8 @@ def open_channel(address: str) -> Any:
 class _Pinned:
     """A channel to a loopback address that trusts one certificate and nothing else.
 
-    Opened when it is first used, and again after a change of the certificate: a daemon makes it
-    when it starts, which may be after us.
+    It is opened when it is first used, and again after a change of the certificate: a daemon makes
+    it when it starts, which may be after us.
     """
 
     def __init__(self, address: str) -> None:
@@ -91,7 +91,7 @@ class _Pinned:
         return method
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         with self._lock:
             if self._channel:
                 self._channel.close()
@@ -138,7 +138,7 @@ def _pem(variable: str) -> bytes | None:
 
 
 def credentials(address: str) -> tuple[tuple[str, str], ...]:
-    """Metadata that lets us in: nothing on a unix socket, the token on TCP.
+    """Return the metadata that lets us in: none on a unix socket, the token on TCP.
 
     SettingsError where another user could have put socket or token there.
     """
@@ -164,7 +164,7 @@ def translated(address: str) -> Iterator[None]:
 
 
 def error_from_rpc(error: Any, address: str) -> LdrpsError:
-    """What a failed call means; our own reason word decides where there is one."""
+    """Convert a failed call to its error; our own reason word decides where there is one."""
     trailing = dict(error.trailing_metadata() or ())
     reason = trailing.get(REASON_KEY)
     if reason == BusyError.reason:
@@ -201,7 +201,7 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
 
 
 def is_cut_off(error: Any) -> bool:
-    """Tell if a call failed for want of a connection, so that it never was a daemon's to answer."""
+    """Tell whether a call failed for want of a connection, so that no daemon ever had it."""
     if error.code() is not grpc.StatusCode.UNAVAILABLE:
         return False
     if REASON_KEY in dict(error.trailing_metadata() or ()):
@@ -212,7 +212,7 @@ def is_cut_off(error: Any) -> bool:
 
 
 def is_connection_loss(error: Any) -> bool:
-    """Whether a call failed because the way to the daemon did, so that another may succeed."""
+    """Tell whether a call failed because the connection did, so that another may succeed."""
     if error.code() is grpc.StatusCode.CANCELLED:
         # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
         return REASON_KEY not in dict(error.trailing_metadata() or ())

@@ -23,7 +23,7 @@ def split_damage(choices: dict[str, Any]) -> tuple[dict[str, Any], Mask | None]:
 
 
 def mask_of(given: Any) -> Mask:
-    """Mask (H, W) in a picture or an array of booleans: true where it is white and visible."""
+    """Return the mask (H, W) in a picture or an array of booleans: true where white and visible."""
     if isinstance(given, np.ndarray) and given.dtype == np.bool_:
         if given.ndim != 2:
             raise SettingsError(

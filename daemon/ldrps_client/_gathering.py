@@ -1,4 +1,4 @@
-"""Collecting a job's events into its result."""
+"""Collection of a job's events into its result."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ldrps_engine.settings import Settings
 
 @dataclass
 class Gathered:
-    """What a job has told so far."""
+    """Everything a job has told so far."""
 
     layers: list[events.Layer] = field(default_factory=list)
     diagnosed: events.Diagnosed | None = None
     description: str = ""
     remarks: tuple[str, ...] = ()
     encoded: str = ""
-    """The kind of file that the layers came as, if they did."""
+    """Format of the files that the layers came as, if they did."""
     done: events.Done | None = None
 
     def add(self, event: events.Event) -> None:
@@ -38,7 +38,7 @@ class Gathered:
                 self.done = event
 
     def result(self, settings: Settings, job_id: str, source: LoadedFile | None) -> Result:
-        """The finished result; InternalError if the job ended without one."""
+        """Return the finished result; InternalError if the job ended without one."""
         if self.encoded:
             raise SettingsError(
                 f"the result of job {job_id} is a {self.encoded} file; take it from Client.watch"

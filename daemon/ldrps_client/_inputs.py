@@ -1,4 +1,4 @@
-"""Photos as Python people hold them: paths, bytes, open files, PIL images, arrays."""
+"""Photos in the forms of Python: paths, bytes, open files, PIL images, arrays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PhotoLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image"
     " | LoadedFile | Photo | NDArray[np.generic]"
 )
-"""A photo, in any of the ways that `take` takes."""
+"""A photo, in any of the forms that `take` accepts."""
 _PIL_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
 _DESCRIPTIVE = (270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
 """Tags of a TIFF's first directory, and of EXIF's, that do not say how its pixels are stored."""
@@ -32,7 +32,7 @@ _CLEARLY_NOT_ONE = 2.0
 
 
 def take(photo: Any) -> LoadedFile | Photo:
-    """The photo in whatever it was given as; PhotoError says why not, and what to give instead."""
+    """Read a photo from any of its forms; PhotoError says why not, and what to give instead."""
     if isinstance(photo, LoadedFile | Photo):
         return photo
     if isinstance(photo, str | os.PathLike):
@@ -63,7 +63,7 @@ def _from_array(array: NDArray[np.generic]) -> Photo:
 
 
 def _check_range(low: float, high: float) -> None:
-    """Refuse floats that mean something else than 0 for black and 1 for white."""
+    """Refuse floats whose range is not 0 for black to 1 for white."""
     if low >= 0 and high <= 1:
         return
     way = "clip them with numpy.clip(pixels, 0, 1)"
@@ -103,7 +103,7 @@ def _is_pil(photo: object) -> bool:
 
 
 def _from_pil(image: Image) -> LoadedFile:
-    """Take an image as the file it would be saved as, with profile, EXIF, XMP and resolution."""
+    """Encode an image as the file it would be saved as, with profile, EXIF, XMP and resolution."""
     if image.mode not in _PIL_MODES:
         raise PhotoError(
             f"a PIL image of mode {image.mode} is not taken; convert it with image.convert('RGB')"
@@ -127,7 +127,7 @@ def _from_pil(image: Image) -> LoadedFile:
 
 
 def _described(image: Image) -> bytes:
-    """EXIF of an image that has none as bytes: from a TIFF, or put together by the caller."""
+    """Return EXIF for an image that has none as bytes: a TIFF's, or put together by the caller."""
     # A copy: the image is the caller's.
     exif = type(image.getexif())()
     exif.load(image.getexif().tobytes())

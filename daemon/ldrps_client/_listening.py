@@ -1,4 +1,4 @@
-"""Telling a daemon that does not answer from one that is not there."""
+"""Distinction between a daemon that does not answer and one that is not there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CONNECT_SECONDS = 2.0
 
 
 def is_listening(address: str) -> bool:
-    """Tell if anything takes connections there, whoever it is."""
+    """Tell whether anything accepts connections there, whoever it is."""
     try:
         if address.startswith(UNIX):
             with socket.socket(socket.AF_UNIX) as probe:
@@ -31,7 +31,7 @@ def is_listening(address: str) -> bool:
 
 
 def silent(address: str) -> UnavailableError:
-    """The error for whoever listens at an address and answers nothing.
+    """Return the error for whoever listens at an address and answers nothing.
 
     A daemon with a crowd before its door, or one that hangs, is no missing daemon.
     """

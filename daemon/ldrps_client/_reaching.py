@@ -1,4 +1,4 @@
-"""Getting through to a daemon that is there: a crowd at its door is no reason to give up."""
+"""Access to a busy daemon: a crowd at its door is no reason to give up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ldrps_client._channel import is_cut_off
 from ldrps_client._listening import is_listening
 
 CALL_SECONDS = 10.0
-"""A short call has so long, all its tries together."""
+"""Seconds for a short call, all its tries together."""
 _PAUSE_SECONDS = 0.05
 _LEAST_SECONDS = 0.1
 
@@ -25,7 +25,7 @@ def persistently(
     """Repeat a call that finds no connection while somebody listens at the address.
 
     `call` is given the seconds that are left of `seconds`, or of those of a short call, and must do
-    no harm twice. Where nobody listens its first failure is the last.
+    no harm twice. Where nobody listens, its first failure is the last.
     """
     deadline = time.monotonic() + (CALL_SECONDS if seconds is None else seconds)
     while True:

@@ -1,4 +1,4 @@
-"""What the daemon says about jobs and about itself, as plain objects."""
+"""Records of jobs and of the daemon, as plain objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Job:
     id: str
     state: JobState
     position: int
-    """In the queue; 0 when not queued."""
+    """Position in the queue; 0 when not queued."""
     settings: Settings
     width: int
     height: int
@@ -30,18 +30,18 @@ class Job:
     step: int
     step_count: int
     reason: str
-    """Of a failure, one word; else empty."""
+    """One word for the reason of a failure; else empty."""
     message: str
     batch: bool = False
     detached: bool = False
     client: str = ""
-    """Who handed it in, as far as the daemon can tell."""
+    """Client that handed it in, as far as the daemon can tell."""
     estimated_seconds: float = 0.0
-    """Until it has ended; 0 if not known."""
+    """Seconds until it has ended; 0 if not known."""
     crashes: int = 0
-    """Times a worker died at it without getting further."""
+    """Number of times a worker died at it without progress."""
     preemptions: int = 0
-    """Times it yielded to an interactive job."""
+    """Number of times it yielded to an interactive job."""
     deadline_at: float = 0.0
 
 
@@ -53,11 +53,11 @@ class ResidentModel:
     kind: str
     """`prior` or `describer`."""
     bytes: int
-    """Of its weights."""
+    """Size of its weights in bytes."""
     load_seconds: float
-    """How long it took to read."""
+    """Seconds it took to load."""
     idle_seconds: float
-    """Since it was last used, when the worker told."""
+    """Seconds since it was last used, when the worker reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,14 @@ class WorkerStatus:
     device: str
     state: str
     pid: int
-    """0 when asleep."""
+    """Process id; 0 when asleep."""
     models: tuple[str, ...]
     memory_bytes: int
     job_id: str
     residents: tuple[ResidentModel, ...] = ()
-    """The models in memory, the one used last first."""
+    """Models in memory, the one used last first."""
     trouble: str = ""
-    """Why no process can be started for now; empty: nothing is known against it."""
+    """Reason why no process can be started for now; empty: nothing is known against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +90,17 @@ class DaemonStatus:
     workers: tuple[WorkerStatus, ...]
     address: str
     spool_bytes: int = 0
-    """Photos and results on disk."""
+    """Bytes of photos and results on disk."""
     spool_limit: int = 0
     watchers: int = 0
     connections: int = 0
-    """Over the unix socket."""
+    """Number of connections over the unix socket."""
     done: int = 0
-    """Jobs since the daemon was started, as the next ones."""
+    """Number of jobs done since the daemon was started; the next ones count alike."""
     failed: int = 0
     cancelled: int = 0
     crashes: int = 0
-    """Of workers."""
+    """Number of workers that died."""
     preemptions: int = 0
     stopping: bool = False
 
@@ -112,7 +112,7 @@ _PLAIN = (
 
 
 def job_of(message: pb.Job) -> Job:
-    """From the wire."""
+    """Convert from the message of the protocol."""
     return Job(
         id=message.job_id,
         state=cast(JobState, _word(pb.JobState.Name(message.state), "JOB_STATE_")),
@@ -138,7 +138,7 @@ def job_of(message: pb.Job) -> Job:
 
 
 def status_from_wire(message: pb.StatusResponse) -> DaemonStatus:
-    """From the wire."""
+    """Convert from the message of the protocol."""
     return DaemonStatus(
         version=message.version,
         pid=message.pid,

@@ -1,4 +1,4 @@
-"""What a restoration gives back to the caller."""
+"""Result of a restoration, as the caller gets it."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The restored photo, and how it came about."""
+    """The restored photo, and how it was made."""
 
     layers: tuple[Layer, ...]
-    """In the order asked for; the restored photo only, unless others were asked for."""
+    """Layers in the order asked for; the restored photo only, unless others were asked for."""
     settings: Settings
-    """The whole request."""
+    """Settings of the whole request."""
     diagnosis: Diagnosis | None
-    """What was found wrong; None if the daemon did not say."""
+    """Findings about the photo; None if the daemon did not say."""
     words: str
-    """The diagnosis for people; empty if there is none."""
+    """Diagnosis in words; empty if there is none."""
     description: str
-    """What the photo shows, in words; empty if the user gave none and the tagger was not sure."""
+    """Content of the photo in words; empty if the user gave none and the tagger was not sure."""
     seconds: float
-    """Working time, without the queue."""
+    """Working time in seconds, without the queue."""
     model: str
     seed: int
     job_id: str
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
     generated: tuple[float, float] | None = None
-    """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
-    None if the daemon did not say."""
+    """Mean and maximum of the share that came from the model and not from the photo, 0 to 1 per
+    pixel; None if the daemon did not say."""
     remarks: tuple[str, ...] = ()
-    """For the user, a sentence each: what was asked for and is not done, and why."""
+    """Remarks for the user, a sentence each: requests that were not carried out, and why."""
     source: LoadedFile | None = None
-    """The file that was restored; None if it was no file."""
+    """File that was restored; None if it was no file."""
 
     @property
     def told(self) -> str:
-        """The diagnosis for people, and what there is to remark."""
+        """Return the diagnosis in words, and the remarks."""
         return "; ".join(filter(None, (self.words, *self.remarks)))
 
     @property
     def photo(self) -> Photo:
-        """The first layer: the restored photo unless others were asked for."""
+        """First layer: the restored photo unless others were asked for."""
         return self.layers[0].photo
 
     def save(
@@ -65,10 +65,10 @@ class Result:
         force: bool = False,
         credentials: Credentials | None = None,
     ) -> None:
-        """Write a layer, by default the first, with all that belongs to the file it came from.
+        """Write a layer, by default the first, with everything that belongs to its source file.
 
         Its XMP says how it was made, see `ldrps_client.provenance`; `credentials` sign that.
-        The name's ending chooses the kind of file. OutputError if a file is there already and
+        The name's ending chooses the format. OutputError if a file is there already and
         `force` is not given.
         """
         from ldrps_client.provenance import mark_for, marked
@@ -85,9 +85,9 @@ class Result:
         encode(path, chosen.photo, like=self.source, metadata=metadata, force=force, finish=sign)
 
     def to_bytes(self, kind: Format | str, *, layer: str | None = None) -> bytes:
-        """Encode a layer as a file of a kind such as "PNG", as `save` does but without a place.
+        """Encode a layer as a file of a format such as "PNG", as `save` does but in memory.
 
-        OutputError if that kind cannot hold the photo or its metadata.
+        OutputError if that format cannot hold the photo or its metadata.
         """
         from ldrps_client.provenance import mark_for, marked
 

@@ -1,4 +1,4 @@
-"""Several results of one photo to choose from: their seeds, and whether they differ."""
+"""Several results of one photo to choose from: their seeds, and their differences."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import MAX_SEED
 
 MAX_SAMPLES = 16
-"""More than that nobody compares."""
+"""Most results of one photo; nobody compares more."""
 
 
 def sample_seeds(first: int, count: int) -> range:
-    """Return the seeds of so many results; SettingsError if there are none such."""
+    """Return the seeds of so many results; SettingsError if there are no such seeds."""
     if not 1 <= count <= MAX_SAMPLES:
         raise SettingsError(f"samples is {count}; use 1 to {MAX_SAMPLES}")
     if first + count - 1 > MAX_SEED:

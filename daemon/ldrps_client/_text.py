@@ -1,7 +1,7 @@
 """File names and other texts on their way out: to people's eyes, and into JSON.
 
-Names are bytes to the system. Python has bytes that are no UTF-8 as lone surrogates, which neither
-a terminal nor JSON takes.
+Names are bytes to the system. Python represents bytes that are not UTF-8 as lone surrogates, which
+neither a terminal nor JSON takes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 
 
 def plain(text: Path | str) -> str:
-    """The text with U+FFFD for what is no UTF-8; control characters stay as they are."""
+    """Replace what is not UTF-8 by U+FFFD; control characters stay as they are."""
     return os.fsencode(text).decode("utf-8", "replace")
 
 
 def shown(text: Path | str) -> str:
-    """The text for one line of a terminal or a log, in which control characters do nothing."""
+    """Prepare a text for one line of a terminal or a log; control characters become harmless."""
     return "".join(_visible(c) for c in plain(text))
 
 
@@ -34,7 +34,7 @@ def _visible(character: str) -> str:
 
 
 def named(key: str, path: Path | str) -> dict[str, str]:
-    """A path for JSON: under `key`, and where it is no text its bytes too, under `key_bytes`."""
+    """Return a path for JSON: under `key`, and where it is no text, its bytes under `key_bytes`."""
     text, data = plain(path), os.fsencode(path)
     if text.encode() == data:
         return {key: text}
@@ -48,7 +48,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def json_text(value: dict[str, Any], *, ascii_only: bool = False) -> str:
-    """One JSON object on one line, valid whatever the values are."""
+    """Return one JSON object on one line, valid whatever the values are."""
     return json.dumps(_valid(value), ensure_ascii=ascii_only, allow_nan=False, default=str)
 
 

@@ -10,7 +10,7 @@ import uvicorn
 
 
 class SignalledServer(uvicorn.Server):
-    """uvicorn's server, for which Ctrl-C is always an interruption.
+    """Variant of uvicorn's server for which Ctrl-C is always an interruption.
 
     uvicorn raises its signals again at its end, where asyncio may already take Ctrl-C for a task
     that has just finished, and nothing comes of it.

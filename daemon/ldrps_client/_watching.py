@@ -1,4 +1,4 @@
-"""Following a job over connections that break: every event once, in order."""
+"""Pursuit of a job over connections that break: every event once, in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CROWD_SECONDS = 30.0
 
 
 def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
-    """Events of a job until it has ended; connects again from the last number when cut off.
+    """Yield the events of a job until it has ended; reconnects at the last number when cut off.
 
     A daemon that has lost events, since its disk was damaged, does not know that number. It is
     asked once for all that it knows, so that no result is lost: then events come twice.
@@ -79,13 +79,13 @@ def _give_up_or_wait(
 
 
 def _is_crowded(error: Any, address: str, since: float) -> bool:
-    """Tell if a daemon is still there to be reached, and time for it left."""
+    """Tell whether a daemon can still be reached, and time is left for it."""
     in_time = time.monotonic() - since < _CROWD_SECONDS
     return in_time and is_cut_off(error) and is_listening(address)
 
 
 class Reader:
-    """Turns messages into events; layers come out once, when they are complete."""
+    """Converter of messages into events; layers come out once, when they are complete."""
 
     def __init__(self) -> None:
         self._headers: dict[int, pb.LayerHeader] = {}
@@ -93,7 +93,7 @@ class Reader:
         self._complete: set[int] = set()
 
     def read(self, message: pb.Event) -> events.Event | None:
-        """The event of a message; None where there is none (yet). Failures are raised."""
+        """Return the event of a message; None where there is none (yet). Failures are raised."""
         kind = message.WhichOneof("kind")
         if kind == "layer_header":
             self._begin(message.layer_header)

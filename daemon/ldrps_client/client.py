@@ -1,4 +1,4 @@
-"""The client library: hand in photos, follow jobs, ask the daemon how it is."""
+"""The client library: hand in photos, follow jobs, query the daemon."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ldrps_wire.conversion import check_raster, chunks, raster_of, settings_to_p
 from ldrps_wire.masks import mask_to_wire
 
 MAX_JOBS = 1000
-"""So many the daemon lists at once."""
+"""Most jobs that the daemon lists at once."""
 
 
 class Choices(TypedDict, total=False):
@@ -52,7 +52,7 @@ class Choices(TypedDict, total=False):
     solver: str | None
     allow_colour: bool
     damage: Any
-    """`off`, or a mask in any of the ways that a photo can be given, or booleans (H, W)."""
+    """`off`, or a mask in any of the forms of a photo, or booleans (H, W)."""
     amounts: Mapping[str, float]
     layers: tuple[str, ...]
 
@@ -61,13 +61,13 @@ class Client:
     """A connection to the daemon, started if none answers. One may be used from many threads."""
 
     def __init__(self, address: str | None = None, *, autostart: bool = True) -> None:
-        """`address` is `unix:PATH` or `127.0.0.1:PORT`; None: the user's own daemon."""
+        """Take an `address`, `unix:PATH` or `127.0.0.1:PORT`; None: the user's own daemon."""
         self.address = address or default_address()
         self._autostart = autostart
         self._channel = open_channel(self.address)
         self._stub = _stub(self._channel)
         self.models = ModelManager(self._channel, self.address, self._wake)
-        """The models of the daemon's machine."""
+        """Models of the daemon's machine."""
 
     def restore(
         self,
@@ -107,7 +107,7 @@ class Client:
     ) -> Iterator[Result]:
         """Restore one photo `count` times with the seeds from the given one on, to choose from.
 
-        Each result comes as soon as it is there. SettingsError if `count` is not 1 to 16.
+        Each result comes as soon as it is ready. SettingsError if `count` is not 1 to 16.
         """
         seeds = sample_seeds(choices.get("seed", 0), count)
         loaded = take(photo)
@@ -154,7 +154,7 @@ class Client:
     ) -> Result:
         """Wait for a job handed in by `submit`, now or long ago, and return its result.
 
-        `source` is the file it came from, whose metadata `Result.save` writes. Unlike with
+        `source` is the file it came from, whose metadata `Result.save` writes. Unlike in
         `restore`, an error here leaves the job alone.
         """
         gathered = Gathered()
@@ -167,9 +167,9 @@ class Client:
     def watch(
         self, job_id: str, *, from_event: int = 1, previews: bool = False
     ) -> Iterator[events.Event]:
-        """Events of a job to its end. A broken connection is mended where it broke.
+        """Yield the events of a job to its end. A broken connection is resumed where it broke.
 
-        Raises what the job failed with, CancelledError if it was cancelled, LimitError if
+        Raises the error of a failed job, CancelledError if it was cancelled, LimitError if
         `from_event` is past the last event of the job.
         """
         request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
@@ -183,18 +183,18 @@ class Client:
         return job_of(self._call(self._stub.Cancel, pb.CancelRequest(job_id=job_id)))
 
     def job(self, job_id: str) -> Job:
-        """One job; NotFoundError if there is none."""
+        """Return one job; NotFoundError if there is none."""
         return job_of(self._call(self._stub.GetJob, pb.GetJobRequest(job_id=job_id)))
 
     def jobs(self, limit: int = 100) -> list[Job]:
-        """The newest jobs first, 1000 at most."""
+        """Return the jobs, newest first, 1000 at most."""
         if not 1 <= limit <= MAX_JOBS:
             raise SettingsError(f"limit is {limit}; use 1 to {MAX_JOBS}")
         answer = self._call(self._stub.ListJobs, pb.ListJobsRequest(limit=limit))
         return [job_of(message) for message in answer.jobs]
 
     def status(self) -> DaemonStatus:
-        """How the daemon is; never starts one."""
+        """Return the state of the daemon; never starts one."""
         return status_from_wire(self._call(self._stub.Status, pb.StatusRequest()))
 
     def _wake(self) -> None:
@@ -202,7 +202,7 @@ class Client:
             ensure_running(self.address)
 
     def close(self) -> None:
-        """Let go of the connection. The daemon goes on."""
+        """Close the connection. The daemon goes on."""
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -266,7 +266,7 @@ def _stub(channel: Any) -> Any:
 
 
 def _settings(choices: Choices) -> tuple[Settings, Mask | None]:
-    """Settings, and the mask of damage that was given among them."""
+    """Split choices into settings and the mask of damage among them."""
     plain, mask = split_damage(dict(choices))
     return Settings(**plain), mask
 
@@ -283,7 +283,7 @@ def _requests(header: pb.SubmitHeader, photo: Photo) -> Iterator[pb.SubmitReques
 
 
 def _by_name(settings: Settings) -> Settings:
-    """Models of one's own, given by path, as the names they have with the daemon."""
+    """Replace models of one's own, given by path, by the names they have with the daemon."""
     return replace(
         settings, model=reference(settings.model), describer=reference(settings.describer)
     )

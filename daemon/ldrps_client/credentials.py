@@ -28,10 +28,11 @@ _WITHOUT_THUMBNAILS = {"builder": {"thumbnail": {"enabled": False}}}
 
 
 class Credentials:
-    """Signs files. SettingsError if certificate and key are not fit for it."""
+    """Signer of files. SettingsError if certificate and key are not fit for it."""
 
     def __init__(self, certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
-        """Files in PEM form; the certificate with the chain above it, the key not encrypted."""
+        """Load files in PEM form; the chain stands above the certificate, the key is not
+        encrypted."""
         self._library = _library()
         chain, secret = _read(Path(certificate)), _read(Path(key))
         algorithm = _algorithm(Path(certificate), chain, Path(key), secret)
@@ -44,7 +45,7 @@ class Credentials:
     def sign(
         self, data: bytes, kind: Format, name: str, mark: Mark, source: LoadedFile | None
     ) -> bytes:
-        """A file's bytes with credentials in them; OutputError if that cannot be done.
+        """Sign a file's bytes; returns them with credentials, OutputError if that fails.
 
         `source` is the photo it was made from, whose own credentials become a part of these.
         """
@@ -102,7 +103,7 @@ def _read(path: Path) -> bytes:
 
 
 def _algorithm(certificate: Path, chain: bytes, key: Path, secret: bytes) -> bytes:
-    """C2PA's name for what the key signs with, if it is the certificate's."""
+    """Return C2PA's name for the key's signatures, if it is the certificate's key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

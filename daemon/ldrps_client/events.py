@@ -1,4 +1,4 @@
-"""What a job tells on its way, as plain objects; `Client.watch` yields them in order."""
+"""Events of a job, as plain objects; `Client.watch` yields them in order."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Queued:
-    """Waiting; `position` 0 is next to run."""
+    """Wait in the queue; `position` 0 is next to run."""
 
     position: int
     estimated_seconds: float
-    """Until it starts; 0 if not known."""
+    """Seconds until it starts; 0 if not known."""
     why: str = ""
-    """What keeps all jobs waiting, such as a worker that cannot start; empty: nothing does."""
+    """Reason that keeps all jobs waiting, such as a worker that cannot start; empty: none."""
 
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What was found wrong with the photo, as figures and in words."""
+    """Findings about the photo, as figures and in words."""
 
     diagnosis: Diagnosis
     words: str
@@ -46,14 +46,14 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Step:
-    """Step `index` of `count` is done."""
+    """Completion of step `index` of `count`."""
 
     stage: str
-    """`fill` (of damage), `denoise`, `sample`, `refine` or `transfer`."""
+    """Stage: `fill` (of damage), `denoise`, `sample`, `refine` or `transfer`."""
     index: int
     count: int
     seconds_left: float
-    """0 if not known."""
+    """Seconds left; 0 if not known."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ class Preview:
 
 @dataclass(frozen=True)
 class Done:
-    """The end of a job that went well."""
+    """End of a job that went well."""
 
     seconds: float
-    """Working time, without the queue."""
+    """Working time in seconds, without the queue."""
     model: str
     seed: int
     model_hash: str = ""
     """sha256 over the model's weights; empty if not known."""
     generated: tuple[float, float] | None = None
-    """Mean and maximum of what came from the model and not from the photo, 0 to 1 per pixel;
-    None if not known."""
+    """Mean and maximum of the share that came from the model and not from the photo, 0 to 1 per
+    pixel; None if not known."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class EncodedLayer:
 
     name: str
     format: str
-    """`PNG`, `JPEG`, `TIFF` or `WEBP`."""
+    """Format: `PNG`, `JPEG`, `TIFF` or `WEBP`."""
     data: bytes
     """The whole file."""
 

@@ -1,4 +1,4 @@
-"""The models of the daemon's machine, from a client's side."""
+"""Models of the daemon's machine, from a client's side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOAD_SECONDS = 900.0
 _CALL_SECONDS = 30.0
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with the file and the bytes done of the bytes in all."""
+"""Function called with the file, the bytes done, and the bytes in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,28 +29,28 @@ class ModelInfo:
 
     name: str
     kind: str
-    """`prior`, `tiny` (goes with a prior) or `describer`."""
+    """Kind: `prior`, `tiny` (goes with a prior) or `describer`."""
     family: str
     title: str
     repository: str
     revision: str
     bytes: int
-    """On disk, or to fetch."""
+    """Bytes on disk, or to fetch."""
     memory_bytes: int
-    """On the device, to plan with."""
+    """Bytes of memory on the device, for planning."""
     licence: str
     terms: str
     accept: bool
-    """Whether the licence has to be accepted on `page` first."""
+    """True if the licence has to be accepted on `page` first."""
     page: str
     view: int
     installed: bool
     devices: tuple[str, ...]
-    """In whose memory it is."""
+    """Devices in whose memory it is."""
 
 
 class ModelManager:
-    """Reached as `Client.models`. Errors are those of `ldrps_engine.errors`."""
+    """Operations on models, as `Client.models`. Errors are those of `ldrps_engine.errors`."""
 
     def __init__(self, channel: Any, address: str, ensure: Callable[[], None]) -> None:
         make: Any = restoration_pb2_grpc.ModelsStub  # generated code has no types
@@ -59,12 +59,12 @@ class ModelManager:
         self._ensure = ensure
 
     def list(self) -> list[ModelInfo]:
-        """The catalogue, then models of your own."""
+        """Return the catalogue, then models of your own."""
         answer = self._call(self._stub.List, pb.ListModelsRequest(), _CALL_SECONDS)
         return [_info(message) for message in answer.models]
 
     def show(self, name: str) -> ModelInfo:
-        """One of them; ModelError if there is none of that name."""
+        """Return one of them; ModelError if there is none of that name."""
         for found in self.list():
             if found.name == name:
                 return found
@@ -87,7 +87,7 @@ class ModelManager:
         self._call(self._stub.Load, _asked(reference(name)), _LOAD_SECONDS)
 
     def unload(self, name: str) -> None:
-        """Give its memory back."""
+        """Free a model's memory."""
         self._call(self._stub.Unload, _asked(reference(name)), _CALL_SECONDS)
 
     def _call(self, method: Any, request: Any, seconds: float) -> Any:
@@ -114,7 +114,7 @@ class ModelManager:
 
 
 def reference(model: str) -> str:
-    """A model's name as it may travel: a path on this machine is linked to a name first."""
+    """Return a model's name as it may travel: a path on this machine is linked to a name first."""
     return link(Path(os.path.expanduser(model))) if is_path(model) else model
 
 

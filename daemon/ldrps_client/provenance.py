@@ -1,4 +1,4 @@
-"""Our mark in a result's XMP: where it came from, how it was made, and all it takes to redo it.
+"""Mark in a result's XMP: where it came from, how it was made, and all it takes to redo it.
 
 Standard properties say what other programs understand: `xmpMM:DerivedFrom`, `xmpMM:History`
 (XMP part 2, 2022), and IPTC's digital source type. Ours hold the whole request.
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 NAMESPACE = "urn:x-ldrps:restoration/1.0/"
-"""Of our own properties."""
+"""Namespace of our own properties."""
 
 _PREFIXES = Prefixes(
     rdf=RDF,
@@ -61,7 +61,7 @@ _PREFIXES = Prefixes(
     ldrps=NAMESPACE,
 )
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC's word for a photo of which a model has made a part."""
+"""Term of IPTC's for a photo of which a model has made a part."""
 _OURS = (
     "Version",
     "Date",
@@ -94,7 +94,7 @@ class Origin:
     """The photo that a result was made from. Neutral: all empty, as for pixels without a file."""
 
     path: str = ""
-    """Relative to the result's folder, with / between folders; bytes that are no text as
+    """Path relative to the result's folder, with / between folders; bytes that are no text as
     `os.fsdecode` gives them."""
     document_id: str = ""
     instance_id: str = ""
@@ -104,33 +104,33 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a result says about itself."""
+    """Statements of a result about itself."""
 
     document_id: str
     instance_id: str
     derived_from: Origin
     when: str
-    """ISO 8601."""
+    """Time in ISO 8601."""
     version: str
-    """Of LD-RPS Restore."""
+    """Version of LD-RPS Restore."""
     layer: str
-    """Which of the settings' layers the file holds."""
+    """Name of the settings' layer that the file holds."""
     request: Mapping[str, object]
-    """Settings.as_dict(), as it was."""
+    """Result of Settings.as_dict(), as it was."""
     model: str
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
     description: str = ""
-    """What the photo shows, in words; empty if nobody said."""
+    """Content of the photo in words; empty if nobody said."""
     diagnosis: str = ""
-    """In words."""
+    """Diagnosis in words."""
     measured: Mapping[str, object] = field(default_factory=dict)
-    """The diagnosis in figures."""
+    """Diagnosis in figures."""
     generated: tuple[float, float] | None = None
     """Mean and maximum of the share that came from the model, 0 to 1; None if not measured."""
 
     def settings(self) -> Settings:
-        """The request, to be made again; SettingsError if this version cannot."""
+        """Return the request, to be made again; SettingsError if this version cannot."""
         try:
             return Settings(**self.request)  # type: ignore[arg-type]
         except TypeError:
@@ -141,9 +141,9 @@ class Mark:
 
 
 def mark_for(result: Result, layer: str, target: Path | None = None) -> Mark:
-    """The mark of one layer of a result that is about to be written.
+    """Make the mark of one layer of a result that is about to be written.
 
-    `target` is where to, from where the original is named; None: it is not named.
+    `target` is its path, relative to which the original is named; None: it is not named.
     """
     settings = result.settings
     return Mark(
@@ -181,7 +181,7 @@ def _relative(source: Path, target: Path) -> str:
 
 
 def pixel_digest(photo: Photo) -> str:
-    """sha256 over a photo's samples and profile: the same whatever is done to its metadata."""
+    """Return the sha256 over a photo's samples and profile; metadata does not change it."""
     digest = hashlib.sha256(f"{photo.width}x{photo.height} {photo.depth.value}".encode())
     digest.update(photo.icc_profile)
     samples = photo.to_samples()
@@ -191,7 +191,7 @@ def pixel_digest(photo: Photo) -> str:
 
 
 def marked(xmp: bytes, mark: Mark) -> bytes:
-    """A packet with the mark, and all else that the given one says."""
+    """Return a packet with the mark, and everything else that the given one says."""
     packet = Packet(xmp)
     first = packet.text(_PREFIXES.name("xmpMM:OriginalDocumentID"))
     for qualified in _REPLACED:
@@ -255,7 +255,7 @@ def _ours(mark: Mark) -> dict[str, str]:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """The mark in a file, or in the sidecar beside it; None if there is none.
+    """Read the mark in a file, or in the sidecar beside it; None if there is none.
 
     Quick: no pixel is decoded. PhotoError if one of them cannot be read, or is no photo.
     """
@@ -264,7 +264,7 @@ def read_mark(path: Path) -> Mark | None:
 
 
 def mark_in(xmp: bytes) -> Mark | None:
-    """The mark in a packet; None if there is none that can be read."""
+    """Read the mark in a packet; None if there is none that can be read."""
     # Most packets are not ours, and parsing is what takes time.
     if NAMESPACE.encode() not in xmp and NAMESPACE.encode("utf-16-le") not in xmp:
         return None
@@ -299,7 +299,7 @@ def _property(packet: Packet, name: str) -> str:
 
 
 def _path_bytes(path: str) -> str:
-    """The path in base64 where XML would not give it back: no UTF-8, control characters, blanks."""
+    """Return the path in base64 where XML would change it: no UTF-8, control characters, blanks."""
     if shown(path) == path == path.strip() and not {"\ufffe", "\uffff"} & set(path):
         return ""
     return base64.b64encode(os.fsencode(path)).decode("ascii")

@@ -46,7 +46,7 @@ _NUMBERS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of the daemon; every default is ServeConfig's."""
+    """Build the parser of the daemon's options; every default is ServeConfig's."""
     made = argparse.ArgumentParser(prog="ldrps serve", description=__doc__)
     absent = argparse.SUPPRESS
     made.add_argument(
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def config_of(argv: Sequence[str]) -> ServeConfig:
-    """Options to a validated config; SettingsError for impossible values."""
+    """Turn options into a validated config; SettingsError for impossible values."""
     given = vars(parser().parse_args(argv))
     if "devices" in given:
         given["devices"] = tuple(given["devices"])

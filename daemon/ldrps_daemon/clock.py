@@ -1,4 +1,4 @@
-"""Time for what expires: it goes on in a suspended machine and no clock that is set makes it jump.
+"""Time for expiry: it goes on while the machine sleeps, and never jumps when a clock is set.
 
 The wall's time, `time.time()`, is for people to read and for what must outlive a reboot.
 """
@@ -14,7 +14,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def now() -> float:
-    """Seconds since the machine was started; comparable between processes of one `boot`."""
+    """Return the seconds since the machine's start; comparable between processes of one `boot`."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -22,7 +22,7 @@ def now() -> float:
 
 @cache
 def boot() -> str:
-    """Name of the time since the machine was last started; empty where systems do not tell."""
+    """Name the current boot of the machine; empty on systems that do not identify it."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -30,5 +30,5 @@ def boot() -> str:
 
 
 def is_of_this_boot(name: str) -> bool:
-    """Whether times that were noted in that boot can be compared with `now`."""
+    """Tell whether times noted during the boot `name` can be compared with `now`."""
     return bool(name) and name == boot()

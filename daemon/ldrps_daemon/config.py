@@ -1,4 +1,4 @@
-"""How a daemon is set up: read once at the start, frozen. Clients cannot change any of it."""
+"""Settings of a daemon: read once at the start, frozen. Clients cannot change any of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG_FORMATS = ("text", "json")
 
 
 def default_spool() -> Path:
-    """On disk rather than in the run folder, which is often memory."""
+    """Choose a spool on disk rather than in the run folder, which is often memory."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "ldrps" / "spool"
 
@@ -33,81 +33,82 @@ class ServeConfig:
     """One worker each: `cpu`, `cuda:0` ...; `auto`: every NVIDIA device, else the CPU."""
 
     pool: str = LOCAL
-    """Where workers run: `local` processes, or on the nodes of a Ray cluster, `ray` for the one
+    """Place of the workers: `local` processes, or the nodes of a Ray cluster: `ray` for the one
     that this machine is a node of, or `ray://HEAD:PORT`."""
     gpus: str = AUTO
-    """How many GPUs of a cluster are used, one worker each; `auto`: all of them."""
+    """Number of GPUs of a cluster to use, one worker each; `auto`: all of them."""
     job_store: str = CARRIED
-    """How nodes get at photos and results: `carried` to and from them, or `shared`, where the
-    spool is a folder that all of them see at the same path."""
+    """Way of photos and results to and from nodes: `carried`, or `shared`, where the spool is a
+    folder that all of them see at the same path."""
 
     queue_limit: int = 64
-    """Jobs that may wait, those being handed in included,"""
+    """Most jobs that may wait, those being handed in included."""
     jobs_per_client: int = 48
-    """and of one client, running ones included."""
+    """Most jobs of one client, running ones included."""
     max_pixels: int = MAX_PIXELS
-    """Largest photo taken."""
+    """Largest photo accepted, in pixels."""
     max_bytes: int = 16 * MAX_PIXELS
-    """Largest payload taken, raw or encoded."""
+    """Largest payload accepted, raw or encoded, in bytes."""
     bytes_per_client: int = 16 << 30
-    """Payloads that one client may have waiting or running."""
+    """Most bytes of payloads that one client may have waiting or running."""
     spool_bytes: int = 32 << 30
-    """Payloads and results on disk, all together,"""
+    """Most bytes of payloads and results on disk, all together."""
     spare_bytes: int = 1 << 30
-    """and so much of the disk is left to others."""
+    """Bytes of the disk that are left to others."""
     memory_bytes: int = 0
-    """What one worker may use on the CPU; 0: most of what the machine has, shared equally."""
+    """Memory of one worker on the CPU, in bytes; 0: most of the machine's, shared equally."""
     max_connections: int = 256
-    """At once, in all,"""
+    """Most connections at once, in all."""
     connections_per_client: int = 128
-    """and of one client: a process on the unix socket, a user or an address on TCP."""
+    """Most connections of one client: a process on the unix socket, a user or an address on TCP."""
 
     rest_seconds: float = 120.0
-    """A worker without work for so long gives its device's memory back and stays,"""
+    """Seconds without work after which a worker gives its device's memory back and stays."""
     idle_seconds: float = 600.0
-    """and after so long it exits."""
+    """Seconds without work after which a worker exits."""
     checkpoint_seconds: float = 2.0
-    """At most so much work is lost when a worker or the daemon dies, and the step under way."""
+    """Seconds of work, beside the step under way, that a worker's or the daemon's death may
+    cost."""
     batch_wait_seconds: float = 900.0
-    """A batch job that has waited for so long is no longer overtaken or interrupted."""
+    """Seconds of waiting after which a batch job is no longer overtaken or interrupted."""
     max_crashes: int = 2
-    """A job at which so many workers died in a row, without getting further, has failed."""
+    """Deaths of workers in a row, without progress between them, after which a job has failed."""
     grace_seconds: float = 5.0
-    """An attached job without a watcher for so long is cancelled."""
+    """Seconds without a watcher after which an attached job is cancelled."""
     reconnect_seconds: float = 30.0
     """The same after a restart, since clients need a moment to find the daemon again."""
     stall_seconds: float = 30.0
-    """A Submit that sends nothing for so long is refused; it holds a place in the queue."""
+    """Seconds of silence after which a Submit is refused; it holds a place in the queue."""
     min_bytes_per_second: int = 32768
-    """So is one that is slower than this on the whole, after so long."""
+    """Lowest average rate of a Submit after that time; a slower one is refused too."""
     cancel_seconds: float = 10.0
-    """A worker that has not stopped so long after it was told to is killed."""
+    """Seconds after which a worker that ignores an order to stop is killed."""
     hang_seconds: float = 1800.0
-    """A worker that has said nothing for so long is killed,"""
+    """Seconds of silence after which a working worker is killed."""
     start_seconds: float = 120.0
-    """and one that is not ready so long after its start; it may take twice as long each time."""
+    """Seconds a worker may take to start, twice as long after each start that hung."""
     stop_seconds: float = 5.0
-    """How long a stop waits for running jobs to reach a checkpoint."""
+    """Seconds that a stop of the daemon waits for running jobs to reach a checkpoint."""
 
     keep_seconds: float = 3600.0
-    """Ended jobs and their results are kept for so long,"""
+    """Seconds for which ended jobs and their results are kept."""
     max_kept_jobs: int = 100
-    """so many at most,"""
+    """Most ended jobs kept."""
     max_kept_bytes: int = 4 << 30
-    """and no more than so many bytes of results."""
+    """Most bytes of results kept."""
 
     spool: Path = field(default_factory=default_spool)
-    """The journal, photos and results lie here, in a folder of this daemon's own."""
+    """Folder of this daemon's own for the journal, photos and results."""
     token_file: Path = field(default_factory=default_token_file)
     """Token that clients of a TCP address must show."""
     tls_cert: Path | None = None
     """Certificate chain of a `tls:` address (PEM),"""
     tls_key: Path | None = None
-    """its private key,"""
+    """Private key of that certificate (PEM)."""
     tls_client_ca: Path | None = None
-    """and who must have signed the clients' certificates; None: the token is enough."""
+    """Authority (PEM) that must have signed clients' certificates; None: the token is enough."""
     metrics_port: int = 0
-    """Prometheus metrics on this port of the loopback interface; 0: none."""
+    """Port of the loopback interface for Prometheus metrics; 0: none."""
     log_format: str = "text"
     """`text` for people, `json` for programs: one object a line."""
     engine: str = "ldrps_engine.restore"
@@ -128,7 +129,7 @@ class ServeConfig:
             raise SettingsError(f"log_format '{self.log_format}' is not known; use text or json")
 
     def resolved_devices(self) -> tuple[str, ...]:
-        """The devices with `auto` answered, without loading torch."""
+        """Return the devices with `auto` resolved, without loading torch."""
         found = [d for name in self.devices for d in (detect() if name == AUTO else (name,))]
         return tuple(dict.fromkeys(found))
 
@@ -173,7 +174,7 @@ def _check_device(device: str) -> None:
 
 
 def detect(dev: Path = Path("/dev")) -> tuple[str, ...]:
-    """Every NVIDIA device this process may use, else the CPU."""
+    """List every NVIDIA device this process may use, else the CPU."""
     count = 0 if _torch_is_cpu_only() else _visible(len(list(dev.glob("nvidia[0-9]*"))))
     return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",)
 

@@ -1,4 +1,4 @@
-"""The daemon's process begun anew in its own place, where gRPC has given up.
+"""Restart of the daemon's process in its own place, where gRPC has given up.
 
 A call whose method is no UTF-8 ends the loop in which grpc.aio takes calls, for good, and before
 anybody could ask who calls. What follows in gRPC reads memory that it has freed already. So not
@@ -26,7 +26,7 @@ _GRPC = "grpc._cython.cygrpc"
 
 @contextmanager
 def begun_anew_when_broken(listener: Listener | None) -> Iterator[None]:
-    """While the block runs, a gRPC that has given up makes this process begin anew."""
+    """Restart this process if gRPC gives up while the block runs."""
     alarm, logger = _Alarm(listener), logging.getLogger(_GRPC)
     logger.addHandler(alarm)
     try:
@@ -36,14 +36,14 @@ def begun_anew_when_broken(listener: Listener | None) -> Iterator[None]:
 
 
 class _Alarm(logging.Handler):
-    """Hears gRPC say that its loop has ended, which is the one sign before its next step."""
+    """Hears gRPC report the end of its loop, the one sign before its next step."""
 
     def __init__(self, listener: Listener | None) -> None:
         super().__init__()
         self._listener = listener
 
     def emit(self, record: logging.LogRecord) -> None:
-        """That it says with the error itself in the place of words."""
+        """Restart where gRPC logs the error itself in the place of a message."""
         if isinstance(record.msg, BaseException):
             kind = type(record.msg).__name__
             log.warning("gRPC gave up at a call (%s); the daemon begins anew", kind)
@@ -61,7 +61,7 @@ def _begin_anew(listener: Listener | None) -> None:
 
 
 def _end_workers() -> None:
-    """Nobody else would wait for them; they would be left as zombies."""
+    """Kill the children and wait for them; nobody else would, and they would be left as zombies."""
     for file in Path("/proc/self/task").glob("*/children"):
         for pid in map(int, file.read_text().split()):
             with contextlib.suppress(OSError):

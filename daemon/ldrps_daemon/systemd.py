@@ -1,4 +1,4 @@
-"""What systemd gives a service and wants to hear of it, without its library."""
+"""Sockets from systemd, and notifications to it, without its library."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Listener:
 
     socket: socket.socket
     ours: bool
-    """Whether its file goes with the daemon; else it is systemd's."""
+    """True where its file goes with the daemon; else it is systemd's."""
 
 
 def handed_over(environment: MutableMapping[str, str] = os.environ) -> Listener | None:
-    """The socket of a socket unit, or of this process before it began anew; None if there is none.
+    """Return the socket of a socket unit, or of this process before its restart, if any.
 
     See sd_listen_fds(3).
     """
@@ -44,7 +44,7 @@ def hand_on(listener: Listener) -> None:
 
 
 def tell(state: str) -> None:
-    """`READY=1` or `STOPPING=1`; nothing where no one listens. See sd_notify(3)."""
+    """Send `READY=1` or `STOPPING=1`; nothing happens where no one listens. See sd_notify(3)."""
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not where:
         return

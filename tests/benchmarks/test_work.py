@@ -1,4 +1,4 @@
-"""What the benchmarks of speed count and time, and that the command for a GPU runs."""
+"""Counts and times of the speed benchmarks, and a run of the command for a GPU."""
 
 from functools import partial
 

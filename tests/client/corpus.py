@@ -100,7 +100,7 @@ def _with_notes():
 
 
 def _heif(folder):
-    """Only where the optional library is there."""
+    """Encode as HEIF, where the optional library is there."""
     if not find_spec("pillow_heif"):
         return {}
     import pillow_heif

@@ -22,25 +22,25 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     cut_submits: int = 0
     """So many Submits break off too."""
     cut_code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
-    """How a call ends that breaks off."""
+    """Status with which a call ends that breaks off."""
     fail: tuple[str, str] | None = None
     """Reason and message with which jobs fail."""
     wait: bool = False
-    """Whether jobs go on until they are cancelled."""
+    """True if jobs go on until they are cancelled."""
     grey: bool = False
-    """Whether photos have no colour."""
+    """True if photos have no colour."""
     tint: bool = False
-    """Whether each seed gives another result."""
+    """True if each seed gives another result."""
     description: pb.Description = field(
         default_factory=lambda: pb.Description(text="a street", source="tagger")
     )
-    """What it says that photos show."""
+    """Description that it gives of photos."""
     lose: int = 0
     """So many events are lost at the first cut, and the others numbered anew."""
     forget: bool = False
-    """Whether a second Watch does not know the job."""
+    """True if a second Watch does not know the job."""
     gone: bool = False
-    """Whether Status finds nobody."""
+    """True if Status finds nobody."""
     submits: list[pb.SubmitHeader] = field(default_factory=list)
     watches: list[int] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)

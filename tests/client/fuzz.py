@@ -29,7 +29,7 @@ _SPECIAL = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 70_0
 
 
 def check(path, expect_photo=False):
-    """What must hold for any file at all; the photo that it is, if it is one."""
+    """Check what must hold for any file at all; returns the photo that it is, if it is one."""
     try:
         loaded = decode(path)
     except InputError as error:
@@ -80,7 +80,7 @@ def _set(data, source):
 
 
 def _number(data, source):
-    """Another length, count or offset."""
+    """Replace a length, count or offset by another."""
     form = source.choice(("<I", ">I", "<H", ">H"))
     value = source.choice((*_SPECIAL, source.getrandbits(32))) & (
         0xFFFFFFFF >> (32 - 8 * struct.calcsize(form))

@@ -242,7 +242,7 @@ def test_nothing_is_written_where_a_disk_was_mounted(photo, tmp_path):
 def test_a_folder_that_vanishes_in_mid_batch_costs_the_photos_in_it(
     ldrps, tmp_path, pixels, monkeypatch, gone
 ):
-    """What was done stays done, the rest is told one by one, and nothing half-written is left."""
+    """Finished photos stay, the rest is reported one by one, and nothing half-written is left."""
     photos = [tmp_path / "in" / f"{number}.png" for number in range(4)]
     for folder in ("in", "out"):
         (tmp_path / folder).mkdir()

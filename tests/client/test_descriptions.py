@@ -1,4 +1,4 @@
-"""What a photo shows, where people read it: with words, and without."""
+"""Descriptions of photos, where people read them: with words, and without."""
 
 import json
 

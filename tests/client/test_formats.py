@@ -8,7 +8,7 @@ from benchmarks.formats import DOCUMENT, with_tables
 
 
 def cells(document):
-    """Of both tables, with figures taken apart from words."""
+    """Return the cells of both tables, with figures taken apart from words."""
     tables = re.findall(r"<!-- (colour|grey) -->\n(.*?)<!-- /", document, re.DOTALL)
     assert [name for name, _ in tables] == ["colour", "grey"]
     lines = [line for _, table in tables for line in table.splitlines()]

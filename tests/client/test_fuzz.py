@@ -9,7 +9,7 @@ from client.corpus import corpus
 from client.fuzz import check, damaged
 
 WOUNDED = 60
-"""Of each file: a number of files and not of seconds, so that a slow machine tests as much."""
+"""Damaged copies of each file: a number and not seconds, so that a slow machine tests as much."""
 NAMES = [
     *("plain.jpg", "progressive.jpg", "grey.jpg", "plain.png", "alpha.png", "lossy.webp"),
     *("lossless.webp", "plain.avif", "deep.avif", "plain.tif", "tiles.tif", "big.tif"),

@@ -44,7 +44,7 @@ KINDS = {
 
 
 def pixels_from(data):
-    """Where the entropy-coded data of the first scan begins."""
+    """Return where the entropy-coded data of the first scan begins."""
     at = data.index(b"\xff\xda")
     return at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
 

@@ -1,4 +1,4 @@
-"""What belongs to a photo besides its pixels, held against exiftool, which reads all of it."""
+"""Everything but the pixels of a photo, compared with exiftool, which reads all of it."""
 
 import io
 import json

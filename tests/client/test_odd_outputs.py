@@ -1,4 +1,4 @@
-"""Where what is printed goes nowhere, and words that are no text."""
+"""Output that goes nowhere, and words that are not text."""
 
 import json
 import os

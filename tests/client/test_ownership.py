@@ -1,4 +1,4 @@
-"""Whose a folder is decides whether a socket, token or spool in it is trusted."""
+"""Ownership of a folder, which decides whether a socket, token or spool in it is trusted."""
 
 import grp
 import os
@@ -34,7 +34,7 @@ def folder():
 
 
 def refusals(path):
-    """What both clients say of a path: the same, or one of them has a hole."""
+    """Return what both clients say of a path: the same, or one of them has a hole."""
     said = []
     for check in (check_way, plugins.check_way):
         try:
@@ -157,7 +157,7 @@ def shared(folder, monkeypatch):
 
 @pytest.fixture
 def spy(shared):
-    """Somebody else's daemon there, and what it hears."""
+    """A stranger's daemon there, and everything it hears."""
     listener, heard = socket.socket(socket.AF_UNIX), []
     listener.bind(str(shared / "ldrps" / "ldrps.sock"))
     (shared / "ldrps" / "ldrps.sock").chmod(0o777)

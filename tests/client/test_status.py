@@ -13,7 +13,7 @@ from support.daemon import environment
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """What happens in the pauses of `--watch`, one after the other, and then Ctrl-C."""
+    """Actions in the pauses of `--watch`, one after the other, and then Ctrl-C."""
     todo = []
 
     def pause(_):

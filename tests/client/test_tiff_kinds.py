@@ -32,7 +32,7 @@ def ycbcr(rgb, subsampled):
 
 
 def ycbcr_tiff(path, rgb, *, subsampled=False, orientation=1):
-    """By hand, since tifffile writes no YCbCr without JPEG."""
+    """Write a TIFF by hand, since tifffile writes no YCbCr without JPEG."""
     data = ycbcr(rgb, subsampled).tobytes()
     height, width = rgb.shape[:2]
     step = 2 if subsampled else 1

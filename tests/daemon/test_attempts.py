@@ -57,7 +57,7 @@ def test_nothing_saved_is_nothing_kept(job):
 
 @pytest.mark.parametrize(("told", "found"), [(2, b"untold"), (9, b"told")])
 def test_the_newest_checkpoint_is_found_again(job, told, found):
-    """That of a worker which had no time to tell of it, or one that was told of later."""
+    """It is that of a worker without time to report it, or one that was reported later."""
     for age in (1, 3):
         attempt = begun(job, checkpoint=b"untold" if age == 3 else b"older", result=b"half")
         os.utime(attempt.files.checkpoint, (age, age))

@@ -1,4 +1,4 @@
-"""What is known of a Ray cluster without one: see tests/cluster for the real thing."""
+"""Knowledge of a Ray cluster without one: see tests/cluster for the real thing."""
 
 import errno
 import sys

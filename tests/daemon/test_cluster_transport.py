@@ -62,7 +62,7 @@ class Handle:
 
 
 class Ray:
-    """As much of Ray as the transport asks for."""
+    """Stand-in for Ray with as much of it as the transport asks for."""
 
     util = types.SimpleNamespace(
         scheduling_strategies=types.SimpleNamespace(

@@ -124,7 +124,7 @@ def test_kinds_tell_apart_what_takes_other_times():
 
 
 STEPS = 60
-"""Of the sampler and what follows; a good photo has two, which take it a second."""
+"""Steps of the sampler and of what follows; a good photo has two, which take it a second."""
 
 
 def clean(seconds=1.0):

@@ -1,4 +1,4 @@
-"""What becomes of jobs that did not simply end."""
+"""Fate of jobs that did not simply end."""
 
 import asyncio
 

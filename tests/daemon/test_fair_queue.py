@@ -1,4 +1,4 @@
-"""Who goes next."""
+"""Order in which jobs go."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What a process may load."""
+"""Modules that each process may load."""
 
 import subprocess
 import sys

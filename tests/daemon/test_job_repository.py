@@ -1,4 +1,4 @@
-"""What is told is written first; what was accepted is never thrown away."""
+"""Order of the writes: events are written before they are told, accepted jobs are never lost."""
 
 import asyncio
 import errno

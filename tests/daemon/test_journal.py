@@ -1,4 +1,4 @@
-"""What is written down, and read again by a daemon to come."""
+"""Records that a later daemon reads again."""
 
 import asyncio
 

@@ -59,7 +59,7 @@ def stack():
 
 @pytest.fixture
 def pids(monkeypatch):
-    """Whom the kernel names for the connections to come."""
+    """Process ids that the kernel names for the connections to come."""
     names = []
     monkeypatch.setattr(lobby_module, "credentials", lambda _: (names.pop(0), os.geteuid()))
     return names

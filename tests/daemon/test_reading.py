@@ -1,4 +1,4 @@
-"""What comes from a process that an attacker may have taken over is not believed."""
+"""Distrust of output from a process that an attacker may have taken over."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What a process that decodes can still do, tried from the inside."""
+"""Abilities left to a process that decodes, tried from the inside."""
 
 import json
 import os
@@ -250,7 +250,7 @@ def test_refusals_come_out_without_our_paths(tmp_path):
 
 
 def test_a_photo_does_not_write_the_daemons_log(tmp_path):
-    """What it makes a library say, or says itself once it has taken the process over."""
+    """Neither a library's words nor those of a process that was taken over get into it."""
     code = """
 import os, sys
 from ldrps_daemon.workers import decoder

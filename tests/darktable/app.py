@@ -20,7 +20,7 @@ _STARTS = 2
 ANSWER_SECONDS = 120
 HERE = Path(__file__).parent
 DISPLAY = 1100 + os.getpid() % 1000
-"""Of this test run alone."""
+"""Display of this test run alone."""
 _KEYS = "F9=lua/restore selected photos (LD-RPS)\n"
 _SCRIPT = """\
 rm -f /tmp/.X{display}-lock /tmp/.X11-unix/X{display}
@@ -37,7 +37,7 @@ exec dbus-run-session -- darktable --library '{folder}/library.db' --configdir '
 
 
 def is_installed():
-    """Whether this machine has a darktable of its own, and what a test of it needs."""
+    """Tell whether this machine has a darktable of its own, and the tools to test it."""
     return all(map(shutil.which, ("darktable", "Xvfb", "xdotool", "dbus-run-session")))
 
 
@@ -58,7 +58,7 @@ class Darktable:
         self.install()
 
     def install(self):
-        """As users do; then the driver, and a command that has this source tree."""
+        """Install as users do; then the driver, and a command that has this source tree."""
         words = ["darktable", "install", "--folder", str(self.config)]
         run = [sys.executable, "-m", "ldrps_client.cli", *words]
         subprocess.run(run, check=True, env=environment(), capture_output=True)
@@ -78,7 +78,7 @@ class Darktable:
 
     @contextlib.contextmanager
     def served_by(self, address):
-        """Until the block ends another daemon restores."""
+        """Let another daemon restore until the block ends."""
         self._write_command(address)
         try:
             yield
@@ -126,7 +126,7 @@ class Darktable:
         return ["unshare", "--mount", "--propagation", "private", "bash", "-ec", outside]
 
     def log(self):
-        """What it and Lua said."""
+        """Return what it and Lua said."""
         return self._log.read_text(errors="replace")
 
     def send(self, source):

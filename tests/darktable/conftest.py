@@ -37,7 +37,7 @@ def daemon_of_darktable():
 
 @pytest.fixture
 def slow_daemon(start_daemon):
-    """One whose jobs last until they are cancelled."""
+    """A daemon whose jobs last until they are cancelled."""
     return start_daemon(engine="gimp.slow_engine")
 
 

@@ -36,7 +36,7 @@ def photo_in(app, name, size=(64, 48)):
 
 
 def ended(app, word="restored"):
-    """What our script said until one of its messages had a word."""
+    """Return what our script said until one of its messages had a word."""
     said = lambda: [line for line in app.log().splitlines() if "LD-RPS: " in line]  # noqa: E731
     has_ended = lambda: any(word in line for line in said()[app.read :])  # noqa: E731
     assert wait_until(has_ended, SECONDS), app.log()[-3000:]
@@ -56,7 +56,7 @@ def jobs(daemon):
 
 
 def restore(app):
-    """As the button and the shortcut do."""
+    """Restore as the button and the shortcut do."""
     app.send("require('ldrps/ldrps').restore_selected() return 'done'")
 
 

@@ -1,4 +1,4 @@
-"""Who may reach a daemon, and who may not."""
+"""Access to a daemon, granted and refused."""
 
 import contextlib
 import socket
@@ -108,7 +108,7 @@ def test_every_name_of_this_machine_is_served(start_daemon, tmp_path, monkeypatc
 
 @pytest.fixture
 def heard():
-    """Who holds a port while the daemon is down, and what it is sent."""
+    """A stranger on a port while the daemon is down, and everything sent to it."""
     listener, got = socket.create_server(("127.0.0.1", 0)), []
 
     def hear():
@@ -163,7 +163,7 @@ def test_who_shows_another_certificate_gets_no_token(tmp_path, monkeypatch):
 
 
 def _is_answered(client):
-    """Whether it gets as far as being told that there is no such method."""
+    """Tell whether it gets as far as being told that there is no such method."""
     with pytest.raises(LdrpsError) as caught:
         client.status()
     return isinstance(caught.value, InternalError)

@@ -48,7 +48,7 @@ def steps(events):
 
 
 def after_the_break(events):
-    """What was told after the job waited for the second time."""
+    """Return the events after the job waited for the second time."""
     first, second = (at for at, kind in enumerate(kinds(events)) if kind == "queued")
     assert first == 0
     return events[second:]

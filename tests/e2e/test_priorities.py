@@ -1,4 +1,4 @@
-"""Who goes first, and who yields."""
+"""Jobs that go first, and jobs that yield."""
 
 import pytest
 

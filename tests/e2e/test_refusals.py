@@ -1,4 +1,4 @@
-"""What the daemon does not take, and that it stays well."""
+"""Refusals by the daemon, which stays well."""
 
 import threading
 from itertools import islice

@@ -1,4 +1,4 @@
-"""What a system around the daemon sees: systemd, Prometheus, logs, traces."""
+"""The daemon as the system around it sees it: systemd, Prometheus, logs, traces."""
 
 import json
 import os

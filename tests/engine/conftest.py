@@ -17,7 +17,7 @@ from support.tiny_models import stable_diffusion
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
-    """On a shared machine, two threads that wait for each other are slower than one."""
+    """Use one thread: on a shared machine, two that wait for each other are slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -99,6 +99,6 @@ def test_the_encoder_in_numpy_is_the_one_in_torch(size):
 
 @pytest.mark.parametrize(("name", "classes"), [("haze", {970, 979}), ("grey", {975})])
 def test_the_encoder_knows_what_it_looks_at_under_haze_and_without_colour(examples, name, classes):
-    """Of ImageNet's classes 970 is an alp, 975 a lakeside and 979 a valley."""
+    """In ImageNet, class 970 is an alp, 975 a lakeside and 979 a valley."""
     best = np.argsort(recognise(examples(name)).seen.logits)[-3:]
     assert classes & set(best.tolist())

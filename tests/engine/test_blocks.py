@@ -26,7 +26,7 @@ def jpeg(picture, quality, subsampling=2):
 
 
 def excess(picture, begin):
-    """How much higher steps are at the grid's columns than elsewhere, on the mean."""
+    """Return how much higher steps are at the grid's columns than elsewhere, on average."""
     steps = np.abs(np.diff(picture.mean(-1), axis=1)).mean(0)
     at = np.arange(steps.size) % 8 == (begin - 1) % 8
     return steps[at].mean() - steps[~at].mean()

@@ -95,7 +95,7 @@ def without(profile, *names):
 
 
 def scanner(space="adobe-rgb-tables"):
-    """As scanners' profiles are: tables one way only."""
+    """Profile like those of scanners: tables one way only."""
     return without(profiles.KNOWN[space], b"B2A0")
 
 

@@ -148,7 +148,7 @@ def test_any_number_of_threads_gives_the_same_bits(noisy, in_small_parts):
 
 
 def steps(picture):
-    """How much columns differ from their neighbours, as a profile along the photo."""
+    """Return the mean difference of columns from their neighbours, along the photo."""
     return np.abs(np.diff(picture, axis=1)).mean((0, 2))
 
 

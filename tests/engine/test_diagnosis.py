@@ -1,4 +1,4 @@
-"""What is called dark, hazy, noisy, grey and clean, and that a person's word is believed."""
+"""Verdicts dark, hazy, noisy, grey and clean, and trust in a person's word."""
 
 import numpy as np
 import pytest

@@ -26,7 +26,7 @@ def photo_of(picture, dtype=np.uint8):
 
 
 def bordered(picture, colour=WHITE, sides=(12, 12, 12, 12), sigma=0.0):
-    """With so many pixels of a colour at the top, bottom, left and right."""
+    """Add so many pixels of a colour at the top, bottom, left and right."""
     top, bottom, left, right = sides
     height, width = picture.shape[:2]
     whole = np.tile(np.array(colour, float), (height + top + bottom, width + left + right, 1))

@@ -28,12 +28,12 @@ def noisy(picture, deviation, seed=0):
 
 
 def grows(values):
-    """As in a linear picture: Poisson and Gaussian."""
+    """Noise as in a linear picture: Poisson and Gaussian."""
     return np.sqrt(0.004**2 + 0.008 * values)
 
 
 def falls(values):
-    """As after a steep tone curve: strongest in the shadows."""
+    """Noise as after a steep tone curve: strongest in the shadows."""
     return 0.05 * np.exp(-1.6 * values)
 
 

@@ -17,7 +17,7 @@ from training.graphics import draw
 
 @pytest.fixture(scope="module")
 def recognised(examples):
-    """What is recognised in the examples, by name."""
+    """Findings in the examples, by name."""
     names = ("low-light", "haze", "noise", "grey")
     return {name: recognise(examples(name)) for name in names}
 

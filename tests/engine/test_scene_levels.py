@@ -20,7 +20,7 @@ LEVELS = {
     2: (0.23106603459217542, -0.7964580709464925, -0.8840024736984008, 0.44377333294113364),
     3: (0.21296459077553556, -0.777130995634173, -0.9129383382118308, 0.42387698325629514),
 }
-"""Of pictures by their seed, as the shipped models told them when each had code of its own."""
+"""Levels of pictures by their seed, from the shipped models when each had code of its own."""
 
 
 @pytest.mark.parametrize("seed", LEVELS)

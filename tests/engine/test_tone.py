@@ -1,4 +1,4 @@
-"""What the tones of a photo are judged to be."""
+"""Verdicts on the tones of a photo."""
 
 import numpy as np
 import pytest

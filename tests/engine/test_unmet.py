@@ -1,4 +1,4 @@
-"""What was asked for and is not done is told in one sentence; what is done is not."""
+"""Requests that are not carried out are explained in one sentence; others are not mentioned."""
 
 import numpy as np
 import pytest

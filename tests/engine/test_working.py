@@ -1,4 +1,4 @@
-"""What the engine sees of a photo, and what a photo gets back."""
+"""Working copy of a photo for the engine, and the way back to the photo."""
 
 import numpy as np
 import pytest

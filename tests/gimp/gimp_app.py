@@ -20,7 +20,7 @@ PLUG_IN = ROOT / "plugin_gimp" / "ldrps"
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
 START_SECONDS = 300
 DISPLAY = 20 + os.getpid() % 1000
-"""Of this test run alone: the roots are shared."""
+"""Display of this test run alone: the roots are shared."""
 _AGENT = "exec(open('/mnt/tests/gimp/agent.py').read())"
 _DISPLAY = """\
 rm -f /tmp/.X{display}-lock /tmp/.X11-unix/X{display}
@@ -35,7 +35,7 @@ _QUIET = '(config-version "{release}")\n(show-welcome-dialog no)\n(check-updates
 
 
 class GimpError(AssertionError):
-    """What was sent raised inside GIMP."""
+    """Error that code raised inside GIMP."""
 
 
 class GimpApp:
@@ -107,7 +107,7 @@ class GimpApp:
         return "\n".join([*exports, *display, run + start])
 
     def log(self):
-        """What GIMP and its plug-ins said."""
+        """Return what GIMP and its plug-ins said."""
         return self._log.read_text(errors="replace")
 
     def send(self, source):
@@ -126,7 +126,7 @@ class GimpApp:
         return told["answer"]
 
     def has_answered(self):
-        """Whether `receive` has something to read."""
+        """Tell whether `receive` has something to read."""
         return b"\n" in self._received or bool(select.select([self._sock], [], [], 0)[0])
 
     def _line(self, deadline):

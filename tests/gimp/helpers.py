@@ -1,4 +1,4 @@
-"""What tests may use inside GIMP; every name here is known to the code that they send."""
+"""Helpers for tests inside GIMP; every name here is known to the code that they send."""
 
 import hashlib
 import random
@@ -63,7 +63,7 @@ def paint(layer, seed=1):
 
 
 def inverted(data, layer):
-    """What the no-op engine makes of samples: 1 - colour; alpha stays."""
+    """Return the no-op engine's result for samples: 1 - colour; alpha stays."""
     name = format_name(layer)
     kind = name.split()[1].split("-")[0]
     channels = (3 if name[0] == "R" else 1) + name.split()[0].endswith("A")

@@ -86,7 +86,7 @@ def test_the_plug_in_is_killed_while_the_daemon_works(gimp, daemon, output):
 
 
 def seconds_of(gimp, **settings):
-    """How long a whole restoration takes."""
+    """Measure a whole restoration in seconds."""
     begin(gimp, **settings)
     started = time.monotonic()
     assert gimp.receive() == "success"

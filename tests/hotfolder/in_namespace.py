@@ -1,4 +1,4 @@
-"""What needs mounts and limits of its own; run as a program within `unshare -Urm`.
+"""Tests that need mounts and limits of their own; run as a program within `unshare -Urm`.
 
 unshare -Urm python -m hotfolder.in_namespace NAME FOLDER
 """
@@ -89,7 +89,7 @@ def read_only_output(base):
 
 
 def hardly_any_room(base):
-    """For a page or two, but not for a photo."""
+    """Leave room for a page or two, but not for a photo."""
     out = small_disk(base / "out")
     ballast = fill(out)
     with open(ballast, "r+b") as file:
@@ -177,7 +177,7 @@ def output_away(base):
 
 
 def mounted_onto_themselves(base):
-    """As systemd does with folders that a unit may write to: the same disk, one more mount."""
+    """Mount folders onto themselves, as systemd does where a unit may write: the same disk."""
     inside, out = base / "in", base / "out"
     for number, folders in enumerate(((), (base, out), ())):
         for folder in folders:

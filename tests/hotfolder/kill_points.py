@@ -97,7 +97,7 @@ def drop(folder, where):
 
 
 def has_all(result):
-    """Whether the photo is inverted, and its sidecar says what the original's says."""
+    """Tell whether the photo is inverted, and its sidecar complete."""
     with Image.open(result) as image:
         off = np.abs(255 - np.asarray(image, int) - _COLOUR).max()
     sidecar = result.with_name(f"{result.name}.xmp").read_text()

@@ -1,4 +1,4 @@
-"""What tests of the hot folder share: photos, a client without a daemon, a watcher in a thread."""
+"""Common ground of the hot folder's tests: photos, a client without a daemon, a watcher."""
 
 import threading
 import time
@@ -155,7 +155,7 @@ def names(folder):
 
 
 def stays(condition, seconds):
-    """Whether something is so, and remains so."""
+    """Tell whether something is so, and remains so."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not condition():
@@ -165,7 +165,7 @@ def stays(condition, seconds):
 
 
 def tags(path):
-    """What the tests look at of a photo's XMP."""
+    """Return the properties in a photo's XMP that the tests look at."""
     packet = Packet(decode(path).metadata.xmp)
     return {
         "rating": packet.text(Name("http://ns.adobe.com/xap/1.0/", "Rating")),

@@ -120,7 +120,7 @@ def test_a_terminal_shows_progress_and_rate(daemon, inside, out):
 
 
 def read_terminal(descriptor):
-    """What is written there; nothing when nobody can write any more."""
+    """Read what is written there; nothing when nobody can write any more."""
     try:
         return os.read(descriptor, 4096)
     except OSError:

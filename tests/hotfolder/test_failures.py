@@ -1,4 +1,4 @@
-"""What a watched folder does about what fails: wait, try again, list it."""
+"""Treatment of failures in a watched folder: wait, try again, list them."""
 
 import shutil
 

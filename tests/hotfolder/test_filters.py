@@ -1,4 +1,4 @@
-"""Which photos of a folder are restored, and how."""
+"""Choice of a folder's photos to restore, and of the way."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ def test_only_what_needs_it(inside, out, client):
 
 
 def test_a_border_hides_nothing_that_is_asked_for(inside, out, client):
-    """What is kept of the first look is thought about again, the border's place included."""
+    """Findings kept from the first look are judged again, the border's place included."""
     picture = np.full((200, 260, 3), 250, np.uint8)
     picture[20:-20, 20:-20] = np.asarray(Image.fromarray(pixels(3)).resize((220, 160))) // 12
     Image.fromarray(picture).save(inside / "dark.png")

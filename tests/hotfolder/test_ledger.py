@@ -14,7 +14,7 @@ from ldrps_engine.settings import Settings
 NOW = Identity(1, 2, 3)
 FORMER_KEY = "bb9fdf145bd5f439752cd60c5f98d6b35d789de18310b96c5805b8e147622594"
 FORMER_PLAN = "7cabf3a3ef62638db5bc423d4724fa7b"
-"""Of content "1" with the layers restored and generated, when the latter had its former name."""
+"""Key for content "1" with the layers restored and generated, under the latter's former name."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which names are taken, what results are called, and what a file of settings may say."""
+"""Rules for names that are taken, names of results, and files of settings."""
 
 import pytest
 

@@ -25,7 +25,7 @@ from support.daemon import wait_until
 
 
 def tags_in(packet):
-    """As `tags`, of a packet."""
+    """Return the `tags` of a packet."""
     found = Packet(packet)
     return {
         "rating": found.text(Name("http://ns.adobe.com/xap/1.0/", "Rating")),

@@ -69,7 +69,7 @@ def key_file(tmp_path):
 
 @pytest.fixture
 def options(fake, key_file, daemon):
-    """What every command has."""
+    """Options of every command."""
     address = ["--address", daemon.address, "--no-start", "--json"]
     return ["--url", fake.url, "--api-key-file", str(key_file), *address]
 

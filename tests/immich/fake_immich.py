@@ -60,7 +60,7 @@ OPERATIONS = {
     ("PUT", "/tags/assets"): _dto(["tagIds", "assetIds"], tagIds=IDS, assetIds=IDS),
     ("PUT", "/albums/{id}/assets"): _dto(["ids"], ids=IDS),
 }
-"""What we use: a request that is none of these is refused."""
+"""Operations that we use: any other request is refused."""
 
 
 class FakeImmich:

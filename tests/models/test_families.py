@@ -31,7 +31,7 @@ def sd16(folder):
 
 
 def flux2_guided(folder):
-    """Not distilled, and a fixed shift of the schedule."""
+    """Model that is not distilled, with a fixed shift of the schedule."""
     return tiny_models.flux2(folder, distilled=False, dynamic=False)
 
 

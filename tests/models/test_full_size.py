@@ -19,7 +19,7 @@ SIDE = 1024
 
 
 def sdxl():
-    """As Stable Diffusion XL base 1.0 is configured."""
+    """Model configured like Stable Diffusion XL base 1.0."""
     unet = UNet2DConditionModel(
         sample_size=128,
         in_channels=4,
@@ -46,7 +46,7 @@ def sdxl():
 
 
 def flux2_klein():
-    """As FLUX.2 klein 4B is configured: 5 and 20 blocks, the text of a Qwen3 4B."""
+    """Model configured like FLUX.2 klein 4B: 5 and 20 blocks, the text of a Qwen3 4B."""
     transformer = Flux2Transformer2DModel(
         in_channels=128,
         num_layers=5,

@@ -17,7 +17,7 @@ PIECE = bytes(range(256)) * 4
 
 
 def credentials(token_file):
-    """What a daemon of that token file is served with, for gRPC's own TLS."""
+    """Return the credentials of a daemon with that token file, for gRPC's own TLS."""
     from ldrps_daemon.transport.certificate import own_pair
 
     pair = own_pair(token_file).read_bytes()

@@ -217,7 +217,7 @@ def test_tcp_wants_the_token(start_daemon, tmp_path, monkeypatch):
 
 
 def listening(folder, family=socket.AF_UNIX, where=None):
-    """Somebody who is not the daemon, and what they are sent."""
+    """A listener that is not the daemon, and everything sent to it."""
     listener, heard = socket.socket(family), []
     listener.bind(where or str(folder / "s"))
     listener.listen()

@@ -54,7 +54,7 @@ def item(field, chance, depth):
 
 
 def as_dict(message):
-    """What decoding should give: neutral values for what is absent and has no presence."""
+    """Return the right result of decoding: neutral values for what is absent without presence."""
     out = {}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)

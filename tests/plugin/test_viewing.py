@@ -1,4 +1,4 @@
-"""What of a photo is seen while a user zooms, drags and splits the preview."""
+"""Visible part of a photo while a user zooms, drags and splits the preview."""
 
 import random
 

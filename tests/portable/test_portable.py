@@ -1,4 +1,4 @@
-"""What is meant to work on every system: reading and writing files, and the plug-in's own modules.
+"""Parts meant to work on every system: reading and writing files, and the plug-in's own modules.
 
 CI runs this folder on macOS and Windows. On Linux a process in which POSIX's modules cannot be
 imported stands for those.
@@ -42,7 +42,7 @@ OF_POSIX = {
     "signal": ("SIGIO", "SIGHUP", "SIGKILL"),
     "socket": ("AF_UNIX",),
 }  # fmt: skip
-"""What Windows lacks of modules that it has."""
+"""Names that Windows lacks in modules that it has."""
 ELSEWHERE = f"""
 import sys; sys.path[:0] = {[*map(str, PATHS)]!r}
 sys.modules.update(dict.fromkeys({POSIX_ONLY!r}))

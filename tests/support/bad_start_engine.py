@@ -1,6 +1,6 @@
-"""The no-op engine, which cannot be loaded while the file that BAD_START names says how not.
+"""Engine without an effect, which cannot be loaded while the file named by BAD_START says how not.
 
-`die` ends the process, `raise` raises what too few descriptors raise, `hang` takes for ever.
+`die` ends the process, `raise` raises the error for too few descriptors, `hang` takes for ever.
 """
 
 import errno

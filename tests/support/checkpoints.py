@@ -16,7 +16,7 @@ _UNET = {
 }  # fmt: skip
 _ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 _LAYERS = 1
-"""Of each block of the tiny models."""
+"""Layers of each block of the tiny models."""
 
 
 def single_file(folder, path):

@@ -106,12 +106,12 @@ class Daemon:
         return self.stub.Submit(requests(photo, **more), timeout=CALL_SECONDS)
 
     def watch(self, job_id, **more):
-        """Events of a job."""
+        """Yield the events of a job."""
         request = pb.WatchRequest(job_id=job_id, **more)
         return self.stub.Watch(request, timeout=CALL_SECONDS)
 
     def job(self, job_id):
-        """A job as it is now."""
+        """Return a job as it is now."""
         return self.stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=CALL_SECONDS)
 
     def cancel(self, job_id):
@@ -119,21 +119,21 @@ class Daemon:
         return self.stub.Cancel(pb.CancelRequest(job_id=job_id), timeout=CALL_SECONDS)
 
     def status(self):
-        """The daemon as it is now."""
+        """Return the state of the daemon."""
         return self.stub.Status(pb.StatusRequest(), timeout=CALL_SECONDS)
 
     def restores(self):
-        """Whether a plain job still works."""
+        """Tell whether a plain job still works."""
         return kinds(self.watch(self.submit().job_id))[-1] == "done"
 
     def kept(self):
-        """Folders of jobs in its spool."""
+        """List the folders of jobs in its spool."""
         return [path for path in self.spool.glob("*/*") if path.is_dir()]
 
     def running_worker(self, job_id):
-        """The process id of the worker that is beyond this job's first step.
+        """Return the process id of the worker that is beyond this job's first step.
 
-        What it told of that step came before the checkpoint, what it tells of the next one after.
+        Its report of that step came before the checkpoint, that of the next one comes after.
         """
         steps = (event for event in self.watch(job_id) if event.HasField("step"))
         if len(list(islice(steps, 2))) < 2:
@@ -142,7 +142,7 @@ class Daemon:
 
 
 def channel_to(address, token_file=None):
-    """A plain channel; to a loopback address one that trusts the daemon's own certificate."""
+    """Open a plain channel; to a loopback address one that trusts the daemon's own certificate."""
     if address.startswith(("unix:", "tls:")):
         return grpc.insecure_channel(address)
     certificate = Path(f"{token_file}.pem").read_bytes()
@@ -155,7 +155,7 @@ def grey_photo(width=20, height=16, value=77):
 
 
 def requests(photo=None, *, settings=None, **header):
-    """What Submit wants, for a photo."""
+    """Yield the requests of a Submit for a photo."""
     raster, data = photo_to_wire(photo or grey_photo())
     chosen = settings_to_proto(Settings(**(settings or {})))
     yield pb.SubmitRequest(header=pb.SubmitHeader(settings=chosen, raster=raster, **header))
@@ -164,18 +164,18 @@ def requests(photo=None, *, settings=None, **header):
 
 
 def kinds(events):
-    """Which kinds of events came."""
+    """List the kinds of events that came."""
     return [event.WhichOneof("kind") for event in events]
 
 
 def layer_bytes(events, layer=0):
-    """The pixels that a watcher received."""
+    """Join the pixels that a watcher received."""
     found = (event.layer_chunk for event in events if event.HasField("layer_chunk"))
     return b"".join(chunk.data for chunk in found if chunk.layer == layer)
 
 
 def wait_until(condition, seconds=30):
-    """Poll until something is so, and say whether it came to be."""
+    """Poll until something is so, and return whether it came to be."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -186,7 +186,7 @@ def wait_until(condition, seconds=30):
 
 @contextmanager
 def no_file_larger(pid, size):
-    """Until the block ends the process can write no more than that into a file."""
+    """Limit the files that the process can write, until the block ends."""
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -196,19 +196,19 @@ def no_file_larger(pid, size):
 
 
 def header(**fields):
-    """The one message of a Submit that stops behind its header."""
+    """Yield the one message of a Submit that stops behind its header."""
     return [pb.SubmitRequest(header=pb.SubmitHeader(**fields))]
 
 
 def refused(daemon, messages):
-    """The error that a Submit is refused with."""
+    """Return the error that a Submit is refused with."""
     with pytest.raises(grpc.RpcError) as caught:
         daemon.stub.Submit(messages, timeout=30)
     return caught.value
 
 
 def serving(daemon):
-    """Whether health says that jobs are taken."""
+    """Tell whether health says that jobs are taken."""
     stub = health_pb2_grpc.HealthStub(daemon.channel)
     asks = [health_pb2.HealthCheckRequest(service=name) for name in ("", "ldrps.v1.Restoration")]
     serving = health_pb2.HealthCheckResponse.SERVING
@@ -225,7 +225,7 @@ def together(*actions):
 
 
 def alive(pid):
-    """Whether a process still runs."""
+    """Tell whether a process still runs."""
     try:
         os.kill(pid, 0)
         # A zombie that init has not collected yet is dead enough.
@@ -237,12 +237,12 @@ def alive(pid):
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PORTS = cycle(range(20000 + 500 * (_WORKER % 20), 20500 + 500 * (_WORKER % 20)))
-"""Below those that the kernel gives to connections, and each worker's own: what is free when it is
-asked for is still free when a daemon begins to listen."""
+"""Ports below those that the kernel gives to connections, and each worker's own: what is free when
+it is asked for is still free when a daemon begins to listen."""
 
 
 def free_port():
-    """A TCP port that nobody uses, and that no other test run beside this one is given."""
+    """Return a TCP port that nobody uses, and that no other test run beside this one is given."""
     for _ in range(500):
         port = next(_PORTS)
         with socket.socket() as probe:
@@ -256,7 +256,7 @@ def free_port():
 
 @contextmanager
 def running_daemon():
-    """A daemon for as long as the block lasts, in a short folder of its own."""
+    """Run a daemon for as long as the block lasts, in a short folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
     made = Daemon(folder)
     try:

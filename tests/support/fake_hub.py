@@ -13,18 +13,18 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class HubServer:
-    """The server. Attributes say how it behaves; `requests` is what was asked of it."""
+    """The server. Attributes set its behaviour; `requests` are those that came."""
 
     def __init__(self, repositories):
         self.repositories = repositories
         self.status = None
         """Answer everything with this status."""
         self.token = None
-        """Who does not show it is not known."""
+        """Token that clients must show."""
         self.gated = False
         self.lost_revision = False
         self.corrupt = ""
-        """The file whose bytes come wrong."""
+        """Name of the file whose bytes come wrong."""
         self.break_after = None
         """Bytes after which the next download breaks off, once."""
         self.requests = []
@@ -145,6 +145,6 @@ def _sha(data):
 
 
 def files_below(folder):
-    """A folder as {path: bytes}."""
+    """Read a folder as {path: bytes}."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}

@@ -119,7 +119,7 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
 
 
 def _read(checkpoint, photo):
-    """Steps done, and a number that depends on each of them and on the photo."""
+    """Read the steps done, and a number that depends on each of them and on the photo."""
     start = np.array([0, photo.pixels.sum(dtype=np.float64) * 1000], np.uint64)
     return np.frombuffer(checkpoint, np.uint64).copy() if checkpoint else start
 

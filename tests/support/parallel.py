@@ -1,4 +1,4 @@
-"""What a run in parallel (`pytest -n 2 --dist loadgroup`) needs to know of the tests."""
+"""Order and groups of the tests for a run in parallel (`pytest -n 2 --dist loadgroup`)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ that its fixtures are made once."""
 APART = ("hotfolder/test_kills.py",)
 """Files whose tests take a minute each and share nothing: any worker takes any of them."""
 FIRST = ("installed", "gimp", "training", "chaos", "engine", "hotfolder", "e2e")
-"""What takes longest begins first, so that at the end no worker waits long for the others."""
+"""Slowest folders, which begin first, so that at the end no worker waits long for the others."""
 
 
 def arrange(items):
@@ -29,7 +29,7 @@ def arrange(items):
 
 
 def _place(item):
-    """(file below the tests, its folder), or neither for tests of somewhere else."""
+    """Return (file below the tests, its folder), or neither for tests of somewhere else."""
     if TESTS not in item.path.parents:
         return None, None
     name = item.path.relative_to(TESTS).as_posix()

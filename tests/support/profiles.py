@@ -41,7 +41,7 @@ def xyz(values):
 
 
 def profile(space, tags, pcs=b"XYZ "):
-    """A version 2 display profile of these tags."""
+    """Build a version 2 display profile of these tags."""
     tags = {b"wtpt": xyz(D50), b"cprt": _text("none"), b"desc": _description("test"), **tags}
     start = 128 + 4 + 12 * len(tags)
     index, body = b"", b""
@@ -57,7 +57,7 @@ def profile(space, tags, pcs=b"XYZ "):
 
 
 def matrix(columns, *curves):
-    """A colour profile; one curve serves all channels."""
+    """Build a colour profile; one curve serves all channels."""
     curves = curves if len(curves) == 3 else curves * 3
     tags = {
         n: xyz(c) for n, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), np.transpose(columns), strict=True)
@@ -70,7 +70,7 @@ def grey(curve):
 
 
 def tables(columns, exponent=2.2, entries=256):
-    """A colour profile without a matrix: tables both ways, for which littleCMS is needed."""
+    """Build a colour profile without a matrix: tables both ways, for which littleCMS is needed."""
     x = np.linspace(0, 1, entries)
     corners = np.array([[r, g, b] for r in (0, 1) for g in (0, 1) for b in (0, 1)], float)
     to_xyz = np.clip(corners @ np.transpose(columns) * 32768 / 65535, 0, 1)

@@ -16,7 +16,7 @@ from support.daemon import environment, free_port
 STORE_BYTES = 80_000_000
 START_SECONDS = 120
 _MARK = "LDRPS_TEST_CLUSTER"
-"""In the environment of every process of a cluster, by which they are found and ended."""
+"""Variable in the environment of every process of a cluster, by which they are found and ended."""
 
 
 class Cluster:
@@ -35,11 +35,11 @@ class Cluster:
 
     @property
     def pool(self):
-        """What `--pool` is given."""
+        """Value for `--pool`."""
         return f"ray://{self.head}"
 
     def environment(self):
-        """Of nodes, and of daemons that join."""
+        """Return the environment of nodes, and of daemons that join."""
         return environment() | {
             _MARK: str(self.folder),
             "RAY_AUTH_MODE": "token",
@@ -84,11 +84,11 @@ class Cluster:
         return raylet
 
     def raylets(self):
-        """Process ids of the nodes' own processes."""
+        """Return the process ids of the nodes' own processes."""
         return [pid for pid in self.processes() if _program(pid) == "raylet"]
 
     def processes(self):
-        """Process ids of all that belongs to this cluster and still runs."""
+        """Return the process ids of all processes of this cluster that still run."""
         mark = f"{_MARK}={self.folder}".encode()
         return [pid for pid in _all() if mark in _read(pid, "environ").split(b"\0")]
 

@@ -1,4 +1,4 @@
-"""A way to a daemon on which everything takes its time, as over a slow network."""
+"""A connection to a daemon on which everything takes its time, as over a slow network."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,7 @@ import threading
 @contextlib.contextmanager
 def slow_way(to, at, seconds=0.06):
     """Carry bytes between an address `at` and another, `seconds` late each way; both are a path of
-    a unix socket or a port of 127.0.0.1.
-    """
+    a unix socket or a port of 127.0.0.1."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -54,7 +53,7 @@ async def _open(to):
 
 
 async def _late(source, target, seconds):
-    """What comes is sent on `seconds` later, however much comes in between."""
+    """Send data on `seconds` after it came, however much comes in between."""
     loop, waiting = asyncio.get_running_loop(), asyncio.Queue()
 
     async def send():

@@ -1,4 +1,4 @@
-"""What systemd itself says of our units."""
+"""Verdict of systemd itself on our units."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 
 def complaints(folder, *units):
-    """Of `systemd-analyze verify`, "" if there are none; `folder` is for its own use."""
+    """Return complaints of `systemd-analyze verify`, or ""; `folder` is for its own use."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("there is no systemd-analyze")
     runtime = folder / "runtime"

@@ -1,4 +1,4 @@
-"""Stands in for a decoder that a photo has taken over: tells the names of all it was told."""
+"""Decoder that a photo has taken over: tells the names of everything in its environment."""
 
 import os
 

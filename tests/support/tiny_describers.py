@@ -51,7 +51,7 @@ _SMOL_CHAT = (
 
 
 def qwen3_vl(folder):
-    """Shaped like Qwen3-VL."""
+    """Make a model shaped like Qwen3-VL."""
     tokenizer = _tokenizer(_QWEN, _QWEN_CHAT, eos="<|im_end|>", pad="<|endoftext|>")
     config = Qwen3VLConfig(
         text_config=_text(len(tokenizer)),
@@ -71,7 +71,7 @@ def qwen3_vl(folder):
 
 
 def qwen2_5_vl(folder):
-    """Shaped like Qwen2.5-VL."""
+    """Make a model shaped like Qwen2.5-VL."""
     tokenizer = _tokenizer(_QWEN, _QWEN_CHAT, eos="<|im_end|>", pad="<|endoftext|>")
     config = Qwen2_5_VLConfig(
         text_config=_text(len(tokenizer)),
@@ -87,7 +87,7 @@ def qwen2_5_vl(folder):
 
 
 def smolvlm2(folder):
-    """Shaped like SmolVLM2."""
+    """Make a model shaped like SmolVLM2."""
     tokenizer = _tokenizer(_SMOL, _SMOL_CHAT, eos="<end_of_utterance>", pad="<pad>")
     config = SmolVLMConfig(
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
@@ -113,7 +113,7 @@ def _save(kind, config, folder):
 
 
 def _processed(folder, tokenizer, kind, images, **more):
-    """What the hub's repositories hold beside the weights."""
+    """Add what the hub's repositories hold beside the weights."""
     tokenizer.save_pretrained(folder)
     images.save_pretrained(folder)
     _change(folder / "preprocessor_config.json", processor_class=kind)

@@ -30,7 +30,7 @@ _CHAT = "{% for message in messages %}a photo , {{ message['content'] }}{% endfo
 
 
 def stable_diffusion(folder, prediction="v_prediction", channels=4):
-    """Shaped like Stable Diffusion 2.1: latents at an eighth, one text encoder."""
+    """Make models shaped like Stable Diffusion 2.1: latents at an eighth, one text encoder."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _autoencoder(channels).save_pretrained(folder / "vae")
@@ -49,7 +49,7 @@ def stable_diffusion(folder, prediction="v_prediction", channels=4):
 
 
 def stable_diffusion_xl(folder):
-    """Shaped like Stable Diffusion XL: two text encoders, sizes as a condition."""
+    """Make models shaped like Stable Diffusion XL: two text encoders, sizes as a condition."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _autoencoder(4).save_pretrained(folder / "vae")
@@ -80,7 +80,7 @@ def stable_diffusion_xl(folder):
 
 
 def flux2(folder, distilled=True, dynamic=True):
-    """Shaped like FLUX.2 klein: 32 latent channels in packs of four, a language model, a flow."""
+    """Make models shaped like FLUX.2 klein: 32 latent channels in packs of four, and a flow."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _flux2_autoencoder().save_pretrained(folder / "vae")
@@ -102,7 +102,7 @@ def flux2(folder, distilled=True, dynamic=True):
 
 
 def tiny_autoencoder(folder, channels=4):
-    """Shaped like TAESD, for the Stable Diffusion families."""
+    """Make a decoder shaped like TAESD, for the Stable Diffusion families."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         AutoencoderTiny(
@@ -116,7 +116,7 @@ def tiny_autoencoder(folder, channels=4):
 
 
 def flux2_small_decoder(folder):
-    """Shaped like FLUX.2's small decoder: the full one's class, fewer channels to decode with."""
+    """Make a decoder shaped like FLUX.2's small one: the full one's class, fewer channels."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         _flux2_autoencoder(decoder_block_out_channels=(4, 4, 4, 4)).save_pretrained(folder)

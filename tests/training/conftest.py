@@ -70,7 +70,7 @@ seed = 5
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
-    """On a shared machine, two threads that wait for each other are slower than one."""
+    """Use one thread: on a shared machine, two that wait for each other are slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

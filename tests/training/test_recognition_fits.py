@@ -63,7 +63,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def looked(picture):
-    """What the engine sees of one picture, as the fits have it, in single precision."""
+    """Features of one picture, as the fits have them, in single precision."""
     seen = recognition.recognise(picture).seen
     maps = (seen.fine, seen.coarse.mean((0, 1)), seen.pooled)
     exact = (statistics_of(as_batch(picture)), quantiles_of(as_batch(picture)))
@@ -130,7 +130,7 @@ def test_residuals_are_the_engines(looked, picture):
 
 
 def test_findings_and_maps_are_the_engines(looked, picture):
-    """What was learnt and what is asked are in the same order: quantiles channel by channel."""
+    """Features have the same order in training and in use: quantiles channel by channel."""
     model = recogniser_of(SHIPPED["recogniser"])
     residuals = Expectation.load().residuals(looked)
     told, maps = model.judge(residuals, torch.from_numpy(looked.quantiles))

@@ -30,7 +30,7 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @pytest.fixture(scope="module")
 def variance(packed, config):
-    """What a run measures at its start: half a second each time, so that here it is done once."""
+    """Variance that a run measures at its start: half a second each time, so here only once."""
     vae = PatchAutoencoder.from_pretrained(packed / "vae")
     return train.channel_variance(vae, PhotoPack(packed, config), config)
 

@@ -127,7 +127,7 @@ def web(daemon, tmp_path_factory):
 
 
 def left_behind(folder):
-    """Whether a page has left anything there, in a moment."""
+    """Tell whether a page has left anything there, in a moment."""
     return not wait_until(lambda: not any(folder.glob("ldrps-web-*")), 20)
 
 

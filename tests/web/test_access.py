@@ -1,4 +1,4 @@
-"""Who is let in, and what the browser is told to keep to."""
+"""Access to the page, and the rules that the browser is told to keep to."""
 
 import re
 from pathlib import Path

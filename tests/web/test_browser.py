@@ -72,7 +72,7 @@ def restore(page):
 
 
 def place_of(page, selector):
-    """Where an image of the stage is: left, and CSS pixels for one of the photo."""
+    """Return where an image of the stage is: left, and CSS pixels for one of the photo."""
     style = page.locator(selector).get_attribute("style")
     left, _, scale = re.search(r"translate\((.+?)px, (.+?)px\) scale\((.+?)\)", style).groups()
     return float(left), float(scale)

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_text(options: argparse.Namespace) -> None:
-    """Refuse words that are no text, which only names of files may be."""
+    """Refuse words that are not text, which only file names may be."""
     for name in _TEXTS:
         word = getattr(options, name, None)
         if isinstance(word, str) and plain(word) != word:
@@ -61,7 +61,7 @@ def _check_text(options: argparse.Namespace) -> None:
 
 
 def _print_any_name() -> None:
-    """Names need not be in the terminal's encoding; telling of them must not fail."""
+    """Make output tolerate any file name: it need not be in the terminal's encoding."""
     for stream in (sys.stdout, sys.stderr):
         # Where another program runs us, they may be anything.
         with suppress(AttributeError, ValueError, OSError):

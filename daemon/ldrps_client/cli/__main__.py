@@ -1,4 +1,4 @@
-"""`python -m ldrps_client.cli` is the `ldrps` command."""
+"""Entry point of `python -m ldrps_client.cli`, which is the `ldrps` command."""
 
 from __future__ import annotations
 

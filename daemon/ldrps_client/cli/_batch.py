@@ -1,4 +1,4 @@
-"""One photo after the other: whatever happens to one, the rest is tried and all is told."""
+"""Photos one after the other: whatever happens to one, the rest is tried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, as a script's time limit sends it."""
+    """End by SIGTERM, as a script's time limit sends it."""
 
 
 def run_batch(
@@ -30,8 +30,8 @@ def run_batch(
 ) -> int:
     """Do the work for every photo; the exit code is that of the first that failed.
 
-    `work` returns what --json prints of a photo. That is printed also where Ctrl-C or SIGTERM
-    ends the batch early. `on_record` is told each as soon as there is one.
+    `work` returns what --json prints of a photo. It is printed even where Ctrl-C or SIGTERM ends
+    the batch early. `on_record` receives each record as soon as there is one.
     """
     records: list[Record] = []
     try:

@@ -1,4 +1,4 @@
-"""`ldrps completion`: what a shell needs to complete the command line, made from its parser."""
+"""`ldrps completion`: completion scripts for shells, made from the parser of the command line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _write(path: Path, script: str) -> None:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every argument of every command."""
+    """List every argument of every command."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
@@ -50,7 +50,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _hint(action: Any) -> None:
-    """Say what can stand there, where the parser leaves that to the command."""
+    """Describe an argument's values, where the parser leaves them to the command."""
     import shtab
 
     from ldrps_engine.settings import RECIPES, SOLVERS

@@ -25,7 +25,7 @@ _SHOWN = 10
 
 
 def status(options: argparse.Namespace) -> int:
-    """Print how the daemon is."""
+    """Print the state of the daemon."""
     with Client(options.address, autostart=False) as client:
         if options.json:
             _print_records(client, go_on=options.watch)
@@ -39,7 +39,7 @@ def status(options: argparse.Namespace) -> int:
 
 
 def _print_records(client: Client, *, go_on: bool) -> None:
-    """One object, or one a second and line."""
+    """Print one object, or one a second and line."""
     print_json(asdict(client.status()))
     while go_on:
         time.sleep(_WATCH_SECONDS)
@@ -118,7 +118,7 @@ def _size(count: int) -> str:
 
 
 def stop(options: argparse.Namespace) -> int:
-    """Ask the daemon to end and wait until it has; fine if there is none."""
+    """Ask the daemon to end and wait until it has; having none is fine."""
     with Client(options.address, autostart=False) as client:
         address, kept, stopped = client.address, 0, False
         try:
@@ -153,7 +153,7 @@ def _stop(pid: int, address: str) -> bool:
 
 
 def _wait(pid: int, address: str) -> None:
-    """Return when the process has gone; ProcessLookupError is how that shows."""
+    """Return when the process has gone; ProcessLookupError shows that."""
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
         os.kill(pid, 0)

@@ -34,7 +34,7 @@ _AGAIN = "run 'ldrps darktable install'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The actions of `ldrps darktable`."""
+    """Add the actions of `ldrps darktable`."""
     words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
     parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
     parser.add_argument(
@@ -70,7 +70,7 @@ def _install(folders: list[Path], *, as_json: bool) -> int:
 
 
 def install_into(settings: Path, source: Path) -> None:
-    """Copy the script, and have darktable load it. OutputError says why it cannot be."""
+    """Copy the script and have darktable load it; OutputError says why that is impossible."""
     target = settings / "lua" / NAME
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _doctor(folders: list[Path], options: Namespace) -> int:
 
 
 def check_program() -> list[Finding]:
-    """Version and Lua of the darktable on the path; nothing where there is none."""
+    """Report version and Lua of the darktable on the path; nothing where there is none."""
     program = find_program()
     if program is None:
         return []
@@ -119,7 +119,7 @@ def check_program() -> list[Finding]:
 
 
 def check_folders(folders: list[Path]) -> list[Finding]:
-    """Return what is installed for each darktable."""
+    """Report what is installed for each darktable."""
     if not folders:
         return [Finding("darktable", False, f"{missing_darktable()}, then {_AGAIN}")]
     found = [(folder, _fault_of(folder)) for folder in folders]
@@ -136,7 +136,7 @@ def installed_faults() -> list[str]:
 
 
 def _fault_of(settings: Path) -> str | None:
-    """Return what is wrong with what is installed, and what to do."""
+    """Return what is wrong with an installed script, and what to do."""
     folder = settings / "lua" / NAME
     try:
         script = (folder / SCRIPT).read_bytes()

@@ -1,4 +1,4 @@
-"""Where the darktables of this user are, and what of ours lies there."""
+"""Folders of this user's darktables, and our files in them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ldrps_engine.errors import NotFoundError
 NAME = "ldrps"
 SCRIPT = "ldrps.lua"
 COMMAND_FILE = "command.txt"
-"""Next to the installed script: the `ldrps` command that it runs."""
+"""File next to the installed script with the `ldrps` command that it runs."""
 LINE = 'require "ldrps/ldrps"'
-"""Loads the script; stands in the file that darktable runs at its start."""
+"""Line that loads the script, in the file that darktable runs at its start."""
 START_FILE = "luarc"
 OLDEST = (4, 2)
 FLATPAK = "org.darktable.Darktable"
@@ -25,7 +25,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Program:
-    """A darktable that was asked about itself."""
+    """A darktable and its answers about itself."""
 
     version: tuple[int, ...]
     has_lua: bool
@@ -37,7 +37,7 @@ class Program:
 
 
 def source_script() -> Path:
-    """The script as it came with this installation."""
+    """Return the script that came with this installation."""
     from importlib.util import find_spec
 
     spec = find_spec("ldrps_integrations.darktable")
@@ -48,7 +48,7 @@ def source_script() -> Path:
 
 
 def settings_folders() -> list[Path]:
-    """Settings folders of the darktables of this user that have been started once.
+    """Return the settings folders of this user's darktables that have been started once.
 
     One from Flatpak is not among them: its sandbox lets it start no program of ours.
     """
@@ -61,7 +61,7 @@ def settings_folders() -> list[Path]:
 
 
 def missing_darktable() -> str:
-    """Why there is no settings folder, and what to do."""
+    """Explain why there is no settings folder, and what to do."""
     if (Path.home() / ".var" / "app" / FLATPAK).is_dir():
         return (
             "only a darktable from Flatpak was found, and its sandbox lets it start no other "
@@ -71,7 +71,7 @@ def missing_darktable() -> str:
 
 
 def find_program() -> Program | None:
-    """The darktable on the path; None if there is none that answers."""
+    """Find the darktable on the path; None if there is none that answers."""
     program = shutil.which("darktable")
     if program is None:
         return None
@@ -107,7 +107,7 @@ def loads_script(settings: Path) -> bool:
 
 
 def start_lines(settings: Path) -> list[str]:
-    """Lines of the file that darktable runs at its start; none if there is no such file."""
+    """Return the lines of the file that darktable runs at its start, if there is one."""
     try:
         # Whatever its bytes are, they are written back as they were.
         text = (settings / START_FILE).read_text(encoding="utf-8", errors="surrogateescape")

@@ -16,7 +16,7 @@ from ldrps_engine.analysis.inset import diagnose_photo
 
 
 def diagnose(options: Namespace) -> int:
-    """Diagnose every photo; the exit code is that of the first that could not be."""
+    """Diagnose every photo; the exit code is that of the first that failed."""
     photos = [(Path(name), bool(options.json)) for name in options.photos]
     return run_batch(photos, _record, as_json=options.json)
 

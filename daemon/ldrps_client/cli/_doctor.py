@@ -1,4 +1,4 @@
-"""`ldrps doctor`: what someone who is to help needs to know, and nothing about the user."""
+"""`ldrps doctor`: all that a helper needs to know, and nothing about the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PATH = re.compile(r"(?<![\w~<.])/(?:[^\s/'\",;:()\\]+/)*[^\s/'\",;:()\\]+")
 
 
 def doctor(options: Namespace) -> int:
-    """Print what was found, or write it to a file."""
+    """Print the findings, or write them to a file."""
     report = anonymised(_report(options.address))
     if options.output:
         _write(Path(options.output), report)
@@ -86,7 +86,7 @@ def _version(package: str) -> str:
 
 
 def _run(*command: str) -> list[str]:
-    """What a program prints; nothing where there is no such program."""
+    """Return the output of a program; empty where there is no such program."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
@@ -104,7 +104,7 @@ def _sandbox() -> dict[str, bool]:
 
 
 def _folder(folder: Path) -> dict[str, str]:
-    """Names and modes: what else is wrong with a socket that does not answer."""
+    """Describe names and modes in a folder: the other causes of a socket that does not answer."""
     try:
         paths = [folder, *sorted(folder.iterdir())]
         shown = (path for path in paths if path.suffix != ".lock")
@@ -134,7 +134,7 @@ def _log(path: Path) -> list[str]:
 
 
 def _problems(found: dict[str, Any]) -> list[str]:
-    """One sentence each, with what to do."""
+    """List the problems, one sentence each, with what to do."""
     checks: list[tuple[bool, str]] = [
         (
             bool(found["missing"]),
@@ -163,7 +163,7 @@ def _problems(found: dict[str, Any]) -> list[str]:
 
 
 def anonymised(value: Any) -> Any:
-    """The same without names of the user and the machine, paths, addresses and secrets."""
+    """Remove names of the user and the machine, paths, addresses and secrets."""
     if isinstance(value, dict):
         return {anonymised(key): anonymised(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -188,7 +188,7 @@ def _plain(text: str) -> str:
 
 
 def _ours(match: re.Match[str]) -> bool:
-    """Names of our own files say where something went wrong, and nothing else."""
+    """Keep the names of our own files, which say where something went wrong, and nothing else."""
     return bool(re.search(r"/ldrps|site-packages/|/lib/python", match[0]))
 
 

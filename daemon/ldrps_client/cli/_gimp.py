@@ -31,7 +31,7 @@ _ACTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The actions of `ldrps gimp`."""
+    """Add the actions of `ldrps gimp`."""
     words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
     parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
     parser.add_argument(
@@ -66,7 +66,7 @@ def _install(folders: list[Path], *, as_json: bool) -> int:
 
 
 def install_into(folder: Path, source: Path) -> None:
-    """Copy the plug-in; whole or not at all. OutputError says why it cannot be."""
+    """Copy the plug-in, whole or not at all; OutputError says why that is impossible."""
     target = folder / NAME
     if target.exists() and not (target / SCRIPT).exists():
         raise OutputError(f"{target} is there and is not this plug-in; move it away first")

@@ -1,4 +1,4 @@
-"""`ldrps gimp doctor`: why the plug-in does not work, and what to do about it."""
+"""`ldrps gimp doctor`: reasons why the plug-in does not work, and remedies."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _VERSION_FILE = Path("ldrps_gimp", "__init__.py")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     what: str
     fine: bool
     words: str
-    """What was found; for what is not fine also what to do."""
+    """Result of the check; where it is not fine, also the remedy."""
 
 
 def doctor(folders: list[Path], options: Namespace) -> int:
-    """Print what was found of the plug-ins folders, of Flatpak, the daemon and its models."""
+    """Print the findings about plug-ins folders, Flatpak, the daemon and its models."""
     findings = [*_check_folders(folders), *_check_flatpak(), *check_daemon(options.address)]
     return report(findings, as_json=options.json)
 
 
 def report(findings: list[Finding], *, as_json: bool) -> int:
-    """Print what a doctor found; returns the exit code, 0 if all is fine."""
+    """Print a doctor's findings; returns the exit code, 0 if all is fine."""
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
@@ -70,7 +70,7 @@ def _check_folder(folder: Path) -> Finding:
 
 
 def _fault_of(folder: Path) -> str | None:
-    """What is wrong with an installed plug-in, and what to do."""
+    """Return what is wrong with an installed plug-in, and what to do."""
     again = "run 'ldrps gimp install'"
     script = folder / SCRIPT
     if not folder.is_dir():
@@ -89,7 +89,7 @@ def _fault_of(folder: Path) -> str | None:
 
 
 def version_of(folder: Path) -> str:
-    """What a plug-in's folder says of itself; `unknown` if it does not."""
+    """Return the version stated in a plug-in's folder; `unknown` if there is none."""
     _, _, rest = _text_of(folder / _VERSION_FILE).partition('VERSION = "')
     return rest.partition('"')[0] or "unknown"
 
@@ -110,7 +110,7 @@ def _check_flatpak() -> list[Finding]:
 
 
 def check_daemon(address: str | None) -> list[Finding]:
-    """Tell whether a daemon answers or can be started, and which models it has."""
+    """Check whether a daemon answers or can be started, and which models it has."""
     from ldrps_client.client import Client
 
     with Client(address, autostart=False) as client:
@@ -130,7 +130,7 @@ def check_daemon(address: str | None) -> list[Finding]:
 
 
 def _check_models() -> Finding:
-    """What a daemon would find."""
+    """Check the models that a daemon would find."""
     if not folder_of(BUNDLED).is_dir():
         return Finding("models", False, "the bundled model is missing; install ldrps again")
     known = catalogue().values()
@@ -139,7 +139,7 @@ def _check_models() -> Finding:
 
 
 def _check_socket() -> list[Finding]:
-    """What keeps a daemon from making its socket."""
+    """Check for obstacles to the daemon's socket."""
     folder = run_folder()
     if not folder.exists() or not HAS_OWNERS:
         return []
@@ -162,7 +162,7 @@ def daemon_warnings() -> list[str]:
 
 
 def _check_start(address: str) -> Finding:
-    """No daemon is fine where the plug-in can start one."""
+    """Check whether the plug-in can start a daemon; having none is fine then."""
     command = own_command()
     if not os.access(command, os.X_OK):
         words = f"none answers, and {command} cannot be run to start one; install ldrps again"

@@ -1,4 +1,4 @@
-"""Where the GIMPs of this user are, and what of ours lies there."""
+"""Folders of this user's GIMPs, and our files in them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ldrps_engine.errors import NotFoundError
 NAME = "ldrps"
 SCRIPT = "ldrps.py"
 COMMAND_FILE = "command.txt"
-"""In an installed plug-in: the `ldrps` command with which it starts the daemon."""
+"""File in an installed plug-in with the `ldrps` command with which it starts the daemon."""
 FLATPAK = "org.gimp.GIMP"
 OVERRIDE = f"flatpak override --user --filesystem=xdg-run/ldrps {FLATPAK}"
-"""Lets a GIMP from Flatpak through to the daemon's socket."""
+"""Command that lets a GIMP from Flatpak through to the daemon's socket."""
 
 
 def source_folder() -> Path:
-    """The plug-in as it came with this installation."""
+    """Return the plug-in that came with this installation."""
     from importlib.util import find_spec
 
     try:
@@ -34,7 +34,7 @@ def source_folder() -> Path:
 
 
 def settings_folders() -> list[Path]:
-    """Where the GIMPs of this user keep their settings, whether there are any or not."""
+    """Return the folders where this user's GIMPs keep their settings, existing or not."""
     home = Path.home()
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     found = [
@@ -49,7 +49,7 @@ def settings_folders() -> list[Path]:
 
 
 def plug_in_folders() -> list[Path]:
-    """The plug-ins folder of every GIMP 3 that has been started once, or that can be asked."""
+    """Return the plug-ins folder of every GIMP 3 that was started once, or that can be asked."""
     started = [f for base in settings_folders() for f in sorted(base.glob("3.*")) if f.is_dir()]
     if not started and (version := _version_of_gimp()):
         started = [settings_folders()[0] / version]
@@ -57,7 +57,7 @@ def plug_in_folders() -> list[Path]:
 
 
 def missing_gimp() -> str:
-    """Why there is no plug-ins folder, and what to do."""
+    """Explain why there is no plug-ins folder, and what to do."""
     older = {folder.name for base in settings_folders() for folder in base.glob("2.*")}
     if older:
         names = ", ".join(sorted(older))
@@ -66,7 +66,7 @@ def missing_gimp() -> str:
 
 
 def _version_of_gimp() -> str | None:
-    """`3.0`, of a GIMP that has never been started."""
+    """Return the version, such as `3.0`, of a GIMP that has never been started."""
     program = shutil.which("gimp-console") or shutil.which("gimp")
     if program is None:
         return None
@@ -79,7 +79,7 @@ def _version_of_gimp() -> str | None:
 
 
 def own_command() -> Path:
-    """The `ldrps` command that runs now, for the plug-in to start the daemon with."""
+    """Return the `ldrps` command that runs now, for the plug-in to start the daemon with."""
     beside = Path(sys.executable).with_name("ldrps")
     if beside.exists():
         return beside
@@ -87,6 +87,6 @@ def own_command() -> Path:
 
 
 def has_flatpak() -> bool:
-    """Whether a GIMP from Flatpak is installed."""
+    """Tell whether a GIMP from Flatpak is installed."""
     places = (Path.home() / ".local/share/flatpak/app", Path("/var/lib/flatpak/app"))
     return any((place / FLATPAK).exists() for place in places)

@@ -31,7 +31,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be typed behind `ldrps immich`."""
+    """Add the arguments of `ldrps immich`."""
     words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
     add = parser.add_argument
     add("action", choices=tuple(_ACTIONS), help=words)

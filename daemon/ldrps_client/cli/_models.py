@@ -1,4 +1,4 @@
-"""`ldrps models`: what there is, fetching it, and what is in memory."""
+"""`ldrps models`: the catalogue, downloads, and models in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WIDE = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The actions of `ldrps models`."""
+    """Add the actions of `ldrps models`."""
     words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
     parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a name that `list` shows")
@@ -132,7 +132,7 @@ def _state(model: ModelInfo) -> str:
 
 
 def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
-    """Progress on the error output: one line that is written over on a terminal."""
+    """Return a reporter of progress on standard error: one line that is rewritten on a terminal."""
     last, on_terminal = 0.0, sys.stderr.isatty()
 
     def tell(file: str, done: int, total: int) -> None:
@@ -152,7 +152,7 @@ def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
 
 
 def size(count: int) -> str:
-    """Bytes for people, in powers of ten; nothing for none."""
+    """Format bytes for display, in powers of ten; empty for none."""
     if not count:
         return ""
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):

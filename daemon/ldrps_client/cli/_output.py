@@ -1,4 +1,4 @@
-"""What goes to the standard output and what to the error output."""
+"""Standard output and standard error: the rules for each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def print_error(error: LdrpsError, *, as_json: bool) -> int:
-    """Say what went wrong; returns the exit code that stands for it."""
+    """Print an error; returns the exit code that stands for it."""
     # Where both outputs lead to a full disk, the exit code is all that can be told.
     with suppress(OSError):
         say(error)
@@ -41,7 +41,7 @@ def print_error(error: LdrpsError, *, as_json: bool) -> int:
 
 
 def output_fails(error: Exception) -> bool:
-    """Whether this is how the standard output says that it takes nothing more.
+    """Tell whether an error means that standard output accepts nothing more.
 
     Files are written with their name in the error, or in a sentence of their own.
     """
@@ -49,17 +49,17 @@ def output_fails(error: Exception) -> bool:
 
 
 def silenced() -> None:
-    """Lead the standard output nowhere: the interpreter must not try to write the rest."""
+    """Redirect standard output to nowhere: the interpreter must not try to write the rest."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(error: LdrpsError) -> None:
-    """One sentence for people."""
+    """Print an error as one sentence for people."""
     print(f"ldrps: {shown(str(error))}", file=sys.stderr)
 
 
 def unforeseen(bug: Exception) -> InternalError:
-    """A bug that showed itself, as one sentence; its stack trace is printed where that is asked."""
+    """Turn a bug into one sentence; its stack trace is printed where that is asked for."""
     if os.environ.get("LDRPS_DEBUG"):
         traceback.print_exception(bug)
     what = " ".join(f"{type(bug).__name__}: {bug}".split())
@@ -69,13 +69,13 @@ def unforeseen(bug: Exception) -> InternalError:
 
 
 def warn(sentences: Iterable[str]) -> None:
-    """What went well although something is odd."""
+    """Print warnings: sentences about oddities that were tolerated."""
     for sentence in sentences:
         print(f"ldrps: warning: {shown(sentence)}", file=sys.stderr)
 
 
 def error_record(error: LdrpsError) -> dict[str, Any]:
-    """The same for programs."""
+    """Convert an error to a record for programs."""
     record: dict[str, Any] = {
         "reason": error.reason,
         "message": str(error),
@@ -87,7 +87,7 @@ def error_record(error: LdrpsError) -> dict[str, Any]:
 
 
 def duration(seconds: float) -> str:
-    """For people: 8 s, 3 min, 2 h."""
+    """Format a duration for display: 8 s, 3 min, 2 h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -33,14 +33,14 @@ Command = Callable[[argparse.Namespace], int]
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as everything else does."""
+    """Parser that reports errors in one sentence, as everything else does."""
 
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}; see '{self.prog} --help'")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Build the parser of the whole command line."""
     parser = _Parser(
         prog="ldrps",
         description="Restore photos without saying what is wrong with them.",
@@ -79,7 +79,7 @@ def _add(commands: Any, name: str, run: str, summary: str) -> argparse.ArgumentP
 
 
 def _later(where: str) -> Command:
-    """The command in `module:function`, imported when it is called."""
+    """Return the command in `module:function`, imported when it is called."""
     module, _, function = where.partition(":")
 
     def run(options: argparse.Namespace) -> int:
@@ -183,7 +183,7 @@ def _add_redo(commands: Any) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    """For `ldrps --help` only; `main` runs it."""
+    """Add `serve` for `ldrps --help` only; `main` runs it."""
     commands.add_parser("serve", help="run the daemon in this terminal", add_help=False)
 
 

@@ -18,7 +18,7 @@ _LINE_SECONDS = 5.0
 
 
 class Progress(Protocol):
-    """Shown while it is entered; called with each event."""
+    """Progress shown while it is entered; called with each event."""
 
     def __call__(self, event: events.Event, /) -> None: ...
 
@@ -33,14 +33,14 @@ class Progress(Protocol):
 
 
 def progress_for(name: str, *, silent: bool) -> Progress:
-    """What suits where the error output goes."""
+    """Choose the display that suits where standard error goes."""
     if silent:
         return Silent()
     return Bar(name) if sys.stderr.isatty() else Lines(name)
 
 
 def text_of(event: events.Event) -> str:
-    """An event in words; empty if it says nothing to people."""
+    """Describe an event in words; empty if it says nothing to people."""
     match event:
         case events.Queued(why=why) if why:
             return f"waiting: {why}"
@@ -69,10 +69,10 @@ def _about(seconds: float) -> str:
 
 
 class Silent:
-    """For programs."""
+    """Display for programs: none."""
 
     def __call__(self, event: events.Event, /) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class Silent:
 
 
 class JsonLines(Silent):
-    """One object a line on the standard output for all that happens to a photo."""
+    """Stream of events for programs: one JSON object a line on standard output."""
 
     def __init__(self, photo: Path) -> None:
         self._photo = photo
@@ -105,12 +105,12 @@ class JsonLines(Silent):
 
 
 def print_end(record: dict[str, Any]) -> None:
-    """Print the last line about a photo: the record that --json has of it."""
+    """Print the last line about a photo: its --json record."""
     print_json({"event": "failed" if "error" in record else "done", **record})
 
 
 class Lines(Silent):
-    """One line for every new kind of event, and of steps one in a while."""
+    """Lines of text: one for every new kind of event, and for steps one now and then."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -118,7 +118,7 @@ class Lines(Silent):
         self._last_time = 0.0
 
     def __call__(self, event: events.Event, /) -> None:
-        """Print the event unless it says what was just said."""
+        """Print the event unless it repeats the last line."""
         kind = event.stage if isinstance(event, events.Step) else type(event).__name__
         now = time.monotonic()
         if kind == self._last_kind and now - self._last_time < _LINE_SECONDS:
@@ -129,7 +129,7 @@ class Lines(Silent):
 
 
 class Bar(Silent):
-    """A bar that moves with the steps; what was found out stays above it."""
+    """Bar that moves with the steps; findings stay above it."""
 
     def __init__(self, name: str) -> None:
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""`ldrps redo`: what a result says of itself, done again, and held against it."""
+"""`ldrps redo`: a result made again from its own record, and compared with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ldrps_engine.errors import PhotoError, SettingsError
 
 
 def redo(options: Namespace) -> int:
-    """Redo every result; the exit code is that of the first that could not be."""
+    """Redo every result; the exit code is that of the first that failed."""
     make_folders(options.output)
     results = [Path(name) for name in options.photos]
     targets = plan(results, Wish(output=options.output, mark="_redone"))
@@ -72,7 +72,7 @@ def _mark_of(restored: Path) -> Mark:
 
 
 def _choices(mark: Mark) -> Choices:
-    """The whole request, of whose layers only the file's own is needed."""
+    """Rebuild the whole request; only the file's own layer of it is needed."""
     if mark.settings().damage == "mask":
         raise SettingsError(
             "it was made with a mask of damage, which it does not hold; "
@@ -83,7 +83,7 @@ def _choices(mark: Mark) -> Choices:
 
 
 def _original(restored: Path, mark: Mark, given: str | None) -> LoadedFile:
-    """The photo that a result was made from, found by what it says and known by its pixels."""
+    """Find the photo that a result was made from by its recorded path, and check its pixels."""
     name = PurePosixPath(mark.derived_from.path).name
     if given:
         places = [Path(given) / name if os.path.isdir(given) else Path(given)]
@@ -105,7 +105,7 @@ def _original(restored: Path, mark: Mark, given: str | None) -> LoadedFile:
 
 
 def _difference(restored: Path, target: Path) -> float:
-    """Largest difference of any sample, white being 1."""
+    """Return the largest difference of any sample, white being 1."""
     before, after = decode(restored).photo.pixels, decode(target).photo.pixels
     return float(np.abs(before - after).max()) if before.shape == after.shape else 1.0
 
@@ -117,7 +117,7 @@ def _words(difference: float) -> str:
 
 
 def _other_circumstances(restored: Path, mark: Mark, result: Result) -> list[str]:
-    """What can make the pixels differ."""
+    """List the circumstances that can make the pixels differ."""
     ours = version("ldrps")
     odd = []
     if mark.version != ours:

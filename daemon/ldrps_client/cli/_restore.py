@@ -29,7 +29,7 @@ _ALIKE = (
 
 
 def restore(options: Namespace) -> int:
-    """Restore every photo; the exit code is that of the first that could not be."""
+    """Restore every photo; the exit code is that of the first that failed."""
     if options.json and options.json_lines:
         raise SettingsError("--json and --json-lines exclude each other; leave one out")
     choices = _choices(options)
@@ -79,7 +79,7 @@ def _damage(given: str) -> object:
 
 
 class _Work:
-    """What is the same for every photo of one command."""
+    """Settings that are the same for every photo of one command."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Work:
         self._gone: AccessError | UnavailableError | None = None
 
     def record(self, photo: Path, targets: Targets) -> dict[str, Any]:
-        """Restore one photo, tell the user, and return what --json prints of it."""
+        """Restore one photo, report to the user, and return its --json record."""
         try:
             # Where no daemon can be had for one photo, none can be for the next.
             if self._gone:
@@ -186,7 +186,7 @@ def _tell(photo: Path, targets: Targets, result: Result) -> None:
 
 
 def _layer_names(targets: Targets) -> dict[str, dict[str, str]]:
-    """Each layer's file as text, and where that is not its name, as bytes too."""
+    """Name each layer's file as text, and where the name is not text, as bytes too."""
     names = {layer: named("name", path) for layer, path in targets.layers.items()}
     data = {layer: name["name_bytes"] for layer, name in names.items() if "name_bytes" in name}
     texts = {layer: name["name"] for layer, name in names.items()}

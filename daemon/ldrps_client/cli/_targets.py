@@ -1,4 +1,4 @@
-"""Where results go, settled and checked before any work is done."""
+"""Paths of the results, settled and checked before any work is done."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ldrps_engine.errors import OutputError
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """The files that one photo's restoration will write."""
+    """Files that one photo's restoration will write."""
 
     layers: dict[str, Path]
-    """By the layer's name; the first asked for has the plain name."""
+    """Path of each layer, by name; the first one asked for has the plain name."""
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
@@ -31,11 +31,11 @@ class Targets:
 
     @property
     def output(self) -> Path:
-        """Of the first layer."""
+        """Path of the first layer."""
         return next(iter(self.layers.values()))
 
     def each(self) -> list[Targets]:
-        """Files of each result: of several, with -1, -2 ... behind the stems."""
+        """Return the files of each result: of several, with -1, -2 ... behind the stems."""
         if self.samples is None:
             return [self]
         return [self._numbered(number) for number in range(1, self.samples + 1)]
@@ -73,7 +73,7 @@ class Targets:
             check_folder(folder, room)
 
     def of(self, names: Iterable[str]) -> Targets:
-        """Return those of these layers alone: stages that change nothing have none."""
+        """Keep these layers alone: stages that change nothing have none."""
         kept = set(names)
         layers = {name: path for name, path in self.layers.items() if name in kept}
         return replace(self, layers=layers)
@@ -81,7 +81,7 @@ class Targets:
     def check_mounts(self) -> None:
         """Raise OutputError if a disk has gone since the start and left an empty folder.
 
-        What was written there would be in a place where nobody looks for it.
+        A file written there would be in a place where nobody looks for it.
         """
         for folder, device in self.devices:
             if _device(folder) not in (device, None):
@@ -91,7 +91,7 @@ class Targets:
                 )
 
     def all(self) -> list[Path]:
-        """Every path, of the first result first."""
+        """Return every path, those of the first result first."""
         return [path for one in self.each() for path in one._own()]
 
     def _own(self) -> list[Path]:
@@ -100,7 +100,7 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """The command line's options for where results go."""
+    """Options of the command line for the place of results."""
 
     output: str | None
     """A file or a folder; None: beside the photo."""
@@ -113,7 +113,7 @@ class Wish:
 
 
 def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
-    """Files for each photo, none of them twice: those of one name are numbered.
+    """Plan the files of each photo, none of them twice: those of one name are numbered.
 
     OutputError if no photo's result could be written.
     """
@@ -174,7 +174,7 @@ def _free(
     taken: set[tuple[str, str]],
     tried: dict[tuple[tuple[str, str], ...], int],
 ) -> Targets:
-    """The photo's files with the lowest number under which none is another photo's.
+    """Return the photo's files with the lowest number under which none is another photo's.
 
     `tried` is the number to begin at, by the files with no number: of 3,000 albums each has a
     `cover.jpg`.
@@ -192,18 +192,18 @@ def _free(
 
 
 def _told_apart(place: tuple[str, str]) -> tuple[str, str]:
-    """A place that memory cards and shares, which know no capitals, also tell from others."""
+    """Return a key that is distinct even on memory cards and shares that ignore case."""
     folder, name = place
     return folder, unicodedata.normalize("NFC", name).casefold()
 
 
 def _place_of(path: Path) -> tuple[str, str]:
-    """A file's folder, whichever way it was named, and its name."""
+    """Return a file's folder, whichever way it was named, and its name."""
     return os.path.realpath(path.parent), path.name
 
 
 def _targets(photo: Path, wish: Wish, number: int) -> Targets:
-    """Files for a photo: beside it, in a folder, or where the user says."""
+    """Return the files for a photo: beside it, in a folder, or where the user says."""
     first, *others = wish.layers
     tails = {first: wish.mark, **{name: f"{wish.mark}_{name}" for name in others}}
     extra = f"_{number}" if number > 1 else ""
@@ -231,7 +231,7 @@ def _folder(photo: Path, wanted: str | None) -> Path:
 
 
 def is_folder(text: str) -> bool:
-    """Whether an output path means a folder."""
+    """Tell whether an output path means a folder."""
     return text.endswith(os.sep) or os.path.isdir(text or ".")
 
 

@@ -1,4 +1,4 @@
-"""`ldrps watch`: the hot folder, and what can be asked about it."""
+"""`ldrps watch`: the hot folder, and questions about it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PAGE = "watched.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be typed behind `ldrps watch`."""
+    """Add the arguments of `ldrps watch`."""
     parser.add_argument("folders", nargs="*", metavar="IN", help="folders to watch")
     _add_folder_options(parser.add_argument_group("what to do with photos").add_argument)
     _add_schedule(parser.add_argument_group("schedule").add_argument)
@@ -89,7 +89,7 @@ def _add_running(add: Any) -> None:
 
 
 def watch(options: Namespace) -> int:
-    """Watch, or answer a question about what is watched."""
+    """Watch, or answer a question about the watched folder."""
     if options.status:
         return _status(options)
     if options.retry_failed:
@@ -226,7 +226,7 @@ def _install(options: Namespace, config: Any) -> int:
 
 
 def _words(options: Namespace) -> list[str]:
-    """The command line for another folder than this one to be in: with whole paths."""
+    """Return the command line with whole paths, so that it can be run in another folder."""
     words = ["watch", *(_whole(name) for name in options.folders)]
     for name in (*_FOLDER_OPTIONS, *_SCHEDULE, *_RUNNING):
         value, option = getattr(options, name), "--" + name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""`ldrps web`: photos restored in a page of the browser."""
+"""`ldrps web`: restoration on a page in the browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HIGHEST_PORT = 65_535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what can be typed behind `ldrps web`."""
+    """Add the arguments of `ldrps web`."""
     add = parser.add_argument
     add("--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)")
     size = f"most that one photo may have (default: {_LARGEST})"
@@ -54,7 +54,7 @@ def _check(options: Namespace) -> None:
 
 
 def _end_with_the_terminal() -> None:
-    """Have a terminal that is closed end it as SIGTERM does, so that no photo is left."""
+    """Make a closed terminal end the process as SIGTERM does, so that no photo is left behind."""
     if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
@@ -72,7 +72,7 @@ def _require_extra() -> None:
 
 
 def _check_daemon(client: Client, *, may_start: bool) -> None:
-    """Say at once, and not at the first photo, that no daemon can be had."""
+    """Report at once, and not at the first photo, that no daemon can be had."""
     from ldrps_client._autostart import ensure_running
 
     if may_start:

@@ -1,4 +1,4 @@
-"""Photo files: read with all that belongs to them, written whole or not at all."""
+"""Photo files: read with everything that belongs to them, written whole or not at all."""
 
 from __future__ import annotations
 

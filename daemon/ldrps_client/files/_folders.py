@@ -1,4 +1,4 @@
-"""Folders that take no file now, found out by trying before any work is done."""
+"""Checks for folders that accept no file now, made by trying before any work is done."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_same(path: Path, other: Path) -> bool:
 def check_folder(folder: Path, room: int = 0) -> None:
     """Refuse, before any work is done, a folder that cannot take a file of `room` bytes now.
 
-    Tried out, because permissions do not tell: the disk may be full or mounted read-only.
+    A file is tried, because permissions do not tell: the disk may be full or mounted read-only.
     """
     try:
         with _nameless(folder) as file:
@@ -49,7 +49,7 @@ def _refusal(folder: Path, error: OSError) -> str:
 
 
 def _nameless(folder: Path) -> Any:
-    """A new file that goes when it is closed, without a name where the file system can do that."""
+    """Open a new file that goes when it is closed, nameless where the file system allows it."""
     if not hasattr(os, "O_TMPFILE"):
         # Windows removes no file that is open, but one that was opened in order to be removed.
         return tempfile.TemporaryFile(dir=folder, buffering=0)

@@ -1,4 +1,4 @@
-"""Which kinds of file we read and write, told apart by their first bytes and their names."""
+"""File formats that we read and write, recognised by their first bytes and their names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ldrps_engine.errors import OutputError, PhotoError
 from ldrps_wire.formats import Format
 
 DAMAGED = "it is damaged or incomplete; copy it again from where it came from"
-"""Said of what is damaged, and of nothing else: people go and look for a better copy."""
+"""Message for damaged files, and for nothing else: people go and look for a better copy."""
 _READABLE = "JPEG, PNG, TIFF, WebP or AVIF"
 HEAD_BYTES = 64
-"""How much of a file `recognise` wants to see."""
+"""Number of bytes at a file's start that `recognise` wants to see."""
 
 
 EXTENSIONS: dict[str, Format] = {
@@ -67,9 +67,9 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
 
 
 def recognise(name: str, head: bytes, suffix: str = "") -> Format:
-    """The kind of a file from its first bytes, whatever its name says; PhotoError if unknown.
+    """Recognise a file's format from its first bytes, whatever its name; PhotoError if unknown.
 
-    Only raw files are told by the name's `suffix` too: most of them are TIFFs as well, whose
+    Only raw files are recognised by the name's `suffix` too: most of them are TIFFs as well, whose
     first picture is a small preview.
     """
     if head.startswith(_RAW_MAGIC) or (_is_tiff(head) and suffix.lower() in _RAW_EXTENSIONS):
@@ -94,12 +94,12 @@ def _is_tiff(head: bytes) -> bool:
 
 
 def result_suffix(photo: Path) -> str:
-    """The ending of a result's name: the photo's own, unless that is of a kind we only read."""
+    """Return the ending of a result's name: the photo's own, unless we only read that format."""
     return _WRITTEN_AS.get(photo.suffix.lower(), photo.suffix)
 
 
 def format_for(path: Path) -> Format:
-    """The kind that a file's name asks to be written; OutputError if we write no such kind."""
+    """Return the format of a file name to be written; OutputError if we do not write it."""
     kind = EXTENSIONS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(

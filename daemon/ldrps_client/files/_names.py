@@ -15,7 +15,7 @@ _SIDECAR = ".xmp"
 
 
 def longest_name(folder: Path) -> int:
-    """Bytes that a name in a folder may have, with room for a sidecar's ending behind it."""
+    """Return the most bytes of a name in a folder, with room for a sidecar's ending behind it."""
     longest = system.longest_name(folder) or _LONGEST
     # FAT and the like say more than they take; eCryptfs has 143.
     return min(longest, _LONGEST) - len(_SIDECAR)
@@ -32,14 +32,14 @@ def check_name(path: Path) -> None:
 
 
 def fitting(stem: str, name_of: Callable[[str], str], longest: int) -> str:
-    """The stem, shortened from its end until `name_of(stem)` has at most `longest` bytes."""
+    """Shorten a stem from its end until `name_of(stem)` has at most `longest` bytes."""
     while stem and len(os.fsencode(name_of(stem))) > longest:
         stem = stem[:-1]
     return stem
 
 
 def part_path(path: Path) -> Path:
-    """A hidden name beside a file, for it to be written under before it gets its own."""
+    """Return a hidden name beside a file, under which it is written before it gets its own."""
     mark = secrets.token_hex(4)
     longest = longest_name(path.parent)
     stem = fitting(path.name, lambda stem: f".{stem}.{mark}.part", longest)

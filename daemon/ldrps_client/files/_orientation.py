@@ -8,7 +8,7 @@ from ldrps_engine.photo import Samples
 
 
 def upright(samples: Samples, orientation: int) -> Samples:
-    """Samples (H, W, ...) as they should be seen; orientation 1 to 8 as in EXIF 2.32, 4.6.4."""
+    """Turn samples (H, W, ...) upright; orientation 1 to 8 as in EXIF 2.32, 4.6.4."""
     if orientation in (5, 6, 7, 8):
         samples = np.swapaxes(samples, 0, 1)
     if orientation in (3, 4, 7, 8):

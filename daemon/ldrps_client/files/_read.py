@@ -33,7 +33,8 @@ _READERS = {
     Format.RAW: ("ldrps_client.files.codecs._extras", "read_raw"),
 }
 MOST_BYTES = 4 << 30
-"""Ample for 100 megapixels of four floats; some decoders want all of a file in memory."""
+"""Largest file accepted, in bytes: ample for 100 megapixels of four floats; some decoders want all
+of a file in memory."""
 # How tifffile, imagecodecs, Pillow and libheif say that they lack something.
 _UNKNOWN = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|unimplemented|cannot handle"
@@ -44,36 +45,36 @@ _UNKNOWN = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """How the source was compressed, so that the result can be alike. Neutral: not known."""
+    """Compression of the source, so that the result can be alike. Neutral: not known."""
 
     quantization: dict[int, list[int]] = field(default_factory=dict)
     """JPEG quantization tables."""
     subsampling: int = 0
     """JPEG chroma subsampling as Pillow counts it: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0."""
     progressive: bool = False
-    """Whether a JPEG loads in passes."""
+    """True for a JPEG that loads in passes."""
     lossless: bool = False
-    """Whether a WebP kept every pixel."""
+    """True for a WebP that kept every pixel."""
     compression: str = "zlib"
     """TIFF compression as tifffile names it."""
     alpha: str = "unassalpha"
-    """What a TIFF's alpha means, as tifffile names it."""
+    """Meaning of a TIFF's alpha, as tifffile names it."""
     stated: bytes = b""
-    """The profile that the file's own numbers for colours mean; it holds none itself then."""
+    """Profile that the file's own numbers for colours mean; it embeds none itself then."""
     colour_chunks: tuple[tuple[bytes, bytes], ...] = ()
-    """All that a PNG says of its colours: type and content of chunks."""
+    """Colour chunks of a PNG: type and content of each."""
     nclx: tuple[int, int] | None = None
     """H.273's primaries and transfer characteristics of an AVIF."""
 
 
 class Parts(NamedTuple):
-    """What a reader finds in a file."""
+    """Everything a reader finds in a file."""
 
     photo: Photo
     metadata: Metadata
     encoding: Encoding
     odd: tuple[str, ...] = ()
-    """Sentences without the file's name."""
+    """Sentences about oddities, without the file's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +86,15 @@ class LoadedFile:
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
-    """What kind of file it was, whatever its name says."""
+    """Format of the file, whatever its name says."""
     metadata: Metadata
     """EXIF, XMP and resolution."""
     encoding: Encoding
-    """How it was compressed."""
+    """Compression of the file."""
     warnings: tuple[str, ...] = ()
-    """What is odd about it and was borne, one sentence each."""
+    """Oddities of the file that were tolerated, one sentence each."""
     on_disk: bool = True
-    """True for a file, False for bytes that somebody held in memory."""
+    """True for a file, False for bytes in memory."""
 
 
 def decode(path: str | os.PathLike[str]) -> LoadedFile:
@@ -140,14 +141,14 @@ def load_readers() -> None:
 
 
 def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:
-    """The image libraries are imported when the first file is read: half of the start-up time."""
+    """Return a format's reader. Its libraries are imported late: half of the start-up time."""
     module, name = _READERS[kind]
     read: Callable[[BinaryIO, Format], Parts] = getattr(import_module(module), name)
     return read
 
 
 def _with_sound_profile(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-    """The photo without a profile that is broken, and what to say of one that is no use.
+    """Remove a broken profile from a photo; returns that and sentences about a useless one.
 
     A whole profile for such a photo stays even if nobody here can use it: others may.
     """
@@ -163,7 +164,7 @@ def _with_sound_profile(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A photo file, open for reading; PhotoError if it is none or may not be read."""
+    """Open a photo file for reading; PhotoError if it is none or may not be read."""
     with _open(path) as file:
         _check_kind(path, os.fstat(file.fileno()))
         yield file
@@ -182,7 +183,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open as `open` does; a pipe that nobody writes to would be waited for for ever otherwise."""
+    """Open as `open` does, without waiting for ever for a pipe that nobody writes to."""
     return os.open(path, flags | WITHOUT_WAITING)
 
 
@@ -209,7 +210,7 @@ def check_size(path: Path, size: int) -> None:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Put the file's name in front of what is wrong with it."""
+    """Put the file's name in front of errors and warnings."""
     try:
         yield
     except InputError as error:
@@ -231,7 +232,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """Decoders raise whatever comes to hand, struct.error to TypeError, for one of two reasons."""
+    """Explain a decoder's exception: they raise anything from struct.error to TypeError."""
     words = " ".join(str(error).split())[:120]
     if isinstance(error, NotImplementedError) or _UNKNOWN.search(words):
         return f"it is of a kind that we do not take ({words}); save it as PNG or TIFF"

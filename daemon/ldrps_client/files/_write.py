@@ -85,7 +85,7 @@ def encode(
     """Write a photo as its file's name says, with the metadata and compression of `like`.
 
     `metadata` takes the place of that of `like`; `finish` has the last word on the bytes. XMP
-    that the kind of file cannot hold goes into a sidecar, and depths that it cannot hold are
+    that the format cannot hold goes into a sidecar, and depths that it cannot hold are
     reduced to the deepest that it can.
     OutputError if the file exists and `force` is not given, or cannot be written.
     """
@@ -106,9 +106,9 @@ def encode(
 def file_bytes(
     kind: Format, photo: Photo, *, like: LoadedFile | None = None, metadata: Metadata | None = None
 ) -> bytes:
-    """Encode a photo as `encode` does, for those who have no place for a sidecar.
+    """Encode a photo as `encode` does, for callers who have no place for a sidecar.
 
-    OutputError if that kind of file cannot hold the photo, or its XMP.
+    OutputError if the format cannot hold the photo, or its XMP.
     """
     carried = fitting_metadata(kind, metadata or (like.metadata if like else Metadata()))
     if not holds_xmp(kind, len(carried.xmp)):
@@ -120,7 +120,7 @@ def file_bytes(
 
 
 def fitting_metadata(kind: Format, metadata: Metadata) -> Metadata:
-    """The metadata with XMP that names the file's own kind, and texts that would be lost."""
+    """Prepare metadata for a format: its media type in the XMP, and texts that would be lost."""
     xmp = with_kind(metadata.xmp, _MEDIA_TYPES[kind])
     lost = [*metadata.texts, *as_texts(metadata.comments)]
     if kind is Format.PNG:
@@ -131,12 +131,12 @@ def fitting_metadata(kind: Format, metadata: Metadata) -> Metadata:
 
 
 def holds_xmp(kind: Format, size: int) -> bool:
-    """Tell whether an XMP packet of so many bytes fits into such a file."""
+    """Tell whether an XMP packet of so many bytes fits into a file of this format."""
     return kind is not Format.JPEG or size <= _JPEG_XMP_LIMIT
 
 
 def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> None:
-    """The sidecar first, so that a photo of ours is never without its mark."""
+    """Write the sidecar, then the file, so that a photo of ours is never without its mark."""
     sidecar = sidecar_for(where)
     if outside:
         write_bytes(sidecar, outside, force=force)
@@ -162,7 +162,7 @@ def _encoded(
 
 
 def _is_same_space(photo: Photo, kind: Format, like: LoadedFile | None) -> bool:
-    """Whether what the source's file said of its colours is as true of the result's."""
+    """Tell whether the source's statements about its colours are as true of the result's."""
     return like is not None and (
         (like.format, like.photo.icc_profile, like.photo.is_grey)
         == (kind, photo.icc_profile, photo.is_grey)
@@ -187,7 +187,7 @@ def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding
 
 
 def _fitting(photo: Photo, kind: Format) -> Photo:
-    """The photo in a depth that the kind of file holds, with a profile that is for its channels."""
+    """Convert the photo to a depth that the format holds, with a profile for its channels."""
     held = _DEPTHS.get(kind, (Depth.U8,))
     if photo.depth not in held:
         deepest = held[-1]
@@ -222,7 +222,7 @@ def _through_pillow(
 
 
 def _with_nclx(data: bytes, numbers: tuple[int, int]) -> bytes:
-    """An AVIF that states the same colours by number as by its profile, for viewers without."""
+    """State an AVIF's colours by number as well as by its profile, for viewers without profiles."""
     at = data.find(_NCLX)
     if at < 0:
         return data
@@ -231,7 +231,7 @@ def _with_nclx(data: bytes, numbers: tuple[int, int]) -> bytes:
 
 
 def _options(kind: Format, metadata: Metadata) -> dict[str, object]:
-    """Pillow's for the metadata; what it is not given, it leaves out."""
+    """Return Pillow's options for the metadata; it leaves out what it is not given."""
     exif, xmp = metadata.exif, metadata.xmp
     options: dict[str, object] = {"dpi": metadata.dpi} if metadata.dpi else {}
     if kind is Format.JPEG:
@@ -264,7 +264,7 @@ def _compression(kind: Format, encoding: Encoding, *, alpha: bool) -> dict[str, 
 
 
 def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
-    """Write a file by renaming a finished one into place; OutputError if it cannot be done."""
+    """Write a file by renaming a finished one into place; OutputError if that fails."""
     _check_place(path, force=force)
     part = part_path(path)
     try:
@@ -306,7 +306,7 @@ def into_place(part: Path, path: Path, *, force: bool = False) -> None:
 
 
 def _link_into_place(part: Path, path: Path) -> None:
-    """As a rename that fails when somebody was faster."""
+    """Link a file into place: a rename that fails when somebody was faster."""
     try:
         os.link(part, path)
     except FileExistsError:

@@ -31,7 +31,7 @@ _GONE = "not found or no "
 
 
 class GoneError(NotFoundError):
-    """The server does not have what was asked for, or not for this user."""
+    """Absence of an asset on the server, or lack of this user's access to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Asset:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
-        """From an AssetResponseDto; KeyError or TypeError if it is none."""
+        """Parse an AssetResponseDto; KeyError or TypeError if it is none."""
         return cls(
             id=str(values["id"]),
             name=str(values["originalFileName"]),
@@ -70,7 +70,7 @@ class ImmichApi:
     """One server, as one of its users."""
 
     def __init__(self, url: str, key: str) -> None:
-        """SettingsError if the address is none."""
+        """Take the address and the key; SettingsError if the address is none."""
         self.url = address_of(url)
         self._http = httpx.Client(
             base_url=f"{self.url}/api",
@@ -79,7 +79,7 @@ class ImmichApi:
         )
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def check(self) -> None:
@@ -93,11 +93,11 @@ class ImmichApi:
         self._json("GET", "/users/me")
 
     def asset(self, key: str) -> Asset:
-        """One asset; GoneError if it has gone."""
+        """Return one asset; GoneError if it has gone."""
         return self._asset(self._json("GET", f"/assets/{key}"))
 
     def original(self, asset: Asset) -> bytes:
-        """The file as it was uploaded."""
+        """Return the file as it was uploaded."""
         data = bytearray()
         accept = {"Accept": "application/octet-stream"}
         with (
@@ -114,7 +114,7 @@ class ImmichApi:
         return bytes(data)
 
     def album(self, name: str) -> str:
-        """Id of the album with a name; an error if there is none, or more than one."""
+        """Return the id of the album with a name; an error if there is none, or more than one."""
         albums = self._json("GET", "/albums")
         try:
             found = [str(album["id"]) for album in albums if album["albumName"] == name]
@@ -129,7 +129,7 @@ class ImmichApi:
         return found[0]
 
     def album_photos(self, album: str) -> Iterator[Asset]:
-        """The photos of an album. Tags are not told here."""
+        """Return the photos of an album, without their tags."""
         page: Any = 1
         while page:
             wanted = {"albumIds": [album], "type": "IMAGE", "size": _PAGE, "page": int(page)}
@@ -141,7 +141,7 @@ class ImmichApi:
             yield from map(self._asset, items)
 
     def upload(self, files: list[Path], like: Asset) -> str:
-        """Upload a file, and its sidecar, with the times of an asset; returns the new asset's id.
+        """Upload a file and its sidecar with the times of an asset; returns the new asset's id.
 
         A file that is there already is not stored twice: its id comes back.
         """
@@ -218,7 +218,7 @@ class ImmichApi:
 
 @contextmanager
 def _readable(url: str) -> Iterator[None]:
-    """Turn what goes wrong on the way into one sentence."""
+    """Turn failures on the way into one sentence."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -240,7 +240,7 @@ def _message(answer: httpx.Response) -> str:
 
 
 def address_of(url: str) -> str:
-    """The server's address without what follows it; SettingsError if it is none."""
+    """Return the server's address without what follows it; SettingsError if it is none."""
     parts = urlsplit(url.strip())
     try:
         fine = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)

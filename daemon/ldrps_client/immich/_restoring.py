@@ -1,4 +1,4 @@
-"""One asset's way: fetched, diagnosed, restored, uploaded, stacked, tagged. May be killed anywhere.
+"""One asset: fetched, diagnosed, restored, uploaded, stacked, tagged. May be killed anywhere.
 
 Never goes round in circles: a result's checksum is in the ledger before it is uploaded, it has a
 tag, and its own metadata says that it is ours.
@@ -32,7 +32,7 @@ _MARK = "_restored"
 
 
 class StoppedError(Exception):
-    """The program ends; the asset is taken up again at the next start."""
+    """End of the program; the asset is taken up again at the next start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,9 @@ class Tags:
     """Names of tags."""
 
     done: str = "restored"
-    """Given to results, which are never restored."""
+    """Tag of results, which are never restored."""
     wanted: str = "restore"
-    """Restores an asset even if nothing was found wrong."""
+    """Tag by which an asset is restored even if nothing was found wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,10 @@ class Outcome:
     """Outcome for one asset."""
 
     state: str
-    """`done`, `skipped` or `gone`."""
+    """State: `done`, `skipped` or `gone`."""
     name: str
     words: str
-    """The diagnosis, or why nothing was done."""
+    """Diagnosis, or the reason why nothing was done."""
     result: str = ""
     """Id of the new asset."""
     seconds: float = 0.0
@@ -98,7 +98,7 @@ class Restorer:
         return outcome
 
     def _judged(self, asset: Asset) -> Outcome | None:
-        """The end of an asset that nothing is done about, without a look at its file."""
+        """Return the outcome of an asset that needs no work, without a look at its file."""
         why = ""
         if not asset.is_photo:
             why = "no photo"
@@ -153,7 +153,7 @@ class Restorer:
         return result.told, result.seconds
 
     def _place(self, entry: Entry, asset: Asset, staged: Path, album: str) -> str:
-        """Upload, stack and tag; each of it may be done twice."""
+        """Upload, stack and tag; each step may be repeated."""
         # The photo first, its sidecar behind it.
         files = sorted(staged.iterdir(), key=lambda path: path.suffix == ".xmp")
         # Before anybody can be told of the new asset.
@@ -171,7 +171,7 @@ def _skipped(asset: Asset, words: str) -> Outcome:
 
 
 def _checksum(path: Path) -> str:
-    """As Immich has it."""
+    """Return the checksum in Immich's form."""
     return base64.b64encode(
         hashlib.sha1(path.read_bytes(), usedforsecurity=False).digest()
     ).decode()

@@ -1,4 +1,4 @@
-"""What is remembered of one server: the hot folder's ledger, with assets in the place of files."""
+"""State of the work for one server: the hot folder's ledger, with assets in the place of files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _NONE = Identity(0, 0, 0)
 
 @dataclass(frozen=True)
 class ImmichState:
-    """A server's ledger, and results that are on their way to it."""
+    """Ledger of a server, and results that are on their way to it."""
 
     ledger: Ledger
     folder: Path
 
     def add(self, asset: str, settings: Settings) -> Entry:
-        """Take in an asset; the entry is an older one if it is known with these settings."""
+        """Take in an asset; returns the existing entry if it is known with these settings."""
         return self.ledger.add(b"", os.fsencode(asset), _NONE, f"immich:{asset}", settings)
 
     def staged(self, entry: Entry) -> Path:
-        """Folder of a finished result until the server has it."""
+        """Return the folder of a finished result until the server has it."""
         return self.folder / "uploads" / entry.key[:24]
 
     def drop(self, entry: Entry) -> None:
@@ -47,19 +47,19 @@ class ImmichState:
 
     @property
     def secret(self) -> Path:
-        """The file with what a webhook has to show."""
+        """Path of the file with the secret that a webhook must show."""
         return self.folder / "webhook-secret"
 
 
 def home() -> Path:
-    """Under `$XDG_STATE_HOME`, else under `~/.local/state`."""
+    """Return the folder under `$XDG_STATE_HOME`, else under `~/.local/state`."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "ldrps" / "immich"
 
 
 @contextmanager
 def opened_state(url: str) -> Iterator[ImmichState]:
-    """Hold a server's state for as long as the block runs; OutputError if another one has it."""
+    """Hold a server's state while the block runs; OutputError if another process has it."""
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).hostname or "")[:40]
     folder = home() / f"{plain}-{digest}"

@@ -1,4 +1,4 @@
-"""A whole album, one photo after the other."""
+"""Restoration of a whole album, one photo after the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ldrps_engine.settings import Settings
 __all__ = ["restore_album"]
 
 Told = Callable[[Asset, Outcome | LdrpsError], None]
-"""Is told what became of each photo."""
+"""Function told the outcome of each photo."""
 
 
 def restore_album(
@@ -27,10 +27,10 @@ def restore_album(
     progress: Callable[[Asset], Any],
     told: Told,
 ) -> None:
-    """Restore what an album has and is not done yet.
+    """Restore the photos of an album that are not done yet.
 
-    `progress(asset)` is entered while a photo is worked on, and called with events. A photo's own
-    trouble is told and remembered, and tried again the next time; what is no photo's own ends it.
+    `progress(asset)` is entered while a photo is worked on, and called with events. Errors of a
+    single photo are reported and remembered, and tried again the next time; others end it.
     """
     album = api.album(name)
     for listed in list(api.album_photos(album)):

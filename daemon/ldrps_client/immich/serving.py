@@ -1,4 +1,4 @@
-"""Receiving Immich's webhooks: what they name is written down at once, and restored in turn."""
+"""Receiver of Immich's webhooks: assets are written down at once, and restored in turn."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDLE_SECONDS = 5.0
 
 Tell = Callable[[str, str], None]
-"""Is told what happened, and to which asset."""
+"""Function told what happened, and to which asset."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
-    """Where webhooks come in."""
+    """Address and secret for webhooks."""
 
     host: str
     port: int
@@ -57,7 +57,7 @@ class Listening:
 
 
 def secret_in(path: Path) -> str:
-    """The secret in a file, which is made if there is none; SettingsError if others may read it."""
+    """Return the secret in a file, made if there is none; SettingsError if others may read it."""
     with suppress(FileExistsError):
         path.touch(0o600, exist_ok=False)
         path.write_text(f"{secrets.token_urlsafe(24)}\n")
@@ -65,7 +65,7 @@ def secret_in(path: Path) -> str:
 
 
 def private_text(path: Path, what: str) -> str:
-    """A word in a file that only its user may read; SettingsError if it is not so."""
+    """Read a word from a file that only its user may read; SettingsError if others may."""
     try:
         text = path.read_text("utf-8").strip()
         is_open = HAS_OWNERS and path.stat().st_mode & 0o077
@@ -80,7 +80,7 @@ def private_text(path: Path, what: str) -> str:
 
 
 class Receiver:
-    """Answers webhooks."""
+    """Answers to webhooks."""
 
     def __init__(
         self, state: ImmichState, settings: Settings, secret: str, queued: threading.Event
@@ -89,7 +89,7 @@ class Receiver:
         self._queued = queued
 
     async def receive(self, request: Request) -> Response:
-        """Write down the asset that a webhook tells of."""
+        """Write down the asset that a webhook names."""
         shown_secret = request.headers.get(HEADER, "")
         if not hmac.compare_digest(shown_secret.encode(), self._secret.encode()):
             return _said(401, f"the header {HEADER} does not hold the secret")
@@ -114,7 +114,7 @@ def _said(status: int, sentence: str) -> Response:
 
 
 def asset_in(body: bytes) -> str | None:
-    """Id of the asset that an event tells of: `{"data": {"asset": {"id": ...}}}`."""
+    """Return the id of the asset that an event names: `{"data": {"asset": {"id": ...}}}`."""
     try:
         key = json.loads(body)["data"]["asset"]["id"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -123,7 +123,7 @@ def asset_in(body: bytes) -> str | None:
 
 
 class Queue:
-    """Works on what was written down, until it is stopped."""
+    """Work on the recorded assets, until it is stopped."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What runs on a node: an actor that launches a worker and passes bytes both ways.
+"""The part that runs on a node: an actor that launches a worker and passes bytes both ways.
 
 It is the worker's parent, so the worker goes with it, however that happens, and Ray takes the
 actor away when its front is gone. Nothing of ours is pickled: arguments and answers are bytes.
@@ -28,13 +28,13 @@ from ldrps_daemon.workers.process import Process
 _POLL_SECONDS = 20.0
 _GATHER_SECONDS = 0.02
 _AHEAD = 4
-"""Messages that wait for the front at most: those with pieces are large."""
+"""Most messages that may wait for the front: those with pieces are large."""
 _FOLDERS = "ldrps-node-"
 _UNLIMITED = 1 << 62
 
 
 def version() -> str:
-    """Version of what is installed here."""
+    """Return the version of LD-RPS installed here."""
     try:
         return metadata.version("ldrps")
     except metadata.PackageNotFoundError:
@@ -71,7 +71,7 @@ class WorkerActor:
         return json.dumps({"pid": self._process.pid, "version": version()}).encode()
 
     async def send(self, message: bytes) -> str:
-        """Take a message for the worker, or a piece of a file; returns why not, empty: taken."""
+        """Take a message for the worker, or a piece of a file; returns why not, empty if taken."""
         try:
             await self._accept(message)
         except OSError as error:
@@ -89,7 +89,7 @@ class WorkerActor:
                 self._process.send_bytes(await asyncio.to_thread(self._command, message[1:]))
 
     async def receive(self) -> list[bytes]:
-        """Wait a while for messages, and return those there are."""
+        """Wait a while for messages and return those that have come."""
         found = [MEMORY + str(self._process.memory_bytes() if self._process else 0).encode()]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
@@ -121,7 +121,7 @@ class WorkerActor:
         await self._messages.put(END + str(await self._process.kill()).encode())
 
     def _begin(self) -> None:
-        """Make room for a job; what is left of the one before it goes."""
+        """Make room for a job and remove what the previous one left."""
         if self._folder:
             job = JobFolder(self._folder / "job")
             shutil.rmtree(job.path, ignore_errors=True)
@@ -144,7 +144,7 @@ def _message(pipe: Connection) -> bytes:
 
 
 def _told_of(message: bytes) -> str:
-    """The file that a report tells of; empty: none. The front looks closer."""
+    """Name the file that a report announces; empty: none. The front looks closer."""
     if message[:1] == b"S":
         return "checkpoint"
     if message[:1] == b"E":
@@ -154,7 +154,7 @@ def _told_of(message: bytes) -> str:
 
 
 def _unseen(spool: str, proof: str) -> str:
-    """Why the front's folder cannot be used from here; empty: it can, or need not be."""
+    """Return why the front's folder cannot be used from here; empty: it can, or need not be."""
     if not spool:
         return ""
     try:
@@ -165,7 +165,7 @@ def _unseen(spool: str, proof: str) -> str:
 
 
 def _own_folder() -> Path:
-    """A new folder on this node; those of actors that were killed go."""
+    """Make a new folder on this node; those of killed actors are removed."""
     base = Path(tempfile.gettempdir())
     for left in base.glob(f"{_FOLDERS}*"):
         with contextlib.suppress(OSError, ValueError):

@@ -27,7 +27,7 @@ _MORE, _LAST = b"+", b"."
 
 
 def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
-    """A file in pieces; none if it is not there. Reads the disk."""
+    """Split a file into pieces; none if it is not there. Reads the disk."""
     code = next(code for code, known in (TO_NODE | TO_FRONT).items() if known == name)
     missing = contextlib.suppress(FileNotFoundError)
     with missing, Path(getattr(folder, name)).open("rb") as file:
@@ -43,12 +43,12 @@ def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
 
 
 class Receiver:
-    """Puts files together, each of which takes its name when it is complete."""
+    """Assembles files from pieces; each takes its name when it is complete."""
 
     def __init__(
         self, folder: JobFolder, names: dict[bytes, str], limit: int, *, lasting: bool = True
     ) -> None:
-        """`limit`: bytes that all of them may take at once; `lasting`: files outlive a crash."""
+        """Set the `limit` in bytes for all files at once; `lasting` files survive a crash."""
         self._folder = folder
         self._names = names
         self._limit = limit
@@ -88,7 +88,7 @@ class Receiver:
             self._broken.discard(name)
 
     def close(self) -> None:
-        """Give up what is not complete."""
+        """Discard incomplete files."""
         for name in list(self._files):
             self._give_up(name)
 

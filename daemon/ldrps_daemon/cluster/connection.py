@@ -1,7 +1,7 @@
-"""Joins a Ray cluster, or says in one sentence why that cannot be.
+"""Joins a Ray cluster, or says in one sentence why that is impossible.
 
-Asked of the head itself before Ray is: Ray waits for minutes where nobody answers or a token is
-wrong, and says nothing where a cluster takes everybody.
+The head itself is asked before Ray is: Ray waits for minutes where nobody answers or a token is
+wrong, and says nothing where a cluster accepts everybody.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _JOIN = "ray start --address="
 
 
 def joined(pool: str) -> ModuleType:
-    """Ray, as a driver of the cluster that `ray` or `ray://HEAD:PORT` names. Waits for it."""
+    """Return Ray as a driver of the cluster that `ray` or `ray://HEAD:PORT` names. Waits for it."""
     _require_token_mode()
     ray = _library()
     head = pool.removeprefix(SCHEME) if pool.startswith(SCHEME) else _head_of_this_node(ray)
@@ -43,7 +43,7 @@ def joined(pool: str) -> ModuleType:
 
 
 def check_head(head: str, token: str) -> None:
-    """Raise what is wrong with a cluster's head, or with our token for it."""
+    """Raise the error that describes a problem with a cluster's head, or with our token for it."""
     if _asked(head, "") is not grpc.StatusCode.UNAUTHENTICATED:
         raise AccessError(
             f"the Ray cluster at {head} takes commands without a token, from anybody who reaches "
@@ -57,7 +57,7 @@ def check_head(head: str, token: str) -> None:
 
 
 def _asked(head: str, token: str) -> Any:
-    """How the head answers a question that means nothing; UnavailableError if it does not."""
+    """Ask the head a meaningless question and return its status; UnavailableError without one."""
     metadata = [("authorization", f"Bearer {token}")] if token else []
     with grpc.insecure_channel(head) as channel:
         try:
@@ -94,7 +94,7 @@ def _library() -> ModuleType:
 
 
 def _head_of_this_node(ray: Any) -> str:
-    """Address of the head of the cluster that this machine is a node of."""
+    """Find the address of the head of the cluster that this machine is a node of."""
     address = os.environ.get("RAY_ADDRESS") or ray._private.utils.read_ray_address()
     if not address or address == "auto":
         raise UnavailableError(
@@ -105,7 +105,7 @@ def _head_of_this_node(ray: Any) -> str:
 
 
 def _token() -> str:
-    """Take the token from where Ray takes it, in its order."""
+    """Read the token from the places where Ray reads it, in its order."""
     if token := os.environ.get(TOKEN, "").strip():
         return token
     path = Path(os.environ.get(TOKEN_PATH) or Path.home() / ".ray" / "auth_token")

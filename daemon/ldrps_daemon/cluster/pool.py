@@ -19,15 +19,15 @@ from ldrps_engine.errors import SettingsError
 
 log = logging.getLogger("ldrps.cluster")
 PROOF = "seen-by-nodes"
-"""File in a shared spool by which nodes know that it is this daemon's."""
+"""Name of the file in a shared spool by which nodes recognise this daemon's spool."""
 _LOOK_SECONDS = 2.0
 
 
 class RayPool:
-    """The seats of one daemon in a cluster that it has joined."""
+    """Seats of one daemon in a cluster that it has joined."""
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
-        """Join the cluster, which takes seconds; LdrpsError says why that cannot be."""
+        """Join the cluster, which takes seconds; LdrpsError says why that is impossible."""
         self.trouble = ""
         self._on_cpu = config.devices == ("cpu",)
         self._most = None if config.gpus == AUTO else int(config.gpus)
@@ -52,12 +52,12 @@ class RayPool:
         self._node = str(self._ray.get_runtime_context().get_node_id())
 
     async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Tell which seats there are, and look again and again."""
+        """Report the seats, and keep looking for changes."""
         on_seats(await self._look())
         self._watching = asyncio.get_running_loop().create_task(self._watch(on_seats))
 
     async def close(self) -> None:
-        """Look no more. Ray ends what is left of ours when this process ends."""
+        """Stop looking. Ray ends what is left of ours when this process ends."""
         self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
@@ -87,7 +87,7 @@ class RayPool:
                 on_seats(seats)
 
     async def _rejoin(self) -> None:
-        """Be a driver on this machine's next node; jobs wait until there is one."""
+        """Become a driver on this machine's next node; jobs wait until there is one."""
         self.trouble = "this machine is no node of the Ray cluster any more; run 'ray start' here"
         log.error(self.trouble)
         self._seats = {}
@@ -133,7 +133,7 @@ class RayPool:
 
 
 def places_of(nodes: Iterable[Mapping[str, Any]], *, on_cpu: bool) -> dict[tuple[str, int], str]:
-    """Node and number of each GPU of a cluster, or of one CPU a node, and the node's address."""
+    """List the node and number of each GPU, or one CPU per node, with the node's address."""
     found = {}
     for node in sorted(nodes, key=lambda node: str(node["NodeID"])):
         has = int(node.get("Resources", {}).get("CPU" if on_cpu else "GPU", 0))
@@ -148,6 +148,6 @@ def chosen(
     taken: Mapping[tuple[str, int], Seat],
     most: int | None,
 ) -> dict[tuple[str, int], str]:
-    """So many of the places, those first that are seats already: their workers are warm."""
+    """Choose `most` places, existing seats first: their workers are warm."""
     order = sorted(places, key=lambda key: key not in taken)
     return {key: places[key] for key in order[:most]}

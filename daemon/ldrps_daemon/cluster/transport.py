@@ -36,12 +36,12 @@ _FAREWELL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where an actor is to run, and how it gets at files."""
+    """Node and device for an actor, and its access to files."""
 
     node: str
     """Ray's id of the node."""
     host: str
-    """Its address, for people."""
+    """Its address, for display."""
     gpus: int
     """1, or 0 for a worker on the CPU."""
     spool: str = ""
@@ -54,7 +54,7 @@ class RayTransport:
     """One actor with one worker. Its epoch ends with it: a new worker is another transport."""
 
     def __init__(self, ray: ModuleType, place: Place, options: Options, report: OnReport) -> None:
-        """Have Ray start an actor; whether that works is reported."""
+        """Have Ray start an actor; success or failure is reported later."""
         self.pid = 0
         self._ray: Any = ray
         self._place = place
@@ -77,7 +77,7 @@ class RayTransport:
         self._outbox.put_nowait(data)
 
     def memory_bytes(self) -> int:
-        """Resident set of the worker, as it was when it was last heard of."""
+        """Return the resident set of the worker in bytes, as last reported."""
         return self._memory
 
     def end(self) -> None:
@@ -86,7 +86,7 @@ class RayTransport:
         self._tasks.append(self._spawn(self._kill()))
 
     async def kill(self) -> int:
-        """End the worker at once and return its exit code, or SIGKILL's if it did not tell."""
+        """End the worker at once and return its exit code, or SIGKILL's if it reported none."""
         is_here, self._is_ended = not self._is_ended and bool(self.pid), True
         if is_here:
             # It leaves nothing of the photo there; without an answer, its heir on that node does.
@@ -136,7 +136,7 @@ class RayTransport:
         self._on_report(self, last)
 
     async def _start(self, options: dict[str, object]) -> str:
-        """Have the actor start its worker; returns why it does not, empty: it does."""
+        """Have the actor start its worker; returns why it does not, empty if it does."""
         told = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
         try:
             answer = json.loads(await self._call("start", json.dumps(told).encode()))
@@ -152,7 +152,7 @@ class RayTransport:
         return ""
 
     async def _feed(self) -> None:
-        """Send what is queued, one after the other: an order comes behind its files."""
+        """Send the queued messages one after the other, so that an order follows its files."""
         try:
             while True:
                 await self._send(await self._outbox.get())

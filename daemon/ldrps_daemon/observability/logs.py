@@ -11,14 +11,14 @@ _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName
 
 
 def set_up(log_format: str, level: int = logging.INFO) -> None:
-    """Log to the error output, as `text` or as `json`."""
+    """Log to standard error, as `text` or as `json`."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What was given as `extra`."""
+    """Return the fields given as `extra`."""
     # Libraries may add underscored ones to every record, as Ray does.
     return {
         name: value
@@ -34,7 +34,7 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         said = (f"{name}={value}" for name, value in _fields(record).items())
         return " ".join([super().formatMessage(record), *said])
 
@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: `time`, `level`, `logger`, `message`, the fields, `exception` if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         said: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

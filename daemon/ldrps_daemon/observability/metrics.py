@@ -34,7 +34,7 @@ _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 
 
 class Collector:
-    """What a scrape asks of a daemon: nothing is counted twice, and nothing waits."""
+    """Answers scrapes from the daemon's state: nothing is counted twice, and nothing waits."""
 
     def __init__(
         self, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None
@@ -44,7 +44,7 @@ class Collector:
         self._proxy = proxy
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric with its values now."""
+        """Return every metric with its current values."""
         yield from self._counters()
         yield from self._gauges()
         yield from self._workers()
@@ -87,7 +87,7 @@ class Collector:
 
 
 def registry_of(config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None) -> Any:
-    """All metrics of one daemon, those of its front process included."""
+    """Collect all metrics of one daemon, those of its front process included."""
     registry = CollectorRegistry()
     for make in (ProcessCollector, PlatformCollector, GCCollector):
         make(registry=registry)

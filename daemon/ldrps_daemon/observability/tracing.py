@@ -24,7 +24,7 @@ class Traces:
     """Turns jobs that have ended into spans."""
 
     def __init__(self, provider: Any) -> None:
-        """`provider`: an OpenTelemetry TracerProvider."""
+        """Take an OpenTelemetry TracerProvider."""
         self._provider = provider
         self._tracer = provider.get_tracer("ldrps")
 
@@ -53,13 +53,13 @@ class Traces:
         span.end(_nano(job.ended_at))
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         self._provider.shutdown()
 
 
 @contextmanager
 def traced(repository: JobRepository) -> Iterator[None]:
-    """Trace jobs while the block runs, if that is set up."""
+    """Trace jobs while the block runs, if tracing is set up."""
     traces = _set_up() if os.environ.get(ENDPOINT) else None
     if traces:
         repository.on_end.append(traces)

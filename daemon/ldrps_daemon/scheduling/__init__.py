@@ -1,1 +1,1 @@
-"""Which job runs when and where, and what becomes of one that fails."""
+"""Scheduling: the order, time and place of jobs, and the fate of those that fail."""

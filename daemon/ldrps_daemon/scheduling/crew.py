@@ -1,4 +1,4 @@
-"""The slots of a pool's seats: taken as seats come, given up as they go."""
+"""Slots of a pool's seats: taken as seats come, given up as they go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Crew:
     def __init__(
         self, config: ServeConfig, attend: Callable[[WorkerSlot], Coroutine[Any, Any, None]]
     ) -> None:
-        """`attend` works with a slot until that is `retired`."""
+        """Have `attend` work with each slot until that is `retired`."""
         self.slots: list[WorkerSlot] = []
         self._config = config
         self._attend = attend
@@ -25,7 +25,7 @@ class Crew:
         self._leaving: set[asyncio.Task[None]] = set()
 
     def seat(self, seats: Sequence[Seat]) -> None:
-        """Have a slot for each of these seats, and for no other."""
+        """Keep one slot for each of these seats, and none for any other."""
         for slot in [slot for slot in self.slots if slot.seat not in seats]:
             self.slots.remove(slot)
             slot.retired = True
@@ -39,7 +39,7 @@ class Crew:
                 self._attending[slot] = asyncio.get_running_loop().create_task(work)
 
     async def stop(self) -> None:
-        """Attend to nothing more. What works goes on until its slot is stopped."""
+        """Stop attending to slots. Running work goes on until its slot is stopped."""
         tasks = [*self._attending.values(), *self._leaving]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Brings jobs to workers and their reports back to those who watch."""
+"""Brings jobs to workers and their reports back to their watchers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Dispatcher:
         pool: Pool | None = None,
         store: JobStore | None = None,
     ) -> None:
-        """`pool` and `store` default to processes of this machine, and the spool itself."""
+        """Take the parts; `pool` and `store` default to processes of this machine and the spool."""
         self.spool = spool
         self.repository = JobRepository(config, spool)
         self.index = self.repository.index
@@ -60,7 +60,7 @@ class Dispatcher:
         self._crew = Crew(config, lambda slot: self._attend(slot, self.queue))
         self.slots = self._crew.slots
         self.looks = FairQueue(config.batch_wait_seconds)
-        """Looks that need no device, beside `queue`: they do not wait for what restores."""
+        """Looks that need no device, beside `queue`: they do not wait for restorations."""
         engine = look_engine(config.engine)
         (seat,) = LocalPool(["cpu"], memory_limit(config)).seats
         self.looker = WorkerSlot(seat, dataclasses.replace(config, engine=engine))
@@ -73,7 +73,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Take up old jobs, then begin to work. No process is started before there is a job."""
+        """Resume old jobs, then begin to work. No process is started before there is a job."""
         jobs = await self.repository.recover()
         for job in jobs:
             await self._take_up(job)
@@ -109,12 +109,12 @@ class Dispatcher:
         await self.repository.close()
 
     def retry_after(self) -> float:
-        """When a full queue is likely to have a place again."""
+        """Estimate the seconds until a full queue has a place again."""
         low, high = _BUSY_SECONDS
         return min(max(min(self._free()), low), high)
 
     def running(self) -> int:
-        """Jobs that a worker has."""
+        """Count the jobs that a worker has."""
         return len(self._placed)
 
     async def accept(self, job: Job) -> None:
@@ -128,8 +128,8 @@ class Dispatcher:
     async def cancel(self, job: Job, message: str) -> None:
         """Stop a job; nothing happens to one that has ended.
 
-        It has ended as soon as that is written down, for good and for all who watch; a worker that
-        has it is free again after the step that is under way.
+        It has ended as soon as that is written down, finally and for all watchers; its worker is
+        free again after the step under way.
         """
         if job.ending:
             return
@@ -152,7 +152,8 @@ class Dispatcher:
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
-        """While open, the job has a watcher. The last one to leave may take the job with it."""
+        """Give the job a watcher while the block runs. The last to leave may take the job with
+        it."""
         if job.grace:
             job.grace.cancel()
         try:
@@ -164,13 +165,13 @@ class Dispatcher:
             self._guard(job, self._config.grace_seconds)
 
     def seconds_left(self, job: Job, turn: Turn) -> float:
-        """Until a job has ended, as far as can be told; 0 if not known."""
+        """Estimate the seconds until a job has ended; 0 if not known."""
         if reports := self._placed.get(job.id):
             return reports.seconds_left()
         return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
     def outlook(self) -> Outlook:
-        """When the turn of each waiting job comes, as far as can be told now."""
+        """Predict the turn of each waiting job, from what is known now."""
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _seat(self, seats: Sequence[Seat]) -> None:
@@ -222,7 +223,7 @@ class Dispatcher:
                 await asyncio.sleep(slot.backoff.pause())
 
     async def _serve(self, slot: WorkerSlot, queue: FairQueue) -> None:
-        """Have a worker, and only then take a job: what keeps one from starting is no job's."""
+        """Start a worker, and only then take a job: a failed start is no job's fault."""
         try:
             if not slot.is_up():
                 async with queue.starting():
@@ -300,11 +301,11 @@ class Dispatcher:
                 wanted -= 1
 
     def _restoring(self) -> dict[str, JobReports]:
-        """Jobs that a device has, and what is told of them."""
+        """Return the jobs that a device has, with their reports."""
         return {name: told for name, told in self._placed.items() if told.slot is not self.looker}
 
     def _why(self) -> str:
-        """What keeps all jobs from being worked at; empty: nothing."""
+        """Return what keeps all jobs from being worked on; empty: nothing."""
         troubles = [slot.backoff.trouble for slot in self.slots]
         if not troubles:
             return self._pool.trouble
@@ -313,12 +314,12 @@ class Dispatcher:
         return f"no worker can start ({troubles[0]}); this is tried again and again"
 
     def _free(self) -> list[float]:
-        """In how many seconds each worker is likely to be free; 0 also if that is not known."""
+        """List the seconds until each worker is likely to be free; 0 also if that is not known."""
         busy = [reports.seconds_left() for reports in self._restoring().values()]
         return busy + [0.0] * (len(self.slots) - len(busy)) or [0.0]
 
     def work_seconds(self, job: Job) -> float:
-        """What is likely to be left to do of a job; 0 if not known."""
+        """Estimate the seconds of work left on a job; 0 if not known."""
         if job.header.diagnose_only or job.header.HasField("crop"):
             # A moment, of which those that restore tell nothing.
             return 0.0

@@ -1,4 +1,4 @@
-"""What follows when a worker lets go of a job: its end, or another turn."""
+"""Consequences of a worker letting go of a job: its end, or another turn."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ log = logging.getLogger("ldrps.dispatch")
 
 
 class Endings:
-    """Decides for one daemon; what is not simple, its policy does."""
+    """Decides for one daemon and leaves difficult cases to its policy."""
 
     def __init__(self, repository: JobRepository, policy: FailurePolicy) -> None:
         self.stopping = False
-        """Whether the daemon is about to end, so that what happens is no job's doing."""
+        """True once the daemon is about to end, so that what happens is no job's fault."""
         self._repository = repository
         self._policy = policy
 
     async def of(self, job: Job, end: End | Lost | None, reports: JobReports) -> bool:
-        """What becomes of a job that a worker let go of; False if it is to go on."""
+        """Settle a job that a worker let go of; False if it is to go on."""
         if end is None:
             return self.stopping or await self._policy.of_crashed(job, reports.slot.device)
         if isinstance(end, Lost):
@@ -50,7 +50,7 @@ class Endings:
     async def _kept(
         self, job: Job, end: pb.Event, reports: JobReports
     ) -> tuple[pb.Event, StoredLayers | None]:
-        """How a job ended, and its result, which has its place by then."""
+        """Return a job's end event and its result, moved to its final place."""
         if job.ending or not (end.HasField("done") and reports.headers):
             return end, None
         stored = StoredLayers(job.folder.result, tuple(reports.headers))

@@ -1,4 +1,4 @@
-"""How long jobs take on this machine, learnt from those it has done."""
+"""Duration of jobs on this machine, learnt from those it has done."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _Begun = tuple[float, float]
 _TENTHS = 10
 _WORKING = ("denoise", "sample", "refine")
 _KEPT = 32
-"""So many jobs of a kind are remembered: models, drivers and neighbours change."""
+"""Most jobs of a kind that are remembered: models, drivers and neighbours change."""
 _ANY = ""
 _SAMPLED, _PLAIN = " sampled", " plain"
 _SAME_SIZE = 0.05
-"""Photos that differ less say nothing about what size costs."""
+"""Relative difference below which two photos say nothing about the cost of size."""
 _OWN_PACE = 0.1
-"""At least this part of what a job's own pace says is claimed to be left."""
+"""Least part of the time predicted from a job's own pace that is reported as left."""
 
 
 def kind_of(settings: pb.Settings, device: str) -> str:
-    """Jobs of one kind take about the same time for the same number of pixels."""
+    """Name the kind of a job: those of one kind take about as long for as many pixels."""
     steps = settings.steps if settings.HasField("steps") else "-"
     passes = settings.recurrences if settings.HasField("recurrences") else "-"
     family = device.partition(":")[0]
@@ -39,7 +39,7 @@ def kind_of(settings: pb.Settings, device: str) -> str:
 
 
 def work_of(kind: str, *, sampled: bool, count: int) -> str:
-    """The kind of a job whose work is known: what a good photo takes says nothing of a bad one.
+    """Refine the kind of a job whose work is known: good photos say nothing of bad ones.
 
     `count` is that of its steps, which go with the photo's size and with what is filtered.
     """
@@ -48,13 +48,13 @@ def work_of(kind: str, *, sampled: bool, count: int) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """Seconds by megapixels."""
+    """Seconds as a line over megapixels."""
 
     fixed: float
     slope: float
 
     def at(self, pixels: int) -> float:
-        """Never below zero."""
+        """Return the seconds for so many pixels; never below zero."""
         return max(0.0, self.fixed + self.slope * pixels / 1e6)
 
 
@@ -77,21 +77,22 @@ class Estimator:
                 self._lines.pop(kind, None)
 
     def seconds(self, kind: str, pixels: int) -> float:
-        """What a job will take a worker; 0 if nothing like it has been done yet."""
+        """Estimate the seconds a job takes a worker; 0 if nothing like it has been done yet."""
         return self._course(kind, pixels)[-1]
 
     def rest(self, kind: str, pixels: int, share: float) -> float:
-        """What such jobs take after this share of their steps; 0 if that is not known."""
+        """Estimate the seconds left after this share of the steps; 0 if not known."""
         return self.seconds(kind, pixels) - self._reached(kind, pixels, share)
 
     def left(
         self, kind: str, pixels: int, elapsed: float, share: float, begun: _Begun = (0.0, 0.0)
     ) -> float:
-        """What remains of a job that was given `elapsed` seconds for this share of its steps.
+        """Estimate the seconds left of a job that took `elapsed` for this share of its steps.
 
-        At first such jobs' pace is the better guide, towards the end the job's own. `begun` is the
-        share and the seconds of its first step, with which models were loaded: where no such job
-        has been done yet, the pace since then is all there is. 0 if not known.
+        Early on, the pace of earlier jobs is the better guide; towards the end, the job's own.
+        `begun` is the share and the seconds of its first step, which includes the loading of
+        models: where no such job has been done yet, the pace since then is all there is. 0 if not
+        known.
         """
         if share <= 0:
             return max(0.0, self.seconds(kind, pixels) - elapsed)
@@ -108,7 +109,7 @@ class Estimator:
         return float(np.interp(share, np.linspace(0, 1, len(course)), course))
 
     def _course(self, kind: str, pixels: int) -> list[float]:
-        """Seconds until each tenth of the steps is done, from none to all."""
+        """Return the seconds until each tenth of the steps is done, from none to all."""
         known = next((pool for pool in _pools(kind) if pool in self._seen), None)
         if known is None:
             return [0.0] * (_TENTHS + 1)
@@ -119,7 +120,7 @@ class Estimator:
 
 
 def _pools(kind: str) -> list[str]:
-    """What a job of a kind is like, the likest first."""
+    """List the pools of examples for a kind of job, the most similar first."""
     for work in (_SAMPLED, _PLAIN):
         base, known, _count = kind.rpartition(work)
         if known:
@@ -129,7 +130,7 @@ def _pools(kind: str) -> list[str]:
 
 
 def _taught(kind: str) -> list[str]:
-    """All pools that a job of a kind is an example for."""
+    """List all pools that a job of a kind is an example for."""
     for work in (_SAMPLED, _PLAIN):
         base, known, _count = kind.rpartition(work)
         if known:
@@ -138,19 +139,19 @@ def _taught(kind: str) -> list[str]:
 
 
 class Course:
-    """When a job had done each tenth of its steps."""
+    """Times at which a job had done each tenth of its steps."""
 
     def __init__(self) -> None:
         self._marks: list[float] = []
         self.sampled = False
-        """The prior was at work, and not only what carries its result to the photo."""
+        """True once the prior was at work, and not only what carries its result to the photo."""
         self.count = 0
-        """Of all steps; 0: there were none, so that nothing is known about when they come."""
+        """Number of all steps; 0: there were none, so that nothing is known about their times."""
         self.begun: _Begun = (0.0, 0.0)
         """Share and seconds of the first step."""
 
     def step(self, step: pb.Step, elapsed: float) -> float:
-        """Note a step that was done after so many seconds; the share of all steps that are done."""
+        """Note a step done after `elapsed` seconds and return the share of all steps done."""
         self.count = max(1, step.count)
         self.sampled = self.sampled or step.stage in _WORKING
         share = step.index / self.count
@@ -161,33 +162,33 @@ class Course:
         return share
 
     def work(self, kind: str) -> str:
-        """The job's kind, now that something of its work is known."""
+        """Refine the job's kind, now that something of its work is known."""
         return work_of(kind, sampled=self.sampled, count=self.count) if self.count else kind
 
     def marks(self, seconds: float) -> tuple[float, ...]:
-        """Seconds until one tenth of the steps was done, until two were, until all were."""
+        """Return the seconds until one tenth of the steps was done, two were, and so on to all."""
         if not self.count:
             return ()
         return (*self._marks, *[seconds] * (_TENTHS - len(self._marks)))
 
 
 def _fit(seen: list[Timing]) -> list[Line]:
-    """A line for each tenth of the steps."""
+    """Fit a line for each tenth of the steps."""
     sizes = np.array([timing.pixels for timing in seen], dtype=float) / 1e6
     marks = np.array([timing.marks or _even(timing.seconds) for timing in seen])
     return [_median_line(sizes, took) for took in marks.T]
 
 
 def _even(seconds: float) -> tuple[float, ...]:
-    """What is known of a job whose steps were not timed."""
+    """Spread the time of a job evenly over its steps, which were not timed."""
     return tuple(seconds * (tenth + 1) / _TENTHS for tenth in range(_TENTHS))
 
 
 def _median_line(sizes: Floats, took: Floats) -> Line:
-    """The median slope between two jobs, and the median of what is left (Theil and Sen).
+    """Fit the median slope between pairs of jobs, then the median offset (Theil and Sen).
 
-    It believes no job that is far off the others: the first waits for what is compiled and read
-    once, another for a neighbour.
+    It is robust to outliers: the first job waits for what is compiled and read once, another for a
+    neighbour.
     """
     first, second = np.triu_indices(len(sizes), 1)
     apart = sizes[second] - sizes[first]

@@ -1,4 +1,4 @@
-"""What becomes of a job that did not simply end: crashes, preemption, too little memory."""
+"""Fate of jobs that did not simply end: crashes, preemption, too little memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ldrps_daemon.storage.repository import JobRepository
 
 log = logging.getLogger("ldrps.dispatch")
 _DAEMONS = 3
-"""A daemon is killed for reasons of its own more often than a worker, so it counts later."""
+"""Extra deaths allowed to daemons, more often killed for reasons of their own than workers."""
 _MACHINES = 3
-"""So are machines that workers are on."""
+"""Extra losses allowed to machines, for the same reason."""
 _MOST_ECONOMY = {"cpu": 1, "cuda": 2}
 
 
 class FailurePolicy:
-    """Each `of_...` returns whether the job ends; if not, it is to wait again."""
+    """Decides case by case: each `of_...` returns whether the job ends; if not, it waits again."""
 
     def __init__(self, config: ServeConfig, repository: JobRepository) -> None:
         self._config = config
@@ -35,7 +35,7 @@ class FailurePolicy:
         await self._repository.end(job, pb.Event(failed=pb.Failed(reason=reason, message=message)))
 
     async def of_recovered(self, job: Job) -> bool:
-        """A job that a daemon before this one did not see the end of."""
+        """Settle a job whose end an earlier daemon did not see."""
         job.folder.mend_header(job.header)
         if job.cancel_message:
             await self.cancelled(job)
@@ -50,7 +50,7 @@ class FailurePolicy:
         return job.ending
 
     async def of_crashed(self, job: Job, device: str) -> bool:
-        """A job whose worker died."""
+        """Settle a job whose worker died."""
         self._repository.counts.crashes += 1
         further = job.saved_step > job.crash_step
         job.crashes = 1 if further else job.crashes + 1
@@ -70,7 +70,7 @@ class FailurePolicy:
         return job.ending
 
     async def of_lost(self, job: Job) -> bool:
-        """A job whose worker went with its machine, or was cut off."""
+        """Settle a job whose worker's machine went, or was cut off."""
         job.losses = 1 if job.saved_step > job.loss_step else job.losses + 1
         job.loss_step = max(job.loss_step, job.saved_step)
         said = {"job": job.id, "losses": job.losses, "checkpoint": job.saved_step}
@@ -83,7 +83,7 @@ class FailurePolicy:
         return job.ending
 
     async def of_paused(self, job: Job, *, counts: bool) -> bool:
-        """A job that yielded to another, or to the end of the daemon."""
+        """Settle a job that yielded to another, or to the end of the daemon."""
         job.interruptions = 0
         if job.cancelling.is_set():
             await self.cancelled(job)
@@ -94,7 +94,7 @@ class FailurePolicy:
         return job.ending
 
     async def of_starved(self, job: Job, device: str) -> bool:
-        """A job for which the memory was too small: less at once, then off the device, then not."""
+        """Settle a job that ran out of memory: smaller parts, then off the device, then failure."""
         if job.cancelling.is_set():
             await self.cancelled(job)
         elif job.economy >= _MOST_ECONOMY[device.partition(":")[0]]:

@@ -1,7 +1,7 @@
-"""Who goes next: urgent jobs first, clients in turn, and first come first served for each.
+"""Order of turns: urgent jobs first, clients in turn, and first come first served within each.
 
-Nothing here walks through all jobs, so that ten thousand may wait: what is asked of one job costs a
-look at each client.
+Nothing here walks through all jobs, so that ten thousand may wait: a question about one job costs
+a look at each client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ldrps_daemon.storage.jobs import Job
 
 _TURNS_KEPT = 256
 _Served = Mapping[str, int]
-"""Clients that were served, the later the larger the number."""
+"""Clients that were served; the later, the larger the number."""
 
 
 def _order(job: Job) -> int:
@@ -39,13 +39,13 @@ class _Lanes:
         self._count += 1
 
     def index(self, job: Job) -> int:
-        """Its place in its own lane; -1 if it is not there."""
+        """Find the job's place in its own lane; -1 if it is not there."""
         lane = self._lanes.get(job.client, [])
         at = bisect_left(lane, job.order, key=_order)
         return at if at < len(lane) and lane[at] is job else -1
 
     def remove(self, job: Job) -> bool:
-        """Whether it was there."""
+        """Remove a job and return whether it was there."""
         at = self.index(job)
         if at >= 0:
             del self._lanes[job.client][at]
@@ -55,11 +55,11 @@ class _Lanes:
         return at >= 0
 
     def first(self, served: _Served) -> Job:
-        """The next one; there must be one."""
+        """Return the next job; there must be one."""
         return min(self._lanes.values(), key=lambda lane: _turn(lane, served))[0]
 
     def position(self, job: Job, served: _Served) -> int:
-        """How many of this class go before a job of it."""
+        """Count the jobs of this class that go before one of it."""
         at, mine = self.index(job), _turn(self._lanes[job.client], served)
         before = 0
         for lane in self._lanes.values():
@@ -69,7 +69,7 @@ class _Lanes:
         return before
 
     def in_turn(self, served: _Served) -> Iterator[Job]:
-        """One of each client, then a second of each; who was served longest ago comes first."""
+        """Yield one job of each client, then a second of each, longest unserved clients first."""
         lanes = sorted(self._lanes.values(), key=lambda lane: _turn(lane, served))
         at = 0
         while lanes:
@@ -95,9 +95,9 @@ class FairQueue:
         self._batch_wait = batch_wait
         self._urgent, self._later = _Lanes(), _Lanes()
         self._jobs: dict[int, Job] = {}
-        """By their order, which tells them apart."""
+        """Jobs by their `order`, which is unique."""
         self._due: list[tuple[float, int]] = []
-        """When which batch job becomes urgent; it may have left since."""
+        """Times at which batch jobs become urgent; some may have left since."""
         self._served: dict[str, int] = {}
         self._turns = 0
         self._arrived = asyncio.Condition()
@@ -111,16 +111,16 @@ class FairQueue:
         return job.order in self._jobs
 
     def is_urgent(self, job: Job) -> bool:
-        """Whether a job may interrupt others, and may not be interrupted."""
+        """Tell whether a job may interrupt others, and may not be interrupted."""
         return not job.is_batch or job.waited() >= self._batch_wait
 
     def urgent(self) -> int:
-        """How many urgent jobs wait."""
+        """Count the urgent jobs that wait."""
         self._promote()
         return len(self._urgent)
 
     def position(self, job: Job) -> int:
-        """How many go before this job; 0 if it is not waiting."""
+        """Count the jobs before this one; 0 if it is not waiting."""
         if job.order not in self._jobs:
             return 0
         self._promote()
@@ -129,17 +129,17 @@ class FairQueue:
         return self.place(len(self._urgent) + self._later.position(job, self._served))
 
     def place(self, index: int) -> int:
-        """The position of the job at an index: those for whom a worker starts count as gone."""
+        """Return the position at an index: jobs for whom a worker starts count as gone."""
         return max(0, index - self._starting)
 
     def in_turn(self) -> Iterator[Job]:
-        """Those who wait, next one first. To be used up before anything changes."""
+        """Yield the waiting jobs, next one first. Must be used up before anything changes."""
         self._promote()
         yield from self._urgent.in_turn(self._served)
         yield from self._later.in_turn(self._served)
 
     async def put(self, job: Job) -> None:
-        """Let a job wait. One that was interrupted comes before its client's later ones."""
+        """Add a job to those that wait. An interrupted one comes before its client's later ones."""
         self._jobs[job.order] = job
         if self.is_urgent(job):
             self._urgent.add(job)
@@ -164,7 +164,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
-        """While open, a worker is being started for one of the jobs."""
+        """Announce, while the block runs, that a worker is being started for one of the jobs."""
         self._starting += 1
         try:
             yield
@@ -174,11 +174,11 @@ class FairQueue:
 
     @property
     def spared(self) -> bool:
-        """Whether a worker is being started for which there is no job any more."""
+        """True while a worker is being started for which there is no job any more."""
         return len(self) < self._starting
 
     def take(self) -> Job | None:
-        """The next job, which leaves; None if there is none."""
+        """Remove and return the next job; None if there is none."""
         self._promote()
         lanes = self._urgent if len(self._urgent) else self._later
         if not len(lanes):
@@ -193,7 +193,7 @@ class FairQueue:
         return job
 
     def drop(self, job: Job) -> bool:
-        """Take a job out of the queue; whether it was there."""
+        """Take a job out of the queue and return whether it was there."""
         if self._jobs.pop(job.order, None) is None:
             return False
         return self._urgent.remove(job) or self._later.remove(job)
@@ -206,7 +206,7 @@ class FairQueue:
             self._arrived.notify_all()
 
     def _promote(self) -> None:
-        """Make those urgent that have waited long enough."""
+        """Make jobs urgent that have waited long enough."""
         while self._due and self._due[0][0] <= clock.now():
             _, order = heapq.heappop(self._due)
             job = self._jobs.get(order)

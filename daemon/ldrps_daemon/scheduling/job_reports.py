@@ -1,4 +1,4 @@
-"""What a worker tells about the job that it has."""
+"""Reports of a worker about the job that it has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldrps_daemon.workers.pipe import Saved, Sized
 
 
 class JobReports:
-    """Sorts what a worker says about one job; keeps it informed about who looks."""
+    """Sorts what a worker says about one job, and tells the worker whether anybody watches."""
 
     def __init__(
         self,
@@ -23,12 +23,12 @@ class JobReports:
         estimator: Estimator,
         expected: float,
     ) -> None:
-        """`expected`: seconds that the job is likely to take."""
+        """Take the parts; `expected`: seconds that the job is likely to take."""
         self.slot = slot
         self.attempt = attempt
         self.headers: list[pb.LayerHeader] = []
         self.whole = not job.step.index
-        """Whether all of the work is done here, so that its time is worth remembering."""
+        """True where all of the work is done here, so that its time is worth remembering."""
         self.course = Course()
         self._job = job
         self._estimator = estimator
@@ -57,15 +57,15 @@ class JobReports:
             self.slot.want_previews(self._job.id, wanted)
 
     def elapsed(self) -> float:
-        """Seconds since the worker was asked."""
+        """Return the seconds since the worker was asked."""
         return time.monotonic() - self._began
 
     def seconds_left(self) -> float:
-        """Until the worker is free again; 0 if not known."""
+        """Estimate the seconds until the worker is free again; 0 if not known."""
         return max(0.0, self._end - time.monotonic())
 
     def _after(self, step: pb.Step) -> float:
-        """Seconds that are left after a step."""
+        """Estimate the seconds that are left after a step."""
         elapsed, pixels = self.elapsed(), self._job.pixels
         share = self.course.step(step, elapsed)
         if self._job.header.HasField("crop"):

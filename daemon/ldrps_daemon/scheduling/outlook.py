@@ -1,4 +1,4 @@
-"""When the turn of a waiting job comes, and who is told so."""
+"""Turns of waiting jobs, and the news of them to watchers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.storage.jobs import Job
 
 _EXACT = 64
-"""So many jobs are looked at one by one; those behind them are taken for as long as these."""
+"""Most jobs predicted one by one; those behind them are assumed to take as long as these."""
 _AT_ONCE = 64
-"""So many watchers are told of each change; more of them now and then."""
+"""Most watchers told of each change; more of them are told now and then."""
 _PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A waiting job's place, and in how many seconds its turn is likely to come; 0: not known."""
+    """A waiting job's place, and the seconds until its turn is likely to come; 0: not known."""
 
     position: int
     seconds: float
@@ -31,12 +31,12 @@ NO_TURN = Turn(0, 0.0)
 
 
 class Outlook:
-    """What can be foretold of one queue at one moment."""
+    """Predictions about one queue at one moment."""
 
     def __init__(
         self, queue: FairQueue, free: Iterable[float], seconds: Callable[[Job], float]
     ) -> None:
-        """`free`: in how many seconds each worker is free; `seconds`: how long a job takes one."""
+        """Take `free`, seconds until each worker is free, and `seconds`, the time of a job."""
         self._queue = queue
         self._free = list(free)
         heapq.heapify(self._free)
@@ -50,14 +50,14 @@ class Outlook:
         self._mean = spent / max(1, len(self._first))
 
     def of(self, job: Job) -> Turn:
-        """The turn of one job; NO_TURN if it does not wait in this queue."""
+        """Predict the turn of one job; NO_TURN if it does not wait in this queue."""
         found = self._first.get(job.id)
         if found or job not in self._queue:
             return found or NO_TURN
         return self._behind(self._queue.position(job))
 
     def of_all(self, jobs: Iterable[Job]) -> dict[str, Turn]:
-        """The turns of many jobs, for less than one at a time."""
+        """Predict the turns of many jobs, at less cost than one at a time."""
         queued = {job.id for job in jobs if job in self._queue}
         wanted = queued - self._first.keys()
         if wanted:
@@ -72,16 +72,16 @@ class Outlook:
 
 
 class Announcer:
-    """Tells those who wait where they stand, when that has changed.
+    """Tells watchers of waiting jobs where those stand, when that has changed.
 
-    What nobody watches is told once: every job that comes or goes moves all that wait, and
-    a long queue would fill memory and disk with places that nobody looks at.
+    Unwatched jobs are told once: every job that comes or goes moves all that wait, and a long queue
+    would fill memory and disk with places that nobody looks at.
     """
 
     def __init__(
         self, queue: FairQueue, outlook: Callable[[], Outlook], why: Callable[[], str]
     ) -> None:
-        """`why`: what keeps all jobs from being worked at; empty: nothing."""
+        """Take the parts; `why` returns what keeps all jobs waiting; empty: nothing."""
         self._queue = queue
         self._outlook = outlook
         self._why = why
@@ -90,17 +90,17 @@ class Announcer:
         self._telling: asyncio.Task[None] | None = None
 
     def watch(self, job: Job) -> None:
-        """Somebody watches a job from now on."""
+        """Note that a job has a watcher from now on."""
         self._watched[job.id] = job
         self.tell()
 
     def leave(self, job: Job) -> None:
-        """A watcher has left."""
+        """Note that a watcher has left."""
         if not job.watchers:
             self._watched.pop(job.id, None)
 
     def tell(self, *new: Job) -> None:
-        """Something has changed; `new` jobs have come to wait."""
+        """Announce a change; `new` jobs have come to wait."""
         outlook = self._outlook() if new or self._watched else None
         for job in new:
             self._queued(job, outlook)
@@ -113,7 +113,7 @@ class Announcer:
                 self._telling = asyncio.get_running_loop().create_task(self._tell_slowly())
 
     async def close(self) -> None:
-        """Tell nothing more."""
+        """Stop announcing."""
         if self._telling:
             self._telling.cancel()
             await asyncio.gather(self._telling, return_exceptions=True)

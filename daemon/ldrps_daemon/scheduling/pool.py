@@ -34,19 +34,19 @@ Tell = Callable[[pb.Event | Saved | Sized], None]
 
 
 class WorkerDiedError(Exception):
-    """The process ended before its job did."""
+    """Death of the process before its job's end."""
 
 
 class WorkerLostError(WorkerDiedError):
-    """The machine that it was on is gone, or the line to it, for which no job is to blame."""
+    """Loss of the worker's machine, or of the line to it, for which no job is to blame."""
 
 
 class StartError(Exception):
-    """There is no process that takes orders, for which no job is to blame."""
+    """Failure to start a process that takes orders, for which no job is to blame."""
 
 
 class SparedError(StartError):
-    """Nobody needs the process any more that was being started."""
+    """End of a start that nobody needs any more."""
 
 
 class WorkerSlot:
@@ -64,9 +64,9 @@ class WorkerSlot:
         self.residents: list[pb.Resident] = []
         self.job = ""
         self.retired = False
-        """Whether the seat is gone, and nothing is to be done here any more."""
+        """True once the seat is gone, and nothing is to be done here any more."""
         self.pausing = False
-        """Whether the job has been told to let others go first."""
+        """True once the job has been told to let others go first."""
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
@@ -80,11 +80,11 @@ class WorkerSlot:
         self._sleeping: asyncio.Task[None] | None = None
 
     def is_up(self) -> bool:
-        """Whether there is a process that takes orders."""
+        """True while there is a process that takes orders."""
         return self._worker is not None and self._up
 
     async def rouse(self) -> None:
-        """Have a process that takes orders; StartError says why there is none.
+        """Start a process that takes orders, if there is none; StartError says why that failed.
 
         One that is not ready in time is killed: nothing tells a slow start from one that hangs.
         """
@@ -105,7 +105,7 @@ class WorkerSlot:
             self.backoff.started()
 
     async def work(self, order: Order | ModelCommand, tell: Tell, cancelling: asyncio.Event) -> End:
-        """Do a job and return how it ended; WorkerDiedError if the process did not live to say.
+        """Do a job and return how it ended; WorkerDiedError if the process died first.
 
         StartError if the process has ended since it was roused, before the job could have met it.
         """
@@ -130,7 +130,7 @@ class WorkerSlot:
             await self._after_work()
 
     async def run(self, action: str, model: str) -> pb.Event:
-        """`load` or `unload` a model; returns how that ended, BusyError while a job runs."""
+        """Run `load` or `unload` for a model; returns its end, BusyError while a job runs."""
         if self.turn.locked():
             raise BusyError(f"{self.name} is working; try again when its job has ended")
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)
@@ -147,7 +147,7 @@ class WorkerSlot:
         return pb.Event(failed=pb.Failed(reason="model", message=words))
 
     def idle(self) -> None:
-        """Nothing is to be done for now: rest after a while, and leave after another."""
+        """Handle a lack of work: rest after a while, and leave after another."""
         self._stay_awake()
         loop = asyncio.get_running_loop()
         self._idle_timers = [
@@ -189,13 +189,13 @@ class WorkerSlot:
                     wire.send_pause(self._worker, job)
 
     def want_previews(self, job: str, wanted: bool) -> None:
-        """Say whether anybody looks at previews of this job."""
+        """Tell the worker whether anybody looks at previews of this job."""
         if self._worker and self.job == job:
             with contextlib.suppress(OSError):
                 wire.send_previews(self._worker, job, wanted)
 
     async def stop(self) -> None:
-        """Kill the process: what it holds is only in memory, and it may be stuck."""
+        """Kill the process: its state is only in memory, and it may be stuck."""
         self._stay_awake()
         worker, self._worker = self._worker, None
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
@@ -209,13 +209,13 @@ class WorkerSlot:
             log.info("worker ended", extra=said)
 
     def memory_bytes(self) -> int:
-        """Resident set of the process; 0 if there is none."""
+        """Resident set of the process in bytes; 0 if there is none."""
         # Looked at once: metrics are scraped in another thread.
         worker = self._worker
         return worker.memory_bytes() if worker else 0
 
     def to_proto(self) -> pb.Worker:
-        """As the contract shows it."""
+        """Convert to the contract's message."""
         return pb.Worker(
             device=self.name,
             state=self.state,
@@ -313,7 +313,7 @@ class WorkerSlot:
         self._alarms[why] = loop.call_later(seconds, self._kill, why)
 
     def _kill(self, why: str) -> None:
-        """Its end shows as a death, from which the job's fate follows."""
+        """Kill the process; its end is seen as a death, which decides the job's fate."""
         if self._worker:
             log.warning("worker is %s; it is killed", why, extra={"job": self.job})
             self._worker.end()
@@ -340,4 +340,4 @@ class WorkerSlot:
 
 
 def _to_nobody(_: pb.Event | Saved | Sized) -> None:
-    """Between two jobs."""
+    """Ignore reports between two jobs."""

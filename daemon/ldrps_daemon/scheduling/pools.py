@@ -1,4 +1,4 @@
-"""The pool that a daemon is told to have."""
+"""Choice of the pool that the config names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldrps_daemon.transport.admission import memory_limit
 
 @asynccontextmanager
 async def pool_of(config: ServeConfig, spool: Path) -> AsyncIterator[Pool]:
-    """A pool for as long as the block runs; LdrpsError says why there is none."""
+    """Open a pool for as long as the block runs; LdrpsError says why there is none."""
     if config.pool == LOCAL:
         yield LocalPool(config.resolved_devices(), memory_limit(config))
         return

@@ -1,4 +1,4 @@
-"""Which looks need neither prior nor device, so that a process of their own answers at once."""
+"""Looks that need neither prior nor device, so that a process of their own answers at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ldrps_engine.model_store.store import is_installed
 
 ENGINE = "ldrps_engine.restore"
 LOOK_ENGINE = "ldrps_engine.look"
-"""Stands in for ENGINE; engines of tests look for themselves."""
+"""Replacement for the default engine; engines of tests look for themselves."""
 
 _BLIND = ("", "auto", "fast")
 _AUTO, _TAGGER = ("", "auto"), "tagger"
 _REMARKED = ("noise_sigma", "steps", "recurrences", "solver", "amounts")
-"""Settings on which the restoration would have something to say."""
+"""Settings that the restoration would comment on."""
 
 
 def is_quick_look(header: pb.SubmitHeader) -> bool:

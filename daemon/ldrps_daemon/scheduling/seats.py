@@ -1,4 +1,4 @@
-"""Places where a worker can work, and the pool that knows which there are."""
+"""Places where a worker can work, and the pool that knows them."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ class Seat:
     """Room for one worker."""
 
     name: str
-    """Unique in its pool; shown as the device."""
+    """Name, unique in its pool; shown as the device."""
     device: str
-    """As the worker itself calls its device: `cpu`, `cuda:0` ..."""
+    """Device as the worker itself calls it: `cpu`, `cuda:0` ..."""
     launch: Launch
-    """Starts a worker here."""
+    """Function that starts a worker here."""
     memory_bytes: int = 0
-    """What the worker may use; 0: no limit."""
+    """Memory that the worker may use, in bytes; 0: no limit."""
 
 
 class Pool(Protocol):
-    """All seats there are. They may come and go."""
+    """All available seats. They may come and go."""
 
     async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Tell which seats there are, and again whenever that changes; the same seat is equal.
+        """Report the seats, and again whenever they change; the same seat is equal.
 
         Called in the front's event loop, as `on_seats` is.
         """
 
     async def close(self) -> None:
-        """Tell no more."""
+        """Stop reporting."""
 
     @property
     def trouble(self) -> str:
-        """Why there are no seats, or fewer than there should be; empty: nothing is known."""
+        """Reason why there are no seats, or fewer than there should be; empty: nothing is known."""
 
 
 class LocalPool:
@@ -47,7 +47,7 @@ class LocalPool:
     trouble = ""
 
     def __init__(self, devices: Sequence[str], memory_bytes: int) -> None:
-        """`memory_bytes`: what one worker on the CPU may use."""
+        """Take the devices and `memory_bytes`, the limit for one worker on the CPU."""
         self.seats = [
             # CUDA reserves far more addresses than it uses.
             Seat(name=name, device=name, launch=launch, memory_bytes=_limit(name, memory_bytes))
@@ -55,7 +55,7 @@ class LocalPool:
         ]
 
     async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Tell of the seats, which stay."""
+        """Report the seats, which stay."""
         on_seats(self.seats)
 
     async def close(self) -> None:

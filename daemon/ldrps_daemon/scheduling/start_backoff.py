@@ -1,4 +1,4 @@
-"""How long a device is left alone after no worker could be started on it.
+"""Pause before a device is tried again on which no worker could be started.
 
 What keeps a process from starting, too few descriptors or too little memory, is the machine's
 affair and passes; it is no job's fault, so jobs wait.
@@ -11,37 +11,37 @@ _LONGEST_PAUSE = 60.0
 
 
 class StartBackoff:
-    """One device's failures in a row."""
+    """Failures in a row on one device."""
 
     def __init__(self, start_seconds: float, most_seconds: float) -> None:
-        """`start_seconds`: what a start may take; doubled after each that hung, up to the other."""
+        """Take the seconds a start may take; each that hung doubles them, up to `most_seconds`."""
         self.trouble = ""
-        """Why there is no worker now; empty: nothing is known against one."""
+        """Reason why there is no worker now; empty: nothing is known against one."""
         self.failures = 0
         self._limit = min(start_seconds, most_seconds)
         self._most = max(start_seconds, most_seconds)
 
     def failed(self, why: str) -> None:
-        """No worker could do anything."""
+        """Note that no worker could do anything."""
         self.failures += 1
         self.trouble = why
 
     def started(self) -> None:
-        """There is a worker again; it has yet to show that it can work."""
+        """Note that there is a worker again; it has yet to show that it can work."""
         self.trouble = ""
 
     def worked(self) -> None:
-        """A worker has done a job."""
+        """Note that a worker has done a job."""
         self.trouble, self.failures = "", 0
 
     def hung(self) -> None:
-        """A start took too long; it may be this machine that is slow."""
+        """Note that a start took too long; this machine may be slow."""
         self._limit = min(2 * self._limit, self._most)
 
     def start_seconds(self) -> float:
-        """What the next start may take."""
+        """Return the seconds the next start may take."""
         return self._limit
 
     def pause(self) -> float:
-        """Seconds to wait before the next try."""
+        """Return the seconds to wait before the next try."""
         return min(_FIRST_PAUSE * 2.0 ** min(max(0, self.failures - 1), 32), _LONGEST_PAUSE)

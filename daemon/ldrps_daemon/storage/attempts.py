@@ -1,4 +1,4 @@
-"""What workers write of a job: each attempt has a folder of its own, and the front takes from it.
+"""Files that workers write for a job: each attempt has its own folder, from which the front takes.
 
 A worker that was cut off, behind a network that is gone or in a process that will not die, may go
 on writing for as long as it likes: its epoch is over, nobody reads in its folder any more, and
@@ -21,12 +21,12 @@ class Attempt:
     """One worker's time with a job, from the order to the end."""
 
     job: JobFolder
-    """Read by the worker: header, pixels, and the checkpoint to go on from."""
+    """Folder read by the worker: header, pixels, and the checkpoint to go on from."""
     files: JobFolder
-    """Written by the worker, which makes the folder."""
+    """Folder written by the worker, which makes it."""
 
     def keep_checkpoint(self) -> bool:
-        """Let the job's next worker go on from where this one was; False if it saved nothing."""
+        """Let the job's next worker go on from this one's checkpoint; False if it saved none."""
         try:
             os.replace(self.files.checkpoint, self.job.checkpoint)
         except FileNotFoundError:
@@ -37,7 +37,7 @@ class Attempt:
         return True
 
     def keep_result(self) -> None:
-        """Make what this worker has written the job's result, for good, and remove the rest.
+        """Make the output of this worker the job's final result, and remove the rest.
 
         OSError if there is no result. Waits for the disk.
         """
@@ -47,18 +47,18 @@ class Attempt:
         sync(self.job.path)
 
     def discard(self) -> None:
-        """Remove all that was not kept. Waits for the disk."""
+        """Remove everything that was not kept. Waits for the disk."""
         shutil.rmtree(self.files.path, ignore_errors=True)
 
 
 class JobStore(Protocol):
-    """Where a job's files lie between the front and its workers."""
+    """Storage of a job's files between the front and its workers."""
 
     def begin(self, job: JobFolder) -> Attempt:
         """Begin an attempt at a job, in an epoch that no other attempt has."""
 
     def recover(self, job: JobFolder) -> None:
-        """Keep what attempts have saved whose end no daemon saw, and remove the rest."""
+        """Keep what attempts without a recorded end have saved, and remove the rest."""
 
 
 class FolderStore:
@@ -70,7 +70,7 @@ class FolderStore:
         return Attempt(job, JobFolder(job.path / f"{ATTEMPT}{secrets.token_hex(4)}"))
 
     def recover(self, job: JobFolder) -> None:
-        """Keep the newest checkpoint, told of or not; any of them is one of this very job."""
+        """Keep the newest checkpoint, reported or not; any of them is of this very job."""
         left = [Attempt(job, JobFolder(path)) for path in job.path.glob(f"{ATTEMPT}*")]
         newest = max([job, *(attempt.files for attempt in left)], key=_saved_at)
         for attempt in left:

@@ -28,20 +28,20 @@ from ldrps_daemon.storage.spool import StoredLayers
 log = logging.getLogger("ldrps.jobs")
 _LENGTH = struct.Struct("<I")
 _MARK = b"\xffEv\xfe"
-"""No length of a record without a mark: events are far smaller than that."""
+"""Start of a record. No length without a mark equals it: events are far smaller than that."""
 _HEAD = struct.Struct("<4sII")
 _MOST_MISSING = 1_000_000
-"""More numbers than that do not get lost between two records; it is the number that is wrong."""
+"""Most numbers that can be lost between two records; beyond that, the number itself is wrong."""
 
 
 def pack(events: Iterable[pb.Event]) -> bytes:
-    """Events one after the other, each behind its length, for where nothing can be torn."""
+    """Join events, each behind its length, for places where nothing can be torn."""
     encoded = (event.SerializeToString() for event in events)
     return b"".join(_LENGTH.pack(len(data)) + data for data in encoded)
 
 
 def unpack(data: bytes) -> Iterator[pb.Event]:
-    """The events that `pack` packed, up to one that was cut off."""
+    """Split what `pack` joined, up to an event that was cut off."""
     start = 0
     while found := _unmarked(data, start):
         start, event = found
@@ -49,12 +49,12 @@ def unpack(data: bytes) -> Iterator[pb.Event]:
 
 
 def record(message: bytes) -> bytes:
-    """A serialised event as it stands in the file."""
+    """Frame a serialised event as it stands in the file."""
     return _HEAD.pack(_MARK, len(message), zlib.crc32(message)) + message
 
 
 def records(data: bytes) -> Iterator[tuple[int, pb.Event]]:
-    """Where each whole record ends, and its event; what is damaged is passed over."""
+    """Yield the end of each whole record and its event; damage is skipped."""
     start, number = 0, 0
     # Daemons before this one wrote records without marks.
     unmarked = True
@@ -99,7 +99,7 @@ def _parsed(message: bytes, length: int, start: int) -> tuple[int, pb.Event] | N
 
 
 class EventLog:
-    """Events numbered 1, 2, 3 ...: what was said, then the result's layers, then the end.
+    """Events numbered 1, 2, 3 ...: the reports, then the result's layers, then the end.
 
     Layers are never held in memory: their events are made from the result file on demand.
     """
@@ -110,7 +110,7 @@ class EventLog:
         self._said: list[bytes] = []
         self._kept = 0
         self._size = 0
-        """Bytes of the file that hold whole records; what lies behind is written over."""
+        """Bytes of the file that hold whole records; later ones are overwritten."""
         self._failing = False
         self._end: pb.Event | None = None
         self.layers: StoredLayers | None = None
@@ -122,16 +122,16 @@ class EventLog:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will follow."""
+        """True once nothing will follow."""
         return self._end is not None
 
     @property
     def held_back(self) -> int:
-        """How many events wait for the disk."""
+        """Number of events that wait for the disk."""
         return len(self._said) - self._kept
 
     def recover(self) -> Iterator[pb.Event]:
-        """Take up what a daemon before this one was told; yields it.
+        """Restore the events that an earlier daemon logged, and yield them.
 
         The numbers of events that are lost stay taken, by events of no kind.
         """
@@ -156,7 +156,7 @@ class EventLog:
         self.flush()
 
     def flush(self) -> bool:
-        """Write down what is held back; whether nothing is any more."""
+        """Write the events held back; returns whether none is left."""
         try:
             while self.held_back:
                 self._write(record(self._said[self._kept]))
@@ -175,7 +175,7 @@ class EventLog:
     def end(self, event: pb.Event, layers: StoredLayers | None = None) -> None:
         """Close the log with an end event, after the layers if there are any.
 
-        What is still held back goes unsaid, or its number would come again.
+        Events still held back are dropped, or their numbers would come again.
         """
         del self._said[self._kept :]
         self.layers = layers
@@ -183,7 +183,7 @@ class EventLog:
         self._end = event
 
     async def read(self, number: int) -> pb.Event | None:
-        """The event with this number, or None if there is none yet."""
+        """Return the event with this number, or None if there is none yet."""
         if number > self.last:
             return None
         if number <= len(self._said):
@@ -197,7 +197,7 @@ class EventLog:
         return event
 
     def _write(self, data: bytes) -> None:
-        """Write one record behind the last whole one, whatever lies there."""
+        """Write one record behind the last whole one, over whatever lies there."""
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(descriptor).st_size != self._size:

@@ -1,4 +1,4 @@
-"""Every job the daemon knows, and which ended ones it may forget."""
+"""All jobs the daemon knows, and the choice of ended ones to forget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JobIndex:
         self._shares: dict[str, tuple[int, int]] = {}
 
     def add(self, job: Job) -> None:
-        """Know a job from now on."""
+        """Add a job."""
         self._jobs[job.id] = job
         if job.header.idempotency_key:
             self._by_key[job.header.idempotency_key] = job
@@ -32,43 +32,43 @@ class JobIndex:
         self._count(job)
 
     def get(self, job_id: str) -> Job:
-        """A job by its id; NotFoundError if it never was or has been forgotten."""
+        """Return a job by its id; NotFoundError if it never was or has been forgotten."""
         if job := self._jobs.get(job_id):
             return job
         raise NotFoundError(f"job '{job_id[:64]}' is not known; ended jobs are forgotten in time")
 
     def with_key(self, key: str) -> Job | None:
-        """The job that came with an idempotency key."""
+        """Return the job that came with an idempotency key."""
         return self._by_key.get(key) if key else None
 
     def share(self, client: str) -> tuple[int, int]:
-        """How many open jobs a client has here, and the bytes of their photos."""
+        """Return the number of open jobs of a client, and the bytes of their photos."""
         return self._shares.get(client, (0, 0))
 
     def newest(self, limit: int) -> list[Job]:
-        """Newest first."""
+        """List the jobs, newest first."""
         return list(islice(reversed(self._jobs.values()), limit))
 
     def ids(self) -> set[str]:
-        """Of all jobs."""
+        """Return the ids of all jobs."""
         return set(self._jobs)
 
     def open(self) -> list[Job]:
-        """Jobs that have not ended."""
+        """List the jobs that have not ended."""
         return [job for job in self._all() if not job.ended]
 
     def stored_bytes(self) -> int:
-        """Photos that wait, with the room for their results, and results that are kept."""
+        """Bytes of waiting photos, with the room for their results, and of kept results."""
         return self._bytes
 
     def watchers(self) -> int:
-        """Of all jobs together."""
+        """Number of watchers of all jobs together."""
         return sum(job.watchers for job in self._all())
 
     def sweep(self, spare: int = 0) -> None:
         """Forget ended jobs, longest ended first, until all limits are kept.
 
-        With `spare`, also until so many bytes would find room in the spool.
+        With `spare`, also until so many bytes would fit into the spool.
         """
         ended = sorted(self._ended.values(), key=lambda job: job.ended_tick)
         kept_bytes, kept = sum(job.spool_bytes for job in ended), len(ended)
@@ -89,7 +89,7 @@ class JobIndex:
         return list(self._jobs.values())
 
     def forgotten(self) -> list[str]:
-        """Ids that were swept since the last call, for the journal."""
+        """Return the ids swept since the last call, for the journal."""
         ids, self._forgotten = self._forgotten, []
         return ids
 
@@ -102,7 +102,7 @@ class JobIndex:
         job.folder.remove()
 
     def _count(self, job: Job) -> None:
-        """Keep the sums right, which would take too long to add up anew for each question."""
+        """Update the sums, which would take too long to add up anew for each question."""
         known = job.id in self._counted
         self._bytes += job.spool_bytes - self._counted.get(job.id, 0)
         self._counted[job.id] = job.spool_bytes
@@ -123,4 +123,4 @@ class JobIndex:
 
 
 def _uncounted(_: Job) -> None:
-    """Stands in for the sums at a job that is forgotten."""
+    """Replaces the update of the sums in a job that is forgotten."""

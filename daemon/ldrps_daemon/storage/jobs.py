@@ -1,4 +1,4 @@
-"""One job: its state, its numbered events, and those who watch it."""
+"""One job: its state, its numbered events, and its watchers."""
 
 from __future__ import annotations
 
@@ -37,47 +37,47 @@ class Job:
         self.client = client
         self.folder = JobFolder(spool / self.id)
         self.order = next(_orders)
-        """Grows from one job to the next that was accepted."""
+        """Number that grows from one accepted job to the next."""
         self.state = pb.JOB_STATE_QUEUED
         self.submitted_at = time.time()
         self.submitted_tick = clock.now()
         self.started_at = 0.0
         self.ended_at = 0.0
         self.ended_tick = 0.0
-        """The same in time that does not jump, see `clock.py`."""
+        """Time of the end on the clock that does not jump, see `clock.py`."""
         self.step = pb.Step()
         self.reason = ""
         self.message = ""
         self.crashes = 0
-        """How many workers in a row died at this job without getting further."""
+        """Number of workers in a row that died at this job without progress."""
         self.crash_step = 0
-        """Up to which step there was a checkpoint when a worker last died."""
+        """Last step with a checkpoint when a worker last died."""
         self.losses = 0
-        """How many machines in a row were lost at this job without getting further."""
+        """Number of machines in a row that were lost at this job without progress."""
         self.loss_step = 0
-        """Up to which step there was a checkpoint when one was last lost."""
+        """Last step with a checkpoint when a machine was last lost."""
         self.economy = 0
-        """How much memory to save, see `pipe.Order`."""
+        """Level of economy with memory, see `pipe.Order`."""
         self.preemptions = 0
         self.interruptions = 0
-        """How many daemons in a row died while a worker had this job."""
+        """Number of daemons in a row that died while a worker had this job."""
         self.saved_step = 0
-        """The last step that has a checkpoint."""
+        """Last step with a checkpoint."""
         self.cancelling = asyncio.Event()
         self.cancel_message = ""
         self.ending = False
-        """Its end is being written down."""
+        """True while its end is being written down."""
         self.watchers = 0
         self.preview_watchers = 0
         self.told_position = -1
         self.told_why = ""
-        """What the last Queued event said."""
+        """Reason in the last Queued event."""
         self.decoded_bytes = 0
-        """Size of a file's photo, once a worker has decoded it."""
+        """Size of a file's photo in bytes, once a worker has decoded it."""
         self.on_resize: Callable[[Job], None] = _to_nobody
-        """Called when what it takes of the spool has changed."""
+        """Function called when its share of the spool has changed."""
         self.grace: asyncio.TimerHandle | None = None
-        """Runs while nobody watches."""
+        """Timer that runs while nobody watches."""
         self.deadline: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._waited = 0.0
@@ -93,7 +93,7 @@ class Job:
         self._changed = asyncio.Event()
 
     def row(self, ending: pb.Event | None = None, headers: tuple[pb.LayerHeader, ...] = ()) -> Row:
-        """As the journal has it, ended or not."""
+        """Return the job's row for the journal, ended or not."""
         layers = pack(pb.Event(layer_header=header) for header in headers)
         return Row(
             id=self.id,
@@ -119,54 +119,54 @@ class Job:
 
     @property
     def is_batch(self) -> bool:
-        """Whether interactive jobs go first."""
+        """True if interactive jobs go first."""
         return bool(self.header.priority == pb.PRIORITY_BATCH)
 
     @property
     def ended(self) -> bool:
-        """Done, failed or cancelled."""
+        """True once it is done, failed or cancelled."""
         return self.log.ended
 
     @property
     def deadline_at(self) -> float:
-        """Seconds since 1970; 0 if there is none."""
+        """Deadline in seconds since 1970; 0 if there is none."""
         seconds = self.header.deadline_seconds
         return self.submitted_at + seconds if seconds else 0.0
 
     def deadline_left(self) -> float:
-        """Seconds until it is cancelled; its deadline may have passed."""
+        """Return the seconds until it is cancelled; negative after the deadline."""
         return self.submitted_tick + float(self.header.deadline_seconds) - clock.now()
 
     @property
     def payload_bytes(self) -> int:
-        """What the client handed in."""
+        """Bytes that the client handed in."""
         return payload_bytes(self.header)
 
     @property
     def result_bytes(self) -> int:
-        """What its layers take, or are likely to take."""
+        """Bytes of its layers, or the bytes they are likely to take."""
         if self.ended:
             return self.log.layers.bytes if self.log.layers else 0
         return expected_bytes(self.header, self.decoded_bytes)
 
     @property
     def spool_bytes(self) -> int:
-        """What is counted for it: at the end its photo makes room, and what lay beside it."""
+        """Bytes counted for it: its end frees those of its photo and of what lay beside it."""
         return self.result_bytes if self.ended else peak_bytes(self.header, self.decoded_bytes)
 
     def decoded(self, size: int) -> None:
-        """Take note of how large the photo of its file is."""
+        """Note the decoded size of its file's photo, in bytes."""
         self.decoded_bytes = size
         self.on_resize(self)
 
     @property
     def pixels(self) -> int:
-        """Of the photo; of a file that is not decoded yet, what its size lets one expect."""
+        """Pixels of the photo; estimated from the size of a file that is not decoded yet."""
         raster = self._raster()
         return int(raster.width * raster.height or self.header.file.size * 4)
 
     def waited(self) -> float:
-        """Seconds in the queue, all times together."""
+        """Return the seconds in the queue, all times together."""
         queued = self.state == pb.JOB_STATE_QUEUED
         return self._waited + (clock.now() - self._queued_at if queued else 0.0)
 
@@ -185,7 +185,7 @@ class Job:
         self._notify()
 
     def _write_soon(self) -> None:
-        """Try again to write what the disk did not take, though nothing more may be told."""
+        """Schedule another try to write what the disk did not take, as nothing more may be told."""
         if not self.log.held_back or (self._retry and not self._retry.cancelled()):
             return
         loop = asyncio.get_running_loop()
@@ -206,13 +206,13 @@ class Job:
             self.step = event.step
 
     def start(self) -> None:
-        """A worker has taken the job."""
+        """Note that a worker has taken the job."""
         self._waited = self.waited()
         self.state = pb.JOB_STATE_RUNNING
         self.started_at = self.started_at or time.time()
 
     def resume(self, row: Row) -> None:
-        """Be the job that a daemon before this one wrote down."""
+        """Restore the state that an earlier daemon wrote down."""
         self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
         self.submitted_at, self.started_at = row.submitted_at, row.started_at
         self.crashes, self.crash_step = row.crashes, row.crash_step
@@ -232,13 +232,13 @@ class Job:
             self._note(event)
 
     def requeue(self) -> None:
-        """Back to waiting, after an interruption."""
+        """Return to waiting, after an interruption."""
         self.state = pb.JOB_STATE_QUEUED
         self._queued_at = clock.now()
         self.told_position = -1
 
     def let_go(self) -> None:
-        """No worker has it any more, since the daemon ends."""
+        """Note that no worker has it any more, since the daemon ends."""
         if self.state == pb.JOB_STATE_RUNNING:
             self.requeue()
 
@@ -265,7 +265,7 @@ class Job:
         self._notify()
 
     def suspend(self) -> None:
-        """Tell those who watch that this daemon will not see the end."""
+        """Tell watchers that this daemon will not see the end."""
         self._suspended = True
         self._notify()
 
@@ -281,7 +281,7 @@ class Job:
             self.preview_watchers -= previews
 
     async def follow(self, from_event: int, previews: bool) -> AsyncIterator[pb.Event]:
-        """Events from a number on, to the end. Never more than one is held for a watcher.
+        """Yield events from a number on, to the end. Never more than one is held for a watcher.
 
         LimitError if there is no such number, and none to come before others; UnavailableError
         when the daemon stops before the end.
@@ -319,7 +319,7 @@ class Job:
         self._changed = asyncio.Event()
 
     def to_proto(self, position: int, estimated_seconds: float = 0.0) -> pb.Job:
-        """As the contract shows it."""
+        """Convert to the contract's message."""
         return pb.Job(
             job_id=self.id,
             state=self.state,
@@ -359,4 +359,4 @@ _STATES = {
 
 
 def _to_nobody(_: Job) -> None:
-    """Before an index knows the job."""
+    """Ignore changes of size before an index knows the job."""

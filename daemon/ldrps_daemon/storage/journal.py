@@ -1,8 +1,8 @@
-"""What the daemon must not forget: every accepted job, in SQLite, until it is swept.
+"""Record of every accepted job, in SQLite, until it is swept.
 
 Write-ahead log, `synchronous=FULL`: when a call here returns, what it wrote outlives a crash of
 the machine. One thread owns the connection, so that no sync ever holds up the event loop.
-What a job has told lies in its folder, see `eventlog.py`; what was measured, in `timings`.
+The events of a job lie in its folder, see `eventlog.py`; measured times, in `timings`.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ ALTER TABLE jobs ADD COLUMN submitted_tick REAL NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN ended_tick REAL NOT NULL DEFAULT 0;
 """,
 }
-"""What makes the next version of a journal of this one."""
+"""Statements that upgrade a journal of a version to the next one."""
 _TIMINGS_KEPT = 2000
 _ID = re.compile("[0-9a-f]{16}")
 _MARKS = (0, 10)
-"""So many marks a timing has."""
+"""Allowed numbers of marks of a timing."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
@@ -83,8 +83,7 @@ class Row:
     submitted_at: float
     started_at: float = 0.0
     running: int = 0
-    """0: no worker has it. Else how many daemons in a row will have died with it, if this one
-    does."""
+    """Daemons in a row that will have died with it, if this one does; 0: no worker has it."""
     waited: float = 0.0
     """Seconds in the queue so far."""
     crashes: int = 0
@@ -94,16 +93,16 @@ class Row:
     cancelling: str = ""
     ended_at: float = 0.0
     ending: bytes | None = None
-    """The end event."""
+    """End event, serialised."""
     layers: bytes | None = None
-    """The result's layer headers, one event after the other, see `eventlog.pack`."""
+    """Headers of the result's layers, one event after the other, see `eventlog.pack`."""
     boot: str = ""
-    """In whose time the next two are, see `clock.py`."""
+    """Boot in whose time the next two are, see `clock.py`."""
     submitted_tick: float = 0.0
     ended_tick: float = 0.0
 
     def check(self) -> None:
-        """Raise ValueError if it holds what this daemon would not write: files get damaged."""
+        """Raise ValueError for values that this daemon would not write: files get damaged."""
         for name, kind in self.__annotations__.items():
             value = getattr(self, name)
             if not isinstance(value, _KINDS[kind]) or not _is_finite(value):
@@ -115,14 +114,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """How long one job took a worker."""
+    """Time that one job took a worker."""
 
     kind: str
     pixels: int
     seconds: float
     marks: tuple[float, ...] = ()
-    """Seconds until each tenth of its steps was done, see `estimates.Course`; empty if that was
-    not kept."""
+    """Seconds until each tenth of its steps was done, see `estimates.Course`; empty: unknown."""
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -137,7 +135,7 @@ _CHANGING = tuple(n for n in _COLUMNS if n not in ("id", "key", "client", "heade
 
 
 class Journal:
-    """The journal of one daemon, whose lock must be held."""
+    """Journal of one daemon, whose lock must be held."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -145,11 +143,11 @@ class Journal:
         self._connection = self._thread.submit(_opened, path).result()
 
     async def rows(self) -> list[Row]:
-        """All jobs, first accepted first."""
+        """Return all jobs, first accepted first."""
         return await self._do(_rows)
 
     async def accept(self, row: Row) -> None:
-        """Write a new job down; InternalError if it cannot be done, for the disk may be full."""
+        """Write a new job down; InternalError if that fails, for the disk may be full."""
         marks = ", ".join("?" * len(_COLUMNS))
         words = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})"
         # A job that was swept may have its row still; its key is free all the same.
@@ -162,7 +160,7 @@ class Journal:
         await self._do(write)
 
     async def update(self, *rows: Row) -> None:
-        """Write down how jobs stand now: all of them or none."""
+        """Write down the current state of jobs: all of them or none."""
         words = f"UPDATE jobs SET {', '.join(f'{n} = ?' for n in _CHANGING)} WHERE id = ?"
         values = [[*(getattr(row, name) for name in _CHANGING), row.id] for row in rows]
 
@@ -175,16 +173,16 @@ class Journal:
         await self._do(write)
 
     async def forget(self, ids: Iterable[str]) -> None:
-        """Jobs that were swept."""
+        """Remove jobs that were swept."""
         gone = [(name,) for name in ids]
         await self._do(lambda db: db.executemany("DELETE FROM jobs WHERE id = ?", gone))
 
     async def timings(self) -> list[Timing]:
-        """What was measured, oldest first."""
+        """Return the measured times, oldest first."""
         return await self._do(_timings)
 
     async def measured(self, timing: Timing) -> None:
-        """Keep a measurement, and forget those long ago."""
+        """Keep a measurement, and forget the oldest ones."""
         words = "INSERT INTO timings VALUES (?, ?, ?, ?, ?)"
         old = "DELETE FROM timings WHERE rowid <= (SELECT max(rowid) FROM timings) - ?"
 
@@ -197,7 +195,7 @@ class Journal:
         await self._do(write)
 
     async def close(self) -> None:
-        """After everything asked for has been written."""
+        """Close the file after all requested writes."""
         await self._do(lambda db: db.close())
         self._thread.shutdown()
 
@@ -226,7 +224,7 @@ def _is_open(db: sqlite3.Connection) -> bool:
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> InternalError:
-    """The sentence for what SQLite says."""
+    """Phrase an error of SQLite as a sentence."""
     said = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) & 0xFF
     if code in _DAMAGED:
@@ -273,7 +271,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _prepared(db: sqlite3.Connection) -> int:
-    """Make the tables, or bring them up to date, and see that they are whole; their version."""
+    """Make the tables, or upgrade them, and check that they are whole; returns their version."""
     # Damaged letters must cost one row, not all of them.
     db.text_factory = lambda data: data.decode(errors="backslashreplace")
     db.execute("PRAGMA journal_mode = WAL")
@@ -313,7 +311,7 @@ def _timings(db: sqlite3.Connection) -> list[Timing]:
 
 
 def _timing(kind: Any, pixels: Any, seconds: Any, marks: Any) -> Timing | None:
-    """A measurement; None if it is damaged, which costs no more than that estimates are worse."""
+    """Parse a measurement; None if it is damaged, which only makes estimates worse."""
     try:
         known = tuple(float(mark) for mark in json.loads(marks))
         timing = Timing(kind=str(kind), pixels=int(pixels), seconds=float(seconds), marks=known)

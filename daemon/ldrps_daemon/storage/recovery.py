@@ -1,4 +1,4 @@
-"""A job as a daemon before this one wrote it down, and what cannot be one any more."""
+"""Jobs as an earlier daemon wrote them down, and remains that cannot be jobs any more."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ldrps_wire.former_names import current_layer
 
 log = logging.getLogger("ldrps.jobs")
 LOST = "lost"
-"""Folder in a daemon's spool for accepted photos that its journal does not know any more."""
+"""Folder in a daemon's spool for accepted photos that its journal has lost."""
 _ENDS = ("done", "failed", "cancelled")
 
 
 def recovered(row: Row, spool: Path) -> Job:
-    """The job of a row, as it was left.
+    """Rebuild the job of a row, as it was left.
 
-    Raises whatever there is to raise if the row makes no sense: anything may be in it.
+    Raises any exception if the row makes no sense: anything may be in it.
     """
     row.check()
     header = pb.SubmitHeader.FromString(row.header)
@@ -44,7 +44,7 @@ def recovered(row: Row, spool: Path) -> Job:
 
 
 def _ending_of(row: Row, folder: JobFolder) -> tuple[pb.Event | None, StoredLayers | None]:
-    """How a job ended, and its result; ValueError if no daemon writes that."""
+    """Return the end and the result of a row's job; ValueError for what no daemon writes."""
     if row.ending is None:
         return None, None
     ending = pb.Event.FromString(row.ending)
@@ -64,7 +64,7 @@ def _ending_of(row: Row, folder: JobFolder) -> tuple[pb.Event | None, StoredLaye
 
 
 def set_aside(spool: Path, name: str, row: Row | None = None) -> Path | None:
-    """Move a job's folder where nothing is thrown away, with its row; None if that failed."""
+    """Move a job's folder where nothing is deleted, with its row; None if that failed."""
     # A damaged row may hold anything in the place of an id, which must not lead elsewhere.
     folder = spool / name if isinstance(name, str) and name.isalnum() else None
     place = _free(spool / LOST, name if folder else "job")
@@ -83,7 +83,7 @@ def set_aside(spool: Path, name: str, row: Row | None = None) -> Path | None:
 
 
 def clear_strays(spool: Path, known: set[str]) -> None:
-    """Remove photos that came in half when a daemon died; set aside what may have been accepted."""
+    """Remove half-received photos of a dead daemon; set aside those that may have been accepted."""
     for path in sorted(spool.iterdir()):
         if not path.is_dir() or path.name in known or path.name == LOST:
             continue
@@ -96,7 +96,7 @@ def clear_strays(spool: Path, known: set[str]) -> None:
 
 
 def _came_in_half(folder: JobFolder) -> bool:
-    """Whether this photo cannot have been accepted, which comes after the last of its bytes."""
+    """Tell whether this photo cannot have been accepted: that follows its last byte."""
     if not {path.name for path in folder.path.iterdir()} <= {"header", "pixels"}:
         return False
     try:
@@ -110,7 +110,7 @@ def _came_in_half(folder: JobFolder) -> bool:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """A path that nothing has yet."""
+    """Find an unused path."""
     numbered = (folder / f"{name}-{count}" for count in itertools.count(2))
     return next(path for path in itertools.chain([folder / name], numbered) if not path.exists())
 

@@ -1,4 +1,4 @@
-"""Keeps index, journal and spool in step: what is known is written down, and the other way."""
+"""Keeps index, journal and spool in step: what is known is written down, and the reverse."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = logging.getLogger("ldrps.jobs")
 JOURNAL = "journal.db"
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
-"""Between two tries to write down how a job ended."""
+"""Longest pause in seconds between two tries to write down the end of a job."""
 
 
 @dataclass
 class Counts:
-    """What has happened since the daemon was started."""
+    """Numbers of events since the daemon was started."""
 
     done: int = 0
     failed: int = 0
@@ -40,21 +40,21 @@ class Counts:
 
 
 class JobRepository:
-    """The memory of one daemon, whose lock must be held."""
+    """Memory of one daemon, whose lock must be held."""
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
         self.index = JobIndex(config)
         self.estimator = Estimator()
         self.counts = Counts()
         self.on_end: list[Callable[[Job], None]] = []
-        """Called with every job that has ended."""
+        """Functions called with every job that has ended."""
         self._spool = spool
         self._ends: set[asyncio.Task[None]] = set()
-        """Those that the disk has not taken yet."""
+        """Writes of ends that the disk has not taken yet."""
         self._journal = Journal(spool / JOURNAL)
 
     async def recover(self) -> list[Job]:
-        """Take up what was written down; returns the jobs that have not ended."""
+        """Restore the recorded state and return the jobs that have not ended."""
         ended = []
         for row in await self._journal.rows():
             try:
@@ -86,18 +86,18 @@ class JobRepository:
             await self._try(self._journal.forget([row.id]))
 
     async def accept(self, job: Job) -> None:
-        """Know a job from now on, whatever happens; InternalError if that cannot be promised."""
+        """Remember a job, whatever happens; InternalError if that cannot be promised."""
         await self._journal.accept(job.row())
         self.index.add(job)
 
     async def note(self, *jobs: Job) -> None:
-        """Write down how jobs stand. The work goes on if that cannot be done."""
+        """Write down the state of jobs. The work goes on if that fails."""
         await self._try(self._journal.update(*(job.row() for job in jobs)))
 
     async def end(self, job: Job, event: pb.Event, layers: StoredLayers | None = None) -> None:
         """Close a job; the first end counts. It is written down before anyone can see it.
 
-        Where the disk does not take it, nobody is told before it does.
+        As long as the disk does not take it, nobody is told.
         """
         if job.ending:
             return
@@ -135,7 +135,7 @@ class JobRepository:
             listener(job)
 
     async def _try(self, writing: Awaitable[None]) -> bool:
-        """Whether it could be written; if not, the log says why."""
+        """Write, and return whether that worked; if not, the log says why."""
         try:
             await writing
         except InternalError as error:
@@ -144,7 +144,7 @@ class JobRepository:
         return True
 
     async def learn(self, job: Job, device: str, seconds: float, course: Course) -> None:
-        """Take note of how long a job took a worker, and when it had done what."""
+        """Learn from the time a job took a worker, and from the course of its steps."""
         kind = course.work(kind_of(job.header.settings, device))
         marks = course.marks(seconds)
         timing = Timing(kind=kind, pixels=job.pixels, seconds=seconds, marks=marks)
@@ -152,14 +152,14 @@ class JobRepository:
         await self._try(self._journal.measured(timing))
 
     async def sweep(self) -> None:
-        """Forget what is over the limits."""
+        """Forget jobs beyond the limits."""
         self.index.sweep()
         if gone := self.index.forgotten():
             # Those whose rows stay come back with the next daemon, without their results.
             await self._try(self._journal.forget(gone))
 
     async def close(self) -> None:
-        """Write the last words. A job whose end cannot be written goes on with the next daemon."""
+        """Finish writing. A job whose end cannot be written goes on with the next daemon."""
         ends = list(self._ends)
         for task in ends:
             task.cancel()
@@ -168,6 +168,6 @@ class JobRepository:
 
 
 def ended_well(job: Job) -> bool:
-    """Whether its time says something about others of its kind."""
+    """Tell whether a job's time says something about others of its kind."""
     partial = job.header.diagnose_only or job.header.HasField("crop")
     return job.state == pb.JOB_STATE_DONE and not partial

@@ -1,4 +1,4 @@
-"""How much of the spool a job takes, before it has taken it."""
+"""Space in the spool that a job takes, estimated before it takes it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from ldrps_engine.settings import GREY_LAYERS, spelt_out
 from ldrps_wire.conversion import raster_bytes
 
 _SAMPLES_PER_BYTE = 12
-"""So many samples one lets a byte of a file stand for until it is decoded."""
+"""Samples assumed for each byte of a file until it is decoded."""
 _ENCODED_MORE = 1 << 16
-"""So many bytes, and a 32nd, noise grows when it is encoded without loss."""
+"""Constant growth, in bytes, of noise encoded without loss; a 32nd is added to it."""
 
 
 def payload_bytes(header: pb.SubmitHeader) -> int:
-    """What the client handed in."""
+    """Return the bytes that the client handed in."""
     return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
 
 
 def peak_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
-    """The most that a job has on disk at a time, up to its end.
+    """Return the most bytes that a job has on disk at a time, up to its end.
 
-    That is its photo, what a decoder made of it, whose blocks a worker holds as long as it works,
+    These are its photo, the decoder's output, whose blocks a worker holds as long as it works,
     and layers, with one of them raw and encoded if they are files. `decoded` is the size of a
     file's photo, 0: not known yet.
     """
@@ -37,7 +37,7 @@ def _photo_bytes(header: pb.SubmitHeader, decoded: int) -> int:
 
 
 def expected_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
-    """What a job's layers will take."""
+    """Estimate the bytes of a job's layers."""
     if header.diagnose_only:
         return 0
     size = _photo_bytes(header, decoded)

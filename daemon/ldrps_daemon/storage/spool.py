@@ -21,7 +21,7 @@ from ldrps_wire.conversion import CHUNK_BYTES, layer_bytes, raster_of
 
 _UNFINISHED = ".part"
 ATTEMPT = "attempt-"
-"""Begins the names of folders in a job's, see `attempts.py`."""
+"""Prefix of attempts' folders in a job's, see `attempts.py`."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class JobFolder:
 
     @property
     def header(self) -> Path:
-        """The SubmitHeader, serialised."""
+        """File of the serialised SubmitHeader."""
         return self.path / "header"
 
     @property
     def pixels(self) -> Path:
-        """What the client's chunks held."""
+        """File of the bytes in the client's chunks."""
         return self.path / "pixels"
 
     @property
     def decoded(self) -> Path:
-        """What the decoder makes of a file, while a worker reads it."""
+        """File that the decoder makes of an encoded photo, while a worker reads it."""
         return self.path / "decoded"
 
     @property
     def events(self) -> Path:
-        """What the job has told, see `eventlog.py`."""
+        """File of the job's events, see `eventlog.py`."""
         return self.path / "events"
 
     @property
     def checkpoint(self) -> Path:
-        """From where another worker may go on."""
+        """File from which another worker may go on."""
         return self.path / "checkpoint"
 
     @property
     def result(self) -> Path:
-        """Raw samples of all layers, one after the other."""
+        """File of the raw samples of all layers, one after the other."""
         return self.path / "result"
 
     def make(self, header: pb.SubmitHeader) -> BinaryIO:
@@ -67,17 +67,17 @@ class JobFolder:
         return self.pixels.open("wb")
 
     def sync(self) -> None:
-        """Return when header and pixels outlive a crash of the machine."""
+        """Return once header and pixels are safe from a crash of the machine."""
         for path in (self.header, self.pixels, self.path, self.path.parent):
             sync(path)
 
     def drop_input(self) -> None:
-        """Nobody will read header, pixels and checkpoint any more."""
+        """Remove header, pixels and checkpoint, which nobody will read any more."""
         for path in (self.header, self.pixels, self.checkpoint):
             path.unlink(missing_ok=True)
 
     def drop_rest(self, *, with_result: bool) -> None:
-        """Nor does any worker write here, so that what one that was killed left can go too."""
+        """Remove these and what a killed worker left, since no worker writes here any more."""
         self.drop_input()
         left = [self.decoded, *self.path.glob(f"*{_UNFINISHED}")]
         for path in [*left, self.result] if with_result else left:
@@ -86,7 +86,7 @@ class JobFolder:
             shutil.rmtree(path, ignore_errors=True)
 
     def is_whole(self, size: int) -> bool:
-        """Whether a worker would find what it needs."""
+        """Tell whether a worker would find what it needs."""
         try:
             return self.header.exists() and self.pixels.stat().st_size == size
         except OSError:
@@ -102,12 +102,12 @@ class JobFolder:
                 file.write(wanted)
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the folder with everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def spool_folder(spool: Path, address: str) -> Path:
-    """The folder of the daemon of this address, whose lock must be held."""
+    """Make the folder of the daemon with this address, whose lock must be held."""
     own_folder(spool)
     folder = spool / hashlib.sha256(address.encode()).hexdigest()[:16]
     own_folder(folder)
@@ -127,7 +127,7 @@ def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
 
 
 def sync(path: Path) -> None:
-    """Return when a file, or the names in a folder, outlive a crash of the machine."""
+    """Return once a file, or the names in a folder, are safe from a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -137,7 +137,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name only when it is complete and on disk."""
+    """Write a file that takes its name only when it is complete and on disk."""
     unfinished = path.with_suffix(_UNFINISHED)
     try:
         with unfinished.open("wb") as file:
@@ -160,22 +160,22 @@ class StoredLayers:
 
     @property
     def bytes(self) -> int:
-        """Size of all layers."""
+        """Bytes of all layers."""
         return sum(layer_bytes(header) for header in self.headers)
 
     def is_whole(self) -> bool:
-        """Whether the file holds what the headers say."""
+        """Tell whether the file holds what the headers say."""
         try:
             return self.path.stat().st_size == self.bytes
         except OSError:
             return False
 
     def count(self) -> int:
-        """How many events carry the layers: a header and its chunks for each."""
+        """Number of events that carry the layers: a header and its chunks for each."""
         return sum(1 + _chunk_count(header) for header in self.headers)
 
     def event(self, index: int) -> pb.Event:
-        """The event at a 0-based index, its number not yet set. Reads the file."""
+        """Return the event at a 0-based index, its number not yet set. Reads the file."""
         start = 0
         for header in self.headers:
             chunks = _chunk_count(header)

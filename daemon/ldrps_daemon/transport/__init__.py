@@ -1,1 +1,1 @@
-"""The wire's side of the daemon: who may connect and call, and what comes in."""
+"""Network side of the daemon: connections, permissions and incoming data."""

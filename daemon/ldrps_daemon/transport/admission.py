@@ -1,4 +1,4 @@
-"""Whether a photo may come in: every limit, checked from the header before a byte is taken."""
+"""Admission of photos: every limit, checked from the header before a byte is taken."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from ldrps_wire.conversion import check_raster, crop_of, raster_bytes, result_fo
 
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
-"""Peak memory of a worker with the bundled model, as `benchmarks/daemon_memory.py` prints it:"""
+"""Fixed part of the peak memory of a worker with the bundled model, in bytes, from what
+`benchmarks/daemon_memory.py` prints; most of it is that of a photo of one megapixel."""
 BYTES_PER_PIXEL = 64
-"""so much for any photo, most of it for one of a megapixel, and so much for each pixel."""
+"""Bytes of that peak for each pixel, from the same table."""
 _MEMORY_SHARE = 0.85
 _UNKNOWN = 1 << 62
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -38,11 +39,11 @@ class _Held:
     by_client: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def jobs(self) -> int:
-        """How many there are, without those that have lost theirs."""
+        """Count the places, without those that have lost theirs."""
         return sum(not pace.displaced for pace in self.paces)
 
     def displace(self) -> bool:
-        """Take the place of one that hardly sends anything, if there is one."""
+        """Take a place from a sender that hardly sends anything, if there is one."""
         slow = next((pace for pace in self.paces if pace.is_slow and not pace.displaced), None)
         if slow:
             slow.displace()
@@ -90,7 +91,7 @@ class Admission:
             self._hold(client, -1, -size, -room)
 
     def used_bytes(self) -> int:
-        """Photos and results in the spool, those that are coming or to be made included."""
+        """Return the bytes in the spool, those that are coming or to be made included."""
         return self._index.stored_bytes() + self._held.bytes
 
     def _check_client(self, client: str, size: int, retry_after: Callable[[], float]) -> None:
@@ -104,7 +105,7 @@ class Admission:
             raise _busy("this client's waiting photos fill its share of the disk", retry_after)
 
     def _room(self, header: pb.SubmitHeader, size: int) -> int:
-        """What the photo and all that is made of it take of the spool."""
+        """Return the bytes of the spool that the photo and everything made of it take."""
         expected = peak_bytes(header)
         if header.HasField("file"):
             # Only a guess, which must not refuse a photo for good.
@@ -145,12 +146,12 @@ class Admission:
 
 
 def memory_needed(pixels: int) -> int:
-    """Peak memory of a worker for a photo of so many pixels, from the measured table."""
+    """Estimate the peak memory in bytes for a photo of so many pixels, from the measured table."""
     return FIXED_BYTES + BYTES_PER_PIXEL * pixels
 
 
 def memory_limit(config: ServeConfig) -> int:
-    """What one worker may use."""
+    """Return the memory that one worker may use, in bytes."""
     if config.memory_bytes:
         return config.memory_bytes
     if config.pool != LOCAL:
@@ -173,7 +174,7 @@ def _busy(why: str, retry_after: Callable[[], float]) -> BusyError:
 
 
 def check_header(header: pb.SubmitHeader) -> None:
-    """Refuse what no job can have, apart from payload and settings."""
+    """Refuse headers that no job can have, apart from payload and settings."""
     # Written so that NaN fails too.
     if not 0 <= header.deadline_seconds <= MAX_DEADLINE:
         raise SettingsError(
@@ -201,7 +202,7 @@ def _check_crop(header: pb.SubmitHeader) -> None:
 
 
 def payload_bytes(header: pb.SubmitHeader, config: ServeConfig) -> int:
-    """How many bytes must follow the header, once the header's payload is found acceptable."""
+    """Return how many bytes must follow the header, once its payload is found acceptable."""
     if header.HasField("raster"):
         size = _raster_size(header.raster, config.max_pixels)
     elif header.HasField("file"):

@@ -1,7 +1,7 @@
-"""The daemon's own certificate on loopback: who holds the port cannot pose as the daemon.
+"""The daemon's own certificate on loopback, so that another holder of the port cannot pose as it.
 
 Key and certificate are made once, beside the token. Clients of the same user read the certificate
-there and trust nothing else, so that the token only ever goes to who has the key.
+there and trust nothing else, so that the token only ever goes to the holder of the key.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _FIRST_DAY, _LAST_DAY = datetime(2000, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
 
 
 def own_context(token_file: Path) -> ssl.SSLContext:
-    """What loopback TCP is served with; SettingsError if it cannot be made or used."""
+    """Return the TLS context of loopback TCP; SettingsError if it cannot be made or used."""
     key_file = own_pair(token_file)
     damaged = f"key file {key_file} is damaged; delete it and a new one is made"
     return context_of(key_file, key_file, damaged)
 
 
 def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
-    """TLS for a server of HTTP/2; SettingsError in the given words if the files do not do."""
+    """Build TLS for a server of HTTP/2; SettingsError in the given words for unusable files."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -45,7 +45,8 @@ def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
 
 
 def own_pair(token_file: Path) -> Path:
-    """The file with key and certificate, made if there is none; the latter also lies beside it."""
+    """Return the file with key and certificate, made if there is none; the latter lies beside
+    it."""
     own_folder(token_file.parent)
     certificate = certificate_file(token_file)
     key_file = certificate.with_suffix(".key")
@@ -70,7 +71,7 @@ def own_pair(token_file: Path) -> Path:
 
 
 def _make() -> bytes:
-    """A private key and a certificate for this machine's names of itself, in PEM form."""
+    """Make a private key and a certificate for this machine's names of itself, in PEM form."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -100,7 +101,7 @@ def _make() -> bytes:
 
 
 def _write(path: Path, data: bytes, *, replace: bool) -> None:
-    """Write a file as a whole; one that is there stays unless it is to be replaced."""
+    """Write a whole file; an existing one stays unless it is to be replaced."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Who a call comes from, as far as can be told, for fairness and limits per client."""
+"""Identity of callers, as far as it can be told, for fairness and limits per client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Clients:
         self._proxy = proxy
 
     def of(self, context: Any) -> str:
-        """`cert NAME` with mutual TLS, `pid 123` on the unix socket, `tcp ADDRESS` otherwise."""
+        """Name it: `cert NAME` with mutual TLS, `pid 123` on the unix socket, else `tcp
+        ADDRESS`."""
         peer = str(context.peer())
         if self._proxy:
             return self._proxy.client(peer)

@@ -1,4 +1,4 @@
-"""Who may stay connected: limits for each party and in all, so that no crowd locks others out.
+"""Limits on connections, for each party and in all, so that no crowd locks others out.
 
 A connection without a call is idle, and one that has shown no right to call is a stranger's.
 Where a limit is reached, such a one makes room for whoever comes. Where none can, a few more are
@@ -18,15 +18,16 @@ from dataclasses import dataclass, field
 
 log = logging.getLogger("ldrps.gate")
 EXTRA = 16
-"""So many above a limit, for short calls."""
+"""Connections above a limit, for short calls."""
 _STRANGERS_SHARE = 4
 FIRST_CALL_SECONDS = 30.0
-"""A connection that has begun no call by then is cut off."""
+"""Seconds after which a connection that has begun no call is cut off."""
 _COMPLAINT_SECONDS = 10.0
 _DESCRIPTORS_EACH = 4
-"""The client's socket, ours to gRPC, gRPC's end of that, and one that has not spoken (lobby.py)."""
+"""File descriptors of each: the client's socket, ours to gRPC, gRPC's end of that, and one that
+has not spoken (lobby.py)."""
 _DESCRIPTORS_KEPT = 256
-"""For the journal, photos, workers, and connections that are about to be turned away."""
+"""File descriptors for the journal, photos, workers, and connections about to be turned away."""
 
 
 @dataclass(eq=False)
@@ -34,30 +35,30 @@ class Guest:
     """One connection."""
 
     name: str
-    """Whom calls are counted for."""
+    """Name of the client for whom calls are counted."""
     party: str
-    """Who shares a limit of connections with it."""
+    """Name of the party that shares a limit of connections with it."""
     cut: Callable[[], object]
-    """Ends it at once."""
+    """Function that ends it at once."""
     proved: bool = False
-    """Whether it has shown that it may call."""
+    """True once it has shown that it may call."""
     called: bool = False
-    """Whether it ever began a call."""
+    """True once it has begun a call."""
     extra: bool = False
-    """Whether it is in one of the places for short calls."""
+    """True while it is in one of the places for short calls."""
     calls: int = 0
-    """How many are under way."""
+    """Number of calls under way."""
     idle_since: float = field(default_factory=time.monotonic)
     timer: asyncio.TimerHandle | None = None
 
     @property
     def gives_way(self) -> bool:
-        """Whether nothing is lost by cutting it off."""
+        """True if nothing is lost by cutting it off."""
         return not (self.proved and self.calls)
 
     @contextmanager
     def calling(self, *, proves: bool) -> Iterator[None]:
-        """A call while the block runs."""
+        """Mark a call as under way while the block runs."""
         self.proved = self.proved or proves
         self.called = True
         self.calls += 1
@@ -73,7 +74,7 @@ class Guests:
 
     def __init__(self, limit: int, party_limit: int) -> None:
         self.limit = limit
-        """How many may stay, a few with short calls apart."""
+        """Most connections that may stay, a few with short calls apart."""
         self._party_limit = party_limit
         self._strangers = max(1, limit // _STRANGERS_SHARE)
         self._inside: dict[Guest, None] = {}
@@ -84,7 +85,7 @@ class Guests:
         return len(self._inside)
 
     def admit(self, guest: Guest) -> bool:
-        """Let it in if there is room or can be made."""
+        """Let a connection in if there is room or room can be made."""
         kin = [each for each in self._inside if each.party == guest.party]
         strangers = [each for each in self._inside if not each.proved]
         places = [(kin, self._party_limit, EXTRA), (list(self._inside), self.limit, EXTRA)]
@@ -99,7 +100,7 @@ class Guests:
         return True
 
     def _room(self, guest: Guest, present: list[Guest], limit: int, extra: int) -> bool:
-        """Whether one more may come, once somebody has given way if need be."""
+        """Make room for one more if need be, and return whether there is any."""
         present = [each for each in present if each in self._inside]
         if len(present) < limit:
             return True
@@ -115,20 +116,20 @@ class Guests:
         return len(present) < limit + extra
 
     def leave(self, guest: Guest) -> None:
-        """It is gone."""
+        """Note that a connection is gone."""
         self._inside.pop(guest, None)
         if guest.timer:
             guest.timer.cancel()
 
     def lets_stay(self, guest: Guest) -> bool:
-        """Whether it may begin a call that takes its time: not in an extra place."""
+        """Tell whether it may begin a call that takes its time: not in an extra place."""
         kin = sum(each.party == guest.party for each in self._inside)
         if len(self) <= self.limit and kin <= self._party_limit:
             guest.extra = False
         return not guest.extra
 
     def complain(self, words: str) -> None:
-        """Log it, but not so often that who is turned away could fill the disk."""
+        """Log it, but not so often that rejected callers could fill the disk."""
         now = time.monotonic()
         if now - self._complained < _COMPLAINT_SECONDS:
             self._unsaid += 1
@@ -143,7 +144,7 @@ class Guests:
 
 
 def affordable(limit: int) -> int:
-    """How many connections there are file descriptors for, once all that may be had were."""
+    """Raise the limit of file descriptors, and return how many connections they allow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = (limit + EXTRA) * _DESCRIPTORS_EACH + _DESCRIPTORS_KEPT
     if soft < needed:

@@ -1,8 +1,9 @@
-"""The head of each call, read along by the gate: gRPC is given none that it cannot bear.
+"""Headers of each call, read along by the gate: gRPC is given none that would break it.
 
-grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (see `anew.py`), before
-anybody could ask for a token. So what a client sends is followed here frame by frame (RFC 9113, 4
-and 6.2), headers are unpacked (RFC 7541) and looked at, and everything else is passed over.
+grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (see
+`self_restart.py`), before anybody could ask for a token. So a client's bytes are followed here
+frame by frame (RFC 9113, 4 and 6.2), headers are unpacked (RFC 7541) and checked, and everything
+else is passed over.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _HEADERS, _PUSH_PROMISE, _CONTINUATION = 1, 5, 9
 _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
 _PRIORITY_BYTES = 5
 _MOST_BYTES = 1 << 20
-"""Of the headers of one call, packed and unpacked. gRPC itself refuses much less, in words."""
+"""Most bytes of one call's headers, packed and unpacked. gRPC itself refuses much less."""
 
 
 class UnreadableError(Exception):
-    """What a client sent is nothing that gRPC should see."""
+    """Data from a client that gRPC must not see."""
 
 
 class HeadReader:
@@ -28,7 +29,7 @@ class HeadReader:
     def __init__(self) -> None:
         self._decoder = Decoder(_MOST_BYTES)
         self._held = bytearray()
-        """Of the preface, a frame's head, or a frame of headers that is not all there yet."""
+        """Bytes of an incomplete preface, frame head, or frame of headers."""
         self._skip = 0
         """Bytes of a frame that hold no headers."""
         self._begun = False
@@ -36,7 +37,7 @@ class HeadReader:
         """Headers whose end is in a frame to come."""
 
     def feed(self, data: bytes) -> None:
-        """Look at what comes next; UnreadableError if it must not be passed on."""
+        """Check the next bytes; UnreadableError if they must not be passed on."""
         at = min(self._skip, len(data))
         self._skip -= at
         self._held += data[at:]
@@ -46,7 +47,7 @@ class HeadReader:
         del self._held[:start]
 
     def _part(self, start: int) -> int | None:
-        """Read one part from there on and return where it ends; None if it is not there yet."""
+        """Read one part from `start` on and return where it ends; None if it is incomplete."""
         held = self._held
         if not self._begun:
             return self._preface(start)
@@ -98,7 +99,7 @@ class HeadReader:
 
 
 def _bare(flags: int, body: bytes) -> bytes:
-    """A frame's piece of headers, without padding and priority."""
+    """Return a frame's piece of headers, without padding and priority."""
     start, end = 0, len(body)
     if flags & _PADDED:
         start, end = 1, end - (body[0] if body else 0)

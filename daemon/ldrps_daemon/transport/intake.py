@@ -28,7 +28,7 @@ class Intake:
         self._accepting = asyncio.Lock()
 
     async def take(self, requests: Requests, client: str) -> tuple[Job, bool]:
-        """The job that a stream of requests stands for, and whether it was there before."""
+        """Return the job for a stream of requests, and whether it was there before."""
         pace = Pace(self._config)
         header = await self._header(requests, pace)
         if known := self._dispatcher.index.with_key(header.idempotency_key):

@@ -1,7 +1,7 @@
-"""What stands before every call: messages that cannot be read, or are over a limit, are refused
-whatever they were for, and connections are marked as in use.
+"""Checks before every call: unreadable messages and those over a limit are refused, whatever they
+were for, and connections are marked as in use.
 
-Left to gRPC the first would end as UNKNOWN, with the name of a Python exception.
+Left to gRPC, the former would end as UNKNOWN, with the name of a Python exception.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ALL_KINDS = (_SHORT, "unary_stream", "stream_unary", "stream_stream")
 
 @dataclass(frozen=True)
 class _Refused:
-    """Stands for a message that is not taken."""
+    """Placeholder for a message that is not taken."""
 
     error: LdrpsError
 
@@ -47,7 +47,7 @@ _UNREADABLE = _Refused(
 class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Tells the proxy which connections have calls under way.
 
-    Comes behind the check of tokens, so that what arrives here may call.
+    It comes behind the check of tokens, so that what arrives here may call.
     """
 
     def __init__(self, proxy: PeerProxy) -> None:
@@ -145,7 +145,7 @@ def _with_one(method: Any) -> Any:
 
 
 def _with_many(method: Any) -> Any:
-    """The method meets the error where it would have met the message."""
+    """Report the error where the method would have met the message."""
 
     async def readable(requests: Any) -> AsyncGenerator[Any, None]:
         async for request in requests:

@@ -1,4 +1,4 @@
-"""The limits that the contract states for its strings, bytes and lists, kept at the front.
+"""Limits that the contract states for its strings, bytes and lists, enforced at the front.
 
 They are options of the fields, `max_length` and `max_items`, so that the contract itself is the
 one place where they stand.
@@ -34,7 +34,7 @@ def check(message: Message) -> None:
 
 
 def clip(message: Message) -> list[str]:
-    """Shorten texts and lists to their limits; returns the fields that had more.
+    """Shorten texts and lists to their limits; returns the fields that were longer.
 
     Bytes are left alone: a part of them would be rubbish, see `has_too_many_bytes`.
     """
@@ -62,7 +62,7 @@ def has_too_many_bytes(message: Message) -> bool:
 
 
 def limits_of(field: Any) -> tuple[int, int]:
-    """A field's (max_length, max_items), 0 for what does not apply to it."""
+    """Return a field's (max_length, max_items), 0 for what does not apply to it."""
     return _limits(field.full_name)
 
 
@@ -78,7 +78,7 @@ _MESSAGES = {kind.full_name: kind for kind in pb.DESCRIPTOR.message_types_by_nam
 
 
 def _fields(message: Message, path: str = "") -> Iterator[tuple[Message, Any, str]]:
-    """Every field that is set, at any depth: the message it is in, the field, and its path."""
+    """Yield every field that is set, at any depth: its message, the field, and its path."""
     for field, value in message.ListFields():
         here = f"{path}{field.name}"
         yield message, field, here

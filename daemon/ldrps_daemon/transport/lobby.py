@@ -1,6 +1,6 @@
-"""Connections that have not said a word: they are let in once they do.
+"""Connections that have sent nothing yet: they are let in once they do.
 
-Who has business here speaks at once, in HTTP/2 as in TLS. Until it is let in, a connection costs
+Legitimate clients speak at once, in HTTP/2 as in TLS. Until it is let in, a connection costs
 one descriptor and no task, so that crowds can come as fast as they like: where places run out, the
 largest one loses its oldest, the silent first. Those that have spoken are let in by turns, a few of
 each party, so that a process that calls again and again keeps nobody waiting but itself.
@@ -19,15 +19,15 @@ from itertools import islice
 from ldrps_daemon.transport.peers import credentials, may_enter, party
 
 SILENT_SECONDS = 30.0
-"""A connection that has said nothing by then is cut off."""
+"""Seconds after which a connection that has sent nothing is cut off."""
 _BACKLOG = 4096
-"""Connections that wait to be looked at; a unix socket refuses more."""
+"""Connections that wait to be accepted; a unix socket refuses more."""
 _KEPT_AT_ONCE = 64
-"""So many are kept before they are heard,"""
+"""Most connections accepted in one turn."""
 _TURN_SECONDS = 0.005
-"""and for so long others are accepted before those inside have their turn."""
+"""Most seconds of accepting before those inside have their turn."""
 _LET_IN_AT_ONCE = 4
-"""Of each party, before it is the next one's turn."""
+"""Connections of each party let in before it is the next one's turn."""
 _FEWEST = 16
 _PAUSE_SECONDS = 0.1
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -35,21 +35,21 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 @dataclass(eq=False)
 class Visitor:
-    """One connection, and who is at its other end."""
+    """One connection, and the identity of its other end."""
 
     socket: socket.socket
     name: str
-    """Whom calls are counted for."""
+    """Name of the client for whom calls are counted."""
     party: str
-    """Who shares a limit of connections with it."""
+    """Name of the party that shares a limit of connections with it."""
     known: bool
-    """If the kernel has told that it may call."""
+    """True if the kernel has told that it may call."""
     came: float = field(default_factory=time.monotonic)
 
 
 @dataclass
 class _Crowd:
-    """The connections of one party, oldest first."""
+    """Connections of one party, oldest first."""
 
     silent: dict[Visitor, None] = field(default_factory=dict)
     spoken: dict[Visitor, None] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Lobby:
         enter: Callable[[Visitor], object],
         complain: Callable[[str], None],
     ) -> None:
-        """`limit`: of connections that were let in; half as many may wait here."""
+        """Take the sockets and the `limit` of connections let in; half as many may wait here."""
         self._listeners = listeners
         self._places = max(_FEWEST, limit // 2)
         self._enter = enter
@@ -98,7 +98,7 @@ class Lobby:
             self._listen(listener)
 
     def close(self) -> None:
-        """Accept nobody any more, and cut off whoever is silent."""
+        """Stop accepting, and cut off whoever is silent."""
         loop = asyncio.get_running_loop()
         for pause in self._pauses:
             pause.cancel()
@@ -118,7 +118,7 @@ class Lobby:
         asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take in whoever waits, but never more silent ones than there are places.
+        """Accept waiting connections, but never more silent ones than there are places.
 
         So all of them can be heard before one is cut off.
         """
@@ -138,7 +138,7 @@ class Lobby:
             kept += self._receive(accepted)
 
     def _find_room(self, listener: socket.socket) -> None:
-        """Have a descriptor or memory free for whoever waits, now or after a moment."""
+        """Free a descriptor or memory for waiting connections, now or after a moment."""
         if self._count:
             self._cut_one()
             return
@@ -153,7 +153,7 @@ class Lobby:
         self._pauses.add(pause)
 
     def _receive(self, accepted: socket.socket) -> bool:
-        """Keep it until it is let in, which is told."""
+        """Keep a connection until it is let in, and tell the loop to watch it."""
         accepted.setblocking(False)
         spoke = _spoke(accepted)
         visitor = None if spoke is False else self._identify(accepted)
@@ -200,7 +200,7 @@ class Lobby:
             return None  # it has gone already
 
     def _hear(self, visitor: Visitor) -> None:
-        """Line up one that has spoken, and close after one that has hung up."""
+        """Queue a connection that has spoken, and close one that has hung up."""
         spoke = _spoke(visitor.socket)
         if spoke:
             asyncio.get_running_loop().remove_reader(visitor.socket)
@@ -211,7 +211,7 @@ class Lobby:
             self._cut(visitor)
 
     def _cut_silent(self) -> None:
-        """Cut off who has been silent for too long, and look again when the next one will be."""
+        """Cut off connections that were silent for too long, and schedule the next check."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
         waiting = [visitor for crowd in self._crowds.values() for visitor in crowd.silent]
         late = [visitor for visitor in waiting if visitor.came + SILENT_SECONDS <= now]
@@ -224,7 +224,7 @@ class Lobby:
             self._sweep = loop.call_later(due + SILENT_SECONDS - now, self._cut_silent)
 
     def _cut_one(self) -> None:
-        """The oldest of the largest crowd, so that it cannot push out anybody but its own."""
+        """Cut the oldest of the largest crowd, so that it cannot push out anybody but its own."""
         name = max(self._crowds, key=lambda each: len(self._crowds[each]))
         self._complain(f"connections of {name} are cut before they are let in: there are too many")
         self._cut(next(iter(self._crowds[name])))
@@ -243,7 +243,7 @@ class Lobby:
 
 
 def _spoke(of: socket.socket) -> bool | None:
-    """Tell if something has come; False if the other end has hung up, None if neither."""
+    """Tell whether data has come; False if the other end has hung up, None if neither."""
     try:
         return bool(of.recv(1, socket.MSG_PEEK))
     except (BlockingIOError, InterruptedError):

@@ -1,7 +1,7 @@
-"""The service Models: what is on this machine, fetched, checked, removed, in memory or not.
+"""The service Models: models on this machine, fetched, checked, removed, in memory or not.
 
-Pulling and checking run in threads of the front process, which needs no torch for them; what has to
-do with memory is a command for the workers.
+Pulling and checking run in threads of the front process, which needs no torch for them; anything
+that concerns memory is a command for the workers.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         self._at_work: set[str] = set()
 
     async def List(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
-        """The catalogue, then what is linked."""
+        """List the catalogue, then linked models."""
         async with answering(context):
             return pb.ListModelsResponse(models=await asyncio.to_thread(self._list))
 
     async def Pull(self, request: pb.ModelRequest, context: Any) -> None:
-        """Fetch a model, telling how far it is."""
+        """Fetch a model, reporting progress."""
         async with answering(context):
             await self._streamed(request.name, context, lambda tell: hub.pull(request.name, tell))
 
     async def Verify(self, request: pb.ModelRequest, context: Any) -> None:
-        """Read a model's files again, telling how far it is."""
+        """Read a model's files again, reporting progress."""
         async with answering(context):
             await self._streamed(request.name, context, lambda tell: _verify(request.name, tell))
 
     async def Remove(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
-        """Take a model out of memory and off the disk."""
+        """Remove a model from memory and from the disk."""
         async with answering(context):
             _check_name(request.name)
             if request.name in self._at_work:
@@ -70,7 +70,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             return pb.ModelProgress()
 
     async def Unload(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
-        """Give a model's memory back, wherever it is."""
+        """Free a model's memory, wherever it is."""
         async with answering(context):
             _check_name(request.name)
             await self._commands("unload", request.name, only_awake=True)
@@ -114,7 +114,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         return [slot.name for slot in self._slots if name in slot.models]
 
     async def _commands(self, action: str, name: str, *, only_awake: bool) -> None:
-        """Let every worker do it, one after the other; the first failure is raised."""
+        """Have every worker do it, one after the other; the first failure is raised."""
         for slot in self._slots:
             if only_awake and name not in slot.models:
                 continue
@@ -131,7 +131,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
     async def _streamed(
         self, name: str, context: Any, work: Callable[[OnProgress], object]
     ) -> None:
-        """Run `work` in a thread and pass on what it tells, until it ends or the caller leaves."""
+        """Run `work` in a thread and pass on its progress, until it ends or the caller leaves."""
         _check_name(name)
         if name in self._at_work:
             raise _busy(name)
@@ -150,7 +150,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
 
 
 class _ProgressStream:
-    """From a thread to the event loop: the newest progress, a few times a second."""
+    """Stream from a thread to the event loop: the newest progress, a few times a second."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -169,15 +169,15 @@ class _ProgressStream:
         self._loop.call_soon_threadsafe(self._queue.put_nowait, progress)
 
     def stop(self) -> None:
-        """Let the thread end at the next thing it tells."""
+        """Make the thread end at its next report."""
         self._stopped.set()
 
     def end(self) -> None:
-        """There will be no more."""
+        """Note that there will be no more."""
         self._queue.put_nowait(None)
 
     async def progress(self) -> AsyncIterator[pb.ModelProgress]:
-        """What is told, until the end."""
+        """Yield the progress, until the end."""
         while (progress := await self._queue.get()) is not None:
             yield progress
 
@@ -195,7 +195,7 @@ def _verify(name: str, tell: OnProgress) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Paths do not come over the wire; a folder of one's own is linked to a name first."""
+    """Refuse names that are paths: a folder of one's own is linked to a name first."""
     if not name or store.is_path(name):
         raise ModelError(f"model '{name}' is no name of a model; see 'ldrps models list'")
 

@@ -1,4 +1,4 @@
-"""How fast a photo comes in: whoever sends hardly anything must not keep a place from others."""
+"""Pace of incoming photos: a sender of hardly anything must not keep a place from others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_engine.errors import BusyError, PhotoError
 
 _SLOW_SECONDS = 5.0
-"""Before this, nobody is called slow."""
+"""Seconds before which nobody is called slow."""
 _RETRY_SECONDS = 10.0
 T = TypeVar("T")
 
 
 class Pace:
-    """One photo on its way in. Only the time in which we wait for its sender counts."""
+    """Progress of one photo on its way in. Only the time in which we wait for its sender counts."""
 
     def __init__(self, config: ServeConfig) -> None:
         self._stall = config.stall_seconds
@@ -26,11 +26,11 @@ class Pace:
         self._received = 0
         self._timeout: asyncio.Timeout | None = None
         self.displaced = False
-        """Whether its place was given to somebody else."""
+        """True once its place was given to somebody else."""
 
     @property
     def is_slow(self) -> bool:
-        """Whether it may lose its place to somebody who wants one."""
+        """True if it may lose its place to somebody who wants one."""
         enough = min(_SLOW_SECONDS, self._stall)
         return self._waited_now() > enough and self._received < self._least * self._waited_now()
 
@@ -45,7 +45,7 @@ class Pace:
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def next(self, messages: AsyncIterator[T]) -> T | None:
-        """The next message; None behind the last. PhotoError if it is too long in coming."""
+        """Return the next message; None behind the last. PhotoError if it is too long in coming."""
         self._began = time.monotonic()
         left = min(self._stall, self._seconds_left())
         try:

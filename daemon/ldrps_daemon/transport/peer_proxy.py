@@ -1,4 +1,4 @@
-"""The daemon's front door: sees who knocks, then passes the bytes on to gRPC.
+"""The daemon's front door: identifies callers, then passes the bytes on to gRPC.
 
 gRPC for Python tells nobody which user or process is at the other end, cannot take a socket from
 systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
@@ -30,7 +30,7 @@ log = logging.getLogger("ldrps.gate")
 BUFFER_BYTES = 1 << 18
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 _PEER = "unix-abstract:"
-"""Before the name of a connection, as gRPC has it."""
+"""Prefix of a connection's name, as gRPC has it."""
 
 
 class PeerProxy:
@@ -43,7 +43,7 @@ class PeerProxy:
         guests: Guests,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`inner` is gRPC's socket; `guests` says who may stay; `tls` is for TCP."""
+        """Take gRPC's socket `inner`, the keeper of limits `guests`, and `tls` for TCP."""
         self._tls = tls
         self._lobby = Lobby(listeners, guests.limit, self._enter, guests.complain)
         self._inner = inner
@@ -53,16 +53,16 @@ class PeerProxy:
 
     @property
     def connections(self) -> int:
-        """How many have spoken and are there now."""
+        """Number of connections that have spoken and are open."""
         return len(self._guests)
 
     def client(self, peer: str) -> str:
-        """Who is at the other end of a connection that gRPC calls `peer`."""
+        """Return the client at the other end of a connection that gRPC calls `peer`."""
         guest = self._guest(peer)
         return guest.name if guest else "unknown"
 
     def lets_stay(self, peer: str) -> bool:
-        """Whether there is room for a call that takes its time; see `guests.py`."""
+        """Tell whether there is room for a call that takes its time; see `guests.py`."""
         guest = self._guest(peer)
         return guest is None or self._guests.lets_stay(guest)
 
@@ -96,7 +96,7 @@ class PeerProxy:
         return self._by_name.get(peer.removeprefix(_PEER))
 
     def _enter(self, visitor: Visitor) -> None:
-        """Take in one that has spoken."""
+        """Admit a connection that has spoken."""
         task = asyncio.get_running_loop().create_task(self._receive(visitor))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -131,7 +131,7 @@ class PeerProxy:
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Shake hands, and speak in clear from then on.
 
-        Must come before anything else waits: what is read before would be missing.
+        This must come before anything else waits: bytes read before would be missing.
         """
         assert self._tls
         reader, protocol = _reader()
@@ -178,7 +178,7 @@ class PeerProxy:
             self._by_name.pop(name, None)
 
     async def _connected(self) -> socket.socket:
-        """A connection to gRPC, which has been given a name."""
+        """Open a connection to gRPC, which has been given a name."""
         for _ in range(_TRIES):
             try:
                 inner = socket.socket(socket.AF_UNIX)
@@ -233,7 +233,7 @@ async def _pump(
 
 
 def _common_name(certificate: Any) -> str:
-    """Who a client's certificate says it is; empty if there is none."""
+    """Return the name in a client's certificate; empty if there is none."""
     subject = certificate.get("subject", ()) if certificate else ()
     names = [value for part in subject for key, value in part if key == "commonName"]
     return str(names[0])[:64] if names else ""

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, as the kernel knows them."""
+"""Identity of the other end of a connection, from the kernel."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _NEIGHBOURS = 64
 
 
 def credentials(peer: socket.socket) -> tuple[int, int]:
-    """Process and user at the other end of a unix socket."""
+    """Return the process and user at the other end of a unix socket."""
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(data)
     return pid, uid
 
 
 def may_enter(uid: int) -> bool:
-    """Only the user whose daemon this is; the superuser can do anything anyway."""
+    """Tell whether a user may connect: the daemon's own; the superuser can do anything anyway."""
     return uid in (os.geteuid(), 0)
 
 
 def party(peer: socket.socket) -> str:
-    """Who shares the limit of connections with a TCP peer.
+    """Name the party that shares the limit of connections with a TCP peer.
 
-    On this machine that is a user, else an address, or what one has of IPv6.
+    On this machine it is a user, else an address, or the IPv6 network of one.
     """
     host = peer.getpeername()[0].partition("%")[0]
     address = ipaddress.ip_address(host)
@@ -51,7 +51,7 @@ def party(peer: socket.socket) -> str:
 
 
 def user_of(peer: socket.socket) -> int | None:
-    """The user of the process at the other end of a TCP connection within this machine."""
+    """Find the user of the process at the other end of a TCP connection within this machine."""
     with contextlib.suppress(OSError, struct.error):
         return _user_of(peer)
     return None

@@ -1,4 +1,4 @@
-"""Where the daemon may be reached: checked addresses, the folder, the lock, the sockets."""
+"""Addresses at which the daemon may be reached: checks, the folder, the lock, the sockets."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 @dataclass(frozen=True)
 class Place:
-    """A checked address: where to bind, and the lock that makes it ours alone."""
+    """A checked address: the place to bind, and the lock that makes it ours alone."""
 
     target: str
-    """As gRPC wants it."""
+    """Address in gRPC's form."""
     lock: Path
     socket: Path | None = None
-    """None on TCP."""
+    """Path of the unix socket; None on TCP."""
     certified: bool = False
-    """Whether its certificate is one that the user gives, as for other machines."""
+    """True if its certificate is one that the user gives, as for other machines."""
 
     @property
     def inner(self) -> Path:
-        """gRPC's own socket, behind the proxy."""
+        """Return gRPC's own socket, behind the proxy."""
         return self.lock.with_name(f"{self.lock.stem}~")
 
 
 def check_address(address: str) -> Place:
-    """Take unix sockets, loopback TCP and TLS; SettingsError says why anything else is refused."""
+    """Accept unix sockets, loopback TCP and TLS; SettingsError says why not anything else."""
     if address.startswith(UNIX):
         return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
     certified = address.startswith(TLS)
@@ -93,7 +93,7 @@ def take_lock(place: Place) -> IO[str]:
 
 
 def listen(path: Path) -> socket.socket:
-    """The socket that clients connect to, readable by this user alone from its first moment."""
+    """Open the socket for clients, readable by this user alone from its first moment."""
     path.unlink(missing_ok=True)  # left by a daemon that was killed
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)
@@ -109,7 +109,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def listen_on(target: str) -> list[socket.socket]:
-    """The sockets of HOST:PORT, one for each of the host's addresses."""
+    """Open the sockets of HOST:PORT, one for each of the host's addresses."""
     host, _, port = target.rpartition(":")
     listeners: list[socket.socket] = []
     try:

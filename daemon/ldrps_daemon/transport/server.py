@@ -1,4 +1,4 @@
-"""The daemon's life: bind, serve, stop."""
+"""Life of the daemon: bind, serve, stop."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _OPTIONS = [
 async def running(
     config: ServeConfig, listener: Listener | None = None, *, alone: bool = False
 ) -> AsyncIterator[Dispatcher]:
-    """A daemon that serves for as long as the block runs, in this event loop.
+    """Run a daemon for as long as the block runs, in this event loop.
 
     `listener` is bound to the config's address already. If the daemon is `alone` in its process,
     that may begin anew, see `self_restart.py`.
@@ -115,7 +115,7 @@ def _unlink(place: Place, listener: Listener | None) -> None:
 
 
 def _tls(config: ServeConfig, place: Place) -> ssl.SSLContext | None:
-    """What the daemon proves itself with; nothing where the socket's folder does."""
+    """Return the daemon's TLS context; none where the socket's folder is proof enough."""
     if place.socket:
         return None
     return tls_context(config) if place.certified else own_context(config.token_file)

@@ -36,7 +36,7 @@ _FRAMING = 8
 
 
 class Servicer(pb_grpc.RestorationServicer):
-    """One daemon's answers."""
+    """Answers of one daemon."""
 
     def __init__(
         self, config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None = None
@@ -119,7 +119,7 @@ class Servicer(pb_grpc.RestorationServicer):
 
 
 def _fitting(jobs: Iterable[pb.Job]) -> Iterator[pb.Job]:
-    """The first of them that fit into one message that every client of gRPC takes."""
+    """Return the first jobs that fit into one message that every client of gRPC takes."""
     left = LIST_BYTES
     for job in jobs:
         left -= job.ByteSize() + _FRAMING
@@ -130,7 +130,7 @@ def _fitting(jobs: Iterable[pb.Job]) -> Iterator[pb.Job]:
 
 @asynccontextmanager
 async def answering(context: Any) -> AsyncIterator[None]:
-    """Turn what is raised inside into a status, a sentence and a reason."""
+    """Turn exceptions raised inside into a status, a sentence and a reason."""
     try:
         yield
     except LdrpsError as error:
@@ -153,7 +153,7 @@ async def _abort(context: Any, error: LdrpsError) -> None:
 
 @cache
 def version() -> str:
-    """Of the installed distribution; 0 when run from a source tree."""
+    """Return the version of the installed distribution; 0 when run from a source tree."""
     try:
         return metadata.version("ldrps")
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Who may call over TCP: the token that only this user can read, and TLS for other machines."""
+"""Permission to call over TCP: the token that only this user can read, and TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ldrps_wire.status import AUTHORIZATION_KEY, REASON_KEY
 
 
 def read_token(path: Path) -> str:
-    """The token in a file, made if there is none. It is kept so that clients stay valid."""
+    """Return the token in a file, made if there is none. It is kept so that clients stay valid."""
     own_folder(path.parent)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -45,7 +45,7 @@ def _existing(path: Path) -> str:
 
 
 def tls_context(config: ServeConfig) -> ssl.SSLContext:
-    """What other machines are served with; SettingsError if the certificate cannot be had."""
+    """Return the TLS context for other machines; SettingsError if the certificate cannot be had."""
     if not (config.tls_cert and config.tls_key):
         raise SettingsError(
             f"address '{config.address}' needs a certificate; give --tls-cert and --tls-key"
@@ -74,7 +74,7 @@ def _check_pem(path: Path) -> None:
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Lets only those through who can read the token file. Health stays open for probes."""
+    """Lets only calls through that carry the token. Health stays open for probes."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()

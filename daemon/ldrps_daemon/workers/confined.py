@@ -25,16 +25,16 @@ from ldrps_engine.errors import InternalError, LdrpsError, LimitError
 
 log = logging.getLogger("ldrps.decoder")
 ERROR = b"E"
-"""First byte of what such a process writes when it refuses; JSON follows."""
+"""First byte of a refusal; JSON follows."""
 PHOTO = b"P"
 """First byte of a photo: the length of a pb.Raster, that, and the samples follow."""
 FILE = b"F"
 """First byte of a file's bytes."""
 DISK_FULL = 28
-"""Exit status of one that found no room for what it was to write."""
+"""Exit status of a process whose output found no room on the disk."""
 LENGTH = struct.Struct("<I")
 BYTES_PER_PIXEL = 16
-"""Four channels of four bytes: no photo has more."""
+"""Bytes of a pixel at most: four channels of four bytes."""
 _WORDS = 200
 _FIXED_MEMORY = 2 << 30
 _COPIES = 4
@@ -45,7 +45,7 @@ _OPTIONAL = ("pillow_heif", "rawpy")
 
 
 def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> None:
-    """Load what reads and writes photos, then give up all other rights; `files` stay readable."""
+    """Load the readers and writers of photos, then give up all rights but to read `files`."""
     _preload()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     limits = limits_for(max_pixels, cpu_seconds)
@@ -60,14 +60,14 @@ def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> No
 
 
 def limits_for(max_pixels: int, cpu_seconds: int) -> Limits:
-    """Limits of a process that holds a photo of so many pixels."""
+    """Return the limits of a process that holds a photo of so many pixels."""
     samples = BYTES_PER_PIXEL * max_pixels
     memory = _FIXED_MEMORY + _COPIES * samples
     return Limits(memory=memory, output=samples + _SLACK, cpu_seconds=cpu_seconds)
 
 
 def _preload() -> None:
-    """Import the readers while everything can be read, so that what is missing shows at once."""
+    """Import the readers while everything can be read, so that missing ones show at once."""
     load_readers()
     for name in _OPTIONAL:
         # Who has a file of that kind is told; all others can do without.
@@ -76,7 +76,7 @@ def _preload() -> None:
 
 
 def code_folders() -> list[Path]:
-    """Folders that code is loaded from: libraries read some of theirs late."""
+    """List the folders that code is loaded from: libraries read some of theirs late."""
     packages = [
         str(path)
         for name, module in list(sys.modules.items())
@@ -94,7 +94,7 @@ def code_folders() -> list[Path]:
 
 @contextmanager
 def refusing(out: BinaryIO) -> Iterator[None]:
-    """Write whatever is raised inside as a refusal, so that the worker hears of it in words."""
+    """Write any exception raised inside as a refusal, so that the worker hears of it in words."""
     try:
         yield
         out.flush()

@@ -29,7 +29,7 @@ from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import photo_from_wire
 
 _CPU_SECONDS = 900
-"""Ample for 100 megapixels in any of the kinds; decoding is quicker."""
+"""CPU seconds, ample for 100 megapixels in any of the formats; decoding is quicker."""
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def _part(told: BinaryIO) -> bytes:
 
 
 def result_of(how: Mapping[str, Any], photo: Photo, source: LoadedFile | None) -> Result:
-    """The result as the client library has it, of one layer."""
+    """Build the client library's result from one layer."""
     # JSON knows no tuples, and settings no lists.
     request: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -18,9 +18,9 @@ from ldrps_engine.errors import InternalError, OutputError
 
 _POLL_SECONDS = 0.05
 TOO_LONG = -signal.SIGKILL
-"""Exit status of one that was killed because its time was up."""
+"""Exit status of a process that was killed because its time was up."""
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
-"""What the machine has too little of for the moment, whatever is asked of it."""
+"""Errors for what the machine has too little of for the moment, whatever is asked of it."""
 
 
 _NAMES = {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"}
@@ -28,7 +28,7 @@ _BEGINNINGS = ("LC_", "MALLOC_", "PYTHON")
 
 
 class UnableError(Exception):
-    """The machine lacks what any photo needs; says what."""
+    """Lack of something on the machine that any photo needs; says what."""
 
 
 def run(
@@ -40,9 +40,9 @@ def run(
     seconds: float,
     pass_fds: Sequence[int] = (),
 ) -> int:
-    """Run one with standard input and output; returns its exit status, negative for a signal.
+    """Run a process with standard input and output; returns its exit status, negative for a signal.
 
-    `check` is asked now and then, and ends it by raising. UnableError if none can be started.
+    `check` is called now and then, and ends it by raising. UnableError if none can be started.
     """
     options = [f"--{name}={value}" for name, value in given.items()]
     command = [sys.executable, "-P", "-m", module, f"--parent={os.getpid()}", *options]
@@ -77,7 +77,7 @@ def _started(
 
 
 def _told() -> dict[str, str]:
-    """Environment of a process that a photo may take over: no token of anything is in it.
+    """Return the environment of a process that a photo may take over: it holds no token.
 
     It can reach nothing, but what it returns goes to the client.
     """

@@ -1,5 +1,5 @@
-"""What front and worker say to each other. No pickle: a worker that was taken over by a
-malicious photo must not be able to run code in the front.
+"""Messages between front and worker. No pickle: a worker that was taken over by a malicious photo
+must not be able to run code in the front.
 
 Front to worker, as JSON: {"do": "work", "job": id, "folder": path, ...} with the fields of Order,
 {"do": "load", "job": words, "model": name}, the same with "unload", {"do": "rest"},
@@ -7,7 +7,7 @@ Front to worker, as JSON: {"do": "work", "job": id, "folder": path, ...} with th
 These are small, so that sending one never has to wait for the worker; headers and pixels lie in
 the job's folder.
 
-Worker to front, one tag byte and a message: `W` with pb.Worker (how the worker is, which
+Worker to front, one tag byte and a message: `W` with pb.Worker (the worker's state and the
 models it holds), `E` with pb.Event (of the job it works on; layer headers without chunks,
 since the samples lie in the result file), `S` with a step's number (up to which there is a
 checkpoint now), `D` with the size in bytes of a file's photo, `P` (the job was paused), `M` (it
@@ -28,7 +28,7 @@ from ldrps_daemon.storage.spool import JobFolder
 from ldrps_daemon.transport import limits
 
 MAX_REPORT = 4 << 20
-"""Longer messages from a worker are not read: its previews are much smaller."""
+"""Longest message read from a worker, in bytes: its previews are much smaller."""
 _WORKER = b"W"
 _EVENT = b"E"
 _SAVED = b"S"
@@ -48,67 +48,67 @@ class Order:
 
     job: str
     folder: JobFolder
-    """Where header, pixels and checkpoint are read,"""
+    """Folder from which header, pixels and checkpoint are read."""
     attempt: JobFolder
-    """and where all else is written, see `attempts.py`."""
+    """Folder to which all else is written, see `attempts.py`."""
     max_pixels: int
     checkpoint_seconds: float = 2.0
     economy: int = 0
-    """0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
+    """Level of economy: 0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
     spool_bytes: int = 1 << 62
-    """What the result of a file may take at most."""
+    """Bytes that the result of a file may take at most."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on disk."""
+    """A checkpoint on disk."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Sized:
-    """A file's photo is decoded and has so many bytes."""
+    """A file's photo, decoded, and its size in bytes."""
 
     bytes: int
 
 
 @dataclass(frozen=True)
 class CannotStart:
-    """The worker will take no orders."""
+    """Refusal of the worker to take any orders."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class NotNow:
-    """The machine lacks what any job needs; the job waits until that has passed."""
+    """Lack of something that any job needs; the job waits until that has passed."""
 
     why: str
 
 
 class Paused:
-    """The job goes on from its checkpoint another time."""
+    """Pause of the job, which goes on from its checkpoint another time."""
 
 
 class OutOfMemory:
-    """The job needs more memory than there is."""
+    """Lack of memory for the job."""
 
 
 End = pb.Event | Paused | OutOfMemory | NotNow
-"""How a job may leave a worker that lives on; the event is Done, Failed or Cancelled."""
+"""Ways for a job to leave a worker that lives on; the event is Done, Failed or Cancelled."""
 
 
 class Lost:
-    """Nothing more will be heard of the worker: its machine is gone, or the line to it."""
+    """Loss of the worker: its machine is gone, or the line to it."""
 
 
 Report = pb.Worker | Saved | Sized | CannotStart | End | Lost
-"""What a worker says; Lost is what its transport says in its place."""
+"""Messages of a worker; Lost is what its transport says in its place."""
 
 
 class Sender(Protocol):
-    """Where messages for the other side go: a pipe's end, or a transport."""
+    """Way to the other side: a pipe's end, or a transport."""
 
     def send_bytes(self, data: bytes, /) -> None:
         """Send one message; OSError if the other side is gone."""
@@ -116,12 +116,12 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCommand:
-    """Something to do with a model, done like a job but without a photo."""
+    """A task with a model, done like a job but without a photo."""
 
     job: str
-    """What the status shows in the place of a job's id."""
+    """Text that the status shows in the place of a job's id."""
     action: str
-    """`load` or `unload`."""
+    """Action: `load` or `unload`."""
     model: str
 
 
@@ -157,13 +157,13 @@ def _send(worker: Sender, message: dict[str, Any]) -> None:
 
 
 def receive_command(pipe: Connection) -> dict[str, Any]:
-    """In the worker: the next command; EOFError when the front is gone."""
+    """Receive the next command, in the worker; EOFError when the front is gone."""
     command: dict[str, Any] = json.loads(pipe.recv_bytes())
     return command
 
 
 def order_of(command: dict[str, Any]) -> Order | ModelCommand:
-    """In the worker: the job in a `work` command, or the one for models in another."""
+    """Parse the job in a `work` command, or the one for models in another, in the worker."""
     if command["do"] != "work":
         return ModelCommand(job=command["job"], action=command["do"], model=command["model"])
     given = {name: value for name, value in command.items() if name != "do"}
@@ -176,34 +176,34 @@ def _paths(order: Order) -> dict[str, str]:
 
 
 def send_worker(pipe: Connection, state: pb.WorkerState, residents: list[pb.Resident]) -> None:
-    """In the worker: tell how it is and what it holds."""
+    """Report the worker's state and the models it holds."""
     names = sorted(resident.name for resident in residents)
     message = pb.Worker(state=state, models=names, residents=residents)
     pipe.send_bytes(_WORKER + message.SerializeToString())
 
 
 def send_event(pipe: Connection, event: pb.Event) -> None:
-    """In the worker: tell how the job goes."""
+    """Report the progress of the job."""
     pipe.send_bytes(_EVENT + event.SerializeToString())
 
 
 def send_saved(pipe: Connection, step: int) -> None:
-    """In the worker: tell that there is a checkpoint."""
+    """Report that there is a checkpoint."""
     pipe.send_bytes(_SAVED + str(step).encode())
 
 
 def send_size(pipe: Connection, size: int) -> None:
-    """In the worker: tell how large a file's photo is."""
+    """Report the size of a file's photo, in bytes."""
     pipe.send_bytes(_SIZED + str(size).encode())
 
 
 def send_cannot_start(pipe: Connection, why: str) -> None:
-    """In the worker: tell why it will take no orders."""
+    """Report why the worker will take no orders."""
     pipe.send_bytes(_CANNOT + why.encode(errors="replace"))
 
 
 def send_end(pipe: Connection, end: End) -> None:
-    """In the worker: tell how it let go of the job."""
+    """Report how the worker let go of the job."""
     if isinstance(end, pb.Event):
         send_event(pipe, end)
     elif isinstance(end, NotNow):
@@ -213,12 +213,12 @@ def send_end(pipe: Connection, end: End) -> None:
 
 
 def receive_report(pipe: Connection) -> Report:
-    """In the front: what the worker says next; EOFError when it has died or talks rubbish."""
+    """Receive the worker's next message, in the front; EOFError for its death or rubbish."""
     return report_of(pipe.recv_bytes(MAX_REPORT))
 
 
 def report_of(data: bytes) -> Report:
-    """In the front: what a message says; EOFError or DecodeError if it is rubbish."""
+    """Parse a message, in the front; EOFError or DecodeError if it is rubbish."""
     tag, body = data[:1], data[1:]
     if tag in (_SAVED, _SIZED) and len(body) < _MAX_DIGITS and body.isdigit():
         return Saved(int(body)) if tag == _SAVED else Sized(int(body))

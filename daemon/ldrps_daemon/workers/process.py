@@ -29,8 +29,9 @@ _KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(64 * _MIB),
     "MALLOC_TRIM_THRESHOLD_": str(256 * _MIB),
 }
-"""glibc keeps what tensors leave for the next ones, instead of asking the kernel for pages anew
-each time: a tenth less time for an evaluation of the bundled model (benchmarks/evaluation.py)."""
+"""Environment that makes glibc keep what tensors leave for the next ones, instead of asking the
+kernel for pages anew: it saves a tenth of an evaluation of the bundled model
+(benchmarks/evaluation.py)."""
 
 Message = TypeVar("Message")
 
@@ -83,12 +84,12 @@ class Process(Generic[Message]):
         return resident_bytes(self.pid)
 
     def end(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         if self._process.poll() is None:
             self._process.kill()
 
     async def kill(self) -> int:
-        """End it at once and return its exit code."""
+        """End the process at once and return its exit code."""
         self.end()
         if self._front.fileno() >= 0:
             # Wakes the reading thread even if a grandchild still holds the other end.
@@ -157,14 +158,14 @@ def _command(pipe: int, options: Options) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Of a child that is to import what this process can."""
+    """Return the environment of a child that is to import what this process can."""
     # Progress bars of libraries would fill the log; ours go to the client as events.
     paths = os.pathsep.join(filter(None, sys.path))
     return _KEEP_MEMORY | os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
 
 
 def leave_with(parent: int) -> None:
-    """In a child: let the kernel end this process when its parent goes, however that happens."""
+    """Have the kernel end this process, a child, when its parent goes, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -172,7 +173,7 @@ def leave_with(parent: int) -> None:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 if there is none, or on systems without /proc."""
+    """Return the resident memory of a process in bytes; 0 if there is none, or without /proc."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""Spooled payloads back to photos, in the worker: the front never decodes anything."""
+"""Decoding of spooled payloads, in the worker: the front never decodes anything."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DECODE_SECONDS = 300.0
 
 
 def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
-    """The photo of an order, from raw pixels or from a file's bytes; `check` stops by raising."""
+    """Read the photo of an order, from raw pixels or a file's bytes; `check` stops by raising."""
     photo = _photo(order, header, check)
     if header.HasField("damage"):
         return photo.with_damage(mask_from_wire(header.damage))
@@ -59,7 +59,7 @@ def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -
 
 
 def _read(decoded: Path) -> Photo:
-    """What the decoder wrote, believed no more than what a client sends."""
+    """Read the decoder's output, trusted no more than what a client sends."""
     try:
         data = np.memmap(decoded, dtype=np.uint8, mode="r").data
         raise_refusal(data)
@@ -76,7 +76,7 @@ def _read(decoded: Path) -> Photo:
 
 
 def raise_refusal(data: memoryview) -> None:
-    """Raise what a locked-in process refused its file with, if it did."""
+    """Raise the refusal that a locked-in process gave for its file, if it gave one."""
     if bytes(data[:1]) == ERROR:
         said = json.loads(bytes(data[1:]))
         raise error_of(str(said["reason"]), str(said["message"])[:500])

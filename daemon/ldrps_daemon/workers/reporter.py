@@ -1,4 +1,4 @@
-"""The step callback inside a worker: tells the front how it goes, learns that it should stop."""
+"""The step callback inside a worker: reports progress to the front, learns that it should stop."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PREVIEW_SIDE = 512
 
 
 class Looked(Exception):
-    """All that a job which only looks wants to know has been told."""
+    """End of a job that only looks: everything it wants to know has been told."""
 
 
 class PausedError(Exception):
-    """The job was told to wait for another; its checkpoint is on disk if it can have one."""
+    """Pause of a job that was told to wait for another; its checkpoint is saved where it can be."""
 
 
 class Reporter:
-    """Called by the engine at every step. `open`, `cancel`, `pause` and `want_previews` come from
-    the thread that reads commands; plain attributes suffice, since each is written by one thread.
-    """
+    """Callback of the engine for every step. `open`, `cancel`, `pause` and `want_previews` come
+    from the thread that reads commands; plain attributes suffice, since each is written by one
+    thread."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -42,7 +42,7 @@ class Reporter:
         self._saved_at = 0.0
         self._paused = threading.Event()
         self.diagnose_only = False
-        """Whether to raise Looked behind the description."""
+        """True if Looked is to be raised behind the description."""
         self._job = ""
         self._cancelled = threading.Event()
         self._previews = False
@@ -51,7 +51,7 @@ class Reporter:
         self._told: Progress | None = None
 
     def open(self, job: str) -> None:
-        """Another job begins."""
+        """Begin another job."""
         self._job = job
         self._cancelled.clear()
         self._paused.clear()
@@ -70,15 +70,15 @@ class Reporter:
             self._paused.set()
 
     def keep(self, save: Callable[[int, bytes], bool], seconds: float) -> None:
-        """Where checkpoints go, and how often; `save` says whether one is kept now.
+        """Set the function that saves checkpoints, and the seconds between them.
 
-        Called when the job's work begins.
+        Called when the job's work begins. `save` returns whether it kept the checkpoint.
         """
         self._save, self._save_seconds = save, seconds
         self._saved_at = time.monotonic()
 
     def want_previews(self, job: str, wanted: bool) -> None:
-        """Whether anybody looks."""
+        """Note whether anybody looks at previews."""
         if job == self._job:
             self._previews = wanted
 
@@ -180,5 +180,5 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _nowhere(_: int, __: bytes) -> bool:
-    """Before a job's work begins."""
+    """Discard checkpoints before a job's work begins."""
     return False

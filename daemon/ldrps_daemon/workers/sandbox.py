@@ -43,7 +43,7 @@ _ALLOWED = (
     *("getrandom", "uname", "sysinfo", "getrusage", "getrlimit", "getpid", "gettid", "getppid"),
     *("getuid", "geteuid", "getgid", "getegid"),
 )
-"""What decoding any of our formats was seen to call, and what C libraries use in its place."""
+"""System calls seen when our formats are decoded, and those that C libraries may use instead."""
 _CLONE_THREAD, _PR_SET_NAME = 0x10000, 15
 _CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 _TEMPORARY = getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY  # Linux alone has it
@@ -52,13 +52,13 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = (0x1FFF, 0x3FFF, 0x7FFF, 0x7FFF, 0xFFFF)
 _NET_RIGHTS, _SCOPES = 0x3, 0x3
-"""What there is to forbid, by version of Landlock; TCP from version 4, what leads out to abstract
+"""Rights that can be forbidden, by version of Landlock; TCP from version 4, reach of abstract
 sockets and signals from version 6."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """What holds on this machine."""
+    """Protections in force on this machine."""
 
     seccomp: bool
     landlock: bool
@@ -66,7 +66,7 @@ class Layers:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one process."""
+    """Resource limits of one process."""
 
     memory: int
     """Bytes of address space."""
@@ -115,7 +115,7 @@ def _landlock(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
 
 
 def _is_alone() -> bool:
-    """Whether this process has one thread."""
+    """Tell whether this process has only one thread."""
     return len(os.listdir("/proc/self/task")) == 1
 
 
@@ -133,7 +133,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
 
 
 def _calls() -> Any:
-    """The filter; None where it cannot be made."""
+    """Build the filter; None where it cannot be made."""
     try:
         import pyseccomp
     except (ImportError, RuntimeError):  # the latter where there is no libseccomp
@@ -166,7 +166,7 @@ _Condition = tuple[int, int, int]
 
 
 def _conditions() -> list[tuple[str, *tuple[_Condition, ...]]]:
-    """Calls of which only some are harmless, told by their arguments."""
+    """List the calls of which only some are harmless, distinguished by their arguments."""
     controls = (fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC)
     requests = (termios.TCGETS, termios.FIOCLEX, termios.FIONCLEX)
     return [
@@ -195,7 +195,7 @@ def _allow_call(library: Any, calls: Any, name: str, *conditions: _Condition) ->
 
 
 def main() -> None:
-    """Print what holds here, as JSON."""
+    """Print the protections in force here, as JSON."""
     plenty = Limits(memory=1 << 40, output=1 << 30, cpu_seconds=60)
     print(json.dumps(asdict(restrict(plenty, []))), flush=True)
 

@@ -16,7 +16,7 @@ class Transport(Protocol):
 
     @property
     def pid(self) -> int:
-        """Process id where the worker runs; 0 while that is not known."""
+        """Process id where the worker runs; 0 while not known."""
 
     def send_bytes(self, data: bytes, /) -> None:
         """Send one message without waiting; OSError if the worker is known to be gone."""
@@ -28,12 +28,12 @@ class Transport(Protocol):
         """End the worker at once and return its exit code when it is gone."""
 
     def memory_bytes(self) -> int:
-        """Resident set of the worker; 0 if that is not known. Called from any thread."""
+        """Return the resident set of the worker in bytes; 0: not known. Called from any thread."""
 
 
 OnReport = Callable[[Transport, Report | None], None]
-"""Told all that a worker says, in its order, and at last None: it is gone."""
+"""Receiver of all messages of a worker, in its order, and at last None: it is gone."""
 Options = Mapping[str, object]
 """Command line of `worker.py`, without what the transport itself adds."""
 Launch = Callable[[Options, OnReport], Transport]
-"""Starts a worker; OSError if there is no room for one."""
+"""Function that starts a worker; OSError if there is no room for one."""

@@ -111,7 +111,7 @@ class Worker:
             self._reporter.want_previews(command["job"], command["wanted"])
 
     def _work(self, engine: ModuleType | ImportError, order: Order | ModelCommand) -> bool:
-        """Do one job; whether this process can be trusted with another."""
+        """Do one job and return whether this process can be trusted with another."""
         try:
             models = self._models_of(engine, getattr(order, "economy", 0))
             if isinstance(order, ModelCommand):
@@ -174,7 +174,7 @@ class Worker:
     def _kept(
         self, order: Order, header: pb.SubmitHeader, restoration: Restoration, done: pb.Done
     ) -> list[pb.LayerHeader]:
-        """Write the result as the client wants it."""
+        """Write the result in the form that the client wants."""
         if header.result_format:
             return write_files(order, header, restoration, done, self._reporter.check)
         return write_layers(order.attempt.result, restoration.layers)
@@ -191,7 +191,7 @@ class Worker:
             raise
 
     def _weigh(self, order: Order, header: pb.SubmitHeader, photo: Photo) -> None:
-        """Tell how large a file has become; LimitError if its result will find no room."""
+        """Report the size of a decoded file; LimitError if its result will find no room."""
         if header.HasField("file"):
             size = raster_bytes(raster_of(photo))
             wire.send_size(self._pipe, size)
@@ -204,7 +204,7 @@ class Worker:
                 )
 
     def _checkpoint_of(self, order: Order) -> bytes | None:
-        """What was saved of the job before; from now on checkpoints are saved there."""
+        """Load the checkpoint saved before; from now on, checkpoints are saved there."""
 
         def save(_: int, data: bytes) -> bool:
             try:
@@ -273,7 +273,7 @@ def _hash_of(model: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """For the client: no traceback, nothing about the insides."""
+    """Phrase an error for the client: no traceback, no internals."""
     if isinstance(error, ImportError):
         missing = error.name or "a part of it"
         return f"the engine cannot be loaded because {missing} is missing; install ldrps[daemon]"
@@ -281,7 +281,7 @@ def _sentence(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether less work at once might have gone well. Torch has no class for the CPU's case."""
+    """Tell whether less work at once might have gone well. Torch has no class for the CPU."""
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
@@ -294,7 +294,7 @@ def _limit_memory(limit: int) -> None:
 
 
 def main() -> None:
-    """Entry point of the process that the pool starts."""
+    """Run the process that the pool starts."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pipe", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)

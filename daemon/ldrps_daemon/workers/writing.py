@@ -35,7 +35,7 @@ def write_files(
 ) -> list[pb.LayerHeader]:
     """Write the layers' files one after the other; whole or not at all. `check` stops by raising.
 
-    OutputError if the kind of file cannot hold what is to be in it.
+    OutputError if the format cannot hold what is to be in it.
     """
     work = _Encoding(order, header, restoration, done, check)
     headers = []
@@ -50,7 +50,7 @@ def write_files(
 
 
 class _Encoding:
-    """Everything that is the same for all layers of one job."""
+    """Settings that are the same for all layers of one job."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class _Encoding:
         self._check = check
 
     def append(self, layer: Layer, out: BinaryIO) -> None:
-        """Encode one layer behind what is in a file already."""
+        """Encode one layer, appended to what is in a file already."""
         with self._beside("layer") as told, self._beside("encoded") as made:
             with told.open("wb") as file:
                 _tell(file, {**self._how, "layer": layer.name}, layer)
@@ -100,7 +100,7 @@ class _Encoding:
 
     @contextlib.contextmanager
     def _beside(self, name: str) -> Iterator[Path]:
-        """A file in the attempt's folder that goes again."""
+        """Open a file in the attempt's folder that is removed afterwards."""
         path = self._folder / f"{name}.part"
         try:
             yield path
@@ -109,7 +109,7 @@ class _Encoding:
 
 
 def _how(header: pb.SubmitHeader, restoration: Restoration, done: pb.Done) -> dict[str, Any]:
-    """Describe for the XMP how the result was made."""
+    """Describe, for the XMP, how the result was made."""
     found = restoration.diagnosis
     return {
         "request": settings_from_proto(header.settings).as_dict(),
@@ -133,7 +133,7 @@ def _tell(file: BinaryIO, how: dict[str, Any], layer: Layer) -> None:
 
 
 def _check_made(made: Path) -> None:
-    """Believe no more of what was written than of what a client sends."""
+    """Check what was written; it is trusted no more than what a client sends."""
     with made.open("rb") as file:
         head = file.read(1)
         if head == FILE and file.read(1):

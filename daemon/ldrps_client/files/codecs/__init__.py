@@ -1,1 +1,1 @@
-"""Readers and writers of each kind of file."""
+"""Readers and writers of each format."""

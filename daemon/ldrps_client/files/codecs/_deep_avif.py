@@ -13,7 +13,7 @@ _HIGH, _TWELVE = 0x40, 0x20
 
 
 def bits_of(properties: Mapping[bytes, bytes]) -> int:
-    """Bits a sample, from the properties of an AVIF's main picture."""
+    """Return the bits per sample, from the properties of an AVIF's main picture."""
     # Version and flags, how many channels, and the bits of each (ISO 23008-12, 6.5.6).
     if len(stated := properties.get(b"pixi", b"")) > 5:
         return stated[5]
@@ -25,12 +25,12 @@ def bits_of(properties: Mapping[bytes, bytes]) -> int:
 
 
 def read_deep_avif(data: bytes, bits: int) -> Samples:
-    """All samples as uint16, 65535 being white."""
+    """Read all samples as uint16, 65535 being white."""
     return widened(imagecodecs.avif_decode(data), bits)
 
 
 def widened(samples: Samples, bits: int) -> Samples:
-    """Samples of 10 or 12 bits, kept in 16, over all of the 16."""
+    """Scale samples of 10 or 12 bits, kept in 16, to the full range of 16."""
     if bits in (8, 16):
         return samples
     peak = (1 << bits) - 1

@@ -1,4 +1,4 @@
-"""Kinds of file that need an optional library: HEIF (pillow-heif) and camera raw (rawpy)."""
+"""Formats that need an optional library: HEIF (pillow-heif) and camera raw (rawpy)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ldrps_wire.formats import Format
 
 
 def read_heif(file: BinaryIO, kind: Format) -> Parts:
-    """A HEIF photo: upright, 8 bits, or 16 where it has more."""
+    """Read a HEIF photo: upright, 8 bits, or 16 where it has more."""
     library = _library("pillow_heif", "heif", "a HEIF photo", "convert it to JPEG or PNG")
     image = library.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     check_size(*image.size)
@@ -39,7 +39,7 @@ def read_heif(file: BinaryIO, kind: Format) -> Parts:
 
 
 def _nclx(info: dict[str, Any]) -> tuple[int, int] | None:
-    """Primaries and transfer characteristics; None if a profile stands in their place."""
+    """Return primaries and transfer characteristics; None if a profile stands in their place."""
     numbers = info.get("nclx_profile") or {}
     if info.get("icc_profile") or not numbers:
         return None
@@ -47,13 +47,13 @@ def _nclx(info: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _beside(info: dict[str, Any]) -> list[str]:
-    """What a result does not have, by what the library found in the file."""
+    """Name the companions of a HEIF photo that its result will not have."""
     lost = [GAIN_MAP] if any("hdrgainmap" in urn for urn in info.get("aux") or {}) else []
     return [*lost, *([DEPTH] if info.get("depth_images") else [])]
 
 
 def read_raw(file: BinaryIO, kind: Format) -> Parts:
-    """A camera's raw file, developed: upright, 16 bits, sRGB, the camera's white balance."""
+    """Develop a camera's raw file: upright, 16 bits, sRGB, the camera's white balance."""
     library = _library("rawpy", "raw", "a camera's raw file", "develop it to TIFF")
     try:
         with library.imread(file) as raw:

@@ -1,4 +1,4 @@
-"""A JPEG apart from its pixels: which kind it is, whether all of it is there, its comments."""
+"""A JPEG apart from its pixels: its kind, its completeness, its comments."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FEW_BYTES = 16
 
 
 def check_kind(file: BinaryIO) -> None:
-    """PhotoError for a kind of JPEG that is no damaged one, and that nobody here decodes."""
+    """Raise PhotoError for a JPEG that is not damaged, but of a kind that nobody here decodes."""
     kind, bits, height, channels = _frame(file)
     if kind in _HIERARCHICAL:
         raise PhotoError("it is a JPEG of several sizes in one; save it as PNG or TIFF")
@@ -57,7 +57,7 @@ def check_kind(file: BinaryIO) -> None:
 
 
 def _frame(file: BinaryIO) -> tuple[int, int, int, int]:
-    """(marker, bits, height, channels) of the frame's header; zeros if there is none."""
+    """Return (marker, bits, height, channels) of the frame's header; zeros if there is none."""
     where = file.tell()
     file.seek(0)
     head = file.read(_MOST_HEADERS)
@@ -70,7 +70,7 @@ def _frame(file: BinaryIO) -> tuple[int, int, int, int]:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of what stands behind each marker with a length; not the pixels."""
+    """Yield (marker, start, end) of each segment that has a length; not of the pixels."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = found[0][-1], found.end()
@@ -84,7 +84,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def check_whole(data: bytes) -> None:
-    """PhotoError if parts of the picture are not in the file and a decoder would make them up.
+    """Raise PhotoError if parts of the picture are missing and a decoder would make them up.
 
     Reads all of the entropy-coded data, and makes an eighth of the pixels a side of it.
     """
@@ -101,7 +101,7 @@ def check_whole(data: bytes) -> None:
 
 
 def _has_zeros_that_mean_nothing(data: bytes) -> bool:
-    """Whether a hole was filled with zeros which a decoder took for blocks.
+    """Tell whether a hole was filled with zeros that a decoder took for blocks.
 
     The code of zeros alone is that of a table's first symbol. Unless that ends the block in every
     table of a scan, they are blocks full of the smallest coefficients, as no picture has them.
@@ -124,7 +124,7 @@ def _has_zeros_that_mean_nothing(data: bytes) -> bool:
 
 
 def _first_symbols(tables: bytes) -> dict[int, int]:
-    """By number, the first symbol of each table for what is not a block's mean."""
+    """Return the first symbol of each table for AC coefficients, by the table's number."""
     found = {}
     at = 0
     while at + 17 < len(tables):
@@ -135,7 +135,7 @@ def _first_symbols(tables: bytes) -> dict[int, int]:
 
 
 def _has_left_over(words: str, data: bytes) -> bool:
-    """Whether blocks came to their end before the data did, as they do over a hole of zeros."""
+    """Tell whether blocks ended before the data did, as they do over a hole of zeros."""
     found = _LEFT_OVER.search(words)
     if not found or int(found[1]) <= _FEW_BYTES:
         return False
@@ -148,12 +148,12 @@ def _has_left_over(words: str, data: bytes) -> bool:
 
 
 def comments_of(segments: Iterable[tuple[str, bytes]]) -> tuple[bytes, ...]:
-    """All comments, as they are in the file; `segments` are all of a JPEG's, by name."""
+    """Return all comments, as they are in the file; `segments` are all of a JPEG's, by name."""
     return tuple(data for name, data in segments if name == "COM")
 
 
 def comment_segments(comments: Iterable[bytes]) -> bytes:
-    """Segments of comments; one that is too long for a segment goes on in the next."""
+    """Make segments of comments; one too long for a segment goes on in the next."""
     parts = (
         comment[at : at + _LARGEST_COMMENT]
         for comment in comments
@@ -163,7 +163,7 @@ def comment_segments(comments: Iterable[bytes]) -> bytes:
 
 
 def lacks_passes(data: bytes) -> bool:
-    """Tell whether a progressive JPEG was closed before each coefficient was there to its last bit.
+    """Tell whether a progressive JPEG ended before each coefficient was there to its last bit.
 
     Decoders take it for whole: the standard does not ask for all of them.
     """

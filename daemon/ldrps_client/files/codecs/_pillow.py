@@ -1,4 +1,4 @@
-"""JPEG, WebP and AVIF through Pillow, but for pixels of more than 8 bits a sample."""
+"""JPEG, WebP and AVIF through Pillow, except pixels of more than 8 bits a sample."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1"
 
 
 def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open JPEG."""
+    """Read pixels, metadata and encoding of an open JPEG."""
     check_kind(file)
     with open_image(file, Format.JPEG) as image:
         assert isinstance(image, JpegImagePlugin.JpegImageFile)
@@ -70,7 +70,7 @@ def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
 
 
 def _odd_of(image: Any, data: bytes) -> list[str]:
-    """Say what of the photo itself did not come, though a decoder does not mind."""
+    """List parts of the photo itself that are missing, though a decoder does not mind."""
     odd = [LACKS_PASSES] if lacks_passes(data) else []
     parts = any(segment.startswith(_PROFILE_SEGMENT) for _, segment in image.applist)
     # A profile of which a part is missing is given as none.
@@ -80,7 +80,7 @@ def _odd_of(image: Any, data: bytes) -> list[str]:
 
 
 def _lost_beside(image: Any, data: bytes, said: tuple[str, ...]) -> list[str]:
-    """What does not come along, by XMP or by what lies in the file without a word in XMP."""
+    """List companions that are not carried over, named in XMP or only found in the file."""
     lost = set(said)
     if _SAMSUNGS_VIDEO in data:
         lost.add(VIDEO)
@@ -92,7 +92,7 @@ def _lost_beside(image: Any, data: bytes, said: tuple[str, ...]) -> list[str]:
 
 
 def read_webp(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open WebP."""
+    """Read pixels, metadata and encoding of an open WebP."""
     with open_image(file, Format.WEBP) as image:
         check_still(image)
         encoding = Encoding(lossless=_is_lossless_webp(file))
@@ -103,7 +103,7 @@ def read_webp(file: BinaryIO, kind: Format) -> Parts:
 
 
 def read_avif(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open AVIF."""
+    """Read pixels, metadata and encoding of an open AVIF."""
     found = properties(file)
     numbers = nclx_of(found)
     with open_image(file, Format.AVIF) as image:
@@ -124,7 +124,7 @@ def read_avif(file: BinaryIO, kind: Format) -> Parts:
 
 
 def open_image(file: BinaryIO, kind: Format) -> Image.Image:
-    """A file whose kind is known, opened by Pillow."""
+    """Open a file of a known format with Pillow."""
     file.seek(0)
     try:
         return Image.open(file, formats=[kind.value])
@@ -133,7 +133,7 @@ def open_image(file: BinaryIO, kind: Format) -> Image.Image:
 
 
 def check_still(image: Image.Image) -> None:
-    """Refuse animations, and sizes that are not taken."""
+    """Refuse animations, and sizes that are not accepted."""
     if getattr(image, "n_frames", 1) > 1:
         raise PhotoError("it is animated; export one frame as PNG")
     check_size(*image.size)
@@ -152,7 +152,7 @@ def _is_grey(samples: Samples) -> bool:
 
 
 def _samples(image: Image.Image) -> tuple[Samples, bytes, tuple[str, ...]]:
-    """(samples, their profile, what to say)."""
+    """Return (samples, their profile, warnings)."""
     if image.mode not in _TAKEN:
         raise PhotoError(f"its pixels are {image.mode}; convert it to RGB")
     image.load()
@@ -165,7 +165,7 @@ def _samples(image: Image.Image) -> tuple[Samples, bytes, tuple[str, ...]]:
 
 
 def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
-    """(metadata, the orientation that there was, what is not carried over)."""
+    """Return (metadata, the original orientation, warnings about what is not carried over)."""
     info = image.info
     exif, orientation = upright_exif(strip_prefix(info.get("exif") or b""), image.size)
     segments = getattr(image, "applist", ())
@@ -204,7 +204,7 @@ def _as_jpeg(image: JpegImagePlugin.JpegImageFile) -> Encoding:
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:
-    """Whether the picture's chunk is VP8L, within the first few kilobytes of chunk headers."""
+    """Tell whether the picture's chunk is VP8L, within the first few kilobytes of chunk headers."""
     where = file.tell()
     file.seek(12)
     try:

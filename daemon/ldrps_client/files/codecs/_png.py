@@ -1,7 +1,7 @@
 """PNG: pixels through Pillow, those of 16 bits through imagecodecs (libpng); the rest by chunks.
 
-Both are exact in both directions by test. What belongs to the photo is read from the chunks
-themselves, and spliced in after the header, as PNG (third edition, 5.6) orders.
+Both are exact in both directions by test. Everything else that belongs to the photo is read from
+the chunks themselves, and spliced in after the header, as PNG (third edition, 5.6) orders.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ _XMP = "XML:com.adobe.xmp"
 _RAW = "Raw profile type "
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _STATING = ((b"cICP", 4), (b"sRGB", 1), (b"gAMA", 4), (b"cHRM", 32))
-"""Chunks that state colours by numbers, with their sizes; the first that is there counts."""
+"""Chunks that state colours by numbers, with their sizes; the first one present counts."""
 _OF_FEW_COLOURS = "it has a palette of few colours; the result is in full colour"
 
 
 def read_png(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open PNG."""
+    """Read pixels, metadata and encoding of an open PNG."""
     head = header(file)
     check_size(*struct.unpack_from(">II", head))
     found = read_chunks(file)
@@ -85,7 +85,7 @@ def _shallow(found: Chunks) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _converted(image: Image.Image) -> Image.Image:
-    """Palettes become colours, and one transparent colour, as PNG can have, an alpha channel."""
+    """Convert palettes to colours, and one transparent colour, as PNG can have, to alpha."""
     transparent = "transparency" in image.info
     if image.mode == "P":
         return image.convert("RGBA" if transparent else "RGB")
@@ -96,7 +96,7 @@ def _converted(image: Image.Image) -> Image.Image:
 
 
 def _colours(found: Chunks, *, grey: bool) -> tuple[bytes, Encoding, tuple[str, ...]]:
-    """(the profile, what was said besides, what to say), by 4.3's order of precedence."""
+    """Return (the profile, the chunks that state colours, warnings), in 4.3's precedence."""
     stating = [(name, data) for name, size in _STATING if (data := found.first(name, size))]
     embedded = profile_of(found)
     numbers = found.first(b"cICP", 4)
@@ -125,7 +125,7 @@ def _by_gamma(found: Chunks, *, grey: bool) -> Stated:
 
 
 def _metadata(found: Chunks, head: bytes) -> tuple[Metadata, int, tuple[str, ...]]:
-    """(metadata, the orientation that there was, what is not carried over)."""
+    """Return (metadata, the original orientation, warnings about what is not carried over)."""
     notes = texts_of(found)
     raw = {n.keyword: raw_profile(n.text) for n in notes if n.keyword.startswith(_RAW)}
     size: tuple[int, int] = struct.unpack_from(">II", head)
@@ -145,13 +145,13 @@ def _metadata(found: Chunks, head: bytes) -> tuple[Metadata, int, tuple[str, ...
 
 
 def xmp_of(file: BinaryIO) -> bytes:
-    """The XMP packet of an open PNG; empty if there is none."""
+    """Return the XMP packet of an open PNG; empty if there is none."""
     notes = texts_of(read_notes(file))
     return next((note.raw for note in notes if note.keyword == _XMP), b"")
 
 
 def _texts(notes: list[Note]) -> list[Text]:
-    """Without those that are metadata of other kinds."""
+    """Drop texts that hold other kinds of metadata."""
     return [
         (note.keyword, note.text)
         for note in notes
@@ -173,7 +173,7 @@ def png_bytes(
     metadata: Metadata,
     stating: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
-    """A PNG file of uint8 or uint16 samples; `stating` are chunks that state its colours."""
+    """Encode uint8 or uint16 samples as a PNG file; `stating` are chunks that state its colours."""
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     plain = bytes(imagecodecs.png_encode(np.ascontiguousarray(squeezed), level=6))
     chunks = [_chunk(name, data) for name, data in stating] + _chunks(profile, metadata)

@@ -35,7 +35,7 @@ _CHANNELS = {
     **dict.fromkeys(("RGB", "YCBCR"), 3),
     "SEPARATED": 4,
 }
-"""How many colours there are to a pixel, of what is taken."""
+"""Number of colour channels of each photometric interpretation that is accepted."""
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
 _JPEG, _OLD_JPEG = 7, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -46,7 +46,7 @@ _DEPTHS_TAKEN = {depth.value for depth in Depth}
 
 
 def read_tiff(file: BinaryIO, kind: Format) -> Parts:
-    """Pixels, metadata and encoding of an open TIFF."""
+    """Read pixels, metadata and encoding of an open TIFF."""
     with tifffile.TiffFile(file) as tiff:
         page, first = _page(tiff), tiff.pages[0]
         _check_layout(page)
@@ -67,7 +67,7 @@ def read_tiff(file: BinaryIO, kind: Format) -> Parts:
 
 
 def _bytes(page: Any, tag: int) -> bytes:
-    """A tag's bytes, which some programs store as longs."""
+    """Return a tag's bytes, which some programs store as longs."""
     found = page.tags.get(tag)
     value = b"" if found is None else found.value
     if isinstance(value, tuple):
@@ -77,7 +77,7 @@ def _bytes(page: Any, tag: int) -> bytes:
 
 
 def _page(tiff: Any) -> Any:
-    """The photo itself, among thumbnails and masks that are flagged as such."""
+    """Find the photo itself, among thumbnails and masks that are flagged as such."""
     first = tiff.pages[0]
     if len(tiff.pages) == 1 and not first.subfiletype & _REDUCED_OR_MASK:
         return first
@@ -131,7 +131,7 @@ def _check_complete(page: Any, file: Any) -> None:
 
 
 def _joined(tables: bytes, part: bytes) -> bytes:
-    """A JPEG of its own, of shared tables and one strip or tile."""
+    """Join shared tables and one strip or tile to a JPEG of its own."""
     return tables[:-2] + part[2:] if tables else part
 
 
@@ -141,7 +141,7 @@ def _encoding(page: Any) -> Encoding:
 
 
 def tiff_bytes(photo: Photo, samples: Samples, metadata: Metadata, encoding: Encoding) -> bytes:
-    """A TIFF of the samples with profile, XMP and EXIF."""
+    """Encode samples as a TIFF with profile, XMP and EXIF."""
     buffer = io.BytesIO()
     blocks = ((700, _BYTE, metadata.xmp), (_IPTC, _UNDEFINED, metadata.iptc))
     if photo.alpha is not None and encoding.alpha == _ALPHAS[_ASSOCIATED]:

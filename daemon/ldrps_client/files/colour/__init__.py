@@ -1,1 +1,1 @@
-"""Colours as files state them, to and from those that are worked in."""
+"""Colours as files state them, converted to and from those that are worked in."""

@@ -1,4 +1,4 @@
-"""Colour that was multiplied by its alpha (TIFF's associated alpha), undone and done again.
+"""Colour multiplied by its alpha (TIFF's associated alpha), undone and done again.
 
 Undone to the file's own depth and done again, every sample is what it was: the rounding of the
 quotient is at most half a step, and the multiplication makes it smaller.
@@ -18,12 +18,12 @@ _Floats = NDArray[np.float64]
 
 
 def straight(samples: Samples, depth: Depth) -> Samples:
-    """(H, W, 2 or 4) associated samples as unassociated ones; invisible pixels as they are."""
+    """Unassociate the alpha of (H, W, 2 or 4) samples; invisible pixels stay as they are."""
     return _converted(samples, depth, np.divide)
 
 
 def associated(samples: Samples, depth: Depth) -> Samples:
-    """(H, W, 2 or 4) unassociated samples as associated ones; invisible pixels as they are."""
+    """Associate the alpha of (H, W, 2 or 4) samples; invisible pixels stay as they are."""
     return _converted(samples, depth, np.multiply)
 
 

@@ -17,7 +17,7 @@ BY_ARITHMETIC = (
 
 
 def cmyk_to_srgb(samples: Samples, profile: bytes) -> tuple[Samples, str]:
-    """((H, W, 3 or 4) sRGB samples of the same depth, what to say about it).
+    """Convert CMYK to ((H, W, 3 or 4) sRGB samples of the same depth, a sentence about how).
 
     `samples` are (H, W, 4 or 5) unsigned integers, 0 being no ink; a fifth channel is alpha.
     """
@@ -31,7 +31,7 @@ def cmyk_to_srgb(samples: Samples, profile: bytes) -> tuple[Samples, str]:
 
 
 def _by_profile(inks: Samples, profile: bytes) -> Samples | None:
-    """None if littleCMS cannot use the profile."""
+    """Convert by the profile; None if littleCMS cannot use it."""
     import imagecodecs
 
     result: Samples = np.empty((*inks.shape[:2], 3), inks.dtype)
@@ -53,7 +53,7 @@ def _by_profile(inks: Samples, profile: bytes) -> Samples | None:
 
 
 def _by_arithmetic(inks: Samples) -> Samples:
-    """Each ink takes its part of the light, and black its part of the rest."""
+    """Convert by arithmetic: each ink takes its part of the light, black its part of the rest."""
     result: Samples = np.empty((*inks.shape[:2], 3), inks.dtype)
     peak = Depth(inks.dtype.name).peak
     for top in range(0, inks.shape[0], _ROWS):

@@ -11,6 +11,6 @@ _NAMES = {16: "PQ", 18: "HLG"}
 
 
 def refuse_hdr(transfer: int | None) -> None:
-    """PhotoError if H.273's number of the transfer characteristics is one of HDR."""
+    """Raise PhotoError if H.273's number of the transfer characteristics is one of HDR."""
     if transfer in _NAMES:
         raise PhotoError(f"it is in HDR ({_NAMES[transfer]}); export it as SDR")

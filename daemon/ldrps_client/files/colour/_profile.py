@@ -1,7 +1,7 @@
 """ICC profiles of primaries and a curve, for colours that a file states by numbers (ICC.1:2022).
 
-The same numbers give the same bytes, always: results are told by their pixels and profile.
-littleCMS's own would hold the time of day.
+The same numbers give the same bytes, always: results are identified by their pixels and profile.
+littleCMS's own profiles would hold the time of day.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Primaries:
 
 
 def matrix_of(primaries: Primaries) -> Matrix:
-    """(3, 3): XYZ under the space's own white = matrix @ light.
+    """Return the matrix (3, 3) with XYZ under the space's own white = matrix @ light.
 
     ValueError if the primaries span no colours.
     """
@@ -48,7 +48,7 @@ def matrix_of(primaries: Primaries) -> Matrix:
 
 
 def adaptation(white: XY) -> Matrix:
-    """Bradford's transform from a white to D50."""
+    """Return Bradford's transform from a white to D50."""
     ratio = (_BRADFORD @ np.array(_D50)) / (_BRADFORD @ _xyz(white))
     return np.asarray(np.linalg.solve(_BRADFORD, ratio[:, None] * _BRADFORD))
 
@@ -61,20 +61,20 @@ def _xyz(xy: XY) -> NDArray[np.float64]:
 
 
 def parametric(*parameters: float) -> bytes:
-    """A curve of one, three, four, five or seven numbers (10.18)."""
+    """Encode a curve of one, three, four, five or seven numbers (10.18)."""
     kind = {1: 0, 3: 1, 4: 2, 5: 3, 7: 4}[len(parameters)]
     return b"para" + bytes(4) + struct.pack(">HH", kind, 0) + _fixed(parameters)
 
 
 def sampled(entries: Sequence[int]) -> bytes:
-    """A curve of light in 65535ths at evenly spaced values (10.6)."""
+    """Encode a curve of light in 65535ths at evenly spaced values (10.6)."""
     return b"curv" + bytes(4) + struct.pack(f">I{len(entries)}H", len(entries), *entries)
 
 
 def colour_profile(
     name: str, primaries: Primaries, curves: Sequence[bytes], cicp: bytes = b""
 ) -> bytes:
-    """A profile for three channels; `cicp` are the four bytes of H.273 that it stands for.
+    """Build a profile for three channels; `cicp` are the four bytes of H.273 that it stands for.
 
     `curves` are one for all channels or one for each. ValueError if there is no such space.
     """
@@ -96,7 +96,7 @@ def colour_profile(
 
 
 def grey_profile(name: str, curve: bytes) -> bytes:
-    """A profile for one channel."""
+    """Build a profile for one channel."""
     return _assembled(b"GRAY", name, {b"kTRC": curve})
 
 

@@ -40,7 +40,7 @@ _PRIMARIES = {
 
 
 def _broken(alpha: float, exponent: float, slope: float, corner: float) -> bytes:
-    """The curve back from alpha L^exponent - (alpha - 1), which below `corner` is slope L."""
+    """Invert the curve alpha L^exponent - (alpha - 1), which below `corner` is slope L."""
     offset = (alpha - 1) / alpha
     return parametric(1 / exponent, 1 / alpha, offset, 1 / slope, slope * corner)
 
@@ -55,23 +55,23 @@ _CURVES = {
     8: parametric(1.0),
     13: SRGB_CURVE,
 }
-"""H.273, table 3, but for logarithms, DCI's, and HDR, which is refused."""
+"""H.273, table 3, except logarithms, DCI's, and HDR, which is refused."""
 _UNSPECIFIED, _SRGB = 2, (1, 13)
 _TAKEN_FOR = ", so the photo is taken for sRGB"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What numbers say about colours. Neutral: sRGB."""
+    """Meaning of a file's numbers about colours. Neutral: sRGB."""
 
     profile: bytes = b""
-    """The ICC profile that says the same; empty for sRGB, and for what is not known."""
+    """ICC profile that says the same; empty for sRGB, and where it is not known."""
     odd: str = ""
-    """Why the numbers could not be used; empty if they could, or if there were none."""
+    """Reason why the numbers could not be used; empty if they could, or if there were none."""
 
 
 def by_code_points(primaries: int, transfer: int, *, grey: bool) -> Stated:
-    """H.273's colour primaries and transfer characteristics."""
+    """Interpret H.273's colour primaries and transfer characteristics."""
     space = 1 if primaries == _UNSPECIFIED else primaries
     curve = 13 if transfer == _UNSPECIFIED else transfer
     if (space, curve) == _SRGB or (grey and curve == 13):
@@ -87,7 +87,7 @@ def by_code_points(primaries: int, transfer: int, *, grey: bool) -> Stated:
 
 
 def nclx_of(properties: Sequence[tuple[bytes, bytes]]) -> tuple[int, int] | None:
-    """Primaries and transfer characteristics of `colr`'s `nclx` (ISO 14496-12, 12.1.5)."""
+    """Return primaries and transfer characteristics of `colr`'s `nclx` (ISO 14496-12, 12.1.5)."""
     for name, data in properties:
         if name == b"colr" and data[:4] == b"nclx" and len(data) >= 8:
             return int.from_bytes(data[4:6], "big"), int.from_bytes(data[6:8], "big")
@@ -95,12 +95,12 @@ def nclx_of(properties: Sequence[tuple[bytes, bytes]]) -> tuple[int, int] | None
 
 
 def by_nclx(numbers: tuple[int, int] | None, *, grey: bool) -> Stated:
-    """The profile that code points mean, if there are any."""
+    """Interpret code points, if there are any."""
     return by_code_points(*numbers, grey=grey) if numbers else Stated()
 
 
 def by_gamma(gamma: float | None, primaries: Primaries | None, *, grey: bool) -> Stated:
-    """A decoding exponent and chromaticities; None: those of sRGB."""
+    """Interpret a decoding exponent and chromaticities; None: those of sRGB."""
     if gamma is not None and not 0.1 <= gamma <= 10:
         return Stated(odd=f"its gamma is stated as {gamma:.3g}, which cannot be{_TAKEN_FOR}")
     curve = SRGB_CURVE if gamma is None else parametric(gamma)
@@ -108,7 +108,7 @@ def by_gamma(gamma: float | None, primaries: Primaries | None, *, grey: bool) ->
 
 
 def by_curves(curves: Sequence[bytes], primaries: Primaries | None, *, grey: bool) -> Stated:
-    """Curves from values to light, and chromaticities; None: those of sRGB."""
+    """Interpret curves from values to light, and chromaticities; None: those of sRGB."""
     if grey:
         plain = curves[0] == SRGB_CURVE
         return Stated() if plain else Stated(profile=grey_profile("Stated grey", curves[0]))
@@ -121,24 +121,24 @@ def by_curves(curves: Sequence[bytes], primaries: Primaries | None, *, grey: boo
 
 
 def srgb_if_none() -> list[bytes]:
-    """The curve of a file that states none."""
+    """Return the curve of a file that states none."""
     return [SRGB_CURVE]
 
 
 def by_table(entries: Sequence[int]) -> bytes:
-    """A curve given as light in 65535ths for every value that a sample can have."""
+    """Encode a curve given as light in 65535ths for every value that a sample can have."""
     return sampled(entries)
 
 
 def chromaticities(numbers: Sequence[float]) -> Primaries:
-    """From the white's, red's, green's and blue's x and y, in PNG's order."""
+    """Pair the white's, red's, green's and blue's x and y, in PNG's order."""
     pairs: list[XY] = [(numbers[at], numbers[at + 1]) for at in range(0, 8, 2)]
     white, red, green, blue = pairs
     return Primaries(red, green, blue, white)
 
 
 def by_exif(directory: Directory | None, *, grey: bool) -> Stated:
-    """Adobe RGB, where a camera's file says that it follows DCF's optional colour space."""
+    """Return Adobe RGB, where a camera's file says that it follows DCF's optional colour space."""
     inner = directory.children.get(EXIF) if directory else None
     inner = inner.children.get(INTEROPERABILITY) if inner else None
     index = inner.entries.get(1) if inner else None

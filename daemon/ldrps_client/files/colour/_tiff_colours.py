@@ -1,4 +1,4 @@
-"""A TIFF's samples as grey or RGB, from whichever way the file has of saying colours."""
+"""Samples of a TIFF as grey or RGB, from whichever form the file states colours in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OF_FEW_COLOURS = "it has a palette of few colours; the result is in full colour
 
 @dataclass(frozen=True)
 class Colours:
-    """Samples and what they mean."""
+    """Samples and their meaning."""
 
     samples: Samples
     profile: bytes = b""
@@ -38,7 +38,7 @@ class Colours:
 
 
 def samples_of(page: Any, file: BinaryIO) -> Colours:
-    """(H, W, 1 to 4) samples of a page whose layout was checked, with their profile."""
+    """Return the samples (H, W, 1 to 4) of a page whose layout was checked, with their profile."""
     profile = bytes(page.iccprofile or b"")
     kind = page.photometric.name
     if kind == "PALETTE":
@@ -57,7 +57,7 @@ def samples_of(page: Any, file: BinaryIO) -> Colours:
 
 
 def extra_of(page: Any) -> int:
-    """What the channel behind the colours means."""
+    """Return the meaning of the channel behind the colours, as TIFF numbers it."""
     return int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED
 
 
@@ -76,7 +76,7 @@ def _inverted(samples: Samples) -> Samples:
 
 
 def _looked_up(page: Any) -> Samples:
-    """Colours out of the table, in 8 bits if that is what it was made from."""
+    """Look colours up in the table, in 8 bits if that is what it was made from."""
     table = np.asarray(page.colormap).T
     indices = _channels_last(page)
     if indices.dtype.kind != "u" or indices.shape[2] != 1 or table.ndim != 2 or table.shape[1] != 3:
@@ -91,7 +91,7 @@ def _looked_up(page: Any) -> Samples:
 
 
 def _of_ycbcr(page: Any, file: BinaryIO, profile: bytes) -> Colours:
-    """Through libtiff, which knows of coefficients, ranges and chroma of half the size."""
+    """Decode through libtiff, which knows of coefficients, ranges and chroma of half the size."""
     is_usual = page.bitspersample == 8 and page.samplesperpixel == 3
     # Below another directory, libtiff is not told which one.
     if not is_usual or not isinstance(page.index, int):
@@ -102,7 +102,7 @@ def _of_ycbcr(page: Any, file: BinaryIO, profile: bytes) -> Colours:
 
 
 def _unturned(page: Any, file: BinaryIO) -> bytes:
-    """The file without the orientation, by which libtiff turns some and not all."""
+    """Remove the orientation from the file, by which libtiff turns some and not all."""
     file.seek(0)
     data = bytearray(file.read())
     tag = page.tags.get(_ORIENTATION)
@@ -120,7 +120,7 @@ def _of_cmyk(page: Any, samples: Samples, profile: bytes) -> Colours:
 
 
 def _stated(page: Any, *, grey: bool) -> Stated:
-    """By the tags TransferFunction, WhitePoint and PrimaryChromaticities (TIFF 6.0, part 3)."""
+    """Read the tags TransferFunction, WhitePoint and PrimaryChromaticities (TIFF 6.0, part 3)."""
     curves = _curves(page)
     white, corners = _fractions(page, _WHITE, 2), _fractions(page, _PRIMARIES, 6)
     primaries = chromaticities([*white, *corners]) if white and corners else None

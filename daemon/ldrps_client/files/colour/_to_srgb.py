@@ -1,4 +1,4 @@
-"""From a photo's own colour space to sRGB, for looking at and for measuring."""
+"""Conversion from a photo's own colour space to sRGB, for display and for measurement."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from ldrps_engine.photo import Photo
 
 
 def to_srgb(photo: Photo) -> NDArray[np.float32]:
-    """(H, W, 3) display-encoded sRGB, cut off at 0 and 1; alpha left out."""
+    """Convert to display-encoded sRGB (H, W, 3), clipped to 0 to 1; alpha left out."""
     return np.clip(to_working(photo), 0.0, 1.0)

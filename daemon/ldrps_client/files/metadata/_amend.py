@@ -1,4 +1,4 @@
-"""Another XMP packet in a finished file, in which all the rest stays as it is, to the bit."""
+"""Replacement of the XMP packet in a finished file; all the rest stays as it is, to the bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WEBP_HEAD = 12
 
 
 def with_xmp(data: bytes, kind: Format, xmp: bytes) -> bytes | None:
-    """A file's bytes with another packet in the place of its own.
+    """Replace the XMP packet in a file's bytes.
 
     None where such a file cannot hold it, or has none to be replaced. ValueError if the bytes are
     no such file.
@@ -51,7 +51,7 @@ def _jpeg(data: bytes, xmp: bytes) -> bytes | None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of each segment before the pixels."""
+    """Yield start and end of each segment before the pixels."""
     at = 2
     while data[at] == 0xFF and data[at + 1] != _SCAN:
         end = at + 2 + int(struct.unpack_from(">H", data, at + 2)[0])

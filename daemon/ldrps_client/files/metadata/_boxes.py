@@ -16,7 +16,7 @@ Box = tuple[bytes, bytes]
 
 
 def properties(file: BinaryIO) -> list[Box]:
-    """(type, content) of each property of an open file's main picture; empty if it is broken."""
+    """Return (type, content) of each property of an open file's main picture; empty if broken."""
     where = file.tell()
     file.seek(0)
     try:
@@ -29,7 +29,7 @@ def properties(file: BinaryIO) -> list[Box]:
 
 
 def pictures(file: BinaryIO) -> set[bytes]:
-    """Types of the items in an open file, such as `av01` and `tmap`; empty if it is broken."""
+    """Return the types of the items in an open file, such as `av01` and `tmap`; empty if broken."""
     where = file.tell()
     file.seek(0)
     try:
@@ -44,7 +44,7 @@ def pictures(file: BinaryIO) -> set[bytes]:
 
 
 def _meta(file: BinaryIO) -> bytes:
-    """The content of the box `meta`, which is among the first."""
+    """Return the content of the box `meta`, which is among the first."""
     for _ in range(_MOST_BOXES):
         head = file.read(8)
         if len(head) < 8:
@@ -86,7 +86,7 @@ def _of_main_item(meta: bytes) -> list[Box]:
 
 
 def _associated(data: bytes, item: int) -> list[int]:
-    """Numbers of the properties of an item, from 1."""
+    """Return the numbers of the properties of an item, from 1."""
     version, flags, count = data[0], data[3], struct.unpack_from(">I", data, 4)[0]
     form, wide = (">H" if version < 1 else ">I"), bool(flags & 1)
     at = 8

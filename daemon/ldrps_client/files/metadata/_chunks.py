@@ -18,7 +18,7 @@ from ldrps_engine.errors import PhotoError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _LARGEST_NOTE = 1 << 26
-"""Bytes of all that is no pixel, packed and again unpacked."""
+"""Most bytes of everything but pixels, packed, and as many again unpacked."""
 
 
 @dataclass
@@ -30,16 +30,16 @@ class Chunks:
     notes: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(type, content) of all other chunks, in the file's order."""
     odd: list[str] = field(default_factory=list)
-    """What was left out, and why."""
+    """Sentences about what was left out, and why."""
 
     def first(self, name: bytes, size: int | None = None) -> bytes:
-        """The first chunk of a type, if it has the right size; empty if there is none."""
+        """Return the first chunk of a type, if it has the right size; empty if there is none."""
         found = next((data for kind, data in self.notes if kind == name), b"")
         return found if size is None or len(found) == size else b""
 
 
 def header(file: BinaryIO) -> bytes:
-    """The content of an open file's header, 13 bytes; PhotoError if there is none."""
+    """Return the content of an open file's header, 13 bytes; PhotoError if there is none."""
     file.seek(0)
     head = file.read(33)
     if head[12:16] == b"CgBI":
@@ -50,7 +50,7 @@ def header(file: BinaryIO) -> bytes:
 
 
 def read_chunks(file: BinaryIO) -> Chunks:
-    """All chunks of an open PNG; PhotoError if one that holds pixels is damaged."""
+    """Read all chunks of an open PNG; PhotoError if one that holds pixels is damaged."""
     found = Chunks()
     parts = [SIGNATURE]
     left = _LARGEST_NOTE
@@ -71,7 +71,7 @@ def read_chunks(file: BinaryIO) -> Chunks:
 
 
 def read_notes(file: BinaryIO) -> Chunks:
-    """All but the pixels of an open PNG, which are passed over."""
+    """Read everything but the pixels of an open PNG, which are passed over."""
     sound = (
         (name, whole[8:-4])
         for name, size, whole in _raw(file, skipped=_OF_PIXELS)
@@ -81,7 +81,7 @@ def read_notes(file: BinaryIO) -> Chunks:
 
 
 def _raw(file: BinaryIO, skipped: tuple[bytes, ...] = ()) -> Iterator[tuple[bytes, int, bytes]]:
-    """(type, size, the whole chunk); what follows the end is no part of the photo."""
+    """Yield (type, size, the whole chunk); what follows the end is no part of the photo."""
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         size, name = struct.unpack(">I4s", head)
@@ -110,17 +110,17 @@ class Note:
 
     keyword: str
     raw: bytes
-    """As it is in the file, unpacked."""
+    """Text as it is in the file, unpacked."""
     encoding: str
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Decoded text."""
         return self.raw.decode(self.encoding, "replace")
 
 
 def texts_of(found: Chunks) -> list[Note]:
-    """All texts of a file, of whatever kind their chunk is; broken ones go to `odd`."""
+    """Return all texts of a file, whatever the kind of their chunk; broken ones go to `odd`."""
     result = []
     left = _LARGEST_NOTE
     for name, data in found.notes:
@@ -138,7 +138,7 @@ def texts_of(found: Chunks) -> list[Note]:
 
 
 def profile_of(found: Chunks) -> bytes:
-    """The embedded ICC profile; empty if there is none or it cannot be unpacked."""
+    """Return the embedded ICC profile; empty if there is none or it cannot be unpacked."""
     data = found.first(b"iCCP")
     if not data:
         return b""
@@ -151,7 +151,7 @@ def profile_of(found: Chunks) -> bytes:
 
 
 def unpacked(data: bytes, most: int) -> bytes:
-    """Inflated; ValueError if that is more than so many bytes, or ends early."""
+    """Inflate; ValueError if that gives more than so many bytes, or ends early."""
     inflater = zlib.decompressobj()
     # Nothing at all would be without a limit.
     result = inflater.decompress(data, max(most, 1))

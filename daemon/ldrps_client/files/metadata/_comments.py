@@ -1,4 +1,4 @@
-"""Comments between kinds of file: PNG's have keywords, JPEG's are bytes, other kinds have XMP."""
+"""Comments between formats: PNG's have keywords, JPEG's are bytes, other formats have XMP."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _PROPERTIES = {
 
 
 def as_texts(comments: tuple[bytes, ...]) -> list[Text]:
-    """JPEG's comments with PNG's keyword; their bytes are UTF-8, or else Latin-1."""
+    """Convert JPEG's comments to texts with PNG's keyword; they are UTF-8, or else Latin-1."""
     return [("Comment", _decoded(comment)) for comment in comments]
 
 
 def is_comment(text: Text) -> bool:
-    """Whether one of PNG's texts is what JPEG calls a comment."""
+    """Tell whether one of PNG's texts is what JPEG calls a comment."""
     return text[0].casefold() == _COMMENT
 
 
 def as_comments(texts: tuple[Text, ...]) -> tuple[bytes, ...]:
-    """Those of PNG's texts that are comments."""
+    """Convert those of PNG's texts that are comments."""
     return tuple(text[1].encode("utf-8", "replace") for text in texts if is_comment(text))
 
 
 def texts_into_xmp(xmp: bytes, texts: list[Text]) -> bytes:
-    """The packet with the texts as properties; what it says already stays."""
+    """Add the texts to a packet as properties; existing ones stay."""
     by_name: dict[str, list[str]] = {}
     for keyword, text in texts:
         if keyword.casefold() in _PROPERTIES and text:

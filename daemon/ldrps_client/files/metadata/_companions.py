@@ -1,6 +1,6 @@
-"""What XMP says of videos, gain maps and pictures beside the photo, which no result has.
+"""References in XMP to videos, gain maps and pictures beside the photo, which no result has.
 
-Whoever believed it would look for a video, or apply a gain map, that is not there.
+Whoever believed them would look for a video, or apply a gain map, that is not there.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _SEEN = (b"ns.google.com/photos/", b"hdr-gain-map", b"HDRGainMap", b"xap/1.0/")
 
 
 def is_about_companions(space: str) -> bool:
-    """Whether a namespace speaks of nothing but what lies beside the photo in its file."""
+    """Tell whether a namespace speaks only of what lies beside the photo in its file."""
     return any(space.startswith(known) for known, _ in _SPACES)
 
 
 def without_companions(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """(the packet without them, what is not carried over, one sentence each)."""
+    """Return (the packet without them, one sentence for each that is not carried over)."""
     if not any(seen in xmp for seen in _SEEN):
         return xmp, ()
     packet = Packet(xmp)
@@ -60,7 +60,7 @@ def without_companions(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _said_of(packet: Packet, name: Name) -> str | None:
-    """What to say when a property goes; None if it stays."""
+    """Return the sentence for a property that goes; None if it stays."""
     if name.space == _CAMERA and name.local.startswith(_PROPERTIES):
         # Cameras write a 0 where they could have made a video and have not.
         return VIDEO if name.local in _PROPERTIES and packet.text(name) == "1" else ""

@@ -14,16 +14,16 @@ from ldrps_engine.errors import PhotoError
 from ldrps_wire.formats import Format
 
 LARGEST_SIDECAR = 8 << 20
-"""Bytes; nobody's notes on one photo are longer."""
+"""Largest sidecar in bytes; nobody's notes on one photo are longer."""
 
 
 def sidecar_for(path: Path) -> Path:
-    """Where XMP stands that a file cannot hold itself: `photo.jpg.xmp` beside `photo.jpg`."""
+    """Return the path for XMP outside a file: `photo.jpg.xmp` beside `photo.jpg`."""
     return path.with_name(f"{path.name}.xmp")
 
 
 def xmp_beside(path: Path) -> bytes:
-    """The packet in the sidecar of a file; empty if there is none, or nothing so large is one.
+    """Read the packet in the sidecar of a file; empty if there is none, or it is too large.
 
     PhotoError if it cannot be read.
     """
@@ -40,9 +40,9 @@ def xmp_beside(path: Path) -> bytes:
 
 
 def embedded_xmp(path: Path) -> bytes:
-    """The packet inside a photo file; empty if there is none or it cannot be read.
+    """Read the packet inside a photo file; empty if there is none or it cannot be read.
 
-    PhotoError if the file cannot be opened or is of a kind we do not take.
+    PhotoError if the file cannot be opened or is of a format we do not accept.
     """
     with opened(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")

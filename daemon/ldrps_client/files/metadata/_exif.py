@@ -1,4 +1,4 @@
-"""EXIF where it is part of a TIFF's own directories, and in sizes that files can hold."""
+"""EXIF as part of a TIFF's own directories, and within the sizes that files can hold."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _INCHES_PER_UNIT = {2: 1.0, 3: 2.54}
 
 
 def exif_of_tiff(file: BinaryIO, photo: int | None = None) -> bytes:
-    """The EXIF of an open TIFF as a structure of its own; empty if there is none to be had.
+    """Extract the EXIF of an open TIFF as a structure of its own; empty if there is none.
 
-    `photo` is where the photo's own directory stands, if it may not be the first: what the
-    first one says of a camera holds for it too.
+    `photo` is the offset of the photo's own directory, if it may not be the first: the first one's
+    statements about a camera hold for it too.
     """
     try:
         found = read(file)
@@ -44,17 +44,17 @@ def exif_of_tiff(file: BinaryIO, photo: int | None = None) -> bytes:
 
 
 def _without_pixels(entries: dict[int, Entry]) -> dict[int, Entry]:
-    """Without what a directory says of its own picture only."""
+    """Drop what a directory says of its own picture only."""
     return {tag: entry for tag, entry in entries.items() if tag not in {_ORIENTATION, *_RESOLUTION}}
 
 
 def directory_of(exif: bytes) -> Directory | None:
-    """The directories of an EXIF structure; None if it is empty or broken."""
+    """Parse the directories of an EXIF structure; None if it is empty or broken."""
     return _read(exif) if exif else None
 
 
 def byte_order(exif: bytes) -> str:
-    """The byte order that a TIFF must have to take this EXIF in; `<` if there is none."""
+    """Return the byte order that a TIFF needs to take this EXIF; `<` if there is none."""
     return ">" if exif[:2] == b"MM" else "<"
 
 
@@ -66,7 +66,7 @@ def add_to_tiff(buffer: io.BytesIO, exif: bytes) -> None:
 
 
 def resolution_of(exif: bytes) -> tuple[float, float] | None:
-    """Pixels per inch, across and down; None if the EXIF does not say."""
+    """Return pixels per inch, across and down; None if the EXIF does not say."""
     directory = _read(exif)
     if directory is None:
         return None
@@ -78,7 +78,7 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
 
 
 def with_resolution(exif: bytes, dpi: tuple[float, float]) -> bytes:
-    """EXIF that says how many pixels there are per inch, for files that say it nowhere else."""
+    """Add the number of pixels per inch to EXIF, for formats that state it nowhere else."""
     if resolution_of(exif):
         return exif
     directory = _read(exif) or Directory("<")
@@ -91,7 +91,7 @@ def with_resolution(exif: bytes, dpi: tuple[float, float]) -> bytes:
 
 
 def within(exif: bytes, limit: int) -> bytes:
-    """EXIF of so many bytes at most: without the makers' notes if need be, else empty."""
+    """Limit EXIF to so many bytes: without the makers' notes if need be, else empty."""
     if len(exif) <= limit:
         return exif
     directory = _read(exif)

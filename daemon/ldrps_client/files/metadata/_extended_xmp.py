@@ -17,7 +17,7 @@ _MAX_BYTES = 1 << 24
 
 
 def with_extension(xmp: bytes, segments: Iterable[tuple[str, bytes]]) -> bytes:
-    """The packet with what its extension says; `segments` are all of a JPEG's, by name.
+    """Merge the packet with its extension; `segments` are all of a JPEG's, by name.
 
     An extension that is incomplete is left out, and no longer referred to.
     """
@@ -34,7 +34,7 @@ def with_extension(xmp: bytes, segments: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def _joined(parts: list[bytes], digest: str) -> bytes:
-    """The extension that the digest belongs to; empty if it is not all there."""
+    """Join the extension that the digest belongs to; empty if it is incomplete."""
     found: dict[int, bytes] = {}
     for part in parts:
         if part[len(_HEAD) : len(_HEAD) + _DIGEST_LENGTH] == digest.encode("latin-1", "replace"):

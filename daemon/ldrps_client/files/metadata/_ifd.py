@@ -15,7 +15,7 @@ from typing import BinaryIO
 EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
 Pointers = Mapping[int, "Pointers"]
 OF_PHOTO: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
-"""Which tags of a photo's first directory lead to others."""
+"""Tags of a photo's first directory that lead to other directories."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _POINTER_TYPES = {4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -45,7 +45,7 @@ class Directory:
     children: dict[int, Directory] = field(default_factory=dict)
 
     def number(self, tag: int) -> int | None:
-        """The first number of a tag of shorts or longs."""
+        """Return the first number of a tag of shorts or longs."""
         entry = self.entries.get(tag)
         form = {3: "H", 4: "I"}.get(entry.kind) if entry else None
         if entry is None or form is None or not entry.data:
@@ -53,7 +53,7 @@ class Directory:
         return int(struct.unpack_from(self.order + form, entry.data)[0])
 
     def ratio(self, tag: int) -> float | None:
-        """The first value of a tag of fractions."""
+        """Return the first value of a tag of fractions."""
         entry = self.entries.get(tag)
         if entry is None or entry.kind != 5 or not entry.data:
             return None
@@ -62,7 +62,7 @@ class Directory:
 
 
 def read(file: BinaryIO, pointers: Pointers = OF_PHOTO, *, start: int | None = None) -> Directory:
-    """A directory of an open TIFF or EXIF structure, the first one unless `start` says where.
+    """Read a directory of an open TIFF or EXIF structure, the first one unless `start` says where.
 
     ValueError if there is none.
     """
@@ -136,13 +136,13 @@ class _Reader:
 
 
 def structure(directory: Directory) -> bytes:
-    """A structure of its own, as EXIF is stored in files that are not TIFFs."""
+    """Lay a directory out on its own, as EXIF is stored in files that are not TIFFs."""
     mark = b"II*\0" if directory.order == "<" else b"MM\0*"
     return mark + struct.pack(directory.order + "I", 8) + _laid_out(directory, 8)
 
 
 def _laid_out(directory: Directory, at: int) -> bytes:
-    """The directory, then its values, then its children, for the place `at`."""
+    """Lay out the directory, then its values, then its children, for the place `at`."""
     tags = sorted({*directory.entries, *directory.children})
     after = io.BytesIO()
     behind = at + 2 + 12 * len(tags) + 4
@@ -152,7 +152,7 @@ def _laid_out(directory: Directory, at: int) -> bytes:
 
 
 def _placed(directory: Directory, tag: int, after: BinaryIO, behind: int) -> bytes:
-    """A tag's twelve bytes; what does not fit into them goes to `after`, which lies `behind`."""
+    """Return a tag's twelve bytes; larger values go to `after`, which lies `behind`."""
     order = directory.order
     where = behind + _even_end(after)
     if tag in directory.children:

@@ -52,7 +52,7 @@ _DATE, _TIME = 55, 60
 
 
 def jpeg_segment(iptc: bytes) -> bytes:
-    """An APP13 segment of the records; empty if there are none or too many."""
+    """Return an APP13 segment of the records; empty if there are none or too many."""
     body = _APP13 + _resource(iptc)
     if not iptc or len(body) > _SEGMENT:
         return b""
@@ -60,14 +60,14 @@ def jpeg_segment(iptc: bytes) -> bytes:
 
 
 def png_text(iptc: bytes) -> str:
-    """As ImageMagick and exiftool write it: Photoshop's resource in hexadecimal digits."""
+    """Return Photoshop's resource in hexadecimal digits, as ImageMagick and exiftool write it."""
     digits = _resource(iptc).hex()
     lines = (digits[at : at + 72] for at in range(0, len(digits), 72))
     return f"\niptc\n{len(digits) // 2:8d}\n" + "\n".join(lines) + "\n"
 
 
 def raw_profile(text: str) -> bytes:
-    """What stands in a PNG's `Raw profile type`: a name, a length, and hexadecimal digits."""
+    """Decode a PNG's `Raw profile type`: a name, a length, and hexadecimal digits."""
     try:
         return bytes.fromhex("".join(text.strip().splitlines()[2:]))
     except ValueError:
@@ -75,7 +75,7 @@ def raw_profile(text: str) -> bytes:
 
 
 def unwrapped(data: bytes) -> bytes:
-    """The records, out of Photoshop's resource if they are in one."""
+    """Return the records, out of Photoshop's resource if they are in one."""
     at = data.find(_RESOURCE)
     if at < 0 or not data.startswith(b"8BIM"):
         return data
@@ -90,7 +90,7 @@ def _resource(iptc: bytes) -> bytes:
 
 
 def into_xmp(xmp: bytes, iptc: bytes) -> bytes:
-    """The packet with the records as properties; what it says already stays."""
+    """Add the records to a packet as properties; existing ones stay."""
     found = _records(iptc)
     packet = Packet(xmp)
     said = packet.names()
@@ -118,7 +118,7 @@ def _add(added: Addition, number: int, values: list[str]) -> None:
 
 
 def _date(day: str, time: str) -> str:
-    """ISO 8601 from IIM's 20200102 and 030405+0200."""
+    """Convert IIM's 20200102 and 030405+0200 to ISO 8601."""
     text = f"{day[:4]}-{day[4:6]}-{day[6:8]}"
     if len(time) >= 6:
         text += f"T{time[:2]}:{time[2:4]}:{time[4:6]}"
@@ -127,7 +127,7 @@ def _date(day: str, time: str) -> str:
 
 
 def _records(iptc: bytes) -> dict[int, list[str]]:
-    """The texts of the application record, by number."""
+    """Return the texts of the application record, by number."""
     raw = list(_split(iptc))
     utf8 = any((r, n) == _CHARACTER_SET and data == _UTF8 for r, n, data in raw)
     found: dict[int, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What travels with the pixels. The ICC profile is in the Photo."""
+"""Metadata that travels with the pixels. The ICC profile is in the Photo."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ _TURNED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """Carried from the source file to the result. Neutral: all empty, dpi None."""
+    """Everything carried from the source file to the result. Neutral: all empty, dpi None."""
 
     exif: bytes = b""
-    """A TIFF structure without the `Exif` prefix, orientation 1, no thumbnail."""
+    """EXIF as a TIFF structure without the `Exif` prefix, orientation 1, no thumbnail."""
     xmp: bytes = b""
-    """An XMP packet; says nothing of an orientation that was applied."""
+    """XMP packet; says nothing of an orientation that was applied."""
     iptc: bytes = b""
     """IPTC-IIM records."""
     texts: tuple[tuple[str, str], ...] = ()
     """PNG's texts, (keyword, text) such as `Author`, in the file's order."""
     comments: tuple[bytes, ...] = ()
-    """JPEG's comments, which say of no encoding, in the file's order."""
+    """JPEG's comments, without those about encoding, in the file's order."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch, across and down."""
 
 
 def sensible_dpi(across: float, down: float) -> tuple[float, float] | None:
-    """A resolution that a file of any kind can hold; None for what nobody meant."""
+    """Return a resolution that a file of any format can hold; None for nonsense."""
     return (across, down) if 1 <= across <= 1e5 and 1 <= down <= 1e5 else None
 
 
 def strip_prefix(exif: bytes) -> bytes:
-    """EXIF as a bare TIFF structure."""
+    """Return EXIF as a bare TIFF structure."""
     return exif.removeprefix(_EXIF_PREFIX)
 
 
 def with_prefix(exif: bytes) -> bytes:
-    """EXIF as JPEG wants it."""
+    """Return EXIF in the form JPEG needs."""
     return _EXIF_PREFIX + exif if exif else b""
 
 
 def upright_exif(exif: bytes, size: tuple[int, int], *, turned: bool = False) -> tuple[bytes, int]:
-    """(EXIF with orientation 1 and without a thumbnail, the orientation it had).
+    """Return (EXIF with orientation 1 and without a thumbnail, the orientation it had).
 
     `size` is the stored width and height, or that of pixels that were `turned` already; the
     upright one replaces what the EXIF says.
@@ -84,7 +84,7 @@ def _patched(exif: bytes, size: tuple[int, int], turned: bool) -> tuple[bytes, i
 
 
 class _Patch:
-    """EXIF that is changed where it stands."""
+    """EXIF that is changed in place."""
 
     def __init__(self, exif: bytes) -> None:
         self.data = bytearray(exif)
@@ -94,20 +94,20 @@ class _Patch:
         return int(struct.unpack_from(self._order + form, self.data, where)[0])
 
     def entries(self, start: int) -> tuple[dict[int, int], int]:
-        """Where each tag's entry stands, and where the next directory's place is written."""
+        """Return the offset of each tag's entry, and that of the next directory's pointer."""
         behind = start + 2 + 12 * self.number("H", start)
         places = {self.number("H", at): at for at in range(start + 2, behind, 12)}
         self.number("I", behind)
         return places, behind
 
     def value(self, entry: int | None) -> int:
-        """A short's or a long's value; 0 if there is none."""
+        """Return a short's or a long's value; 0 if there is none."""
         if entry is None or self.number("H", entry + 2) not in (_SHORT, _LONG):
             return 0
         return self.number("H" if self.number("H", entry + 2) == _SHORT else "I", entry + 8)
 
     def set(self, entry: int | None, value: int) -> None:
-        """Another value, if there was one."""
+        """Overwrite a value, if there was one."""
         if entry is not None and self.value(entry):
             form = "H" if self.number("H", entry + 2) == _SHORT else "I"
             struct.pack_into(self._order + form, self.data, entry + 8, value)
@@ -126,7 +126,7 @@ class _Patch:
 
 
 def upright_xmp(xmp: bytes, orientation: int) -> bytes:
-    """The packet for a photo that was turned by an orientation; 1 changes nothing."""
+    """Adapt the packet of a photo that was turned by an orientation; 1 changes nothing."""
     if orientation == 1 or not xmp:
         return xmp
     packet = Packet(xmp)

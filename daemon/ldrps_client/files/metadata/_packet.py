@@ -38,7 +38,7 @@ _EMPTY = f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>
 
 
 class Name(NamedTuple):
-    """A property's full name."""
+    """Full name of a property."""
 
     space: str
     local: str
@@ -48,31 +48,31 @@ class Prefixes(dict[str, str]):
     """Namespaces by the prefix they are written with."""
 
     def name(self, qualified: str) -> Name:
-        """From `prefix:local`."""
+        """Make a name from `prefix:local`."""
         prefix, _, local = qualified.partition(":")
         return Name(self[prefix], local)
 
 
 class Packet:
-    """One packet. What cannot be parsed is an empty one: broken XMP is not worth a photo."""
+    """One packet. Unparsable data gives an empty one: broken XMP is not worth a photo."""
 
     def __init__(self, data: bytes = b"") -> None:
         parsed = _parsed(in_utf8(data))
         self.is_broken = parsed is None and bool(data.strip(_BLANK))
-        """Whether there was something that could not be parsed."""
+        """True if there was something that could not be parsed."""
         self._document = parsed or minidom.parseString(_EMPTY)
         found = self._document.getElementsByTagNameNS(RDF, "RDF")
         self._root: minidom.Element = found[0]
 
     def text(self, name: Name) -> str:
-        """A simple property's value; empty if it is not there."""
+        """Return a simple property's value; empty if it is not there."""
         for owner in self._descriptions():
             if value := owner.getAttributeNS(*name):
                 return str(value)
         return next((_text(node) for node in self._elements(name)), "")
 
     def fields(self, name: Name) -> dict[Name, str]:
-        """The fields of a structure; empty if it is not there."""
+        """Return the fields of a structure; empty if it is not there."""
         return next((_fields(node) for node in self._elements(name)), {})
 
     def remove(self, name: Name) -> None:
@@ -84,21 +84,22 @@ class Packet:
             node.parentNode.removeChild(node)  # type: ignore[union-attr]
 
     def value(self, name: Name) -> object:
-        """A property's content, equal for equal content whatever the spelling and the prefixes."""
+        """Return a property's content, equal for equal content whatever the spelling and
+        prefixes."""
         for owner in self._descriptions():
             if value := owner.getAttributeNS(*name):
                 return [_Value((), str(value), ())]
         return [_value(node) for node in self._elements(name)]
 
     def add(self, prefixes: Prefixes) -> Addition:
-        """A new description, to which properties can be added."""
+        """Add a description, to which properties can be added."""
         node = self._document.createElementNS(RDF, "rdf:Description")
         node.setAttributeNS(RDF, "rdf:about", self._about())
         self._root.appendChild(node)
         return Addition(self._document, node, prefixes)
 
     def names(self) -> set[Name]:
-        """Every property that the packet says something about."""
+        """Return every property that the packet says something about."""
         found: set[Name] = set()
         for owner in self._descriptions():
             for node in [*owner.attributes.values(), *_children(owner)]:
@@ -107,7 +108,7 @@ class Packet:
         return found
 
     def values(self, name: Name) -> list[str]:
-        """Every value of a property or a field, however deep it stands."""
+        """Return every value of a property or a field, however deep it stands."""
         found = []
         for node in self._root.getElementsByTagName("*"):
             if node.hasAttributeNS(*name):
@@ -117,7 +118,7 @@ class Packet:
         return found
 
     def adopt(self, other: Packet, name: Name) -> None:
-        """Take a property over from another packet, in place of our own."""
+        """Copy a property from another packet, in place of our own."""
         self.remove(name)
         target = self._document.createElementNS(RDF, "rdf:Description")
         target.setAttribute("xmlns:rdf", RDF)
@@ -135,7 +136,7 @@ class Packet:
         self._root.appendChild(target)
 
     def items(self, name: Name) -> list[str]:
-        """The texts in an array; empty if it is not there."""
+        """Return the texts in an array; empty if it is not there."""
         lists = (node for found in self._elements(name) for node in _children(found))
         return [_text(item) for array in lists for item in _children(array)]
 
@@ -146,17 +147,17 @@ class Packet:
         added.bag(f"{prefix}:{name.local}", items)
 
     def sequence(self, name: Name) -> minidom.Element | None:
-        """The list of an ordered array, if there is one."""
+        """Return the list of an ordered array, if there is one."""
         found = (list(_named(node, Name(RDF, "Seq"))) for node in self._elements(name))
         return next((lists[0] for lists in found if lists), None)
 
     def to_bytes(self) -> bytes:
-        """The packet in UTF-8, with its wrapper."""
+        """Serialise the packet in UTF-8, with its wrapper."""
         body = self._document.documentElement.toxml()  # type: ignore[union-attr]
         return (_HEAD + body + _TAIL).encode("utf-8", "replace")
 
     def _about(self) -> str:
-        """All descriptions of a packet are about one thing, which has a name now and then."""
+        """Return the name that all descriptions of a packet are about, where it has one."""
         return next((str(d.getAttributeNS(RDF, "about")) for d in self._descriptions()), "")
 
     def _descriptions(self) -> Iterator[minidom.Element]:
@@ -172,7 +173,7 @@ class Packet:
 
 
 def with_kind(xmp: bytes, media_type: str) -> bytes:
-    """The packet with the media type of the file that it goes into, where it says one."""
+    """Return the packet with the media type of the file that it goes into, where it says one."""
     if not _FORMAT.search(in_utf8(xmp)):
         return xmp
     packet = Packet(xmp)
@@ -196,24 +197,24 @@ class Addition:
         self._declare(owner)
 
     def text(self, qualified: str, value: str) -> None:
-        """A simple property; nothing is added for an empty value."""
+        """Add a simple property; nothing is added for an empty value."""
         if value:
             self._owner.appendChild(self._element(qualified, value))
 
     def struct(self, qualified: str, fields: dict[str, str]) -> None:
-        """A structure; empty fields are left out."""
+        """Add a structure; empty fields are left out."""
         self._owner.appendChild(self._struct(qualified, fields))
 
     def bag(self, qualified: str, items: list[str]) -> None:
-        """An unordered array of texts."""
+        """Add an unordered array of texts."""
         self._array(qualified, "rdf:Bag", items)
 
     def ordered(self, qualified: str, items: list[str]) -> None:
-        """An ordered array of texts."""
+        """Add an ordered array of texts."""
         self._array(qualified, "rdf:Seq", items)
 
     def translated(self, qualified: str, text: str) -> None:
-        """A text that could have translations, and has none."""
+        """Add a text that could have translations, and has none."""
         (item,) = self._array(qualified, "rdf:Alt", [text])
         item.setAttribute("xml:lang", "x-default")
 
@@ -228,7 +229,7 @@ class Addition:
     def append(
         self, qualified: str, sequence: minidom.Element | None, fields: dict[str, str]
     ) -> None:
-        """A structure at the end of an ordered array, which is made if it is not there."""
+        """Append a structure to an ordered array, which is made if it is not there."""
         if sequence is None:
             sequence = self._element("rdf:Seq")
             self._owner.appendChild(self._element(qualified)).appendChild(sequence)
@@ -273,7 +274,7 @@ def _value(node: minidom.Element) -> _Value:
 
 
 def _declared(node: minidom.Element) -> dict[str, str]:
-    """The namespace declarations that hold at a node, by attribute name; inner ones win."""
+    """Return the namespace declarations that hold at a node, by attribute name; inner ones win."""
     found: dict[str, str] = {}
     at: minidom.Node | None = node
     while isinstance(at, minidom.Element):
@@ -285,17 +286,17 @@ def _declared(node: minidom.Element) -> dict[str, str]:
 
 
 def is_packet(data: bytes) -> bool:
-    """Tell if a Packet can be made of it."""
+    """Tell whether a Packet can be made of the data."""
     return _parsed(in_utf8(data)) is not None
 
 
 def _storable(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """Remove the characters that XML cannot hold."""
     return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))
 
 
 def in_utf8(data: bytes) -> bytes:
-    """A packet in UTF-8, out of UTF-16 or UTF-32 of either byte order, with a mark or without."""
+    """Convert a packet to UTF-8 from UTF-16 or UTF-32 of either byte order, marked or not."""
     encoding = next((name for start, name in _ENCODINGS if data.startswith(start)), "")
     if not encoding:
         return data
@@ -316,7 +317,7 @@ def _parsed(data: bytes) -> minidom.Document | None:
 
 
 def _refuse_entities(data: bytes) -> None:
-    """XMP has no document type, and entities are how small files become large ones."""
+    """Refuse entities: XMP has no document type, and they are how small files become large ones."""
 
     def refuse(*_: object) -> None:
         raise ValueError("XMP has no document type")
@@ -331,7 +332,7 @@ def _children(node: minidom.Node) -> list[minidom.Element]:
 
 
 def _named(node: minidom.Element, name: Name) -> Iterator[minidom.Element]:
-    """Descendants with a name, nearest first, none inside another."""
+    """Yield descendants with a name, nearest first, none inside another."""
     for child in _children(node):
         if (child.namespaceURI, child.localName) == tuple(name):
             yield child
