@@ -19,21 +19,24 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WAIT_SECONDS = 60
+PATIENCE = 60_000
+"""Milliseconds that anything may take on a busy machine."""
 
 
 class Web:
     """One `ldrps web`."""
 
-    def __init__(self, address, folder, *options):
+    def __init__(self, address, folder, *options, state=None):
         self.folder = folder
         command = [sys.executable, "-m", "ldrps_client.cli", "web", "--json", "--no-browser"]
         command += ["--no-start", "--address", address, *options]
+        folders = {"TMPDIR": str(folder), "XDG_STATE_HOME": str(state or folder / "state")}
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment() | {"TMPDIR": str(folder)},
+            env=environment() | folders,
         )
         line = self.process.stdout.readline()
         assert line, self.process.communicate()[1]
@@ -109,8 +112,8 @@ def start_web(daemon, tmp_path):
     """Starts pages of a test's own."""
     started = []
 
-    def start(*options, address=None):
-        started.append(Web(address or daemon.address, tmp_path, *options))
+    def start(*options, address=None, state=None):
+        started.append(Web(address or daemon.address, tmp_path, *options, state=state))
         return started[-1]
 
     yield start
@@ -144,3 +147,43 @@ def browser():
         running = playwright.chromium.launch(executable_path=program, args=arguments)
         yield running
         running.close()
+
+
+@pytest.fixture
+def open_page(browser, start_web):
+    """Opens a page of its own; fails the test where the browser complains of anything."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    contexts, complaints = [], []
+
+    def start(web=None, **options):
+        web = web or start_web()
+        context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # The policy's objections come here too.
+        page.on("console", lambda said: complaints.append(said.text))
+        page.on("request", lambda asked: complaints.append(asked.url) if strange(asked) else None)
+        page.goto(web.url)
+        page.web, page.complaints = web, complaints
+        return page
+
+    def strange(asked):
+        return not asked.url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def reach(page, selector):
+    """Press Tab until something has the focus, and see that this is to be seen."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached")

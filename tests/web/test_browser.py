@@ -10,41 +10,9 @@ import pytest
 from PIL import Image
 
 from support.daemon import ROOT
+from web.conftest import reach
 
 EXAMPLES = ROOT / "examples"
-PATIENCE = 60_000
-"""Milliseconds that anything may take on a busy machine."""
-
-
-@pytest.fixture
-def open_page(browser, start_web):
-    """Opens a page of its own; fails the test where the browser complains of anything."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE)
-    contexts, complaints = [], []
-
-    def start(web=None, **options):
-        web = web or start_web()
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        # The policy's objections come here too.
-        page.on("console", lambda said: complaints.append(said.text))
-        page.on("request", lambda asked: complaints.append(asked.url) if strange(asked) else None)
-        page.goto(web.url)
-        page.web, page.complaints = web, complaints
-        return page
-
-    def strange(asked):
-        return not asked.url.startswith(("http://127.0.0.1:", "data:", "blob:"))
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def photo(path, size=(320, 200), seed=3):
@@ -234,15 +202,6 @@ def test_keys_alone_are_enough(open_page, tmp_path):
     page.keyboard.press("Home")
     assert page.locator("#split").get_attribute("aria-valuenow") == "0"
     reach(page, "#save")
-
-
-def reach(page, selector):
-    """Press Tab until something has the focus, and see that this is to be seen."""
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
-            return
-    raise AssertionError(f"{selector} is not reached")
 
 
 def test_everything_that_can_be_done_has_a_name(open_page, tmp_path):

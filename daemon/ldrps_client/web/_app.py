@@ -27,6 +27,7 @@ from ldrps_client.web._gallery import MOST_PHOTOS, Gallery, Upload
 from ldrps_client.web._reading import PICTURES, read_later
 from ldrps_client.web._running import Runs, recipes, settings_from
 from ldrps_client.web._taking import GoneError, take
+from ldrps_client.web._watched import Watched
 from ldrps_engine.errors import LdrpsError, NotFoundError, SettingsError
 
 PAGE = Path(__file__).with_name("page")
@@ -81,6 +82,7 @@ class Pages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._gallery, self._runs = parts.gallery, parts.runs
+        self._watched = Watched(parts.folder)
 
     @told
     async def page(self, request: Request) -> Response:
@@ -159,12 +161,44 @@ class Pages:
             raise NotFoundError("no photo has a result yet; restore some first")
         return await self._zip(found, "restored.zip")
 
+    @told
+    async def watched(self, request: Request) -> Response:
+        """Tell of the hot folders; nothing (204) if the page has that version already."""
+        listing = await run_sync(self._watched.listing)
+        if request.query_params.get("since") == listing["version"]:
+            return Response(status_code=204)
+        return JSONResponse(listing)
+
+    @told
+    async def details(self, request: Request) -> Response:
+        """Tell of one result of a hot folder, once its files are read."""
+        return JSONResponse(await run_sync(self._watched.details, *_which(request)))
+
+    @told
+    async def judge(self, request: Request) -> Response:
+        """Accept or reject a result of a hot folder, or take that back."""
+        verdict = (await _json(request)).get("verdict")
+        await run_sync(self._watched.judge, *_which(request), verdict)
+        return Response(status_code=204)
+
+    @told
+    async def watched_picture(self, request: Request) -> Response:
+        """Return a picture of a result of a hot folder."""
+        wanted = (*_which(request), request.path_params["which"])
+        path = await run_sync(self._watched.picture, *wanted)
+        headers = {"Cache-Control": "private, max-age=600"}
+        return FileResponse(path, media_type="image/jpeg", headers=headers)
+
     async def _zip(self, groups: list[list[Path]], name: str) -> Response:
         path = await run_sync(_zipped, groups, self._parts.folder)
         return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
     def _upload(self, request: Request) -> Upload:
         return self._gallery.get(request.path_params["id"])
+
+
+def _which(request: Request) -> tuple[str, str]:
+    return request.path_params["folder"], request.path_params["key"]
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -213,7 +247,7 @@ def _numbered(path: Path, number: int) -> str:
 def application(parts: Parts) -> Starlette:
     """The whole application, without the check of who is let in."""
     pages = Pages(parts)
-    one = "/api/photos/{id}"
+    one, result = "/api/photos/{id}", "/api/watched/{folder}/{key}"
     routes: list[Any] = [
         Route("/", pages.page),
         Route("/api/about", pages.about),
@@ -225,6 +259,10 @@ def application(parts: Parts) -> Starlette:
         Route(f"{one}/result", pages.result),
         Route(f"{one}/{{which}}", pages.picture),
         Route("/api/results", pages.results),
+        Route("/api/watched", pages.watched),
+        Route(result, pages.details),
+        Route(result, pages.judge, methods=["POST"]),
+        Route(f"{result}/{{which}}", pages.watched_picture),
     ]
     app = Starlette(routes=routes)
     app.mount("/", StaticFiles(directory=PAGE))

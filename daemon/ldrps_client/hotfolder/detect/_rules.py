@@ -18,6 +18,8 @@ DEFAULT_PATTERN = "{stem}_restored{ext}"
 FOLDER_RECIPES = frozenset(RECIPES) - {"paper"}
 STAGED = ".ldrps-"
 """What the names of our own unfinished files begin with."""
+REJECTED = "ldrps-rejected"
+"""Folder for results that somebody rejected, in the folder that results go to."""
 
 # Hidden files are left out before this list is asked: dot files of macOS, Syncthing, Nextcloud,
 # NFS, FUSE, exiftool and ourselves are among them.
@@ -35,6 +37,7 @@ _IGNORED_FOLDERS = (
     *("$recycle.bin", "system volume information", "recycler", "lost+found"),
     # previews and backups of photo programs
     *("*.lrdata", "*.lrcat", "*.photoslibrary", "*.dtrash", "originals_backup", "~*"),
+    REJECTED,
 )
 _FIELDS = re.compile(r"\{(\w*)\}")
 _KNOWN_FIELDS = {"stem", "ext", "recipe"}

@@ -20,6 +20,7 @@ from ldrps_client.hotfolder.report.status import status_of
 from ldrps_client.hotfolder.store._entry import Entry
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder
+from ldrps_client.hotfolder.work._review import result_path
 from ldrps_engine.errors import OutputError
 
 SHOWN = 60
@@ -102,11 +103,11 @@ def _row(text: str) -> str:
 
 
 def _card(root: Path, state: StateFolder, entry: Entry) -> str:
-    output = Path(os.fsdecode(entry.output or b""))
+    output = os.path.relpath(result_path(entry), root)
     return CARD.substitute(
         slider=_slider(state, entry),
         name=_text(os.fsdecode(entry.source)),
-        output=_text(os.path.relpath(output, root)),
+        output=_text(f"{output} ({entry.verdict})" if entry.verdict else output),
         words=_text(entry.words or entry.message or "not diagnosed"),
         figures=_figures(entry.diagnosis),
         recipe=_text(entry.settings.recipe),

@@ -31,16 +31,20 @@ def states_of(roots: list[Path]) -> list[tuple[Path, StateFolder]]:
     return found
 
 
-def _all_states() -> list[tuple[Path, StateFolder]]:
+def state_folders() -> list[StateFolder]:
+    """State of every folder that was ever watched."""
     try:
         folders = sorted(path for path in state_home().iterdir() if path.is_dir())
     except FileNotFoundError:
         return []
+    return [state for state in map(StateFolder, folders) if state.ledger.is_file()]
+
+
+def _all_states() -> list[tuple[Path, StateFolder]]:
     found = []
-    for state in map(StateFolder, folders):
-        if state.ledger.is_file():
-            with closing(Ledger(state.ledger)) as ledger:
-                found.append((Path(ledger.fact("root")), state))
+    for state in state_folders():
+        with closing(Ledger(state.ledger)) as ledger:
+            found.append((Path(ledger.fact("root")), state))
     return found
 
 

@@ -11,10 +11,12 @@ from ldrps_engine.settings import Settings
 from ldrps_wire.former_names import current_figures, current_settings, former_settings
 
 State = Literal["queued", "working", "placing", "done", "skipped", "failed", "gone"]
+Verdict = Literal["", "accepted", "rejecting", "rejected", "returning"]
+"""On a result, by a person. The two in the middle of a move are finished after a crash."""
 
 COLUMNS = (
     "number, key, content, settings, source, state, round, tries, reason, message, job, output,"
-    " output_content, diagnosis, words, seconds, found_at, ended_at"
+    " output_content, diagnosis, words, seconds, found_at, ended_at, warnings, verdict, place"
 )
 
 
@@ -62,6 +64,11 @@ class Entry:
     seconds: float
     found_at: float
     ended_at: float
+    warnings: tuple[str, ...]
+    """A sentence each."""
+    verdict: Verdict
+    place: bytes | None
+    """Where the result lies that was rejected, or is on its way there or back."""
 
 
 def plan_digest(settings: Settings) -> str:
@@ -84,6 +91,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(COLUMNS.replace(",", "").split(), row, strict=True))
     values["settings"] = _settings(json.loads(values["settings"]))
     values["diagnosis"] = current_figures(json.loads(values["diagnosis"]))
+    values["warnings"] = tuple(json.loads(values["warnings"]))
     return Entry(**values)
 
 

@@ -28,48 +28,13 @@ from ldrps_client.hotfolder.store._entry import (
     Identity,
     Known,
     State,
+    Verdict,
     entry_of,
 )
+from ldrps_client.hotfolder.store._schema import STEPS
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS photos (
-    number INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
-    content TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    source BLOB NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    round INTEGER NOT NULL DEFAULT 0,
-    tries INTEGER NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT '',
-    message TEXT NOT NULL DEFAULT '',
-    job TEXT NOT NULL DEFAULT '',
-    output BLOB,
-    output_content TEXT,
-    diagnosis TEXT NOT NULL DEFAULT '{}',
-    words TEXT NOT NULL DEFAULT '',
-    seconds REAL NOT NULL DEFAULT 0,
-    found_at REAL NOT NULL,
-    ended_at REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS photos_by_state ON photos (state, number);
-CREATE INDEX IF NOT EXISTS photos_by_output ON photos (output_content);
-CREATE TABLE IF NOT EXISTS files (
-    folder BLOB NOT NULL,
-    name BLOB NOT NULL,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    ctime INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    PRIMARY KEY (folder, name)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS files_by_key ON files (key);
-"""
-_VERSION = 1
 _WAIT_SECONDS = 30.0
 OURS = "ours"
 """In place of a key: the file is a result, not a photo to restore."""
@@ -95,11 +60,18 @@ class Ledger:
             self._prepare()
 
     def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if self._version() > len(STEPS):
             raise OutputError(f"{self.path} was written by a later version of ldrps; use that one")
-        if version < _VERSION:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if self._version() == len(STEPS):
+            return
+        with self._writing() as db:
+            # Asked again: another process may have been faster.
+            for statement in ";".join(STEPS[self._version() :]).split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written to the ledger since the last call."""
@@ -291,6 +263,34 @@ class Ledger:
     def end(self, key: str, state: State, **values: Any) -> None:
         """Close a photo's account for now."""
         self.change(key, state=state, ended_at=time.time(), **values)
+
+    def judge(self, entry: Entry, verdict: Verdict, place: bytes | None = None) -> None:
+        """Set what a person says of a result, for all photos that share that very file."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE photos SET verdict = ?, place = ? WHERE state = 'done' AND output = ?"
+                " AND output_content IS ? AND place IS ?",
+                (verdict, place, entry.output, entry.output_content, entry.place),
+            )
+
+    def results(self, *verdicts: Verdict, limit: int = -1) -> list[Entry]:
+        """Results with some verdicts, the newest first."""
+        marks = ", ".join("?" for _ in verdicts)
+        query = (
+            f"SELECT {COLUMNS} FROM photos WHERE state = 'done' AND verdict IN ({marks})"
+            " ORDER BY ended_at DESC, number DESC LIMIT ?"
+        )
+        return [entry_of(row) for row in self._rows(query, *verdicts, limit)]
+
+    def verdicts(self) -> dict[str, int]:
+        """How many results have each verdict."""
+        query = "SELECT verdict, count(*) FROM photos WHERE state = 'done' GROUP BY verdict"
+        return dict(self._rows(query))
+
+    def holds(self, output: bytes, content: str) -> bool:
+        """Tell whether a photo's result is a file with these bytes at this path."""
+        query = "SELECT 1 FROM photos WHERE output = ? AND output_content = ?"
+        return bool(self._rows(query, output, content))
 
     def drop(self, key: str) -> None:
         """Forget a photo whose file has become another one."""

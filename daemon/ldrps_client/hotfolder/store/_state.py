@@ -88,6 +88,19 @@ def state_folder(root: Path) -> StateFolder:
 
 
 @contextmanager
+def results_lock(ledger: Path) -> Iterator[None]:
+    """Have a folder's finished results for oneself: what else moves or rewrites them waits."""
+    try:
+        file = ledger.with_name("results.lock").open("ab")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OutputError(f"{ledger.parent} cannot be written to: {why}; mend that") from error
+    with file:
+        lock(file, wait=True)
+        yield
+
+
+@contextmanager
 def one_watcher(state: StateFolder, root: Path) -> Iterator[None]:
     """Hold the folder for as long as the block runs; OutputError if another watcher has it.
 

@@ -17,8 +17,10 @@ from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._mounts import Presence
 from ldrps_client.hotfolder.store._entry import Entry
 from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import results_lock
 from ldrps_client.hotfolder.work._place import staged_path, sweep
 from ldrps_client.hotfolder.work._retry import is_common
+from ldrps_client.hotfolder.work._review import result_path
 from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
 from ldrps_client.hotfolder.work._worker import Notify, told
 from ldrps_client.provenance import mark_in, sidecar_for
@@ -60,7 +62,6 @@ class Amender:
         return all(ended)
 
     def _amend(self, photo: Path, entry: Entry, sidecar: Path) -> bool:
-        relative = os.path.relpath(photo, self._config.root)
         first = self._config.root / os.fsdecode(entry.source)
         if first != photo and os.path.lexists(first):
             # A twin, whose photo has the sidecars of its own name.
@@ -70,7 +71,13 @@ class Amender:
             return False
         if entry.state != "done" or not entry.output:
             return True
-        output = Path(os.fsdecode(entry.output))
+        with results_lock(self._ledger.path):
+            # Asked again: it may have been moved away meanwhile.
+            return self._amend_result(photo, self._ledger.entry(entry.key), sidecar)
+
+    def _amend_result(self, photo: Path, entry: Entry, sidecar: Path) -> bool:
+        relative = os.path.relpath(photo, self._config.root)
+        output = result_path(entry)
         try:
             if self._bring(photo, entry, output):
                 message = f"{sidecar.name} came after the result, which says now what it says"

@@ -10,11 +10,13 @@ from ldrps_client.hotfolder.store._entry import Entry
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.work._filters import diagnosis_from, is_wanted
 from ldrps_client.hotfolder.work._place import content_of, place, staged_path, sweep
+from ldrps_client.hotfolder.work._review import Review
 from ldrps_client.hotfolder.work._worker import Notify
 
 
 def take_up_all(config: FolderConfig, ledger: Ledger, tell: Notify) -> None:
     """Bring every photo to where work can go on; safe to be interrupted itself."""
+    Review(config.root, ledger).settle()
     for entry in ledger.entries("working", "placing"):
         _take_up(config, ledger, tell, entry)
     # With other conditions than the last time they may be wanted.

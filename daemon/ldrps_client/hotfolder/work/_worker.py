@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ldrps_client import events
 from ldrps_client._result import Result
@@ -28,6 +28,7 @@ from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_client.hotfolder.work._filters import is_wanted
 from ldrps_client.hotfolder.work._place import content_of, pass_on, place, staged_path, sweep
 from ldrps_client.hotfolder.work._retry import is_common
+from ldrps_client.hotfolder.work._review import rejected_path
 from ldrps_client.hotfolder.work._sidecars import identities, with_sidecars
 from ldrps_client.provenance import pixel_digest, read_mark, sidecar_for
 from ldrps_engine.analysis.inset import diagnose_photo
@@ -84,14 +85,10 @@ class Worker:
         if self._is_clean(entry, loaded):
             self._skip(entry, loaded)
         elif found := self._made_before(entry, loaded):
-            self._ledger.end(
-                entry.key,
-                "done",
-                output=os.fsencode(found),
-                output_content=content_of(found),
-                message="was there already",
-            )
-            self._tell("done", shown, output=str(found), words="was there already", seconds=0.0)
+            self._know(entry, found, found)
+        elif found := self._rejected_before(entry, loaded):
+            output = self._config.target / os.path.dirname(shown) / found.name
+            self._know(entry, found, output, verdict="rejected", place=os.fsencode(found))
         else:
             result = self._restored(entry, loaded)
             # Only now: while the daemon worked they may have come or changed.
@@ -162,15 +159,30 @@ class Worker:
         self._ledger.end(entry.key, "skipped", message="it needs nothing")
         self._tell("skipped", shown, words=words)
 
+    def _know(self, entry: Entry, found: Path, output: Path, **values: Any) -> None:
+        """Take a result that is there already for the photo's."""
+        self._ledger.end(
+            entry.key,
+            "done",
+            output=os.fsencode(output),
+            output_content=content_of(found),
+            message="was there already",
+            **values,
+        )
+        shown = os.fsdecode(entry.source)
+        self._tell("done", shown, output=str(found), words="was there already", seconds=0.0)
+
     def _made_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
         """A result that is there already, from a ledger that was lost or another machine."""
-        for number in itertools.count(1):
-            path = self._target(entry, loaded, number)
-            if not os.path.isfile(path):
-                return None
-            if _is_made_from(path, loaded, entry):
-                return path
-        return None
+        return _made(loaded, entry, lambda number: self._target(entry, loaded, number))
+
+    def _rejected_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
+        """One that somebody rejected then."""
+
+        def path(number: int) -> Path:
+            return rejected_path(entry, self._target(entry, loaded, number))
+
+        return _made(loaded, entry, path)
 
     def _restored(self, entry: Entry, loaded: LoadedFile) -> Result:
         shown = os.fsdecode(entry.source)
@@ -211,6 +223,7 @@ class Worker:
             diagnosis=json.dumps(diagnosis),
             words=result.told,
             seconds=result.seconds,
+            warnings=json.dumps(result.source.warnings if result.source else ()),
             reason="",
             message="",
         )
@@ -264,6 +277,16 @@ class Worker:
             longest_name(self._config.target),
         )
         return self._config.target / inside / name
+
+
+def _made(loaded: LoadedFile, entry: Entry, path_of: Callable[[int], Path]) -> Path | None:
+    """The first of the files numbered without a gap that is this photo's result."""
+    for number in itertools.count(1):
+        if not os.path.isfile(path := path_of(number)):
+            return None
+        if _is_made_from(path, loaded, entry):
+            return path
+    return None
 
 
 def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:

@@ -43,3 +43,15 @@ export const run = (id, settings) =>
 /** Address of a picture; `number` changes when the picture does. */
 export const picture = (id, which, number = 0) => `${one(id)}/${which}?${number}`;
 export const result = (id) => `${one(id)}/result`;
+
+/** All results of the hot folders, or null if nothing has changed since a version. */
+export async function watched(since) {
+  const answer = await call(`api/watched?since=${since}`);
+  return answer.status === 204 ? null : answer.json();
+}
+
+/** What is known of a result once its files are read; its id has the folder in it. */
+export const details = async (id) => (await call(`api/watched/${id}`)).json();
+export const judge = (id, verdict) =>
+  call(`api/watched/${id}`, { method: "POST", body: JSON.stringify({ verdict }) });
+export const resultPicture = (id, which, number = 0) => `api/watched/${id}/${which}?${number}`;

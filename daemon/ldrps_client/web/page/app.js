@@ -5,6 +5,7 @@ import { choosing } from "./choosing.js";
 import { Panel, isBusy } from "./panel.js";
 import { Strip, standing } from "./strip.js";
 import { Viewer } from "./viewer.js";
+import { Watched } from "./watched.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -43,7 +44,13 @@ async function attempt(act) {
 const current = () => photos.find((photo) => photo.id === chosen);
 
 const viewer = new Viewer();
-const strip = new Strip((id) => { chosen = id; show(); });
+const strip = new Strip($("photos").querySelector("ul"), {
+  choose: (id) => { chosen = id; show(); },
+  small: (photo) => photo.width ? api.picture(photo.id, "small") : null,
+  mark: (photo) => photo.trouble && photo.state !== "refused" ? "troubled" : photo.state,
+  words: standing,
+});
+const watched = new Watched(viewer, attempt, () => { showPage(); show(); });
 const panel = new Panel({
   run: (settings) => act(() => api.run(chosen, settings)),
   cancel: () => act(() => api.cancel(chosen)),
@@ -59,9 +66,17 @@ async function act(what) {
   await refresh();
 }
 
+/** Show the photos, or the results of the hot folder. */
+function showPage() {
+  document.body.classList.toggle("watched", watched.isShown);
+  $("photo-buttons").hidden = watched.isShown;
+}
+
 function show() {
+  if (watched.isShown) return;
   if (!current()) chosen = photos[0]?.id ?? "";
   document.body.classList.toggle("empty", !photos.length);
+  $("nothing").hidden = true;
   strip.show(photos, chosen);
   show_all_buttons();
   const photo = current();
@@ -154,6 +169,7 @@ async function send() {
 }
 
 async function take(files) {
+  watched.hide();
   await ready;
   if (!limits) return; // and that has been told
   if (!files.length) complain("There is no photo among what you chose.");
@@ -178,3 +194,4 @@ const ready = attempt(async () => {
 });
 choosing(take);
 follow();
+watched.follow();

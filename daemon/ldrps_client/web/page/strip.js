@@ -1,7 +1,5 @@
 // The list of photos: a button each, with its small picture and how it stands.
 
-import { picture } from "./api.js";
-
 /** How a photo stands, in a few words. */
 export function standing(photo) {
   if (photo.stopping) return "cancelling";
@@ -15,53 +13,67 @@ export function standing(photo) {
 }
 
 export class Strip {
-  #list = document.querySelector("#photos ul");
-  #items = new Map();
-  #choose;
+  #list; #items = new Map();
+  #acts;
 
-  constructor(choose) {
-    this.#choose = choose;
+  /**
+   * `acts` has choose(id); small(item), the address of its small picture or null; mark(item), the
+   * class of its line; and words(item).
+   */
+  constructor(list, acts) {
+    this.#list = list;
+    this.#acts = acts;
     this.#list.addEventListener("keydown", (event) => this.#walk(event));
   }
 
-  show(photos, chosen) {
-    const ids = new Set(photos.map((photo) => photo.id));
+  show(all, chosen) {
+    const ids = new Set(all.map((each) => each.id));
     for (const [id, item] of this.#items) {
       if (!ids.has(id)) {
         item.remove();
         this.#items.delete(id);
       }
     }
-    for (const photo of photos) {
-      if (!this.#items.has(photo.id)) this.#add(photo);
-      this.#update(this.#items.get(photo.id), photo, photo.id === chosen);
-    }
+    all.forEach((each, at) => {
+      if (!this.#items.has(each.id)) this.#add(each);
+      const item = this.#items.get(each.id);
+      if (this.#list.children[at] !== item) this.#list.insertBefore(item, this.#list.children[at]);
+      this.#update(item, each, each.id === chosen);
+    });
   }
 
-  #add(photo) {
+  /** Give one line the focus, and bring it into sight. */
+  focus(id) {
+    this.#items.get(id)?.firstChild.focus();
+  }
+
+  get hasFocus() { return this.#list.contains(document.activeElement); }
+
+  #add({ id, name }) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
     button.innerHTML = '<i class="blank"></i><span><b></b><small></small></span>';
-    button.querySelector("b").textContent = photo.name;
-    button.title = photo.name;
-    button.addEventListener("click", () => this.#choose(photo.id));
+    button.querySelector("b").textContent = name;
+    button.title = name;
+    button.addEventListener("click", () => this.#acts.choose(id));
     item.append(button);
     this.#list.append(item);
-    this.#items.set(photo.id, item);
+    this.#items.set(id, item);
   }
 
-  #update(item, photo, current) {
-    const button = item.firstChild;
-    if (photo.width && button.querySelector(".blank")) {
+  #update(item, each, current) {
+    const button = item.firstChild, small = this.#acts.small(each);
+    if (small && button.querySelector(".blank")) {
       const image = document.createElement("img");
       image.alt = "";
-      image.src = picture(photo.id, "small");
+      image.loading = "lazy";
+      image.src = small;
       button.querySelector(".blank").replaceWith(image);
     }
-    item.className = photo.trouble && photo.state !== "refused" ? "troubled" : photo.state;
+    item.className = this.#acts.mark(each);
     if (button.ariaCurrent !== String(current)) button.ariaCurrent = String(current);
-    const text = button.querySelector("small"), words = standing(photo);
+    const text = button.querySelector("small"), words = this.#acts.words(each);
     if (text.textContent !== words) text.textContent = words;
   }
 
