@@ -13,7 +13,7 @@ from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import without_texture
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
-from ldrps_engine.analysis.intended import is_dark_on_purpose, is_fog
+from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
@@ -239,7 +239,8 @@ def diagnose(
     seen = recognition or recognise(colour)
     curved = cast or find_cast(colour, seen)
     photo = seen.graphic < _GRAPHIC_FROM
-    dark = (tone.dark > _DARK_FROM or _lacks_light(seen)) and not is_dark_on_purpose(colour)
+    dark = tone.dark > _DARK_FROM or _lacks_light(seen)
+    dark = dark and not (is_starry(rgb) or is_low_key(colour))
     high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY
     meant = high_key or is_fog(colour, seen.depth)
     veiled = _is_veiled(tone.veiled, seen) and not meant

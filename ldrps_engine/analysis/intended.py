@@ -22,6 +22,7 @@ _POINT = 4
 _BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
 """How much brighter than its sky a star is, what share of that is left around it, and how bright
 the sky may be: display values."""
+_SIDE = 512
 _FIELDS = 10
 """Fields on a side in which stars are looked for."""
 _STARRY = 0.5
@@ -37,44 +38,44 @@ _THICK, _BLANK = 0.62, 0.025
 thicker than 0.54."""
 
 
-def is_dark_on_purpose(rgb: Array) -> bool:
-    """Tell whether a dark image (H, W, 3) of display values is a starry sky or low key."""
-    return _starry_share(rgb) >= _STARRY or _has_empty_shadows(rgb)
+def is_starry(rgb: Array) -> bool:
+    """Tell whether a dark image (H, W, C) of display values is a night sky full of stars.
 
-
-def is_fog(rgb: Array, depth: Array) -> bool:
-    """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself."""
-    view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
-    blank = float(np.median(squares(view @ YCC[0], CELL).std((1, 3)))) < _BLANK
-    return blank and float(np.median(depth)) > _THICK
-
-
-def _starry_share(rgb: Array) -> float:
-    """Share of fields with a point of light that stands alone in the dark."""
-    bright = rgb.max(-1)
+    Half of its fields then have a point of light that stands alone in the dark. Large photos are
+    reduced to the brightest of each few pixels: no star is too small.
+    """
+    bright = _brightest(rgb.max(-1))
     height, width = bright.shape
     padded = np.pad(bright, _POINT, mode="edge")
 
     def moved(y: int, x: int) -> Array:
         return padded[_POINT + y : _POINT + y + height, _POINT + x : _POINT + x + width]
 
-    near = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
     peak = bright > _BRIGHTER
-    for place in near:
-        peak &= bright >= moved(*place)
+    for y, x in _ring(1):
+        peak &= bright >= moved(y, x)
     rows, columns = np.nonzero(peak)
-    span = range(-_POINT, _POINT + 1)
-    ring = [(y, x) for y in span for x in span if max(abs(y), abs(x)) == _POINT]
-    around = np.stack([padded[rows + _POINT + y, columns + _POINT + x] for y, x in ring])
+    around = np.stack([padded[rows + _POINT + y, columns + _POINT + x] for y, x in _ring(_POINT)])
     sky = np.median(around, axis=0)
     above = bright[rows, columns] - sky
     star = (above > _BRIGHTER) & (around.max(0) - sky < _ROUND * above) & (sky < _NIGHT)
     fields = rows[star] * _FIELDS // height * _FIELDS + columns[star] * _FIELDS // width
-    return len(np.unique(fields)) / _FIELDS**2
+    return len(np.unique(fields)) >= _STARRY * _FIELDS**2
 
 
-def _has_empty_shadows(rgb: Array) -> bool:
-    """Tell whether most of it lies in shadow, with nothing there but light that falls off."""
+def _ring(radius: int) -> list[tuple[int, int]]:
+    """Return the places that far from a pixel, in the larger of rows and columns."""
+    span = range(-radius, radius + 1)
+    return [(y, x) for y in span for x in span if max(abs(y), abs(x)) == radius]
+
+
+def _brightest(values: Array) -> Array:
+    side = max(1, max(values.shape) // _SIDE)
+    return np.asarray(squares(values, side).max((1, 3)))
+
+
+def is_low_key(rgb: Array) -> bool:
+    """Tell whether most of a dark image (H, W, 3) is shadow with nothing in it."""
     view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
     cells = squares(np.maximum(luminance(to_linear(np.clip(view, 0, 1))), 0), CELL)
     light, contrast = cells.mean((1, 3)), cells.std((1, 3))
@@ -82,3 +83,10 @@ def _has_empty_shadows(rgb: Array) -> bool:
     if shade.mean() < _MOSTLY:
         return False
     return float(np.median(contrast[shade] / light[shade])) < _NOTHING
+
+
+def is_fog(rgb: Array, depth: Array) -> bool:
+    """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself."""
+    view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
+    blank = float(np.median(squares(view @ YCC[0], CELL).std((1, 3)))) < _BLANK
+    return blank and float(np.median(depth)) > _THICK
