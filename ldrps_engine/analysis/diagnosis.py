@@ -13,6 +13,7 @@ from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import without_texture
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
+from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
@@ -244,8 +245,10 @@ def diagnose(
     curved = cast or find_cast(colour, seen)
     photo = seen.graphic < _GRAPHIC_FROM
     dark = tone.dark > _DARK_FROM or _lacks_light(seen)
+    dark = dark and not (is_starry(rgb) or is_low_key(colour))
     high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY
-    veiled = _is_veiled(tone.veiled, seen) and not high_key
+    meant = high_key or is_fog(colour, seen.depth)
+    veiled = _is_veiled(tone.veiled, seen) and not meant
     odds = {**seen.probabilities, "cast": curved.probability}
     one_hue = curved.one_hue
     measured = Diagnosis(

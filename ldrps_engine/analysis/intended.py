@@ -1,0 +1,92 @@
+"""Darkness and mist that are what a photo shows, and no fault of it. No torch.
+
+A starry sky is dark and full of points of light; low key has nothing in its shadows that more light
+would bring out; in fog most places show nothing that lies behind it. An under-exposed photo has
+lamps here and there, and things in its shadows; through haze things are still seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.expectation import CELL
+from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.view import view_size
+from ldrps_engine.colour.srgb import YCC, luminance, to_linear
+
+Array = NDArray[np.float32]
+
+_POINT = 4
+"""Pixels around a star within which the sky is dark again."""
+_BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
+"""How much brighter than its sky a star is, what share of that is left around it, and how bright
+the sky may be: display values."""
+_SIDE = 512
+_FIELDS = 10
+"""Fields on a side in which stars are looked for."""
+_STARRY = 0.5
+"""Share of fields with a star: lamps of a town are in a third of them at the most."""
+_SHADE, _CLIPPED = 0.05, 1e-3
+"""Light below which a place lies in shadow, and below which it has been cut off."""
+_MOSTLY = 0.5
+_NOTHING = 0.1
+"""Relative contrast of shadows with nothing in them; those of 27 under-exposed photos have 0.17
+and more, those of low key 0.06."""
+_THICK, _BLANK = 0.62, 0.025
+"""Optical depth and contrast (display values) of the middle place in fog. Of 22 hazy photos none is
+thicker than 0.54."""
+
+
+def is_starry(rgb: Array) -> bool:
+    """Tell whether a dark image (H, W, C) of display values is a night sky full of stars.
+
+    Half of its fields then have a point of light that stands alone in the dark. Large photos are
+    reduced to the brightest of each few pixels: no star is too small.
+    """
+    bright = _brightest(rgb.max(-1))
+    height, width = bright.shape
+    padded = np.pad(bright, _POINT, mode="edge")
+
+    def moved(y: int, x: int) -> Array:
+        return padded[_POINT + y : _POINT + y + height, _POINT + x : _POINT + x + width]
+
+    peak = bright > _BRIGHTER
+    for y, x in _ring(1):
+        peak &= bright >= moved(y, x)
+    rows, columns = np.nonzero(peak)
+    around = np.stack([padded[rows + _POINT + y, columns + _POINT + x] for y, x in _ring(_POINT)])
+    sky = np.median(around, axis=0)
+    above = bright[rows, columns] - sky
+    star = (above > _BRIGHTER) & (around.max(0) - sky < _ROUND * above) & (sky < _NIGHT)
+    fields = rows[star] * _FIELDS // height * _FIELDS + columns[star] * _FIELDS // width
+    return len(np.unique(fields)) >= _STARRY * _FIELDS**2
+
+
+def _ring(radius: int) -> list[tuple[int, int]]:
+    """Return the places that far from a pixel, in the larger of rows and columns."""
+    span = range(-radius, radius + 1)
+    return [(y, x) for y in span for x in span if max(abs(y), abs(x)) == radius]
+
+
+def _brightest(values: Array) -> Array:
+    side = max(1, max(values.shape) // _SIDE)
+    return np.asarray(squares(values, side).max((1, 3)))
+
+
+def is_low_key(rgb: Array) -> bool:
+    """Tell whether most of a dark image (H, W, 3) is shadow with nothing in it."""
+    view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
+    cells = squares(np.maximum(luminance(to_linear(np.clip(view, 0, 1))), 0), CELL)
+    light, contrast = cells.mean((1, 3)), cells.std((1, 3))
+    shade = (light < _SHADE) & (light > _CLIPPED)
+    if shade.mean() < _MOSTLY:
+        return False
+    return float(np.median(contrast[shade] / light[shade])) < _NOTHING
+
+
+def is_fog(rgb: Array, depth: Array) -> bool:
+    """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself."""
+    view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
+    blank = float(np.median(squares(view @ YCC[0], CELL).std((1, 3)))) < _BLANK
+    return blank and float(np.median(depth)) > _THICK
