@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from training.damage_shapes import Array, Pen, Rng, curve, log_uniform, smooth_noise
 
-_WORDS = ("STOP", "open", "Café 24", "Hotel", "1987", "EXIT", "of light", "Sale 50%", "No. 7")
+_WORDS = ("STOP", "open", "Cafe 24", "Hotel", "1987", "EXIT", "of light", "Sale 50%", "No. 7")
 
 
 def wires(side: int, rng: Rng) -> Array:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ldrps_engine.analysis.damage_network import DamageNetwork
 from training.config import Config, TrainingError
 from training.damage_batches import Batch, Batches
+from training.damage_network import DamageNetwork
 from training.halves import LICENCE, write_halves, write_record
 from training.photos import PhotoPack
 from training.prefetch import Prefetched
@@ -46,8 +46,8 @@ class DamageTraining:
     """Batches, optimiser and how often the state is saved."""
 
     side: int = 160
-    batch: int = 12
-    learning_rate: float = 2e-3
+    batch: int = 8
+    learning_rate: float = 3e-3
     warmup: int = 100
     weight_decay: float = 0.02
     average_decay: float = 0.998

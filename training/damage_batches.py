@@ -21,6 +21,7 @@ _COVERED = 0.3
 """Coverage from which a pixel counts as damaged."""
 _UNSEEN, _LITTLE = 0.03, 0.3
 """Pixels that damage changed by less than this count so little."""
+_WARM = np.array([-0.8, 0, 1.3], np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -67,12 +68,12 @@ class Batches:
     def example(self, python: random.Random, rng: Rng) -> Example:
         """One crop with or without damage."""
         rgb = self.clean(python, rng)
-        if rng.random() < 0.35:
+        if rng.random() < 0.28:
             rgb = with_belongings(rgb, rng)
         rgb = _as_printed(rgb, rng)
         damaged = np.zeros(rgb.shape[:2], np.float32)
         before = rgb
-        if rng.random() < 0.62:
+        if rng.random() < 0.68:
             for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
                 rgb, mask = with_damage(rgb, rng)
                 damaged = np.maximum(damaged, mask)
@@ -109,15 +110,15 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
     weights = np.array([SHAPES[name][1] for name in names])
     kind = names[rng.choice(len(names), p=weights / weights.sum())]
     cover = SHAPES[kind][0](side, rng)
-    if rng.random() < 0.25:
-        cover = blurred(cover, log_uniform(0.4, 2.5, rng))
+    if rng.random() < 0.2:
+        cover = blurred(cover, log_uniform(0.4, 2, rng))
         cover = np.minimum(1, cover * np.float32(rng.uniform(1, 1.6)))
     damaged = (cover > _COVERED).astype(np.float32)
-    if kind in ("blotches", "loss", "dust") and rng.random() < 0.12:
+    if kind in ("blotches", "loss", "dust") and rng.random() < 0.08:
         return _stained(rgb, cover, rng), damaged
     if kind == "folds" and rng.random() < 0.5:
         rgb = _creased(rgb, cover, rng)
-    strength = 1.0 if rng.random() < 0.6 else rng.uniform(0.4, 1)
+    strength = 1.0 if rng.random() < 0.75 else rng.uniform(0.5, 1)
     amount = cover[..., None] * np.float32(strength)
     return np.asarray(rgb + amount * (_ground(side, rng) - rgb), np.float32), damaged
 
@@ -125,20 +126,21 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
 def _ground(side: int, rng: Rng) -> Array:
     """What shows where the picture is gone: paper, black, or a stain that hides everything."""
     pick = rng.random()
-    if pick < 0.72:
-        colour = rng.uniform(0.72, 1) * (1 - rng.uniform(0, 0.25) * np.array([0, 0.35, 1]))
+    if pick < 0.8:
+        colour = rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.25) * np.array([0, 0.35, 1]))
         colour = np.full(3, colour[0]) if rng.random() < 0.55 else colour
-    elif pick < 0.9:
+    elif pick < 0.94:
         colour = np.full(3, rng.uniform(0, 0.22))
     else:
         colour = rng.uniform(0.1, 0.9) * (1 - rng.uniform(0, 0.4) * np.array([0, 0.35, 1]))
-    ground = np.broadcast_to(colour, (side, side, 3))
+    ground = np.broadcast_to(colour.astype(np.float32), (side, side, 3))
     if rng.random() < 0.7:
         channels = 1 if rng.random() < 0.7 else 3
-        ground = ground + rng.uniform(0, 0.04) * rng.standard_normal((side, side, channels))
+        noise = rng.standard_normal((side, side, channels), np.float32)
+        ground = ground + np.float32(rng.uniform(0, 0.04)) * noise
     if rng.random() < 0.3:
         texture = smooth_noise(side, log_uniform(3, 60, rng), rng)
-        ground = ground + rng.uniform(0, 0.06) * texture[..., None]
+        ground = ground + np.float32(rng.uniform(0, 0.06)) * texture[..., None]
     return np.clip(ground, 0, 1).astype(np.float32)
 
 
@@ -161,17 +163,17 @@ def _creased(rgb: Array, cover: Array, rng: Rng) -> Array:
 
 def _as_printed(rgb: Array, rng: Rng) -> Array:
     """Lens, film and tone of the picture itself, before anything happened to it."""
-    if rng.random() < 0.45:
+    if rng.random() < 0.35:
         rgb = _toned(rgb, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         rgb = _softened(rgb, log_uniform(0.4, 2, rng))
-    if rng.random() < 0.35:
-        white, left = rng.uniform(0.7, 1.0), rng.uniform(0.35, 1.0)
+    if rng.random() < 0.2:
+        white, left = rng.uniform(0.75, 1.0), rng.uniform(0.45, 1.0)
         rgb = white - left * white * (1 - rgb)
-    if rng.random() < 0.35:
-        rgb = np.clip(rgb, 0, 1) ** log_uniform(0.5, 2.2, rng)
-    if rng.random() < 0.4:
-        rgb = _grained(rgb, log_uniform(0.005, 0.09, rng), rng)
+    if rng.random() < 0.25:
+        rgb = np.clip(rgb, 0, 1) ** log_uniform(0.6, 2, rng)
+    if rng.random() < 0.25:
+        rgb = _grained(rgb, log_uniform(0.005, 0.06, rng), rng)
     return np.clip(rgb, 0, 1).astype(np.float32)
 
 
@@ -179,8 +181,8 @@ def _toned(rgb: Array, rng: Rng) -> Array:
     grey = (rgb @ _LUMA)[..., None]
     if rng.random() < 0.5:
         return np.repeat(grey, 3, axis=2)
-    warmth = rng.uniform(0.02, 0.3)
-    return np.asarray(grey ** (1 + warmth * np.array([-0.8, 0, 1.3])), np.float32)
+    warmth = np.float32(rng.uniform(0.02, 0.3))
+    return np.asarray(grey ** (1 + warmth * _WARM), np.float32)
 
 
 def _softened(rgb: Array, radius: float) -> Array:
@@ -189,7 +191,7 @@ def _softened(rgb: Array, radius: float) -> Array:
 
 def _grained(rgb: Array, sigma: float, rng: Rng) -> Array:
     channels = 1 if rng.random() < 0.6 else 3
-    noise = rng.standard_normal((*rgb.shape[:2], channels)).astype(np.float32)
+    noise = rng.standard_normal((*rgb.shape[:2], channels), np.float32)
     if rng.random() < 0.4:
         noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / np.float32(3**0.5)
     return np.asarray(rgb + np.float32(sigma) * noise, np.float32)
