@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
+from ldrps_engine.analysis.damage import Damage, look_for_damage
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
 from ldrps_engine.captioning.describer import consult
@@ -18,7 +19,7 @@ from ldrps_engine.diffusion.pilot import Sample, sample
 from ldrps_engine.diffusion.planning import RestorationPlan, plan_restoration
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.photo import Photo, check_damage
+from ldrps_engine.photo import Photo
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step, ignore
@@ -201,21 +202,41 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
         return
     if photo.damage is None:
         raise SettingsError("damage is 'mask', but no mask was given; give one with the photo")
-    raise SettingsError("damage is 'off', but a mask was given; set damage to 'mask'")
+    raise SettingsError(
+        f"damage is '{settings.damage}', but a mask was given; set damage to 'mask'"
+    )
 
 
 def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
-    original, mask = to_working(photo), photo.damage
+    original = to_working(photo)
+    found = _found(photo, original, settings)
+    mask = photo.damage if found is None else found.mask
     filled: Array | None = None
     said: tuple[str, ...] = ()
-    share = min(settings.amounts.get("damage", 1.0), 1.0)
+    share = _filled_share(found, settings)
     if mask is not None and not mask.any():
-        said = ("the mask of damage lies in the photo's frame, which stays as it is",)
+        if found is None:
+            said = ("the mask of damage lies in the photo's frame, which stays as it is",)
     elif mask is not None and share > 0:
-        check_damage(mask, photo.width, photo.height)
+        photo = photo.with_damage(mask)
         filled = fill(original, mask, on_step.filled)
         if share < 1:
             filled = original + np.float32(share) * (filled - original)
     mends_hot_pixels = settings.amounts.get("noise") != 0
-    return Measured.of(photo, original, filled, mends_hot_pixels=mends_hot_pixels), said
+    measured = Measured.of(photo, original, filled, mends_hot_pixels=mends_hot_pixels, damage=found)
+    return measured, said
+
+
+def _found(photo: Photo, original: Array, settings: Settings) -> Damage | None:
+    """Look for damage where nobody has marked any and it is not to be left."""
+    if settings.damage != "auto" or settings.recipe == "paper":
+        return None
+    visible = None if photo.alpha is None else photo.alpha != 0
+    return look_for_damage(original, visible, believed=settings.recipe == "old-photo")
+
+
+def _filled_share(found: Damage | None, settings: Settings) -> float:
+    """Share of the filling in the result, 0 to 1: as the user says, or else as is proposed."""
+    proposed = found is None or (settings.mends_damage and found.is_sure)
+    return min(settings.amounts.get("damage", float(proposed)), 1.0)

@@ -15,7 +15,7 @@ RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", 
 SOLVERS = ("ddim", "dpm++", "unipc")
 """Ways to take a sampling step; see ldrps_engine.diffusion.solver."""
 
-MAPS = ("missing-light", "haze", "noise")
+MAPS = ("missing-light", "haze", "noise", "damage")
 """Maps of what was found in each place."""
 
 STAGES = ("repaired", "denoised", "toned", "coloured")
@@ -36,8 +36,8 @@ FINDINGS = "findings"
 ALL_STAGES = "stages"
 """Stands for the restored photo and all of STAGES in a request."""
 
-DAMAGE = ("off", "mask")
-"""Damage stays, or what a mask marks is filled."""
+DAMAGE = ("auto", "off", "mask")
+"""Damage that is surely found is filled, all of it stays, or what a mask marks is filled."""
 
 AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
 """Findings with an amount: what is damaged is filled; noise; haze; missing light; casts and fading;
@@ -78,7 +78,7 @@ class Settings:
     """One of SOLVERS. None: as the recipe says."""
     allow_colour: bool = False
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
-    damage: str = "off"
+    damage: str = "auto"
     """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
     amounts: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Amount of what is done about a finding, 0 to 2 times, by names out of AMOUNTS: 0 leaves it,
@@ -116,6 +116,11 @@ class Settings:
         for layer in self.layers:
             _one_of("layers", layer, (*LAYERS, ALL_STAGES, FINDINGS))
         object.__setattr__(self, "layers", spelt_out(self.layers))
+
+    @property
+    def mends_damage(self) -> bool:
+        """Tell whether damage that is surely found is filled, unless amounts say otherwise."""
+        return self.damage == "auto" and (self.blind or self.recipe == "old-photo")
 
     @property
     def blind(self) -> bool:

@@ -163,6 +163,19 @@ def _export_scene(options: argparse.Namespace, _config: Config) -> None:
     export_scene(_scenes(options), options.out)
 
 
+def _train_damage(options: argparse.Namespace, config: Config) -> None:
+    from training.damage import DamageRun, DamageTraining
+
+    run = DamageRun(options.work / "damage", config, DamageTraining())
+    run.train(options.minutes, options.cool_down)
+
+
+def _export_damage(options: argparse.Namespace, config: Config) -> None:
+    from training.damage import DamageRun, DamageTraining
+
+    DamageRun(options.work / "damage", config, DamageTraining()).export(options.out)
+
+
 def _scenes(options: argparse.Namespace) -> Path:
     """Folder of the pack of crops, and of all that is made from it."""
     return Path(options.work / "scenes")
@@ -229,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument("--photos", type=int, default=12, help="held-out photos to denoise")
     measuring.set_defaults(run=_evaluate)
     _add_scene_commands(commands)
+    _add_damage_commands(commands)
     return parser
 
 
@@ -290,6 +304,17 @@ def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     exporting = commands.add_parser("export-scene", help="write the scene expert that ships")
     exporting.add_argument("out", type=Path)
     exporting.set_defaults(run=_export_scene)
+
+
+def _add_damage_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    training = commands.add_parser(
+        "train-damage", help="train what finds damage, or go on training; its pack is in damage/"
+    )
+    _add_length(training)
+    training.set_defaults(run=_train_damage)
+    exporting = commands.add_parser("export-damage", help="write the finder of damage that ships")
+    exporting.add_argument("out", type=Path)
+    exporting.set_defaults(run=_export_damage)
 
 
 def _count(text: str) -> int:

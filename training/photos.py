@@ -33,11 +33,14 @@ class PackedPhoto:
     height: int
     source: str
     text: str
+    row: int = -1
+    """Its row in the manifest it came from; -1: packed before packs told it."""
 
 
-def read_manifest(folder: Path, tiers: list[str]) -> list[dict[str, str]]:
-    """Rows of `manifest.tsv` (file, source, licence, size, text) whose tier is wanted."""
-    return [row for row in manifest_rows(folder) if row["file"].split("/")[0] in tiers]
+def read_manifest(folder: Path, tiers: list[str]) -> list[tuple[int, dict[str, str]]]:
+    """Rows of `manifest.tsv` (file, source, licence, size, text) whose tier is wanted, numbered."""
+    rows = enumerate(manifest_rows(folder))
+    return [(number, row) for number, row in rows if row["file"].split("/")[0] in tiers]
 
 
 def manifest_rows(folder: Path) -> list[dict[str, str]]:
@@ -76,7 +79,7 @@ def pack(folders: list[Path], out: Path, config: Config) -> None:
     offset = 0
     with (out / "photos.bin.part").open("wb") as sink:
         for folder in folders:
-            for row in read_manifest(folder, config.data.tiers):
+            for number, row in read_manifest(folder, config.data.tiers):
                 try:
                     pixels = load_photo(folder / row["file"], config.data.min_side)
                 except (OSError, ValueError, SyntaxError) as error:
@@ -92,6 +95,7 @@ def pack(folders: list[Path], out: Path, config: Config) -> None:
                         "height": height,
                         "source": row["source"],
                         "text": text,
+                        "row": number,
                     }
                 )
                 offset += pixels.size

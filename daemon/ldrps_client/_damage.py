@@ -11,13 +11,15 @@ from ldrps_client.files import LoadedFile
 from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Mask, Photo
 
+WITHOUT_MASK = ("auto", "off")
+"""Values of `damage` that are no mask's."""
 _WHITE = 0.5
 
 
 def split_damage(choices: dict[str, Any]) -> tuple[dict[str, Any], Mask | None]:
     """Separate a mask from the other choices; SettingsError if it is none."""
-    given = choices.get("damage", "off")
-    if isinstance(given, str) and given == "off":
+    given = choices.get("damage", "auto")
+    if isinstance(given, str) and given in WITHOUT_MASK:
         return choices, None
     return choices | {"damage": "mask"}, mask_of(given)
 

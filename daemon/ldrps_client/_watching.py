@@ -149,6 +149,8 @@ def _diagnosed(message: pb.Diagnosis) -> events.Diagnosed:
         inner=_rectangle(message.inner) if message.HasField("inner") else None,
         hot_pixels=message.hot_pixels,
         blocks=message.blocks,
+        damage=message.damage,
+        damage_kinds=tuple(message.damage_kinds),
         amounts=amounts_from_proto(message.amounts),
     )
     return events.Diagnosed(diagnosis, message.words)

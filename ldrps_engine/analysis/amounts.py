@@ -12,12 +12,12 @@ from ldrps_engine.settings import Settings
 
 
 def proposed_amounts(
-    diagnosis: Diagnosis, settings: Settings, *, damaged: bool = False
+    diagnosis: Diagnosis, settings: Settings, *, marked: bool = False
 ) -> dict[str, float]:
     """Return what is done about each finding unless the user says otherwise.
 
     Sent back as `Settings.amounts`, they give the same picture. Damage is among them only where
-    there is a mask of it.
+    it is `marked` by a mask, or where some was found.
     """
     faded = diagnosis.is_faded or settings.recipe == "old-photo"
     mended = diagnosis.cast_amount if settings.blind and diagnosis.is_cast else 0.0
@@ -33,7 +33,10 @@ def proposed_amounts(
         "colour": colours,
     }
     amounts = {name: float(wrong) for name, wrong in found.items()}
-    return {"damage": 1.0, **amounts} if damaged else amounts
+    if not marked and not diagnosis.damage:
+        return amounts
+    mended = marked or (settings.mends_damage and diagnosis.is_damaged)
+    return {"damage": float(mended), **amounts}
 
 
 @dataclass(frozen=True)

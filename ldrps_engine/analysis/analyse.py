@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.amounts import Amounts, proposed_amounts
 from ldrps_engine.analysis.casts import Cast, find_cast
+from ldrps_engine.analysis.damage import Damage
 from ldrps_engine.analysis.degradation import Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
 from ldrps_engine.analysis.merging import merge
@@ -23,6 +24,7 @@ from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ class Measured:
     mended: Array
     """The same without damage and hot pixels."""
     known: Known
+    damage: Damage | None = None
+    """Damage that was looked for; None: nobody did."""
+
+    @property
+    def damage_seen(self) -> Mask | None:
+        """Damage that was found, or that the user marked, (H, W); None: nobody looked."""
+        return self.photo.damage if self.damage is None else self.damage.mask
 
     @property
     def is_repaired(self) -> bool:
@@ -50,11 +59,12 @@ class Measured:
         filled: Array | None = None,
         *,
         mends_hot_pixels: bool = True,
+        damage: Damage | None = None,
     ) -> Measured:
         """Measure a photo, by its working values with damage filled; None: it has none."""
         whole = original if filled is None else filled
         known, mended = Known.of(whole)
-        return cls(photo, original, mended if mends_hot_pixels else whole, known)
+        return cls(photo, original, mended if mends_hot_pixels else whole, known, damage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,10 +189,13 @@ def _diagnosed(
         recognition=seen,
         cast=cast,
     )
+    if measured.damage is not None:
+        found = found.with_damage(measured.damage)
     said: tuple[str, ...] = ()
     if request.opinion:
         found, said = merge(found, request.opinion, settings.recipe)
-    amounts = proposed_amounts(found, settings, damaged=measured.photo.damage is not None)
+    marked = settings.damage == "mask"
+    amounts = proposed_amounts(found, settings, marked=marked)
     return replace(found, amounts=amounts), (*request.remarks, *said)
 
 

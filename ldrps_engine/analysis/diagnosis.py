@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import without_texture
+from ldrps_engine.analysis.damage import MENDED_FROM, Damage
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
 from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise
@@ -45,7 +46,6 @@ _BACKLIT_SURELY = 0.8
 # Of 700 good photos that no weights were fitted on nine are as likely veiled, or look so to both.
 _VEIL_SEEN_FROM = 0.65
 _VEIL_ALSO_FROM = 0.4
-_GRAPHIC_FROM = 0.15
 _TONED_FROM, _TINTED_FROM = 0.5, 0.95
 _LIKELY = 0.5
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
@@ -57,6 +57,8 @@ _LEAST_MENDED = 0.75
 _AGED = 0.7
 # Pale things before white: three of four pixels are as bright.
 _HIGH_KEY = 0.88
+_DAMAGE_NAMED = 0.3
+"""Probability of damage from which it is named, though it is left."""
 _BORDER = "border left as it is"
 
 
@@ -84,6 +86,10 @@ class Diagnosis:
     """Defects of the sensor, of one or of two by two pixels."""
     blocks: float = 0.0
     """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
+    damage: float = 0.0
+    """Share of the pixels that look damaged; 0 where nobody looked."""
+    damage_kinds: tuple[str, ...] = ()
+    """What damage looks like, the largest first: see `damage.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     """Amounts of what is done about the findings unless the user says otherwise, see
     `amounts.proposed_amounts`; empty where nobody proposed any."""
@@ -94,7 +100,19 @@ class Diagnosis:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
         inner = values.get("inner")
-        return cls(**{**values, "inner": Rectangle(**inner) if inner else None})
+        kinds = tuple(values.get("damage_kinds", ()))
+        changed = {"inner": Rectangle(**inner) if inner else None, "damage_kinds": kinds}
+        return cls(**{**values, **changed})
+
+    def with_damage(self, found: Damage) -> Self:
+        """Return the same diagnosis with what was found of damage."""
+        odds = {**self.probabilities, "damaged": found.probability}
+        return replace(self, damage=found.share, damage_kinds=found.kinds, probabilities=odds)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Tell whether there is damage that is sure enough to be filled."""
+        return self.probabilities.get("damaged", 0.0) >= MENDED_FROM and not self.graphic
 
     @property
     def is_dark(self) -> bool:
@@ -155,7 +173,12 @@ class Diagnosis:
         veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
         if self.graphic or self.is_dark or self.is_hazy or self.is_faded or self.is_noisy:
             return []
-        likely = (("perhaps dark", light), ("perhaps hazy", veil))
+        damage = 0.0 if self.is_damaged else odds.get("damaged", 0.0)
+        likely = (
+            ("perhaps dark", light),
+            ("perhaps hazy", veil),
+            ("perhaps damaged", damage + _LIKELY - _DAMAGE_NAMED if damage else 0.0),
+        )
         return [words for words, share in likely if share > _LIKELY]
 
     @property
@@ -172,7 +195,7 @@ class Diagnosis:
     @property
     def needs_work(self) -> bool:
         """Tell whether anything is wrong that `auto` mends."""
-        defects = self.has_blocks or self.hot_pixels > 0
+        defects = self.has_blocks or self.hot_pixels > 0 or self.is_damaged
         return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:
@@ -190,8 +213,9 @@ class Diagnosis:
         noisy = self.is_noisy and not self.graphic
         noise = f"noise about {self.noise_sigma:.0f}" if noisy else ""
         blocks = "JPEG blocks" if self.has_blocks and not self.graphic else ""
+        damage = f"damaged: {' and '.join(self.damage_kinds[:2])}" if self.is_damaged else ""
         hot = f"hot pixels ({self.hot_pixels})" if self.hot_pixels and not self.graphic else ""
-        said = "; ".join(filter(None, (text, noise, blocks, hot))) or "nothing found"
+        said = "; ".join(filter(None, (text, damage, noise, blocks, hot))) or "nothing found"
         said = "; ".join([said, *self.near_misses()])
         return f"{said}; {_BORDER}" if self.inner else said
 
@@ -243,7 +267,7 @@ def diagnose(
     tone = judge_tone(colour)
     seen = recognition or recognise(colour)
     curved = cast or find_cast(colour, seen)
-    photo = seen.graphic < _GRAPHIC_FROM
+    photo = not seen.is_graphic
     dark = tone.dark > _DARK_FROM or _lacks_light(seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))
     high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.amounts import proposed_amounts
+from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import Frame, find_frame
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -32,7 +33,11 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
     rgb = to_working(inset.picture)
     if rgb.min() < 0 or rgb.max() > 1:
         rgb = np.clip(rgb, 0, 1)
+    alpha, believed = inset.picture.alpha, recipe == "old-photo"
+    visible = None if alpha is None else alpha != 0
     found = diagnose(rgb, recipe, noise)
+    if recipe != "paper":
+        found = found.with_damage(look_for_damage(rgb, visible, believed=believed))
     found = replace(found, amounts=proposed_amounts(found, Settings(recipe=recipe)))
     return replace(found, inner=inset.frame.rectangle) if inset.frame else found
 

@@ -1,4 +1,7 @@
-"""Maps of findings: where in a photo light is missing, haze lies and noise is strong. No torch."""
+"""Maps of findings: where in a photo light is missing, haze lies, noise is strong, or damage is.
+
+No torch.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,24 @@ from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.settings import MAPS
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _WHITE_NOISE = 32 / 255
 """Standard deviation of noise that a map shows white."""
 
 
-def finding_maps(seen: Recognition, noise: Noise, rgb: Array) -> dict[str, Array]:
+def finding_maps(
+    seen: Recognition, noise: Noise, rgb: Array, damage: Mask | None = None
+) -> dict[str, Array]:
     """Return a map (h, w, 1) from 0 to 1 for each of MAPS, each in a size of its own.
 
     They show what was judged in each place, also where the photo as a whole shows no such fault:
     the share of the light that is missing there, the share of haze in the light, and the standard
     deviation of the noise in 32 eight-bit steps. `rgb` is (h, w, 3), the photo made smaller.
+    `damage` (H, W) is true where it is damaged; None: nowhere, as far as anybody looked.
     """
     level = noise.sigma / noise.spread * noise.level.relative(rgb).mean(-1) / _WHITE_NOISE
-    found = (1 - np.exp(-seen.gain), 1 - np.exp(-seen.depth), level)
+    damaged = np.zeros((1, 1), bool) if damage is None else damage
+    found = (1 - np.exp(-seen.gain), 1 - np.exp(-seen.depth), level, damaged)
     shown = (np.clip(values, 0, 1).astype(np.float32)[..., None] for values in found)
     return dict(zip(MAPS, shown, strict=True))

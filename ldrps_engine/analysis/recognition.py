@@ -30,6 +30,8 @@ FINDINGS = ("dark", "backlit", "hazy", "tinted", "faded", "toned", "graphic")
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
 """Quantiles of each channel that it looks at besides."""
 
+_GRAPHIC_FROM = 0.15
+
 SPREAD = (0.1, 0.5, 0.9)
 """Quantiles over the cells of what is there, and of the maps."""
 MOST, MOST_SUMMARY, MOST_UNIT = 8, 5, 6
@@ -73,6 +75,11 @@ class Recognition:
     def graphic(self) -> float:
         """Probability, 0 to 1, that this is no photo but a page, a screenshot or a drawing."""
         return self.probabilities.get("graphic", 0.0)
+
+    @property
+    def is_graphic(self) -> bool:
+        """Tell whether this is taken for no photo."""
+        return self.graphic >= _GRAPHIC_FROM
 
     @property
     def darkness(self) -> float:

@@ -143,8 +143,8 @@ def _of_amounts(settings: Settings, diagnosis: Diagnosis, done: Done) -> list[st
 def _of_damage(amount: float, *, damaged: bool) -> str:
     if amount and not damaged:
         return (
-            f"amount damage is {amount:g}, but no mask of damage was given, so nothing is filled; "
-            "mark it with damage"
+            f"amount damage is {amount:g}, but no damage was found and no mask of it was given, so "
+            "nothing is filled; mark it with damage"
         )
     return f"amount damage {amount:g} fills as 1 does, which is all of it" if amount > 1 else ""
 

@@ -34,9 +34,10 @@ _PATCHES = 256
 _FEWEST = 48
 _BATCH = 48
 _RIDGE = 4e-6
-_SHRINKAGE = 0.1
+_SHRINKAGE = 0.2
 """Share of the mean variance added to each: so few patches would be followed too closely."""
-_SIMILAR = 0.5
+_NEAREST = 128
+"""The most similar of these count, the others not."""
 _LEAST = 8
 """Sides of the smallest level of the pyramid, pixels."""
 _GRAIN = 0.7
@@ -188,16 +189,16 @@ class _Painter:
         for place, values, gone in zip(places, predicted, missing, strict=True):
             top, left = place + _MARGIN
             part = self._result[top : top + _BLOCK, left : left + _BLOCK]
-            own = values.view(_SIDE, _SIDE, 3)[inner, inner]
+            own = values.view(3, _SIDE, _SIDE)[:, inner, inner].permute(1, 2, 0)
             hole = gone[inner, inner]
             part[hole] = own[: part.shape[0], : part.shape[1]][hole]
 
     def _windows(self, places: Places) -> Tensor:
-        """(B, N, pixels, 3): fine windows and, behind them, every other pixel of coarse ones."""
+        """(B, N, 3, pixels): fine windows and, behind them, every other pixel of coarse ones."""
         fine = _gather(self._rgb.numpy(), places, _SIDE)
-        coarse = _gather(self._larger.numpy(), places, _SIDE)[:, :, 1::2, 1::2]
-        both = [part.reshape(*places.shape[:2], -1, 3) for part in (fine, coarse)]
-        return torch.from_numpy(np.concatenate(both, 2))
+        coarse = _gather(self._larger.numpy(), places, _SIDE)[..., 1::2, 1::2]
+        both = [part.reshape(*places.shape[:2], 3, -1) for part in (fine, coarse)]
+        return torch.from_numpy(np.concatenate(both, 3))
 
     def _sources(self, places: Places) -> tuple[Places, Mask]:
         """Whole windows around each block, (B, N, 2), and where there are enough of them."""
@@ -219,32 +220,37 @@ class _Painter:
 
 
 def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> Tensor:
-    """Conditional means (B, pixels, 3) of windows, given the pixels of `target` not `missing`.
+    """Conditional means (B, 3, pixels) of windows, given the pixels of `target` not `missing`.
 
-    Added to it is a share `grain` of what the same prediction leaves of the most similar sample.
+    `target` is (B, 3, P), `samples` are (B, N, 3, P). Added to it is a share `grain` of what the
+    same prediction leaves of the most similar sample.
     """
-    known = torch.ones(target.shape[:2])
-    known[:, : missing.shape[1]] = (~missing).float()
     fine = missing.shape[1]
-    distance = (((samples - target[:, None]) ** 2).mean(3) * known[:, None]).sum(2)
+    known = torch.ones(len(target), target.shape[2])
+    known[:, :fine] = (~missing).float()
+    apart = (samples - target[:, None]).mul_(known[:, None, None])
+    distance = torch.linalg.vector_norm(apart, dim=(2, 3)).square() / 3
     distance = distance / known.sum(1, keepdim=True)
-    nearest = distance.kthvalue(max(1, int(_SIMILAR * samples.shape[1])), 1, keepdim=True).values
-    weight = torch.exp(-0.5 * distance / (nearest + 1e-6))
+    # The others would weigh next to nothing, and take as long.
+    distance, order = distance.topk(_NEAREST, 1, largest=False)
+    samples = samples.gather(1, order[..., None, None].expand(-1, -1, *samples.shape[2:]))
+    farthest = distance[:, -1:]
+    weight = torch.exp(-0.5 * distance / (farthest + 1e-6))
     weight = weight / weight.sum(1, keepdim=True)
-    mean = (weight[..., None, None] * samples).sum(1)
-    centred = (samples - mean[:, None]) * weight.sqrt()[..., None, None]
-    flat = centred.permute(0, 1, 3, 2).flatten(1, 2) / 3**0.5
+    alike = samples[:, 0].clone()
+    mean = torch.einsum("bn,bncp->bcp", weight, samples)
+    flat = samples.sub_(mean[:, None]).mul_((weight / 3).sqrt()[..., None, None]).flatten(1, 2)
     covariance = flat.transpose(1, 2) @ flat
     # What is missing is given no part by being made independent of all else.
     given = covariance * known[:, :, None] * known[:, None, :]
     ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
-    alike = samples[torch.arange(len(samples)), distance.argmin(1)]
     # The prediction is linear: that of the one less that of the other is that of their difference.
-    seen = (target - mean - grain * (alike - mean)) * known[..., None]
-    solved = torch.linalg.solve(given, seen) * known[..., None]
-    left = mean[:, :fine] + grain * (alike - mean)[:, :fine]
-    predicted: Tensor = left + covariance[:, :fine] @ solved
+    seen = (target - mean - grain * (alike - mean)) * known[:, None]
+    factor = torch.linalg.cholesky(given)
+    solved = torch.cholesky_solve(seen.transpose(1, 2), factor) * known[..., None]
+    left = mean[..., :fine] + grain * (alike - mean)[..., :fine]
+    predicted: Tensor = left + (covariance[:, :fine] @ solved).transpose(1, 2)
     return predicted
 
 
@@ -257,6 +263,6 @@ def _whole(missing: Mask) -> Mask:
 
 
 def _gather(values: NDArray[np.generic], places: Places, side: int) -> NDArray[np.generic]:
-    """Windows (B, N, side, side, ...) that begin at `places` (B, N, 2)."""
+    """Windows (B, N, ..., side, side) that begin at `places` (B, N, 2)."""
     sliding = np.lib.stride_tricks.sliding_window_view(values, (side, side), (0, 1))
-    return np.moveaxis(sliding[places[..., 0], places[..., 1]], (-2, -1), (2, 3))
+    return sliding[places[..., 0], places[..., 1]]

@@ -27,7 +27,12 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         analysis.measured.photo,
         plan.layers,
         coloured=analysis.colours,
-        findings=finding_maps(analysis.recognition, analysis.measured_noise, analysis.small),
+        findings=finding_maps(
+            analysis.recognition,
+            analysis.measured_noise,
+            analysis.small,
+            analysis.measured.damage_seen,
+        ),
         crop=plan.crop,
     )
     compose(

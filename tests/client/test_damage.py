@@ -36,11 +36,19 @@ def test_the_mask_reaches_the_daemon_bit_for_bit(ldrps, photo, fake, mask, writt
     assert json.loads(out)["results"][0]["settings"]["damage"] == "mask"
 
 
-def test_off_sends_none(ldrps, photo, fake):
-    assert ldrps("restore", photo, "--damage", "off")[0] == 0
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_what_is_no_mask_sends_none(ldrps, photo, fake, choice):
+    assert ldrps("restore", photo, "--damage", choice)[0] == 0
     header = fake.submits[-1]
-    assert header.settings.damage == "off"
+    assert header.settings.damage == choice
     assert not header.HasField("damage")
+
+
+def test_damage_is_looked_for_unless_told_otherwise(ldrps, client, photo, fake):
+    assert ldrps("restore", photo)[0] == 0
+    assert fake.submits[-1].settings.damage == "auto"
+    client.restore(photo)
+    assert fake.submits[-1].settings.damage == "auto"
 
 
 def test_python_takes_booleans_pictures_and_files(client, photo, fake, mask, written):

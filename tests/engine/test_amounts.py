@@ -147,7 +147,7 @@ def test_damage_is_filled_by_its_amount(models):
 
 
 UNMET = {
-    "damage": "no mask of damage was given",
+    "damage": "no damage was found and no mask of it was given",
     "noise": "too little noise",
     "haze": "no haze was found in this photo",
     "light": "no light is missing in this photo",

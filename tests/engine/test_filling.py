@@ -145,8 +145,10 @@ def test_a_mask_and_its_setting_go_together(models):
         restore(photo, Settings(damage="mask"), models)
     with pytest.raises(SettingsError, match="a mask was given"):
         restore(photo.with_damage(mask), Settings(), models)
-    with pytest.raises(SettingsError, match="damage 'auto' is not known; use one of off, mask"):
-        Settings(damage="auto")
+    with pytest.raises(
+        SettingsError, match="damage 'all' is not known; use one of auto"
+    ):
+        Settings(damage="all")
 
 
 def told(models, photo, **changes):

@@ -22,7 +22,9 @@ def maps_of(rgb):
 
 def test_findings_stand_for_all_maps_and_each_layer_comes_once():
     assert Settings(layers=("restored", FINDINGS)).layers == ("restored", *MAPS)
-    assert Settings(layers=("haze", FINDINGS, "haze")).layers == ("haze", "missing-light", "noise")
+    assert Settings(layers=("haze", FINDINGS, "haze")).layers == (
+        *("haze", "missing-light", "noise", "damage"),
+    )
     with pytest.raises(SettingsError, match="layers 'darkness' is not known; use one of restored"):
         Settings(layers=("darkness",))
 
@@ -65,4 +67,4 @@ def test_room_is_kept_for_maps_at_a_byte_for_each_pixel():
         expected_bytes(pb.SubmitHeader(raster=raster, settings=pb.Settings(layers=layers)))
         for layers in (["restored"], ["restored", FINDINGS])
     )
-    assert mapped - plain == 3 * 40 * 30
+    assert mapped - plain == len(MAPS) * 40 * 30

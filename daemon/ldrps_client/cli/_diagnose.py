@@ -37,6 +37,7 @@ def _figures(found: Diagnosis) -> str:
     return (
         f"noise {found.noise_sigma:.1f}  haze {found.haze:.2f}  darkness {found.darkness:.2f}  "
         f"cast {found.cast:.2f}  grey {'yes' if found.grey else 'no'}  "
-        f"blocks {found.blocks:.1f}  hot pixels {found.hot_pixels}{inside}\n"
+        f"blocks {found.blocks:.1f}  hot pixels {found.hot_pixels}  "
+        f"damage {found.damage:.2%}{inside}\n"
         f"  looked for: {odds}"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._amounts import amounts_of
-from ldrps_client._damage import mask_of, split_damage
+from ldrps_client._damage import WITHOUT_MASK, mask_of, split_damage
 from ldrps_client._result import Result
 from ldrps_client._samples import same_pixels, sample_seeds
 from ldrps_client._text import named, shown
@@ -75,7 +75,7 @@ def _choices(options: Namespace) -> Choices:
 
 def _damage(given: str) -> object:
     """Read the mask once for all photos, before anything is done."""
-    return given if given == "off" else mask_of(given)
+    return given if given in WITHOUT_MASK else mask_of(given)
 
 
 class _Work:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 LinkClean = Literal["no", "symlink", "hardlink", "copy"]
 Poll = Literal["auto", "always", "never"]
 
-_SETTINGS = {entry.name for entry in dataclasses.fields(Settings)} - {"layers", "damage"}
+_SETTINGS = {entry.name for entry in dataclasses.fields(Settings)} - {"layers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +161,8 @@ def folder_from(given: dict[str, Any], base: Path = Path()) -> FolderConfig:
     values["root"] = _absolute(values.pop("in"), base)
     if values.get("out") is not None:
         values["out"] = _absolute(values["out"], base)
+    if values.get("damage") == "mask":
+        raise SettingsError("damage is 'mask', which is for one photo; use auto or off")
     values["settings"] = _made(Settings, _taken(values, _SETTINGS))
     values["rules"] = _made(
         Rules, {name: _texts(name, value) for name, value in _taken(values, _GLOBS).items()}

@@ -165,6 +165,8 @@ def _diagnosis(found: Diagnosis) -> pb.Diagnosis:
         inner=_rectangle(found.inner) if found.inner else None,
         hot_pixels=found.hot_pixels,
         blocks=found.blocks,
+        damage=found.damage,
+        damage_kinds=found.damage_kinds,
         amounts=amounts_to_proto(found.amounts),
     )
 

@@ -137,6 +137,8 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         40: ("hot_pixels", "uint32", "", "plain"),
         41: ("blocks", "double", "", "plain"),
         42: ("toned", "bool", "", "plain"),
+        43: ("damage", "double", "", "plain"),
+        44: ("damage_kinds", "string", "", "repeated"),
         50: ("amounts", "", "Amounts", "plain"),
     },
     "Probability": {

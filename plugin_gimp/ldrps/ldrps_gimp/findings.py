@@ -18,6 +18,7 @@ class Findings(Gtk.Grid):  # type: ignore[misc]
 
     def __init__(self, config: Any) -> None:
         super().__init__(column_spacing=12, row_spacing=2)
+        self._marked = self._found_damage = False
         self._rows = {name: _Row(self, config, name) for name in AMOUNTS}
         for place, row in enumerate(self._rows.values()):
             self.attach(row.switch, 0, place, 1, 1)
@@ -27,10 +28,16 @@ class Findings(Gtk.Grid):  # type: ignore[misc]
         """Set all to what is proposed; an amount that is absent was not proposed."""
         for name, row in self._rows.items():
             row.propose(amounts.get(name, 0.0))
+        self._found_damage = "damage" in amounts
+        self._show_damage()
 
     def show_damage(self, marked: bool) -> None:
-        """Show the amount of damage only where there is any."""
-        row = self._rows["damage"]
+        """Show the amount of damage where some is marked, or was found."""
+        self._marked = marked
+        self._show_damage()
+
+    def _show_damage(self) -> None:
+        marked, row = self._marked or self._found_damage, self._rows["damage"]
         for widget in (row.switch, row.slider):
             widget.set_no_show_all(not marked)
             widget.set_visible(marked)

@@ -11,6 +11,7 @@ from ldrps_gimp.choices import DAMAGE, Choices
 from ldrps_gimp.i18n import _
 
 _NOISE, _HOT = "noise about ", "hot pixels ("
+_DAMAGED, _AND = "damaged: ", " and "
 
 
 def diagnosis_text(words: str) -> str:
@@ -19,6 +20,7 @@ def diagnosis_text(words: str) -> str:
         "nothing found": _("nothing found"),
         "perhaps dark": _("perhaps dark"),
         "perhaps hazy": _("perhaps hazy"),
+        "perhaps damaged": _("perhaps damaged"),
         "no photo": _("no photo"),
         "dark": _("dark"),
         "slightly dark": _("slightly dark"),
@@ -40,10 +42,26 @@ def diagnosis_text(words: str) -> str:
         elif part.startswith(_HOT):
             count = part.removeprefix(_HOT).rstrip(")")
             parts.append(_("hot pixels ({count})").format(count=count))
+        elif part.startswith(_DAMAGED):
+            named = part.removeprefix(_DAMAGED).split(_AND)
+            kinds = _(" and ").join(_damages().get(name, name) for name in named)
+            parts.append(_("damaged: {kinds}").format(kinds=kinds))
         else:
             parts.append(known.get(part, part))
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def _damages() -> dict[str, str]:
+    """Kinds of damage in the user's language."""
+    return {
+        "scratches": _("scratches"),
+        "cracks": _("cracks"),
+        "folds": _("folds"),
+        "dust": _("dust"),
+        "stains": _("stains"),
+        "torn edges": _("torn edges"),
+    }
 
 
 def done_text(choices: Choices, found: dict[str, Any]) -> str:
@@ -114,6 +132,9 @@ def _mended(part: str, choices: Choices) -> tuple[str, str]:
         return "noise", text
     if part.startswith(_HOT):
         return "noise", _("hot pixels")
+    if part.startswith(_DAMAGED):
+        mends = choices.recipe in ("auto", "fast", "old-photo") or choices.amount_damage > 0
+        return "damage", _("damage") if mends else ""
     if choices.recipe not in ("auto", "fast"):
         return "", ""
     if part == "JPEG blocks":

@@ -329,7 +329,7 @@ class Loading(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fraction: _Optional[float] = ...) -> None: ...
 
 class Diagnosis(_message.Message):
-    __slots__ = ("noise_sigma", "haze", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned", "amounts")
+    __slots__ = ("noise_sigma", "haze", "darkness", "cast", "grey", "words", "inner", "graphic", "probabilities", "hot_pixels", "blocks", "toned", "damage", "damage_kinds", "amounts")
     NOISE_SIGMA_FIELD_NUMBER: _ClassVar[int]
     HAZE_FIELD_NUMBER: _ClassVar[int]
     DARKNESS_FIELD_NUMBER: _ClassVar[int]
@@ -342,6 +342,8 @@ class Diagnosis(_message.Message):
     HOT_PIXELS_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     TONED_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    DAMAGE_KINDS_FIELD_NUMBER: _ClassVar[int]
     AMOUNTS_FIELD_NUMBER: _ClassVar[int]
     noise_sigma: float
     haze: float
@@ -355,8 +357,10 @@ class Diagnosis(_message.Message):
     hot_pixels: int
     blocks: float
     toned: bool
+    damage: float
+    damage_kinds: _containers.RepeatedScalarFieldContainer[str]
     amounts: Amounts
-    def __init__(self, noise_sigma: _Optional[float] = ..., haze: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
+    def __init__(self, noise_sigma: _Optional[float] = ..., haze: _Optional[float] = ..., darkness: _Optional[float] = ..., cast: _Optional[float] = ..., grey: _Optional[bool] = ..., words: _Optional[str] = ..., inner: _Optional[_Union[Rectangle, _Mapping]] = ..., graphic: _Optional[bool] = ..., probabilities: _Optional[_Iterable[_Union[Probability, _Mapping]]] = ..., hot_pixels: _Optional[int] = ..., blocks: _Optional[float] = ..., toned: _Optional[bool] = ..., damage: _Optional[float] = ..., damage_kinds: _Optional[_Iterable[str]] = ..., amounts: _Optional[_Union[Amounts, _Mapping]] = ...) -> None: ...
 
 class Probability(_message.Message):
     __slots__ = ("finding", "probability")

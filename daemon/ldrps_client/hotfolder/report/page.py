@@ -32,6 +32,7 @@ _FIGURES = {
     "cast": ("cast", "{:.2f}"),
     "blocks": ("blocks", "{:.1f}"),
     "hot_pixels": ("hot pixels", "{:.0f}"),
+    "damage": ("damage", "{:.2%}"),
 }
 
 

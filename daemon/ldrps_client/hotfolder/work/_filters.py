@@ -17,6 +17,7 @@ _FIGURES = {
     "cast": "cast",
     "blocks": "blocks",
     "hot_pixels": "hot_pixels",
+    "damage": "damage",
 }
 _WORDS = ("needed", "grey")
 

@@ -1,0 +1,211 @@
+"""Damage of prints and film: where it is, of what kind, and how sure that is. No torch.
+
+A network looks at the photo in parts (`damage_network.py`). What it marks is kept in connected
+pieces: a piece has to be surely damaged somewhere and likely so all over, since a hair or a twig
+that is taken for a scratch and filled is worse than a scratch that stays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.components import Components
+from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
+from ldrps_engine.analysis.recognition import recognise
+from ldrps_engine.analysis.resampling import reduce, resize
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
+"""Kinds of damage in words for people, by the shape of what is marked."""
+
+_MOST_PIXELS = 3_000_000
+"""Larger photos are looked at reduced to so many pixels."""
+_SIDE, _OVERLAP = 512, 64
+"""Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+_MARKED = 0.5
+_SURELY, _MEAN = 0.9, 0.75
+"""Probabilities that a piece reaches somewhere, and has in the mean."""
+_LEAST_AREA = 3
+MENDED_FROM = 0.5
+"""Probability of damage from which it is filled unless the user says otherwise."""
+_ENOUGH = 60
+"""Pixels of damage that are no doubt enough to be seen as some."""
+_BELIEVED = 0.6
+"""Share of these thresholds that holds where the user says that the photo is an old one."""
+_MOST_SHARE = 0.3
+"""Share of a photo from which what is marked is the picture itself."""
+_VIEW = 512
+"""Long side of what is looked at to tell photos from pages, pixels."""
+_LONG, _STRAIGHT = 6.0, 0.85
+_NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
+"""Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What of a photo is damaged. Neutral: an empty mask, probability 0, no kinds."""
+
+    mask: Mask
+    """(H, W), true where it is damaged."""
+    probability: float
+    """How sure it is that there is damage which is seen, 0 to 1."""
+    kinds: tuple[str, ...]
+    """Names out of KINDS, the largest first."""
+
+    @property
+    def share(self) -> float:
+        """Share of the photo's pixels that are damaged."""
+        return float(self.mask.mean())
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether it is filled unless the user says otherwise."""
+        return self.probability >= MENDED_FROM
+
+
+def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+    """Find damage as `find_damage` does; pages, screenshots and drawings have none."""
+    found = find_damage(rgb, visible, believed=believed)
+    if not found.probability:
+        return found
+    scale = min(1.0, _VIEW / max(rgb.shape[:2]))
+    size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
+    view = np.clip(rgb if scale == 1 else reduce(rgb, size), 0, 1)
+    if recognise(view if view.shape[2] == 3 else np.repeat(view, 3, axis=2)).is_graphic:
+        return Damage(np.zeros_like(found.mask), 0.0, ())
+    return found
+
+
+def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+    """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
+
+    `believed`: the user says that it is an old photo, and less will do to be sure.
+    """
+    height, width = rgb.shape[:2]
+    scale = min(1.0, math.sqrt(_MOST_PIXELS / (height * width)))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    seen = rgb if scale == 1 else reduce(rgb, size)
+    likely = probabilities(np.clip(seen, 0, 1))
+    if visible is not None:
+        likely *= _reduced(visible, size)
+    found = _Pieces.of(likely, _BELIEVED if believed else 1.0)
+    mask = found.mask
+    if scale < 1:
+        mask = (
+            resize(mask[..., None].astype(np.float32), (height, width), smooth=True)[..., 0] > 0.3
+        )
+    if visible is not None:
+        mask = mask & visible
+    return Damage(mask, found.probability, found.kinds())
+
+
+def probabilities(rgb: Array) -> Array:
+    """Probability (H, W) that each pixel of an image in [0, 1] is damaged, found in parts."""
+    height, width = rgb.shape[:2]
+    colours = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    likely = np.empty((height, width), np.float32)
+    for rows, kept_rows in _spans(height):
+        for columns, kept_columns in _spans(width):
+            part = colours[rows, columns]
+            edges = [(0, -side % MULTIPLE) for side in part.shape[:2]]
+            padded = np.pad(part, (*edges, (0, 0)), mode="symmetric")
+            odds = log_odds(padded)[: part.shape[0], : part.shape[1]]
+            inner = (
+                slice(kept_rows.start - rows.start, kept_rows.stop - rows.start),
+                slice(kept_columns.start - columns.start, kept_columns.stop - columns.start),
+            )
+            likely[kept_rows, kept_columns] = 1 / (1 + np.exp(-np.clip(odds[inner], -30, 30)))
+    return likely
+
+
+def _spans(length: int) -> Iterator[tuple[slice, slice]]:
+    count = max(1, -(-length // _SIDE))
+    for k in range(count):
+        start, stop = length * k // count, length * (k + 1) // count
+        # Parts begin where pairs of pixels do: what is found does not depend on how it is cut.
+        outer = max(0, start - _OVERLAP) // MULTIPLE * MULTIPLE
+        yield slice(outer, min(length, stop + _OVERLAP)), slice(start, stop)
+
+
+def _reduced(visible: Mask, size: tuple[int, int]) -> Mask:
+    if visible.shape == size:
+        return visible
+    return resize(visible[..., None].astype(np.float32), size, smooth=True)[..., 0] > 0.5
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Connected pieces of damage that are sure enough, out of all that were marked."""
+
+    parts: Components
+    kept: Mask
+    """(count,)."""
+    mask: Mask
+    probability: float
+
+    @classmethod
+    def of(cls, likely: Array, lenience: float) -> _Pieces:
+        marked = likely > _MARKED * lenience
+        parts = Components.of(marked)
+        areas, means = parts.areas(), parts.means(likely)
+        kept = areas >= _LEAST_AREA
+        kept &= parts.maxima(likely) >= 1 - (1 - _SURELY) / lenience**2
+        kept &= means >= _MEAN * lenience
+        mask = parts.chosen(kept)
+        total = int(areas[kept].sum())
+        if not total or mask.mean() > _MOST_SHARE:
+            return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
+        sure = float((means[kept] * areas[kept]).sum() / total)
+        return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH / lenience))
+
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the pieces, those with the most pixels first."""
+        if not self.kept.any():
+            return ()
+        names, areas = self._names(), self.parts.areas()
+        sums = {kind: int(areas[self.kept & (names == kind)].sum()) for kind in KINDS}
+        return tuple(sorted((k for k in KINDS if sums[k]), key=lambda kind: -sums[kind]))
+
+    def _names(self) -> NDArray[np.str_]:
+        """Kind of every piece, by its length, width and place."""
+        labels, long = self.parts.labels, max(self.mask.shape)
+        rows, columns = np.nonzero(labels >= 0)
+        which, areas = labels[rows, columns], self.parts.areas()
+        reach = np.hypot(_extent(which, rows, len(areas)), _extent(which, columns, len(areas)))
+        inner = labels[1:-1, 1:-1]
+        around = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+        rim = np.ones(labels.shape, bool)
+        rim[1:-1, 1:-1] = ~np.logical_and.reduce([inner == other for other in around])
+        outline = np.bincount(labels[rim & (labels >= 0)], minlength=len(areas))
+        width = 2 * areas / np.maximum(outline, 1)
+        length = np.maximum(areas / width, reach)
+        edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        at_edge = np.bincount(edge[edge >= 0], minlength=len(areas))
+        drawn_out = length > _LONG * width
+        straight = reach > _STRAIGHT * length
+        return np.select(
+            [
+                (at_edge > _TORN * long) & (width > _NARROW * long),
+                drawn_out & straight & (width > max(_NARROW * long, 6)),
+                drawn_out & straight,
+                drawn_out,
+                reach < max(_SMALL * long, 10),
+            ],
+            ["torn edges", "folds", "scratches", "cracks", "dust"],
+            "stains",
+        )
+
+
+def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Rows or columns that each piece reaches over."""
+    low, high = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
+    np.minimum.at(low, which, places)
+    np.maximum.at(high, which, places)
+    return high - low + 1

@@ -1,0 +1,154 @@
+"""Training of what finds damage: drawn damage, lines that are none, runs that go on, what ships."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from ldrps_engine.analysis import damage_network
+from training.__main__ import main
+from training.belongings import with_belongings
+from training.config import TrainingError
+from training.damage import STATE, WEIGHTS, DamageRun, DamageTraining, folded, normalised
+from training.damage_batches import Batches, with_damage
+from training.damage_network import DamageNetwork
+from training.damage_shapes import SHAPES
+from training.photos import PhotoPack, pack
+from training.scene_pack import HOLDOUT_EVERY
+
+TOY = DamageTraining(side=64, batch=2, warmup=2)
+
+
+@pytest.fixture(scope="module")
+def packed(photos, config, tmp_path_factory):
+    work = tmp_path_factory.mktemp("damage") / "damage"
+    pack([photos], work, config)
+    return work
+
+
+@pytest.fixture
+def work(packed, tmp_path):
+    for name in ("photos.bin", "photos.json"):
+        (tmp_path / name).symlink_to(packed / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_every_kind_of_damage_covers_some_of_a_crop_and_leaves_some(kind):
+    covers = [SHAPES[kind][0](96, np.random.default_rng(seed)) for seed in range(12)]
+    assert all(
+        cover.shape == (96, 96) and cover.min() >= 0 and cover.max() <= 1 for cover in covers
+    )
+    assert 0.001 < np.mean([(cover > 0.3).mean() for cover in covers]) < 0.5
+
+
+def test_damage_changes_nothing_far_from_its_mask():
+    grey = np.full((96, 96, 3), 0.4, np.float32)
+    for seed in range(30):
+        image, mask = with_damage(grey, np.random.default_rng(seed))
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(mask, 15), (31, 31)).max((2, 3))
+        changed = np.abs(image - grey).max(-1) > 0.25
+        assert not (changed & (around == 0)).any(), seed
+
+
+def test_what_belongs_to_the_picture_is_in_no_mask(packed, config):
+    crops = Batches(PhotoPack(packed, config), [1, 2], 64, 1)
+    grey = np.full((64, 64, 3), 0.4, np.float32)
+    changed = [with_belongings(grey, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(np.abs(image - grey).max() > 0.05 for image in changed)
+    made = [crops.example(random.Random(k), np.random.default_rng(k)) for k in range(24)]
+    without = [one for one in made if not one.damaged.any()]
+    assert 2 <= len(without) < 22
+    assert all((one.weight == 1).all() for one in without)
+
+
+def test_the_same_seed_draws_the_same_batches(packed, config):
+    crops = Batches(PhotoPack(packed, config), [1, 2], 64, 2)
+    first, again = crops.drawer(3).draw(), crops.drawer(3).draw()
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.damaged, again.damaged)
+    assert not torch.equal(first.images, crops.drawer(4).draw().images)
+
+
+def test_no_25th_photo_of_a_manifest_is_trained_on(work, config):
+    run = DamageRun(work, config, TOY)
+    assert run.training
+    assert all(run.pack.photos[index].row % HOLDOUT_EVERY for index in run.training)
+
+
+def test_an_older_pack_is_refused(work, config):
+    rows = json.loads((work / "photos.json").read_text())
+    (work / "photos.json").unlink()
+    old = [{name: value for name, value in row.items() if name != "row"} for row in rows]
+    (work / "photos.json").write_text(json.dumps(old))
+    with pytest.raises(TrainingError, match="older pack"):
+        DamageRun(work, config, TOY)
+
+
+def test_a_run_goes_on_where_it_stopped(work, config):
+    run = DamageRun(work, config, TOY)
+    drawer = run.batches.drawer(1)
+    for _ in range(3):
+        run.step(drawer.draw())
+    run.save()
+    other = DamageRun(work, config, TOY)
+    assert other.progress == run.progress
+    assert other.progress["samples"] == 6
+    batch = drawer.draw()
+    assert other.step(batch) == run.step(batch)
+    for name, value in run.average.items():
+        assert torch.equal(value, other.average[name]), name
+
+
+def test_the_loss_falls_on_one_batch(work, config):
+    run = DamageRun(work, config, TOY)
+    batch = Batches(run.pack, run.training, 64, 4).drawer(2).draw()
+    assert batch.damaged.any()
+    losses = [run.step(batch) for _ in range(30)]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def _unlike_its_start():
+    """A network whose statistics are not those it begins with."""
+    network = DamageNetwork(normalised)
+    generator = torch.Generator().manual_seed(5)
+    for name, value in network.state_dict().items():
+        if name.endswith(("running_var", ".1.weight")) and value.ndim == 1:
+            value.copy_(0.5 + torch.rand(value.shape, generator=generator))
+        elif value.ndim == 1:
+            value.copy_(0.3 * torch.randn(value.shape, generator=generator))
+    return network.eval()
+
+
+@torch.no_grad()
+def test_folding_and_the_engines_network_change_nothing(tmp_path, monkeypatch):
+    from training.halves import write_halves
+
+    trained, plain = _unlike_its_start(), DamageNetwork().eval()
+    plain.load_state_dict(folded(trained.state_dict()))
+    rgb = np.random.default_rng(3).random((64, 96, 3)).astype(np.float32)
+    image = torch.from_numpy(rgb).permute(2, 0, 1)[None]
+    expected = trained(image)[0, 0].numpy()
+    assert np.allclose(plain(image)[0, 0].numpy(), expected, atol=1e-4)
+    write_halves(tmp_path / WEIGHTS, plain.state_dict(), {})
+    monkeypatch.setattr(damage_network, "MODEL", tmp_path / WEIGHTS)
+    found = damage_network.log_odds(rgb)
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
+def test_the_commands_train_and_export(work, config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("training.damage.DamageTraining", lambda: TOY)
+    monkeypatch.setattr("training.damage._HELD_OUT_BATCHES", 1)
+    (tmp_path / "damage").mkdir()
+    for name in ("photos.bin", "photos.json"):
+        (tmp_path / "damage" / name).symlink_to((work / name).resolve())
+    assert main(["--work", str(tmp_path), "train-damage", "--minutes", "0.02"]) == 0
+    assert (tmp_path / "damage" / STATE).is_file()
+    assert "IoU" in (tmp_path / "damage" / "damage-curve.tsv").read_text()
+    assert main(["--work", str(tmp_path), "export-damage", str(tmp_path / "out")]) == 0
+    record = json.loads((tmp_path / "out/weights.json").read_text())
+    assert record["training"]["samples"] > 0
+    assert list(record["sha256"]) == [WEIGHTS]
+    assert "held out" in capsys.readouterr().out
