@@ -73,7 +73,7 @@ def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
 
 
 def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeypatch):
-    photo, measured = photo_of(degraded("dark")), []
+    photo, measured, models.memo = photo_of(degraded("dark")), [], None
     monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
     settings = Settings(noise_sigma=0.0)
     restore(photo, settings, models, crop=CROP)
@@ -92,7 +92,7 @@ def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeyp
 
 
 def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(models, monkeypatch):
-    photo, measured = photo_of(degraded("dark")), []
+    photo, measured, models.memo = photo_of(degraded("dark")), [], None
     monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
 
     def stop(progress):

@@ -33,7 +33,7 @@ from ldrps_gimp.tries import SIDE
 from ldrps_gimp.tries_row import TriesRow
 from ldrps_gimp.viewing import crop_around
 
-_SIZE = 1160, 700
+_SIZE = 1160, 724
 _OF_PIXELS = (
     "recipe",
     "strength",

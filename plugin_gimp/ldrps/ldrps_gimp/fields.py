@@ -112,7 +112,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
 
     def note(self, name: str, texts: dict[str, str]) -> None:
         """A line below the field of a choice, by its value."""
-        line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=32)
+        line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
         line.get_style_context().add_class("dim-label")
 
         def show(*_: Any) -> None:
@@ -123,7 +123,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
 
         show()
         self._config.connect(f"notify::{name}", show)
-        self.attach(line, 1, self._row, 1, 1)
+        self.attach(line, 0, self._row, 2, 1)
         self._row += 1
 
     def _label(self, name: str) -> str:
