@@ -55,28 +55,30 @@ def restore(
     start = time.monotonic()
     if crop is not None:
         return _restore_crop(photo, settings, models, on_step, checkpoint, crop)
+    known = _known(photo, settings, models)
     models.memo = None
-    inset = Inset.of(photo)
-    inside = _restore(inset.picture, settings, models, inset.telling(on_step), checkpoint)
+    inset = known.inset if known else Inset.of(photo)
+    tell = _Told(inset.telling(on_step))
+    seen = known or _Seen.of(photo, settings, inset, tell)
+    plan = _planned(seen, settings, models, tell)
+    inside = _restored(inset.picture, plan, tell, checkpoint)
     return inset.restored(inside, time.monotonic() - start)
 
 
-def _restore(
-    photo: Photo, settings: Settings, models: ModelCache, on_step: OnStep, checkpoint: bytes | None
+def _restored(
+    picture: Photo, plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None
 ) -> Restoration:
-    """Restore all that can be seen of a photo."""
-    tell = _Told(on_step)
-    plan = _planned(photo, settings, models, tell)
+    """Carry a plan out for the whole picture inside the frame."""
     if plan.changes_nothing:
-        tell(Step("transfer", 1, 1))
-        return _restoration(plan, (Layer(plan.layers[0], photo),))
-    return _transferred(sample(denoise(plan, tell), tell, checkpoint), tell)
+        on_step(Step("transfer", 1, 1))
+        return _restoration(plan, (Layer(plan.layers[0], picture),))
+    return _transferred(sample(denoise(plan, on_step), on_step, checkpoint), on_step)
 
 
 def _planned(
-    photo: Photo, settings: Settings, models: ModelCache, on_step: _Told
+    seen: _Seen, settings: Settings, models: ModelCache, on_step: _Told
 ) -> RestorationPlan:
-    request, prior = _open(photo, settings, models, on_step)
+    request, prior = _open(seen, settings, models, on_step)
     return plan_restoration(analyse(request, on_step), prior, on_step)
 
 
@@ -100,13 +102,39 @@ def _restoration(
     )
 
 
+_How = tuple[str, str, float | None, bool]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Measurements of a photo, kept for the next crop of it, with whatever settings."""
+
+    identity: bytes
+    how: _How
+    """Whatever of the settings they depend on."""
+    inset: Inset
+    measured: Measured
+    said: tuple[str, ...]
+    """Remarks for the user."""
+
+    @classmethod
+    def of(cls, photo: Photo, settings: Settings, inset: Inset, on_step: _Told) -> _Seen:
+        """Measure what can be seen of a photo."""
+        measured, said = _measured(inset.picture, settings, on_step)
+        return cls(photo.identity(), _how(settings), inset, measured, said)
+
+
+def _how(settings: Settings) -> _How:
+    amounts = settings.amounts
+    return settings.damage, settings.recipe, amounts.get("damage"), amounts.get("noise") != 0
+
+
 @dataclass(frozen=True)
 class _Sampled:
     """Knowledge of a photo once its pilot is sampled, kept for further crops of it."""
 
-    identity: bytes
+    seen: _Seen
     settings: Settings
-    inset: Inset
     sample: Sample
 
     def cropped(self, place: Rectangle, on_step: OnStep) -> Sample:
@@ -120,6 +148,15 @@ class _Sampled:
         on_step(self.sample.plan.description)
 
 
+def _known(photo: Photo, settings: Settings, models: ModelCache) -> _Seen | None:
+    """Return what was measured of this photo, if that is remembered and holds for the settings."""
+    memo = models.memo
+    seen = memo.seen if isinstance(memo, _Sampled) else memo
+    if not isinstance(seen, _Seen) or seen.how != _how(settings):
+        return None
+    return seen if seen.identity == photo.identity() else None
+
+
 def _restore_crop(
     photo: Photo,
     settings: Settings,
@@ -130,24 +167,25 @@ def _restore_crop(
 ) -> Restoration:
     """Restore a crop. What was found out about a photo serves the next crop of it as well."""
     check_crop(crop, photo.width, photo.height)
-    start, identity, known = time.monotonic(), photo.identity(), models.memo
-    if not isinstance(known, _Sampled) or (known.identity, known.settings) != (identity, settings):
-        # It takes as much memory as what is made now.
-        known = models.memo = None
-        inset = Inset.of(photo)
-        place, tell = inset.place_of(crop), _Told(inset.telling(on_step))
-        plan = _planned(inset.picture, settings, models, tell).cropped(place.part)
-        sampled = sample(denoise(plan, tell), tell, checkpoint)
-        known = models.memo = _Sampled(identity, settings, inset, sampled)
-    else:
-        place, tell = known.inset.place_of(crop), _Told(known.inset.telling(on_step))
+    start, known, seen = time.monotonic(), models.memo, _known(photo, settings, models)
+    inset = seen.inset if seen else Inset.of(photo)
+    place, tell = inset.place_of(crop), _Told(inset.telling(on_step))
+    if seen and isinstance(known, _Sampled) and known.settings == settings:
         known.tell(tell)
         sampled = known.cropped(place, tell)
+    else:
+        # It takes as much memory as what is made now.
+        known = models.memo = None
+        # Somebody who looks at another place before this one is done need not wait for it again.
+        seen = models.memo = seen or _Seen.of(photo, settings, inset, tell)
+        plan = _planned(seen, settings, models, tell).cropped(place.part)
+        sampled = sample(denoise(plan, tell), tell, checkpoint)
+        models.memo = _Sampled(seen, settings, sampled)
     inside = _transferred(sampled, tell)
-    made = known.inset.cropped(crop).restored(inside, time.monotonic() - start)
-    frame = known.inset.frame
+    made = inset.cropped(crop).restored(inside, time.monotonic() - start)
     return replace(
-        made, diagnosis=replace(inside.diagnosis, inner=None if frame is None else frame.rectangle)
+        made,
+        diagnosis=replace(inside.diagnosis, inner=inset.frame.rectangle if inset.frame else None),
     )
 
 
@@ -178,10 +216,10 @@ class _Told:
 
 
 def _open(
-    photo: Photo, settings: Settings, models: ModelCache, on_step: _Told
+    seen: _Seen, settings: Settings, models: ModelCache, on_step: OnStep
 ) -> tuple[Request, LatentPrior]:
     """Gather everything that the stages are given: measurements, an opinion, the prior."""
-    measured, said = _measured(photo, settings, on_step)
+    measured = seen.measured
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, on_step)
     prior = models.prior(settings.model, on_step)
@@ -191,7 +229,7 @@ def _open(
         view_size=View.of(prior, measured.mended).scaled,
         prior_knows_scenes=prior.knows_scenes,
         opinion=opinion,
-        remarks=(*said, *remarks),
+        remarks=(*seen.said, *remarks),
     )
     return request, prior
 

@@ -15,7 +15,9 @@ from pathlib import Path
 MIRROR = "http://deb.debian.org/debian"
 MISSING = 3
 """Exit code of the scripts that make them."""
-_SECONDS = 900
+_SECONDS = 3600
+_ALONE = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
+"""What is ended leaves no process behind, and no /proc or /sys in what is deleted."""
 
 
 class Missing(Exception):
@@ -63,6 +65,7 @@ def _make(suite: str, folder: Path, packages: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work:
         made = Path(work) / "root"
         command = [
+            *_ALONE,
             *_mmdebstrap(Path(work)),
             "--quiet",
             "--variant=minbase",

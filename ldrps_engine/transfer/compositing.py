@@ -230,16 +230,19 @@ def parts_to_compose(size: tuple[int, int], crop: Part | None = None) -> list[Ti
 
 def compose(
     compositor: Compositor,
-    writer: LayerWriter,
+    put: Callable[[Composite], None],
     on_part: Callable[[int], None],
     crop: Part | None = None,
 ) -> None:
-    """Compose the whole photo, or a crop. `on_part` is told how many parts are done."""
+    """Compose the whole photo, or a crop.
+
+    `put` is given each part, by any thread; `on_part` is told how many are done.
+    """
 
     def one(tile: Tile, _: Callable[[], None]) -> None:
         wanted = common(tile.inner, crop) if crop else tile.inner
         if wanted:
-            writer.put(compositor.part(wanted))
+            put(compositor.part(wanted))
 
     each(parts_to_compose(compositor.rgb.shape[:2], crop), one, on_part)
 

@@ -11,9 +11,16 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.maps import finding_maps
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
+from ldrps_engine.diffusion.preview import Mosaic
 from ldrps_engine.progress import OnStep, Step
 from ldrps_engine.settings import STAGES
-from ldrps_engine.transfer.compositing import Compositor, LayerWriter, ToneMapping, compose
+from ldrps_engine.transfer.compositing import (
+    Composite,
+    Compositor,
+    LayerWriter,
+    ToneMapping,
+    compose,
+)
 
 Array = NDArray[np.float32]
 
@@ -35,12 +42,18 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         ),
         crop=plan.crop,
     )
-    compose(
-        _compositor(sample),
-        writer,
-        lambda done: on_step(Step("transfer", first + done, first + last)),
-        plan.crop,
-    )
+    shown = Mosaic(plan.size, sample.pilot) if plan.crop is None else None
+
+    def put(part: Composite) -> None:
+        writer.put(part)
+        if shown:
+            shown.put(part.where, part.restored)
+
+    def on_part(done: int) -> None:
+        picture = shown.picture if shown else None
+        on_step(Step("transfer", first + done, first + last, picture))
+
+    compose(_compositor(sample), put, on_part, plan.crop)
     return writer
 
 

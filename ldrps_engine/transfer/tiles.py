@@ -5,6 +5,7 @@ A part is the same to the bit however many threads there are.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -27,6 +28,11 @@ class Tile:
     inner: Part
 
     @property
+    def pixels(self) -> int:
+        """Pixels that are worked on."""
+        return math.prod(side.stop - side.start for side in self.outer)
+
+    @property
     def kept(self) -> Part:
         """`inner` as slices of `outer`."""
         y, x = (
@@ -46,8 +52,19 @@ def tiles(height: int, width: int, side: int, overlap: int) -> list[Tile]:
 
 
 def parts_to_denoise(size: tuple[int, int], crop: Part | None = None) -> list[Tile]:
-    """The parts of a photo of (height, width) pixels that are freed from noise one at a time."""
-    return touching(tiles(*size, _DENOISED_SIDE, _DENOISED_OVERLAP), crop)
+    """The parts of a photo of (height, width) pixels that are freed from noise one at a time.
+
+    A crop is a part by itself, unless the photo's own parts are less work.
+    """
+    parts = touching(tiles(*size, _DENOISED_SIDE, _DENOISED_OVERLAP), crop)
+    if crop is None or max(side.stop - side.start for side in crop) > _DENOISED_SIDE:
+        return parts
+    outer_y, outer_x = (
+        slice(max(0, side.start - _DENOISED_OVERLAP), min(length, side.stop + _DENOISED_OVERLAP))
+        for side, length in zip(crop, size, strict=True)
+    )
+    alone = Tile((outer_y, outer_x), crop)
+    return [alone] if alone.pixels <= sum(part.pixels for part in parts) else parts
 
 
 def touching(parts: list[Tile], crop: Part | None) -> list[Tile]:

@@ -49,7 +49,7 @@ def compositor(rgb, pilot, guess=None, **how):
 def carried(work, layers=("restored", "generated"), photo=None):
     photo = photo or Photo(work.rgb, Depth.F32)
     found = LayerWriter(photo, layers, coloured=False)
-    compose(work, found, lambda _: None)
+    compose(work, found.put, lambda _: None)
     return found
 
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from engine.test_frame import bordered, degraded, photo_of
+from ldrps_engine.analysis.analyse import Measured
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.errors import SettingsError
+from ldrps_engine.errors import CancelledError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
 from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
+from ldrps_engine.transfer.tiles import parts_to_denoise
 from training.metrics import psnr
 
 CROP = Rectangle(96, 40, 48, 64)
@@ -68,6 +70,59 @@ def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
     assert isinstance(seen[0], Diagnosed)
     assert seen[0].diagnosis.is_dark
     assert isinstance(seen[1], Described)
+
+
+def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeypatch):
+    photo, measured, models.memo = photo_of(degraded("dark")), [], None
+    monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
+    settings = Settings(noise_sigma=0.0)
+    restore(photo, settings, models, crop=CROP)
+    stronger = Settings(noise_sigma=0.0, amounts={"light": 1.5})
+    found = restore(photo, stronger, models, crop=CROP)
+    whole = restore(photo, stronger, models)
+    assert len(measured) == 1
+    assert models.memo is None
+    assert np.array_equal(whole.photo.pixels, restore(photo, stronger, models).photo.pixels)
+    assert np.abs(found.photo.pixels - whole.photo.part(CROP.part).pixels).max() <= 1 / 255
+    # What is no noise and what is mended are measured otherwise.
+    restore(photo, settings, models, crop=CROP)
+    measured.clear()
+    restore(photo, Settings(amounts={"noise": 0.0}), models, crop=CROP)
+    assert len(measured) == 1
+
+
+def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(models, monkeypatch):
+    photo, measured, models.memo = photo_of(degraded("dark")), [], None
+    monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
+
+    def stop(progress):
+        if isinstance(progress, Step):
+            raise CancelledError("enough")
+
+    with pytest.raises(CancelledError):
+        restore(photo, Settings(), models, stop, crop=CROP)
+    restore(photo, Settings(), models, crop=Rectangle(0, 0, 64, 64))
+    assert len(measured) == 1
+
+
+def spied(call, calls):
+    """The same, noting each call."""
+
+    def spy(*given, **more):
+        calls.append(given)
+        return call(*given, **more)
+
+    return spy
+
+
+def test_a_crop_takes_no_more_work_than_the_parts_it_touches():
+    size = 2500, 3600
+    crop = slice(800, 1312), slice(1000, 1512)
+    (alone,) = parts_to_denoise(size, crop)
+    assert alone.inner == crop
+    assert alone.pixels == (512 + 48) ** 2
+    large = slice(0, 513), slice(0, 16)
+    assert len(parts_to_denoise(size, large)) == 2
 
 
 @pytest.mark.parametrize("change", ["photo", "settings", "damage"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
 from ldrps_engine.restore import ModelCache, restore
@@ -201,6 +202,26 @@ def test_a_clean_photo_is_one_step(models, natural):
     steps = progress_of(photo_of(natural), Settings(), models)[2:]
     assert {(each.stage, each.count) for each in steps} == {("transfer", 1)}
     assert steps[-1].index == 1
+
+
+def test_the_picture_sharpens_to_the_result_part_by_part(models):
+    shape = 600, 1100
+    photo = photo_of(pictures.darkened(pictures.natural(*shape)))
+    seen = []
+
+    def show(progress):
+        if isinstance(progress, Step) and progress.preview:
+            seen.append((progress.stage, progress.preview()))
+
+    done = restore(photo, quick(), models, show)
+    wanted = resize(done.photo.pixels, seen[-1][1].shape[:2])
+    assert seen[-1][0] == "transfer"
+    assert seen[-1][1].shape == (314, 576, 3)
+    off = np.abs(seen[-1][1] / 255 - wanted).mean()
+    pilot = next(picture for stage, picture in reversed(seen) if stage == "sample")
+    coarse = resize(pilot.astype(np.float32) / 255, seen[-1][1].shape[:2])
+    assert off < 0.01
+    assert off < 0.5 * np.abs(coarse - wanted).mean()
 
 
 def test_a_step_shows_a_small_picture_when_asked(models, dark):

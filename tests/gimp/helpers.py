@@ -6,7 +6,7 @@ import struct
 
 from gi.repository import Babl, Gegl, Gimp
 
-NEW_LAYER, REPLACE, NEW_IMAGE = "new-layer", "replace", "new-image"
+NEW_LAYER, STAGES, REPLACE, NEW_IMAGE = "new-layer", "stages", "replace", "new-image"
 PDB = Gimp.get_pdb()
 keep = {}
 """Lasts from one piece of code to the next."""

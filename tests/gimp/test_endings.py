@@ -74,7 +74,7 @@ def newest(daemon):
     return jobs[0] if jobs else pb.Job()
 
 
-@pytest.mark.parametrize("output", ["new-layer", "replace", "new-image"])
+@pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])
 def test_the_plug_in_is_killed_while_the_daemon_works(gimp, daemon, output):
     before = begin(gimp, description="forever", output=output)
     running_job(daemon)
@@ -228,7 +228,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("generated", [False, True])
-@pytest.mark.parametrize("output", ["new-layer", "replace", "new-image"])
+@pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])
 def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, generated):
     """GIMP would end a process that writes to what is no more."""
     for change, words in CHANGES.items():

@@ -1,4 +1,4 @@
-"""In a real GIMP: the map of what the model generated, a hidden layer on request."""
+"""In a real GIMP: the map of what the model generated, a hidden red layer on request."""
 
 import pytest
 
@@ -12,6 +12,10 @@ import struct
 def values(layer, code):
     data = pixels(layer)
     return set(struct.unpack(f"={len(data) // struct.calcsize(code)}{code}", data))
+
+def shades(layer):
+    data = layer.get_buffer().get(extent(layer), 1.0, "R'G'B' u8", 0)
+    return sorted(set(zip(*[iter(data)] * 3)))
 """
 
 
@@ -38,7 +42,8 @@ answer = {{
     "result": pixels(made) == wanted,
     "layers": len(image.get_layers()),
     "visible": shown.get_visible(),
-    "values": sorted(values(shown, {code!r})),
+    "values": sorted(values(shown.get_mask(), {code!r})),
+    "colour": shades(shown),
     "place": list(shown.get_offsets())[1:] + [shown.get_width(), shown.get_height()],
     "alpha": shown.has_alpha(),
     "selected": [each.get_id() for each in image.get_selected_layers()] == [made.get_id()],
@@ -46,6 +51,8 @@ answer = {{
 image.delete()
 """)
     assert found.pop("values") == pytest.approx([share], abs=1e-3)
+    ((red, green, blue),) = found.pop("colour")
+    assert (red, green, blue) == (255, 0, 0) if base == "RGB" else red == green == blue > 0
     assert found == {
         "result": True,
         "layers": 3 if output == "new-layer" else 2,
@@ -56,18 +63,36 @@ image.delete()
     }
 
 
-def test_it_covers_the_selection_and_has_it_as_its_mask(served):
-    found = served.do("""
+def test_it_covers_the_selection_and_shows_nothing_outside_of_it(served):
+    found = served.do(f"""{LOOK}
 image, layer = new_image(400, 300)
-image.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 120, 60, 40)
-for output in (NEW_LAYER, REPLACE):
-    made = restore(layer, output=output, generated=True)
+image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 120, 60, 40)
+for output in (NEW_LAYER, REPLACE, STAGES):
+    restore(layer, output=output, generated=True)
 shown = [each for each in image.get_layers() if each.get_name().startswith("photo (generated)")]
 answer = [[*each.get_offsets()[1:], each.get_width(), each.get_height(),
-           each.get_mask() is not None] for each in shown]
+           min(values(each.get_mask(), "B")), max(values(each.get_mask(), "B"))] for each in shown]
 image.delete()
 """)
-    assert found == [[100, 120, 60, 40, True]] * 2
+    assert found == [[100, 120, 60, 40, 0, SHARE]] * 3
+
+
+def test_switched_on_it_reddens_the_photo_as_far_as_it_is_generated(served):
+    found = served.do(f"""{LOOK}
+image, layer = new_image(80, 60)
+layer.fill(Gimp.FillType.WHITE)
+made = restore(layer, generated=True)
+(shown,) = [each for each in image.get_layers() if each.get_name() == "photo (generated)"]
+made.fill(Gimp.FillType.WHITE)
+shown.set_visible(True)
+answer = shades(Gimp.Layer.new_from_visible(image, image, "seen"))
+image.delete()
+""")
+    ((red, green, blue),) = found
+    # GIMP mixes light.
+    left = 255 * (1.055 * (1 - 0.75 * SHARE / 255) ** (1 / 2.4) - 0.055)
+    assert red == 255
+    assert green == blue == pytest.approx(left, abs=2)
 
 
 def test_it_comes_into_a_new_image_too(served):

@@ -337,6 +337,31 @@ def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(o
     assert settings["amount_haze"] == -1
 
 
+# The first of the last tries, below the picture, when there are two.
+FIRST_TRY, SECOND_TRY = (130, 500), (190, 500)
+
+
+def test_a_try_comes_back_with_a_click_in_the_next_dialog_too(opened, daemon):
+    ask_for_place(opened, daemon)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    opened.point(*NOISE, "xdotool click 1")
+    assert wait_until(lambda: newest(daemon).settings.HasField("amounts"), SECONDS)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(1)
+    opened.press("Escape", until=lambda: not opened.has_dialog())
+    looked = newest(daemon).job_id
+    opened.choose()
+    assert wait_until(lambda: newest(daemon).job_id != looked, SECONDS)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    time.sleep(1)
+    opened.shot("tries")
+    opened.point(*FIRST_TRY, "xdotool click 1")
+    time.sleep(1)
+    opened.shot("try-taken")
+    restore(opened)
+    assert newest(daemon).settings.amounts == pb.Amounts(noise=0.0)
+
+
 ALL = """
 image = keep["image"]
 procedure = PDB.lookup_procedure("ldrps-restore-all")

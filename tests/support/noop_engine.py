@@ -5,7 +5,7 @@ The description, if it is one of these words, makes it misbehave: `die` ends the
 one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
 it is begun anew from a checkpoint. `same` gives the photo back as it came.
 
-Damage is filled with black.
+Damage is filled with black. The stage denoised is half-way between the photo and the result.
 """
 
 import os
@@ -104,11 +104,12 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
         restored = np.where(photo.damage[..., None], np.float32(0), restored)
     made = {"restored": restored, "pilot": photo.pixels}
     pictures = {name: photo.with_pixels(pixels) for name, pixels in made.items()}
+    pictures |= _stages(photo, pictures["restored"])
     flat = np.full((photo.height, photo.width, 1), 64, np.uint8)
     pictures["generated"] = Photo.from_samples(flat)
     if crop:
         pictures = {name: picture.part(crop.part) for name, picture in pictures.items()}
-    layers = tuple(Layer(name, pictures[name]) for name in settings.layers)
+    layers = tuple(Layer(name, pictures[name]) for name in settings.layers if name in pictures)
     return Restoration(
         layers=layers,
         diagnosis=diagnosis,
@@ -116,6 +117,15 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
         generated=(0.25, 0.5),
         seconds=time.monotonic() - started,
     )
+
+
+def _stages(photo, restored):
+    """Pictures after two stages, half-way and at the end; three where damage is filled."""
+    if np.array_equal(restored.pixels, photo.pixels):
+        return {}
+    half = photo.with_pixels((photo.pixels + restored.pixels) / 2)
+    stages = {"denoised": half, "toned": restored}
+    return stages if photo.damage is None else {"repaired": restored, **stages}
 
 
 def _read(checkpoint, photo):

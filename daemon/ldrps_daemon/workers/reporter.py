@@ -19,7 +19,7 @@ from ldrps_engine.progress import Described, Diagnosed, Loading, Progress, Step
 from ldrps_wire.conversion import amounts_to_proto
 
 PREVIEW_SECONDS = 0.5
-PREVIEW_SIDE = 512
+PREVIEW_SIDE = 576
 
 
 class Looked(Exception):

@@ -11,7 +11,7 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 
 RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
-NEW_LAYER, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "replace", "new-image")
+NEW_LAYER, STAGES, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "stages", "replace", "new-image")
 PART, DAMAGE = SELECTIONS = ("part", "damage")
 """What the selection marks: the part that changes, or damage to be filled."""
 MAX_DESCRIPTION = 400
@@ -84,8 +84,11 @@ class Choices:
         }
         if self.selection == DAMAGE:
             message["damage"] = "mask"
+        wanted = ["stages"] if self.output == STAGES else ["restored"]
         if self.generated:
-            message["layers"] = ["restored", "generated"]
+            wanted.append("generated")
+        if wanted != ["restored"]:
+            message["layers"] = wanted
         if self.description:
             message["description"] = self.description
         for name in ("recurrences", "steps", "noise_sigma"):

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
-from ldrps_gimp.choices import AMOUNTS, DAMAGE, Choices
+from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
-from ldrps_gimp.findings import Findings
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
+from ldrps_gimp.output import is_simple
+from ldrps_gimp.pictures import Source, picture_of
+from ldrps_gimp.pixels import whole
 from ldrps_gimp.place import default_place
 from ldrps_gimp.places import Places
 from ldrps_gimp.preview_pane import PreviewPane
-from ldrps_gimp.procedures import PREVIEW, choices_of
+from ldrps_gimp.procedures import PREVIEW, as_settings, choices_of, keep
 from ldrps_gimp.progress import stage_text
 from ldrps_gimp.pumping import Pumping
 from ldrps_gimp.refusals import check
 from ldrps_gimp.restoration import Outcome, Restoration
-from ldrps_gimp.results import is_simple
-from ldrps_gimp.settings_form import SettingsForm
+from ldrps_gimp.settings_column import SettingsColumn
 from ldrps_gimp.status import Status
+from ldrps_gimp.tries import SIDE
+from ldrps_gimp.tries_row import TriesRow
 from ldrps_gimp.viewing import crop_around
-from ldrps_gimp.words import diagnosis_text
 
-_SIZE = 1160, 700
-_FORM_WIDTH = 400
+_SIZE = 1160, 724
 _OF_PIXELS = (
     "recipe",
     "strength",
@@ -101,6 +103,8 @@ class RestoreDialog(Pumping):
                 check(self._layer, choices)
                 outcome = self._restore(choices)
                 if outcome.changed:
+                    seen = Source(outcome.layer, whole(outcome.layer), SIDE)
+                    self._remember(choices, seen.overview)
                     return outcome, choices
                 self._say("\n".join([outcome.summary, *outcome.remarks]))
             except CancelledError:
@@ -117,11 +121,14 @@ class RestoreDialog(Pumping):
         self._pane = self._make_pane(self._looked)
         self._left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._left.pack_start(self._pane, True, True, 0)
+        self._tries = TriesRow(self._take_try)
+        self._left.pack_end(self._tries, False, False, 0)
         if self._layer.get_filters():
             self._left.pack_start(self._make_effects_row(), False, False, 0)
         both = Gtk.Box(spacing=18, border_width=12)
         both.pack_start(self._left, True, True, 0)
-        both.pack_start(self._make_settings(), False, False, 0)
+        self._settings = SettingsColumn(self._config, self._describe, self._open_guide)
+        both.pack_start(self._settings, False, False, 0)
         content = self._dialog.get_content_area()
         content.pack_start(both, True, True, 0)
         self._status = Status()
@@ -131,19 +138,6 @@ class RestoreDialog(Pumping):
 
     def _make_pane(self, work: Restoration) -> PreviewPane:
         return PreviewPane(self._layer, work.area, self._on_toggle, self._on_place)
-
-    def _make_settings(self) -> Any:
-        self._diagnosis = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
-        self._diagnosis.set_text(_("Looking at the photo ..."))
-        self._findings = Findings(self._config)
-        self._form = SettingsForm(self._config, self._describe, self._open_guide)
-        self._settings = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, margin_end=12)
-        for widget in (self._diagnosis, self._findings, self._form):
-            self._settings.pack_start(widget, False, False, 0)
-        # More is more than some screens have room for.
-        window = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, child=self._settings)
-        window.set_size_request(_FORM_WIDTH, -1)
-        return window
 
     def _make_effects_row(self) -> Any:
         """Say that effects are not restored, and offer to restore what is seen of them."""
@@ -176,7 +170,7 @@ class RestoreDialog(Pumping):
 
     def _on_settings(self) -> None:
         """What was restored with other settings is no longer shown."""
-        self._findings.show_damage(self._config.get_property("selection") == DAMAGE)
+        self._settings.show_damage(self._config.get_property("selection") == DAMAGE)
         self._pane.show_settings(self._settings_key())
         self._places.want_again()
 
@@ -235,9 +229,9 @@ class RestoreDialog(Pumping):
                 self._offer_models()
             self._tell_found(found, fill_in)
         except CancelledError:
-            self._diagnosis.set_text("")
+            self._settings.show_diagnosis("")
         except RestoreError as error:
-            self._diagnosis.set_text("")
+            self._settings.show_diagnosis("")
             self._complain(str(error))
         self._places.go_on()
         return False
@@ -272,6 +266,20 @@ class RestoreDialog(Pumping):
         with self._working(_("Restoring this place ..."), yields=True):
             pixels = work.excerpt(box)
         self._pane.show_place(key, box, pixels)
+        self._remember(choices, picture_of(box.width, box.height, pixels))
+
+    def _remember(self, choices: Choices, picture: Any) -> None:
+        """Keep a try; where its result goes is none of it."""
+        self._tries.add(replace(choices, output=NEW_LAYER, generated=False), picture)
+
+    def _take_try(self, choices: Choices) -> None:
+        """Take the settings of a try. What is looked at is restored anew with them."""
+        if self._busy and not self._yields:
+            return
+        settings = as_settings(choices)
+        for name in ("output", "generated"):
+            del settings[name]
+        keep(self._config, settings)
 
     def _offer_models(self) -> None:
         try:
@@ -281,26 +289,10 @@ class RestoreDialog(Pumping):
         except RestoreError:
             # A daemon of an earlier version does not tell.
             return
-        self._form.offer_models(models)
+        self._settings.form.offer_models(models)
 
     def _tell_found(self, found: Message, fill_in: bool) -> None:
-        diagnosis = found.get("diagnosis", {})
-        if words := diagnosis.get("words"):
-            self._diagnosis.set_text(diagnosis_text(words))
-        # A daemon of an earlier version proposes none.
-        if "amounts" in diagnosis:
-            self._findings.show_found(diagnosis["amounts"])
-        if "description" in found:
-            self._tell_scene(found["description"].get("text", ""), fill_in)
-
-    def _tell_scene(self, text: str, fill_in: bool) -> None:
-        # Without words what an earlier look found must not stay, as if it were this photo's.
-        self._form.scene.set_placeholder_text(text or _("found out from the photo"))
-        # The line may be too short for it.
-        self._form.scene.set_tooltip_text(text or None)
-        if fill_in and text:
-            self._form.scene.set_text(text)
-        elif fill_in:
+        if not self._settings.show_found(found, fill_in):
             self._say(_("What the photo shows is not certain; describe it in your own words."))
 
     def _restore(self, choices: Choices) -> Outcome:
@@ -309,7 +301,7 @@ class RestoreDialog(Pumping):
         seen = self._layer.get_visible() and is_simple(self._layer)
         if self._config.get_property(PREVIEW) and seen:
             self._canvas = Canvas(self._layer, work.area, work.part is not None, self._idle)
-        self._settings.set_sensitive(False)
+        self._settings.set_usable(False)
         self._dialog.set_response_sensitive(Gtk.ResponseType.OK, False)
         try:
             with self._working(_("Starting")):
@@ -318,7 +310,7 @@ class RestoreDialog(Pumping):
         finally:
             self._end_preview()
             self._pane.reset()
-            self._settings.set_sensitive(True)
+            self._settings.set_usable(True)
             self._dialog.set_response_sensitive(Gtk.ResponseType.OK, True)
 
     def _end_preview(self) -> None:

@@ -110,6 +110,22 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self.attach(button, 1, self._row, 1, 1)
         self._row += 1
 
+    def note(self, name: str, texts: dict[str, str]) -> None:
+        """A line below the field of a choice, by its value."""
+        line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
+        line.get_style_context().add_class("dim-label")
+
+        def show(*_: Any) -> None:
+            text = texts.get(self._config.get_property(name), "")
+            line.set_text(text)
+            line.set_no_show_all(not text)
+            line.set_visible(bool(text))
+
+        show()
+        self._config.connect(f"notify::{name}", show)
+        self.attach(line, 0, self._row, 2, 1)
+        self._row += 1
+
     def _label(self, name: str) -> str:
         return str(self._config.find_property(name).nick)
 

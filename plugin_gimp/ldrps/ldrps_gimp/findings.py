@@ -7,8 +7,8 @@ from typing import Any
 from gi.repository import Gtk
 
 from ldrps_gimp.choices import AMOUNTS, DECIDE, MAX_AMOUNT
-from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
+from ldrps_gimp.names import finding_names
 
 _STEP = 0.05
 
@@ -52,13 +52,13 @@ class _Row:
         self._proposed = 1.0 if name == "damage" else 0.0
         self._following = False
         # Return restores, also after a click here.
-        self.switch = Gtk.CheckButton(label=_names()[name], focus_on_click=False)
+        self.switch = Gtk.CheckButton(label=finding_names()[name], focus_on_click=False)
         adjustment = Gtk.Adjustment(lower=0, upper=MAX_AMOUNT, step_increment=_STEP)
         self.slider = Gtk.Scale(adjustment=adjustment, hexpand=True)
         self.slider.set_value_pos(Gtk.PositionType.RIGHT)
         self.slider.add_mark(1.0, Gtk.PositionType.BOTTOM, None)
         self.slider.connect("format-value", lambda _scale, value: f"{round(100 * value)} %")
-        self.slider.get_accessible().set_name(_names()[name])
+        self.slider.get_accessible().set_name(finding_names()[name])
         self.switch.connect("toggled", self._on_toggled)
         self.slider.connect("value-changed", self._on_moved)
         config.connect(f"notify::{self._name}", lambda *_: self._follow())
@@ -96,14 +96,3 @@ class _Row:
         chosen = float(DECIDE) if amount == self._proposed else amount
         if self._config.get_property(self._name) != chosen:
             self._config.set_property(self._name, chosen)
-
-
-def _names() -> dict[str, str]:
-    return {
-        "damage": _("Damage"),
-        "noise": _("Noise"),
-        "haze": _("Haze"),
-        "light": _("Missing light"),
-        "cast": _("Fading and casts"),
-        "colour": _("Missing colour"),
-    }

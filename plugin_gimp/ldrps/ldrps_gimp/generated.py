@@ -1,6 +1,7 @@
-"""The map of what the model generated: a layer of its own, hidden, white where all is generated.
+"""The map of what the model generated: a red layer of its own, hidden, that shows over the photo
+where something is generated, the more of it the redder.
 
-Its numbers are shares from 0 to 1, whatever the image's precision and colour space.
+Its mask is the map. Its numbers are shares from 0 to 1, whatever the image's precision.
 """
 
 from __future__ import annotations
@@ -9,13 +10,26 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from gi.repository import Gimp
+from gi.repository import Gegl, Gimp
 
 from ldrps_gimp.i18n import _
-from ldrps_gimp.pixels import SAMPLE_CODES, Area, Format, crop, format_of, write_strip
+from ldrps_gimp.pixels import (
+    SAMPLE_CODES,
+    Area,
+    Format,
+    blend,
+    crop,
+    format_of,
+    selection_over,
+    write_strip,
+)
 
 MAP = Format("Y' u8", "u8", 1)
 """As it comes from the daemon."""
+_COLOUR = "#ff0000"
+"""Of what was generated; in a grey image, its brightness."""
+_OPACITY = 75.0
+"""So much hides the photo where all of it is generated."""
 
 
 class Map:
@@ -23,16 +37,21 @@ class Map:
 
     def __init__(self, image: Any, layer: Any, area: Area, idle: Callable[[], None]) -> None:
         """For `image`, of an area of the layer that is restored."""
-        self._area, self._idle, self._image = area, idle, image
+        self._source, self._area, self._idle, self._image = layer, area, idle, image
         self._inserted = False
+        self._selection: bytes | None = None
         grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
         kind = Gimp.ImageType.GRAY_IMAGE if grey else Gimp.ImageType.RGB_IMAGE
         text = _("{layer} (generated)").format(layer=layer.get_name())
         size, mode = (area.width, area.height), image.get_default_new_layer_mode()
-        self._layer = Gimp.Layer.new(image, text, *size, kind, 100.0, mode)
+        self._layer = Gimp.Layer.new(image, text, *size, kind, _OPACITY, mode)
         self._layer.set_visible(False)
-        self._buffer = self._layer.get_buffer()
-        self._form = format_of(self._layer)
+        _fill(self._layer)
+        mask = self._layer.create_mask(Gimp.AddMaskType.BLACK)
+        self._layer.add_mask(mask)
+        self._layer.set_edit_mask(False)
+        self._buffer = mask.get_buffer()
+        self._form = format_of(mask)
         self._bytes = _bytes_of(self._form.kind)
 
     def lay_over(self, layer: Any) -> None:
@@ -42,7 +61,7 @@ class Map:
 
     def mask(self) -> None:
         """Show it only where the selection is now."""
-        self._layer.add_mask(self._layer.create_mask(Gimp.AddMaskType.SELECTION))
+        self._selection = selection_over(self._source, self._area)
 
     def write(self, strip: Area, shares: bytes) -> None:
         """A strip of the source layer, a byte for each pixel."""
@@ -50,9 +69,11 @@ class Map:
         if inside.width <= 0 or inside.height <= 0:
             return
         shares = crop(shares, strip, inside, MAP)
+        if self._selection:
+            selected = crop(self._selection, self._area, inside, MAP)
+            shares = blend(bytes(len(shares)), shares, selected, MAP)
         samples = bytearray(len(shares) * self._form.pixel_bytes)
-        for at in range(self._form.pixel_bytes):
-            table = self._bytes[at % len(self._bytes)]
+        for at, table in enumerate(self._bytes):
             samples[at :: self._form.pixel_bytes] = shares.translate(table)
         place = -self._area.x, -self._area.y
         write_strip(self._buffer, inside, bytes(samples), self._form, self._idle, *place)
@@ -74,6 +95,16 @@ class Map:
         if self._buffer is not None:
             self._buffer.flush()
             self._buffer = None
+
+
+def _fill(layer: Any) -> None:
+    """With the colour that shows what was generated."""
+    Gimp.context_push()
+    try:
+        Gimp.context_set_foreground(Gegl.Color.new(_COLOUR))
+        layer.fill(Gimp.FillType.FOREGROUND)
+    finally:
+        Gimp.context_pop()
 
 
 def _bytes_of(kind: str) -> list[bytes]:

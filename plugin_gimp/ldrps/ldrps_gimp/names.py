@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, NEW_LAYER, PART, REPLACE
+from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, NEW_LAYER, PART, REPLACE, STAGES
 from ldrps_gimp.i18n import _
 
 
@@ -24,9 +24,28 @@ def output_names() -> list[tuple[str, str]]:
     """Outputs, the usual one first."""
     return [
         (NEW_LAYER, _("New layer, masked by the selection")),
+        (STAGES, _("Group with a layer for each stage")),
         (REPLACE, _("Replace the layer's pixels")),
         (NEW_IMAGE, _("New image")),
     ]
+
+
+def output_hints() -> dict[str, str]:
+    """What can be done about a result without another run, by output."""
+    return {
+        NEW_LAYER: _("Afterwards, the new layer's opacity is the strength."),
+        STAGES: _("Afterwards, each layer's opacity is the strength of its stage."),
+    }
+
+
+def stage_names() -> dict[str, str]:
+    """Stages by the contract's words, the first one first."""
+    return {
+        "repaired": _("Repaired"),
+        "denoised": _("Denoised"),
+        "toned": _("Toned"),
+        "coloured": _("Coloured"),
+    }
 
 
 def selection_names() -> list[tuple[str, str]]:
@@ -35,3 +54,15 @@ def selection_names() -> list[tuple[str, str]]:
         (PART, _("The part that changes")),
         (DAMAGE, _("Damage to be filled")),
     ]
+
+
+def finding_names() -> dict[str, str]:
+    """Findings by the contract's words."""
+    return {
+        "damage": _("Damage"),
+        "noise": _("Noise"),
+        "haze": _("Haze"),
+        "light": _("Missing light"),
+        "cast": _("Fading and casts"),
+        "colour": _("Missing colour"),
+    }

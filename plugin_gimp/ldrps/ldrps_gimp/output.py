@@ -10,10 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from gi.repository import Gimp
+
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.generated import Map
 from ldrps_gimp.i18n import _
 from ldrps_gimp.pixels import Area, Format, check_unchanged, whole
+
+_OPAQUE = 100.0
 
 
 class Output(ABC):
@@ -80,3 +84,13 @@ def checked(fine: Any) -> None:
     """Raise RestoreError where GIMP says that a call did nothing."""
     if not fine:
         raise RestoreError("internal", _("GIMP refused the result; its error console says why."))
+
+
+def is_simple(layer: Any) -> bool:
+    """Tell whether a layer is seen as its pixels are, wherever it is seen at all."""
+    return (
+        layer.get_mask() is None
+        and layer.get_opacity() == _OPAQUE
+        and layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
+        and not layer.get_filters()
+    )

@@ -66,7 +66,7 @@ def _run_again(
     procedure: Any, mode: Any, image: Any, drawables: list[Any], _config: Any, _data: Any
 ) -> Any:
     try:
-        record = provenance.record_of(only_layer(drawables))
+        record = provenance.record_of(_only_result(drawables))
         if record is None:
             text = _("This layer was not made by Restore (LD-RPS); select one that was.")
             raise RestoreError("photo", text)
@@ -81,6 +81,12 @@ def _run_again(
         return _returned(procedure, result)
     except Exception as error:
         return _failed(procedure, error, mode)
+
+
+def _only_result(drawables: list[Any]) -> Any:
+    """The one layer that may be a result of ours, or the group of its stages."""
+    alone = len(drawables) == 1 and drawables[0].is_group()
+    return drawables[0] if alone else only_layer(drawables)
 
 
 def _run_all(

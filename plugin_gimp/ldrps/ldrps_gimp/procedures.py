@@ -156,7 +156,7 @@ def _add_arguments(procedure: Any) -> None:
     procedure.add_string_argument("output", _("Out_put"), output, NEW_LAYER, _RW)
     marks = _("What the selection marks: {names}").format(names=", ".join(SELECTIONS))
     procedure.add_string_argument("selection", _("Selection mar_ks"), marks, PART, _RW)
-    added = _("Add a hidden layer that is white where the model has generated everything")
+    added = _("Add a hidden layer that shows in red what the model has generated")
     procedure.add_boolean_argument("generated", _("Map of what was generated"), added, False, _RW)
     canvas = _("Show what is coming on the canvas while it runs")
     procedure.add_boolean_argument(PREVIEW, _("Previe_w on the canvas"), canvas, True, _RW)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from ldrps_gimp.choices import DAMAGE, REPLACE, Choices
+from ldrps_gimp.choices import DAMAGE, REPLACE, STAGES, Choices
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.pixels import MIN_SIDE
@@ -41,6 +41,9 @@ def check(layer: Any, choices: Choices) -> None:
         raise _no(_("The layer is too small; it needs {side} pixels a side.").format(side=MIN_SIDE))
     if choices.output == REPLACE and layer.get_lock_content():
         raise _no(_("The layer's pixels are locked; unlock it, or choose a new layer as output."))
+    if choices.output == STAGES and layer.get_filters():
+        text = _("A layer with effects gives no group of stages; merge its effects into it first.")
+        raise _no(text)
     if choices.selection == DAMAGE and Gimp.Selection.is_empty(layer.get_image()):
         raise _no(_("Nothing is selected; select what is damaged first, so that it is filled."))
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ldrps_gimp import provenance
-from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, Choices
+from ldrps_gimp.choices import DAMAGE, NEW_IMAGE, STAGES, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.damage import mask_of
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.generated import MAP
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
+from ldrps_gimp.names import stage_names
 from ldrps_gimp.output import Output
 from ldrps_gimp.pixels import (
     Area,
@@ -31,9 +32,14 @@ from ldrps_gimp.pixels import (
     with_context,
 )
 from ldrps_gimp.results import output_of
+from ldrps_gimp.stages import Stages
 from ldrps_gimp.viewing import Box
 from ldrps_gimp.words import done_text, summary
 
+_Take = Callable[[Area, bytes], None]
+"""Takes a strip of a layer."""
+_Taken = tuple[Format, _Take]
+_RESULT = "restored"
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
 
@@ -96,10 +102,11 @@ class Restoration:
         """Restore a box of the area alone, judged by all of it: RGB of 8 bits, to be shown."""
         crop = {"left": box.x, "top": box.y, "width": box.width, "height": box.height}
         inside, got = Area(0, 0, box.width, box.height), bytearray()
-        for event in self._events({"crop": crop}):
+        # Stages and maps are not to be seen, and take their time.
+        for event in self._events({"crop": crop}, layers=[]):
             if header := event.get("layer_header"):
-                self._check_header(header, [self.form, MAP], inside)
-            elif (chunk := event.get("layer_chunk")) and chunk["layer"] == 0:
+                self._check_header(header, self.form, inside)
+            elif chunk := event.get("layer_chunk"):
                 got += chunk["data"]
         if len(got) != box.width * box.height * self.form.pixel_bytes:
             raise RestoreError("internal", _no_whole_photo())
@@ -138,27 +145,41 @@ class Restoration:
         return said
 
     def _fill(self, output: Output) -> None:
-        layers: list[tuple[Format, StripWriter, Callable[[Area, bytes], None]]]
-        layers = [(self.form, StripWriter(self.area, self.form), output.write)]
+        # Asked now: by the time that the map comes, something else may be selected.
+        takes = {_RESULT: (self.form, self._compared(output.write))}
         if self.choices.generated:
-            layers.append((MAP, StripWriter(self.area, MAP), output.expect_map()))
-        pixels = self.area.width * self.area.height
-        total = pixels * sum(form.pixel_bytes for form, _writer, _write in layers)
-        got = 0
+            takes["generated"] = MAP, output.expect_map()
+        staged = self.choices.output == STAGES
+        most = len(takes) + len(stage_names()) * staged
+        layers: list[_Layer] = []
         for event in self._events({}):
             if header := event.get("layer_header"):
-                self._check_header(header, [form for form, _writer, _write in layers], self.area)
+                if isinstance(output, Stages) and header["name"] in stage_names():
+                    takes[header["name"]] = self.form, output.expect_stage(header["name"])
+                layers.append(self._begun(header, len(layers), takes))
                 self.report.stage(_("Receiving the restored photo"))
             elif chunk := event.get("layer_chunk"):
-                got += len(chunk["data"])
-                self.report.fraction(got / total)
-                _form, writer, write = layers[min(chunk["layer"], len(layers) - 1)]
-                for strip, samples in writer.feed(chunk["data"]):
-                    if write == output.write:
-                        self._compare(strip, samples)
-                    write(strip, samples)
-        if got != total:
+                if chunk["layer"] + 1 != len(layers):
+                    raise RestoreError("internal", _no_whole_photo())
+                done = layers[-1].feed(chunk["data"])
+                self.report.fraction((len(layers) - 1 + done) / most)
+        if takes or not all(layer.is_whole for layer in layers):
             raise RestoreError("internal", _no_whole_photo())
+
+    def _begun(self, header: Message, number: int, takes: dict[str, _Taken]) -> _Layer:
+        """The layer that comes next, taken out of those that are waited for."""
+        form, take = takes.pop(header["name"], (self.form, None))
+        if take is None or header["layer"] != number:
+            raise RestoreError("internal", _other_kind())
+        self._check_header(header, form, self.area)
+        return _Layer(self.area, form, take)
+
+    def _compared(self, write: _Take) -> _Take:
+        def take(strip: Area, samples: bytes) -> None:
+            self._compare(strip, samples)
+            write(strip, samples)
+
+        return take
 
     def _compare(self, strip: Area, samples: bytes) -> None:
         """Notice a difference; up to the first one, a good photo costs reading it again."""
@@ -167,19 +188,18 @@ class Restoration:
             old = read_strip(self.layer.get_buffer(), strip, self.form, self._daemon.idle)
             self._changed = old != samples
 
-    def _check_header(self, header: Message, forms: list[Format], area: Area) -> None:
-        number = header["layer"]
-        wanted = forms[number].raster(area, b"") if number < len(forms) else {}
+    def _check_header(self, header: Message, form: Format, area: Area) -> None:
+        wanted = form.raster(area, b"")
         for name in ("width", "height", "channels", "sample_type"):
-            if header["raster"][name] != wanted.get(name):
-                raise RestoreError("internal", _("The daemon sent another kind of photo back."))
+            if header["raster"][name] != wanted[name]:
+                raise RestoreError("internal", _other_kind())
 
-    def _events(self, wanted: Message) -> Any:
+    def _events(self, wanted: Message, **settings: Any) -> Any:
         self.report.stage(_("Looking for the daemon"))
         self._daemon.ensure_running()
         self.report.stage(_("Sending the photo"))
         header = {
-            "settings": self.choices.to_message(),
+            "settings": self.choices.to_message() | settings,
             "raster": self._raster,
             **wanted,
         }
@@ -207,6 +227,30 @@ class Restoration:
         for kind in ("diagnosis", "description", "done"):
             if kind in event:
                 self._found[kind] = event[kind]
+
+
+class _Layer:
+    """One layer of the result while it comes."""
+
+    def __init__(self, area: Area, form: Format, take: _Take) -> None:
+        self._writer, self._take = StripWriter(area, form), take
+        self._size, self._got = area.width * area.height * form.pixel_bytes, 0
+
+    def feed(self, data: bytes) -> float:
+        """Hand on what has come; the share that has by now."""
+        self._got += len(data)
+        for strip, samples in self._writer.feed(data):
+            self._take(strip, samples)
+        return self._got / self._size
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all of it has come, and no more."""
+        return self._got == self._size
+
+
+def _other_kind() -> str:
+    return _("The daemon sent another kind of photo back.")
 
 
 def _no_whole_photo() -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from ldrps_gimp.choices import NEW_IMAGE, REPLACE
+from ldrps_gimp.choices import NEW_IMAGE, REPLACE, STAGES
 from ldrps_gimp.generated import MAP, Map
-from ldrps_gimp.output import Output, checked
+from ldrps_gimp.output import Output, checked, is_simple
 from ldrps_gimp.pixels import (
     STRIP_ROWS,
     Area,
@@ -22,8 +22,7 @@ from ldrps_gimp.pixels import (
     write_strip,
 )
 from ldrps_gimp.replace import Replace
-
-_OPAQUE = 100.0
+from ldrps_gimp.stages import Stages
 
 
 class _Fresh(Output):
@@ -212,17 +211,7 @@ class NewImage(_Fresh):
         self._made.delete()
 
 
-def is_simple(layer: Any) -> bool:
-    """Tell whether a layer is seen as its pixels are, wherever it is seen at all."""
-    return (
-        layer.get_mask() is None
-        and layer.get_opacity() == _OPAQUE
-        and layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
-        and not layer.get_filters()
-    )
-
-
 def output_of(mode: str, layer: Any) -> type[Output]:
     """The kind of output of a mode of `choices.OUTPUTS`, for a layer."""
-    kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
+    kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage, STAGES: Stages}
     return kinds.get(mode, NewLayer if is_simple(layer) else Twin)

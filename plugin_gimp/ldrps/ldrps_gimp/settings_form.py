@@ -10,7 +10,7 @@ from gi.repository import Gtk
 from ldrps_gimp.choices import DECIDE, MAX_NOISE, MAX_RECURRENCES, MAX_STEPS
 from ldrps_gimp.fields import Form
 from ldrps_gimp.i18n import _
-from ldrps_gimp.names import output_names, recipe_names, selection_names
+from ldrps_gimp.names import output_hints, output_names, recipe_names, selection_names
 from ldrps_gimp.procedures import PREVIEW
 
 BUNDLED = "bundled"
@@ -32,6 +32,7 @@ class SettingsForm(Form):
         self.scene.set_placeholder_text(_("found out from the photo"))
         self.combo("selection", selection_names())
         self.combo("output", output_names())
+        self.note("output", output_hints())
         self.check(PREVIEW)
         self.attach(self._make_more(config), 0, 20, 2, 1)
         guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)

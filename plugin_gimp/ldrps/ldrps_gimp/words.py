@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ldrps_gimp.choices import DAMAGE, Choices
+from ldrps_gimp.choices import DAMAGE, DECIDE, Choices
 from ldrps_gimp.i18n import _
+from ldrps_gimp.names import finding_names, recipe_names
 
 _NOISE, _HOT = "noise about ", "hot pixels ("
 _DAMAGED, _AND = "damaged: ", " and "
@@ -82,6 +83,19 @@ def done_text(choices: Choices, found: dict[str, Any]) -> str:
     fills = choices.selection == DAMAGE and choices.amount_damage != 0
     damage = _("damage") if fills else ""
     return ", ".join(dict.fromkeys(part for part in (damage, recipe, *parts) if part))
+
+
+def settings_text(choices: Choices) -> str:
+    """The settings that differ from the usual ones, in a few words."""
+    parts = [dict(recipe_names())[choices.recipe]]
+    if choices.strength != 1:
+        parts.append(_("strength {share} %").format(share=round(100 * choices.strength)))
+    for name, text in finding_names().items():
+        if (amount := getattr(choices, f"amount_{name}")) != DECIDE:
+            parts.append(f"{text} {round(100 * amount)} %")
+    if choices.description:
+        parts.append(choices.description)
+    return ", ".join(parts)
 
 
 def summary(choices: Choices, found: dict[str, Any], seconds: float) -> str:

@@ -1,0 +1,111 @@
+"""The last tries: their settings, each with a small picture of what came of it.
+
+They are kept in one small file of the user's own. Nothing of a photo is in it but that picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ldrps_gimp.choices import Choices
+from ldrps_gimp.errors import RestoreError
+from ldrps_gimp.ownership import make_folder
+
+MOST = 5
+SIDE = 64
+"""Pixels of a picture's longer side."""
+_MOST_PICTURE = 1 << 16
+_MOST_FILE = 1 << 20
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+
+
+@dataclass(frozen=True)
+class Try:
+    """One of them."""
+
+    choices: Choices
+    picture: bytes
+    """PNG."""
+
+
+class Tries:
+    """The last ones, the newest first."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file or state_file()
+
+    def all(self) -> list[Try]:
+        """Return those that can be read; none from a file that is broken."""
+        try:
+            with self._file.open("rb") as file:
+                kept = json.loads(file.read(_MOST_FILE))
+        except (OSError, ValueError):
+            return []
+        return list(_read(kept))[:MOST] if isinstance(kept, list) else []
+
+    def add(self, new: Try) -> list[Try]:
+        """Keep one more, in the place of one with the same settings, and no more than MOST.
+
+        Where it cannot be kept, it is known until GIMP ends.
+        """
+        if len(new.picture) > _MOST_PICTURE:
+            return self.all()
+        others = [each for each in self.all() if each.choices != new.choices]
+        tries = [new, *others][:MOST]
+        with contextlib.suppress(OSError, RestoreError):
+            self._write(json.dumps([_as_plain(each) for each in tries]).encode())
+        return tries
+
+    def _write(self, data: bytes) -> None:
+        """Whole or not at all; nobody else can read it."""
+        make_folder(self._file.parent)
+        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".tries-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(name, self._file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def state_file() -> Path:
+    """Where they are: under `$XDG_STATE_HOME`, else where the system keeps such files."""
+    if home := os.environ.get("XDG_STATE_HOME"):
+        folder = Path(home)
+    elif local := os.environ.get("LOCALAPPDATA"):
+        folder = Path(local)
+    else:
+        folder = Path.home() / ".local" / "state"
+    return folder / "ldrps" / "gimp" / "tries.json"
+
+
+def _as_plain(one: Try) -> dict[str, Any]:
+    picture = base64.b64encode(one.picture).decode("ascii")
+    return {"settings": one.choices.as_dict(), "picture": picture}
+
+
+def _read(kept: list[Any]) -> Iterator[Try]:
+    """Those that are whole: another version may have written the file, or a hand."""
+    for each in kept:
+        with contextlib.suppress(RestoreError, TypeError, KeyError, AttributeError, binascii.Error):
+            picture = base64.b64decode(each["picture"], validate=True)
+            yield Try(_choices(each["settings"]), picture)
+
+
+def _choices(given: dict[str, Any]) -> Choices:
+    known = {field.name: str(field.type) for field in fields(Choices)}
+    read = {name: value for name, value in given.items() if name in known}
+    for name, value in read.items():
+        if not isinstance(value, _KINDS[known[name]]):
+            raise TypeError(name)
+    return Choices(**read)
