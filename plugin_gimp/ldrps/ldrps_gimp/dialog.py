@@ -175,7 +175,7 @@ class RestoreDialog(Pumping):
             self._canvas.set_visible(not before)
 
     def _on_settings(self) -> None:
-        """Hide what was restored with other settings."""
+        """What was restored with other settings is no longer shown."""
         self._findings.show_damage(self._config.get_property("selection") == DAMAGE)
         self._pane.show_settings(self._settings_key())
         self._places.want_again()

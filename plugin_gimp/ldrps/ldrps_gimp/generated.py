@@ -1,4 +1,4 @@
-"""Map of what the model generated: a layer of its own, hidden, white where all is generated.
+"""The map of what the model generated: a layer of its own, hidden, white where all is generated.
 
 Its numbers are shares from 0 to 1, whatever the image's precision and colour space.
 """
@@ -15,14 +15,14 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.pixels import SAMPLE_CODES, Area, Format, crop, format_of, write_strip
 
 MAP = Format("Y' u8", "u8", 1)
-"""Format in which it comes from the daemon."""
+"""As it comes from the daemon."""
 
 
 class Map:
     """One map. No image knows it until it is inserted."""
 
     def __init__(self, image: Any, layer: Any, area: Area, idle: Callable[[], None]) -> None:
-        """Make a map for `image`, of an area of the layer that is restored."""
+        """For `image`, of an area of the layer that is restored."""
         self._area, self._idle, self._image = area, idle, image
         self._inserted = False
         grey = image.get_base_type() == Gimp.ImageBaseType.GRAY

@@ -223,6 +223,6 @@ def is_simple(layer: Any) -> bool:
 
 
 def output_of(mode: str, layer: Any) -> type[Output]:
-    """Choose the kind of output for a mode of `choices.OUTPUTS` and a layer."""
+    """The kind of output of a mode of `choices.OUTPUTS`, for a layer."""
     kinds: dict[str, type[Output]] = {REPLACE: Replace, NEW_IMAGE: NewImage}
     return kinds.get(mode, NewLayer if is_simple(layer) else Twin)

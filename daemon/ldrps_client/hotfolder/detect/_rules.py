@@ -17,7 +17,7 @@ DEFAULT_PATTERN = "{stem}_restored{ext}"
 # A folder called `paper` holds scans more often than it asks for the published method.
 FOLDER_RECIPES = frozenset(RECIPES) - {"paper"}
 STAGED = ".ldrps-"
-"""Prefix of the names of our own unfinished files."""
+"""What the names of our own unfinished files begin with."""
 
 # Hidden files are left out before this list is asked: dot files of macOS, Syncthing, Nextcloud,
 # NFS, FUSE, exiftool and ourselves are among them.

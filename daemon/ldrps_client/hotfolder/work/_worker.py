@@ -163,7 +163,7 @@ class Worker:
         self._tell("skipped", shown, words=words)
 
     def _made_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
-        """Find an existing result, from a ledger that was lost or another machine."""
+        """A result that is there already, from a ledger that was lost or another machine."""
         for number in itertools.count(1):
             path = self._target(entry, loaded, number)
             if not os.path.isfile(path):
