@@ -36,7 +36,7 @@ Messages: field number -> (name, scalar type, message type, mode).
 
 
 def generate() -> str:
-    """The text of `_contract.py`."""
+    """Return the text of `_contract.py`."""
     file: Any = pb.DESCRIPTOR
     lines = [_HEAD, f'PACKAGE = "{file.package}"\n\n']
     lines.append("MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {\n")

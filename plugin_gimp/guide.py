@@ -33,7 +33,7 @@ pre {{ overflow-x: auto; background: #eee; padding: 0.6em; }}
 
 
 def guide() -> str:
-    """The page."""
+    """Return the page as HTML."""
     text = (ROOT / "docs" / "guide" / "gimp.md").read_text(encoding="utf-8")
     text = re.sub(r"^ *!\[.*\n\n?", "", text, flags=re.MULTILINE)
     # Other pages are not beside it.

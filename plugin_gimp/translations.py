@@ -20,7 +20,7 @@ LOCALES = FOLDER / "locale"
 
 
 def template() -> Catalog:
-    """Every string of the code, without translations."""
+    """Return every string of the code, without translations."""
     # No date of today in it: a file changes when its strings do.
     catalog = Catalog(project="LD-RPS Restore", creation_date=datetime(2026, 1, 1, tzinfo=UTC))
     mapping = [("ldrps_gimp/vendor/**", "ignore"), ("ldrps_gimp/**.py", "python")]
@@ -31,7 +31,7 @@ def template() -> Catalog:
 
 
 def updated(path: Path, strings: Catalog) -> Catalog:
-    """A language's catalogue with the strings of today."""
+    """Return a language's catalogue with the strings of today."""
     with path.open("rb") as file:
         catalog = read_po(file, locale=path.parts[-3])
     catalog.update(strings, no_fuzzy_matching=True)
@@ -43,14 +43,14 @@ def updated(path: Path, strings: Catalog) -> Catalog:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """As GNU gettext reads it."""
+    """Return the catalogue in the form that GNU gettext reads."""
     out = io.BytesIO()
     write_mo(out, catalog)
     return out.getvalue()
 
 
 def files() -> list[Path]:
-    """Every language's catalogue."""
+    """List every language's catalogue."""
     return sorted(LOCALES.glob("*/LC_MESSAGES/ldrps.po"))
 
 

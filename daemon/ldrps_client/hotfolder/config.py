@@ -1,4 +1,4 @@
-"""How a hot folder is set up: from the command line or a TOML file, validated once, frozen."""
+"""Settings of a hot folder: from the command line or a TOML file, validated once, frozen."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ class FolderConfig:
     """One watched folder."""
 
     root: Path
-    """Absolute. Never written to, unless results go beside the originals."""
+    """Absolute path. Never written to, unless results go beside the originals."""
     out: Path | None = None
-    """Absolute; the tree below the root is mirrored in it. None: beside the originals."""
+    """Absolute path; the tree below the root is mirrored in it. None: beside the originals."""
     settings: Settings = field(default_factory=Settings)
     recipe_by_folder: bool = True
-    """Whether a subfolder that is called as a recipe chooses it."""
+    """True if a subfolder named after a recipe selects it."""
     recursive: bool = True
     rules: Rules = field(default_factory=Rules)
     settle: float = 5.0
-    """Seconds for which a file must be still."""
+    """Seconds for which a file must not change."""
     scan_every: float = 300.0
-    """Seconds between full scans, whatever events tell."""
+    """Seconds between full scans, whatever events report."""
     poll: Poll = "auto"
-    """Whether to scan often instead of relying on events; `auto`: on network mounts."""
+    """Choice of frequent scans instead of events; `auto`: on network mounts."""
     poll_every: float = 15.0
     """Seconds between scans when polling."""
     pattern: str = DEFAULT_PATTERN
     keyword: str | None = None
-    """Added to the keywords of results."""
+    """Keyword added to those of results."""
     only_if: tuple[Condition, ...] = ()
-    """Restore only photos of which one of these is true; empty: all."""
+    """Conditions, one of which a photo must meet to be restored; empty: all photos are."""
     link_clean: LinkClean = "no"
-    """How photos that need nothing come into `out`."""
+    """Way by which photos that need nothing get into `out`."""
 
     def __post_init__(self) -> None:
         check_pattern(self.pattern)
@@ -68,23 +68,23 @@ class FolderConfig:
 
     @property
     def target(self) -> Path:
-        """The folder that results go to."""
+        """Folder that results go to."""
         return self.out or self.root
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How to get along with whoever else uses the machine. Neutral: no limits."""
+    """Consideration for other users of the machine. Neutral: no limits."""
 
     parallel: int = 2
     """Photos handed in at the same time; the daemon works on one per device."""
     per_hour: float | None = None
-    """At most so many photos begin in an hour."""
+    """Most photos that begin in an hour."""
     hours: tuple[time, time] | None = None
-    """From when to when by the local clock work may begin; may go past midnight."""
+    """Start and end, by the local clock, of the hours when work may begin; may go past midnight."""
     pause_on_battery: bool = False
     notify: bool = False
-    """Whether the desktop is told of failures, and of the end of a batch."""
+    """True if the desktop is told of failures, and of the end of a batch."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.parallel <= 64:
@@ -113,7 +113,7 @@ class WatchConfig:
 
 
 def parse_hours(text: str) -> tuple[time, time]:
-    """From `22:00-06:00`."""
+    """Parse hours such as `22:00-06:00`."""
     found = re.fullmatch(r"(\d{1,2}:\d\d)-(\d{1,2}:\d\d)", text.replace(" ", ""))
     try:
         begin, end = (
@@ -146,7 +146,7 @@ def load_config(path: Path) -> WatchConfig:
 
 
 def schedule_from(given: dict[str, Any]) -> Schedule:
-    """From plain values, such as those of a file's top level."""
+    """Build a schedule from plain values, such as those of a file's top level."""
     values = dict(given)
     if isinstance(values.get("hours"), str):
         values["hours"] = parse_hours(values["hours"])
@@ -154,7 +154,7 @@ def schedule_from(given: dict[str, Any]) -> Schedule:
 
 
 def folder_from(given: dict[str, Any], base: Path = Path()) -> FolderConfig:
-    """From plain values, such as those of a file's [[folder]]; paths are relative to `base`."""
+    """Build a folder from plain values, such as a [[folder]]'s; paths are relative to `base`."""
     values = dict(given)
     if not values.get("in"):
         raise SettingsError("a [[folder]] has no 'in'; name the folder to watch")

@@ -1,4 +1,4 @@
-"""Watching several folders in one process, until told to stop."""
+"""Several folders watched in one process, until told to stop."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How to run, besides what is configured."""
+    """Options of a run, besides what is configured."""
 
     address: str | None = None
-    """The daemon's; None: the user's own."""
+    """Address of the daemon; None: the user's own."""
     start_daemon: bool = True
-    """Whether to start one if none answers."""
+    """True if a daemon is to be started where none answers."""
     once: bool = False
-    """Whether to end when all that is there is dealt with."""
+    """True if the run ends when everything that is there is dealt with."""
     rebind: bool = False
-    """Whether the folders have moved to other mounts."""
+    """True if the folders have moved to other mounts."""
     log: Path | None = None
-    """In place of the log in each folder's state."""
+    """Log file that replaces those in each folder's state."""
 
 
 def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsError | None:
@@ -65,7 +65,7 @@ def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsErro
 
 
 class _Group:
-    """All folders that are watched by this process, and what they share."""
+    """All folders that are watched by this process, and their shared parts."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class _Group:
         self._watching = [_Watching(folder, self) for folder in config.folders]
 
     def run(self) -> None:
-        """Until all have ended; main threads hear signals only between short waits."""
+        """Run until all have ended; main threads hear signals only between short waits."""
         for one in self._watching:
             one.thread.start()
         told = 0.0
@@ -101,14 +101,14 @@ class _Group:
                 self.client.close()
 
     def stop(self) -> None:
-        """Let all end."""
+        """Make all end."""
         self._stopped = True
         for one in self._watching:
             one.stop.set()
             one.watcher.wake()
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        """What folders tell, one at a time. Photos need not know whether it could be shown."""
+        """Show an event of a folder, one at a time; a photo need not know whether that worked."""
         with self._showing:
             try:
                 self._display.show(folder, kind, photo, facts)
@@ -121,7 +121,7 @@ class _Group:
                 pass
 
     def failed(self, folder: Path, error: LdrpsError) -> None:
-        """One folder is watched no more."""
+        """Note that one folder is watched no more."""
         self.errors.append(error)
         if isinstance(error, InternalError):
             # Begun anew by systemd, or by whoever reads it.

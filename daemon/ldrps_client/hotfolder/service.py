@@ -66,7 +66,7 @@ WantedBy=default.target
 
 
 def unit_text(config: WatchConfig, command: Sequence[str], log: Path | None = None) -> str:
-    """The unit that runs a command line for what is configured."""
+    """Return the unit that runs a command line for what is configured."""
     known = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
     return _UNIT.format(
         # Where a terminal has them elsewhere, systemd need not know of it.
@@ -77,7 +77,7 @@ def unit_text(config: WatchConfig, command: Sequence[str], log: Path | None = No
 
 
 def _writable(config: WatchConfig, log: Path | None) -> list[Path]:
-    """Results, ledgers, a log elsewhere, and what a daemon that is started from here writes."""
+    """List the results, ledgers, a log elsewhere, and files of a daemon that is started here."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ldrps"
     targets = [folder.target for folder in config.folders]
     logs = [log.expanduser().resolve().parent] if log else []
@@ -85,18 +85,18 @@ def _writable(config: WatchConfig, log: Path | None) -> list[Path]:
 
 
 def _quoted(text: str) -> str:
-    """As systemd.syntax(7) wants it: specifiers are not ours."""
+    """Quote a word as systemd.syntax(7) wants it: specifiers are not ours."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if escaped != text or " " in text or not text else text
 
 
 def _word(text: str) -> str:
-    """Of a command line, where variables are not ours either."""
+    """Quote a word of a command line, where variables are not ours either."""
     return _quoted(text).replace("$", "$$")
 
 
 def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) -> Path:
-    """Write the unit for `ldrps` with these words; OutputError if that cannot be done.
+    """Write the unit for `ldrps` with these words; OutputError if that fails.
 
     Folders that it may write to are made, because systemd refuses to start without them.
     SettingsError if a folder to watch is not there, which the service would wait for in vain.
@@ -120,7 +120,7 @@ def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) 
 
 
 def _as_text(unit: str) -> str:
-    """The unit, if systemd can read it; SettingsError where a path is no text."""
+    """Return the unit as text that systemd can read; SettingsError where a path is no text."""
     try:
         unit.encode("utf-8")
     except UnicodeEncodeError:
@@ -131,7 +131,7 @@ def _as_text(unit: str) -> str:
 
 
 def _program() -> list[str]:
-    """The installed command if this is it, else this interpreter."""
+    """Return the installed command if this is it, else this interpreter."""
     found = Path(sys.argv[0])
     if found.name == "ldrps" and found.exists():
         return [str(found.absolute())]

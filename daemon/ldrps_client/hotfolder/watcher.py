@@ -1,4 +1,4 @@
-"""Watching one folder: what is due when, and the way back after any interruption."""
+"""Watcher of one folder: the schedule of its work, and recovery from any interruption."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FolderWatcher:
         tell: Notify,
         stop: threading.Event,
     ) -> None:
-        """`stop` ends it; `scheduler` may be shared with other folders."""
+        """Take the parts; `stop` ends it, `scheduler` may be shared with other folders."""
         self._config = config
         self._client = client
         self._scheduler = scheduler
@@ -70,15 +70,15 @@ class FolderWatcher:
         self._next_try = 0.0
         self._full = False
         self.now = "watching"
-        """What goes on, in words; kept in the ledger for `ldrps watch --status`."""
+        """Current activity in words; kept in the ledger for `ldrps watch --status`."""
         self.state: StateFolder = state_folder(config.root)
 
     def wake(self) -> None:
-        """Look now: `stop` was set, or something else has changed."""
+        """Wake up: `stop` was set, or something else has changed."""
         self._wake.set()
 
     def run(self, *, once: bool = False, rebind: bool = False) -> None:
-        """Watch until `stop`, or with `once` until all that is there is dealt with.
+        """Watch until `stop`, or with `once` until everything that is there is dealt with.
 
         LdrpsError if the folder cannot be watched, or with `once` if something that all wait for
         does not come, such as a daemon.
@@ -178,7 +178,7 @@ class FolderWatcher:
             self._wake.set()
 
     def _note(self, path: Path) -> None:
-        """A file is to settle; from any thread."""
+        """Let a file settle; may be called from any thread."""
         self._news.put((path, False))
         self._wake.set()
 
@@ -235,7 +235,7 @@ class FolderWatcher:
         return bool(missing)
 
     def _try_output(self) -> None:
-        """Tell at the start, not with the first photo, that no result could be written."""
+        """Report at the start, not with the first photo, that no result could be written."""
         if self._config.out is None or time.monotonic() < self._next_try:
             return
         trouble = place_trouble(self._config.out, "")
@@ -247,7 +247,7 @@ class FolderWatcher:
         self._next_try = time.monotonic() + _AWAY_SECONDS if trouble else math.inf
 
     def _gone(self) -> OutputError | None:
-        """What a single run has waited for long enough."""
+        """Return what a single run has waited for long enough."""
         is_long = time.monotonic() - self._there >= _ONCE_AWAY_SECONDS
         return OutputError(self._away) if self._away and is_long else None
 
@@ -268,7 +268,7 @@ class FolderWatcher:
         self._tell("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
 
     def _forgive(self) -> None:
-        """Take photos off the list of failures that are there no more, unless nothing is."""
+        """Take photos that are gone off the list of failures, unless everything is gone."""
         if self._presence.missing():
             return
         for entry in self._ledger.entries("failed"):
@@ -290,7 +290,7 @@ class FolderWatcher:
             self._tell("warning", message=f"folder {folder} cannot be looked into: {why}")
 
     def _hear(self) -> None:
-        """Take up what events and other threads have told."""
+        """Handle the reports of events and of other threads."""
         for _ in range(self._news.qsize()):
             path, is_folder = self._news.get()
             if not is_folder:
@@ -322,13 +322,13 @@ class FolderWatcher:
         )
 
     def _recover(self) -> None:
-        """Take up what an earlier run left in the middle, then let the work begin."""
+        """Finish what an earlier run left in the middle, then let the work begin."""
         take_up_all(self._config, self._ledger, self._tell)
         self._pool.start(self._parallel)
         self._recovered = True
 
     def _write_down(self) -> None:
-        """failed.csv follows the ledger, and the ledger what goes on."""
+        """Bring failed.csv up to date with the ledger, and the ledger with the current activity."""
         if self.now != self._told_now:
             self._ledger.remember("now", self.now)
             self._told_now = self.now

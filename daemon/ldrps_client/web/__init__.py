@@ -1,4 +1,4 @@
-"""`ldrps web`: a page of this machine alone, for photos without GIMP. Needs the extra `web`.
+"""`ldrps web`: a page for this machine alone, for those without GIMP. Needs the extra `web`.
 
 The browser is given pictures and sentences; photos are read, restored and written here.
 """

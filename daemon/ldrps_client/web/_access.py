@@ -1,8 +1,8 @@
-"""Who is let in: the page that this program served itself, to the user who started it.
+"""Access to the page: for the page that this program served, to the user who started it.
 
 Every user and every web site that a browser shows can reach a port of the loopback. So each path
 begins with a token that nobody can guess; `Host` must name the loopback, against names that turn to
-it later (DNS rebinding); and what a page of another origin asks for is refused.
+it later (DNS rebinding); and requests by pages of another origin are refused.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ _FOREIGN = "only the page that 'ldrps web' opened may ask for this"
 
 @dataclass
 class Keys:
-    """What opens the page at one port."""
+    """Keys that open the page at one port."""
 
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(_TOKEN_BYTES))
     """First part of every path."""
     ticket: str = field(default_factory=lambda: secrets.token_urlsafe(_TOKEN_BYTES))
-    """Leads to the page once. A browser is started with it, because others can read its command
-    line."""
+    """Ticket that leads to the page once, for the browser's command line, which others can read."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -59,7 +58,7 @@ class Keys:
         return f"http://{HOST}:{self.port}/{self.ticket}"
 
     def use(self, ticket: str) -> bool:
-        """Tell whether this is the ticket, and tear it."""
+        """Tell whether a text is the ticket, and tear it."""
         with self._lock:
             if not self.ticket or not _same(ticket, self.ticket):
                 return False
@@ -67,12 +66,12 @@ class Keys:
             return True
 
     def opens(self, token: str) -> bool:
-        """Tell whether this is the token."""
+        """Tell whether a text is the token."""
         return _same(token, self.token)
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """Names of this server that are no trick."""
+        """Return the names of this server that are no trick."""
         return f"{HOST}:{self.port}", f"localhost:{self.port}"
 
 
@@ -81,13 +80,13 @@ def _same(given: str, right: str) -> bool:
 
 
 class Access:
-    """Passes on, without its token, what may come in; puts our headers on every answer."""
+    """Checks requests and removes their token; puts our headers on every answer."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the ASGI specification."""
+        """Serve one request, see the ASGI specification."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

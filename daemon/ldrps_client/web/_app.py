@@ -1,4 +1,4 @@
-"""What the page can ask for, by path and method. Answers are pictures, files, or JSON."""
+"""Requests of the page, by path and method. Answers are pictures, files, or JSON."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Parts:
-    """What the page is made of."""
+    """Parts of the page's server."""
 
     gallery: Gallery
     runs: Runs
     readers: ThreadPoolExecutor
     folder: Path
-    """For temporary files."""
+    """Folder for temporary files."""
     most_bytes: int
-    """Of one photo."""
+    """Most bytes of one photo."""
 
 
 def told(handler: Callable[[Pages, Request], Awaitable[Response]]) -> Any:
@@ -77,7 +77,7 @@ def _sentence(error: LdrpsError) -> Response:
 
 
 class Pages:
-    """The handlers."""
+    """Handlers of the page's requests."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -91,13 +91,13 @@ class Pages:
 
     @told
     async def about(self, request: Request) -> Response:
-        """Tell what stays the same while this program runs."""
+        """Return what stays the same while this program runs."""
         limits = {"bytes": self._parts.most_bytes, "photos": MOST_PHOTOS}
         return JSONResponse({"recipes": recipes(), "limits": limits})
 
     @told
     async def photos(self, request: Request) -> Response:
-        """Tell all there is to show; nothing (204) if the page has that version already."""
+        """Return all there is to show; nothing (204) if the page has that version already."""
         if request.query_params.get("since") == str(self._gallery.version):
             return Response(status_code=204)
         return JSONResponse(self._gallery.picture())
@@ -111,7 +111,7 @@ class Pages:
 
     @told
     async def remove(self, request: Request) -> Response:
-        """Take a photo off the page."""
+        """Remove a photo from the page."""
         upload = self._upload(request)
         with suppress(LdrpsError):
             # A daemon that is away keeps no photo on the page.
@@ -217,7 +217,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 def _zipped(groups: list[list[Path]], folder: Path) -> Path:
-    """Photos are compressed already. Those of one name are numbered, sidecars with them."""
+    """Zip without compression, which photos have. Equal names are numbered, with sidecars."""
     handle, name = tempfile.mkstemp(suffix=".zip", dir=folder)
     path = Path(name)
     taken: set[str] = set()
@@ -245,7 +245,7 @@ def _numbered(path: Path, number: int) -> str:
 
 
 def application(parts: Parts) -> Starlette:
-    """The whole application, without the check of who is let in."""
+    """Build the whole application, without the check of access."""
     pages = Pages(parts)
     one, result = "/api/photos/{id}", "/api/watched/{folder}/{key}"
     routes: list[Any] = [

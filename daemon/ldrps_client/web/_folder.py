@@ -1,4 +1,4 @@
-"""A folder for the page's files, closed to others, that does not outlive this program for long."""
+"""Temporary folder of the page, closed to others, that does not outlive this program for long."""
 
 from __future__ import annotations
 

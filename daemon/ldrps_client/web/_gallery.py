@@ -1,4 +1,4 @@
-"""The photos on the page: what is known of each, and its files in a folder of their own."""
+"""Photos on the page: the facts about each, and its files in a folder of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ldrps_engine.errors import LimitError, NotFoundError
 MOST_PHOTOS = 500
 
 State = Literal["reading", "refused", "ready", "waiting", "running", "done"]
-"""`refused`: it is no photo that we take. `done`: there is a result."""
+"""State of a photo. `refused`: it is no photo that we take. `done`: there is a result."""
 
 
 @dataclass(eq=False)
@@ -23,35 +23,35 @@ class Upload:
 
     id: str
     name: str
-    """Of the file, as the user has it; never used as a path."""
+    """Name of the file, as the user has it; never used as a path."""
     folder: Path
     state: State = "reading"
     trouble: str = ""
-    """What went wrong last, one sentence; empty if nothing did."""
+    """Last error as one sentence; empty if there was none."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Size, diagnosis and findings for the page; empty until it is read."""
     progress: dict[str, Any] = field(default_factory=dict)
-    """Of the restoration that goes on; empty if none does."""
+    """Progress of the current restoration; empty if there is none."""
     previews: int = 0
-    """Pictures of the estimate that came so far."""
+    """Number of pictures of the estimate that came so far."""
     result: dict[str, Any] = field(default_factory=dict)
-    """What the page tells of the result; empty if there is none."""
+    """Facts about the result for the page; empty if there is none."""
     results: Path | None = None
     """Folder of the result's files."""
     job: str = ""
-    """With the daemon; empty if there is none."""
+    """Id of the daemon's job; empty if there is none."""
     stopped: bool = False
-    """Whether the user wants the restoration that goes on to end."""
+    """True if the user wants the current restoration to end."""
     removed: bool = False
 
     @property
     def original(self) -> Path:
-        """The photo as it was sent."""
+        """Path of the photo as it was sent."""
         return self.folder / "original"
 
     @property
     def busy(self) -> bool:
-        """Tell whether somebody works with its files."""
+        """True while somebody works with its files."""
         return self.state in ("reading", "waiting", "running")
 
     def files(self) -> list[Path]:
@@ -59,7 +59,7 @@ class Upload:
         return sorted(self.results.iterdir(), key=_photo_first) if self.results else []
 
     def as_json(self) -> dict[str, Any]:
-        """For the page."""
+        """Return the photo's record for the page."""
         return {
             "id": self.id,
             "name": self.name,
@@ -85,10 +85,10 @@ class Gallery:
         self._lock = threading.RLock()
         self._uploads: dict[str, Upload] = {}
         self.version = 1
-        """Rises with every change."""
+        """Number that rises with every change."""
 
     def add(self, name: str) -> Upload:
-        """A new photo with an empty folder; LimitError if there are too many."""
+        """Add a photo with an empty folder; LimitError if there are too many."""
         with self._lock:
             if len(self._uploads) >= MOST_PHOTOS:
                 raise LimitError(
@@ -103,14 +103,14 @@ class Gallery:
             return upload
 
     def get(self, key: str) -> Upload:
-        """One photo; NotFoundError if it was removed."""
+        """Return one photo; NotFoundError if it was removed."""
         with self._lock:
             if key not in self._uploads:
                 raise NotFoundError("this photo is no longer on the page; add it again")
             return self._uploads[key]
 
     def all(self) -> list[Upload]:
-        """Every photo."""
+        """Return every photo."""
         with self._lock:
             return list(self._uploads.values())
 
@@ -132,13 +132,13 @@ class Gallery:
             return True
 
     def remove(self, upload: Upload) -> None:
-        """Take a photo off the page; its files go once nobody works with them."""
+        """Remove a photo from the page; its files go once nobody works with them."""
         with self._lock:
             self._uploads.pop(upload.id, None)
             self.change(upload, removed=True, stopped=True)
 
     def picture(self) -> dict[str, Any]:
-        """All that the page shows, as it is now."""
+        """Return all that the page shows, as it is now."""
         with self._lock:
             photos = [upload.as_json() for upload in self._uploads.values()]
             return {"version": self.version, "photos": photos}

@@ -1,4 +1,4 @@
-"""A photo that has come: read, measured, made into pictures for the browser. Needs no daemon."""
+"""Reading of a new photo: decoded, measured, shown to the browser. Needs no daemon."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def _facts(loaded: LoadedFile, found: Diagnosis) -> dict[str, Any]:
 
 
 def findings(words: str) -> list[str]:
-    """The diagnosis' words, one finding each."""
+    """Split the diagnosis' words, one finding each."""
     return words.replace("; ", ", ").split(", ")

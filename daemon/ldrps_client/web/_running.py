@@ -1,4 +1,4 @@
-"""Restorations that were asked for on the page: handed to the daemon, followed, cancelled."""
+"""Restorations requested on the page: handed to the daemon, followed, cancelled."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _RECIPES = {
     "old-photo": "an old photo with a cast or faded; a print of one hue keeps its tone",
     "paper": "the published method with its constants and step counts, for comparison",
 }
-"""Each in the words of docs/reference/settings.md."""
+"""Recipes, each in the words of docs/reference/settings.md."""
 _KINDS: dict[str, tuple[Any, str]] = {
     "recipe": (str, "a text"),
     "strength": (int | float, "a number"),
     "amounts": (dict, "numbers by name"),
 }
-"""What the page may set, and as what."""
+"""Settings that the page may set, and their types."""
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Settings as the page sends them; SettingsError names the one that is wrong."""
+    """Parse the settings that the page sends; SettingsError names the one that is wrong."""
     for name, value in given.items():
         if name not in _KINDS:
             known = ", ".join(_KINDS)
@@ -60,7 +60,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
 
 
 class Runs:
-    """The restorations of the page."""
+    """Restorations of the page."""
 
     def __init__(self, client: Client, gallery: Gallery) -> None:
         self._client, self._gallery = client, gallery
@@ -76,13 +76,13 @@ class Runs:
         self._executor.submit(self._run, upload, settings)
 
     def cancel(self, upload: Upload) -> None:
-        """Stop a photo's restoration; nothing happens if none goes on."""
+        """Stop a photo's restoration; nothing happens if there is none."""
         self._gallery.change(upload, stopped=True)
         if upload.job and upload.busy:
             self._client.cancel(upload.job)
 
     def close(self) -> None:
-        """Cancel all that goes on, and wait for it."""
+        """Cancel all restorations, and wait for their ends."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         for upload in self._gallery.all():
             with suppress(LdrpsError):
@@ -133,7 +133,7 @@ class Runs:
             self._gallery.change(upload, progress=progress)
 
     def _keep(self, upload: Upload, result: Result) -> None:
-        """Write the result beside the one before, and only then put it in its place."""
+        """Write the result beside the previous one, and only then put it in its place."""
         self._gallery.change(upload, progress={"words": "writing the result", "share": 1.0})
         folder = Path(tempfile.mkdtemp(prefix="result-", dir=upload.folder))
         target = folder / result_name(upload.name, folder)
@@ -154,7 +154,7 @@ def _check_not_stopped(upload: Upload) -> None:
 
 
 def result_name(name: str, folder: Path) -> str:
-    """The photo's name with our mark, no longer than the folder takes."""
+    """Return the photo's name with our mark, no longer than the folder takes."""
     path = Path(name)
     tail = f"{_MARK}{result_suffix(path)}"
     return fitting(path.stem, lambda stem: f"{stem}{tail}", longest_name(folder)) + tail
@@ -178,5 +178,5 @@ def _told(target: Path, result: Result, number: int) -> dict[str, Any]:
 
 
 def recipes() -> list[dict[str, str]]:
-    """Names of recipes and what they do, the usual one first."""
+    """Return the names of recipes and what they do, the usual one first."""
     return [{"name": name, "words": _RECIPES[name]} for name in RECIPES]

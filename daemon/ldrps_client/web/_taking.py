@@ -18,11 +18,11 @@ from ldrps_wire.system import free_bytes
 MEGABYTE = 1_000_000
 _LONGEST = 200
 _SPARE = 200 * MEGABYTE
-"""Room that stays for pictures and results."""
+"""Bytes that stay free for pictures and results."""
 
 
 class GoneError(Exception):
-    """The browser left before all of the photo was here."""
+    """Departure of the browser before all of the photo was here."""
 
 
 async def take(request: Request, gallery: Gallery, most: int) -> Upload:
@@ -82,7 +82,7 @@ def _check_room(name: str, folder: Path, size: int) -> None:
 
 
 def file_name(given: str) -> str:
-    """The name alone, without folders and without what no name of a file may have."""
+    """Return the name alone, without folders and without characters that names must not have."""
     plain = shown(unquote(given)).replace("\\", "/").rpartition("/")[2].strip().strip("\0")
     if plain in ("", ".", ".."):
         return "photo"

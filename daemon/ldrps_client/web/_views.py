@@ -14,23 +14,23 @@ from ldrps_engine.photo import Photo
 
 _ROWS = 512
 _GROUND = 0.5
-"""Shows through where a photo is transparent."""
+"""Grey that shows through where a photo is transparent."""
 _QUALITY = 95
 _PREVIEW_QUALITY = 85
 
 
 def write_view(path: Path, photo: Photo) -> None:
-    """The whole photo at its own size, with noise and edges as they are."""
+    """Write the whole photo at its own size, with noise and edges as they are."""
     write_private(path, _jpeg(_screen_pixels(photo), _QUALITY))
 
 
 def write_small(path: Path, photo: Photo) -> None:
-    """At most 800 pixels a side."""
+    """Write a picture of at most 800 pixels a side."""
     write_private(path, small_jpeg(photo))
 
 
 def write_preview(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Picture of the current estimate, as the daemon sent it."""
+    """Write the picture of the current estimate, as the daemon sent it."""
     write_private(path, _jpeg(pixels, _PREVIEW_QUALITY))
 
 
@@ -44,7 +44,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def _screen_pixels(photo: Photo) -> NDArray[np.uint8]:
-    """Rows by rows, because floats of a whole photo take four times its memory."""
+    """Convert rows by rows, because floats of a whole photo take four times its memory."""
     out = np.empty((photo.height, photo.width, 3), np.uint8)
     for top in range(0, photo.height, _ROWS):
         part = photo.part((slice(top, top + _ROWS), slice(None)))

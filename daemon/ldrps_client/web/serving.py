@@ -1,4 +1,4 @@
-"""Serving the page: a port of the loopback, until Ctrl-C."""
+"""Server of the page: a port of the loopback, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _BACKLOG = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """How the page is served."""
+    """Options of the page's server."""
 
     port: int = 0
-    """0: any that is free."""
+    """Port to listen on; 0: any that is free."""
     most_bytes: int
-    """Of one photo."""
+    """Most bytes of one photo."""
 
 
 def serve(client: Client, page: Page, on_ready: Callable[[Keys], None]) -> None:

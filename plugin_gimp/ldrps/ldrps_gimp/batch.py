@@ -1,4 +1,4 @@
-"""All open images, one after the other: which layer of each, and what came of it."""
+"""All open images, one after the other: the layer of each, and its outcome."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class Entry:
     image: Any
     name: str
     layer: Any
-    """The layer that is restored; None: none can be."""
+    """Layer that is restored; None: none can be."""
     why: str
-    """Why none can be, as a sentence; empty otherwise."""
+    """Reason why none can be, as a sentence; empty otherwise."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one image."""
+    """Outcome for one image."""
 
     entry: Entry
     kind: str
-    """RESTORED, UNCHANGED or FAILED."""
+    """Kind: RESTORED, UNCHANGED or FAILED."""
     text: str
-    """What was done, or why not, as a sentence."""
+    """Sentence about what was done, or why not."""
     made: Any = None
-    """A layer of a new image that nobody sees yet."""
+    """Layer of a new image that nobody sees yet."""
 
 
 def entries() -> list[Entry]:
@@ -69,9 +69,9 @@ def restore_all(
     report: Report,
     on_begin: Callable[[Entry], None] = lambda _entry: None,
 ) -> Iterator[Result]:
-    """Restore images, and tell of each what came of it.
+    """Restore images, and report the outcome of each.
 
-    CancelledError, and whatever stands in the way of all of them, end it; what is done stays done.
+    CancelledError, and any error that concerns all of them, end it; what is done stays done.
     """
     for entry in chosen:
         on_begin(entry)
@@ -109,7 +109,7 @@ def counts(results: list[Result]) -> tuple[int, int, int]:
 
 
 def summary(results: list[Result], left: int = 0) -> str:
-    """Say what came of all, in a line, and of those that failed why; `left` were not begun."""
+    """Summarise the outcomes in a line, with reasons for failures; `left` were not begun."""
     restored, unchanged, failed = counts(results)
     said = [_("Restored: {count}.").format(count=restored)]
     if unchanged:

@@ -1,4 +1,4 @@
-"""The dialog for all open images: which of them, with which settings, and what came of each."""
+"""Dialog for all open images: the choice of images, the settings, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PICTURE = 64
 
 
 def restore_all_in_dialog(procedure: Any, config: Any) -> list[Result]:
-    """Ask, restore, and return what came of each image; CancelledError if nothing was begun."""
+    """Ask, restore, and return the outcome of each image; CancelledError if nothing was begun."""
     GimpUi.init(procedure.get_name())
     with contextlib.closing(BatchDialog(procedure, config)) as dialog:
         return dialog.ask()
@@ -52,12 +52,12 @@ class BatchDialog(Pumping):
         self._build()
 
     def close(self) -> None:
-        """Nothing of it stays."""
+        """Destroy the dialog."""
         self._daemon.close()
         self._dialog.destroy()
 
     def ask(self) -> list[Result]:
-        """Until the user has seen what came of it, or wants nothing."""
+        """Run until the user has seen the outcome, or wants nothing."""
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)
@@ -148,7 +148,7 @@ class BatchDialog(Pumping):
     # How it goes.
 
     def stage(self, text: str) -> None:
-        """Say what is done now."""
+        """Show the current stage."""
         self._status.bar.set_text(text)
 
     def fraction(self, done: float) -> None:
@@ -156,7 +156,7 @@ class BatchDialog(Pumping):
         self._status.bar.set_fraction((self._done + done) / self._count)
 
     def event(self, kind: str, event: Message) -> None:
-        """Show what the daemon tells."""
+        """Show an event of the daemon."""
         if text := stage_text(kind, event):
             number = _("Image {number} of {count}").format(number=self._done + 1, count=self._count)
             self._status.bar.set_text(f"{number}. {text}")
@@ -165,7 +165,7 @@ class BatchDialog(Pumping):
 
 
 class _Row:
-    """One image: whether it is wanted, how it looks, and what came of it."""
+    """One image: its choice, its picture, and its outcome."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -192,7 +192,7 @@ class _Row:
         return bool(self._switch.get_active())
 
     def set_sensitive(self, sensitive: bool) -> None:
-        """Let the user choose, or not."""
+        """Allow the user to choose, or not."""
         self._switch.set_sensitive(sensitive and self.entry.layer is not None)
 
     def begin(self) -> None:
@@ -200,11 +200,11 @@ class _Row:
         self._show(_("Under way ..."), "media-playback-start")
 
     def stop(self) -> None:
-        """Show that nothing came of it."""
+        """Show that there is no outcome."""
         self._show("", None)
 
     def show(self, result: Result) -> None:
-        """Show what came of it, which is not wanted once more."""
+        """Show the outcome of the image, which is not chosen again."""
         failed = result.kind == FAILED
         self._show(result.text, "dialog-warning" if failed else "object-select-symbolic")
         self._switch.set_active(failed)

@@ -1,4 +1,4 @@
-"""The preview on the canvas: a layer that no step of the undo history knows.
+"""Preview on the canvas: a layer that no step of the undo history knows.
 
 GIMP may end the process that shows it at any moment. The layer then stays, with a mark, and the
 process that waits for this one takes it away by `sweep`.
@@ -27,7 +27,7 @@ class Canvas:
     """One preview."""
 
     def __init__(self, layer: Any, area: Area, masked: bool, idle: Callable[[], None]) -> None:
-        """`area` of `layer` will be covered; `masked`: only where the selection is."""
+        """Prepare to cover `area` of `layer`; `masked`: only where the selection is."""
         self._source, self._area, self._masked, self._idle = layer, area, masked, idle
         self._image = layer.get_image()
         self._preview: Any = None
@@ -53,14 +53,14 @@ class Canvas:
         self._due = now + max(_LEAST_PAUSE, _REST * (now - began))
 
     def set_visible(self, visible: bool) -> None:
-        """Let the photo as it was be seen, or the preview again."""
+        """Show the photo as it was, or the preview again."""
         if self._preview is not None and self._preview.is_valid():
             with _unnoticed(self._image):
                 self._preview.set_visible(visible)
             Gimp.displays_flush()
 
     def close(self) -> None:
-        """Take it away."""
+        """Remove the preview."""
         if self._preview is not None and self._preview.is_valid():
             _remove(self._image, self._preview)
         self._preview = None
@@ -88,9 +88,9 @@ class Canvas:
         return made
 
     def _fill(self, width: int, height: int, pixels: bytes) -> bool:
-        """Strip by strip: GEGL stretches while the dialog stays alive.
+        """Fill strip by strip: GEGL stretches while the dialog stays alive.
 
-        False if the layer went away meanwhile: GIMP ends who writes to one that is no more.
+        False if the layer went away meanwhile: GIMP ends a process that writes to a removed one.
         """
         small = Gegl.Buffer.new("R'G'B' u8", 0, 0, width, height)
         small.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B' u8", pixels)
@@ -115,12 +115,12 @@ class Canvas:
 
 
 def warm_up() -> None:
-    """When GEGL first makes an operation it looks for all of them, which takes its time."""
+    """Let GEGL look for all its operations now, which takes its time at the first one."""
     Gegl.Node().create_child("gegl:scale-size")
 
 
 def sweep(image: Any) -> None:
-    """Take away what a process that is no more has left on the canvas of an image."""
+    """Remove what a dead process has left on the canvas of an image."""
     if not image.is_valid():
         return
     if not image.undo_is_enabled():
@@ -151,7 +151,7 @@ def _remove(image: Any, layer: Any) -> None:
 
 @contextlib.contextmanager
 def _unnoticed(image: Any) -> Iterator[None]:
-    """Without a step in the undo history, and without an image that was saved becoming unsaved.
+    """Change an image without a step in the undo history, and without marking it as unsaved.
 
     Undo is frozen for the change alone: what the user does between two is undone as ever.
     """

@@ -1,4 +1,4 @@
-"""What a user may choose. Checked here before a daemon is asked, in the user's language."""
+"""Choices of the user. Checked here before a daemon is asked, in the user's language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldrps_gimp.messages import Message
 RECIPES = ("auto", "fast", "low-light", "haze", "noise", "colour", "old-photo", "paper")
 NEW_LAYER, STAGES, REPLACE, NEW_IMAGE = OUTPUTS = ("new-layer", "stages", "replace", "new-image")
 PART, DAMAGE = SELECTIONS = ("part", "damage")
-"""What the selection marks: the part that changes, or damage to be filled."""
+"""Meaning of the selection: the part that changes, or damage to be filled."""
 MAX_DESCRIPTION = 400
 MAX_RECURRENCES = 3
 MAX_STEPS = 1000
@@ -22,22 +22,22 @@ AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
 """Findings with an amount, as the contract names them."""
 MAX_AMOUNT = 2.0
 DECIDE = -1
-"""Of a number: let the daemon decide from the photo."""
+"""Number that lets the daemon decide from the photo."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """One request. The defaults are neutral."""
+    """Choices for one request. The defaults are neutral."""
 
     recipe: str = "auto"
     strength: float = 1.0
-    """0 gives the photo back, 1 restores in full."""
+    """Strength: 0 gives the photo back, 1 restores in full."""
     description: str = ""
-    """The scene in the user's words; empty: found out."""
+    """Scene in the user's words; empty: found out."""
     recurrences: int = DECIDE
     steps: int = DECIDE
     noise_sigma: float = DECIDE
-    """In 8-bit steps."""
+    """Noise in 8-bit steps."""
     amount_damage: float = DECIDE
     """Amounts of what is done about each finding: 0 leaves it, 1 is all of it, 2 is twice that."""
     amount_noise: float = DECIDE
@@ -50,7 +50,7 @@ class Choices:
     output: str = NEW_LAYER
     selection: str = PART
     generated: bool = False
-    """Whether a map of what the model generated comes too."""
+    """True if a map of what the model generated comes too."""
 
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
@@ -75,7 +75,7 @@ class Choices:
             raise RestoreError("settings", _("model is empty; name an installed one: bundled."))
 
     def to_message(self) -> Message:
-        """As the daemon's Settings."""
+        """Convert to the daemon's Settings."""
         message: Message = {
             "recipe": self.recipe,
             "strength": self.strength,
@@ -101,7 +101,7 @@ class Choices:
         return message
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for provenance."""
+        """Return plain values, for provenance."""
         return dataclasses.asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""The daemon, as the plug-in uses it: calls, jobs with their events, and its start."""
+"""Daemon, as the plug-in uses it: calls, jobs with their events, and its start."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _QUEUE_SECONDS = 5.0
 _QUEUE_PAUSE = 0.01
 _HEALTH = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"
-"""HealthCheckResponse{status: SERVING}, the one message that is not of our contract."""
+"""Serialised HealthCheckResponse{status: SERVING}, the one message outside our contract."""
 
 
 class Daemon:
@@ -45,9 +45,8 @@ class Daemon:
         self._abandoned: list[str] = []
 
     def close(self) -> None:
-        """Let go of the connection. The daemon goes on, and takes it for a cancel of what we
-        watched.
-        """
+        """Close the connection. The daemon goes on, and takes it for a cancel of the jobs that we
+        watched."""
         if self._connection:
             self._connection.close()
             self._connection = None
@@ -55,11 +54,11 @@ class Daemon:
     # Its start.
 
     def is_serving(self) -> bool:
-        """Whether it answers and takes jobs."""
+        """Tell whether it answers and takes jobs."""
         return bool(self._health())
 
     def _health(self) -> bool | None:
-        """Tell if it takes jobs; None where nobody answers."""
+        """Tell whether it takes jobs; None where nobody answers."""
         try:
             with self._call(_HEALTH, _PROBE_SECONDS) as call:
                 call.send(b"", last=True)
@@ -69,7 +68,7 @@ class Daemon:
             return None if _is_loss(error) or error.code == "DEADLINE_EXCEEDED" else False
 
     def ensure_running(self) -> None:
-        """Start it unless it answers; RestoreError says why it does not, and what to do."""
+        """Start it unless it answers; RestoreError says why that failed, and what to do."""
         health = self._health()
         if health or (health is None and self._answers_late()):
             return
@@ -88,7 +87,7 @@ class Daemon:
         self._start(program)
 
     def _answers_late(self) -> bool:
-        """Wait for whoever listens there: one that starts answers soon, one that ends goes.
+        """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
 
         False once nobody listens; RestoreError if it stays silent. Another daemon beside it would
         find the address taken.
@@ -154,7 +153,7 @@ class Daemon:
         return False
 
     def _way_back(self) -> str:
-        """What to do about a daemon that went away."""
+        """Return what to do about a daemon that went away."""
         if self.place.chosen or command() is None:
             return next_step()
         return _("Try again; it is started anew.")
@@ -162,11 +161,11 @@ class Daemon:
     # Jobs.
 
     def status(self) -> Message:
-        """A StatusResponse."""
+        """Ask for a StatusResponse."""
         return self._ask("Status", "StatusRequest", {}, "StatusResponse")
 
     def models(self) -> list[str]:
-        """Names of the installed models that can restore."""
+        """List the names of the installed models that can restore."""
         path = _path("List", "Models")
         with self._errors(), self._call(path, _CALL_SECONDS) as call:
             call.send(encode("ListModelsRequest", {}), last=True)
@@ -202,9 +201,9 @@ class Daemon:
             return str(decode("SubmitResponse", call.only())["job_id"])
 
     def watch(self, job_id: str) -> Iterator[Message]:
-        """Events of a job to its end; a broken connection is mended where it broke.
+        """Yield the events of a job to its end; a broken connection is resumed where it broke.
 
-        Raises what the job failed with; CancelledError if it was cancelled.
+        Raises the error of a failed job; CancelledError if it was cancelled.
         """
         wanted, failures, again = 1, 0, True
         while True:
@@ -284,7 +283,7 @@ class Daemon:
         return Call(connection, path, self.place.metadata(), seconds)
 
     def _connected(self) -> socket.socket:
-        """A socket to the daemon, in its turn where many wait at the door."""
+        """Open a socket to the daemon, in its turn where many wait at the door."""
         deadline = time.monotonic() + _QUEUE_SECONDS
         while True:
             try:
@@ -334,7 +333,7 @@ class _Translated:
 
 
 def _is_loss(error: RpcError) -> bool:
-    """Whether the way to the daemon failed, so that another call may succeed."""
+    """Tell whether the connection to the daemon failed, so that another call may succeed."""
     if error.code == "CANCELLED":
         # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
         return "ldrps-reason" not in error.trailers
@@ -353,7 +352,7 @@ def _raise_failure(event: Message) -> None:
 
 
 def _sentence(text: str) -> str:
-    """The daemon's sentences begin small and end without a point, for a terminal."""
+    """Capitalise and end the daemon's sentence, which is made for a terminal."""
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 

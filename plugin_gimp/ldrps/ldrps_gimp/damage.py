@@ -1,4 +1,4 @@
-"""The selection as a mask of damage: what is selected by half or more is to be filled."""
+"""Selection as a mask of damage: pixels selected by half or more are to be filled."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.pixels import STRIP_ROWS, selection_over, whole
 
 _MAX_BYTES = 1 << 19
-"""What the contract takes of packed rows."""
+"""Most bytes of packed rows that the contract takes."""
 _MOST = 0.75
 """Share of a photo that the daemon fills at most."""
 _DIGITS = bytes([ord("0")] * 128 + [ord("1")] * 128)
-"""From how much a pixel is selected to a binary digit."""
+"""Table from how much a pixel is selected to a binary digit."""
 
 
 def mask_of(layer: Any, idle: Callable[[], None]) -> Message:
-    """The selection over a layer, as the daemon's Mask. `idle` is called in between.
+    """Convert the selection over a layer to the daemon's Mask. `idle` is called in between.
 
     RestoreError if it marks nothing, too much, or is too intricate to be sent.
     """

@@ -1,4 +1,4 @@
-"""The dialog. It stays open until there is a result, or the user does not want one."""
+"""Dialog for one layer. It stays open until there is a result, or the user does not want one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _LEAVING = (
 
 
 def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Outcome, Choices]:
-    """Ask, restore, and return the result with what was chosen.
+    """Ask, restore, and return the result with the choices.
 
     CancelledError if the user closed the dialog.
     """
@@ -89,13 +89,13 @@ class RestoreDialog(Pumping):
         self._on_settings()
 
     def close(self) -> None:
-        """Nothing of it stays."""
+        """Destroy the dialog."""
         self._places.forget()
         self._daemon.close()
         self._dialog.destroy()
 
     def ask(self) -> tuple[Outcome, Choices]:
-        """Until there is a result."""
+        """Run until there is a result."""
         GLib.idle_add(self._look, priority=GLib.PRIORITY_LOW)
         while self._dialog.run() and not self._closed:
             try:
@@ -332,7 +332,7 @@ class RestoreDialog(Pumping):
     # How it goes.
 
     def stage(self, text: str) -> None:
-        """Say what is done now."""
+        """Show the current stage."""
         self._status.stage(text)
 
     def fraction(self, done: float) -> None:
@@ -340,7 +340,7 @@ class RestoreDialog(Pumping):
         self._status.bar.set_fraction(done)
 
     def event(self, kind: str, event: Message) -> None:
-        """Show what the daemon tells."""
+        """Show an event of the daemon."""
         if kind == "preview":
             raster, pixels = event["raster"], event["pixels"]
             self._pane.show_coming(raster["width"], raster["height"], pixels)

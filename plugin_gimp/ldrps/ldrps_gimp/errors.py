@@ -1,10 +1,10 @@
-"""What can go wrong, as one class: a word for programs and a sentence for people."""
+"""Errors, as one class: a word for programs and a sentence for people."""
 
 from __future__ import annotations
 
 
 class RestoreError(Exception):
-    """`reason` is a word of the protocol's list (`settings`, `photo`, `unavailable` ...)."""
+    """Error with a `reason` of the protocol's list (`settings`, `photo`, `unavailable` ...)."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -12,7 +12,7 @@ class RestoreError(Exception):
 
 
 class CancelledError(RestoreError):
-    """The user, or someone for them, does not want the result any more."""
+    """End of a restoration that the user, or someone for them, does not want any more."""
 
     def __init__(self, message: str = "the job was cancelled") -> None:
         super().__init__("cancelled", message)

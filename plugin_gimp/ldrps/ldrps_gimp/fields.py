@@ -1,4 +1,4 @@
-"""The dialog's fields, each bound to a property of the procedure's config.
+"""Fields of the dialog, each bound to a property of the procedure's config.
 
 The config is what GIMP saves, loads and resets; a field follows it, and it follows the field.
 """
@@ -11,7 +11,7 @@ from gi.repository import Gtk
 
 
 class Form(Gtk.Grid):  # type: ignore[misc]
-    """Labels on the left, fields on the right. A label is what the property calls itself."""
+    """Form with labels on the left, fields on the right. A label is the property's own name."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(column_spacing=12, row_spacing=6)
@@ -19,7 +19,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._row = 0
 
     def _add_field(self, name: str, field: Any, *beside: Any) -> None:
-        """A row of its own."""
+        """Add a row."""
         text = Gtk.Label(label=self._label(name), use_underline=True, xalign=0.0)
         text.set_mnemonic_widget(field)
         field.set_hexpand(True)
@@ -32,7 +32,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._row += 1
 
     def combo(self, name: str, pairs: list[tuple[Any, str]]) -> Any:
-        """A choice among values, each with a text for people."""
+        """Add a choice among values, each with a text for people."""
         box = Gtk.ComboBoxText()
         for value, text in pairs:
             box.append(str(value), text)
@@ -53,14 +53,14 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         return box
 
     def scale(self, name: str, low: float, high: float) -> None:
-        """A slider."""
+        """Add a slider."""
         adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=0.05, page_increment=0.1)
         slider = Gtk.Scale(adjustment=adjustment, digits=2, value_pos=Gtk.PositionType.RIGHT)
         self._number(name, slider)
         self._add_field(name, slider)
 
     def spin(self, name: str, low: float, high: float, digits: int = 0, word: str = "") -> None:
-        """A number to type. `word` is shown for the lowest one."""
+        """Add a number to type. `word` is shown for the lowest one."""
         adjustment = Gtk.Adjustment(lower=low, upper=high, step_increment=1, page_increment=10)
         field = Gtk.SpinButton(adjustment=adjustment, digits=digits, activates_default=True)
         if word:
@@ -81,7 +81,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._bind(name, widget, "value-changed", show, take)
 
     def entry(self, name: str, *beside: Any) -> Any:
-        """A line of text."""
+        """Add a line of text."""
         line = Gtk.Entry(activates_default=True)
 
         def show(*_: Any) -> None:
@@ -97,7 +97,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         return line
 
     def check(self, name: str) -> None:
-        """Yes or no, below the fields."""
+        """Add a switch, below the fields."""
         button = Gtk.CheckButton(label=self._label(name), use_underline=True)
 
         def show(*_: Any) -> None:
@@ -140,7 +140,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
 
 
 def _show_word(field: Any, lowest: float, word: str) -> bool:
-    """In the place of a number; True says that the text has been set."""
+    """Show a word in the place of a number; True says that the text has been set."""
     if field.get_value() > lowest:
         return False
     field.set_text(word)

@@ -1,4 +1,4 @@
-"""What was found, each with a switch and an amount that is set to what the diagnosis proposes."""
+"""Findings, each with a switch and an amount that is set to what the diagnosis proposes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Findings(Gtk.Grid):  # type: ignore[misc]
             self.attach(row.slider, 1, place, 1, 1)
 
     def show_found(self, amounts: Message) -> None:
-        """Set all to what is proposed; an amount that is absent was not proposed."""
+        """Set all amounts to the proposed ones; an absent one was not proposed."""
         for name, row in self._rows.items():
             row.propose(amounts.get(name, 0.0))
         self._found_damage = "damage" in amounts

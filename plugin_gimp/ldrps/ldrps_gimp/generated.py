@@ -55,7 +55,7 @@ class Map:
         self._bytes = _bytes_of(self._form.kind)
 
     def lay_over(self, layer: Any) -> None:
-        """Over the area of the layer itself."""
+        """Lay it over the area of the layer itself."""
         _found, x, y = layer.get_offsets()
         self._layer.set_offsets(x + self._area.x, y + self._area.y)
 
@@ -64,7 +64,7 @@ class Map:
         self._selection = selection_over(self._source, self._area)
 
     def write(self, strip: Area, shares: bytes) -> None:
-        """A strip of the source layer, a byte for each pixel."""
+        """Write a strip of the source layer, a byte for each pixel."""
         inside = strip.common(self._area)
         if inside.width <= 0 or inside.height <= 0:
             return
@@ -79,14 +79,14 @@ class Map:
         write_strip(self._buffer, inside, bytes(samples), self._form, self._idle, *place)
 
     def insert(self, parent: Any, position: int) -> bool:
-        """Into the image, within an undo group of the caller's."""
+        """Insert it into the image, within an undo group of the caller's."""
         self._let_go()
         self._layer.update(0, 0, self._area.width, self._area.height)
         self._inserted = bool(self._image.insert_layer(self._layer, parent, position))
         return self._inserted
 
     def discard(self) -> None:
-        """Leave nothing behind, unless it has come into the image."""
+        """Remove everything, unless it has come into the image."""
         self._let_go()
         if not self._inserted:
             self._layer.delete()
@@ -108,7 +108,7 @@ def _fill(layer: Any) -> None:
 
 
 def _bytes_of(kind: str) -> list[bytes]:
-    """For each byte of a sample, which it is for every share from 0 to 255."""
+    """Return tables from each share, 0 to 255, to each byte of a sample."""
     top = {"u8": 255, "u16": 65535}.get(kind, 1.0)
     values = [share * top // 255 if kind in ("u8", "u16") else share / 255 for share in range(256)]
     packed = [struct.pack(f"={SAMPLE_CODES[kind]}", value) for value in values]

@@ -1,4 +1,4 @@
-"""gRPC over our own HTTP/2: messages, statuses, deadlines, cancelling.
+"""Calls of gRPC over our own HTTP/2: messages, statuses, deadlines, cancelling.
 
 As gRPC's "PROTOCOL-HTTP2.md" has it, without compression, which a local socket has no use for.
 """
@@ -34,7 +34,7 @@ CODES = (
 """Names of the status codes; the index is the number on the wire."""
 
 MAX_MESSAGE = 8 << 20
-"""Larger messages are refused: nothing in our contract comes near."""
+"""Largest message accepted, in bytes: nothing in our contract comes near."""
 
 # Both as gRPC's documents map them.
 _OF_RESET = {0x7: "UNAVAILABLE", 0x8: "CANCELLED", 0xB: "RESOURCE_EXHAUSTED"}
@@ -45,12 +45,12 @@ _PREFIX = struct.Struct(">BI")
 
 
 class RpcError(Exception):
-    """A call that ended with another status than OK."""
+    """Call that ended with another status than OK."""
 
     def __init__(self, code: str, details: str, trailers: dict[str, str] | None = None) -> None:
         super().__init__(f"{code}: {details}")
         self.code = code
-        """One of CODES."""
+        """Status code, one of CODES."""
         self.details = details
         self.trailers = trailers or {}
 
@@ -68,7 +68,7 @@ class Call:
         metadata: dict[str, str],
         seconds: float | None = None,
     ) -> None:
-        """`path` is /package.Service/Method; without `seconds` the call may take forever."""
+        """Begin a call of `path`, /package.Service/Method; it takes for ever without `seconds`."""
         self._connection = connection
         self._deadline = None if seconds is None else time.monotonic() + seconds
         headers = [
@@ -109,14 +109,14 @@ class Call:
         return not self._stream.over
 
     def finish_sending(self) -> None:
-        """There will be no more messages."""
+        """Announce that there will be no more messages."""
         try:
             self._connection.write(self._stream, b"", True, self._deadline)
         except (ConnectionLost, DeadlineExceeded) as error:
             raise self._broken(error) from None
 
     def receive(self) -> bytes | None:
-        """The next message; None after the last one if the status is OK."""
+        """Return the next message; None after the last one if the status is OK."""
         try:
             head = self._take(_PREFIX.size)
             if head is None:
@@ -134,7 +134,7 @@ class Call:
         return message
 
     def only(self) -> bytes:
-        """The one message of a call that answers once."""
+        """Return the one message of a call that answers once."""
         message = self.receive()
         if message is None or self.receive() is not None:
             raise RpcError("INTERNAL", "the answer is not one message")

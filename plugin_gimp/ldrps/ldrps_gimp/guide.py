@@ -1,4 +1,4 @@
-"""The Guide button."""
+"""Button that opens the guide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/2 (RFC 9113), the client's side, as far as gRPC needs it. Standard library and hpack.
+"""Client's side of HTTP/2 (RFC 9113), as far as gRPC needs it. Standard library and hpack.
 
 One thread drives everything: whoever waits for a stream reads the socket for all of them. GIMP
 breaks when two threads call it, so there is no second one; `idle` is called whenever time passes,
@@ -40,35 +40,35 @@ Headers = list[tuple[str, str]]
 
 
 class ConnectionLost(Exception):
-    """The way to the server is gone, or what came over it was not HTTP/2."""
+    """Loss of the server, or data from it that is not HTTP/2."""
 
 
 class DeadlineExceeded(Exception):
-    """The time a caller gave is over."""
+    """End of the time that a caller gave."""
 
 
 @dataclass
 class Stream:
-    """One request and its answer. `inbox` holds what came and nobody has read yet."""
+    """One request and its answer. `inbox` holds bytes that nobody has read yet."""
 
     number: int
     window: int
     """Bytes the server still lets us send."""
     headers: list[dict[str, str]] = field(default_factory=list)
-    """Blocks as they came: the answer's, then the trailers."""
+    """Blocks of headers as they came: the answer's, then the trailers."""
     inbox: deque[bytes] = field(default_factory=deque)
     ended: bool = False
-    """Whether the server has said its last word here."""
+    """True once the server has said its last word here."""
     reset: int | None = None
     """Error code, if the server broke the stream off."""
     refused: bool = False
-    """Whether the server went away without having looked at this request."""
+    """True if the server went away without having looked at this request."""
     unread: int = 0
     """Bytes read since the server was last allowed more."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more can come."""
+        """True once nothing more can come."""
         return self.ended or self.reset is not None or self.refused
 
 
@@ -93,7 +93,7 @@ class Connection:
         self._unread = 0
         self.going_away = False
         self.lost: str | None = None
-        """Why nothing can be sent or read any more."""
+        """Reason why nothing can be sent or read any more."""
         self._outgoing += PREFACE
         pairs = ((_ENABLE_PUSH, 0), (_INITIAL_WINDOW_SIZE, STREAM_WINDOW))
         self._send(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *pair) for pair in pairs))
@@ -132,13 +132,13 @@ class Connection:
         self.flush(stream, deadline)
 
     def flush(self, stream: Stream, deadline: float | None) -> None:
-        """Wait until what was written has left, so that no more than this is ever buffered."""
+        """Wait until written data has left, so that no more than this is ever buffered."""
         self._send_some()
         while len(self._outgoing) > _READ_BYTES and not stream.over:
             self.turn(deadline)
 
     def read(self, stream: Stream, deadline: float | None) -> bytes | None:
-        """The next piece of the answer's body; None when there is no more."""
+        """Return the next piece of the answer's body; None when there is no more."""
         while not stream.inbox:
             if stream.over:
                 return None
@@ -152,12 +152,12 @@ class Connection:
         return data
 
     def wait_headers(self, stream: Stream, deadline: float | None) -> None:
-        """Until the answer's first headers are there, or the stream is over."""
+        """Wait until the answer's first headers are there, or the stream is over."""
         while not stream.headers and not stream.over:
             self.turn(deadline)
 
     def forget(self, stream: Stream) -> None:
-        """Let go of a stream; one that is not over is cancelled."""
+        """Forget a stream; one that is not over is cancelled."""
         if self._streams.pop(stream.number, None) and not stream.ended and stream.reset is None:
             stream.reset = CANCEL
             if not self.lost:
@@ -165,7 +165,7 @@ class Connection:
                 self._send_some()
 
     def close(self) -> None:
-        """Say goodbye as far as that can be done without waiting."""
+        """Close the connection, saying goodbye as far as that can be done without waiting."""
         if not self.lost:
             self._send(GOAWAY, 0, 0, struct.pack(">II", 0, NO_ERROR))
             self._send_some()
@@ -343,7 +343,7 @@ class Connection:
 
 
 class _Violation(Exception):
-    """The server broke the rules of HTTP/2."""
+    """Breach of the rules of HTTP/2 by the server."""
 
 
 def _unpadded(payload: bytes, flags: int) -> bytes:

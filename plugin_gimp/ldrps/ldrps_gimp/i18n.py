@@ -1,4 +1,4 @@
-"""The user's language. `_` translates, or gives the English text back."""
+"""Translation into the user's language. `_` translates, or gives the English text back."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _ALL_BITS = 2**64 - 1
 
 
 def encode(kind: str, message: Message) -> bytes:
-    """The bytes of a message. KeyError for a field that the contract does not have."""
+    """Serialise a message. KeyError for a field that the contract does not have."""
     numbers = {name: number for number, (name, *_) in MESSAGES[kind].items()}
     out = bytearray()
     for name, value in message.items():
@@ -39,7 +39,7 @@ def encode(kind: str, message: Message) -> bytes:
 
 
 def decode(kind: str, data: bytes) -> Message:
-    """A message from its bytes. ValueError if they are none."""
+    """Parse a message. ValueError if the bytes are none."""
     table = MESSAGES[kind]
     message = {
         n: _neutral(s) for n, s, child, mode in table.values() if mode == "plain" and not child

@@ -7,7 +7,7 @@ from ldrps_gimp.i18n import _
 
 
 def recipe_names() -> list[tuple[str, str]]:
-    """Recipes, the usual one first."""
+    """Return the recipes, the usual one first."""
     return [
         ("auto", _("Find out what is wrong")),
         ("fast", _("Find out what is wrong, in less time")),
@@ -21,7 +21,7 @@ def recipe_names() -> list[tuple[str, str]]:
 
 
 def output_names() -> list[tuple[str, str]]:
-    """Outputs, the usual one first."""
+    """Return the outputs, the usual one first."""
     return [
         (NEW_LAYER, _("New layer, masked by the selection")),
         (STAGES, _("Group with a layer for each stage")),
@@ -49,7 +49,7 @@ def stage_names() -> dict[str, str]:
 
 
 def selection_names() -> list[tuple[str, str]]:
-    """What a selection may mark, the usual one first."""
+    """Return the meanings of a selection, the usual one first."""
     return [
         (PART, _("The part that changes")),
         (DAMAGE, _("Damage to be filled")),

@@ -1,4 +1,4 @@
-"""What every output does. Until the last moment nothing of the image is touched.
+"""Common ground of all outputs. Until the last moment nothing of the image is touched.
 
 GIMP may end this process between any two calls. So a result is built where it is no part of the
 image yet, and comes in by one call, or by one undo group that nothing waits in.
@@ -26,29 +26,29 @@ class Output(ABC):
     def __init__(
         self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
     ) -> None:
-        """`part` is what the selection touches of the layer; None: there is no selection.
+        """Prepare an output; `part` is the selected part of the layer, None: there is no selection.
 
-        `idle` is called now and then by what takes long.
+        `idle` is called now and then by slow work.
         """
         self.idle = idle
         self.layer, self.area, self.form, self.part = layer, area, form, part
         self.image = layer.get_image()
         self._named = layer.get_name()
         self.done = ""
-        """What was done, in a few words; known by the end."""
+        """Summary of what was done, in a few words; known by the end."""
         self._size = whole(layer)
         self._map: Map | None = None
 
     @property
     def name(self) -> str:
-        """Name of a layer of its own."""
+        """Name for a layer of its own."""
         if not self.done:
             return _("{layer} (restored)").format(layer=self._named)
         text = _("{layer} (restored: {done})")
         return text.format(layer=self._named, done=self.done)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
-        """A map of what was generated comes too; what takes its strips."""
+        """Prepare for a map of what was generated; returns the receiver of its strips."""
         self._map = Map(self.image, self.layer, self.part or self.area, self.idle)
         self._map.lay_over(self.layer)
         if self.part:
@@ -56,7 +56,7 @@ class Output(ABC):
         return self._map.write
 
     def _insert_map(self) -> None:
-        """Above the source, wherever that is by now; within an undo group."""
+        """Insert the map above the source, wherever that is by now; within an undo group."""
         if self._map:
             self._map.lay_over(self.layer)
             place = self.layer.get_parent(), self.image.get_item_position(self.layer)
@@ -68,15 +68,15 @@ class Output(ABC):
 
     @abstractmethod
     def finish(self, parasite: Any) -> Any:
-        """Let the result appear; returns its layer."""
+        """Insert the result; returns its layer."""
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove everything."""
         if self._map:
             self._map.discard()
 
     def check_unchanged(self) -> None:
-        """Raise if the source is no longer what the result was made for."""
+        """Raise RestoreError if the source is no longer what the result was made for."""
         check_unchanged(self.layer, self._size, self.form)
 
 

@@ -1,4 +1,4 @@
-"""Whose the folders on the way to a socket or token are: others could exchange what is in theirs.
+"""Ownership of folders on the way to a socket or token: others could exchange theirs.
 
 The same rules as the daemon's and the command's, which a test compares. On systems without Unix's
 owners every folder passes.
@@ -24,7 +24,7 @@ _CREDENTIALS = struct.Struct("3i")
 def check_way(path: Path) -> None:
     """Refuse a path that another user could exchange; RestoreError names the folder.
 
-    A folder such as /tmp, in which each may only remove what is theirs, is fine on the way but
+    A folder such as /tmp, in which users may only remove their own files, is fine on the way but
     not as the last one. Nothing need exist yet.
     """
     if not hasattr(os, "geteuid"):
@@ -40,7 +40,7 @@ def check_way(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only this user can enter; OSError or RestoreError if it cannot be."""
+    """Make a folder that only this user can enter; OSError or RestoreError if that fails."""
     check_way(folder / "x")
     # Not by `parents`, which leaves their modes to the umask.
     for missing in reversed([each for each in folder.parents if not each.exists()]):
@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> None:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether a folder is there, ours, and closed to the hands of others."""
+    """Tell whether a folder is there, ours, and closed to the hands of others."""
     try:
         status = folder.stat()
     except OSError:
@@ -62,7 +62,7 @@ def is_private(folder: Path) -> bool:
 
 
 def is_ours(sock: socket.socket) -> bool:
-    """Whether this user, or root, listens at the other end of a unix socket, where that is told."""
+    """Tell whether this user, or root, listens at a unix socket's other end, where that is told."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -70,7 +70,7 @@ def is_ours(sock: socket.socket) -> bool:
 
 
 def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each folder and symbolic link from the root on, as far as there are any, and the last."""
+    """Yield each folder and symbolic link from the root on, as far as they exist, and the last."""
     left, at, links = list(reversed(path.parts[1:])), Path(path.anchor), 0
     yield at, at.lstat()
     while left:
@@ -97,7 +97,7 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _is_private_group(group: int) -> bool:
-    """Root's, or the one that many systems make for each user alone."""
+    """Tell whether a group is root's, or the one that many systems make for each user alone."""
     import grp
     import pwd
 
@@ -111,7 +111,7 @@ def _is_private_group(group: int) -> bool:
 
 
 def _trusted() -> set[int]:
-    """This user and root, who in flatpak and containers may appear as nobody."""
+    """Return this user and root, who in flatpak and containers may appear as nobody."""
     trusted = {os.geteuid(), 0}
     try:
         if not any(line.split()[0] == "0" for line in _UID_MAP.read_text().splitlines()):

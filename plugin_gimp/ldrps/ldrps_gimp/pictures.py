@@ -1,4 +1,4 @@
-"""Pictures for the preview: read from layers, and put together as a view of the photo has them."""
+"""Pictures for the preview: read from layers, and composed as a view of the photo."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ldrps_gimp.pixels import SHOWN, Area
 from ldrps_gimp.viewing import Box, Viewing
 
 _OVERVIEW = 1024
-"""Long side of what is read of a photo once, pixels."""
+"""Long side in pixels of the overview that is read of a photo once."""
 _AROUND = 0.25
-"""So much more than is seen is read on each side, as shares: dragging reads nothing new then."""
+"""Share of the view that is read beyond it on each side: dragging reads nothing new then."""
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
 
 
 class Source:
-    """The photo as it is, in as much detail as a view needs."""
+    """Pictures of the photo as it is, in as much detail as a view needs."""
 
     def __init__(self, layer: Any, area: Area, long_side: int = _OVERVIEW) -> None:
-        """`long_side` in pixels of what is read at once."""
+        """Take the layer; `long_side` is that of the overview, in pixels."""
         self._layer, self._area = layer, area
         self._size = layer.get_width(), layer.get_height()
         scale = min(1.0, long_side / max(area.width, area.height))
@@ -33,11 +33,11 @@ class Source:
 
     @property
     def overview(self) -> Any:
-        """All of the area, as it was when this was made."""
+        """Picture of all of the area, as it was when this was made."""
         return self._overview[0]
 
     def seen(self, view: Viewing) -> tuple[Any, Box]:
-        """Return a picture that holds what is seen, and the part of the photo that it shows."""
+        """Return a picture that covers the view, and the part of the photo that it shows."""
         if view.scale <= self._scale or self._scale == 1.0 or not self._is_there():
             return self._overview
         # GEGL has halves of pictures at hand.
@@ -49,7 +49,7 @@ class Source:
         return self._near[1:]
 
     def _is_there(self) -> bool:
-        """GIMP ends who reads pixels that are no more."""
+        """Tell whether the pixels still exist: GIMP ends a process that reads others."""
         layer = self._layer
         return bool(layer.is_valid()) and self._size == (layer.get_width(), layer.get_height())
 
@@ -68,21 +68,21 @@ class Source:
 
 
 def picture_of(width: int, height: int, pixels: bytes) -> Any:
-    """A picture from RGB of 8 bits."""
+    """Make a picture from RGB of 8 bits."""
     space = GdkPixbuf.Colorspace.RGB
     data = GLib.Bytes.new(pixels)
     return GdkPixbuf.Pixbuf.new_from_bytes(data, space, False, 8, width, height, 3 * width)
 
 
 def blank(width: int, height: int) -> Any:
-    """A picture that lets the window's own ground be seen."""
+    """Make a picture that lets the window's own ground show through."""
     made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, width, height)
     made.fill(0)
     return made
 
 
 def draw(out: Any, picture: Any, view: Viewing, box: Box, first: float) -> None:
-    """Draw a picture of a box of the photo where that is seen, from a column on."""
+    """Draw the visible part of a picture of a box of the photo, from a column on."""
     inside = _on_window(view, box, first)
     if inside is None:
         return
@@ -125,7 +125,7 @@ def draw_frame(out: Any, view: Viewing, box: Box) -> None:
 
 
 def _on_window(view: Viewing, box: Box, first: float) -> Box | None:
-    """Pixels of the window that a box of the photo covers, from a column on."""
+    """Return the pixels of the window that a box of the photo covers, from a column on."""
     starts, ends = [], []
     for corner, at, side in zip(view.corner, (box.x, box.y), (box.width, box.height), strict=True):
         starts.append(round(corner + at * view.scale))

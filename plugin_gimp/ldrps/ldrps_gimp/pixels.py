@@ -1,4 +1,4 @@
-"""A layer's own samples, strip by strip, in its own format: nothing is converted on the way.
+"""Samples of a layer, strip by strip, in its own format: nothing is converted on the way.
 
 A bare format name such as "R'G'B' u8" would mean sRGB; the name of the layer's own format carries
 its colour space along.
@@ -21,15 +21,15 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 
 SHOWN = "R'G'B' u8"
-"""What pictures in a window are made of: sRGB."""
+"""Format of pictures in a window: sRGB."""
 STRIP_ROWS = 64
 _PIECE_COLUMNS = 2048
-"""GIMP hands its tiles over one by one, and may be busy: a wider piece keeps a dialog waiting."""
+"""Widest piece in pixels: GIMP hands its tiles over one by one, which keeps a dialog waiting."""
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
 SAMPLE_CODES = {"u8": "B", "u16": "H", "half": "e", "float": "f"}
-"""Of `struct`."""
+"""Codes of the kinds of samples in `struct`."""
 _SAMPLE_TYPES = {"u8": "U8", "u16": "U16", "half": "F16", "float": "F32"}
 _CURVES = {"": "new_linear_from_color_profile", "~": "new_srgb_trc_from_color_profile"}
 _CHANNELS = {1: "GREY", 2: "GREY_ALPHA", 3: "RGB", 4: "RGBA"}
@@ -58,25 +58,25 @@ class Area:
             yield Area(self.x + left, self.y, columns, self.height)
 
     def common(self, other: Area) -> Area:
-        """What lies in both; its height is not positive where nothing does."""
+        """Return the common part of two areas; its height is not positive where there is none."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
         bottom = min(self.y + self.height, other.y + other.height)
         return Area(left, top, right - left, bottom - top)
 
     def rectangle(self, dx: int = 0, dy: int = 0) -> Any:
-        """As GEGL wants it, moved."""
+        """Return a rectangle for GEGL, moved."""
         return Gegl.Rectangle.new(self.x + dx, self.y + dy, self.width, self.height)
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a layer's pixels are stored."""
+    """Storage format of a layer's pixels."""
 
     name: str
     """Babl's name, colour space included."""
     kind: str
-    """Of a sample: u8, u16, half or float."""
+    """Kind of a sample: u8, u16, half or float."""
     channels: int
 
     @property
@@ -90,7 +90,7 @@ class Format:
         return self.channels * _BYTES[self.kind]
 
     def raster(self, area: Area, profile: bytes) -> Message:
-        """As the daemon's Raster."""
+        """Convert to the daemon's Raster."""
         return {
             "width": area.width,
             "height": area.height,
@@ -101,7 +101,7 @@ class Format:
 
 
 def format_of(layer: Any) -> Format:
-    """A layer's format; RestoreError for those that cannot be sent."""
+    """Return a layer's format; RestoreError for those that cannot be sent."""
     own = layer.get_format()
     model, _space, kind = Babl.get_name(own).partition(" ")
     kind = kind.split("-")[0]
@@ -115,14 +115,14 @@ def format_of(layer: Any) -> Format:
 
 
 def whole(layer: Any) -> Area:
-    """All of a layer."""
+    """Return the area of all of a layer."""
     return Area(0, 0, layer.get_width(), layer.get_height())
 
 
 def check_unchanged(layer: Any, size: Area, form: Format) -> None:
     """Raise RestoreError if the user closed, deleted or converted a layer meanwhile.
 
-    GIMP ends a process that reads or writes pixels which are no more.
+    GIMP ends a process that reads or writes pixels of a removed one.
     """
     if not layer.is_valid():
         text = _("The layer was closed or deleted while it was restored.")
@@ -136,7 +136,7 @@ def check_unchanged(layer: Any, size: Area, form: Format) -> None:
 
 
 def selected(layer: Any) -> Area | None:
-    """The part of a layer that the selection touches, feather included; None: no selection."""
+    """Return the part of a layer that the selection touches, feather included, if there is one."""
     if Gimp.Selection.is_empty(layer.get_image()):
         return None
     touched, x, y, width, height = layer.mask_intersect()
@@ -148,16 +148,15 @@ def selected(layer: Any) -> Area | None:
 
 
 def selection_over(layer: Any, area: Area) -> bytes:
-    """The selection over an area of a layer, a byte for each pixel."""
+    """Return the selection over an area of a layer, a byte for each pixel."""
     selection = layer.get_image().get_selection().get_buffer()
     _found, x, y = layer.get_offsets()
     return read(selection, area, "Y u8", x, y)
 
 
 def with_context(part: Area, layer: Any) -> Area:
-    """The part and what is around it, half its size on every side: haze, light and noise cannot
-    be told from a cut-out alone.
-    """
+    """Return the part and its surroundings, half its size on every side: haze, light and noise
+    cannot be judged from a cut-out alone."""
     grow_x, grow_y = max(_CONTEXT, part.width // 2), max(_CONTEXT, part.height // 2)
     left, top = max(0, part.x - grow_x), max(0, part.y - grow_y)
     right = min(layer.get_width(), part.x + part.width + grow_x)
@@ -166,7 +165,7 @@ def with_context(part: Area, layer: Any) -> Area:
 
 
 def profile_of(image: Any, form: Format) -> bytes:
-    """The ICC profile that a layer's samples are meant in.
+    """Return the ICC profile that a layer's samples are meant in.
 
     An image keeps its profile when its precision becomes linear or perceptual, while its samples
     follow another curve from then on. A profile of tables alone has one curve, and GIMP keeps it.
@@ -181,7 +180,7 @@ def profile_of(image: Any, form: Format) -> bytes:
 
 
 def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> Iterator[bytes]:
-    """A layer's samples from the top, in pieces that the daemon takes."""
+    """Yield a layer's samples from the top, in pieces that the daemon takes."""
     buffer, size = layer.get_buffer(), whole(layer)
     for strip in area.rows(STRIP_ROWS):
         check_unchanged(layer, size, form)
@@ -191,12 +190,12 @@ def chunks(layer: Any, area: Area, form: Format, idle: Callable[[], None]) -> It
 
 
 def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
-    """Samples of a part of a buffer, `dx` and `dy` further right and down."""
+    """Read samples of a part of a buffer, `dx` and `dy` further right and down."""
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
 
 
 def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
-    """Samples as they are stored, as RGB of 8 bits for a screen."""
+    """Convert stored samples to RGB of 8 bits for a screen."""
     place = Gegl.Rectangle.new(0, 0, width, height)
     buffer = Gegl.Buffer.new(form.name, 0, 0, width, height)
     buffer.set(place, form.name, samples)
@@ -204,7 +203,7 @@ def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
 
 
 def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None]) -> bytes:
-    """Samples of a strip of a layer, with `idle` called in between."""
+    """Read a strip of a layer, with `idle` called in between."""
     parts = []
     for piece in strip.pieces():
         parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
@@ -224,7 +223,7 @@ def write_strip(
     dx: int = 0,
     dy: int = 0,
 ) -> None:
-    """Samples into a strip of a layer, `dx` and `dy` further right and down.
+    """Write samples into a strip of a layer, `dx` and `dy` further right and down.
 
     `idle` is called in between.
     """
@@ -246,7 +245,7 @@ class StripWriter:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[Area, bytes]]:
-        """Strips that are complete now, each with its samples."""
+        """Yield strips that are complete now, each with its samples."""
         self._data += data
         while (size := self._size()) and len(self._data) >= size:
             # GEGL takes bytes a hundred times as fast as bytearrays.
@@ -259,7 +258,7 @@ class StripWriter:
 
 
 def crop(samples: bytes, area: Area, inside: Area, form: Format) -> bytes:
-    """The samples of a part of an area."""
+    """Return the samples of a part of an area."""
     size, width = form.pixel_bytes, area.width
     first = (inside.y - area.y) * width + inside.x - area.x
     starts = ((first + row * width) * size for row in range(inside.height))
@@ -267,7 +266,7 @@ def crop(samples: bytes, area: Area, inside: Area, form: Format) -> bytes:
 
 
 def blend(old: bytes, new: bytes, mask: bytes, form: Format) -> bytes:
-    """`new` where the mask is 255, `old` where it is 0, both to the bit; a mixture between."""
+    """Mix: `new` where the mask is 255, `old` where it is 0, both to the bit; else a blend."""
     size = form.pixel_bytes
     out = bytearray(old)
     for run in _RUNS.finditer(mask):

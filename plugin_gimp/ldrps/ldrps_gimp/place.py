@@ -1,4 +1,4 @@
-"""Where the daemon is, and what to tell a user who has none. The rules are the client's."""
+"""Address of the daemon, and advice to a user who has none. The rules are the client's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ldrps_gimp.ownership import check_way, is_ours, is_private
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
 _TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 COMMAND_FILE = "command.txt"
-"""In the plug-in's folder: the `ldrps` command that installed it. Written by `gimp install`."""
+"""File in the plug-in's folder: the `ldrps` command that installed it, by `gimp install`."""
 _UNIX = "unix:"
 _TLS = "tls:"
-"""Before an address of another machine, which the plug-in does not speak to."""
+"""Prefix of an address of another machine, which the plug-in does not speak to."""
 _CONNECT_SECONDS = 2.0
 
 
@@ -28,12 +28,12 @@ class Place:
     """An address, and what is known about who may start a daemon there."""
 
     address: str
-    """`unix:PATH` or `HOST:PORT`."""
+    """Address: `unix:PATH` or `HOST:PORT`."""
     chosen: bool
-    """Whether the user named it; then no daemon is started there."""
+    """True if the user named it; then no daemon is started there."""
 
     def connect(self) -> socket.socket:
-        """A connected socket; OSError if nobody listens, RestoreError if somebody else does."""
+        """Open a connected socket; OSError if nobody listens, RestoreError if a stranger does."""
         if not self.address.startswith(_UNIX):
             return self._connect_tcp()
         if not hasattr(socket, "AF_UNIX"):
@@ -52,7 +52,7 @@ class Place:
         return sock
 
     def is_listening(self) -> bool:
-        """Whether anything takes connections there, whoever it is."""
+        """Tell whether anything accepts connections there, whoever it is."""
         try:
             if self.address.startswith(_UNIX):
                 with socket.socket(socket.AF_UNIX) as probe:
@@ -68,7 +68,7 @@ class Place:
         return True
 
     def _connect_tcp(self) -> socket.socket:
-        """Encrypted, to the one who has the key to the certificate beside the token."""
+        """Connect, encrypted, to the holder of the key to the certificate beside the token."""
         import ssl  # not every GIMP has it, nor needs it for a unix socket
 
         host, _colon, port = self.address.rpartition(":")
@@ -94,7 +94,7 @@ class Place:
         return RestoreError("unavailable", text.format(address=self.address))
 
     def metadata(self) -> dict[str, str]:
-        """What lets us in: nothing on a unix socket, the token on TCP."""
+        """Return the metadata that lets us in: none on a unix socket, the token on TCP."""
         if self.address.startswith(_UNIX):
             return {}
         check_way(token_file())
@@ -106,7 +106,7 @@ class Place:
 
 
 def default_place() -> Place:
-    """`$LDRPS_ADDRESS`, or the socket in the user's own run folder."""
+    """Return `$LDRPS_ADDRESS`, or the socket in the user's own run folder."""
     if address := os.environ.get(ADDRESS_VARIABLE):
         return Place(_checked(address), chosen=True)
     return Place(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
@@ -125,7 +125,7 @@ def _checked(address: str) -> str:
 
 
 def run_folder() -> Path:
-    """The folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`.
+    """Return the folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`.
 
     The latter also where the former is shared with others, who could be first in it.
     """
@@ -136,17 +136,17 @@ def run_folder() -> Path:
 
 
 def token_file() -> Path:
-    """What lets us in over TCP: `$LDRPS_TOKEN_FILE`, or the daemon's own."""
+    """Return the file with the token for TCP: `$LDRPS_TOKEN_FILE`, or the daemon's own."""
     return Path(os.environ.get(_TOKEN_VARIABLE) or run_folder() / "token")
 
 
 def certificate_file() -> Path:
-    """What the daemon of a loopback address proves itself with, beside its token."""
+    """Return the certificate of the daemon at a loopback address, beside its token."""
     return token_file().with_name(f"{token_file().name}.pem")
 
 
 def command() -> str | None:
-    """The `ldrps` command that can start a daemon, if this GIMP can run one."""
+    """Return the `ldrps` command that can start a daemon, if this GIMP can run one."""
     if in_flatpak():
         return None
     noted = Path(__file__).resolve().parents[1] / COMMAND_FILE
@@ -158,12 +158,12 @@ def command() -> str | None:
 
 
 def in_flatpak() -> bool:
-    """Whether this GIMP runs in flatpak's sandbox, from which nothing outside can be started."""
+    """Tell whether this GIMP runs in flatpak's sandbox, where nothing outside can be started."""
     return Path("/.flatpak-info").exists()
 
 
 def next_step() -> str:
-    """What a user does who has no daemon."""
+    """Return the advice to a user who has no daemon."""
     if in_flatpak():
         return _(
             "Run 'ldrps gimp doctor' in a terminal: it says how this sandboxed GIMP "

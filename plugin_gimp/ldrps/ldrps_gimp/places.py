@@ -7,16 +7,16 @@ from collections.abc import Callable
 from gi.repository import GLib
 
 _PAUSE_MS = 600
-"""So long after the last change of a setting the place that was looked at is restored anew."""
+"""Milliseconds after the last change of a setting until the last place is restored anew."""
 
 
 class Places:
-    """Which place is to be restored next."""
+    """Queue for the place to be restored next."""
 
     def __init__(
         self, is_free: Callable[[], bool], restore: Callable[[float, float], None]
     ) -> None:
-        """`restore` is called for a place once `is_free` says that there is time for it."""
+        """Take `restore`, called for a place once `is_free` says that there is time for it."""
         self._is_free, self._restore = is_free, restore
         self._wanted: tuple[float, float] | None = None
         self._last: tuple[float, float] | None = None
@@ -34,12 +34,12 @@ class Places:
         self._timer = GLib.timeout_add(_PAUSE_MS, self._on_time) if self._last else 0
 
     def go_on(self) -> None:
-        """Have the place restored that was wanted while there was no time."""
+        """Restore the place that was wanted while there was no time."""
         if self._wanted:
             GLib.idle_add(self._try)
 
     def forget(self) -> None:
-        """Nothing is wanted any more."""
+        """Drop all wishes."""
         if self._timer:
             GLib.source_remove(self._timer)
         self._timer, self._wanted, self._last = 0, None, None
@@ -51,7 +51,7 @@ class Places:
         return False
 
     def _try(self) -> bool:
-        """End as an idle source does, by False."""
+        """Restore if possible; ends, as an idle source does, by False."""
         if self._wanted and self._is_free():
             wanted, self._wanted = self._wanted, None
             self._restore(*wanted)

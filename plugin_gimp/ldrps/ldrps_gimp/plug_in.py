@@ -1,4 +1,4 @@
-"""The plug-in as GIMP runs it: one process for each time it is used."""
+"""Plug-in as GIMP runs it: one process for each time it is used."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Ldrps(Gimp.PlugIn):  # type: ignore[misc]
     """Registers the procedures and runs them."""
 
     def do_set_i18n(self, _name: str) -> tuple[bool, str, str | None]:
-        """Where translations are."""
+        """Return where translations are."""
         return LOCALE_FOLDER.is_dir(), DOMAIN, LOCALE_FOLDER.name
 
     def do_query_procedures(self) -> list[str]:
-        """What we offer."""
+        """Return the names of the procedures."""
         return [procedures.RESTORE, procedures.AGAIN, procedures.ALL, procedures.DIALOG]
 
     def do_create_procedure(self, name: str) -> Any:
-        """One of them."""
+        """Make one of the procedures."""
         if name == procedures.DIALOG:
             return procedures.make_dialog(self, _run_dialog)
         if name == procedures.ALL:
@@ -127,7 +127,7 @@ def _all_restored(choices: Choices, mode: Any) -> list[batch.Result]:
 
 
 def restore(layer: Any, choices: Choices, mode: Any) -> Any:
-    """Without a dialog; returns the layer with the result."""
+    """Restore without a dialog; returns the layer with the result."""
     check(layer, choices)
     daemon = Daemon(default_place())
     try:
@@ -144,7 +144,7 @@ def restore(layer: Any, choices: Choices, mode: Any) -> Any:
 
 
 def show(outcome: Outcome, choices: Choices) -> None:
-    """Bring a result to the user's eyes, and say in a line what it is."""
+    """Show a result to the user, and say in a line what it is."""
     if choices.output == NEW_IMAGE:
         Gimp.Display.new(outcome.layer.get_image())
     Gimp.displays_flush()
@@ -154,7 +154,7 @@ def show(outcome: Outcome, choices: Choices) -> None:
 def _ask(caller: Any, layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Let another process ask and restore, and sweep up behind it however it ends.
 
-    Returns the layer with the result, and the settings that were chosen.
+    Returns the layer with the result, and the chosen settings.
     """
     check(layer, Choices())
     image = layer.get_image()

@@ -1,4 +1,4 @@
-"""The picture in the dialog: the photo and what comes of it, on both sides of a line.
+"""Picture in the dialog: the photo and its restoration, on both sides of a line.
 
 It grows with the window. The wheel zooms, dragging moves the photo or the line, and a click asks
 for the place to be restored. GIMP brings no cairo for Python, so pixbufs are put together here.
@@ -20,15 +20,15 @@ _WIDTH, _HEIGHT = 340, 300
 _STEP = 1.25
 """Factor of one turn of the wheel."""
 _NEAR = 8
-"""So many pixels from the line, it is the line that is dragged."""
+"""Distance in pixels from the line, within which the line is dragged."""
 _STILL = 4
-"""A press that moves no farther is a click."""
+"""Distance in pixels below which a press is a click."""
 _KEPT = 24
 """Restored places that are kept, of whatever settings."""
 
 
 class PreviewPane(Gtk.Box):  # type: ignore[misc]
-    """Shows the photo until there is something to compare it with."""
+    """Picture of the photo, until there is something to compare it with."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         on_toggle: Callable[[bool], None],
         on_place: Callable[[float, float], None],
     ) -> None:
-        """`on_toggle` is told whether the photo as it was is to be seen.
+        """Take the receivers: `on_toggle` is told whether the photo as it was is to be seen.
 
         `on_place` is told of clicks: a place in the area, in the photo's pixels.
         """
@@ -108,7 +108,7 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
     # What is to be seen.
 
     def show_coming(self, width: int, height: int, pixels: bytes) -> None:
-        """Show an RGB picture of 8 bits as what is coming of the whole area."""
+        """Show an RGB picture of 8 bits as the coming result of the whole area."""
         self._coming = picture_of(width, height, pixels)
         self._changed()
 
@@ -124,18 +124,18 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         return any(of == settings and box.holds(x, y) for of, box in self._places)
 
     def show_settings(self, settings: str) -> None:
-        """Show what was restored with these settings, and nothing of others."""
+        """Show places restored with these settings, and nothing of others."""
         if settings != self._settings:
             self._settings, self._coming = settings, None
             self._changed()
 
     def mark(self, box: Box | None) -> None:
-        """Put a frame around what is being restored."""
+        """Frame the part that is being restored."""
         self._wanted = box
         self._changed()
 
     def reset(self) -> None:
-        """Show what is coming no longer."""
+        """Stop showing a coming result."""
         self._coming = None
         self._toggle.set_active(False)
         self._changed()
@@ -216,7 +216,7 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         self._draw_soon()
 
     def _draw_soon(self) -> None:
-        """Once for all that happens until GTK has time."""
+        """Draw once for all that happens until GTK has time."""
         if not self._drawing:
             self._drawing = True
             GLib.idle_add(self._draw, priority=GLib.PRIORITY_HIGH_IDLE + 25)

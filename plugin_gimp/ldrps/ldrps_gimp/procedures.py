@@ -1,4 +1,4 @@
-"""What GIMP knows of us: names, menus, arguments; and from arguments back to choices."""
+"""Registration with GIMP: names, menus, arguments; and from arguments back to choices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RW = GObject.ParamFlags.READWRITE
 
 
 def make_restore(plug_in: Any, run: Any) -> Any:
-    """Filters > Restore (LD-RPS)."""
+    """Make Filters > Restore (LD-RPS)."""
     procedure = Gimp.ImageProcedure.new(plug_in, RESTORE, Gimp.PDBProcType.PLUGIN, run, None)
     _describe(
         procedure,
@@ -53,7 +53,7 @@ def make_restore(plug_in: Any, run: Any) -> Any:
 
 
 def make_again(plug_in: Any, run: Any) -> Any:
-    """Filters > Restore Again: the settings of a layer that was made by us."""
+    """Make Filters > Restore Again: the settings of a layer that was made by us."""
     procedure = Gimp.ImageProcedure.new(plug_in, AGAIN, Gimp.PDBProcType.PLUGIN, run, None)
     _describe(
         procedure,
@@ -69,7 +69,7 @@ def make_again(plug_in: Any, run: Any) -> Any:
 
 
 def make_all(plug_in: Any, run: Any) -> Any:
-    """Filters > Restore All Open Images (LD-RPS)."""
+    """Make Filters > Restore All Open Images (LD-RPS)."""
     procedure = Gimp.ImageProcedure.new(plug_in, ALL, Gimp.PDBProcType.PLUGIN, run, None)
     _describe(
         procedure,
@@ -97,7 +97,7 @@ def make_all(plug_in: Any, run: Any) -> Any:
 
 
 def make_dialog(plug_in: Any, run: Any) -> Any:
-    """The dialog and its work, in a process of its own that another one waits for."""
+    """Make the dialog and its work, in a process of its own that another one waits for."""
     procedure = Gimp.Procedure.new(plug_in, DIALOG, Gimp.PDBProcType.PLUGIN, run, None)
     words = "Used by ldrps-restore: asks, restores, and returns the layer and what was chosen"
     procedure.set_documentation(words, words, None)
@@ -181,7 +181,7 @@ def _returns_layer(procedure: Any) -> None:
 
 
 def choices_of(config: Any) -> Choices:
-    """What a config holds. RestoreError for values that cannot be."""
+    """Read the choices in a config. RestoreError for impossible values."""
     read = config.get_property
     return Choices(
         recipe=read("recipe") or "auto",
@@ -200,7 +200,7 @@ def choices_of(config: Any) -> Choices:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Every setting in a config by its name in the PDB, as plain values."""
+    """Return every setting in a config by its name in the PDB, as plain values."""
     return {name: config.get_property(name) for name in _SETTINGS}
 
 
@@ -212,11 +212,11 @@ def keep(config: Any, settings: dict[str, Any]) -> None:
 
 
 def as_settings(choices: Choices) -> dict[str, Any]:
-    """Choices by their names in the PDB."""
+    """Return choices by their names in the PDB."""
     return {name.replace("_", "-"): value for name, value in choices.as_dict().items()}
 
 
 def failure(procedure: Any, status: Any, sentence: str) -> Any:
-    """A procedure's return value that says what went wrong."""
+    """Return a procedure's return value for an error."""
     error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), sentence, 0)
     return procedure.new_return_values(status, error)

@@ -1,4 +1,4 @@
-"""How it goes, in words; and in GIMP's own status bar where there is no dialog."""
+"""Progress in words; and in GIMP's own status bar where there is no dialog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ldrps_gimp.messages import Message
 
 
 def stage_text(kind: str, event: Message) -> str:
-    """One line for people; empty if the event says nothing to them."""
+    """Describe an event in one line; empty if it says nothing to people."""
     if kind == "queued":
         if not event["position"]:
             return _("Next in line")
@@ -45,13 +45,13 @@ def _about(seconds: float) -> str:
 
 
 class StatusBar:
-    """GIMP's progress bar. Its Cancel button ends this process, which the daemon notices."""
+    """Progress in GIMP's own bar. Its Cancel button ends this process, which the daemon notices."""
 
     def __init__(self, name: str) -> None:
         Gimp.progress_init(name)
 
     def stage(self, text: str) -> None:
-        """Say what is done now."""
+        """Show the current stage."""
         Gimp.progress_set_text(text)
 
     def event(self, kind: str, event: Message) -> None:

@@ -1,4 +1,4 @@
-"""How a layer came about, kept in the layer itself: JSON in a parasite that XCF files save."""
+"""History of a layer, kept in the layer itself: JSON in a parasite that XCF files save."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ldrps_gimp.i18n import _
 
 NAME = "ldrps-provenance"
 _FORMER = {"invented": "generated"}
-"""Names of settings in images that were saved before they became today's."""
+"""Former names of settings, in images that were saved before they became today's."""
 # On a layer of an image, what cannot be undone would close the way back to earlier steps.
 _FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 
 
 def source_record(layer: Any) -> dict[str, Any]:
-    """By what to find the layer again that a result is made from."""
+    """Return the data by which the source layer of a result is found again."""
     return {"layer": layer.get_name(), "tattoo": layer.get_tattoo()}
 
 
 def parasite(choices: Choices, source: dict[str, Any], found: dict[str, Any]) -> Any:
-    """What to attach to a result. `found` is what the daemon told: diagnosis, description, done."""
+    """Make the parasite of a result. `found`: the daemon's diagnosis, description and end."""
     record = {
         "software": "LD-RPS Restore",
         "version": VERSION,
@@ -40,7 +40,7 @@ def parasite(choices: Choices, source: dict[str, Any], found: dict[str, Any]) ->
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
-    """What was kept in a layer; None if it is none of ours, or broken."""
+    """Read the record in a layer; None if it is none of ours, or broken."""
     kept = layer.get_parasite(NAME)
     if kept is None:
         return None
@@ -52,7 +52,7 @@ def record_of(layer: Any) -> dict[str, Any] | None:
 
 
 def choices_of(record: dict[str, Any]) -> Choices:
-    """The settings in a record; those of a later version that we do not know are left out."""
+    """Return the settings in a record; unknown ones of a later version are left out."""
     known = {field.name for field in fields(Choices)}
     given = record.get("settings")
     if not isinstance(given, dict):
@@ -62,7 +62,7 @@ def choices_of(record: dict[str, Any]) -> Choices:
 
 
 def source_of(record: dict[str, Any], image: Any) -> Any | None:
-    """The layer that a result was made from, if it is still in the image."""
+    """Find the layer that a result was made from, if it is still in the image."""
     source = record.get("source")
     if choices_of(record).output == NEW_IMAGE:
         # The number is another image's.

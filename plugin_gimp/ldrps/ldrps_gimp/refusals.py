@@ -1,4 +1,4 @@
-"""What is not restored, each with a sentence that says what to do instead."""
+"""Refusals, each with a sentence that says what to do instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ldrps_gimp.pixels import MIN_SIDE
 
 
 def only_layer(drawables: list[Any]) -> Any:
-    """The one layer to restore; RestoreError if what is selected is something else."""
+    """Return the one layer to restore; RestoreError if something else is selected."""
     if len(drawables) != 1:
         raise _no(_("Select exactly one layer; {count} are selected.").format(count=len(drawables)))
     drawable = drawables[0]

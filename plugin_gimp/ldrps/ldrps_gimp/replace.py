@@ -1,4 +1,4 @@
-"""The result in the layer's own pixels, where the selection is and nowhere else."""
+"""Result in the layer's own pixels, where the selection is and nowhere else."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ldrps_gimp.pixels import (
 )
 
 _SELECTED = bytes([0] + [255] * 255)
-"""From how much a pixel is selected to whether it is."""
+"""Table from how much a pixel is selected to whether it is."""
 
 
 class Replace(Output):
-    """The source layer's own pixels, mixed by the selection."""
+    """Output into the source layer's own pixels, mixed by the selection."""
 
     def __init__(
         self, layer: Any, area: Area, form: Format, part: Area | None, idle: Callable[[], None]
@@ -45,7 +45,7 @@ class Replace(Output):
         self._sent = {strip: self._digest(source, strip) for strip in self._strips()}
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Keep them for the end."""
+        """Keep samples for the end."""
         write_strip(self._made, strip, samples, self.form, self.idle)
 
     def finish(self, parasite: Any) -> Any:
@@ -72,10 +72,10 @@ class Replace(Output):
         return self.layer
 
     def _fill_shadow(self) -> None:
-        """With the layer as it is by now, and the result where the selection was.
+        """Fill the shadow with the layer as it is by now, and the result where the selection was.
 
-        As a whole: GIMP's own mixing is not exact outside of a selection. What the user has changed
-        while it was filled is filled in again, until nothing has.
+        As a whole: GIMP's own mixing is not exact outside of a selection. Changes by the user
+        during this are filled in again, until there are none.
         """
         self.check_unchanged()
         self._shadow = self.layer.get_shadow_buffer()
@@ -96,7 +96,7 @@ class Replace(Output):
         return [s for s in strips if _hashed(read(source, s, self.form.name)) != laid[s]]
 
     def _lay(self, source: Any, strip: Area) -> bytes:
-        """Fill a strip of the shadow; what the layer's strip was like when it was read."""
+        """Fill a strip of the shadow; returns a digest of the layer's strip as it was read."""
         old = read_strip(source, strip, self.form, self._turn)
         write_strip(self._shadow, strip, old, self.form, self._turn)
         inside = strip.common(self.area)
@@ -110,7 +110,7 @@ class Replace(Output):
         return _hashed(old)
 
     def _strips(self) -> Iterator[Area]:
-        """The area, cut where the layer is."""
+        """Cut the area into strips where the layer is."""
         for strip in whole(self.layer).rows(STRIP_ROWS):
             inside = strip.common(self.area)
             if inside.height > 0:
@@ -123,7 +123,7 @@ class Replace(Output):
         return self._hash(read_strip(source, inside, self.form, self._turn), inside)
 
     def _hash(self, samples: bytes, inside: Area) -> bytes:
-        """A digest of those samples that are selected, be it a little."""
+        """Digest the samples that are selected, be it a little."""
         if self._mask:
             mask = crop(self._mask, self.area, inside, MAP).translate(_SELECTED)
             samples = blend(bytes(len(samples)), samples, mask, self.form)
@@ -145,5 +145,5 @@ class Replace(Output):
 
 
 def _hashed(samples: bytes) -> bytes:
-    """A digest of samples."""
+    """Digest samples."""
     return blake2b(samples, digest_size=16).digest()

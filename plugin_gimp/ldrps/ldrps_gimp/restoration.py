@@ -44,39 +44,37 @@ _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
 
 class Report(Protocol):
-    """Shows how it goes."""
+    """Receiver of the progress."""
 
     def stage(self, text: str) -> None:
-        """Something else is being done now."""
+        """Note the current stage."""
 
     def event(self, kind: str, event: Message) -> None:
-        """What the daemon tells; `kind` is one of queued, loading, diagnosis, description, step
-        and preview.
-        """
+        """Note an event of the daemon: queued, loading, diagnosis, description, step, preview."""
 
     def fraction(self, done: float) -> None:
-        """How much of the stage is done, 0 to 1."""
+        """Note how much of the stage is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a restoration ended well."""
+    """Result of a restoration that ended well."""
 
     layer: Any
-    """The layer that holds the result; the source where nothing changed."""
+    """Layer that holds the result; the source where nothing changed."""
     changed: bool
-    """Whether there is anything new; not where the result is the source to the bit."""
+    """False where the result is the source to the bit."""
     summary: str
-    """For the user: what was done, how much of it is generated, how long it took."""
+    """Summary for the user: what was done, how much of it is generated, how long it took."""
     remarks: list[str]
-    """Sentences for the user on what was asked for and not done."""
+    """Sentences for the user about requests that were not carried out."""
 
 
 class Restoration:
-    """What one request sends and gets back."""
+    """Sends one request and receives its result."""
 
     def __init__(self, layer: Any, choices: Choices, daemon: Daemon, report: Report) -> None:
-        """RestoreError if the layer's pixels cannot be sent."""
+        """Prepare; RestoreError if the layer's pixels cannot be sent."""
         self.layer, self.choices, self.report = layer, choices, report
         self._daemon = daemon
         # Damage may lie anywhere in a photo that is restored as a whole.
@@ -113,7 +111,7 @@ class Restoration:
         return shown(bytes(got), box.width, box.height, self.form)
 
     def run(self, before_finish: Callable[[], None] = lambda: None) -> Outcome:
-        """Restore. On any error the image is as it was, and so where nothing was to be done.
+        """Restore. On any error the image stays as it was, and so where nothing was to be done.
 
         `before_finish` is called before the image is touched.
         """

@@ -1,4 +1,4 @@
-"""The result as a layer or an image of its own."""
+"""Results as layers or images of their own."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class _Fresh(Output):
         self._buffer = self._new.get_buffer()
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Into the layer."""
+        """Write samples into the layer."""
         place = -self.area.x, -self.area.y
         write_strip(self._buffer, strip, samples, self.form, self.idle, *place)
 
     def _let_go(self) -> None:
-        """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
+        """Release the buffer: GIMP ends a process whose buffer of a removed layer is freed."""
         if self._buffer is not None:
             self._buffer.flush()
             self._buffer = None
@@ -75,7 +75,7 @@ class NewLayer(_Fresh):
         self._new.set_offsets(x + self.area.x, y + self.area.y)
 
     def finish(self, parasite: Any) -> Any:
-        """One call brings layer, mask and provenance in: one step to undo, with a map too."""
+        """Insert layer, mask and provenance by one call: one step to undo, with a map too."""
         self.check_unchanged()
         self._lie_over_source()
         # A layer that is not seen gives one that is not seen.
@@ -101,7 +101,7 @@ class NewLayer(_Fresh):
         checked(self.image.insert_layer(self._new, self.layer.get_parent(), position))
 
     def discard(self) -> None:
-        """The layer never came into an image."""
+        """Delete the layer, which never came into an image."""
         super().discard()
         self._let_go()
         self._new.delete()
@@ -123,14 +123,14 @@ class Twin(NewLayer):
         self._buffer = self._new.get_buffer()
 
     def _mask_new(self) -> None:
-        """The copy has the source's."""
+        """Give the copy the source's mask."""
 
     def _lie_over_source(self) -> None:
         _found, x, y = self.layer.get_offsets()
         self._new.set_offsets(x, y)
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Into the copy, as far as the selection goes."""
+        """Write into the copy, as far as the selection goes."""
         if self._mask:
             mask = crop(self._mask, self.area, strip, MAP)
             samples = blend(
@@ -173,7 +173,7 @@ class NewImage(_Fresh):
             self._take_mask(mask)
 
     def _take_mask(self, mask: Any) -> None:
-        """The part of the source's mask that lies over it."""
+        """Copy the part of the source's mask that lies over the image."""
         checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.WHITE)))
         own = self._new.get_mask()
         form = format_of(own)
@@ -184,18 +184,18 @@ class NewImage(_Fresh):
         self._new.set_edit_mask(False)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
-        """In the image of its own."""
+        """Prepare a map in the image of its own."""
         self._map = Map(self._made, self.layer, self.area, self.idle)
         return self._map.write
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """What of the strip lies in the image."""
+        """Write the part of the strip that lies in the image."""
         inside = strip.common(self.area)
         if inside.height > 0:
             super().write(inside, crop(samples, strip, inside, self.form))
 
     def finish(self, parasite: Any) -> Any:
-        """The image is complete before anyone sees it."""
+        """Return the layer; the image is complete before anyone sees it."""
         self._complete(parasite)
         if self._map:
             checked(self._map.insert(None, 0))
@@ -205,7 +205,7 @@ class NewImage(_Fresh):
         return self._new
 
     def discard(self) -> None:
-        """Nobody has seen it."""
+        """Delete the image, which nobody has seen."""
         super().discard()
         self._let_go()
         self._made.delete()

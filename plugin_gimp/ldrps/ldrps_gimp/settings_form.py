@@ -1,4 +1,4 @@
-"""The dialog's settings, as far as they are the same for every photo."""
+"""Settings of the dialog, as far as they are the same for every photo."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SettingsForm(Form):
         return Gtk.Expander(label=_("More"), child=more)
 
     def offer_models(self, names: list[str]) -> None:
-        """Offer installed models besides the one that came with it."""
+        """Offer installed models besides the bundled one."""
         known = {row[1] for row in self._models.get_model()}
         for name in names:
             if name not in known:

@@ -1,11 +1,11 @@
-"""What a socket with TLS does otherwise than one without."""
+"""Differences between sockets with TLS and without."""
 
 from __future__ import annotations
 
 import socket
 
 NOT_NOW: tuple[type[Exception], ...] = (BlockingIOError, InterruptedError)
-"""Raised where a socket that does not block would have to."""
+"""Exceptions raised where a socket that does not block would have to."""
 try:
     from ssl import SSLWantReadError, SSLWantWriteError
 except ImportError:  # a Python without TLS can do with a unix socket
@@ -15,7 +15,7 @@ else:
 
 
 def read_available(sock: socket.socket, size: int) -> bytes:
-    """What has come, about `size` bytes at most; nothing where the other end has closed."""
+    """Read what has come, about `size` bytes at most; nothing where the other end has closed."""
     data = bytearray(sock.recv(size))
     # TLS gives a record at a time, and of what it holds back no `select` would tell.
     while data and len(data) < size and hasattr(sock, "pending"):

@@ -1,4 +1,4 @@
-"""The foot of the dialog: how far the work is, and a sentence for the user."""
+"""Foot of the dialog: progress, and a sentence for the user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gi.repository import Gtk
 
 
 class SentenceBar(Gtk.InfoBar):  # type: ignore[misc]
-    """Not seen before it says something."""
+    """Bar for a sentence; hidden until it has one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,11 +18,11 @@ class SentenceBar(Gtk.InfoBar):  # type: ignore[misc]
         self.get_content_area().add(self._sentence)
 
     def say(self, text: str) -> None:
-        """Tell something."""
+        """Show a sentence."""
         self._show(text, Gtk.MessageType.INFO, "dialog-information")
 
     def complain(self, text: str) -> None:
-        """Tell what went wrong."""
+        """Show an error."""
         self._show(text, Gtk.MessageType.ERROR, "dialog-error")
 
     def _show(self, text: str, kind: Any, icon: str) -> None:
@@ -34,7 +34,7 @@ class SentenceBar(Gtk.InfoBar):  # type: ignore[misc]
 
 
 class Status(Gtk.Box):  # type: ignore[misc]
-    """A bar for what is under way, and what went wrong or is good to know."""
+    """Bar for the progress, with errors and notes."""
 
     def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL)
@@ -46,24 +46,24 @@ class Status(Gtk.Box):  # type: ignore[misc]
         self.pack_start(self._sentence, False, False, 0)
 
     def begin(self, text: str) -> None:
-        """Something is under way; what was said before no longer holds."""
+        """Show that something is under way; earlier sentences no longer hold."""
         self._sentence.set_visible(False)
         self.bar.set_opacity(1)
         self.stage(text)
 
     def end(self) -> None:
-        """Nothing is under way."""
+        """Show that nothing is under way."""
         self.bar.set_opacity(0)
 
     def stage(self, text: str) -> None:
-        """Say what is done now."""
+        """Show the current stage."""
         self.bar.set_text(text)
         self.bar.set_fraction(0.0)
 
     def say(self, text: str) -> None:
-        """Tell something."""
+        """Show a sentence."""
         self._sentence.say(text)
 
     def complain(self, text: str) -> None:
-        """Tell what went wrong."""
+        """Show an error."""
         self._sentence.complain(text)

@@ -1,4 +1,4 @@
-"""Which part of a photo a window shows, how large, and where it is split. Knows no GTK."""
+"""View of a photo in a window: visible part, scale, and split. Knows no GTK."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 MOST_ENLARGED = 8.0
 CROP_SIDE = 512
-"""Pixels of the photo that are restored around a place."""
+"""Side, in pixels, of the part of the photo that is restored around a place."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Box:
         return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
 
     def common(self, other: Box) -> Box | None:
-        """Return what lies in both; None where nothing does."""
+        """Return the common part of two boxes; None where there is none."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
         bottom = min(self.y + self.height, other.y + other.height)
@@ -34,7 +34,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Viewing:
-    """What is seen of a photo of `photo` pixels in a window of `window` pixels."""
+    """View of a photo of `photo` pixels in a window of `window` pixels."""
 
     photo: tuple[int, int]
     """Width and height, as `window`."""
@@ -75,7 +75,7 @@ class Viewing:
 
     @property
     def seen(self) -> Box:
-        """What is seen of the photo, to whole pixels."""
+        """Visible part of the photo, to whole pixels."""
         starts, ends = [], []
         for corner, window, photo in zip(self.corner, self.window, self.photo, strict=True):
             starts.append(min(photo - 1, max(0, int(-corner / self.scale))))
@@ -83,7 +83,7 @@ class Viewing:
         return Box(starts[0], starts[1], ends[0] - starts[0], ends[1] - starts[1])
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Place in the photo, in its pixels, that is seen at a place of the window."""
+        """Return the place in the photo, in its pixels, that is seen at a place of the window."""
         left, top = self.corner
         return (x - left) / self.scale, (y - top) / self.scale
 
@@ -96,11 +96,11 @@ class Viewing:
         return replace(self, window=(max(1, width), max(1, height)))
 
     def zoomed(self, factor: float, x: float, y: float) -> Viewing:
-        """Zoom; what is seen at a place of the window stays there."""
+        """Zoom; the photo under a place of the window stays there."""
         return self.at(self.scale * factor, x, y)
 
     def at(self, zoom: float, x: float, y: float) -> Viewing:
-        """Show at another scale; what is seen at a place of the window stays there."""
+        """Show at another scale; the photo under a place of the window stays there."""
         zoom = min(MOST_ENLARGED, zoom)
         if zoom <= self.fitting:
             return replace(self, zoom=0.0)
@@ -113,7 +113,7 @@ class Viewing:
         return replace(self, zoom=zoom)._centred(*centre)
 
     def dragged(self, dx: float, dy: float) -> Viewing:
-        """Move what is seen with the pointer."""
+        """Move the photo with the pointer."""
         centre = (
             now - moved / (photo * self.scale)
             for now, moved, photo in zip(self.centre, (dx, dy), self.photo, strict=True)
@@ -121,7 +121,7 @@ class Viewing:
         return self._centred(*centre)
 
     def _centred(self, x: float, y: float) -> Viewing:
-        """With a centre that is one: no farther out than the window reaches."""
+        """Return the view with a valid centre: no farther out than the window reaches."""
         kept = []
         for centre, window, photo in zip((x, y), self.window, self.photo, strict=True):
             half = min(0.5, window / (2 * photo * self.scale))
@@ -146,7 +146,7 @@ class Viewing:
 
 
 def crop_around(photo: tuple[int, int], x: float, y: float) -> Box:
-    """Return what of a photo is restored around a place in it: at most CROP_SIDE pixels a side."""
+    """Return the part to restore around a place of a photo: at most CROP_SIDE pixels a side."""
     width, height = (min(CROP_SIDE, side) for side in photo)
     left = min(photo[0] - width, max(0, round(x - width / 2)))
     top = min(photo[1] - height, max(0, round(y - height / 2)))

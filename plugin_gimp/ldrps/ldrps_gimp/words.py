@@ -1,6 +1,6 @@
-"""What was found and what was done, in the user's language.
+"""Findings and treatments, in the user's language.
 
-The daemon tells what it found in fixed English words, which are taken apart here.
+The daemon reports its findings in fixed English words, which are taken apart here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DAMAGED, _AND = "damaged: ", " and "
 
 
 def diagnosis_text(words: str) -> str:
-    """The daemon's words for what it found, as a sentence in the user's language."""
+    """Translate the daemon's findings into a sentence in the user's language."""
     known = {
         "nothing found": _("nothing found"),
         "perhaps dark": _("perhaps dark"),
@@ -66,9 +66,9 @@ def _damages() -> dict[str, str]:
 
 
 def done_text(choices: Choices, found: dict[str, Any]) -> str:
-    """What was done to a photo, in a few words for a layer's name; empty: nothing to name.
+    """Describe what was done to a photo, in a few words for a layer's name; empty: nothing to name.
 
-    `found` is what the daemon told: its diagnosis, and remarks on what was not done.
+    `found` holds the daemon's reports: its diagnosis, and remarks on what was not done.
     """
     words = found.get("diagnosis", {}).get("words", "")
     named = [_mended(part, choices) for part in _parts(words)]
@@ -99,7 +99,7 @@ def settings_text(choices: Choices) -> str:
 
 
 def summary(choices: Choices, found: dict[str, Any], seconds: float) -> str:
-    """What was done, what share of it was generated, and how long it took, as sentences."""
+    """Say what was done, what share of it was generated, and how long it took, as sentences."""
     what = done_text(choices, found)
     said = [_("Restored: {what}.").format(what=what) if what else _("Restored.")]
     done = found.get("done", {})
@@ -125,7 +125,7 @@ def _parts(words: str) -> list[str]:
 
 
 def _tones() -> dict[str, str]:
-    """What is done about tones, by the names of amounts."""
+    """Return what is done about tones, by the names of amounts."""
     return {"light": _("light"), "haze": _("haze"), "cast": _("contrast"), "colour": _("colour")}
 
 

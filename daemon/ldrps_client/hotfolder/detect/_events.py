@@ -1,4 +1,4 @@
-"""What the kernel tells about folders, through watchdog's inotify reader.
+"""Events of the kernel about folders, through watchdog's inotify reader.
 
 watchdog's own observer hides two things that a hot folder must know: that the kernel's queue
 overflowed, and that a subfolder could not be watched because the limit is reached. Its reader
@@ -41,16 +41,17 @@ _numbers = itertools.count(1)
 
 
 class WatchLimitError(Exception):
-    """The kernel grants no more watches; what is not watched has to be scanned."""
+    """Lack of watches in the kernel; unwatched folders have to be scanned."""
 
 
 class Events:
-    """Tells of changes in folders that were added, from a thread of its own."""
+    """Reports changes in the folders that were added, from a thread of its own."""
 
     def __init__(
         self, on_change: Callable[[Path, bool], None], on_loss: Callable[[], None]
     ) -> None:
-        """`on_change(path, is_folder)`; `on_loss()` after an overflow: anything may have changed.
+        """Take `on_change(path, is_folder)`; `on_loss()` after an overflow: anything may have
+        changed.
 
         WatchLimitError if there are no inotify instances left.
         """
@@ -66,7 +67,7 @@ class Events:
         self._reader.start()
 
     def watch(self, path: Path) -> None:
-        """Hear of changes in one folder, not of those below it; harmless if done already."""
+        """Watch one folder, not those below it; harmless if it is watched already."""
         with self._lock:
             folder = _Folder(self, path)
             old = self._folders.get(path)
@@ -86,20 +87,20 @@ class Events:
             self._folders[path] = folder
 
     def forget(self, folder: _Folder) -> None:
-        """A folder has gone."""
+        """Forget a folder that has gone."""
         with self._lock:
             if self._folders.get(folder.path) is folder:
                 del self._folders[folder.path]
 
     def unwatch(self, path: Path) -> None:
-        """Hear no more of a folder."""
+        """Stop watching a folder."""
         with self._lock:
             folder = self._folders.pop(path, None)
         if folder:
             self._remove(folder)
 
     def moved(self, folder: _Folder) -> None:
-        """A folder was moved, from its path or, seen early under its new one, to it."""
+        """Note that a folder was moved, from its path or, seen early under its new one, to it."""
         if folder.inode != _inode(folder.path):
             self.forget(folder)
             self._remove(folder)
@@ -109,11 +110,11 @@ class Events:
             self._reader.remove_callbacks([(folder.descriptor, folder.id)])
 
     def watched(self) -> int:
-        """How many folders are watched."""
+        """Number of watched folders."""
         return len(self._folders)
 
     def clear(self) -> None:
-        """Hear of nothing any more, so that a file system can be unmounted."""
+        """Stop watching anything, so that a file system can be unmounted."""
         for path in list(self._folders):
             self.unwatch(path)
 
@@ -124,7 +125,7 @@ class Events:
 
 
 class _Folder:
-    """watchdog's WatchCallback for one folder."""
+    """Implementation of watchdog's WatchCallback for one folder."""
 
     def __init__(self, events: Events, path: Path) -> None:
         self.path = path
@@ -149,7 +150,7 @@ class _Folder:
 
 
 def _inode(path: Path) -> tuple[int, int]:
-    """By what a folder is told from another one at the same path; zeros if there is none."""
+    """Return the identity of a folder, distinct from another one at its path; zeros if gone."""
     try:
         status = os.stat(path)
     except OSError:

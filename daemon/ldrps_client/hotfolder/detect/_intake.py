@@ -37,7 +37,7 @@ class Intake:
         on_new: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """`again(path)` lets a file settle anew; `on_new()` after an entry was made."""
+        """Take `again(path)`, to let a file settle anew, and `on_new()`, called for a new entry."""
         self._config = config
         self._ledger = ledger
         self._presence = presence
@@ -52,17 +52,17 @@ class Intake:
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def put(self, path: Path) -> None:
-        """A file has settled."""
+        """Queue a file that has settled."""
         with self._lock:
             self._open += 1
         self._queue.put(path)
 
     def is_idle(self) -> bool:
-        """Whether everything that was put has been dealt with."""
+        """True once all queued files have been dealt with."""
         return self._open == 0
 
     def join(self, seconds: float) -> None:
@@ -137,7 +137,7 @@ class Intake:
             self._add(relative, folder, name, before, content)
 
     def _parts(self, path: Path) -> tuple[str, bytes, bytes]:
-        """A path within the watched folder; and its folder and name as the ledger has them."""
+        """Return a path within the watched folder, and its folder and name for the ledger."""
         relative = os.path.relpath(path, self._config.root)
         folder, name = os.path.split(relative)
         return relative, os.fsencode(folder), os.fsencode(name)
@@ -155,7 +155,7 @@ class Intake:
         return settings_for(relative, settings) if self._config.recipe_by_folder else settings
 
     def _list(self, path: Path, error: LdrpsError) -> None:
-        """As failed. Its content is not known, so its path and times stand for it."""
+        """List a file as failed. Its content is not known, so its path and times stand for it."""
         now = identity_of(path)
         if now is None:
             return

@@ -1,4 +1,4 @@
-"""On which file system a folder lies, whether it is there, and whether inotify works on it."""
+"""File systems of folders: their mounts, their presence, and their support of inotify."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Mount:
     kind: str
     device: str = ""
     top: str = "/"
-    """Path within its file system of what is mounted."""
+    """Path within its file system of the mounted part."""
 
     @property
     def tells_changes(self) -> bool:
-        """Whether inotify hears of every change."""
+        """Tell whether inotify reports every change."""
         return not _NO_EVENTS.fullmatch(self.kind)
 
     def shows(self, other: Mount) -> bool:
-        """Whether another mount, at a place within this one, shows what was there anyway.
+        """Tell whether another mount, at a place within this one, shows the same files as this one.
 
         systemd mounts folders onto themselves to make some of them writable.
         """
@@ -46,7 +46,7 @@ class Mount:
 
 
 def mount_of(path: Path, table: Path = _TABLE) -> Mount:
-    """The mount that a path, which need not exist, lies on."""
+    """Find the mount that a path, which need not exist, lies on."""
     where = os.path.realpath(path)
     best = Mount("/", "unknown")
     try:
@@ -62,7 +62,7 @@ def mount_of(path: Path, table: Path = _TABLE) -> Mount:
 
 
 def _mount(line: str) -> Mount:
-    """From a line of the table, see proc_pid_mountinfo(5)."""
+    """Parse a line of the table, see proc_pid_mountinfo(5)."""
     fields = line.split(" ")
     kind = fields[fields.index("-") + 1]
     return Mount(_unescaped(fields[4]), kind, fields[2], _unescaped(fields[3]))
@@ -73,14 +73,14 @@ def _is_within(path: str, point: str) -> bool:
 
 
 def _unescaped(text: str) -> str:
-    """Blanks and the like stand as octal numbers (proc_pid_mountinfo(5))."""
+    """Decode the octal numbers that stand for blanks and the like (proc_pid_mountinfo(5))."""
     return re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def is_there(folder: Path, point: str) -> bool:
-    """Whether a folder is there, on the mount where it was first seen.
+    """Tell whether a folder is there, on the mount where it was first seen.
 
-    The empty folder that a vanished mount leaves behind is not it. Whatever fails means no.
+    The empty folder that a vanished mount leaves behind is not it. Any failure means no.
     """
     try:
         with os.scandir(folder):
@@ -91,7 +91,7 @@ def is_there(folder: Path, point: str) -> bool:
 
 
 class Presence:
-    """Whether the watched folder and that of the results are there, on the mounts they were on.
+    """Presence of the watched folder and of that of the results, on the mounts they were on.
 
     The mounts are remembered beyond a restart: after a reboot without the disk, an empty mount
     point must neither be taken for an empty archive nor be filled with results.
@@ -100,7 +100,7 @@ class Presence:
     def __init__(
         self, root: Path, out: Path | None, ledger: Ledger, *, rebind: bool = False
     ) -> None:
-        """`rebind`: the folders have moved to other mounts for good."""
+        """Take the folders; `rebind`: they have moved to other mounts for good."""
         self._folders = {"in": root} if out is None else {"in": root, "out": out}
         self._points: dict[str, str] = {}
         for name, folder in self._folders.items():
@@ -113,14 +113,14 @@ class Presence:
             self._points[name] = known
 
     def missing(self) -> str:
-        """What is not there, in words; empty if all is."""
+        """Describe what is missing; empty if nothing is."""
         for name, folder in self._folders.items():
             if not is_there(folder, self._points[name]):
                 return self._words(folder, self._points[name])
         return ""
 
     def check(self) -> None:
-        """OutputError if something is not there."""
+        """Raise OutputError if something is missing."""
         if missing := self.missing():
             raise OutputError(missing) from OSError(errno.ENODEV, missing)
 
@@ -135,7 +135,7 @@ class Presence:
 
 
 def _make_sure(name: str, folder: Path) -> None:
-    """The folder of results is made when it is first used; the watched one must be there."""
+    """Make the folder of results when it is first used; the watched one must be there."""
     try:
         if name == "out":
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which files are photos for us, under which recipe, and what their results are called."""
+"""Rules for a folder: the files that count as photos, their recipes, and the names of results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _KNOWN_FIELDS = {"stem", "ext", "recipe"}
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What of a folder is taken. Neutral: every photo that is not hidden or temporary."""
+    """Selection of files in a folder. Neutral: every photo that is not hidden or temporary."""
 
     include: tuple[str, ...] = ()
     """Globs on the name or the path within the folder; empty: everything that can be written.
@@ -55,7 +55,7 @@ class Rules:
     exclude: tuple[str, ...] = ()
 
     def takes_file(self, relative: str) -> bool:
-        """Whether a file, by its path within the folder, is for us."""
+        """Tell whether a file, by its path within the folder, is for us."""
         name = os.path.basename(relative)
         if is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude):
             return False
@@ -64,35 +64,35 @@ class Rules:
         return is_photo_name(name)
 
     def takes_sidecar(self, relative: str) -> bool:
-        """Tell if a file may be the sidecar of a photo that is for us."""
+        """Tell whether a file may be the sidecar of a photo that is for us."""
         name = os.path.basename(relative)
         is_left_out = is_ignored(name, _IGNORED_FILES) or _matches(relative, self.exclude)
         return name.lower().endswith(".xmp") and not is_left_out
 
     def enters(self, relative: str) -> bool:
-        """Whether a folder, by its path within the folder, is looked into."""
+        """Tell whether a folder, by its path within the folder, is looked into."""
         name = os.path.basename(relative)
         return not is_ignored(name, _IGNORED_FOLDERS) and not _matches(relative, self.exclude)
 
 
 def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a name is hidden, or one that temporary and system files have."""
+    """Tell whether a name is hidden, or one that temporary and system files have."""
     return name.startswith(".") or _any(name.casefold(), patterns)
 
 
 def is_photo_name(name: str) -> bool:
-    """Whether a name ends as those of photos that we read and write."""
+    """Tell whether a name has an extension of photos that we read and write."""
     return PurePath(name).suffix.lower() in EXTENSIONS
 
 
 def is_readable_name(name: str) -> bool:
-    """Whether a name ends as those of photos that we read."""
+    """Tell whether a name has an extension of photos that we read."""
     path = Path(name)
     return is_photo_name(name) or result_suffix(path) != path.suffix
 
 
 def _matches(relative: str, globs: tuple[str, ...]) -> bool:
-    """Whatever the case: cameras write .JPG, people type *.jpg."""
+    """Match whatever the case: cameras write .JPG, people type *.jpg."""
     path = relative.casefold()
     patterns = tuple(glob.casefold() for glob in globs)
     return _any(path, patterns) or _any(os.path.basename(path), patterns)
@@ -103,7 +103,7 @@ def _any(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def settings_for(relative: str, settings: Settings) -> Settings:
-    """The settings with the recipe that the nearest folder is named after, if one is."""
+    """Return the settings with the recipe that the nearest folder is named after, if one is."""
     for part in reversed(PurePath(relative).parts[:-1]):
         if part.lower() in FOLDER_RECIPES:
             return replace(settings, recipe=part.lower())
@@ -111,7 +111,7 @@ def settings_for(relative: str, settings: Settings) -> Settings:
 
 
 def check_pattern(pattern: str) -> None:
-    """SettingsError unless results can be named so."""
+    """Raise SettingsError unless results can be named by the pattern."""
     fields = set(_FIELDS.findall(pattern))
     if unknown := fields - _KNOWN_FIELDS:
         raise SettingsError(
@@ -132,7 +132,7 @@ def check_pattern(pattern: str) -> None:
 def result_name(
     source: str, pattern: str, recipe: str, number: int, ending: str, longest: int
 ) -> str:
-    """A result's name; `number` from 2 on tells results apart that would be called the same.
+    """Build a result's name; `number` from 2 on distinguishes results of the same name.
 
     The stem is shortened until the name has at most `longest` bytes.
     """
@@ -145,7 +145,7 @@ def result_name(
 
 
 def ending_for(source: str, *, deep: bool, alpha: bool) -> str:
-    """The source's own ending where such files can be written, else the nearest one."""
+    """Return the source's own extension where such files can be written, else the nearest one."""
     own = PurePath(source).suffix
     kind = EXTENSIONS.get(own.lower())
     # What is inside may be of another kind than the name says, and transparent.

@@ -1,4 +1,4 @@
-"""Never missed: every folder is read, compared with the ledger, and watched from then on."""
+"""Scans, so that nothing is missed: every folder is read, compared with the ledger, and watched."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ldrps_client.hotfolder.store._ledger import OURS, SIDECAR, Ledger
 
 @dataclass
 class Scanned:
-    """What a scan went through."""
+    """Numbers of what a scan went through."""
 
     files: int = 0
-    """Photos that the rules take."""
+    """Photos that the rules accept."""
     changed: int = 0
-    """Of them, new or different from what the ledger knows."""
+    """Photos among them that are new or different from the ledger."""
     unreadable: int = 0
     """Folders that could not be looked into."""
 
@@ -68,12 +68,12 @@ class Scanner:
         return found
 
     def relative(self, path: Path) -> str:
-        """A path within the watched folder; empty for the folder itself."""
+        """Return a path within the watched folder; empty for the folder itself."""
         inside = os.path.relpath(path, self._config.root)
         return "" if inside == "." else inside
 
     def takes(self, path: Path) -> bool:
-        """Whether a file that an event named is one for us."""
+        """Tell whether a file that an event named is one for us."""
         relative = self.relative(path)
         parents = [parent for parent in Path(relative).parents if parent != Path()]
         if not self._config.recursive and parents:
@@ -84,7 +84,7 @@ class Scanner:
         return rules.takes_file(relative) or rules.takes_sidecar(relative)
 
     def enters(self, path: Path) -> bool:
-        """Whether a folder that an event named is one to look into."""
+        """Tell whether a folder that an event named is one to look into."""
         if not self._config.recursive:
             return False
         relative = Path(self.relative(path))
@@ -125,7 +125,7 @@ class Scanner:
             self._ledger.forget_files(key, known)
 
     def plan(self, path: Path) -> str:
-        """Digest of the settings that hold where a file lies."""
+        """Return the digest of the settings that hold where a file lies."""
         settings = self._config.settings
         if self._config.recipe_by_folder:
             settings = settings_for(self.relative(path), settings)

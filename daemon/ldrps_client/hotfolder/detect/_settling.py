@@ -1,4 +1,4 @@
-"""Never early: a file is taken when it is closed and has been still for a while."""
+"""Settling, so that nothing is taken too early: a file must be closed and still for a while."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Settler:
     """Files that have appeared or changed, until they are still. Only uses a monotonic clock."""
 
     def __init__(self, period: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`period` in seconds."""
+        """Take the `period` in seconds."""
         self._period = period
         self._clock = clock
         self._pending: dict[Path, _Pending] = {}
@@ -35,18 +35,18 @@ class Settler:
         return len(self._pending)
 
     def note(self, path: Path) -> None:
-        """Something happened to a file; it is looked at when it may have settled."""
+        """Note that something happened to a file; it is checked when it may have settled."""
         if path not in self._pending:
             now = self._clock()
             self._pending[path] = _Pending(identity_of(path), now)
             heapq.heappush(self._due, (now + self._period, path))
 
     def next_due(self) -> float | None:
-        """When, by the clock, there is something to look at; None: nothing is pending."""
+        """Return the time, by the clock, of the next check; None: nothing is pending."""
         return self._due[0][0] if self._due else None
 
     def settled(self) -> Iterator[Path]:
-        """Files that are still and closed now; they are no longer pending."""
+        """Return the files that are still and closed now; they are no longer pending."""
         now = self._clock()
         while self._due and self._due[0][0] <= now:
             _, path = heapq.heappop(self._due)
@@ -68,9 +68,9 @@ class Settler:
 
 
 def identity_of(path: Path) -> Identity | None:
-    """Size and times of a regular file; None if there is none.
+    """Return the size and times of a regular file; None if there is none.
 
-    Opened rather than looked up, because network file systems only then ask the server.
+    It is opened rather than looked up, because network file systems only then ask the server.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | WITHOUT_WAITING)
@@ -85,7 +85,7 @@ def identity_of(path: Path) -> Identity | None:
 
 
 def _looked_up(path: Path) -> Identity | None:
-    """Of a file that may not be opened: it will be listed as failed, with the reason."""
+    """Return those of a file that may not be opened: it will be listed as failed."""
     try:
         return _regular(os.stat(path))
     except OSError:
@@ -99,8 +99,7 @@ def _regular(status: os.stat_result) -> Identity | None:
 
 
 def is_being_written(path: Path) -> bool:
-    """Tell whether somebody has the file open for writing; where that cannot be asked, stillness
-    has to do."""
+    """Tell whether somebody has the file open for writing; False where that cannot be asked."""
     try:
         descriptor = os.open(path, os.O_RDONLY | WITHOUT_WAITING)
     except OSError:
@@ -112,9 +111,9 @@ def is_being_written(path: Path) -> bool:
 
 
 def ignore_lease_breaks() -> None:
-    """Who opens a file during the instant of our lease makes the kernel send SIGIO, which kills.
+    """Ignore the SIGIO that the kernel sends if a file is opened during the instant of our lease.
 
-    To be called in the main thread.
+    It would end the process. To be called in the main thread.
     """
     if hasattr(signal, "SIGIO"):
         signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -1,1 +1,1 @@
-"""Displays, logs, lists and pages about what happened."""
+"""Displays, logs, lists and pages about the events."""

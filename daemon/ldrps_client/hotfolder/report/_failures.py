@@ -1,4 +1,4 @@
-"""failed.csv: what could not be restored and why, for a spreadsheet or a script."""
+"""The list failed.csv: photos that could not be restored, and why, for a spreadsheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line for all that happens: in a log file, and as other displays print it."""
+"""One line for each event: in a log file, and as other displays print it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BYTES, _FILES = 5 << 20, 3
 
 
 def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
-    """One line for people."""
+    """Format one line for display."""
     parts = [kind, shown(photo)] if photo else [kind]
     for name, value in facts.items():
         text = shown(str(value))
@@ -23,17 +23,17 @@ def line_of(kind: str, photo: str, facts: dict[str, object]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """For people: 8.1 s, 3 min, 2.0 h."""
+    """Format a duration for display: 8.1 s, 3 min, 2.0 h."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Log:
-    """A file with a line for all that happens, which begins anew before it gets large."""
+    """A file with a line for each event, which begins anew before it gets large."""
 
     def __init__(self, path: Path, base: Path | None = None) -> None:
-        """`base`: the folder that paths are written from; None: whole paths, of any folder.
+        """Open the log; paths are written from the folder `base`, None: whole, of any folder.
 
         OutputError if the file cannot be written.
         """
@@ -52,7 +52,7 @@ class Log:
         )
 
     def write(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        """Add a line; from any thread."""
+        """Add a line; may be called from any thread."""
         about = photo if folder == self._base else str(folder / photo)
         line = line_of(kind, about, facts)
         self._handler.handle(logging.makeLogRecord({"msg": line, "levelno": logging.INFO}))

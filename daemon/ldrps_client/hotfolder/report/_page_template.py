@@ -1,4 +1,4 @@
-"""The report's markup. No script, style or picture comes from anywhere else."""
+"""Markup of the report. No script, style or picture comes from anywhere else."""
 
 from __future__ import annotations
 

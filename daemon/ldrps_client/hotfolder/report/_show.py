@@ -1,4 +1,4 @@
-"""Where it is told what happens: terminal, JSON lines, desktop."""
+"""Displays of events: terminal, JSON lines, desktop."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ldrps_client._text import named, print_json, shown
 from ldrps_client.hotfolder.report._log import Log, duration, line_of
 
 _QUIET = {"step"}
-"""Too many for a log."""
+"""Events too frequent for a log."""
 _REPEATED = {"waiting", "paused", "away"}
-"""Told once, until something else happens."""
+"""Events shown once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
 _STYLES = {
     **dict.fromkeys(("done", "skipped", "amended", "back"), "green"),
@@ -27,7 +27,7 @@ _STYLES = {
     **dict.fromkeys(("warning", "away", "overflow"), "yellow"),
     "duplicate": "dim",
 }
-"""What gets a line of its own on a terminal, and in which colour."""
+"""Events with a line of their own on a terminal, and its colour."""
 _PATHS = {"output", "of"}
 """Facts that are names of files."""
 _LONGEST_NAME = 32
@@ -35,11 +35,11 @@ _RATE_SECONDS = 600.0
 
 
 Show = Callable[[Path, str, str, dict[str, object]], None]
-"""Is told a folder, what happened, to which photo, and what belongs to that."""
+"""Receiver of events: folder, event, photo, and facts."""
 
 
 class Display(Protocol):
-    """Shows what happens in all folders of a watcher, one thing at a time."""
+    """Display of the events in all folders of a watcher, one at a time."""
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None: ...
 
@@ -47,7 +47,7 @@ class Display(Protocol):
 
 
 class FolderNotifier:
-    """One folder's Notify: to the log, to a display, and to whoever reads the state."""
+    """Receiver of one folder's events: for the log, a display, and readers of the state."""
 
     def __init__(self, folder: Path, log: Log, show: Show) -> None:
         self._folder = folder
@@ -55,11 +55,11 @@ class FolderNotifier:
         self._lock = threading.Lock()
         self._last = ("", "")
         self.now = "watching"
-        """What goes on, in words."""
+        """Current activity, in words."""
         self._log = log
 
     def __call__(self, kind: str, photo: str = "", **facts: object) -> None:
-        """See `_worker.Notify`."""
+        """Pass an event on, see `_worker.Notify`."""
         with self._lock:
             if kind not in _QUIET | _ROUTINE:
                 same = (kind, str(facts.get("message", ""))) == self._last
@@ -79,23 +79,23 @@ def _now(kind: str, facts: dict[str, object], before: str) -> str:
 
 
 class Lines:
-    """A line for everything that is not routine, for a pipe or a journal."""
+    """Lines for everything that is not routine, for a pipe or a journal."""
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        """Print it."""
+        """Print the event."""
         if kind not in _QUIET | _ROUTINE:
             where = shown(folder / photo) if photo else shown(folder)
             print(f"{where}: {line_of(kind, '', facts)}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class JsonLines:
-    """One object a line on the standard output, for scripts."""
+    """Stream of events for scripts: one JSON object a line on standard output."""
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        """Print it."""
+        """Print the event."""
         if kind in _QUIET:
             return
         record: dict[str, object] = {
@@ -109,11 +109,11 @@ class JsonLines:
         print_json(record)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def _sentence(kind: str, photo: str, facts: dict[str, object]) -> str:
-    """What happened, for people who watch."""
+    """Describe an event for people who watch."""
     name, message = shown(photo), shown(str(facts.get("message", "")))
     if kind == "done":
         took = duration(float(str(facts["seconds"]))) if "seconds" in facts else "begun earlier"
@@ -124,13 +124,13 @@ def _sentence(kind: str, photo: str, facts: dict[str, object]) -> str:
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for the rest of its line."""
+    """Shorten a name to leave room for the rest of its line."""
     half = _LONGEST_NAME // 2
     return name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 class Terminal:
-    """A line per finished photo, and below them what goes on, with counts and rate."""
+    """Lines for finished photos, and below them the current activity, with counts and rate."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -204,7 +204,7 @@ class Terminal:
 
 
 class Desktop:
-    """Another display, and beside it notifications where the desktop shows them."""
+    """Another display, with notifications beside it where the desktop shows them."""
 
     def __init__(self, inner: Display) -> None:
         self._inner = inner
@@ -213,7 +213,7 @@ class Desktop:
         self._open: set[tuple[Path, str]] = set()
 
     def show(self, folder: Path, kind: str, photo: str, facts: dict[str, object]) -> None:
-        """Pass it on; tell the desktop of failures and of the end of a batch."""
+        """Pass an event on; notify of failures and of the end of a batch."""
         self._inner.show(folder, kind, photo, facts)
         task = (folder, photo)
         if kind == "found":

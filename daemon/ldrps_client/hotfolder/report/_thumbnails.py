@@ -13,18 +13,18 @@ from ldrps_client.files import to_srgb
 from ldrps_engine.photo import Photo
 
 KEPT = 400
-"""Files; two for a photo."""
+"""Most files that are kept; two for a photo."""
 _LONG_SIDE = 800
 _QUALITY = 82
 
 
 def picture_path(folder: Path, key: str, which: str) -> Path:
-    """`which` is `before` or `after`."""
+    """Return the path of a picture; `which` is `before` or `after`."""
     return folder / f"{key[:24]}-{which}.jpg"
 
 
 def keep_pictures(folder: Path, key: str, before: Photo, after: Photo) -> None:
-    """Write both; the oldest make room. That this fails is no trouble: it is only for show."""
+    """Write both pictures; the oldest make room. A failure is harmless: they are only for show."""
     with suppress(OSError):
         for which, photo in (("before", before), ("after", after)):
             picture_path(folder, key, which).write_bytes(small_jpeg(photo))
@@ -32,7 +32,7 @@ def keep_pictures(folder: Path, key: str, before: Photo, after: Photo) -> None:
 
 
 def small_jpeg(photo: Photo) -> bytes:
-    """At most 800 pixels a side, sRGB."""
+    """Encode at most 800 pixels a side, sRGB."""
     from PIL import Image
 
     # Thinned out first: a photo of 100 megapixels need not be converted for a small picture.

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: what came in, what came out, and what went wrong."""
+"""One self-contained HTML page: photos that came in, results, and failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ldrps_client.hotfolder.work._review import result_path
 from ldrps_engine.errors import OutputError
 
 SHOWN = 60
-"""Photos a folder; the newest. Some 150 kB each."""
+"""Most photos of a folder, the newest; some 150 kB each."""
 _FIGURES = {
     "noise_sigma": ("noise", "{:.1f}"),
     "haze": ("haze", "{:.2f}"),
@@ -37,7 +37,7 @@ _FIGURES = {
 
 
 def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path:
-    """Write the page, whole or not at all; OutputError if that cannot be done."""
+    """Write the page, whole or not at all; OutputError if that fails."""
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name the page, or put the folder first")
     if path.suffix.lower() not in (".html", ".htm"):
@@ -55,7 +55,7 @@ def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path
 
 
 def report_page(states: Sequence[tuple[Path, StateFolder]]) -> str:
-    """The page as text."""
+    """Return the page as text."""
     when = datetime.now().strftime("%Y-%m-%d %H:%M")
     folders = "".join(_folder(root, state) for root, state in states)
     return PAGE.substitute(when=when, folders=folders or "<p>No folder was ever watched.</p>")

@@ -1,4 +1,4 @@
-"""How the watched folders are, read from their ledgers whether a watcher runs or not."""
+"""Status of the watched folders, read from their ledgers whether a watcher runs or not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 20
 
 
 def states_of(roots: list[Path]) -> list[tuple[Path, StateFolder]]:
-    """The state of each folder; of all that were ever watched, if none is named.
+    """Return the state of each folder; of all that were ever watched, if none is named.
 
     NotFoundError if a named one never was.
     """
@@ -49,7 +49,7 @@ def _all_states() -> list[tuple[Path, StateFolder]]:
 
 
 def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
-    """One folder's status as plain values."""
+    """Return one folder's status as plain values."""
     with closing(Ledger(state.ledger)) as ledger:
         counts = ledger.counts()
         running = state.is_watched()
@@ -81,7 +81,7 @@ def _failure(entry: Entry) -> dict[str, Any]:
 
 
 def retry_failed(root: Path, state: StateFolder) -> int:
-    """Queue all failures of a folder again; a watcher that runs takes them up. How many."""
+    """Queue all failures of a folder again, for a running watcher too; returns how many."""
     with closing(Ledger(state.ledger)) as ledger:
         count = ledger.retry_failed()
         write_failures(state.failed, ledger, root)

@@ -1,4 +1,4 @@
-"""What the ledger's rows say, as plain objects."""
+"""Rows of the ledger as plain objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """By what a file is taken for unchanged without reading it."""
+    """Size and times by which a file is taken for unchanged without reading it."""
 
     size: int
     mtime: int
@@ -32,7 +32,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger remembers of one file."""
+    """Record of one file in the ledger."""
 
     identity: Identity
     key: str
@@ -52,7 +52,7 @@ class Entry:
     """Path within the watched folder."""
     state: State
     round: int
-    """How often it was handed in to no avail; part of the idempotency key."""
+    """Number of times it was handed in to no avail; part of the idempotency key."""
     tries: int
     reason: str
     message: str
@@ -72,7 +72,7 @@ class Entry:
 
 
 def plan_digest(settings: Settings) -> str:
-    """Of what differs from the defaults, so that a setting added later changes no old key."""
+    """Digest the settings that differ from the defaults: new settings change no old key."""
     given, neutral = settings.as_dict(), Settings().as_dict()
     chosen = {name: value for name, value in given.items() if value != neutral[name]}
     # A file whose digest changes is restored again, so no renaming may change one.
@@ -82,12 +82,12 @@ def plan_digest(settings: Settings) -> str:
 
 
 def photo_key(content: str, settings: Settings) -> str:
-    """The same for the same bytes under the same settings."""
+    """Return a key that is the same for the same bytes under the same settings."""
     return hashlib.sha256(f"{content} {plan_digest(settings)}".encode()).hexdigest()
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
-    """An entry from a row of COLUMNS."""
+    """Make an entry from a row of COLUMNS."""
     values = dict(zip(COLUMNS.replace(",", "").split(), row, strict=True))
     values["settings"] = _settings(json.loads(values["settings"]))
     values["diagnosis"] = current_figures(json.loads(values["diagnosis"]))

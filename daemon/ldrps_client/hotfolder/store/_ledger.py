@@ -1,11 +1,11 @@
-"""What a watched folder's photos have come to, in SQLite: survives any crash between two lines.
+"""State of a watched folder's photos, in SQLite: survives any crash between two lines.
 
 A photo is its content and its settings (`key`), wherever it lies and whatever it is called.
 Paths are bytes, because file names need not be text.
 
-    queued -> working -> placing -> done
-                |           `-> (a crash) done if the output is there, else queued
-                `-> skipped, failed, gone, or queued again
+queued -> working -> placing -> done
+|           `-> (a crash) done if the output is there, else queued
+`-> skipped, failed, gone, or queued again
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from ldrps_engine.settings import Settings
 
 _WAIT_SECONDS = 30.0
 OURS = "ours"
-"""In place of a key: the file is a result, not a photo to restore."""
+"""Placeholder for the key of a file that is a result, not a photo to restore."""
 SIDECAR = "sidecar"
-"""In place of a key: the file is a sidecar, and all that it says is in the result."""
+"""Placeholder for the key of a sidecar whose contents are all in the result."""
 
 
 class Ledger:
-    """One folder's ledger. May be used from many threads, and read by other processes."""
+    """Ledger of one folder. May be used from many threads, and read by other processes."""
 
     def __init__(self, path: Path) -> None:
-        """Open, or make, the ledger; OutputError if that cannot be done."""
+        """Open, or make, the ledger; OutputError if that fails."""
         self.path = path
         self._lock = threading.RLock()
         self._seen: int | None = None
@@ -74,7 +74,7 @@ class Ledger:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def changed_elsewhere(self) -> bool:
-        """Whether another process has written to the ledger since the last call."""
+        """Tell whether another process has written to the ledger since the last call."""
         version = self._rows("PRAGMA data_version")[0][0]
         changed, self._seen = bool(version != self._seen), version
         return changed
@@ -86,7 +86,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction; `durable`: on the disk at its end, against a power cut too."""
+        """Open a transaction; `durable`: on the disk at its end, against a power cut too."""
         with self._lock, _readable_errors(self.path):
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
@@ -103,7 +103,7 @@ class Ledger:
             return self._db.execute(query, values).fetchall()
 
     def fact(self, name: str) -> str:
-        """A remembered word; empty if there is none."""
+        """Return a remembered word; empty if there is none."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", plain(name))
         return str(rows[0][0]) if rows else ""
 
@@ -113,20 +113,20 @@ class Ledger:
             db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (plain(name), plain(value)))
 
     def known(self, folder: bytes) -> dict[bytes, Known]:
-        """The files of one folder, not of those below it."""
+        """Return the files of one folder, not of those below it."""
         rows = self._rows(
             "SELECT name, size, mtime, ctime, key, plan FROM files WHERE folder = ?", folder
         )
         return {row[0]: Known(Identity(*row[1:4]), row[4], row[5]) for row in rows}
 
     def is_output(self, content: str) -> bool:
-        """Whether some result has exactly these bytes."""
+        """Tell whether some result has exactly these bytes."""
         return bool(self._rows("SELECT 1 FROM photos WHERE output_content = ?", content))
 
     def add(
         self, folder: bytes, name: bytes, identity: Identity, content: str, settings: Settings
     ) -> Entry:
-        """Take in a settled photo; the entry is an older one if the content is known."""
+        """Take in a settled photo; returns the existing entry if the content is known."""
         # After a power cut a scan finds the file again.
         with self._writing(durable=False) as db:
             return _statements.add(db, folder, name, identity, content, settings)
@@ -152,17 +152,17 @@ class Ledger:
             )
 
     def note_output(self, folder: bytes, name: bytes, identity: Identity) -> None:
-        """A file in the watched folder is a result: never to be restored."""
+        """Note that a file in the watched folder is a result: never to be restored."""
         with self._writing(durable=False) as db:
             _statements.note_file(db, folder, name, identity, OURS, OURS)
 
     def note_sidecar(self, folder: bytes, name: bytes, identity: Identity) -> None:
-        """Nothing is left to be done for a sidecar as it is now."""
+        """Note that nothing is left to be done for a sidecar as it is now."""
         with self._writing(durable=False) as db:
             _statements.note_file(db, folder, name, identity, SIDECAR, SIDECAR)
 
     def named_from(self, folder: bytes, stem: bytes) -> list[tuple[bytes, str]]:
-        """(name, key) of the photos in a folder that are called `stem`, or `stem` and a dot on."""
+        """Return (name, key) of a folder's photos called `stem`, or `stem`, a dot, and more."""
         rows = self._rows(
             "SELECT name, key FROM files WHERE folder = ? AND (name = ? OR name BETWEEN ? AND ?)",
             *(folder, stem, stem + b".", stem + b"/"),
@@ -175,58 +175,59 @@ class Ledger:
             db.execute("DELETE FROM facts WHERE name = ?", (plain(fact),))
 
     def forget_files(self, folder: bytes, names: Iterable[bytes]) -> None:
-        """These files have gone. What their photos came to stays known."""
+        """Forget files that have gone. The outcomes of their photos stay known."""
         with self._writing(durable=False) as db:
             db.executemany(
                 "DELETE FROM files WHERE folder = ? AND name = ?", [(folder, n) for n in names]
             )
 
     def entry(self, key: str) -> Entry:
-        """The photo with this key, which must be there."""
+        """Return the photo with this key, which must be there."""
         entry = self.find(key)
         if entry is None:
             raise KeyError(key)
         return entry
 
     def find(self, key: str) -> Entry | None:
-        """The photo with this key; None if it was dropped meanwhile."""
+        """Return the photo with this key; None if it was dropped meanwhile."""
         rows = self._rows(f"SELECT {COLUMNS} FROM photos WHERE key = ?", key)
         return entry_of(rows[0]) if rows else None
 
     def entries(self, *states: State, limit: int = -1, newest: bool = False) -> list[Entry]:
-        """Photos in some states, in the order in which they came (`newest`: ended) first."""
+        """Yield photos in some states, in the order in which they came (`newest`: ended) first."""
         marks = ", ".join("?" for _ in states)
         order = "ended_at DESC, number DESC" if newest else "number"
         query = f"SELECT {COLUMNS} FROM photos WHERE state IN ({marks}) ORDER BY {order} LIMIT ?"
         return [entry_of(row) for row in self._rows(query, *states, limit)]
 
     def sources(self, key: str) -> list[bytes]:
-        """Every path within the folder at which a photo was seen."""
+        """Return every path within the folder at which a photo was seen."""
         rows = self._rows("SELECT folder, name FROM files WHERE key = ?", key)
         return [folder + b"/" + name if folder else name for folder, name in rows]
 
     def counts(self) -> dict[str, int]:
-        """How many photos are in each state."""
+        """Count the photos in each state."""
         return dict(self._rows("SELECT state, count(*) FROM photos GROUP BY state"))
 
     def failures(self) -> tuple[int, float]:
-        """How many photos have failed, and the sum of when they did: tells when that changes."""
+        """Return the number of failed photos, and the sum of their times, which shows changes."""
         query = "SELECT count(*), total(ended_at) FROM photos WHERE state = 'failed'"
         count, when = self._rows(query)[0]
         return int(count), float(when)
 
     def seconds(self) -> float:
-        """Working time of all results together."""
+        """Return the working time of all results together, in seconds."""
         return float(self._rows("SELECT total(seconds) FROM photos WHERE state = 'done'")[0][0])
 
     def has(self, *states: State) -> bool:
-        """Whether any photo is in one of these states."""
+        """Tell whether any photo is in one of these states."""
         # All at once: between two queries a photo may go from the second state to the first.
         marks = ", ".join("?" for _ in states)
         return bool(self._rows(f"SELECT 1 FROM photos WHERE state IN ({marks}) LIMIT 1", *states))
 
     def has_queued_outside(self, folders: Iterable[bytes], keys: Iterable[str] = ()) -> bool:
-        """Tell if a photo is queued that lies in none of these folders, and is none of these."""
+        """Tell whether a photo is queued that lies in none of these folders, nor is one of
+        these."""
         query = (
             "SELECT 1 FROM photos WHERE state = 'queued'"
             " AND key NOT IN (SELECT value FROM json_each(?))"
@@ -235,7 +236,7 @@ class Ledger:
         return bool(self._rows(query, json.dumps(list(keys)), _hex(folders)))
 
     def claim(self, skip: Iterable[str] = (), folders: Iterable[bytes] = ()) -> Entry | None:
-        """The next queued photo, now being worked on.
+        """Return the next queued photo, now being worked on.
 
         `skip` are keys, `folders` the folders of photos, to leave for later.
         """
@@ -309,13 +310,13 @@ class Ledger:
 
 
 def _hex(folders: Iterable[bytes]) -> str:
-    """Folders as JSON of what SQLite's hex() makes of them: names need not be text."""
+    """Encode folders as JSON of SQLite's hex(): names need not be text."""
     return json.dumps([folder.hex().upper() for folder in folders])
 
 
 @contextmanager
 def _readable_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as one sentence; a full disk is the usual one."""
+    """Turn SQLite's errors into one sentence; a full disk is the usual one."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""Where a folder's ledger, log and lock are kept, and that only one watcher has them."""
+"""Place of a folder's ledger, log and lock, and the rule that only one watcher has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ldrps_wire.system import is_locked, lock
 
 @dataclass(frozen=True)
 class StateFolder:
-    """What belongs to one watched folder, on this machine's own disk and outside of it.
+    """Files that belong to one watched folder, on this machine's own disk and outside of it.
 
     SQLite is not safe on network mounts, and a folder of originals is only read.
     """
@@ -28,31 +28,31 @@ class StateFolder:
 
     @property
     def ledger(self) -> Path:
-        """The SQLite file."""
+        """Path of the SQLite file."""
         return self.path / "ledger.sqlite"
 
     @property
     def log(self) -> Path:
-        """A line per photo."""
+        """Path of the log, a line per photo."""
         return self.path / "watch.log"
 
     @property
     def failed(self) -> Path:
-        """The failures, for a spreadsheet."""
+        """Path of the failures, for a spreadsheet."""
         return self.path / "failed.csv"
 
     @property
     def pictures(self) -> Path:
-        """Small pictures of before and after, for the report."""
+        """Folder of small pictures of before and after, for the report."""
         return self.path / "pictures"
 
     @property
     def lock(self) -> Path:
-        """Held for as long as the folder is watched."""
+        """Path of the lock, held for as long as the folder is watched."""
         return self.path / "lock"
 
     def make(self) -> None:
-        """Make the folder; OutputError if that cannot be done."""
+        """Make the folder; OutputError if that fails."""
         try:
             check_way(self.pictures)
             self.pictures.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class StateFolder:
             raise OutputError(f"{error}; set XDG_STATE_HOME to one of your own") from None
 
     def is_watched(self) -> bool:
-        """Whether a watcher runs now."""
+        """Tell whether a watcher runs now."""
         try:
             with self.lock.open("rb") as file:
                 return is_locked(file)
@@ -75,13 +75,13 @@ class StateFolder:
 
 
 def state_home() -> Path:
-    """Under `$XDG_STATE_HOME`, else under `~/.local/state`."""
+    """Return the folder under `$XDG_STATE_HOME`, else under `~/.local/state`."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "ldrps" / "watch"
 
 
 def state_folder(root: Path) -> StateFolder:
-    """The state of a watched folder, which is told from others by its resolved path."""
+    """Return the state of a watched folder, identified by its resolved path."""
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name)[:40] or "root"
     return StateFolder(state_home() / f"{plain}-{digest}")

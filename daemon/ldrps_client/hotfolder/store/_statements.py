@@ -25,7 +25,7 @@ def add(
     content: str,
     settings: Settings,
 ) -> Entry:
-    """Take in a settled photo; the entry is an older one if the content is known."""
+    """Take in a settled photo; returns the existing entry if the content is known."""
     key, plan = photo_key(content, settings), plan_digest(settings)
     path = folder + b"/" + name if folder else name
     old = db.execute(
@@ -57,7 +57,7 @@ def entry(db: sqlite3.Connection, key: str) -> Entry:
 def note_file(
     db: sqlite3.Connection, folder: bytes, name: bytes, identity: Identity, key: str, plan: str
 ) -> None:
-    """Remember a file as it is now, and which photo it is."""
+    """Remember a file as it is now, and its photo."""
     db.execute(
         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
         (folder, name, identity.size, identity.mtime, identity.ctime, key, plan),
@@ -65,7 +65,7 @@ def note_file(
 
 
 def _supersede(db: sqlite3.Connection, key: str, path: bytes) -> None:
-    """A file that waited or failed has another content now: the old one is nobody's."""
+    """Drop the old content of a file that waited or failed and has another one now."""
     other = db.execute("SELECT folder, name FROM files WHERE key = ?", (key,)).fetchone()
     if other:
         elsewhere = other[0] + b"/" + other[1] if other[0] else other[1]

@@ -1,4 +1,4 @@
-"""Sidecars that come after their photo: what they say is brought into the finished result."""
+"""Sidecars that come after their photo: their contents are merged into the finished result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ldrps_engine.errors import InputError, OutputError
 
 
 class Amender:
-    """Brings late sidecars into results of one folder."""
+    """Merges late sidecars into results of one folder."""
 
     def __init__(
         self, config: FolderConfig, ledger: Ledger, presence: Presence, tell: Notify
@@ -39,9 +39,9 @@ class Amender:
         self._tell = tell
 
     def take(self, sidecar: Path) -> bool:
-        """Deal with a sidecar that has settled; whether nothing is left to be done for it.
+        """Handle a sidecar that has settled; returns whether nothing is left to be done for it.
 
-        What is left is done when its photo's turn comes, or at the next scan.
+        The rest is done when its photo's turn comes, or at the next scan.
         """
         if self._presence.missing():
             # Nothing is concluded from a result that is not there.
@@ -92,7 +92,7 @@ class Amender:
         return True
 
     def _bring(self, photo: Path, entry: Entry, output: Path) -> bool:
-        """Write what the sidecars say into a result; whether that was anything new."""
+        """Write the sidecars' contents into a result; returns whether anything was new."""
         with told(output.parent):
             if not os.path.isfile(output):
                 raise _LeftError(f"and {output} is not there any more; nothing was changed")
@@ -133,7 +133,7 @@ class Amender:
         self._finish(entry)
 
     def _finish(self, entry: Entry) -> None:
-        """The result has been replaced, now or before a crash."""
+        """Record that the result has been replaced, now or before a crash."""
         fact = f"amending {entry.key}"
         if new := self._ledger.fact(fact):
             self._ledger.change(entry.key, output_content=new)
@@ -152,11 +152,11 @@ class Amender:
 
 
 class _LeftError(Exception):
-    """A result that is left as it is; in words to stand behind what came."""
+    """Reason why a result is left as it is, in words that continue a sentence."""
 
 
 def _own_xmp(output: Path) -> tuple[bytes, bool]:
-    """The packet of a result, and True if that stands in a sidecar of its own."""
+    """Return the packet of a result, and True if it stands in a sidecar of its own."""
     if mark_in(data := xmp_beside(output)) is not None:
         return data, True
     xmp = embedded_xmp(output)

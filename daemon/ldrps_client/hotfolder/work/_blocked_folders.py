@@ -15,9 +15,10 @@ from ldrps_engine.errors import OutputError
 
 
 def place_trouble(target: Path, inside: str, room: int = 0) -> OutputError | None:
-    """The error that a result of `room` bytes would meet in a folder inside `target`, or None.
+    """Return the error that a result of `room` bytes would meet in a folder inside `target`.
 
-    Nothing is made: a folder that is not there yet is asked for where it would be.
+    None if it could be written. Nothing is made: a folder that is not there yet is tested where
+    it would be.
     """
     folder = target / inside
     while folder != target and not os.path.lexists(folder):
@@ -48,7 +49,7 @@ class Blocked:
         self._waits: dict[bytes, _Wait] = {}
 
     def add(self, name: bytes, error: OutputError) -> float:
-        """Let one wait, each time longer; returns for how long."""
+        """Add one that waits, each time longer; returns the seconds."""
         with self._lock:
             wait = self._waits.setdefault(name, _Wait(error, 0.0))
             now = time.monotonic()
@@ -59,23 +60,23 @@ class Blocked:
             return wait.until - now
 
     def remove(self, name: bytes) -> None:
-        """Forget one: a result can be written there."""
+        """Remove one: a result can be written there."""
         with self._lock:
             self._waits.pop(name, None)
 
     def names(self) -> list[bytes]:
-        """All that is waited for."""
+        """Return all that are waited for."""
         with self._lock:
             return list(self._waits)
 
     def held(self) -> dict[bytes, float]:
-        """All not to be tried yet, each with its time by the monotonic clock."""
+        """Return all not to be tried yet, each with its time by the monotonic clock."""
         now = time.monotonic()
         with self._lock:
             return {name: wait.until for name, wait in self._waits.items() if wait.until > now}
 
     def given_up(self) -> OutputError | None:
-        """The error that a single run gives up for: each has been waited for long enough."""
+        """Return the error for which a single run gives up: each was waited for long enough."""
         with self._lock:
             waits = list(self._waits.values())
         is_long = waits and all(wait.backoff.failures >= GIVE_UP for wait in waits)

@@ -1,4 +1,4 @@
-"""Restoring only what needs it: `noise>5`, `haze>0.5`, or just `needed`."""
+"""Restoration of only those photos that need it: `noise>5`, `haze>0.5`, or just `needed`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _WORDS = ("needed", "grey")
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing to be true of a photo's diagnosis."""
+    """One condition on a photo's diagnosis."""
 
     name: str
-    """A figure, or `needed` (anything that `auto` mends), or `grey`."""
+    """Name of a figure, or `needed` (anything that `auto` mends), or `grey`."""
     above: float = 0.0
 
     def holds(self, found: Diagnosis) -> bool:
-        """Whether it is true."""
+        """Tell whether it is true."""
         if self.name == "needed":
             return found.needs_work
         if self.name == "grey":
@@ -40,7 +40,7 @@ class Condition:
 
 
 def parse_condition(text: str) -> Condition:
-    """From `noise>5`, `needed` or `grey`; SettingsError if it is none."""
+    """Parse `noise>5`, `needed` or `grey`; SettingsError for anything else."""
     if text.strip() in _WORDS:
         return Condition(text.strip())
     parts = re.fullmatch(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*", text)
@@ -53,13 +53,13 @@ def parse_condition(text: str) -> Condition:
 
 
 def is_wanted(conditions: Iterable[Condition], found: Diagnosis) -> bool:
-    """Whether a photo is to be restored: no conditions, or one of them holds."""
+    """Tell whether a photo is to be restored: no conditions, or one of them holds."""
     listed = list(conditions)
     return not listed or any(condition.holds(found) for condition in listed)
 
 
 def diagnosis_from(values: Mapping[str, Any]) -> Diagnosis | None:
-    """What the ledger kept of a diagnosis; None if it is not whole."""
+    """Rebuild a diagnosis from the ledger; None if it is not whole."""
     try:
         return Diagnosis.from_dict(values)
     except TypeError:

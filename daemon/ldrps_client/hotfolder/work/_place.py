@@ -20,7 +20,7 @@ _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EML
 
 
 def content_of(path: Path) -> str:
-    """sha256 of a file's bytes, as hex; OSError if it cannot be read.
+    """Return the sha256 of a file's bytes, as hex; OSError if it cannot be read.
 
     LimitError if it is larger than any photo: hashing it would hold up all others.
     """
@@ -36,12 +36,12 @@ def content_of(path: Path) -> str:
 
 
 def staged_path(folder: Path, key: str, ending: str) -> Path:
-    """Where a result is written before it gets its name: hidden, and known by the photo's key."""
+    """Return the hidden path for a result before it gets its name, known by the photo's key."""
     return folder / f"{STAGED}{key[:24]}{ending}"
 
 
 def sweep(folder: Path, key: str) -> None:
-    """Remove what an interrupted attempt at a photo left in a folder."""
+    """Remove the remains in a folder of an interrupted attempt at a photo."""
     mark = f"{STAGED}{key[:24]}"
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

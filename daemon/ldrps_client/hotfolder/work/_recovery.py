@@ -1,4 +1,4 @@
-"""The way back after an interruption: what was in the middle is finished, or begun anew."""
+"""Recovery from an interruption: work in the middle is finished, or begun anew."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _take_up(config: FolderConfig, ledger: Ledger, tell: Notify, entry: Entry) -
 
 
 def _finish(entry: Entry, folder: Path) -> bool:
-    """Whether a result that was about to be placed is in its place now."""
+    """Finish a placement, and return whether the result is in its place now."""
     target = Path(os.fsdecode(entry.output or b""))
     try:
         if os.path.exists(target):

@@ -1,4 +1,4 @@
-"""Which troubles pass by themselves, and how long to wait for that."""
+"""Troubles that pass by themselves, and the time to wait for that."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ldrps_engine.errors import (
 )
 
 MAX_TRIES = 3
-"""At one photo, for troubles that may be the photo's own."""
+"""Tries of one photo, for troubles that may be the photo's own."""
 GIVE_UP = 6
-"""Waits in a row after which a single run ends with what it waited for."""
+"""Waits in a row after which a single run ends with the error that it waited for."""
 # Nothing can be opened just now, whatever it is: the process or the machine has no more to give,
 # or the network is away.
 _SHORT_OF = frozenset(
@@ -44,18 +44,18 @@ _OF_THE_DAEMON = (AccessError, BusyError, ModelError, NotFoundError, Unavailable
 
 
 class RetryDecision(Enum):
-    """What to do after a trouble."""
+    """Reaction to a trouble."""
 
     WAIT = auto()
-    """It is not the photo's: everything waits, and the photo is tried again."""
+    """Everything waits, and the photo is tried again: the trouble is not its own."""
     RETRY = auto()
-    """It may be the photo's: tried again later, a few times; others go on."""
+    """The photo is tried again later, a few times: the trouble may be its own. Others go on."""
     FAIL = auto()
-    """Trying again would not help: the photo is listed as failed."""
+    """The photo is listed as failed: trying again would not help."""
 
 
 def retry_decision(error: LdrpsError) -> RetryDecision:
-    """What an error means for the photo that it came with."""
+    """Return the reaction to an error that came with a photo."""
     # One missing model, or one wrong token, must not list ten thousand photos as failed.
     if isinstance(error, _OF_THE_DAEMON):
         return RetryDecision.WAIT
@@ -69,7 +69,7 @@ def retry_decision(error: LdrpsError) -> RetryDecision:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether behind an error is a disk that is full, a mount that is away, or the like."""
+    """Tell whether the cause is a full disk, a mount that is away, or the like."""
     return any(
         (isinstance(cause, OSError) and cause.errno in _PASSING)
         or type(cause).__module__ == "sqlite3"
@@ -78,7 +78,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_common(error: BaseException) -> bool:
-    """Tell if behind an error is what any photo would meet now, in reading as in writing."""
+    """Tell whether the cause would hit any photo now, in reading as in writing."""
     return any(isinstance(cause, OSError) and cause.errno in _SHORT_OF for cause in _causes(error))
 
 
@@ -90,7 +90,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def unforeseen(bug: Exception) -> InternalError:
-    """A bug that showed itself, as one sentence."""
+    """Turn a bug into one sentence."""
     what = " ".join(f"{type(bug).__name__}: {bug}".split())
     error = InternalError(f"an unforeseen error ({what}); please report it")
     error.__cause__ = bug
@@ -101,17 +101,17 @@ class Backoff:
     """Longer and longer pauses while a trouble lasts."""
 
     def __init__(self, first: float = 0.5, longest: float = 60.0) -> None:
-        """In seconds."""
+        """Take the first and the longest pause in seconds."""
         self._first = first
         self._longest = longest
         self.failures = 0
 
     def next(self) -> float:
-        """How long to pause now, one more failure counted."""
+        """Count one more failure, and return the seconds to pause now."""
         pause = min(self._longest, self._first * 2.0 ** min(self.failures, 30))
         self.failures += 1
         return pause
 
     def reset(self) -> None:
-        """It went well."""
+        """Start over after a success."""
         self.failures = 0

@@ -1,4 +1,4 @@
-"""When work may begin: within the hours, at the rate, on mains, and so many at a time."""
+"""Schedule of work: within the hours, at the rate, on mains, and so many at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUPPLIES = Path("/sys/class/power_supply")
 
 
 class Scheduler:
-    """Shared by all folders of a watcher."""
+    """Schedule shared by all folders of a watcher."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Scheduler:
         self._places = threading.BoundedSemaphore(schedule.parallel)
 
     def closed(self) -> str:
-        """Why no photo may begin now, in words; empty if one may."""
+        """Explain why no photo may begin now; empty if one may."""
         schedule = self._schedule
         if schedule.hours:
             begin, end = schedule.hours
@@ -49,7 +49,7 @@ class Scheduler:
         return ""
 
     def began(self) -> None:
-        """A photo has begun."""
+        """Note that a photo has begun."""
         if self._schedule.per_hour:
             with self._lock:
                 begin = max(self._clock(), self._next_start)
@@ -57,13 +57,13 @@ class Scheduler:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """One of the places for photos worked on at the same time."""
+        """Hold one of the places for photos worked on at the same time."""
         with self._places:
             yield
 
 
 def on_battery(supplies: Path = _SUPPLIES) -> bool:
-    """Whether the machine runs on battery: no mains is online, and a battery discharges."""
+    """Tell whether the machine runs on battery: no mains is online, and a battery discharges."""
     kinds = {supply: _word(supply / "type") for supply in _listed(supplies)}
     if any(kind == "Mains" and _word(s / "online") == "1" for s, kind in kinds.items()):
         return False

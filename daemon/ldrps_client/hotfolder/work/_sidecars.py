@@ -1,4 +1,4 @@
-"""What other programs noted in XMP sidecars of an original goes into its result."""
+"""Sidecars of an original, in which other programs note XMP that goes into its result."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _OF_A_FILE = {
 
 
 def sidecars_of(photo: Path) -> list[Path]:
-    """Those that are there, of `photo.jpg.xmp` and `photo.xmp`; the more exact one last."""
+    """Return the existing ones of `photo.jpg.xmp` and `photo.xmp`, the more exact one last."""
     wanted = (photo.with_suffix(".xmp").name, f"{photo.name}.xmp")
     found = []
     for name in wanted:
@@ -61,12 +61,12 @@ def sidecars_of(photo: Path) -> list[Path]:
 
 
 def identities(photo: Path) -> dict[Path, Identity | None]:
-    """The photo's sidecars as they are now, to be compared with how they are later."""
+    """Return the photo's sidecars as they are now, to be compared with later ones."""
     return {path: identity_of(path) for path in sidecars_of(photo)}
 
 
 def with_sidecars(loaded: LoadedFile, keyword: str | None = None) -> LoadedFile:
-    """A photo whose XMP also says what its sidecars say, and has one more keyword if asked.
+    """Add the contents of a photo's sidecars to its XMP, and one more keyword if asked.
 
     Its warnings name the sidecars that could not be used.
     """
@@ -78,9 +78,9 @@ def with_sidecars(loaded: LoadedFile, keyword: str | None = None) -> LoadedFile:
 
 
 def merged(xmp: bytes, photo: Path, keyword: str | None) -> tuple[Packet, list[str]]:
-    """The packet with what the photo's sidecars say, and a sentence on each that is unusable.
+    """Merge the packets of the photo's sidecars; returns a sentence on each that is unusable.
 
-    An unusable sidecar is as none: it is not worth a photo.
+    An unusable sidecar counts as none: it is not worth a photo.
     """
     packet, odd = Packet(xmp), []
     for sidecar in sidecars_of(photo):
@@ -94,7 +94,7 @@ def merged(xmp: bytes, photo: Path, keyword: str | None) -> tuple[Packet, list[s
 
 
 def carried(photo: Path) -> set[Name]:
-    """The properties that a photo's sidecars say something about."""
+    """Return the properties that a photo's sidecars say something about."""
     names: set[Name] = set()
     for sidecar in sidecars_of(photo):
         with suppress(_UnusableError):
@@ -103,7 +103,7 @@ def carried(photo: Path) -> set[Name]:
 
 
 class _UnusableError(Exception):
-    """A sidecar that says nothing; in words to stand behind its name."""
+    """Sidecar that says nothing; in words that continue after its name."""
 
 
 def _read(sidecar: Path) -> Packet:
@@ -130,7 +130,7 @@ def _is_carried(name: Name) -> bool:
 
 
 def _add_keyword(packet: Packet, keyword: str) -> None:
-    """To the plain list, and to the trees that digiKam, Immich and Lightroom prefer to it."""
+    """Add a keyword to the plain list, and to the trees of digiKam, Immich and Lightroom."""
     plain = packet.items(_KEYWORDS[0][0])
     for name, prefix in _KEYWORDS:
         items = packet.items(name)

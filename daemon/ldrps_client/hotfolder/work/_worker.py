@@ -1,4 +1,4 @@
-"""One photo's way: read, diagnosed, handed in, waited for, placed. Safe to be killed anywhere."""
+"""Way of one photo: read, diagnosed, handed in, waited for, placed. Safe to be killed anywhere."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from ldrps_engine.photo import Depth
 
 
 class StoppedError(Exception):
-    """The watcher ends; the photo is taken up again at the next start."""
+    """End of the watcher; the photo is taken up again at the next start."""
 
 
 class ChangedError(Exception):
-    """The file is no longer what was taken in."""
+    """Change of the file since it was taken in."""
 
 
 class Notify(Protocol):
-    """Where it is told what happens; see `_show`."""
+    """Receiver of events; see `_show`."""
 
     def __call__(self, kind: str, photo: str = "", **facts: object) -> None: ...
 
@@ -64,7 +64,7 @@ class Worker:
         presence: Presence,
         again: Callable[[Path], None],
     ) -> None:
-        """`again(path)` lets a file settle anew."""
+        """Take the parts; `again(path)` lets a file settle anew."""
         self._config = config
         self._state = state
         self._ledger = ledger
@@ -75,7 +75,7 @@ class Worker:
         self._again = again
 
     def work(self, entry: Entry) -> None:
-        """Bring a claimed photo to its end. LdrpsError says why that could not be done.
+        """Bring a claimed photo to its end. LdrpsError says why that failed.
 
         StoppedError and ChangedError are no failures.
         """
@@ -109,7 +109,7 @@ class Worker:
             keep_pictures(self._state.pictures, entry.key, loaded.photo, result.photo)
 
     def _warn(self, shown: str, source: LoadedFile | None) -> None:
-        """Tell what is odd about a photo or its sidecars and was borne."""
+        """Report oddities of a photo or its sidecars that were tolerated."""
         for sentence in source.warnings if source else ():
             self._tell("warning", shown, message=sentence)
 
@@ -254,7 +254,7 @@ class Worker:
                 number += 0 if os.path.lexists(target) else 1
 
     def _folder(self, entry: Entry) -> Path:
-        """Where the result goes; made, if the folder of all results is there."""
+        """Return the folder of the result; made, if the folder of all results is there."""
         inside = os.path.dirname(os.fsdecode(entry.source))
         folder = self._config.target / inside
         self._presence.check()
@@ -290,7 +290,7 @@ def _made(loaded: LoadedFile, entry: Entry, path_of: Callable[[int], Path]) -> P
 
 
 def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
-    """Whether a file says that it is the result of this photo under these settings."""
+    """Tell whether a file says that it is the result of this photo under these settings."""
     try:
         mark = read_mark(path)
         if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
@@ -304,7 +304,7 @@ def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
 
 
 def _share_as(original: Path, result: Path) -> None:
-    """Who may read the original may read the result; only its owner can always write to it."""
+    """Share the result with readers of the original; only its owner can always write to it."""
     for path in (result, sidecar_for(result)):
         with suppress(OSError):
             path.chmod(original.stat().st_mode & 0o664 | 0o600)
@@ -312,7 +312,7 @@ def _share_as(original: Path, result: Path) -> None:
 
 @contextmanager
 def told(folder: Path) -> Iterator[None]:
-    """Errors of the system as ours."""
+    """Raise errors of the system as ours."""
     try:
         yield
     except OSError as error:

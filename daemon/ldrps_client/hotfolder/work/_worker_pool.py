@@ -1,4 +1,4 @@
-"""The threads that work on photos, and what is done about every kind of trouble."""
+"""Threads that work on photos, and the reactions to every kind of trouble."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _LONGEST_IDLE = 30.0
 _CLOSED_SECONDS = 5.0
 _RETRY_FACTOR = 6.0
 _ORDINARY_BYTES = 64 << 20
-"""While there is room for a result of this size, only larger ones wait for more."""
+"""Bytes of an ordinary result: while there is room for one, only larger ones wait for more."""
 
 
 class WorkerPool:
-    """All that work on one folder's photos."""
+    """All threads that work on one folder's photos."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class WorkerPool:
         on_end: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """`worker()` makes what works on one photo; `again(path)` lets a file settle anew.
+        """Take `worker()`, which makes a worker for one photo; `again(path)` lets a file settle.
 
         `on_end()` is called after every photo, however it ended.
         """
@@ -81,7 +81,7 @@ class WorkerPool:
 
     @property
     def stuck(self) -> LdrpsError | None:
-        """What has been waited for again and again, without a success in between."""
+        """Return what has been waited for again and again, without a success in between."""
         if self._stuck:
             return self._stuck
         waits = [each for each in (self._blocked, self._cramped) if each.names()]
@@ -100,13 +100,13 @@ class WorkerPool:
             self._threads.append(thread)
 
     def notify(self) -> None:
-        """There may be something to do."""
+        """Announce that there may be something to do."""
         with self._wake:
             self._news += 1
             self._wake.notify_all()
 
     def is_idle(self) -> bool:
-        """Whether nothing is being worked on."""
+        """Tell whether nothing is being worked on."""
         return not self._open
 
     def join(self, seconds: float) -> None:
@@ -134,7 +134,7 @@ class WorkerPool:
                     self._wake.wait_for(lambda seen=seen: self._news != seen, pause)  # type: ignore[misc]
 
     def _pause(self) -> float:
-        """For how long nothing may begin; 0 if something may."""
+        """Return for how many seconds nothing may begin; 0 if something may."""
         if self._stop.is_set():
             return _CLOSED_SECONDS
         if (left := self._hold_until - time.monotonic()) > 0:
@@ -146,7 +146,7 @@ class WorkerPool:
         return 0.0
 
     def _one(self, worker: Worker) -> float:
-        """Work on one photo; how long to wait if there is none."""
+        """Work on one photo; returns how long to wait if there is none."""
         entry = self._claim()
         if entry is None:
             return self._until_held()
@@ -194,7 +194,7 @@ class WorkerPool:
             self._held[entry.key] = time.monotonic() + seconds
 
     def _place_trouble(self, entry: Entry) -> OutputError | None:
-        """The error that writing the photo's result would meet; None if it can be written."""
+        """Return the error that writing the photo's result would meet; None if there is none."""
         if self._presence.missing():
             # Which is told, and waited for, by itself.
             return None
@@ -206,12 +206,12 @@ class WorkerPool:
         return trouble
 
     def _room(self, entry: Entry) -> int:
-        """The bytes that a photo's result is likely to have; 0 for one that will be refused."""
+        """Estimate the bytes of a photo's result; 0 for one that will be refused."""
         now = identity_of(self._config.root / os.fsdecode(entry.source))
         return now.size if now and now.size <= MOST_BYTES else 0
 
     def _wait_for_place(self, entry: Entry, error: OutputError) -> None:
-        """Let the photo wait; and all whose results go to the same folder, or to the same disk."""
+        """Let the photo wait, with all whose results go to the same folder or the same disk."""
         self._surely(lambda: self._queue(entry, error))
         source = os.fsdecode(entry.source)
         if is_passing(error) and self._is_cramped(entry):
@@ -224,7 +224,7 @@ class WorkerPool:
             self._tell("waiting", message=str(error), seconds=pause)
 
     def _is_cramped(self, entry: Entry) -> bool:
-        """Tell if it is for one large photo alone that there is no room."""
+        """Tell whether there is only too little room for one large photo."""
         inside = os.path.dirname(os.fsdecode(entry.source))
         is_large = self._room(entry) > _ORDINARY_BYTES
         return is_large and place_trouble(self._config.target, inside, _ORDINARY_BYTES) is None
@@ -263,7 +263,7 @@ class WorkerPool:
         )
 
     def _wait(self, error: LdrpsError) -> float:
-        """Let everything wait for what is not a photo's fault; returns for how long."""
+        """Let everything wait for what is not a photo's fault; returns the seconds."""
         pause = error.retry_after if isinstance(error, BusyError) else self._backoff.next()
         pause = min(pause, _LONGEST_IDLE * 2)
         self._hold_until = time.monotonic() + pause
@@ -273,7 +273,7 @@ class WorkerPool:
         return pause
 
     def _changed(self, entry: Entry) -> None:
-        """The file is not what it was: it settles anew, or has a twin, or has gone."""
+        """Handle a changed file: it settles anew, or has a twin, or has gone."""
         paths = [
             self._config.root / os.fsdecode(source) for source in self._ledger.sources(entry.key)
         ]
