@@ -1,4 +1,4 @@
-"""Damage that is found: where it is drawn, where there is none, and what filling of it gives.
+"""Detection of damage: drawn damage, photos without any, and the gain from filling.
 
     python -m benchmarks.damage PHOTOS [--count N] [--undamaged N] [--every N] [--seed N]
                                        [--sheet FILE]
@@ -36,7 +36,7 @@ _UNDAMAGED = 100
 
 @dataclass(frozen=True)
 class Case:
-    """One photo with damage of one kind, and what was found of it."""
+    """One photo with damage of one kind, and the damage found."""
 
     kind: str
     damaged: Floats
@@ -53,7 +53,7 @@ class Case:
 
 
 def cases(folder: Path, count: int, every: int, seed: int) -> list[Case]:
-    """The cases of `aged.py`, looked at and filled."""
+    """Return the cases of `aged.py`, analysed and filled."""
     rng = np.random.default_rng(seed)
     made = []
     for _, pixels in islice(photos(folder, every), count):
@@ -92,7 +92,7 @@ def table(made: Sequence[Case]) -> str:
 
 
 def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Floats, Damage, str]]:
-    """Good photos, as they are and with wires, branches, hair, rain or words in them."""
+    """Return good photos, as they are and with wires, branches, hair, rain or words in them."""
     rng = np.random.default_rng(seed)
     made = []
     for _, pixels in islice(photos(folder, every), count):
@@ -106,7 +106,7 @@ def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Flo
 
 
 def false_alarms(made: Sequence[tuple[Floats, Damage, str]]) -> str:
-    """Share of pixels that would be filled, and number of photos touched."""
+    """Return the share of pixels that would be filled, and the number of photos touched."""
     lines = []
     for name in dict.fromkeys(name for *_, name in made):
         group = [found for _, found, kind in made if kind == name]
@@ -121,7 +121,7 @@ def false_alarms(made: Sequence[tuple[Floats, Damage, str]]) -> str:
 
 
 def _sheet(pairs: Sequence[tuple[Floats, Mask]], path: Path) -> None:
-    """Photos with what was found beside them, four pairs in a row, each 256 pixels wide."""
+    """Arrange photos with their damage beside them, four pairs in a row, each 256 pixels wide."""
     rows = []
     for start in range(0, len(pairs), 4):
         tiles = []

@@ -111,7 +111,7 @@ class _Seen:
 
     identity: bytes
     how: _How
-    """Whatever of the settings they depend on."""
+    """Settings on which the measurements depend."""
     inset: Inset
     measured: Measured
     said: tuple[str, ...]

@@ -17,7 +17,7 @@ MISSING = 3
 """Exit code of the scripts that make them."""
 _SECONDS = 3600
 _ALONE = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
-"""What is ended leaves no process behind, and no /proc or /sys in what is deleted."""
+"""Command that leaves no process behind when it ends, and no /proc or /sys in a deleted root."""
 
 
 class Missing(Exception):

@@ -1,4 +1,4 @@
-"""Lines, dots and patches that belong to a picture and look like damage: none of them is any.
+"""Lines, dots and patches that belong to a picture and only look like damage.
 
 They are drawn into the scene before its lens, grain and compression, in colours of its own.
 """
@@ -94,7 +94,7 @@ def text(side: int, rng: Rng) -> Array:
 
 
 def screens(side: int, rng: Rng) -> Array:
-    """Whatever repeats: halftone dots, fences, tiles, ruled paper."""
+    """Repeated patterns: halftone dots, fences, tiles, ruled paper."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
     angle, period = rng.uniform(0, np.pi), log_uniform(2.5, 40, rng)
     across = (x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period

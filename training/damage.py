@@ -38,7 +38,7 @@ SOURCE_WEIGHT = {
     "Caltech-101": 0.5,
     "MachineLearning2020/Homework2-Caltech101 (Caltech-101)": 0.2,
 }
-"""How often a photo of a source is drawn; large and varied ones give many different crops."""
+"""Relative frequency of a source's photos; large and varied ones give many different crops."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +56,13 @@ class DamageTraining:
 
 
 def normalised(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """A convolution with batch normalisation, as it is trained."""
+    """Build a convolution with batch normalisation, as it is trained."""
     convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs, momentum=0.02))
 
 
 class DamageRun:
-    """One training run in a work folder that holds a pack. It goes on where its state stands.
+    """One training run in a work folder that holds a pack. It resumes from its state.
 
     Every 25th photo of a manifest is never trained on: those, the benchmarks use.
     """
@@ -150,7 +150,7 @@ class DamageRun:
         return float(loss.item())
 
     def averaged(self) -> DamageNetwork:
-        """The network that ships: averaged weights, normalisation folded into convolutions."""
+        """Return the network that ships: averaged weights, normalisation in the convolutions."""
         values = self.network.state_dict() | self.average
         network = DamageNetwork().to(self.device).eval()
         network.load_state_dict(folded(values))
@@ -158,7 +158,7 @@ class DamageRun:
 
     @torch.no_grad()
     def held_out_scores(self) -> tuple[float, float]:
-        """IoU on held-out crops, and share of undamaged pixels that are taken for damage."""
+        """Return the IoU on held-out crops, and the share of undamaged pixels taken for damage."""
         network, drawer = self.averaged(), self.held_out.drawer(25)
         hit = either = false = undamaged = 0.0
         for _ in range(_HELD_OUT_BATCHES):

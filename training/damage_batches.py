@@ -1,4 +1,4 @@
-"""Crops of photos with damage drawn over them, and where it is; and such as look like it."""
+"""Crops of photos with damage drawn over them, its masks; and crops that only look damaged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from training.photos import PhotoPack
 _COVERED = 0.3
 """Coverage from which a pixel counts as damaged."""
 _UNSEEN, _LITTLE = 0.03, 0.3
-"""Pixels that damage changed by less than this count so little."""
+"""Difference below which changed pixels count less, and their weight."""
 _WARM = np.array([-0.8, 0, 1.3], np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops (N, 3, s, s) in [0, 1], where damage is (N, 1, s, s), and what each pixel counts."""
+    """Crops (N, 3, s, s) in [0, 1], masks of damage (N, 1, s, s), and weights of the pixels."""
 
     images: Tensor
     damaged: Tensor
@@ -52,11 +52,11 @@ class Batches:
         self._weights = [pack.weight(index) for index in indices]
 
     def drawer(self, seed: int) -> _Drawer:
-        """A source of batches with its own generators."""
+        """Return a source of batches with its own generators."""
         return _Drawer(self, random.Random(seed), np.random.default_rng(seed))
 
     def clean(self, python: random.Random, rng: Rng) -> Array:
-        """An undamaged crop in [0, 1]: now and then a page or a drawing."""
+        """Return an undamaged crop in [0, 1]: now and then a page or a drawing."""
         side = self._side
         if python.random() < 0.06:
             drawn = Image.fromarray(graphics.draw(python)).resize((side, side))
@@ -66,7 +66,7 @@ class Batches:
         return np.ascontiguousarray(np.rot90(crop, rng.choice([0, 0, 0, 1, 3]))) / np.float32(255)
 
     def example(self, python: random.Random, rng: Rng) -> Example:
-        """One crop with or without damage."""
+        """Return one crop with or without damage."""
         rgb = self.clean(python, rng)
         if rng.random() < 0.28:
             rgb = with_belongings(rgb, rng)
@@ -124,7 +124,7 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
 
 
 def _ground(side: int, rng: Rng) -> Array:
-    """What shows where the picture is gone: paper, black, or a stain that hides everything."""
+    """Return the ground where the picture is gone: paper, black, or an opaque stain."""
     pick = rng.random()
     if pick < 0.8:
         colour = rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.25) * np.array([0, 0.35, 1]))
@@ -154,7 +154,7 @@ def _stained(rgb: Array, cover: Array, rng: Rng) -> Array:
 
 
 def _creased(rgb: Array, cover: Array, rng: Rng) -> Array:
-    """Light on one side of a fold, shade on the other."""
+    """Lighten one side of a fold and shade the other."""
     soft = blurred(cover, rng.uniform(3, 9))
     across = np.gradient(soft, axis=int(rng.integers(0, 2)))
     ramp = across / max(float(np.abs(across).max()), 1e-3) * rng.uniform(-0.25, 0.25)
@@ -162,7 +162,7 @@ def _creased(rgb: Array, cover: Array, rng: Rng) -> Array:
 
 
 def _as_printed(rgb: Array, rng: Rng) -> Array:
-    """Lens, film and tone of the picture itself, before anything happened to it."""
+    """Apply lens, film and tone of the picture itself, before anything happened to it."""
     if rng.random() < 0.35:
         rgb = _toned(rgb, rng)
     if rng.random() < 0.15:
@@ -198,7 +198,7 @@ def _grained(rgb: Array, sigma: float, rng: Rng) -> Array:
 
 
 def _as_scanned(rgb: Array, rng: Rng) -> Array:
-    """Tone, lens, noise and compression of the scan, over picture and damage alike."""
+    """Apply tone, lens, noise and compression of the scan, over picture and damage alike."""
     if rng.random() < 0.15:
         rgb = _toned(np.clip(rgb, 1e-3, 1), rng)
     if rng.random() < 0.2:

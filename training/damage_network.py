@@ -1,4 +1,4 @@
-"""The network that finds damage: a small U-Net of plain convolutions, on half the photo's size.
+"""Network that finds damage: a small U-Net of plain convolutions, on half the photo's size.
 
 A residual block on every scale on the way down, one convolution on the way up, where what was seen
 before is added (Ronneberger, Fischer and Brox, "U-Net", 2015). Two by two pixels go in together and
@@ -14,21 +14,22 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 CHANNELS = (24, 48, 80, 112, 128)
-"""Of the scales 1/2, 1/4 ... 1/32."""
+"""Channels at the scales 1/2, 1/4 ... 1/32."""
 MULTIPLE = 2 ** len(CHANNELS)
 """Both sides of an image must be multiples of this many pixels."""
 
 Convolution = Callable[[int, int, int], nn.Module]
-"""Channels in, channels out, stride."""
+"""Function of channels in, channels out, and stride."""
 
 
 def plain(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """A convolution with a bias, as it ships."""
+    """Build a convolution with a bias, as it ships."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1))
 
 
 class DamageNetwork(nn.Module):
-    """Log-odds (N, 1, H, W) that a pixel of an image (N, 3, H, W) in [0, 1] is damaged."""
+    """Network for log-odds (N, 1, H, W) that pixels of an image (N, 3, H, W) in [0, 1] are
+    damaged."""
 
     def __init__(self, convolution: Convolution = plain) -> None:
         super().__init__()

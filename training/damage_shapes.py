@@ -1,4 +1,4 @@
-"""Shapes of what time does to prints and film: how much of each pixel of a crop they cover.
+"""Shapes of ageing on prints and film: the share of each pixel of a crop that they cover.
 
 Sizes are in pixels of the crop, which shows anything from a detail to a whole photo.
 """
@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFilter
 Array = NDArray[np.float32]
 Rng = np.random.Generator
 Shape = Callable[[int, Rng], Array]
-"""Side of a crop to coverage (side, side), 0 to 1."""
+"""Function from the side of a crop to coverage (side, side), 0 to 1."""
 
 _FINE = 3
-"""Smooth outlines are drawn so many times as large."""
+"""Factor by which smooth outlines are drawn larger."""
 
 
 class Pen:
@@ -224,4 +224,4 @@ SHAPES: dict[str, tuple[Shape, float]] = {
     "torn": (torn, 0.6),
     "loss": (loss, 0.5),
 }
-"""Kinds of damage, and how often each is drawn relative to the others."""
+"""Kinds of damage, with the relative frequency of each."""

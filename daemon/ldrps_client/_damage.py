@@ -12,7 +12,7 @@ from ldrps_engine.errors import LdrpsError, SettingsError
 from ldrps_engine.photo import Mask, Photo
 
 WITHOUT_MASK = ("auto", "off")
-"""Values of `damage` that are no mask's."""
+"""Values of `damage` that are not masks."""
 _WHITE = 0.5
 
 

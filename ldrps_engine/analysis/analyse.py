@@ -39,7 +39,7 @@ class Measured:
     """The same without damage and hot pixels."""
     known: Known
     damage: Damage | None = None
-    """Damage that was looked for; None: nobody did."""
+    """Damage that was found; None: nobody looked."""
 
     @property
     def damage_seen(self) -> Mask | None:

@@ -17,7 +17,7 @@ class Components:
     """Parts that touch, also at corners, numbered from 0."""
 
     labels: NDArray[np.int32]
-    """(H, W), -1 where nothing is marked."""
+    """Number of each pixel's part (H, W), -1 where nothing is marked."""
     count: int
 
     @classmethod
@@ -50,7 +50,7 @@ class Components:
         return most
 
     def chosen(self, wanted: Mask) -> Mask:
-        """Mask (H, W) of the parts that are wanted, (count,)."""
+        """Return the mask (H, W) of the chosen parts, given by flags (count,)."""
         return np.append(wanted, False)[self.labels]
 
 

@@ -1,4 +1,4 @@
-"""Damage of prints and film: where it is, of what kind, and how sure that is. No torch.
+"""Damage of prints and film: its place, its kinds, and the certainty. No torch.
 
 A network looks at the photo in parts (`damage_network.py`). What it marks is kept in connected
 pieces: a piece has to be surely damaged somewhere and likely so all over, since a hair or a twig
@@ -26,23 +26,23 @@ KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 """Kinds of damage in words for people, by the shape of what is marked."""
 
 _MOST_PIXELS = 3_000_000
-"""Larger photos are looked at reduced to so many pixels."""
+"""Most pixels of the copy on which damage is looked for."""
 _SIDE, _OVERLAP = 512, 64
-"""Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+"""Side of the parts that are analysed, and overlap with their surroundings, in pixels."""
 _MARKED = 0.5
 _SURELY, _MEAN = 0.9, 0.75
-"""Probabilities that a piece reaches somewhere, and has in the mean."""
+"""Probabilities that a piece must reach somewhere, and have on average."""
 _LEAST_AREA = 3
 MENDED_FROM = 0.5
 """Probability of damage from which it is filled unless the user says otherwise."""
 _ENOUGH = 60
-"""Pixels of damage that are no doubt enough to be seen as some."""
+"""Pixels of damage that are certainly enough to be seen as such."""
 _BELIEVED = 0.6
 """Share of these thresholds that holds where the user says that the photo is an old one."""
 _MOST_SHARE = 0.3
-"""Share of a photo from which what is marked is the picture itself."""
+"""Share of a photo from which the marks are the picture itself."""
 _VIEW = 512
-"""Long side of what is looked at to tell photos from pages, pixels."""
+"""Long side, in pixels, of the copy that tells photos from pages."""
 _LONG, _STRAIGHT = 6.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
@@ -50,14 +50,14 @@ _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 
 @dataclass(frozen=True)
 class Damage:
-    """What of a photo is damaged. Neutral: an empty mask, probability 0, no kinds."""
+    """Damage of a photo. Neutral: an empty mask, probability 0, no kinds."""
 
     mask: Mask
-    """(H, W), true where it is damaged."""
+    """Mask (H, W), true where it is damaged."""
     probability: float
-    """How sure it is that there is damage which is seen, 0 to 1."""
+    """Probability that there is visible damage, 0 to 1."""
     kinds: tuple[str, ...]
-    """Names out of KINDS, the largest first."""
+    """Names out of KINDS, those with the most pixels first."""
 
     @property
     def share(self) -> float:
@@ -146,7 +146,7 @@ class _Pieces:
 
     parts: Components
     kept: Mask
-    """(count,)."""
+    """Flags (count,) of the pieces that are kept."""
     mask: Mask
     probability: float
 

@@ -1,4 +1,4 @@
-"""The network that finds damage: a small U-Net of plain convolutions, on half the photo's size.
+"""Network that finds damage: a small U-Net of plain convolutions, on half the photo's size.
 
 A residual block on every scale on the way down, one convolution on the way up, where what was seen
 before is added (Ronneberger, Fischer and Brox, "U-Net", 2015). Two by two pixels go in together and
@@ -105,7 +105,7 @@ def _relu(values: Array) -> Array:
 
 
 def _unshuffled(image: Array) -> Array:
-    """(H / 2, W / 2, 12): each two by two pixels as one."""
+    """Return (H / 2, W / 2, 12): each two by two pixels as one."""
     height, width, colours = image.shape
     blocks = image.reshape(height // 2, 2, width // 2, 2, colours)
     return np.ascontiguousarray(blocks.transpose(0, 2, 4, 1, 3)).reshape(
@@ -114,6 +114,6 @@ def _unshuffled(image: Array) -> Array:
 
 
 def _shuffled(values: Array) -> Array:
-    """(H, W) of (H / 2, W / 2, 4)."""
+    """Return (H, W) from (H / 2, W / 2, 4)."""
     height, width, _ = values.shape
     return values.reshape(height, width, 2, 2).transpose(0, 2, 1, 3).reshape(2 * height, 2 * width)

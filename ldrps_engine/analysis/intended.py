@@ -1,4 +1,4 @@
-"""Darkness and mist that are what a photo shows, and no fault of it. No torch.
+"""Darkness and mist that belong to a photo, and are no fault of it. No torch.
 
 A starry sky is dark and full of points of light; low key has nothing in its shadows that more light
 would bring out; in fog most places show nothing that lies behind it. An under-exposed photo has
@@ -20,8 +20,8 @@ Array = NDArray[np.float32]
 _POINT = 4
 """Pixels around a star within which the sky is dark again."""
 _BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
-"""How much brighter than its sky a star is, what share of that is left around it, and how bright
-the sky may be: display values."""
+"""Difference of a star from its sky, share of it left around the star, and brightest sky: display
+values."""
 _SIDE = 512
 _FIELDS = 10
 """Fields on a side in which stars are looked for."""

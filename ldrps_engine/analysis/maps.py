@@ -1,4 +1,4 @@
-"""Maps of findings: where in a photo light is missing, haze lies, noise is strong, or damage is.
+"""Maps of findings: the places in a photo with missing light, haze, strong noise, or damage.
 
 No torch.
 """

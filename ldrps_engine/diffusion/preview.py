@@ -11,7 +11,7 @@ from ldrps_engine.photo import Part
 _SIDE = 256
 """Long side of a preview at most, pixels."""
 _MOSAIC_SIDE = 576
-"""The same of one that has the photo's own detail."""
+"""Long side at most of one that has the photo's own detail, pixels."""
 
 
 def preview(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -24,7 +24,7 @@ class Mosaic:
     """A small picture of a photo that is made part by part, by any number of threads."""
 
     def __init__(self, size: tuple[int, int], pilot: NDArray[np.float32]) -> None:
-        """`size` is (height, width) of the photo; `pilot` (h, w, 3) is shown until a part comes."""
+        """Take `size` (height, width); `pilot` (h, w, 3) is shown until a part comes."""
         self._size = size
         self._shown = resize(pilot, _shrunk(size, _MOSAIC_SIDE))
 
@@ -39,7 +39,7 @@ class Mosaic:
             self._shown[rows, columns] = reduce(values, inside)
 
     def picture(self) -> NDArray[np.uint8]:
-        """All of it, as it is now."""
+        """Return all of it, as it is now, as uint8 (h, w, 3)."""
         return np.rint(np.clip(self._shown, 0, 1) * 255).astype(np.uint8)
 
 

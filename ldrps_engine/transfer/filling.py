@@ -37,7 +37,7 @@ _RIDGE = 4e-6
 _SHRINKAGE = 0.2
 """Share of the mean variance added to each: so few patches would be followed too closely."""
 _NEAREST = 128
-"""The most similar of these count, the others not."""
+"""Number of the most similar patches that count."""
 _LEAST = 8
 """Sides of the smallest level of the pyramid, pixels."""
 _GRAIN = 0.7
@@ -194,7 +194,7 @@ class _Painter:
             part[hole] = own[: part.shape[0], : part.shape[1]][hole]
 
     def _windows(self, places: Places) -> Tensor:
-        """(B, N, 3, pixels): fine windows and, behind them, every other pixel of coarse ones."""
+        """Return (B, N, 3, pixels): fine windows, then every other pixel of coarse ones."""
         fine = _gather(self._rgb.numpy(), places, _SIDE)
         coarse = _gather(self._larger.numpy(), places, _SIDE)[..., 1::2, 1::2]
         both = [part.reshape(*places.shape[:2], 3, -1) for part in (fine, coarse)]

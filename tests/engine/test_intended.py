@@ -62,7 +62,7 @@ def test_under_exposed_things_are_not_meant_to_be_dark(exposure):
 
 
 def test_shadows_that_were_cut_off_are_no_low_key():
-    """What lies in them is lost, which says nothing about what was meant."""
+    """Content of such shadows is lost, which says nothing about what was meant."""
     light = np.zeros((*SIZE, 3), np.float32)
     light[:80] = 0.02 * scene(0.8)[:80]
     assert not is_low_key(to_display(light))

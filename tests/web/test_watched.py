@@ -19,7 +19,7 @@ AWAY = "ldrps-rejected"
 
 @pytest.fixture(autouse=True)
 def state_home(web, monkeypatch):
-    """That of the page, which all tests share."""
+    """State folder of the page, which all tests share."""
     monkeypatch.setenv("XDG_STATE_HOME", str(web.folder / "state"))
 
 
@@ -254,7 +254,7 @@ def test_a_ledger_that_is_damaged_keeps_no_other_folder_from_the_page(
 
 
 def test_a_ledger_that_is_locked_is_told(watched, inside, monkeypatch, results):
-    """By another program: ours hold it for moments."""
+    """Another program holds the lock: ours do so for moments."""
     monkeypatch.setattr("ldrps_client.hotfolder.store._ledger._WAIT_SECONDS", 0.1)
     key = results(watched)["a.png"]["id"]
     folder, name = key.split("/")

@@ -163,7 +163,7 @@ class Pages:
 
     @told
     async def watched(self, request: Request) -> Response:
-        """Tell of the hot folders; nothing (204) if the page has that version already."""
+        """Return the state of the hot folders; nothing (204) if the page has that version."""
         listing = await run_sync(self._watched.listing)
         if request.query_params.get("since") == listing["version"]:
             return Response(status_code=204)
@@ -171,7 +171,7 @@ class Pages:
 
     @told
     async def details(self, request: Request) -> Response:
-        """Tell of one result of a hot folder, once its files are read."""
+        """Return the facts about one result of a hot folder, once its files are read."""
         return JSONResponse(await run_sync(self._watched.details, *_which(request)))
 
     @told

@@ -34,9 +34,9 @@ from ldrps_client.web._views import write_view
 from ldrps_engine.errors import LdrpsError, NotFoundError, SettingsError
 
 MOST = 200
-"""Results of each folder and verdict that are listed; the newest."""
+"""Most results listed of each folder and verdict, the newest."""
 _KEPT = 12
-"""Results whose views are kept; some megabytes each."""
+"""Most results whose views are kept; some megabytes each."""
 _GROUPS: tuple[tuple[Verdict, ...], ...] = (
     ("",),
     ("accepted",),
@@ -48,17 +48,17 @@ _ACTS = {"accepted": Review.accept, "rejected": Review.reject, "": Review.undo}
 
 
 class Watched:
-    """The hot folders of this user. Used from many threads."""
+    """Hot folders of this user. Used from many threads."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is for views, and is removed by others."""
+        """Take the `folder` for views, which others remove."""
         self._folder = folder
         self._making = threading.Lock()
         self._number = 0
         self._views: OrderedDict[Path, tuple[Any, dict[str, Any]]] = OrderedDict()
 
     def listing(self) -> dict[str, Any]:
-        """All that there is to show, with a version that changes when it does."""
+        """Return all that there is to show, with a version that changes when it does."""
         folders: list[dict[str, Any]] = []
         results: list[dict[str, Any]] = []
         for state in state_folders():
@@ -81,13 +81,13 @@ class Watched:
             _ACTS[verdict](Review(_root(opened.ledger), opened.ledger), key)
 
     def details(self, folder: str, key: str) -> dict[str, Any]:
-        """What is known of one result once its files are read; that makes its views too."""
+        """Return the facts about one result, read from its files; that makes its views too."""
         with _opened(folder) as opened:
             entry = _entry(opened.ledger, key)
             return self._views_of(opened, entry) | _trouble(opened.ledger, entry)
 
     def picture(self, folder: str, key: str, which: str) -> Path:
-        """File of a picture of one result; NotFoundError if there is none."""
+        """Return the file of a picture of one result; NotFoundError if there is none."""
         with _opened(folder) as opened:
             entry = _entry(opened.ledger, key)
             path = picture_path(opened.state.pictures, entry.key, AFTER)
@@ -99,7 +99,7 @@ class Watched:
         return path
 
     def _views_of(self, opened: _Opened, entry: Entry) -> dict[str, Any]:
-        """Facts of a result whose views are made; anew if its files have changed."""
+        """Return the facts about a result whose views are made; anew if its files have changed."""
         files = [_seen(path) for path in (result_path(entry), _source(opened.ledger, entry))]
         place = self._place(opened, entry)
         with self._making:
@@ -123,7 +123,7 @@ class Watched:
 
 
 def _folder(state: StateFolder, ledger: Ledger) -> dict[str, Any]:
-    """One folder and how many of its photos are how; finishes moves that were interrupted."""
+    """Describe one folder, with the numbers of its photos; finishes moves that were interrupted."""
     root = _root(ledger)
     Review(root, ledger).settle()
     verdicts, counts = ledger.verdicts(), ledger.counts()
@@ -169,20 +169,20 @@ def _listed(state: StateFolder, root: Path, entry: Entry) -> dict[str, Any]:
 
 
 def _seen(path: Path) -> tuple[int, int] | None:
-    """By what a file is taken for the one that was looked at, wherever it was moved."""
+    """Return a file's size and time, by which it is recognised wherever it was moved."""
     now = identity_of(path)
     return (now.size, now.mtime) if now else None
 
 
 def _source(ledger: Ledger, entry: Entry) -> Path:
-    """Where the photo was seen last."""
+    """Return the path where the photo was seen last."""
     names = [entry.source, *ledger.sources(entry.key)]
     paths = [_root(ledger) / os.fsdecode(name) for name in names]
     return next((path for path in paths if path.is_file()), paths[0])
 
 
 def _original(ledger: Ledger, entry: Entry) -> LoadedFile:
-    """The photo as it was restored; LdrpsError if it is not there, or is another by now."""
+    """Read the photo as it was restored; LdrpsError if it is gone or has changed."""
     path = _source(ledger, entry)
     if path.is_file() and content_of(path) == entry.content:
         return decode(path)
@@ -244,7 +244,7 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 
 def _trouble(ledger: Ledger, entry: Entry) -> dict[str, Any]:
-    """Why no verdict can be given; asked each time, for files come and go."""
+    """Explain why no verdict can be given; checked each time, for files come and go."""
     try:
         Review(_root(ledger), ledger).check(entry)
     except LdrpsError as error:
@@ -273,7 +273,7 @@ class _Opened:
 
 @contextmanager
 def _opened(folder: str) -> Iterator[_Opened]:
-    """Open a folder by the name that the page knows it by."""
+    """Open a folder by the name under which the page knows it."""
     for state in state_folders():
         if state.path.name == folder:
             with closing(Ledger(state.ledger)) as ledger:

@@ -169,7 +169,7 @@ class RestoreDialog(Pumping):
             self._canvas.set_visible(not before)
 
     def _on_settings(self) -> None:
-        """What was restored with other settings is no longer shown."""
+        """Hide what was restored with other settings."""
         self._settings.show_damage(self._config.get_property("selection") == DAMAGE)
         self._pane.show_settings(self._settings_key())
         self._places.want_again()

@@ -111,7 +111,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._row += 1
 
     def note(self, name: str, texts: dict[str, str]) -> None:
-        """A line below the field of a choice, by its value."""
+        """Add a line below the field of a choice, by its value."""
         line = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
         line.get_style_context().add_class("dim-label")
 

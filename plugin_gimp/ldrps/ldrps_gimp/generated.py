@@ -27,9 +27,9 @@ from ldrps_gimp.pixels import (
 MAP = Format("Y' u8", "u8", 1)
 """As it comes from the daemon."""
 _COLOUR = "#ff0000"
-"""Of what was generated; in a grey image, its brightness."""
+"""Colour of generated places; in a grey image, its brightness."""
 _OPACITY = 75.0
-"""So much hides the photo where all of it is generated."""
+"""Opacity in percent of the layer where everything is generated."""
 
 
 class Map:
@@ -98,7 +98,7 @@ class Map:
 
 
 def _fill(layer: Any) -> None:
-    """With the colour that shows what was generated."""
+    """Fill with the colour that marks generated places."""
     Gimp.context_push()
     try:
         Gimp.context_set_foreground(Gegl.Color.new(_COLOUR))

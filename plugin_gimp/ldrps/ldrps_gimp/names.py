@@ -31,7 +31,7 @@ def output_names() -> list[tuple[str, str]]:
 
 
 def output_hints() -> dict[str, str]:
-    """What can be done about a result without another run, by output."""
+    """Return hints on changing a result without another run, by output."""
     return {
         NEW_LAYER: _("Afterwards, the new layer's opacity is the strength."),
         STAGES: _("Afterwards, each layer's opacity is the strength of its stage."),
@@ -39,7 +39,7 @@ def output_hints() -> dict[str, str]:
 
 
 def stage_names() -> dict[str, str]:
-    """Stages by the contract's words, the first one first."""
+    """Return the stages by the contract's words, the first one first."""
     return {
         "repaired": _("Repaired"),
         "denoised": _("Denoised"),
@@ -57,7 +57,7 @@ def selection_names() -> list[tuple[str, str]]:
 
 
 def finding_names() -> dict[str, str]:
-    """Findings by the contract's words."""
+    """Return the findings by the contract's words."""
     return {
         "damage": _("Damage"),
         "noise": _("Noise"),

@@ -84,7 +84,7 @@ def _run_again(
 
 
 def _only_result(drawables: list[Any]) -> Any:
-    """The one layer that may be a result of ours, or the group of its stages."""
+    """Return the one layer that may be a result of ours, or the group of its stages."""
     alone = len(drawables) == 1 and drawables[0].is_group()
     return drawables[0] if alone else only_layer(drawables)
 

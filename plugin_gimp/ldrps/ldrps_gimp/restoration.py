@@ -37,7 +37,7 @@ from ldrps_gimp.viewing import Box
 from ldrps_gimp.words import done_text, summary
 
 _Take = Callable[[Area, bytes], None]
-"""Takes a strip of a layer."""
+"""Receiver of a strip of a layer."""
 _Taken = tuple[Format, _Take]
 _RESULT = "restored"
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
@@ -165,7 +165,7 @@ class Restoration:
             raise RestoreError("internal", _no_whole_photo())
 
     def _begun(self, header: Message, number: int, takes: dict[str, _Taken]) -> _Layer:
-        """The layer that comes next, taken out of those that are waited for."""
+        """Return the layer that comes next, taken out of those that are waited for."""
         form, take = takes.pop(header["name"], (self.form, None))
         if take is None or header["layer"] != number:
             raise RestoreError("internal", _other_kind())
@@ -235,7 +235,7 @@ class _Layer:
         self._size, self._got = area.width * area.height * form.pixel_bytes, 0
 
     def feed(self, data: bytes) -> float:
-        """Hand on what has come; the share that has by now."""
+        """Hand on the bytes that came; returns the share of the layer so far."""
         self._got += len(data)
         for strip, samples in self._writer.feed(data):
             self._take(strip, samples)

@@ -1,4 +1,4 @@
-"""The dialog's right side: what was found, how much is done about it, and the settings."""
+"""Right side of the dialog: findings, their amounts, and the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 400
 
 
 class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
-    """Scrolls: More is more than some screens have room for."""
+    """Column that scrolls: More is more than some screens have room for."""
 
     def __init__(
         self, config: Any, on_describe: Callable[[], None], on_guide: Callable[[], None]
@@ -34,11 +34,11 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
         self.set_size_request(_WIDTH, -1)
 
     def set_usable(self, usable: bool) -> None:
-        """Let the user change something, or not; it scrolls in any case."""
+        """Allow changes, or not; it scrolls in any case."""
         self._all.set_sensitive(usable)
 
     def show_diagnosis(self, text: str) -> None:
-        """Say what was found."""
+        """Show the diagnosis."""
         self._diagnosis.set_text(text)
 
     def show_damage(self, marked: bool) -> None:

@@ -1,4 +1,4 @@
-"""The result as a layer group: the photo after each stage, the last one on top.
+"""Result as a layer group: the photo after each stage, the last one on top.
 
 Each layer covers those below it; its opacity is the amount of its stage, and the group's that of
 all. So the layers are opaque: what the source lets through is the group's mask.
@@ -30,7 +30,7 @@ from ldrps_gimp.pixels import (
 
 _RESULT = "restored"
 _SHARES = "Y u8"
-"""How a mask is read: as the numbers in it, of 8 bits."""
+"""Format in which a mask is read: its numbers, of 8 bits."""
 
 
 class Stages(Output):
@@ -69,7 +69,7 @@ class Stages(Output):
             write_strip(self._buffers[name], strip, samples, self.form, self.idle)
 
     def _make_mask(self, selection: bytes | None) -> None:
-        """What is seen of the group: the source's mask and alpha, and what is selected."""
+        """Make the group's mask: the source's mask and alpha, and the selection."""
         masks = [] if self._covers else [self.layer.get_mask()]
         alpha = None
         if self.layer.has_alpha():
@@ -100,11 +100,11 @@ class Stages(Output):
             write_strip(target, strip, samples, form, self.idle, *place)
 
     def write(self, strip: Area, samples: bytes) -> None:
-        """Into the layer of the result."""
+        """Write into the layer of the result."""
         self._write(_RESULT, strip, samples)
 
     def expect_stage(self, name: str) -> Callable[[Area, bytes], None]:
-        """The photo after a stage comes too; what takes its strips."""
+        """Prepare for the photo after a stage; returns the receiver of its strips."""
         self._open(name)
         return lambda strip, samples: self._write(name, strip, samples)
 
@@ -118,7 +118,7 @@ class Stages(Output):
         write_strip(buffer, strip, samples, self.form, self.idle, *place)
 
     def finish(self, parasite: Any) -> Any:
-        """In one undo group: the group, and the layers into it."""
+        """Insert the group, and the layers into it, in one undo group."""
         self.check_unchanged()
         self._let_go()
         named = self._named_layers()
@@ -136,7 +136,7 @@ class Stages(Output):
             self.image.undo_group_end()
 
     def _named_layers(self) -> list[tuple[Any, str]]:
-        """Layers with their names, the first stage first.
+        """Return the layers with their names, the first stage first.
 
         The last stage's picture is the result, which came as a layer of its own.
         """
@@ -176,13 +176,13 @@ class Stages(Output):
         return group
 
     def _let_go(self) -> None:
-        """GIMP ends who writes to a layer that is no more, as a buffer does when it is freed."""
+        """Release the buffers: GIMP ends a process whose buffer of a removed layer is freed."""
         for buffer in self._buffers.values():
             buffer.flush()
         self._buffers.clear()
 
     def discard(self) -> None:
-        """Nothing has come into the image, or all of it has."""
+        """Delete the layers, unless they have come into the image."""
         super().discard()
         self._let_go()
         if not self._inserted:

@@ -1,4 +1,4 @@
-"""The last tries: their settings, each with a small picture of what came of it.
+"""Last tries: their settings, each with a small picture of the outcome.
 
 They are kept in one small file of the user's own. Nothing of a photo is in it but that picture.
 """
@@ -22,7 +22,7 @@ from ldrps_gimp.ownership import make_folder
 
 MOST = 5
 SIDE = 64
-"""Pixels of a picture's longer side."""
+"""Longer side of a picture, in pixels."""
 _MOST_PICTURE = 1 << 16
 _MOST_FILE = 1 << 20
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
@@ -30,15 +30,15 @@ _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool":
 
 @dataclass(frozen=True)
 class Try:
-    """One of them."""
+    """One try."""
 
     choices: Choices
     picture: bytes
-    """PNG."""
+    """Picture as PNG."""
 
 
 class Tries:
-    """The last ones, the newest first."""
+    """Last tries, the newest first."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file or state_file()
@@ -66,7 +66,7 @@ class Tries:
         return tries
 
     def _write(self, data: bytes) -> None:
-        """Whole or not at all; nobody else can read it."""
+        """Write the file, whole or not at all; nobody else can read it."""
         make_folder(self._file.parent)
         handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".tries-")
         try:
@@ -79,7 +79,7 @@ class Tries:
 
 
 def state_file() -> Path:
-    """Where they are: under `$XDG_STATE_HOME`, else where the system keeps such files."""
+    """Return the file under `$XDG_STATE_HOME`, else where the system keeps such files."""
     if home := os.environ.get("XDG_STATE_HOME"):
         folder = Path(home)
     elif local := os.environ.get("LOCALAPPDATA"):
@@ -95,7 +95,7 @@ def _as_plain(one: Try) -> dict[str, Any]:
 
 
 def _read(kept: list[Any]) -> Iterator[Try]:
-    """Those that are whole: another version may have written the file, or a hand."""
+    """Yield the valid tries: another version may have written the file, or a hand."""
     for each in kept:
         with contextlib.suppress(RestoreError, TypeError, KeyError, AttributeError, binascii.Error):
             picture = base64.b64decode(each["picture"], validate=True)

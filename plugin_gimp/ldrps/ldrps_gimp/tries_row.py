@@ -1,4 +1,4 @@
-"""The last tries in the dialog: one click, and their settings are back."""
+"""Last tries in the dialog: one click, and their settings are back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TriesRow(Gtk.Box):  # type: ignore[misc]
         self._show(self._tries.all())
 
     def add(self, choices: Choices, picture: Any) -> None:
-        """Keep a try, with a picture of what came of it."""
+        """Add a try, with a picture of the outcome."""
         longer = max(picture.get_width(), picture.get_height())
         width, height = (
             max(1, round(side * min(1.0, SIDE / longer)))

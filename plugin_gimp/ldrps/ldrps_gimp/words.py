@@ -54,7 +54,7 @@ def diagnosis_text(words: str) -> str:
 
 
 def _damages() -> dict[str, str]:
-    """Kinds of damage in the user's language."""
+    """Name kinds of damage in the user's language."""
     return {
         "scratches": _("scratches"),
         "cracks": _("cracks"),
@@ -86,7 +86,7 @@ def done_text(choices: Choices, found: dict[str, Any]) -> str:
 
 
 def settings_text(choices: Choices) -> str:
-    """The settings that differ from the usual ones, in a few words."""
+    """Describe the settings that differ from the usual ones, in a few words."""
     parts = [dict(recipe_names())[choices.recipe]]
     if choices.strength != 1:
         parts.append(_("strength {share} %").format(share=round(100 * choices.strength)))

@@ -17,9 +17,9 @@ DEFAULT_PATTERN = "{stem}_restored{ext}"
 # A folder called `paper` holds scans more often than it asks for the published method.
 FOLDER_RECIPES = frozenset(RECIPES) - {"paper"}
 STAGED = ".ldrps-"
-"""What the names of our own unfinished files begin with."""
+"""Prefix of the names of our own unfinished files."""
 REJECTED = "ldrps-rejected"
-"""Folder for results that somebody rejected, in the folder that results go to."""
+"""Folder for rejected results, in the folder that results go to."""
 
 # Hidden files are left out before this list is asked: dot files of macOS, Syncthing, Nextcloud,
 # NFS, FUSE, exiftool and ourselves are among them.

@@ -32,7 +32,7 @@ def states_of(roots: list[Path]) -> list[tuple[Path, StateFolder]]:
 
 
 def state_folders() -> list[StateFolder]:
-    """State of every folder that was ever watched."""
+    """Return the state of every folder that was ever watched."""
     try:
         folders = sorted(path for path in state_home().iterdir() if path.is_dir())
     except FileNotFoundError:

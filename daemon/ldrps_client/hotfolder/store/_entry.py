@@ -12,7 +12,7 @@ from ldrps_wire.former_names import current_figures, current_settings, former_se
 
 State = Literal["queued", "working", "placing", "done", "skipped", "failed", "gone"]
 Verdict = Literal["", "accepted", "rejecting", "rejected", "returning"]
-"""On a result, by a person. The two in the middle of a move are finished after a crash."""
+"""Verdict of a person on a result. The two in the middle of a move are finished after a crash."""
 
 COLUMNS = (
     "number, key, content, settings, source, state, round, tries, reason, message, job, output,"
@@ -65,10 +65,10 @@ class Entry:
     found_at: float
     ended_at: float
     warnings: tuple[str, ...]
-    """A sentence each."""
+    """Warnings, a sentence each."""
     verdict: Verdict
     place: bytes | None
-    """Where the result lies that was rejected, or is on its way there or back."""
+    """Path of a rejected result, or of one that is being moved there or back."""
 
 
 def plan_digest(settings: Settings) -> str:

@@ -266,7 +266,7 @@ class Ledger:
         self.change(key, state=state, ended_at=time.time(), **values)
 
     def judge(self, entry: Entry, verdict: Verdict, place: bytes | None = None) -> None:
-        """Set what a person says of a result, for all photos that share that very file."""
+        """Set the verdict of a person on a result, for all photos that share that very file."""
         with self._writing() as db:
             db.execute(
                 "UPDATE photos SET verdict = ?, place = ? WHERE state = 'done' AND output = ?"
@@ -275,7 +275,7 @@ class Ledger:
             )
 
     def results(self, *verdicts: Verdict, limit: int = -1) -> list[Entry]:
-        """Results with some verdicts, the newest first."""
+        """Return the results with some verdicts, the newest first."""
         marks = ", ".join("?" for _ in verdicts)
         query = (
             f"SELECT {COLUMNS} FROM photos WHERE state = 'done' AND verdict IN ({marks})"
@@ -284,7 +284,7 @@ class Ledger:
         return [entry_of(row) for row in self._rows(query, *verdicts, limit)]
 
     def verdicts(self) -> dict[str, int]:
-        """How many results have each verdict."""
+        """Count the results with each verdict."""
         query = "SELECT verdict, count(*) FROM photos WHERE state = 'done' GROUP BY verdict"
         return dict(self._rows(query))
 

@@ -1,4 +1,4 @@
-"""The ledger's tables, and the way to them from what former versions made."""
+"""Tables of the ledger, and the upgrades from former versions."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ ALTER TABLE photos ADD COLUMN place BLOB;
 CREATE INDEX photos_by_verdict ON photos (verdict, state, ended_at);
 """
 STEPS = (_SCHEMA, _JUDGED)
-"""What leads from each version of the schema to the next."""
+"""Statements that lead from each version of the schema to the next."""

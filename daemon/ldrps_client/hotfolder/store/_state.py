@@ -89,7 +89,7 @@ def state_folder(root: Path) -> StateFolder:
 
 @contextmanager
 def results_lock(ledger: Path) -> Iterator[None]:
-    """Have a folder's finished results for oneself: what else moves or rewrites them waits."""
+    """Hold a folder's finished results exclusively: other moves and writes of them wait."""
     try:
         file = ledger.with_name("results.lock").open("ab")
     except OSError as error:

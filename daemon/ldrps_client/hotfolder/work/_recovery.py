@@ -15,7 +15,7 @@ from ldrps_client.hotfolder.work._worker import Notify
 
 
 def take_up_all(config: FolderConfig, ledger: Ledger, tell: Notify) -> None:
-    """Bring every photo to where work can go on; safe to be interrupted itself."""
+    """Bring every photo to a state where work can go on; safe to be interrupted itself."""
     Review(config.root, ledger).settle()
     for entry in ledger.entries("working", "placing"):
         _take_up(config, ledger, tell, entry)

@@ -1,4 +1,4 @@
-"""A person's verdict on results: accepted, or rejected and moved away, and taken back again.
+"""Verdicts of a person on results: accepted, or rejected and moved away, and taken back again.
 
 A rejected result keeps its entry, so that its photo is never restored again under these settings.
 The move is written down before it begins and after it has ended; whatever a crash leaves between
@@ -127,7 +127,7 @@ class Review:
         return entry
 
     def _move(self, entry: Entry, on_the_way: Verdict, source: Path, target: Path) -> None:
-        """Write down, move, write down; nothing has changed if that raises OSError."""
+        """Move a file, recorded before and after; nothing has changed if that raises OSError."""
         place = target if on_the_way == "rejecting" else source
         self._ledger.judge(entry, on_the_way, os.fsencode(place))
         moving = self._ledger.entry(entry.key)
@@ -185,7 +185,7 @@ def _unreserve(*paths: Path) -> None:
 
 
 def _free(wanted: Path) -> Path:
-    """The first of the numbered names that neither a result nor a sidecar has."""
+    """Return the first of the numbered names that neither a result nor a sidecar has."""
     path, number = wanted, 1
     while os.path.lexists(path) or os.path.lexists(sidecar_for(path)):
         number += 1

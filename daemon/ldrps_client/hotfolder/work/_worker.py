@@ -160,7 +160,7 @@ class Worker:
         self._tell("skipped", shown, words=words)
 
     def _know(self, entry: Entry, found: Path, output: Path, **values: Any) -> None:
-        """Take a result that is there already for the photo's."""
+        """Record an existing result as the photo's."""
         self._ledger.end(
             entry.key,
             "done",
@@ -173,11 +173,11 @@ class Worker:
         self._tell("done", shown, output=str(found), words="was there already", seconds=0.0)
 
     def _made_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
-        """A result that is there already, from a ledger that was lost or another machine."""
+        """Find an existing result, from a ledger that was lost or another machine."""
         return _made(loaded, entry, lambda number: self._target(entry, loaded, number))
 
     def _rejected_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
-        """One that somebody rejected then."""
+        """Find an existing result that somebody rejected then."""
 
         def path(number: int) -> Path:
             return rejected_path(entry, self._target(entry, loaded, number))
@@ -280,7 +280,7 @@ class Worker:
 
 
 def _made(loaded: LoadedFile, entry: Entry, path_of: Callable[[int], Path]) -> Path | None:
-    """The first of the files numbered without a gap that is this photo's result."""
+    """Return the first of the files numbered without a gap that is this photo's result."""
     for number in itertools.count(1):
         if not os.path.isfile(path := path_of(number)):
             return None
