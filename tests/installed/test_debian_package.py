@@ -173,11 +173,8 @@ def test_systemd_takes_the_units(tree, tmp_path):
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        (
-            "dpkg-buildpackage",
-            "the command dpkg-buildpackage is not installed; apt-get install dpkg",
-        ),
-        ("dh", "the command dh is not installed; apt-get install debhelper"),
+        ("dpkg-buildpackage", "dpkg-buildpackage is not installed; apt-get install dpkg-dev"),
+        ("dh", "dh is not installed; apt-get install debhelper"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(tmp_path, missing, sentence):

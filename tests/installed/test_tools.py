@@ -18,15 +18,15 @@ from support.daemon import ROOT
 
 PHOTO = ROOT / "examples" / "haze.jpg"
 PYTHON = ["--python", sys.executable]
-OFFLINE = {"UV_OFFLINE": "1", "PIPX_DEFAULT_BACKEND": "pip"}
-"""pipx would take uv where that is installed, which is tried by itself."""
+OFFLINE = {"UV_OFFLINE": "1", "PIPX_DEFAULT_BACKEND": "uv"}
+"""With pip, pipx begins by fetching the newest one."""
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A folder of wheels: what the client and its page need, and pip."""
+    """A folder of wheels: what the client and its page need."""
     folder = tmp_path_factory.mktemp("house")
-    for name in (closure({"ldrps", "starlette", "uvicorn"}) - {"ldrps"}) | {"pip"}:
+    for name in closure({"ldrps", "starlette", "uvicorn"}) - {"ldrps"}:
         packed(importlib.metadata.distribution(name), folder)
     return folder
 
@@ -78,10 +78,11 @@ class Home:
         return done.stdout + done.stderr
 
 
-def tool(module, program):
+def tool(name):
     """A tool's command, or the end of the test where it is not installed."""
-    pytest.importorskip(module, reason=f"{program} is not installed")
-    return [sys.executable, "-m", module]
+    for each in {"uv", name}:
+        pytest.importorskip(each, reason=f"{each} is not installed")
+    return [sys.executable, "-m", name]
 
 
 def check(home):
@@ -98,7 +99,7 @@ def check(home):
 
 
 def test_pipx_installs_the_wheel_and_removes_it(built, house, tmp_path):
-    pipx, home = tool("pipx", "pipx"), Home(tmp_path)
+    pipx, home = tool("pipx"), Home(tmp_path)
     offline = f"--pip-args=--no-index --find-links={house}"
     home.run(*pipx, "install", f"{built.wheel}[web]", offline, *PYTHON, "--quiet")
     check(home)
@@ -110,7 +111,7 @@ def test_pipx_installs_the_wheel_and_removes_it(built, house, tmp_path):
 
 
 def test_uv_installs_the_wheel_and_removes_it(built, house, tmp_path):
-    uv, home = tool("uv", "uv"), Home(tmp_path)
+    uv, home = tool("uv"), Home(tmp_path)
     offline = ["--no-index", "--find-links", house, *PYTHON]
     home.run(*uv, "tool", "install", f"{built.wheel}[web]", *offline)
     check(home)
@@ -121,7 +122,7 @@ def test_uv_installs_the_wheel_and_removes_it(built, house, tmp_path):
 @pytest.mark.parametrize("extras", ["daemon", "daemon,web,immich"])
 def test_extras_can_be_resolved_together(built, tmp_path, extras):
     """Nothing is installed: what the environment of these tests has has to do."""
-    uv, home = tool("uv", "uv"), Home(tmp_path)
+    uv, home = tool("uv"), Home(tmp_path)
     python = shutil.which("python", path=str(Path(sys.executable).parent)) or sys.executable
     options = ["--dry-run", "--no-index", "--python", python]
     told = home.run(*uv, "pip", "install", *options, f"{built.wheel}[{extras}]")
@@ -130,12 +131,11 @@ def test_extras_can_be_resolved_together(built, tmp_path, extras):
     assert {change.partition("==")[0] for change in changes} <= {"ldrps"}, told
 
 
-def test_a_library_that_cannot_be_had_is_told_and_nothing_stays(built, house, tmp_path):
-    pipx, home = tool("pipx", "pipx"), Home(tmp_path)
+def test_a_library_that_cannot_be_had_is_told_and_nothing_stays(built, tmp_path):
+    pipx, home = tool("pipx"), Home(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
-    shutil.copy(next(house.glob("pip-*.whl")), empty)
     offline = f"--pip-args=--no-index --find-links={empty}"
     told = home.run(*pipx, "install", built.wheel, offline, *PYTHON, code=1)
-    assert "No matching distribution found for" in told
+    assert "Error installing ldrps" in told
     assert not (tmp_path / "bin" / "ldrps").exists()
