@@ -15,7 +15,7 @@ FAST := tests/client tests/daemon tests/hotfolder tests/immich tests/plugin test
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: man restore check test site test-gimp test-darktable test-ray dist translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
+.PHONY: man restore check test site test-gimp test-darktable test-ray dist deb translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -55,6 +55,10 @@ dist: setup-dev
 	@$(BIN)/python plugin_gimp/pack.py
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
+# A package for this machine's Debian, with all libraries. Needs dpkg-dev and debhelper.
+deb: setup-dev
+	@$(BIN)/python packaging/debian/package.py
 
 # After a change of the GIMP plug-in's words, or of its guide.
 translations: setup-dev
