@@ -17,7 +17,7 @@ MISSING = 3
 """Exit code of the scripts that make them."""
 _SECONDS = 3600
 _ALONE = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
-"""What is ended leaves no process behind, and no /proc or /sys in what is deleted."""
+"""Namespaces of its own: once it is ended no process is left, and no /proc in what is deleted."""
 
 
 class Missing(Exception):
