@@ -159,6 +159,29 @@ def test_a_node_that_is_lost_and_one_that_joins(start, cluster):
 
 
 @long_form
+def test_a_node_that_is_drained_is_left_at_the_next_checkpoint(start, cluster):
+    daemon = start(checkpoint_seconds=0)
+    before = {worker.device for worker in daemon.status().workers}
+    cluster.start_node()
+    assert wait_until(lambda: len(daemon.status().workers) == 3, PATIENCE)
+    long = {"settings": {"steps": 400}, "detached": True}
+    jobs = [daemon.submit(**long).job_id for _ in range(3)]
+    for job_id in jobs:
+        at_work(daemon, job_id)
+    (third,) = {worker.device for worker in daemon.status().workers} - before
+    (moved,) = [worker.job_id for worker in daemon.status().workers if worker.device == third]
+    cluster.drain(third.partition("/")[2])
+    assert wait_until(lambda: {w.device for w in daemon.status().workers} == before, PATIENCE)
+    for job_id in jobs:
+        events = list(daemon.watch(job_id))
+        assert kinds(events)[-1] == "done"
+        assert steps(events) == list(range(1, 401))
+        assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
+    told = daemon.job(moved)
+    assert (told.crashes, told.preemptions) == (0, 0)
+
+
+@long_form
 def test_a_daemon_whose_own_node_is_lost_is_a_driver_of_the_next(start_daemon):
     alone = Cluster()
     try:

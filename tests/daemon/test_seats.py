@@ -11,7 +11,7 @@ from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.scheduling.seats import Seat
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.spool import JobFolder, write_layers
-from ldrps_daemon.workers.pipe import Lost, Saved
+from ldrps_daemon.workers.pipe import Lost, Paused, Saved
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import photo_to_wire
@@ -58,6 +58,7 @@ class Seats:
     """A pool whose seats the test gives and takes."""
 
     trouble = "no machine has joined yet"
+    leaving = ()
 
     def __init__(self):
         self.workers = {}
@@ -235,6 +236,72 @@ def test_a_result_that_is_not_there_is_one_sentence(play):
         assert "did not come into the spool whole" in (await ended(job))[-1].failed.message
 
     play(scene)
+
+
+def test_a_seat_that_is_drained_is_left_at_the_next_checkpoint_and_nothing_is_lost(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        worker = await pool.worker("a")
+        files = await worker.ordered()
+        pool.leaving = ("a",)
+        pool.give("b")
+        while worker.orders[-1]["do"] != "pause":
+            await asyncio.sleep(0.01)
+        waiting = await accepted(dispatcher)
+        heir = await pool.worker("b")
+        # It goes on until it has a checkpoint.
+        assert not worker.ended
+        assert job.state == pb.JOB_STATE_RUNNING
+        files.path.mkdir()
+        files.checkpoint.write_bytes(b"step 7")
+        worker.tell(Saved(7))
+        worker.tell(Paused())
+        while not worker.ended:
+            await asyncio.sleep(0.01)
+        for _ in (waiting, job):
+            finish(heir, await heir.ordered(), 5)
+            heir.orders.clear()
+        assert (await ended(job))[-1].HasField("done")
+        assert (await ended(waiting))[-1].HasField("done")
+        assert (job.crashes, job.losses, job.preemptions, job.saved_step) == (0, 0, 0, 7)
+        assert "a" not in [slot.name for slot in dispatcher.slots]
+
+    play(scene)
+
+
+def test_a_node_that_is_lost_while_it_is_drained_costs_the_work_since_the_checkpoint(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        job = await accepted(dispatcher)
+        worker = await pool.worker("a")
+        await worker.ordered()
+        pool.leaving = ("a",)
+        pool.give("b")
+        worker.tell(Lost())
+        heir = await pool.worker("b")
+        finish(heir, await heir.ordered(), 5)
+        assert (await ended(job))[-1].HasField("done")
+        assert (job.crashes, job.losses) == (0, 1)
+
+    play(scene)
+
+
+def test_a_stop_ends_what_a_drained_seat_still_does(play):
+    left = []
+
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        await accepted(dispatcher)
+        worker = await pool.worker("a")
+        await worker.ordered()
+        pool.leaving = ("a",)
+        pool.give()
+        await asyncio.sleep(0.05)
+        left.append(worker)
+
+    play(scene)
+    assert left[0].ended
 
 
 def test_an_idle_seat_that_goes_ends_its_worker(play):

@@ -83,6 +83,20 @@ class Cluster:
         (raylet,) = set(self.raylets()) - before
         return raylet
 
+    def drain(self, beginning):
+        """Have a node go, which the beginning of its id names; Ray waits for what it does."""
+        code = (
+            "import sys, ray; from ray._raylet import GcsClient\n"
+            "from ray.core.generated import autoscaler_pb2 as pb\n"
+            "ray.init(address=sys.argv[1], log_to_driver=False)\n"
+            "(node,) = [n['NodeID'] for n in ray.nodes() if n['NodeID'].startswith(sys.argv[2])]\n"
+            "reason = pb.DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION\n"
+            "done, why = GcsClient(address=sys.argv[1]).drain_node(node, reason, 'a test', 0)\n"
+            "sys.exit(0 if done else why)\n"
+        )
+        words = [sys.executable, "-c", code, self.head, beginning]
+        subprocess.run(words, env=self.environment(), check=True, timeout=START_SECONDS)
+
     def raylets(self):
         """Return the process ids of the nodes' own processes."""
         return [pid for pid in self.processes() if _program(pid) == "raylet"]

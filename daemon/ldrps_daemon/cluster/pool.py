@@ -35,6 +35,8 @@ class RayPool:
         self._cluster = config.pool
         self._join()
         self._seats: dict[tuple[str, int], Seat] = {}
+        self.leaving: frozenset[str] = frozenset()
+        """Names of seats on nodes that are being drained."""
         self._is_cut_off = False
         self._proof = secrets.token_hex(16)
         self._spool = ""
@@ -102,9 +104,14 @@ class RayPool:
 
     async def _look(self) -> list[Seat]:
         nodes = await asyncio.to_thread(self._ray.nodes)
+        draining = await asyncio.to_thread(self._ray._private.state.state.get_draining_nodes)
         alive = {str(node["NodeID"]) for node in nodes if node.get("Alive")}
         self._is_cut_off = self._node not in alive
-        places = chosen(places_of(nodes, on_cpu=self._on_cpu), self._seats, self._most)
+        self.leaving = frozenset(
+            seat.name for (node, _), seat in self._seats.items() if node in draining
+        )
+        staying = [node for node in nodes if node["NodeID"] not in draining]
+        places = chosen(places_of(staying, on_cpu=self._on_cpu), self._seats, self._most)
         self._seats = {key: self._seats.get(key) or self._seat(key, places) for key in places}
         kind = "node with a CPU" if self._on_cpu else "GPU"
         self.trouble = "" if places else f"the Ray cluster has no {kind} now; jobs wait for one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from ldrps_daemon.config import ServeConfig
@@ -24,12 +24,15 @@ class Crew:
         self._attending: dict[WorkerSlot, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def seat(self, seats: Sequence[Seat]) -> None:
-        """Keep one slot for each of these seats, and none for any other."""
+    def seat(self, seats: Sequence[Seat], leaving: Collection[str] = ()) -> None:
+        """Keep one slot for each of these seats, and none for any other.
+
+        At those with the names `leaving`, work goes on to its next checkpoint first.
+        """
         for slot in [slot for slot in self.slots if slot.seat not in seats]:
             self.slots.remove(slot)
             slot.retired = True
-            self._keep(self._leaving, self._leave(slot))
+            self._keep(self._leaving, self._leave(slot, at_once=slot.name not in leaving))
         taken = [slot.seat for slot in self.slots]
         for seat in seats:
             if seat not in taken:
@@ -45,11 +48,16 @@ class Crew:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _leave(self, slot: WorkerSlot) -> None:
+    async def _leave(self, slot: WorkerSlot, *, at_once: bool) -> None:
         # Whoever works here hears of it, and lets go of the turn.
-        await slot.stop()
-        async with slot.turn:
-            self._attending.pop(slot).cancel()
+        if at_once:
+            await slot.stop()
+        else:
+            slot.pause(slot.job)
+        try:
+            async with slot.turn:
+                self._attending.pop(slot).cancel()
+        finally:
             await slot.stop()
 
     def _keep(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

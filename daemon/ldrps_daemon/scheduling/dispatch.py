@@ -175,7 +175,7 @@ class Dispatcher:
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _seat(self, seats: Sequence[Seat]) -> None:
-        self._crew.seat(seats)
+        self._crew.seat(seats, self._pool.leaving)
         self._announcer.tell()
 
     async def _take_up(self, job: Job) -> None:

@@ -32,7 +32,9 @@ class Endings:
         if isinstance(end, Lost):
             return self.stopping or await self._policy.of_lost(job)
         if isinstance(end, Paused):
-            return await self._policy.of_paused(job, counts=not self.stopping)
+            return await self._policy.of_paused(
+                job, counts=not (self.stopping or reports.slot.retired)
+            )
         if isinstance(end, OutOfMemory):
             return await self._policy.of_starved(job, reports.slot.device)
         if isinstance(end, NotNow):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,10 @@ class Pool(Protocol):
         """Stop reporting."""
 
     @property
+    def leaving(self) -> Collection[str]:
+        """Names of seats that are told of no more, but at which work may come to a stop."""
+
+    @property
     def trouble(self) -> str:
         """Reason why there are no seats, or fewer than there should be; empty: nothing is known."""
 
@@ -45,6 +49,7 @@ class LocalPool:
     """One worker process on this machine for each of some devices."""
 
     trouble = ""
+    leaving: Collection[str] = ()
 
     def __init__(self, devices: Sequence[str], memory_bytes: int) -> None:
         """Take the devices and `memory_bytes`, the limit for one worker on the CPU."""
