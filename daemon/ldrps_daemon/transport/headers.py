@@ -1,8 +1,8 @@
 """The head of each call, read along by the gate: gRPC is given none that it cannot bear.
 
-grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (see `anew.py`), before
-anybody could ask for a token. So what a client sends is followed here frame by frame (RFC 9113, 4
-and 6.2), headers are unpacked (RFC 7541) and looked at, and everything else is passed over.
+grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (`self_restart.py`),
+before anybody could ask for a token. So what a client sends is followed here frame by frame (RFC
+9113, 4 and 6.2), headers are unpacked (RFC 7541) and looked at, and everything else is passed over.
 """
 
 from __future__ import annotations
