@@ -26,6 +26,13 @@ PhotoLike: TypeAlias = (
 )
 """A photo, in any of the forms that `take` accepts."""
 _PIL_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
+_PIXELS_INSTEAD = "give its pixels as an array of uint16, or of floats from 0 to 1"
+_WAYS_FROM_PIL = {
+    # Pillow's convert() would cut off all but the darkest 256 of their values,
+    **dict.fromkeys(("I", "F", "I;16B", "I;16L", "I;16N"), _PIXELS_INSTEAD),
+    # and refuses this one.
+    "LAB": "convert it to RGB with PIL.ImageCms",
+}
 _DESCRIPTIVE = (270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
 """Tags of a TIFF's first directory, and of EXIF's, that do not say how its pixels are stored."""
 _CLEARLY_NOT_ONE = 2.0
@@ -105,9 +112,8 @@ def _is_pil(photo: object) -> bool:
 def _from_pil(image: Image) -> LoadedFile:
     """Encode an image as the file it would be saved as, with profile, EXIF, XMP and resolution."""
     if image.mode not in _PIL_MODES:
-        raise PhotoError(
-            f"a PIL image of mode {image.mode} is not taken; convert it with image.convert('RGB')"
-        )
+        way = _WAYS_FROM_PIL.get(image.mode, "convert it with image.convert('RGB')")
+        raise PhotoError(f"a PIL image of mode {image.mode} is not taken; {way}")
     from PIL.PngImagePlugin import PngInfo
 
     info, texts = image.info, PngInfo()

@@ -21,7 +21,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
     """Calls in all the ways that frames can be cut, the last of them to `path`."""
     encoder = Encoder()
     whole = head(encoder, b"/ldrps.v1.Restoration/Submit")
-    padded = head(encoder, b"/ldrps.v1.Restoration/Submit", **{"user-agent": b"a" * 300})
+    weighted = head(encoder, b"/ldrps.v1.Restoration/Submit", **{"user-agent": b"a" * 300})
     last = head(encoder, path)
     return b"".join(
         [
@@ -29,7 +29,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
             SETTINGS,
             frame(1, 0x4, whole),
             frame(0, 0x1, data),
-            frame(1, 0x4 | 0x8 | 0x20, b"\5" + bytes(5) + padded + bytes(5), 3),
+            frame(1, 0x4 | 0x20, bytes(5) + weighted, 3),
             frame(8, 0, bytes(4), 0),
             frame(1, 0, last[:3], 5),
             frame(9, 0, last[3:7], 5),
@@ -74,9 +74,9 @@ def test_nothing_is_kept_of_what_is_passed_over():
         (PREFACE + frame(1, 0, b"") + frame(0, 0, b""), "out of order"),
         (PREFACE + frame(1, 0, b"") + frame(1, 4, b""), "out of order"),
         (PREFACE + frame(5, 4, b""), "out of order"),
-        (PREFACE + frame(1, 0x8 | 4, b"\xff"), "padding"),
-        (PREFACE + frame(1, 0x8 | 4, b""), "padding"),
-        (PREFACE + frame(1, 0x20 | 4, b"\0"), "padding"),
+        (PREFACE + frame(1, 0x8 | 4, b"\1\x83\0"), "padded"),
+        (PREFACE + frame(1, 0x8 | 4, b""), "padded"),
+        (PREFACE + frame(1, 0x20 | 4, b"\0"), "priority"),
         (PREFACE + frame(1, 4, b"\xff\xff\xff\xff\xff\xff\xff\xff"), "cannot be unpacked"),
         (PREFACE + frame(1, 4, b"\x80"), "cannot be unpacked"),
         (PREFACE + frame(1, 4, b"\x3f\xff\xff\x7f"), "cannot be unpacked"),

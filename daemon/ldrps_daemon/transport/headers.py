@@ -99,12 +99,11 @@ class HeadReader:
 
 
 def _bare(flags: int, body: bytes) -> bytes:
-    """Return a frame's piece of headers, without padding and priority."""
-    start, end = 0, len(body)
+    """Return a frame's piece of headers, without its priority."""
     if flags & _PADDED:
-        start, end = 1, end - (body[0] if body else 0)
-    if flags & _PRIORITY:
-        start += _PRIORITY_BYTES
-    if start > end:
-        raise UnreadableError("the padding of a frame is longer than the frame")
-    return body[start:end]
+        # gRPC takes padding for headers, and so would read others than are looked at here.
+        raise UnreadableError("headers are padded")
+    start = _PRIORITY_BYTES if flags & _PRIORITY else 0
+    if start > len(body):
+        raise UnreadableError("the priority of a frame is longer than the frame")
+    return body[start:]
