@@ -145,9 +145,7 @@ def test_a_mask_and_its_setting_go_together(models):
         restore(photo, Settings(damage="mask"), models)
     with pytest.raises(SettingsError, match="a mask was given"):
         restore(photo.with_damage(mask), Settings(), models)
-    with pytest.raises(
-        SettingsError, match="damage 'all' is not known; use one of auto"
-    ):
+    with pytest.raises(SettingsError, match="damage 'all' is not known; use one of auto"):
         Settings(damage="all")
 
 
