@@ -107,7 +107,7 @@ def screens(side: int, rng: Rng) -> Array:
         value = np.cos(across) - thin
     else:
         value = np.maximum(np.cos(across), np.cos(down)) - thin
-    return np.clip(0.5 + sharp * period / 4 * value, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 + sharp * period / 4 * value, 0, 1), np.float32)
 
 
 def things(side: int, rng: Rng) -> Array:

@@ -63,7 +63,8 @@ class Batches:
             return np.asarray(drawn, np.float32) / np.float32(255)
         index = python.choices(self._indices, self._weights)[0]
         crop = self._pack.crop(index, side, python)
-        return np.ascontiguousarray(np.rot90(crop, rng.choice([0, 0, 0, 1, 3]))) / np.float32(255)
+        turned = np.rot90(crop, rng.choice([0, 0, 0, 1, 3]))
+        return np.divide(np.ascontiguousarray(turned), 255, dtype=np.float32)
 
     def example(self, python: random.Random, rng: Rng) -> Example:
         """Return one crop with or without damage."""

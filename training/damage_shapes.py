@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 Array = NDArray[np.float32]
+Points = NDArray[np.float32] | NDArray[np.float64]
 Rng = np.random.Generator
 Shape = Callable[[int, Rng], Array]
 """Function from the side of a crop to coverage (side, side), 0 to 1."""
@@ -28,7 +29,7 @@ class Pen:
         self._image = Image.new("L", (side * self._scale,) * 2, 0)
         self._draw = ImageDraw.Draw(self._image)
 
-    def line(self, points: Array, widths: Array | float) -> None:
+    def line(self, points: Points, widths: Points | float) -> None:
         """Draw through points (N, 2), in one width or in one for each piece."""
         places = [(float(x), float(y)) for x, y in points * self._scale]
         if isinstance(widths, float):
@@ -42,11 +43,11 @@ class Pen:
                 x, y = end
                 self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
 
-    def polygon(self, points: Array) -> None:
+    def polygon(self, points: Points) -> None:
         """Fill the inside of points (N, 2)."""
         self._draw.polygon([(float(x), float(y)) for x, y in points * self._scale], fill=255)
 
-    def ellipse(self, centre: Array, radii: Array) -> None:
+    def ellipse(self, centre: Points, radii: Points) -> None:
         """Fill an ellipse."""
         low, high = (centre - radii) * self._scale, (centre + radii) * self._scale
         self._draw.ellipse((*map(float, low), *map(float, high)), fill=255)

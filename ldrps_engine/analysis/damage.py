@@ -208,4 +208,4 @@ def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> 
     low, high = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
     np.minimum.at(low, which, places)
     np.maximum.at(high, which, places)
-    return high - low + 1
+    return np.asarray(high - low + 1)

@@ -30,20 +30,31 @@ _SIDE = _BLOCK + 2 * _MARGIN
 """A block of so many pixels is predicted from so many more on each side."""
 _REACHES = (20, 40, 80)
 """Patches are taken from so far around; from farther if there are too few."""
-_PATCHES = 256
 _FEWEST = 48
 _BATCH = 48
 _RIDGE = 4e-6
-_SHRINKAGE = 0.2
-"""Share of the mean variance added to each: so few patches would be followed too closely."""
-_NEAREST = 128
-"""Number of the most similar patches that count."""
+_MANY = 8000
+"""Blocks from which less effort is made for each: a large photo would take minutes."""
 _LEAST = 8
 """Sides of the smallest level of the pyramid, pixels."""
 _GRAIN = 0.7
 """Share of the surroundings' grain. All of it would cost more of what is likely."""
 _AROUND = 256
 """Nothing farther from the mask is looked at, pixels."""
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How many patches are looked at for each block."""
+
+    patches: int
+    nearest: int
+    """The most similar of them count, the others not."""
+    shrinkage: float
+    """Share of the mean variance added to each: so few patches would be followed too closely."""
+
+
+_CAREFUL, _QUICK = _Effort(256, 128, 0.2), _Effort(128, 64, 0.3)
 
 
 def _nobody(_: int, __: int) -> None:
@@ -62,6 +73,7 @@ def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) 
     levels = _pyramid(part, marked)
     filled = None
     count = sum(_blocks(level.missing) for level in levels)
+    effort = _QUICK if count > _MANY else _CAREFUL
     done = 0
 
     def on_batch(blocks: int) -> None:
@@ -70,7 +82,8 @@ def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) 
         on_part(done, count)
 
     for depth in reversed(range(len(levels))):
-        filled = _filled(levels[depth], filled, 0.0 if depth else _GRAIN, on_batch)
+        grain = 0.0 if depth else _GRAIN
+        filled = _filled(levels[depth], filled, grain, effort, on_batch)
     assert filled is not None
     result = rgb.copy()
     result[where] = np.where(marked[..., None], filled, part)
@@ -125,7 +138,11 @@ def _halved(level: _Level) -> _Level:
 
 
 def _filled(
-    level: _Level, coarse: Array | None, grain: float, on_batch: Callable[[int], None]
+    level: _Level,
+    coarse: Array | None,
+    grain: float,
+    effort: _Effort,
+    on_batch: Callable[[int], None],
 ) -> Array:
     """One level with nothing missing, given the next coarser one."""
     rgb, missing = level.rgb, level.missing
@@ -137,7 +154,7 @@ def _filled(
     height, width = missing.shape
     larger = resize(coarse, (2 * coarse.shape[0], 2 * coarse.shape[1]))[:height, :width]
     result = np.where(missing[..., None], larger, rgb).astype(np.float32)
-    painter = _Painter.of(result, larger, missing)
+    painter = _Painter.of(result, larger, missing, effort)
     for batch in painter.batches():
         painter.paint(batch, grain)
         on_batch(len(batch))
@@ -147,14 +164,16 @@ def _filled(
 class _Painter:
     """Predicts the missing pixels of one level, blocks of the same reach together."""
 
-    def __init__(self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int) -> None:
-        self._rgb, self._larger, self._pad = rgb, larger, pad
+    def __init__(
+        self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int, effort: _Effort
+    ) -> None:
+        self._rgb, self._larger, self._pad, self._effort = rgb, larger, pad, effort
         self._missing = missing
         self._result = rgb.clone()
         self._whole = _whole(missing)
 
     @classmethod
-    def of(cls, rgb: Array, larger: Array, missing: Mask) -> _Painter:
+    def of(cls, rgb: Array, larger: Array, missing: Mask, effort: _Effort) -> _Painter:
         """Mirror the edges, so that every block has its margin."""
         pad = _SIDE
         edges = ((pad, pad), (pad, pad))
@@ -162,7 +181,7 @@ class _Painter:
             torch.from_numpy(np.pad(values, (*edges, (0, 0)), mode="symmetric"))
             for values in (rgb, larger)
         )
-        return cls(full, wide, np.pad(missing, edges, mode="symmetric"), pad)
+        return cls(full, wide, np.pad(missing, edges, mode="symmetric"), pad, effort)
 
     def image(self) -> Array:
         """Return the level as it is now, without its margin."""
@@ -184,7 +203,7 @@ class _Painter:
             return
         target, samples = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain)
+        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain, self._effort)
         inner = slice(_MARGIN, _MARGIN + _BLOCK)
         for place, values, gone in zip(places, predicted, missing, strict=True):
             top, left = place + _MARGIN
@@ -202,8 +221,8 @@ class _Painter:
 
     def _sources(self, places: Places) -> tuple[Places, Mask]:
         """Whole windows around each block, (B, N, 2), and where there are enough of them."""
-        random = np.random.default_rng(0)
-        found = np.zeros((len(places), _PATCHES, 2), np.int64)
+        random, wanted = np.random.default_rng(0), self._effort.patches
+        found = np.zeros((len(places), wanted, 2), np.int64)
         enough = np.zeros(len(places), bool)
         last = np.array(self._whole.shape) - 1
         for index, place in enumerate(places):
@@ -212,14 +231,16 @@ class _Painter:
                 high = np.minimum(place + reach, last) + 1
                 rows, columns = np.nonzero(self._whole[low[0] : high[0], low[1] : high[1]])
                 if len(rows) >= _FEWEST:
-                    chosen = random.choice(len(rows), _PATCHES, replace=len(rows) < _PATCHES)
+                    chosen = random.choice(len(rows), wanted, replace=len(rows) < wanted)
                     found[index] = np.stack([rows[chosen], columns[chosen]], 1) + low
                     enough[index] = True
                     break
         return found, enough
 
 
-def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> Tensor:
+def _predict(
+    target: Tensor, samples: Tensor, missing: Tensor, grain: float, effort: _Effort
+) -> Tensor:
     """Conditional means (B, 3, pixels) of windows, given the pixels of `target` not `missing`.
 
     `target` is (B, 3, P), `samples` are (B, N, 3, P). Added to it is a share `grain` of what the
@@ -232,7 +253,7 @@ def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> 
     distance = torch.linalg.vector_norm(apart, dim=(2, 3)).square() / 3
     distance = distance / known.sum(1, keepdim=True)
     # The others would weigh next to nothing, and take as long.
-    distance, order = distance.topk(_NEAREST, 1, largest=False)
+    distance, order = distance.topk(effort.nearest, 1, largest=False)
     samples = samples.gather(1, order[..., None, None].expand(-1, -1, *samples.shape[2:]))
     farthest = distance[:, -1:]
     weight = torch.exp(-0.5 * distance / (farthest + 1e-6))
@@ -243,7 +264,7 @@ def _predict(target: Tensor, samples: Tensor, missing: Tensor, grain: float) -> 
     covariance = flat.transpose(1, 2) @ flat
     # What is missing is given no part by being made independent of all else.
     given = covariance * known[:, :, None] * known[:, None, :]
-    ridge = _RIDGE + _SHRINKAGE * covariance.diagonal(dim1=1, dim2=2).mean(1)
+    ridge = _RIDGE + effort.shrinkage * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
     # The prediction is linear: that of the one less that of the other is that of their difference.
     seen = (target - mean - grain * (alike - mean)) * known[:, None]

@@ -38,7 +38,8 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
             analysis.recognition,
             analysis.measured_noise,
             analysis.small,
-            analysis.measured.damage_seen,
+            # As large as the photo, unlike the others: only for whoever asks for it.
+            analysis.measured.damage_seen if "damage" in plan.layers else None,
         ),
         crop=plan.crop,
     )
