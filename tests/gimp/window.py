@@ -75,7 +75,8 @@ class Window:
         time.sleep(1)
         self.app.run(f"xdotool type --delay 30 '{MENU}'; sleep 1")
         self.app.run("xdotool key Down; sleep 0.3; xdotool key Return")
-        return wait_until(self.has_dialog, AGAIN_SECONDS)
+        # Searched for again too soon, another dialog of ours would open over a slow one.
+        return wait_until(self.has_dialog, SECONDS)
 
     def has_dialog(self):
         return bool(self.titles(DIALOG))
