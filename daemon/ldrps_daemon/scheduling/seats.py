@@ -24,6 +24,17 @@ class Seat:
     """What the worker may use; 0: no limit."""
 
 
+@dataclass(frozen=True)
+class Load:
+    """Jobs that want a worker."""
+
+    running: int
+    urgent: int
+    """Waiting, and to be done soon,"""
+    later: int
+    """and those that can wait."""
+
+
 class Pool(Protocol):
     """All seats there are. They may come and go."""
 
@@ -35,6 +46,9 @@ class Pool(Protocol):
 
     async def close(self) -> None:
         """Tell no more."""
+
+    def want(self, load: Load) -> None:
+        """Take note of what there is to do; called whenever that changes."""
 
     @property
     def leaving(self) -> Collection[str]:
@@ -65,6 +79,9 @@ class LocalPool:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    def want(self, load: Load) -> None:
+        """Do nothing: a machine has the devices that it has."""
 
 
 def _limit(device: str, memory_bytes: int) -> int:
