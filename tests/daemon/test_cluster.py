@@ -187,6 +187,19 @@ def test_seats_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
     assert not asked
 
 
+def test_more_gpus_than_the_cluster_has_are_one_sentence(monkeypatch, tmp_path):
+    ray = SimpleNamespace(
+        nodes=lambda: NODES,
+        get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "a"),
+        shutdown=lambda: None,
+    )
+    monkeypatch.setattr(pool, "joined", lambda _: ray)
+    with pytest.raises(SettingsError, match=r"gpus is 3, but the Ray cluster has 2; add nodes"):
+        pool.RayPool(ServeConfig(pool="ray", gpus="3"), tmp_path)
+    # An autoscaler brings what is not there yet.
+    pool.RayPool(ServeConfig(pool="ray", gpus="3..9"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("load", "gpus"),
     [
