@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         "--device", dest="devices", action="append", default=absent, help="auto, cpu, cuda:0 ..."
     )
     made.add_argument("--pool", default=absent, help="local (default), ray or ray://HEAD:PORT")
-    made.add_argument("--gpus", default=absent, help="auto (default), or how many of a cluster")
+    made.add_argument("--gpus", default=absent, help="auto (default), a number, or MIN..MAX")
     made.add_argument(
         "--job-store", choices=(CARRIED, SHARED), default=absent, help="carried (default) or shared"
     )

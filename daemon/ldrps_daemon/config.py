@@ -36,7 +36,8 @@ class ServeConfig:
     """Place of the workers: `local` processes, or the nodes of a Ray cluster: `ray` for the one
     that this machine is a node of, or `ray://HEAD:PORT`."""
     gpus: str = AUTO
-    """Number of GPUs of a cluster to use, one worker each; `auto`: all of them."""
+    """Number of GPUs of a cluster to use, one worker each; `auto`: all of them; `MIN..MAX`: Ray's
+    autoscaler is asked for as many as the queue wants."""
     job_store: str = CARRIED
     """Way of photos and results to and from nodes: `carried`, or `shared`, where the spool is a
     folder that all of them see at the same path."""
@@ -151,8 +152,12 @@ def _check_pool(config: ServeConfig) -> None:
     host, _, port = head.rpartition(":")
     if config.pool not in (LOCAL, RAY) and not (kind == RAY and host and port.isdecimal()):
         raise SettingsError(f"pool '{config.pool}' is not known; use local, ray or ray://HEAD:PORT")
-    if config.gpus != AUTO and not (config.gpus.isdecimal() and int(config.gpus)):
-        raise SettingsError(f"gpus is '{config.gpus}'; use auto, or a number of 1 or more")
+    if config.gpus != AUTO and not _is_gpu_count(config.gpus):
+        raise SettingsError(
+            f"gpus is '{config.gpus}'; use auto, a number of 1 or more, or limits such as 0..8"
+        )
+    if ".." in config.gpus and config.devices == ("cpu",):
+        raise SettingsError(f"gpus is '{config.gpus}', but with --device cpu nothing uses GPUs")
     if config.job_store not in (CARRIED, SHARED):
         raise SettingsError(f"job_store '{config.job_store}' is not known; use carried or shared")
     if config.pool == LOCAL:
@@ -164,6 +169,13 @@ def _check_pool(config: ServeConfig) -> None:
             f"devices is {' '.join(config.devices)}, but a Ray cluster chooses them; "
             "give --gpus N, or --device cpu for one worker on each node"
         )
+
+
+def _is_gpu_count(text: str) -> bool:
+    least, dots, most = text.partition("..")
+    if not dots:
+        return text.isdecimal() and int(text) > 0
+    return least.isdecimal() and most.isdecimal() and int(least) <= int(most) and int(most) > 0
 
 
 def _check_device(device: str) -> None:

@@ -1,16 +1,19 @@
 """Knowledge of a Ray cluster without one: see tests/cluster for the real thing."""
 
+import asyncio
 import errno
 import sys
 from concurrent import futures
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import grpc
 import pytest
 
-from ldrps_daemon.cluster import actor, carrying, connection, pool
+from ldrps_daemon.cluster import actor, autoscaling, carrying, connection, pool
 from ldrps_daemon.cluster.carrying import Receiver
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.seats import Load
 from ldrps_daemon.storage.spool import JobFolder
 from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
 from support.daemon import free_port
@@ -114,8 +117,15 @@ def test_other_versions_are_one_sentence():
         ({"pool": "slurm"}, "pool 'slurm' is not known; use local"),
         ({"pool": "ray://head"}, "pool 'ray://head' is not known"),
         ({"pool": "ray://:6379"}, "is not known"),
-        ({"pool": "ray", "gpus": "0"}, "gpus is '0'; use auto, or a number"),
+        ({"pool": "ray", "gpus": "0"}, "gpus is '0'; use auto, a number"),
         ({"pool": "ray", "gpus": "-1"}, "gpus is '-1'"),
+        (
+            {"pool": "ray", "gpus": "4..2"},
+            "gpus is '4..2'; use auto, .* or limits",
+        ),
+        ({"pool": "ray", "gpus": "0..0"}, "gpus is '0..0'"),
+        ({"pool": "ray", "gpus": "1.."}, "gpus is '1..'"),
+        ({"pool": "ray", "gpus": "1..2", "devices": ("cpu",)}, "with --device cpu nothing uses"),
         ({"gpus": "2"}, "gpus says something about a Ray cluster"),
         ({"job_store": "shared"}, "job_store says something about a Ray cluster"),
         ({"pool": "ray", "job_store": "ftp"}, "job_store 'ftp' is not known"),
@@ -143,6 +153,82 @@ def test_places_with_warm_workers_are_kept_before_others():
     places = pool.places_of([node("a", GPU=2), node("b", GPU=2)], on_cpu=False)
     assert list(pool.chosen(places, {("b", 1): None}, 2)) == [("b", 1), ("a", 0)]
     assert pool.chosen(places, {}, None) == places
+
+
+def test_seats_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
+    nodes, draining, asked = [node("a", GPU=1), node("b", GPU=1)], {}, []
+    ray = SimpleNamespace(
+        nodes=lambda: nodes,
+        get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "a"),
+        shutdown=lambda: None,
+        _private=SimpleNamespace(
+            state=SimpleNamespace(state=SimpleNamespace(get_draining_nodes=lambda: dict(draining)))
+        ),
+        autoscaler=SimpleNamespace(sdk=SimpleNamespace(request_resources=asked.append)),
+    )
+    monkeypatch.setattr(pool, "joined", lambda _: ray)
+    monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
+    told = []
+
+    async def scene():
+        seats = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
+        await seats.open(lambda found: told.append((seats.leaving, [each.name for each in found])))
+        draining["b"] = 0
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+        await seats.close()
+
+    asyncio.run(scene())
+    assert told == [
+        (frozenset(), ["cuda:0@of a/a", "cuda:0@of b/b"]),
+        (frozenset({"cuda:0@of b/b"}), ["cuda:0@of a/a"]),
+    ]
+    # Without limits nothing is asked for.
+    assert not asked
+
+
+def test_more_gpus_than_the_cluster_has_are_one_sentence(monkeypatch, tmp_path):
+    ray = SimpleNamespace(
+        nodes=lambda: NODES,
+        get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "a"),
+        shutdown=lambda: None,
+    )
+    monkeypatch.setattr(pool, "joined", lambda _: ray)
+    with pytest.raises(SettingsError, match=r"gpus is 3, but the Ray cluster has 2; add nodes"):
+        pool.RayPool(ServeConfig(pool="ray", gpus="3"), tmp_path)
+    # An autoscaler brings what is not there yet.
+    pool.RayPool(ServeConfig(pool="ray", gpus="3..9"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("load", "gpus"),
+    [
+        (Load(0, 0, 0), 1),
+        (Load(2, 0, 0), 2),
+        # Each that is urgent at once, others eight together.
+        (Load(2, 3, 0), 5),
+        (Load(2, 0, 1), 3),
+        (Load(2, 1, 17), 6),
+        (Load(0, 500, 500), 12),
+    ],
+)
+def test_a_cluster_is_asked_for_as_many_gpus_as_the_queue_wants(load, gpus):
+    asked = []
+    ray = SimpleNamespace(
+        autoscaler=SimpleNamespace(
+            sdk=SimpleNamespace(request_resources=lambda bundles: asked.append(bundles))
+        )
+    )
+    scaling = autoscaling.Autoscaling(1, 12)
+    scaling.want(load)
+    scaling.ask(ray)
+    assert asked == [[{"GPU": 1}] * gpus]
+    # Only what is new is told, and all of it to another cluster.
+    scaling.ask(ray)
+    assert len(asked) == 1
+    scaling.forget()
+    scaling.ask(ray)
+    assert len(asked) == 2
 
 
 def test_a_file_comes_as_it_was(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.dispatch import Dispatcher
-from ldrps_daemon.scheduling.seats import Seat
+from ldrps_daemon.scheduling.seats import Load, Seat
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.spool import JobFolder, write_layers
 from ldrps_daemon.workers.pipe import Lost, Paused, Saved
@@ -69,6 +69,9 @@ class Seats:
     async def close(self):
         pass
 
+    def want(self, load):
+        self.load = load
+
     def _seat(self, name):
         return Seat(name=name, device="cpu", launch=self._launcher(name))
 
@@ -105,9 +108,13 @@ def play(config, tmp_path):
     return run
 
 
-async def accepted(dispatcher):
+async def accepted(dispatcher, priority=pb.PRIORITY_INTERACTIVE):
     raster, data = photo_to_wire(grey_photo())
-    job = Job(pb.SubmitHeader(raster=raster, detached=True), Settings(), dispatcher.spool)
+    job = Job(
+        pb.SubmitHeader(raster=raster, detached=True, priority=priority),
+        Settings(),
+        dispatcher.spool,
+    )
     with job.folder.make(job.header) as file:
         file.write(data)
     await dispatcher.accept(job)
@@ -302,6 +309,19 @@ def test_a_stop_ends_what_a_drained_seat_still_does(play):
 
     play(scene)
     assert left[0].ended
+
+
+def test_the_pool_is_told_what_waits(play):
+    async def scene(dispatcher, pool):
+        pool.give("a")
+        await accepted(dispatcher)
+        worker = await pool.worker("a")
+        await worker.ordered()
+        await accepted(dispatcher)
+        await accepted(dispatcher, pb.PRIORITY_BATCH)
+        assert pool.load == Load(running=1, urgent=1, later=1)
+
+    play(scene)
 
 
 def test_an_idle_seat_that_goes_ends_its_worker(play):

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ldrps_daemon.cluster.autoscaling import Autoscaling
 from ldrps_daemon.cluster.connection import joined
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.config import AUTO, SHARED, ServeConfig
-from ldrps_daemon.scheduling.seats import Seat
+from ldrps_daemon.scheduling.seats import Load, Seat
 from ldrps_engine.errors import SettingsError
 
 log = logging.getLogger("ldrps.cluster")
@@ -30,7 +31,9 @@ class RayPool:
         """Join the cluster, which takes seconds; LdrpsError says why that is impossible."""
         self.trouble = ""
         self._on_cpu = config.devices == ("cpu",)
-        self._most = None if config.gpus == AUTO else int(config.gpus)
+        least, _, most = config.gpus.partition("..")
+        self._most = None if config.gpus == AUTO else int(most or least)
+        self._autoscaling = Autoscaling(int(least), int(most)) if most else None
         self._memory = config.memory_bytes
         self._cluster = config.pool
         self._join()
@@ -64,6 +67,11 @@ class RayPool:
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
 
+    def want(self, load: Load) -> None:
+        """Have the cluster asked for as many GPUs, within the limits given."""
+        if self._autoscaling:
+            self._autoscaling.want(load)
+
     async def leave(self) -> None:
         """Leave the cluster."""
         await asyncio.to_thread(self._ray.shutdown)
@@ -73,6 +81,8 @@ class RayPool:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
+                if self._autoscaling:
+                    await asyncio.to_thread(self._autoscaling.ask, self._ray)
                 found = await self._look()
                 if self._is_cut_off:
                     # What Ray holds here belongs to a node that is no more.
@@ -97,6 +107,8 @@ class RayPool:
         while True:
             try:
                 await asyncio.to_thread(self._join)
+                if self._autoscaling:
+                    self._autoscaling.forget()
                 return log.info("this machine is a node of the cluster again")
             except Exception as error:
                 log.warning("%s", error)
@@ -132,7 +144,9 @@ class RayPool:
 
     def _check(self, nodes: Iterable[Mapping[str, Any]]) -> None:
         found = len(places_of(nodes, on_cpu=False))
-        if not self._on_cpu and self._most is not None and found < self._most:
+        if self._on_cpu or self._autoscaling:
+            return
+        if self._most is not None and found < self._most:
             raise SettingsError(
                 f"gpus is {self._most}, but the Ray cluster has {found}; add nodes, give "
                 "--gpus auto, or --device cpu for workers without GPUs"

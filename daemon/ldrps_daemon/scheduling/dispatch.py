@@ -27,7 +27,7 @@ from ldrps_daemon.scheduling.pool import (
     WorkerSlot,
 )
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
-from ldrps_daemon.scheduling.seats import LocalPool, Pool, Seat
+from ldrps_daemon.scheduling.seats import Load, LocalPool, Pool, Seat
 from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository
@@ -290,6 +290,8 @@ class Dispatcher:
 
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
+        urgent = self.queue.urgent()
+        self._pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
         placed = [(self.index.get(job_id), told) for job_id, told in self._restoring().items()]
         yielding = sum(told.slot.pausing for _, told in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)

@@ -24,6 +24,17 @@ class Seat:
     """Memory that the worker may use, in bytes; 0: no limit."""
 
 
+@dataclass(frozen=True)
+class Load:
+    """Jobs that want a worker."""
+
+    running: int
+    urgent: int
+    """Waiting, and to be done soon,"""
+    later: int
+    """and those that can wait."""
+
+
 class Pool(Protocol):
     """All available seats. They may come and go."""
 
@@ -35,6 +46,9 @@ class Pool(Protocol):
 
     async def close(self) -> None:
         """Stop reporting."""
+
+    def want(self, load: Load) -> None:
+        """Take note of what there is to do; called whenever that changes."""
 
     @property
     def leaving(self) -> Collection[str]:
@@ -65,6 +79,9 @@ class LocalPool:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    def want(self, load: Load) -> None:
+        """Do nothing: a machine has the devices that it has."""
 
 
 def _limit(device: str, memory_bytes: int) -> int:
