@@ -38,9 +38,13 @@ GET_JOB_MS = Figure("GetJob, 10,000 jobs waiting", 2.5, "ms", "measured", _QUEUE
 FRONT_MS = Figure(
     "the front's processor, a small job of 100 steps on Ray", 111, "ms", "measured", _CLUSTER
 )
-CARRY_MS = Figure(
-    "the front's time for a megabyte to or from a node", 6.9, "ms", "measured",
-    "1.0 s for 72 MB there and back ([decision 0034](../decisions/0034-beyond-one-machine.md))",
+CLIENT_MS = Figure(
+    "the front's processor, a megabyte from or to a client", 600 / 144, "ms", "measured",
+    "`daemon_cluster --large 2`, two cores, load 20: 0.60 s for 24 megapixels, raw, local workers",
+)  # fmt: skip
+NODE_MS = Figure(
+    "the front's processor, a megabyte to or from a node, beside that", 160 / 144, "ms", "measured",
+    "the same: 0.76 s where the worker was on Ray",
 )  # fmt: skip
 SEAT_SECONDS = Figure(
     "a worker's processor time for a megapixel, clean photo", 14 / 24, "s", "measured",

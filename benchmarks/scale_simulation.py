@@ -51,7 +51,7 @@ class Station:
 
 @dataclass(frozen=True)
 class Plant:
-    """What there is, and what a photo takes of it."""
+    """An installation, and the share of it that a photo takes."""
 
     fronts: int
     seats: int
@@ -75,7 +75,7 @@ class Plant:
     spread: float = 0.5
     """Standard deviation of a worker's time over its mean."""
     carried: bool = True
-    """Whether photos and results go through the front on their way to and from workers."""
+    """Photos and results go through the front on their way to and from workers."""
 
 
 @dataclass
@@ -90,7 +90,7 @@ class _Front:
 
 @dataclass
 class Outcome:
-    """What a run showed after its warm-up."""
+    """Figures of a run after its warm-up."""
 
     done_a_second: float = 0.0
     waits: list[float] = field(default_factory=list)

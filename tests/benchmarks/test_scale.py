@@ -87,9 +87,7 @@ def test_fronts_and_a_shared_store_lift_the_limit_of_the_event_loop():
     done = {
         (count, carried): simulate(
             # Just enough at once, so that it is in its stride soon.
-            dataclasses.replace(
-                scale.plant(count, carried=carried), here_at_most=30 if carried else 120
-            ),
+            dataclasses.replace(scale.plant(count, carried=carried), here_at_most=40),
             seconds=200,
             warm_up=100,
         ).done_a_second
@@ -107,7 +105,7 @@ def test_limits_follow_the_size_of_photos():
     small, large = scale.limits(1.0), scale.limits(24.0)
     assert small.keys() == large.keys()
     for name, most in small.items():
-        of_size = "--job-store shared" not in name
+        of_size = "if no photo passed" not in name
         assert (most > large[name]) is of_size, name
     network = "a front's network, photos carried"
     assert small[network] == pytest.approx(24 * large[network])
