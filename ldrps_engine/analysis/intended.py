@@ -20,8 +20,8 @@ Array = NDArray[np.float32]
 _POINT = 4
 """Pixels around a star within which the sky is dark again."""
 _BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
-"""How much brighter than its sky a star is, what share of that is left around it, and how bright
-the sky may be: display values."""
+"""Least height of a star above its sky, most of that which is left around it, and most that the sky
+may have: display values."""
 _SIDE = 512
 _FIELDS = 10
 """Fields on a side in which stars are looked for."""
