@@ -2,9 +2,8 @@
 
 A small network looks at how the channels are distributed, at the colours of dark, middle and bright
 places, at edges, at what such a scene's colours are (`expectation`), and at what the scene is. It
-answers with a `ToneCurve`, which a good photo has none of, and with how likely there is one. Fitted
-by `python -m training fit-casts` on good photos under casts and fading of known strength, and on
-such as are good, hazy or dark.
+answers with the `ToneCurve` that a photo has if it has one. Fitted by `python -m training
+fit-casts` on good photos under casts and fading of known strength.
 """
 
 from __future__ import annotations
@@ -34,12 +33,16 @@ BANDS = 8
 """Bands of luma, of as many pixels each, whose mean colours are looked at."""
 SIDE = 64
 """Long side of the picture whose pixels are looked at."""
-ANSWERS = 11
-"""Low, log of span and log of power of three channels, log of chroma, log-odds."""
+ANSWERS = 10
+"""Low, log of span and log of power of three channels, log of chroma."""
 MOST = (0.45, 0.9, 1.1, 0.5)
 """Most that low, the logs of span and of power, and that of chroma may be."""
 _HELD = 6.0
-_WEIGHT, _SURE = 0.4, (1e-5, 1 - 1e-5)
+_TINTED, _FADED, _LIFTED, _NEITHER = 0.35, 0.15, 22.0, -0.78
+"""Weights of the log-odds of casts and fading, and of how far black is lifted; what is left."""
+_MOST_SURE, _MOST_LIFTED = 7.0, 0.2
+_HAZE = 0.6
+"""Probability from which haze has lifted black, and not fading."""
 _AGED_FROM = 0.5
 
 
@@ -64,17 +67,27 @@ def find_cast(rgb: Array, seen: Recognition) -> Cast:
     curve = curve_of(answers)
     if one_hue:
         return Cast(curve.even(), 0.0, True)
-    return Cast(curve, _probability(float(answers[-1]), seen.probabilities), False)
+    return Cast(curve, _probability(curve, seen.probabilities), False)
 
 
-def _probability(log_odds: float, odds: Mapping[str, float]) -> float:
-    """Weigh in what the recogniser sees: casts, fading, and prints that have aged to one hue."""
-    for name in ("tinted", "faded"):
-        share = float(np.clip(odds.get(name, 0.0), *_SURE))
-        log_odds += _WEIGHT * np.log(share / (1 - share))
+def _probability(curve: ToneCurve, odds: Mapping[str, float]) -> float:
+    """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
+
+    The curve is that which a photo has if it has one. A good photo is hardly ever told to have
+    lost its black, so how much of it is evidence as well.
+    """
+    lifted = min(float(curve.low.mean()), _MOST_LIFTED) if odds["hazy"] < _HAZE else 0.0
+    log_odds = _TINTED * _log(odds["tinted"]) + _FADED * _log(odds["faded"])
+    log_odds += _LIFTED * lifted + _NEITHER
     # Of 187 good photos with colours none looked toned.
-    aged = odds.get("toned", 0.0)
+    aged = odds["toned"]
     return max(float(1 / (1 + np.exp(-log_odds))), aged if aged > _AGED_FROM else 0.0)
+
+
+def _log(probability: float) -> float:
+    """Return log-odds that are held to what a probability can be trusted for."""
+    share = float(np.clip(probability, 1e-6, 1 - 1e-6))
+    return float(np.clip(np.log(share / (1 - share)), -_MOST_SURE, _MOST_SURE))
 
 
 def answer(looked_at: Array, pooled: Array, weights: Weights) -> Array:
