@@ -41,8 +41,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
 
 
 def feed(reader, parts):
-    for part in parts:
-        reader.feed(part)
+    return b"".join(reader.feed(part) for part in parts)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 24, 100, 1 << 20])
@@ -51,7 +50,7 @@ def test_calls_are_read_along_however_they_come(piece):
         data = conversation(path)
         parts = [data[at : at + piece] for at in range(0, len(data), piece)]
         if fine:
-            feed(HeadReader(), parts)
+            assert feed(HeadReader(), parts) == data
         else:
             with pytest.raises(UnreadableError, match="no UTF-8"):
                 feed(HeadReader(), parts)
@@ -99,3 +98,21 @@ def test_headers_without_end_and_those_that_swell_are_cut():
     bomb.feed(PREFACE + frame(1, 4, large))
     with pytest.raises(UnreadableError, match="cannot be unpacked"):
         bomb.feed(frame(1, 4, b"\xbe" * 16000, 3))
+
+
+@pytest.mark.parametrize("piece", [1, 9, 1 << 20])
+def test_headers_are_passed_on_as_a_whole_or_not_at_all(piece):
+    """gRPC begins a call with what it has of them when the connection ends."""
+    block = head(Encoder(), b"/\xff")
+    longer = (len(block) + 1).to_bytes(3, "big") + frame(1, 0x4, block)[3:]
+    for begun in (longer, frame(1, 0, block), frame(1, 0, block[:9]) + frame(9, 0, block[9:])):
+        data = PREFACE + SETTINGS + begun
+        parts = [data[at : at + piece] for at in range(0, len(data), piece)]
+        assert feed(HeadReader(), parts) == PREFACE + SETTINGS
+
+
+def test_headers_that_never_end_are_not_kept_for_ever():
+    reader = HeadReader()
+    reader.feed(PREFACE + frame(1, 0, b""))
+    with pytest.raises(UnreadableError, match="too large"):
+        feed(reader, [frame(9, 0, b"") * 1000] * 200)

@@ -34,17 +34,31 @@ class HeadReader:
         """Bytes of a frame that hold no headers."""
         self._begun = False
         self._block: bytearray | None = None
-        """Headers whose end is in a frame to come."""
+        """Headers whose end is in a frame to come,"""
+        self._unended = bytearray()
+        """and the frames that they came in."""
 
-    def feed(self, data: bytes) -> None:
-        """Check the next bytes; UnreadableError if they must not be passed on."""
+    def feed(self, data: bytes) -> bytes:
+        """Check the next bytes, and return what may be passed on of all that has come by now.
+
+        Headers may only as a whole: gRPC begins with them before their end, and begins a call with
+        what it has if nothing more comes. UnreadableError if they must not be passed on at all.
+        """
         at = min(self._skip, len(data))
         self._skip -= at
+        passed = bytearray(data[:at])
         self._held += data[at:]
         start = 0
         while (end := self._part(start)) is not None:
+            self._unended += self._held[start:end]
             start = end
+            if self._block is None:
+                passed += self._unended
+                self._unended.clear()
+            elif len(self._unended) > _MOST_BYTES:
+                raise UnreadableError("a call's headers are too large")
         del self._held[:start]
+        return bytes(passed)
 
     def _part(self, start: int) -> int | None:
         """Read one part from `start` on and return where it ends; None if it is incomplete."""
@@ -81,8 +95,6 @@ class HeadReader:
         else:
             assert self._block is not None
             self._block += body
-        if len(self._block) > _MOST_BYTES:
-            raise UnreadableError("a call's headers are too large")
         if flags & _END_HEADERS:
             block, self._block = bytes(self._block), None
             self._look(block)
