@@ -68,11 +68,19 @@ def test_shadows_that_were_cut_off_are_no_low_key():
     assert not is_low_key(to_display(light))
 
 
-@pytest.mark.parametrize(("thickness", "meant"), [(0.4, False), (2.5, True)])
-def test_fog_hides_what_haze_still_shows(thickness, meant):
+@pytest.mark.parametrize("thickness", [0.4, 1.0, 2.0])
+def test_haze_that_still_shows_a_scene_is_no_fog(thickness):
     depth = np.full((10, 10), thickness, np.float32)
     through = np.exp(-np.float32(thickness))
-    assert is_fog(scene(0.8) * through + 0.9 * (1 - through), depth) == meant
+    assert not is_fog(scene(0.8) * through + 0.9 * (1 - through), depth)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_fog_hides_all_but_what_is_near(share):
+    near = round(share * SIZE[0])
+    rgb = np.full((*SIZE, 3), 0.8, np.float32)
+    rgb[-near:] = 0.4 * scene(0.8)[-near:] + 0.5
+    assert is_fog(rgb, np.full((10, 10), 1.0, np.float32))
 
 
 def test_a_plain_wall_is_no_fog():

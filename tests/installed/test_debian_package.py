@@ -20,7 +20,7 @@ SYSTEM_PYTHON_WORDS = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
 def package(*arguments, **more):
-    """What the script does; `more` is added to the environment."""
+    """Run the script; `more` is added to the environment."""
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         env=clean_environment() | more,

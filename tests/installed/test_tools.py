@@ -65,7 +65,7 @@ class Home:
         self.places = {name: str(folder / place) for name, place in places.items()}
 
     def run(self, *command, code=0):
-        """What a command prints; fails the test unless it ends with a code."""
+        """Return what a command prints; fails the test unless it ends with a code."""
         done = subprocess.run(
             list(map(str, command)),
             env=clean_environment() | self.places | OFFLINE,

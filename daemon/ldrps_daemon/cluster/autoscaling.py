@@ -1,4 +1,4 @@
-"""How many GPUs a cluster is asked for, by what waits, within the limits given.
+"""Number of GPUs that a cluster is asked for, by what waits, within the limits given.
 
 Ray's autoscaler adds nodes for what is asked for, and takes those that nobody has used for a while;
 a cluster without one takes no notice.
