@@ -29,16 +29,20 @@ _MOST_PIXELS = 3_000_000
 """Larger photos are looked at reduced to so many pixels."""
 _SIDE, _OVERLAP = 512, 64
 """Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+_NOISE = 0.04
+"""Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
+_LEAST_SIDE = 48
+"""Short side below which no photo is reduced, pixels."""
 _MARKED = 0.5
-_SURELY, _MEAN = 0.9, 0.75
-"""Probabilities that a piece reaches somewhere, and has in the mean."""
+_SURELY = 0.9
+"""Probability that a piece reaches somewhere."""
 _LEAST_AREA = 3
+_MEAN, _MEAN_BELIEVED = 0.8, 0.6
+"""Mean probability of a piece; less will do where the user says that the photo is damaged."""
 MENDED_FROM = 0.5
-"""Probability of damage from which it is filled unless the user says otherwise."""
-_ENOUGH = 60
+"""Probability of damage from which it is named, and filled for whoever wants that."""
+_ENOUGH, _ENOUGH_BELIEVED = 200, 30
 """Pixels of damage that are no doubt enough to be seen as some."""
-_BELIEVED = 0.6
-"""Share of these thresholds that holds where the user says that the photo is an old one."""
 _MOST_SHARE = 0.3
 """Share of a photo from which what is marked is the picture itself."""
 _VIEW = 512
@@ -66,7 +70,7 @@ class Damage:
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether it is filled unless the user says otherwise."""
+        """Tell whether it is filled for whoever wants that."""
         return self.probability >= MENDED_FROM
 
 
@@ -86,16 +90,19 @@ def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool =
 def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
-    `believed`: the user says that it is an old photo, and less will do to be sure.
+    `believed`: the user says that there is some, and less will do to be sure.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(_MOST_PIXELS / (height * width)))
+    if (noise := _noise(rgb)) * scale > _NOISE:
+        # Where noise is strong its grains look like dust, and hide what is finer than they are.
+        scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    seen = rgb if scale == 1 else reduce(rgb, size)
+    seen = rgb if scale == 1 else resize(rgb, size, smooth=True)
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, _BELIEVED if believed else 1.0)
+    found = _Pieces.of(likely, believed=believed)
     mask = found.mask
     if scale < 1:
         mask = (
@@ -104,6 +111,13 @@ def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = Fal
     if visible is not None:
         mask = mask & visible
     return Damage(mask, found.probability, found.kinds())
+
+
+def _noise(rgb: Array) -> float:
+    """Standard deviation of white noise, from the differences of neighbours in small squares."""
+    luma = rgb.mean(2)
+    apart = luma[1:, 1:] - luma[1:, :-1] - luma[:-1, 1:] + luma[:-1, :-1]
+    return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
 
 
 def probabilities(rgb: Array) -> Array:
@@ -151,19 +165,21 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, lenience: float) -> _Pieces:
-        marked = likely > _MARKED * lenience
+    def of(cls, likely: Array, *, believed: bool) -> _Pieces:
+        """Choose pieces of what is probably damaged, with `likely` (H, W)."""
+        marked = likely > _MARKED
         parts = Components.of(marked)
         areas, means = parts.areas(), parts.means(likely)
         kept = areas >= _LEAST_AREA
-        kept &= parts.maxima(likely) >= 1 - (1 - _SURELY) / lenience**2
-        kept &= means >= _MEAN * lenience
+        kept &= parts.maxima(likely) >= _SURELY
+        kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
-        return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH / lenience))
+        enough = _ENOUGH_BELIEVED if believed else _ENOUGH
+        return cls(parts, kept, mask, sure * min(1.0, total / enough))
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""

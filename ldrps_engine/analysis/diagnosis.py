@@ -56,8 +56,6 @@ _LEAST_MENDED = 0.75
 _AGED = 0.7
 # Pale things before white: three of four pixels are as bright.
 _HIGH_KEY = 0.88
-_DAMAGE_NAMED = 0.3
-"""Probability of damage from which it is named, though it is left."""
 _BORDER = "border left as it is"
 
 
@@ -110,7 +108,7 @@ class Diagnosis:
 
     @property
     def is_damaged(self) -> bool:
-        """Tell whether there is damage that is sure enough to be filled."""
+        """Tell whether there is damage that is sure enough to be named."""
         return self.probabilities.get("damaged", 0.0) >= MENDED_FROM and not self.graphic
 
     @property
@@ -172,12 +170,7 @@ class Diagnosis:
         veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
         if self.graphic or self.is_dark or self.is_hazy or self.is_faded or self.is_noisy:
             return []
-        damage = 0.0 if self.is_damaged else odds.get("damaged", 0.0)
-        likely = (
-            ("perhaps dark", light),
-            ("perhaps hazy", veil),
-            ("perhaps damaged", damage + _LIKELY - _DAMAGE_NAMED if damage else 0.0),
-        )
+        likely = (("perhaps dark", light), ("perhaps hazy", veil))
         return [words for words, share in likely if share > _LIKELY]
 
     @property
@@ -194,7 +187,7 @@ class Diagnosis:
     @property
     def needs_work(self) -> bool:
         """Tell whether anything is wrong that `auto` mends."""
-        defects = self.has_blocks or self.hot_pixels > 0 or self.is_damaged
+        defects = self.has_blocks or self.hot_pixels > 0
         return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:
