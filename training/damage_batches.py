@@ -126,7 +126,7 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
 
 
 def _ground(side: int, rng: Rng) -> Array:
-    """What shows where the picture is gone: paper, black, or a stain that hides everything."""
+    """Draw what shows where the picture is gone: paper, black, or a stain that hides all."""
     pick = rng.random()
     if pick < 0.8:
         colour = rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.25) * np.array([0, 0.35, 1]))

@@ -33,16 +33,18 @@ _NOISE = 0.04
 """Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
 _LEAST_SIDE = 48
 """Short side below which no photo is reduced, pixels."""
-_MARKED = 0.5
+_MARKED, _MARKED_BELIEVED = 0.5, 0.3
 _SURELY = 0.9
 """Probability that a piece reaches somewhere."""
 _LEAST_AREA = 3
-_MEAN, _MEAN_BELIEVED = 0.8, 0.6
+_MEAN, _MEAN_BELIEVED = 0.8, 0.5
 """Mean probability of a piece; less will do where the user says that the photo is damaged."""
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
-_ENOUGH, _ENOUGH_BELIEVED = 200, 30
-"""Pixels of damage that are no doubt enough to be seen as some."""
+_ENOUGH = 0.012
+"""Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+_ENOUGH_BELIEVED = 30
+"""The same in pixels, where the user says that the photo is damaged."""
 _MOST_SHARE = 0.3
 """Share of a photo from which what is marked is the picture itself."""
 _VIEW = 512
@@ -54,12 +56,12 @@ _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 
 @dataclass(frozen=True)
 class Damage:
-    """What of a photo is damaged. Neutral: an empty mask, probability 0, no kinds."""
+    """Damaged places of a photo. Neutral: an empty mask, probability 0, no kinds."""
 
     mask: Mask
     """(H, W), true where it is damaged."""
     probability: float
-    """How sure it is that there is damage which is seen, 0 to 1."""
+    """Probability of damage that is seen, 0 to 1."""
     kinds: tuple[str, ...]
     """Names out of KINDS, the largest first."""
 
@@ -167,7 +169,7 @@ class _Pieces:
     @classmethod
     def of(cls, likely: Array, *, believed: bool) -> _Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W)."""
-        marked = likely > _MARKED
+        marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
         areas, means = parts.areas(), parts.means(likely)
         kept = areas >= _LEAST_AREA
@@ -178,7 +180,7 @@ class _Pieces:
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
-        enough = _ENOUGH_BELIEVED if believed else _ENOUGH
+        enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
         return cls(parts, kept, mask, sure * min(1.0, total / enough))
 
     def kinds(self) -> tuple[str, ...]:

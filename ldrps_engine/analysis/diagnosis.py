@@ -86,7 +86,7 @@ class Diagnosis:
     damage: float = 0.0
     """Share of the pixels that look damaged; 0 where nobody looked."""
     damage_kinds: tuple[str, ...] = ()
-    """What damage looks like, the largest first: see `damage.KINDS`."""
+    """Kinds of damage, the largest first: see `damage.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     """Amounts of what is done about the findings unless the user says otherwise, see
     `amounts.proposed_amounts`; empty where nobody proposed any."""

@@ -45,7 +45,7 @@ _AROUND = 256
 
 @dataclass(frozen=True)
 class _Effort:
-    """How many patches are looked at for each block."""
+    """Number of patches that are looked at for each block."""
 
     patches: int
     nearest: int

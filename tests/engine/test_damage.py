@@ -1,4 +1,4 @@
-"""Damage that is looked for: found where it is drawn, named by its kind, filled for whoever asks."""
+"""Damage that is looked for: found where it is drawn, named, and filled for whoever asks."""
 
 import numpy as np
 import pytest
