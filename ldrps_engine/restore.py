@@ -221,7 +221,12 @@ def _found(photo: Photo, original: Array, settings: Settings) -> Damage | None:
     if not settings.looks_for_damage:
         return None
     visible = None if photo.alpha is None else photo.alpha != 0
-    return look_for_damage(original, visible, believed=settings.mends_damage)
+    return look_for_damage(
+        original,
+        visible,
+        believed=settings.mends_damage,
+        stains=settings.damage == "auto" or not settings.mends_damage,
+    )
 
 
 def _filled_share(found: Damage | None, settings: Settings) -> float:

@@ -76,9 +76,11 @@ class Damage:
         return self.probability >= MENDED_FROM
 
 
-def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+def look_for_damage(
+    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+) -> Damage:
     """Find damage as `find_damage` does; pages, screenshots and drawings have none."""
-    found = find_damage(rgb, visible, believed=believed)
+    found = find_damage(rgb, visible, believed=believed, stains=stains)
     if not found.probability:
         return found
     scale = min(1.0, _VIEW / max(rgb.shape[:2]))
@@ -89,10 +91,13 @@ def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool =
     return found
 
 
-def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+def find_damage(
+    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
-    `believed`: the user says that there is some, and less will do to be sure.
+    `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
+    is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(_MOST_PIXELS / (height * width)))
@@ -105,6 +110,8 @@ def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = Fal
     if visible is not None:
         likely *= _reduced(visible, size)
     found = _Pieces.of(likely, believed=believed)
+    if not stains:
+        found = found.without_stains()
     mask = found.mask
     if scale < 1:
         mask = (
@@ -182,6 +189,12 @@ class _Pieces:
         sure = float((means[kept] * areas[kept]).sum() / total)
         enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
         return cls(parts, kept, mask, sure * min(1.0, total / enough))
+
+    def without_stains(self) -> _Pieces:
+        """Leave out what is neither a line nor small nor at the edge."""
+        kept = self.kept & (self._names() != "stains")
+        sure = self.probability if kept.any() else 0.0
+        return _Pieces(self.parts, kept, self.parts.chosen(kept), sure)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""
