@@ -3,10 +3,10 @@
     python -m benchmarks.damage PHOTOS [--count N] [--undamaged N] [--every N] [--seed N]
                                        [--sheet FILE]
 
-Damage is drawn as in `aged.py`, over the same photos with the same seed. IoU is that of found and
-true mask, the mean over the cases of a kind. PSNR is that of pixels under the true mask, once what
-was found is filled. False alarms are marked pixels of undamaged photos, and of undamaged ones with
-what looks like damage drawn into the scene.
+Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as whoever
+asks for it has it filled. IoU is that of found and true mask, the mean over the cases of a kind. PSNR
+is that of pixels under the true mask, once what was found is filled. False alarms are marked pixels
+of undamaged photos, and of undamaged ones with what looks like damage drawn into the scene.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def cases(folder: Path, count: int, every: int, seed: int) -> list[Case]:
     for _, pixels in islice(photos(folder, every), count):
         for kind in KINDS:
             damaged, mask = drawn(pixels, kind, rng)
-            found = look_for_damage(damaged.astype(np.float32))
+            found = look_for_damage(damaged.astype(np.float32), believed=True)
             sure = found.mask if found.is_sure else np.zeros_like(mask)
             filled = {
                 "none": damaged,
@@ -92,7 +92,10 @@ def table(made: Sequence[Case]) -> str:
 
 
 def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Floats, Damage, str]]:
-    """Return good photos, as they are and with wires, branches, hair, rain or words in them."""
+    """Good photos, as they are and with wires, branches, hair, rain or words in them.
+
+    What of them would be filled by whoever asks for it, and named by `auto`.
+    """
     rng = np.random.default_rng(seed)
     made = []
     for _, pixels in islice(photos(folder, every), count):
@@ -101,7 +104,10 @@ def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Flo
         square = with_belongings(image[:side, :side], rng)
         drawn_in = np.rint(np.clip(square, 0, 1) * 255).astype(np.float32) / np.float32(255)
         for name, shown in (("as they are", image), ("with lines of their own", drawn_in)):
-            made.append((shown.astype(np.float64), look_for_damage(shown), name))
+            for asked in (False, True):
+                found = look_for_damage(shown, believed=asked)
+                how = f"{name}, {'asked for' if asked else 'auto'}"
+                made.append((shown.astype(np.float64), found, how))
     return made
 
 

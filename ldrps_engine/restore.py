@@ -240,9 +240,7 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
         return
     if photo.damage is None:
         raise SettingsError("damage is 'mask', but no mask was given; give one with the photo")
-    raise SettingsError(
-        f"damage is '{settings.damage}', but a mask was given; set damage to 'mask'"
-    )
+    raise SettingsError("a mask of damage was given; set damage to 'mask'")
 
 
 def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measured, tuple[str, ...]]:
@@ -268,10 +266,15 @@ def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measure
 
 def _found(photo: Photo, original: Array, settings: Settings) -> Damage | None:
     """Look for damage where nobody has marked any and it is not to be left."""
-    if settings.damage != "auto" or settings.recipe == "paper":
+    if not settings.looks_for_damage:
         return None
     visible = None if photo.alpha is None else photo.alpha != 0
-    return look_for_damage(original, visible, believed=settings.recipe == "old-photo")
+    return look_for_damage(
+        original,
+        visible,
+        believed=settings.mends_damage,
+        stains=settings.damage == "auto" or not settings.mends_damage,
+    )
 
 
 def _filled_share(found: Damage | None, settings: Settings) -> float:

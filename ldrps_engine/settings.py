@@ -37,7 +37,7 @@ ALL_STAGES = "stages"
 """Stands for the restored photo and all of STAGES in a request."""
 
 DAMAGE = ("auto", "off", "mask")
-"""Damage that is surely found is filled, all of it stays, or what a mask marks is filled."""
+"""Damage that is found is filled, none is looked for, or what a mask marks is filled."""
 
 AMOUNTS = ("damage", "noise", "haze", "light", "cast", "colour")
 """Findings with an amount: what is damaged is filled; noise; haze; missing light; casts and fading;
@@ -78,8 +78,9 @@ class Settings:
     """One of SOLVERS. None: as the recipe says."""
     allow_colour: bool = False
     """Permission for `auto` and `fast` to give colours to a photo that has none."""
-    damage: str = "auto"
-    """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`."""
+    damage: str | None = None
+    """One of DAMAGE; `mask` goes with a photo that has one, see `Photo.with_damage`. None: as the
+    recipe says: `old-photo` fills what is found, the others name it and leave it."""
     amounts: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Amount of what is done about a finding, 0 to 2 times, by names out of AMOUNTS: 0 leaves it,
     1 is all of it. Absent: as diagnosed, see `Diagnosis.amounts`."""
@@ -109,7 +110,8 @@ class Settings:
             raise SettingsError("describer is empty; use auto, tagger or an installed describer")
         if self.solver is not None:
             _one_of("solver", self.solver, SOLVERS)
-        _one_of("damage", self.damage, DAMAGE)
+        if self.damage is not None:
+            _one_of("damage", self.damage, DAMAGE)
         object.__setattr__(self, "amounts", _amounts(self.amounts))
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
@@ -119,8 +121,13 @@ class Settings:
 
     @property
     def mends_damage(self) -> bool:
-        """Tell whether damage that is surely found is filled, unless amounts say otherwise."""
-        return self.damage == "auto" and (self.blind or self.recipe == "old-photo")
+        """Tell whether damage that is found is filled, unless amounts say otherwise."""
+        return self.damage == "auto" or (self.damage is None and self.recipe == "old-photo")
+
+    @property
+    def looks_for_damage(self) -> bool:
+        """Tell whether damage is looked for; the published method knows of none."""
+        return self.damage in ("auto", None) and (self.recipe != "paper" or self.mends_damage)
 
     @property
     def blind(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.damage_shapes import Array, Pen, Rng, curve, log_uniform, smooth_noise
+from training.damage_shapes import Array, Pen, Rng, blurred, curve, log_uniform, smooth_noise
 
 _WORDS = ("STOP", "open", "Cafe 24", "Hotel", "1987", "EXIT", "of light", "Sale 50%", "No. 7")
 
@@ -128,6 +128,19 @@ def things(side: int, rng: Rng) -> Array:
     return pen.cover()
 
 
+def with_lamps(rgb: Array, rng: Rng) -> Array:
+    """Lights and windows that burn out in a dark scene, with their glow and colour."""
+    cover = things(len(rgb), rng)
+    if rng.random() < 0.5:
+        cover = np.maximum(cover, screens(len(rgb), rng) * (smooth_noise(len(rgb), 4, rng) > 0.7))
+    cover = blurred(cover, log_uniform(0.3, 2, rng)) if rng.random() < 0.6 else cover
+    glow = blurred(cover, log_uniform(3, 20, rng)) * np.float32(rng.uniform(0, 0.7))
+    colour = (1 - rng.uniform(0, 0.4) * rng.uniform(0, 1, 3)).astype(np.float32)
+    light = np.maximum(cover, glow)[..., None] * colour
+    dark = rgb * np.float32(rng.uniform(0.05, 0.8))
+    return np.asarray(1 - (1 - dark) * (1 - light), np.float32)
+
+
 def borders(side: int, rng: Rng) -> Array:
     """A straight margin along one or two sides, as prints have."""
     cover = np.zeros((side, side), np.float32)
@@ -151,6 +164,8 @@ _KINDS: tuple[tuple[Callable[[int, Rng], Array], float], ...] = (
 
 def with_belongings(rgb: Array, rng: Rng) -> Array:
     """Draw one kind into a scene (side, side, 3), behind parts of it now and then."""
+    if rng.random() < 0.2:
+        return with_lamps(rgb, rng)
     weights = np.array([weight for _, weight in _KINDS])
     draw = _KINDS[rng.choice(len(_KINDS), p=weights / weights.sum())][0]
     side = len(rgb)

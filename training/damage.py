@@ -38,7 +38,7 @@ SOURCE_WEIGHT = {
     "Caltech-101": 0.5,
     "MachineLearning2020/Homework2-Caltech101 (Caltech-101)": 0.2,
 }
-"""Relative frequency of a source's photos; large and varied ones give many different crops."""
+"""Weight of a source when photos are drawn: large and varied ones give many different crops."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ldrps_engine.colour.srgb import to_display, to_linear
 from training import graphics
 from training.belongings import with_belongings
 from training.damage_shapes import SHAPES, Array, Rng, blurred, log_uniform, smooth_noise
@@ -69,12 +70,12 @@ class Batches:
     def example(self, python: random.Random, rng: Rng) -> Example:
         """Return one crop with or without damage."""
         rgb = self.clean(python, rng)
-        if rng.random() < 0.28:
+        if rng.random() < 0.35:
             rgb = with_belongings(rgb, rng)
         rgb = _as_printed(rgb, rng)
         damaged = np.zeros(rgb.shape[:2], np.float32)
         before = rgb
-        if rng.random() < 0.68:
+        if rng.random() < 0.6:
             for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
                 rgb, mask = with_damage(rgb, rng)
                 damaged = np.maximum(damaged, mask)
@@ -125,7 +126,7 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
 
 
 def _ground(side: int, rng: Rng) -> Array:
-    """Return the ground where the picture is gone: paper, black, or an opaque stain."""
+    """Draw what shows where the picture is gone: paper, black, or a stain that hides all."""
     pick = rng.random()
     if pick < 0.8:
         colour = rng.uniform(0.75, 1) * (1 - rng.uniform(0, 0.25) * np.array([0, 0.35, 1]))
@@ -164,6 +165,8 @@ def _creased(rgb: Array, cover: Array, rng: Rng) -> Array:
 
 def _as_printed(rgb: Array, rng: Rng) -> Array:
     """Apply lens, film and tone of the picture itself, before anything happened to it."""
+    if rng.random() < 0.3:
+        rgb = _exposed(rgb, log_uniform(0.05, 5, rng))
     if rng.random() < 0.35:
         rgb = _toned(rgb, rng)
     if rng.random() < 0.15:
@@ -174,8 +177,13 @@ def _as_printed(rgb: Array, rng: Rng) -> Array:
     if rng.random() < 0.25:
         rgb = np.clip(rgb, 0, 1) ** log_uniform(0.6, 2, rng)
     if rng.random() < 0.25:
-        rgb = _grained(rgb, log_uniform(0.005, 0.06, rng), rng)
+        rgb = _grained(rgb, log_uniform(0.005, 0.12, rng), rng)
     return np.clip(rgb, 0, 1).astype(np.float32)
+
+
+def _exposed(rgb: Array, gain: float) -> Array:
+    """The same with more or less light: windows and skies burn out, or lamps alone are bright."""
+    return to_display(np.clip(to_linear(np.clip(rgb, 0, 1)) * np.float32(gain), 0, 1))
 
 
 def _toned(rgb: Array, rng: Rng) -> Array:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 CHANNELS = (24, 48, 80, 112, 128)
-"""Channels at the scales 1/2, 1/4 ... 1/32."""
+"""Channels of the scales 1/2, 1/4 ... 1/32."""
 MULTIPLE = 2 ** len(CHANNELS)
 """Both sides of an image must be multiples of this many pixels."""
 

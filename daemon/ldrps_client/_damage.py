@@ -18,8 +18,8 @@ _WHITE = 0.5
 
 def split_damage(choices: dict[str, Any]) -> tuple[dict[str, Any], Mask | None]:
     """Separate a mask from the other choices; SettingsError if it is none."""
-    given = choices.get("damage", "auto")
-    if isinstance(given, str) and given in WITHOUT_MASK:
+    given = choices.get("damage")
+    if given is None or (isinstance(given, str) and given in WITHOUT_MASK):
         return choices, None
     return choices | {"damage": "mask"}, mask_of(given)
 

@@ -59,7 +59,7 @@ def settings_to_proto(settings: Settings) -> pb.Settings:
         describer=settings.describer,
         solver=settings.solver,
         allow_colour=settings.allow_colour,
-        damage=settings.damage,
+        damage=settings.damage or "",
         amounts=amounts_to_proto(settings.amounts),
         layers=settings.layers,
     )

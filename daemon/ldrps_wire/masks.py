@@ -55,7 +55,7 @@ def check_mask(header: pb.SubmitHeader, settings: Settings) -> None:
         raise SettingsError(
             "damage is 'mask', but the header has none; send the mask with it"
             if settings.damage == "mask"
-            else f"damage is '{settings.damage}', but the header has a mask; set damage to 'mask'"
+            else "the header has a mask of damage; set damage to 'mask'"
         )
     if not header.HasField("damage"):
         return

@@ -28,17 +28,23 @@ KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 _MOST_PIXELS = 3_000_000
 """Most pixels of the copy on which damage is looked for."""
 _SIDE, _OVERLAP = 512, 64
-"""Side of the parts that are analysed, and overlap with their surroundings, in pixels."""
-_MARKED = 0.5
-_SURELY, _MEAN = 0.9, 0.75
-"""Probabilities that a piece must reach somewhere, and have on average."""
+"""Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+_NOISE = 0.04
+"""Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
+_LEAST_SIDE = 48
+"""Short side below which no photo is reduced, pixels."""
+_MARKED, _MARKED_BELIEVED = 0.5, 0.3
+_SURELY = 0.9
+"""Probability that a piece reaches somewhere."""
 _LEAST_AREA = 3
+_MEAN, _MEAN_BELIEVED = 0.8, 0.5
+"""Mean probability of a piece; less will do where the user says that the photo is damaged."""
 MENDED_FROM = 0.5
-"""Probability of damage from which it is filled unless the user says otherwise."""
-_ENOUGH = 60
-"""Pixels of damage that are certainly enough to be seen as such."""
-_BELIEVED = 0.6
-"""Share of these thresholds that holds where the user says that the photo is an old one."""
+"""Probability of damage from which it is named, and filled for whoever wants that."""
+_ENOUGH = 0.012
+"""Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+_ENOUGH_BELIEVED = 30
+"""The same in pixels, where the user says that the photo is damaged."""
 _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
 _VIEW = 512
@@ -50,12 +56,12 @@ _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 
 @dataclass(frozen=True)
 class Damage:
-    """Damage of a photo. Neutral: an empty mask, probability 0, no kinds."""
+    """Damaged places of a photo. Neutral: an empty mask, probability 0, no kinds."""
 
     mask: Mask
     """Mask (H, W), true where it is damaged."""
     probability: float
-    """Probability that there is visible damage, 0 to 1."""
+    """Probability of damage that is seen, 0 to 1."""
     kinds: tuple[str, ...]
     """Names out of KINDS, those with the most pixels first."""
 
@@ -66,13 +72,15 @@ class Damage:
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether it is filled unless the user says otherwise."""
+        """Tell whether it is filled for whoever wants that."""
         return self.probability >= MENDED_FROM
 
 
-def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+def look_for_damage(
+    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+) -> Damage:
     """Find damage as `find_damage` does; pages, screenshots and drawings have none."""
-    found = find_damage(rgb, visible, believed=believed)
+    found = find_damage(rgb, visible, believed=believed, stains=stains)
     if not found.probability:
         return found
     scale = min(1.0, _VIEW / max(rgb.shape[:2]))
@@ -83,19 +91,27 @@ def look_for_damage(rgb: Array, visible: Mask | None = None, *, believed: bool =
     return found
 
 
-def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = False) -> Damage:
+def find_damage(
+    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
-    `believed`: the user says that it is an old photo, and less will do to be sure.
+    `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
+    is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(_MOST_PIXELS / (height * width)))
+    if (noise := _noise(rgb)) * scale > _NOISE:
+        # Where noise is strong its grains look like dust, and hide what is finer than they are.
+        scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    seen = rgb if scale == 1 else reduce(rgb, size)
+    seen = rgb if scale == 1 else resize(rgb, size, smooth=True)
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, _BELIEVED if believed else 1.0)
+    found = _Pieces.of(likely, believed=believed)
+    if not stains:
+        found = found.without_stains()
     mask = found.mask
     if scale < 1:
         mask = (
@@ -104,6 +120,13 @@ def find_damage(rgb: Array, visible: Mask | None = None, *, believed: bool = Fal
     if visible is not None:
         mask = mask & visible
     return Damage(mask, found.probability, found.kinds())
+
+
+def _noise(rgb: Array) -> float:
+    """Standard deviation of white noise, from the differences of neighbours in small squares."""
+    luma = rgb.mean(2)
+    apart = luma[1:, 1:] - luma[1:, :-1] - luma[:-1, 1:] + luma[:-1, :-1]
+    return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
 
 
 def probabilities(rgb: Array) -> Array:
@@ -151,19 +174,27 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, lenience: float) -> _Pieces:
-        marked = likely > _MARKED * lenience
+    def of(cls, likely: Array, *, believed: bool) -> _Pieces:
+        """Choose pieces of what is probably damaged, with `likely` (H, W)."""
+        marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
         areas, means = parts.areas(), parts.means(likely)
         kept = areas >= _LEAST_AREA
-        kept &= parts.maxima(likely) >= 1 - (1 - _SURELY) / lenience**2
-        kept &= means >= _MEAN * lenience
+        kept &= parts.maxima(likely) >= _SURELY
+        kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
-        return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH / lenience))
+        enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
+        return cls(parts, kept, mask, sure * min(1.0, total / enough))
+
+    def without_stains(self) -> _Pieces:
+        """Leave out what is neither a line nor small nor at the edge."""
+        kept = self.kept & (self._names() != "stains")
+        sure = self.probability if kept.any() else 0.0
+        return _Pieces(self.parts, kept, self.parts.chosen(kept), sure)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""

@@ -57,8 +57,6 @@ _LEAST_MENDED = 0.9
 _AGED = 0.7
 # Pale things before white: three of four pixels are as bright.
 _HIGH_KEY = 0.88
-_DAMAGE_NAMED = 0.3
-"""Probability of damage from which it is named, though it is left."""
 _BORDER = "border left as it is"
 
 
@@ -89,7 +87,7 @@ class Diagnosis:
     damage: float = 0.0
     """Share of the pixels that look damaged; 0 where nobody looked."""
     damage_kinds: tuple[str, ...] = ()
-    """Kinds of the damage, the largest first: see `damage.KINDS`."""
+    """Kinds of damage, the largest first: see `damage.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     """Amounts of what is done about the findings unless the user says otherwise, see
     `amounts.proposed_amounts`; empty where nobody proposed any."""
@@ -111,7 +109,7 @@ class Diagnosis:
 
     @property
     def is_damaged(self) -> bool:
-        """Tell whether there is damage that is sure enough to be filled."""
+        """Tell whether there is damage that is sure enough to be named."""
         return self.probabilities.get("damaged", 0.0) >= MENDED_FROM and not self.graphic
 
     @property
@@ -173,12 +171,7 @@ class Diagnosis:
         veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
         if self.graphic or self.is_dark or self.is_hazy or self.is_faded or self.is_noisy:
             return []
-        damage = 0.0 if self.is_damaged else odds.get("damaged", 0.0)
-        likely = (
-            ("perhaps dark", light),
-            ("perhaps hazy", veil),
-            ("perhaps damaged", damage + _LIKELY - _DAMAGE_NAMED if damage else 0.0),
-        )
+        likely = (("perhaps dark", light), ("perhaps hazy", veil))
         return [words for words, share in likely if share > _LIKELY]
 
     @property
@@ -195,7 +188,7 @@ class Diagnosis:
     @property
     def needs_work(self) -> bool:
         """Tell whether anything is wrong that `auto` mends."""
-        defects = self.has_blocks or self.hot_pixels > 0 or self.is_damaged
+        defects = self.has_blocks or self.hot_pixels > 0
         return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:

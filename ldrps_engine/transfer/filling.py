@@ -45,7 +45,7 @@ _AROUND = 256
 
 @dataclass(frozen=True)
 class _Effort:
-    """Numbers of patches that are looked at for each block."""
+    """Number of patches that are looked at for each block."""
 
     patches: int
     nearest: int

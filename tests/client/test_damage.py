@@ -44,11 +44,11 @@ def test_what_is_no_mask_sends_none(ldrps, photo, fake, choice):
     assert not header.HasField("damage")
 
 
-def test_damage_is_looked_for_unless_told_otherwise(ldrps, client, photo, fake):
+def test_what_is_done_about_damage_is_left_to_the_recipe(ldrps, client, photo, fake):
     assert ldrps("restore", photo)[0] == 0
-    assert fake.submits[-1].settings.damage == "auto"
+    assert not fake.submits[-1].settings.damage
     client.restore(photo)
-    assert fake.submits[-1].settings.damage == "auto"
+    assert not fake.submits[-1].settings.damage
 
 
 def test_python_takes_booleans_pictures_and_files(client, photo, fake, mask, written):

@@ -64,8 +64,8 @@ def test_a_right_mask_is_taken(payload):
     ("header", "settings", "words"),
     [
         (pb.SubmitHeader(raster=RASTER), FILLS, "the header has none"),
-        (pb.SubmitHeader(damage=mask_to_wire(MASK)), Settings(), "damage is 'auto', but"),
-        (pb.SubmitHeader(damage=mask_to_wire(MASK)), Settings(damage="off"), "is 'off', but"),
+        (pb.SubmitHeader(damage=mask_to_wire(MASK)), Settings(), "set damage to 'mask'"),
+        (pb.SubmitHeader(damage=mask_to_wire(MASK)), Settings(damage="off"), "set damage to"),
         (
             pb.SubmitHeader(raster=RASTER, damage=mask_to_wire(MASK.T)),
             FILLS,

@@ -143,7 +143,7 @@ def test_a_mask_and_its_setting_go_together(models):
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
     with pytest.raises(SettingsError, match="no mask was given"):
         restore(photo, Settings(damage="mask"), models)
-    with pytest.raises(SettingsError, match="a mask was given"):
+    with pytest.raises(SettingsError, match="a mask of damage was given"):
         restore(photo.with_damage(mask), Settings(), models)
     with pytest.raises(SettingsError, match="damage 'all' is not known; use one of auto"):
         Settings(damage="all")

@@ -108,10 +108,8 @@ def _add_restore(commands: Any) -> None:
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     colour = "let auto and fast colour photos that have none"
     add("--allow-colour", action="store_true", help=colour)
-    filled = (
-        "fill what is found (auto), nothing (off), or what is white in a picture (default: auto)"
-    )
-    add("--damage", default="auto", metavar="MASK", help=filled)
+    filled = "fill what is found (auto), nothing (off), or what is white in a picture"
+    add("--damage", metavar="MASK", help=f"{filled} (default: the recipe's)")
     add("--amount", action="append", metavar="NAME=X", help=AMOUNT_HELP)
     add(
         "--layers",

@@ -73,9 +73,9 @@ def _choices(options: Namespace) -> Choices:
     )
 
 
-def _damage(given: str) -> object:
+def _damage(given: str | None) -> object:
     """Read the mask once for all photos, before anything is done."""
-    return given if given in WITHOUT_MASK else mask_of(given)
+    return given if given is None or given in WITHOUT_MASK else mask_of(given)
 
 
 class _Work:

@@ -21,7 +21,6 @@ def diagnosis_text(words: str) -> str:
         "nothing found": _("nothing found"),
         "perhaps dark": _("perhaps dark"),
         "perhaps hazy": _("perhaps hazy"),
-        "perhaps damaged": _("perhaps damaged"),
         "no photo": _("no photo"),
         "dark": _("dark"),
         "slightly dark": _("slightly dark"),
@@ -147,7 +146,7 @@ def _mended(part: str, choices: Choices) -> tuple[str, str]:
     if part.startswith(_HOT):
         return "noise", _("hot pixels")
     if part.startswith(_DAMAGED):
-        mends = choices.recipe in ("auto", "fast", "old-photo") or choices.amount_damage > 0
+        mends = choices.recipe == "old-photo" or choices.amount_damage > 0
         return "damage", _("damage") if mends else ""
     if choices.recipe not in ("auto", "fast"):
         return "", ""

@@ -1,0 +1,120 @@
+"""Damage that is looked for: found where it is drawn, named, and filled for whoever asks."""
+
+import numpy as np
+import pytest
+
+from ldrps_engine.analysis.damage import Damage, find_damage, probabilities
+from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.photo import Photo
+from ldrps_engine.priors.model_cache import ModelCache
+from ldrps_engine.restore import restore
+from ldrps_engine.settings import Settings
+from support import pictures
+
+
+def scratched(clean):
+    """Four bright scratches with the grain of paper over a photo, and their mask."""
+    height, width = clean.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    mask = np.zeros((height, width), bool)
+    for start, slope in ((0.1, 0.3), (0.35, -0.05), (0.6, 0.15), (0.85, -0.2)):
+        mask |= np.abs(columns - start * width - slope * rows) < 1.3
+    paper = 0.93 + 0.02 * np.random.default_rng(0).standard_normal((height, width, 1))
+    return np.where(mask[..., None], paper, clean).astype(np.float32), mask
+
+
+def iou(found, mask):
+    return (found & mask).sum() / (found | mask).sum()
+
+
+@pytest.fixture(scope="module")
+def models():
+    return ModelCache("cpu")
+
+
+def test_scratches_are_found_where_they_are_and_named(examples):
+    damaged, mask = scratched(examples("low-light") ** 0.6)
+    found = find_damage(damaged, believed=True)
+    assert iou(found.mask, mask) > 0.5
+    assert found.is_sure
+    assert found.kinds[0] in ("scratches", "cracks")
+
+
+def test_what_cannot_be_seen_has_no_damage(examples):
+    damaged, _ = scratched(examples("low-light") ** 0.6)
+    visible = np.ones(damaged.shape[:2], bool)
+    visible[:, : damaged.shape[1] // 2] = False
+    found = find_damage(damaged, visible, believed=True)
+    assert found.mask.any()
+    assert not (found.mask & ~visible).any()
+
+
+def test_photos_without_damage_have_none_that_is_sure(examples):
+    for name in ("low-light", "haze", "noise", "grey"):
+        assert not find_damage(examples(name)).is_sure, name
+
+
+def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):
+    rgb = pictures.natural(160, 288)
+    whole = probabilities(rgb)
+    monkeypatch.setattr("ldrps_engine.analysis.damage._SIDE", 144)
+    # What lies farther away than the overlap counts for next to nothing.
+    assert np.abs(probabilities(rgb) - whole).mean() < 0.01
+
+
+def test_a_large_photo_is_looked_at_reduced_and_its_mask_has_its_own_size(monkeypatch, examples):
+    damaged, mask = scratched(examples("low-light") ** 0.6)
+    large, truth = (np.kron(v, np.ones((2, 2, 1)[: v.ndim])) for v in (damaged, mask))
+    monkeypatch.setattr("ldrps_engine.analysis.damage._MOST_PIXELS", mask.size)
+    found = find_damage(large.astype(np.float32), believed=True)
+    assert found.mask.shape == large.shape[:2]
+    assert iou(found.mask, truth > 0) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    [({"damage": "auto"}, True), ({"recipe": "old-photo"}, True), ({}, False)],
+)
+def test_damage_is_filled_for_whoever_asks_and_by_old_photo(models, examples, settings, fills):
+    damaged, mask = scratched(examples("low-light")[:160, :224] ** 0.6)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
+    wanted = ("restored", "repaired", "generated", "damage")
+    done = restore(photo, Settings(layers=wanted, steps=2, **settings), models)
+    layers = {layer.name: layer.photo.to_samples() for layer in done.layers}
+    assert done.diagnosis.damage > 0
+    assert done.diagnosis.amounts["damage"] == fills
+    if not fills:
+        assert "repaired" not in layers
+        return
+    shown = layers["damage"][..., 0] > 127
+    assert iou(shown, mask) > 0.4
+    assert (layers["generated"][shown] == 255).all()
+    changed = (layers["repaired"] != photo.to_samples()).any(-1)
+    assert not (changed & ~shown).any()
+    assert changed[shown].mean() > 0.9
+
+
+def test_off_does_not_look(models, examples):
+    damaged, _ = scratched(examples("low-light")[:96, :128] ** 0.6)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
+    done = restore(photo, Settings(damage="off", layers=("restored", "damage")), models)
+    assert "damaged" not in done.diagnosis.probabilities
+    assert not done.layers[1].photo.to_samples().any()
+
+
+def test_the_diagnosis_without_a_daemon_says_the_same(models, examples):
+    damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
+    told = diagnose_photo(photo, "old-photo")
+    done = restore(photo, Settings(recipe="old-photo", steps=2), models).diagnosis
+    assert (told.damage, told.damage_kinds) == (done.damage, done.damage_kinds)
+    assert told.words().startswith("damaged: ") or "; damaged: " in told.words()
+
+
+def test_a_diagnosis_comes_back_from_plain_values():
+    found = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False).with_damage(
+        Damage(np.eye(4, dtype=bool), 0.7, ("dust",))
+    )
+    assert found.words() == "damaged: dust"
+    assert Diagnosis.from_dict({**vars(found), "damage_kinds": ["dust"]}) == found
