@@ -102,7 +102,7 @@ def _restoration(
     )
 
 
-_How = tuple[str, str, float | None, bool]
+_How = tuple[str | None, str, float | None, bool]
 
 
 @dataclass(frozen=True)
