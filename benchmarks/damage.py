@@ -3,10 +3,11 @@
     python -m benchmarks.damage PHOTOS [--count N] [--undamaged N] [--every N] [--seed N]
                                        [--sheet FILE]
 
-Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as whoever
-asks for it has it filled. IoU is that of found and true mask, the mean over the cases of a kind. PSNR
-is that of pixels under the true mask, once what was found is filled. False alarms are marked pixels
-of undamaged photos, and of undamaged ones with what looks like damage drawn into the scene.
+Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as where
+somebody asks for it to be filled. IoU is that of found and true mask, the mean over the cases of a
+kind. PSNR is that of pixels under the true mask, once what was found is filled. False alarms are
+marked pixels of undamaged photos, and of undamaged ones with what looks like damage drawn into the
+scene.
 """
 
 from __future__ import annotations
