@@ -4,9 +4,9 @@
                                        [--sheet FILE]
 
 Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as whoever
-asks for it has it filled. IoU is that of found and true mask, the mean over the cases of a kind. PSNR
-is that of pixels under the true mask, once what was found is filled. False alarms are marked pixels
-of undamaged photos, and of undamaged ones with what looks like damage drawn into the scene.
+asks for it has it filled. IoU is that of found and true mask, the mean over the cases of a kind.
+PSNR is that of pixels under the true mask, once what was found is filled. False alarms are pixels
+marked in undamaged photos, as they are and with what looks like damage drawn into the scene.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Flo
         drawn_in = np.rint(np.clip(square, 0, 1) * 255).astype(np.float32) / np.float32(255)
         for name, shown in (("as they are", image), ("with lines of their own", drawn_in)):
             for asked in (False, True):
-                found = look_for_damage(shown, believed=asked)
+                found = look_for_damage(shown, believed=asked, stains=asked)
                 how = f"{name}, {'asked for' if asked else 'auto'}"
                 made.append((shown.astype(np.float64), found, how))
     return made

@@ -109,9 +109,7 @@ def find_damage(
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, believed=believed)
-    if not stains:
-        found = found.without_stains()
+    found = _Pieces.of(likely, believed=believed, stains=stains)
     mask = found.mask
     if scale < 1:
         mask = (
@@ -174,7 +172,7 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, *, believed: bool) -> _Pieces:
+    def of(cls, likely: Array, *, believed: bool, stains: bool) -> _Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W)."""
         marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
@@ -183,18 +181,15 @@ class _Pieces:
         kept &= parts.maxima(likely) >= _SURELY
         kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
+        if not stains and kept.any():
+            kept = kept & (cls(parts, kept, mask, 0.0)._names() != "stains")
+            mask = parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
         enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
         return cls(parts, kept, mask, sure * min(1.0, total / enough))
-
-    def without_stains(self) -> _Pieces:
-        """Leave out what is neither a line nor small nor at the edge."""
-        kept = self.kept & (self._names() != "stains")
-        sure = self.probability if kept.any() else 0.0
-        return _Pieces(self.parts, kept, self.parts.chosen(kept), sure)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""
