@@ -106,7 +106,7 @@ def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Flo
         drawn_in = np.rint(np.clip(square, 0, 1) * 255).astype(np.float32) / np.float32(255)
         for name, shown in (("as they are", image), ("with lines of their own", drawn_in)):
             for asked in (False, True):
-                found = look_for_damage(shown, believed=asked)
+                found = look_for_damage(shown, believed=asked, stains=asked)
                 how = f"{name}, {'asked for' if asked else 'auto'}"
                 made.append((shown.astype(np.float64), found, how))
     return made

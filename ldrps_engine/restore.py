@@ -273,7 +273,7 @@ def _found(photo: Photo, original: Array, settings: Settings) -> Damage | None:
         original,
         visible,
         believed=settings.mends_damage,
-        stains=settings.damage == "auto" or not settings.mends_damage,
+        stains=settings.damage == "auto",
     )
 
 

@@ -29,6 +29,10 @@ _MOST_PIXELS = 3_000_000
 """Most pixels of the copy on which damage is looked for."""
 _SIDE, _OVERLAP = 512, 64
 """Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+_GLANCE = 700_000
+"""The same where damage is only named, for which it has to cover more than hairlines do."""
+_ENOUGH_LOOKED_AT = 1_000_000
+"""Pixels that tell the strength of noise."""
 _NOISE = 0.04
 """Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
 _LEAST_SIDE = 48
@@ -100,7 +104,7 @@ def find_damage(
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
     """
     height, width = rgb.shape[:2]
-    scale = min(1.0, math.sqrt(_MOST_PIXELS / (height * width)))
+    scale = min(1.0, math.sqrt(most / (height * width)))
     if (noise := _noise(rgb)) * scale > _NOISE:
         # Where noise is strong its grains look like dust, and hide what is finer than they are.
         scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
@@ -109,9 +113,7 @@ def find_damage(
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, believed=believed)
-    if not stains:
-        found = found.without_stains()
+    found = _Pieces.of(likely, believed=believed, stains=stains)
     mask = found.mask
     if scale < 1:
         mask = (
@@ -124,8 +126,10 @@ def find_damage(
 
 def _noise(rgb: Array) -> float:
     """Standard deviation of white noise, from the differences of neighbours in small squares."""
-    luma = rgb.mean(2)
-    apart = luma[1:, 1:] - luma[1:, :-1] - luma[:-1, 1:] + luma[:-1, :-1]
+    every = max(1, rgb.shape[0] * rgb.shape[1] // _ENOUGH_LOOKED_AT)
+    below = rgb[1::every].mean(2)
+    above = rgb[::every][: len(below)].mean(2)
+    apart = (below - above)[:, 1:] - (below - above)[:, :-1]
     return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
 
 
@@ -174,7 +178,7 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, *, believed: bool) -> _Pieces:
+    def of(cls, likely: Array, *, believed: bool, stains: bool) -> _Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W)."""
         marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
@@ -183,18 +187,15 @@ class _Pieces:
         kept &= parts.maxima(likely) >= _SURELY
         kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
+        if not stains and kept.any():
+            kept = kept & (cls(parts, kept, mask, 0.0)._names() != "stains")
+            mask = parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
         enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
         return cls(parts, kept, mask, sure * min(1.0, total / enough))
-
-    def without_stains(self) -> _Pieces:
-        """Leave out what is neither a line nor small nor at the edge."""
-        kept = self.kept & (self._names() != "stains")
-        sure = self.probability if kept.any() else 0.0
-        return _Pieces(self.parts, kept, self.parts.chosen(kept), sure)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""

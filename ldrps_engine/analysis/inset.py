@@ -37,9 +37,7 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
     visible = None if alpha is None else alpha != 0
     found = diagnose(rgb, recipe, noise)
     if recipe != "paper":
-        found = found.with_damage(
-            look_for_damage(rgb, visible, believed=believed, stains=not believed)
-        )
+        found = found.with_damage(look_for_damage(rgb, visible, believed=believed, stains=False))
     found = replace(found, amounts=proposed_amounts(found, Settings(recipe=recipe)))
     return replace(found, inner=inset.frame.rectangle) if inset.frame else found
 
