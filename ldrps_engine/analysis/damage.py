@@ -29,7 +29,7 @@ _MOST_PIXELS = 3_000_000
 """Most pixels of the copy on which damage is looked for."""
 _SIDE, _OVERLAP = 512, 64
 """Parts that are looked at, and what of their surroundings is seen with them, pixels."""
-_GLANCE = 700_000
+_GLANCE = 600_000
 """The same where damage is only named, for which it has to cover more than hairlines do."""
 _ENOUGH_LOOKED_AT = 1_000_000
 """Pixels that tell the strength of noise."""
@@ -83,10 +83,18 @@ class Damage:
 def look_for_damage(
     rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
 ) -> Damage:
-    """Find damage as `find_damage` does; pages, screenshots and drawings have none."""
-    found = find_damage(rgb, visible, believed=believed, stains=stains)
+    """Find damage as `find_damage` does; pages, screenshots and drawings have none.
+
+    Unless it is `believed`, a large photo is glanced at first, and most are not looked at closely.
+    """
+    glance = not believed and rgb.shape[0] * rgb.shape[1] > _GLANCE
+    found = find_damage(
+        rgb, visible, believed=believed, stains=stains, most=_GLANCE if glance else _MOST_PIXELS
+    )
     if not found.probability:
         return found
+    if glance and found.probability >= MENDED_FROM / 2:
+        found = find_damage(rgb, visible, believed=believed, stains=stains)
     scale = min(1.0, _VIEW / max(rgb.shape[:2]))
     size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
     view = np.clip(rgb if scale == 1 else reduce(rgb, size), 0, 1)
@@ -96,12 +104,18 @@ def look_for_damage(
 
 
 def find_damage(
-    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+    rgb: Array,
+    visible: Mask | None = None,
+    *,
+    believed: bool = False,
+    stains: bool = True,
+    most: int = _MOST_PIXELS,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
     `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
+    It is looked for on a copy of at most so many pixels.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(most / (height * width)))
@@ -109,13 +123,15 @@ def find_damage(
         # Where noise is strong its grains look like dust, and hide what is finer than they are.
         scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    seen = rgb if scale == 1 else resize(rgb, size, smooth=True)
+    seen = rgb if scale == 1 else reduce(rgb, size, smooth=True)
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
     found = _Pieces.of(likely, believed=believed, stains=stains)
     mask = found.mask
-    if scale < 1:
+    if not mask.any():
+        mask = np.zeros((height, width), bool)
+    elif scale < 1:
         mask = (
             resize(mask[..., None].astype(np.float32), (height, width), smooth=True)[..., 0] > 0.3
         )

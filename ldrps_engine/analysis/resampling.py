@@ -31,21 +31,21 @@ def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Arr
     return resize_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
 
 
-def reduce(values: Array, size: tuple[int, int]) -> Array:
+def reduce(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Array:
     """Resample as `resize` does to a size that is many times smaller, several times quicker.
 
     Means of whole pixels come first, as far as they leave the resampling three times to shrink.
     """
     side = min(values.shape[0] // size[0], values.shape[1] // size[1]) // _SHRINKS_AFTERWARDS
     if side < 2:
-        return resize(values, size)
+        return resize(values, size, smooth=smooth)
     width, channels = values.shape[1] // side, values.shape[2]
     means = np.empty((values.shape[0] // side, width, channels), np.float32)
     for row in range(len(means)):
         sums = values[row * side : (row + 1) * side, : width * side].sum(0)
         sums.reshape(width, side, channels).sum(1, out=means[row])
     means /= side * side
-    return resize(means, size)
+    return resize(means, size, smooth=smooth)
 
 
 def resize_part(values: Array, size: tuple[int, int], part: Part, *, smooth: bool = False) -> Array:
