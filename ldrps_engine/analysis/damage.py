@@ -53,7 +53,7 @@ _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
 _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages."""
-_LONG, _STRAIGHT = 6.0, 0.85
+_LONG, _STRAIGHT = 9.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
 

@@ -55,6 +55,17 @@ def test_photos_without_damage_have_none_that_is_sure(examples):
         assert not find_damage(examples(name)).is_sure, name
 
 
+@pytest.mark.parametrize(("width", "filled"), [(4, True), (12, False)])
+def test_a_line_is_told_from_a_collar_or_a_cigarette(monkeypatch, width, filled):
+    """Both are bright and surely no texture; nothing that is as wide for its length is a crack."""
+    likely = np.zeros((256, 256), np.float32)
+    rows, columns = np.mgrid[:256, :256]
+    likely[(np.abs(rows - columns) < width) & (columns > 90) & (columns < 140)] = 0.97
+    monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _: likely)
+    found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
+    assert found.mask.any() == filled
+
+
 def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):
     rgb = pictures.natural(160, 288)
     whole = probabilities(rgb)
