@@ -21,7 +21,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
     """Calls in all the ways that frames can be cut, the last of them to `path`."""
     encoder = Encoder()
     whole = head(encoder, b"/ldrps.v1.Restoration/Submit")
-    padded = head(encoder, b"/ldrps.v1.Restoration/Submit", **{"user-agent": b"a" * 300})
+    weighted = head(encoder, b"/ldrps.v1.Restoration/Submit", **{"user-agent": b"a" * 300})
     last = head(encoder, path)
     return b"".join(
         [
@@ -29,7 +29,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
             SETTINGS,
             frame(1, 0x4, whole),
             frame(0, 0x1, data),
-            frame(1, 0x4 | 0x8 | 0x20, b"\5" + bytes(5) + padded + bytes(5), 3),
+            frame(1, 0x4 | 0x20, bytes(5) + weighted, 3),
             frame(8, 0, bytes(4), 0),
             frame(1, 0, last[:3], 5),
             frame(9, 0, last[3:7], 5),
@@ -41,8 +41,7 @@ def conversation(path=b"/ldrps.v1.Restoration/Status", data=b"x" * 3000):
 
 
 def feed(reader, parts):
-    for part in parts:
-        reader.feed(part)
+    return b"".join(reader.feed(part) for part in parts)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 24, 100, 1 << 20])
@@ -51,7 +50,7 @@ def test_calls_are_read_along_however_they_come(piece):
         data = conversation(path)
         parts = [data[at : at + piece] for at in range(0, len(data), piece)]
         if fine:
-            feed(HeadReader(), parts)
+            assert feed(HeadReader(), parts) == data
         else:
             with pytest.raises(UnreadableError, match="no UTF-8"):
                 feed(HeadReader(), parts)
@@ -74,9 +73,9 @@ def test_nothing_is_kept_of_what_is_passed_over():
         (PREFACE + frame(1, 0, b"") + frame(0, 0, b""), "out of order"),
         (PREFACE + frame(1, 0, b"") + frame(1, 4, b""), "out of order"),
         (PREFACE + frame(5, 4, b""), "out of order"),
-        (PREFACE + frame(1, 0x8 | 4, b"\xff"), "padding"),
-        (PREFACE + frame(1, 0x8 | 4, b""), "padding"),
-        (PREFACE + frame(1, 0x20 | 4, b"\0"), "padding"),
+        (PREFACE + frame(1, 0x8 | 4, b"\1\x83\0"), "padded"),
+        (PREFACE + frame(1, 0x8 | 4, b""), "padded"),
+        (PREFACE + frame(1, 0x20 | 4, b"\0"), "priority"),
         (PREFACE + frame(1, 4, b"\xff\xff\xff\xff\xff\xff\xff\xff"), "cannot be unpacked"),
         (PREFACE + frame(1, 4, b"\x80"), "cannot be unpacked"),
         (PREFACE + frame(1, 4, b"\x3f\xff\xff\x7f"), "cannot be unpacked"),
@@ -99,3 +98,21 @@ def test_headers_without_end_and_those_that_swell_are_cut():
     bomb.feed(PREFACE + frame(1, 4, large))
     with pytest.raises(UnreadableError, match="cannot be unpacked"):
         bomb.feed(frame(1, 4, b"\xbe" * 16000, 3))
+
+
+@pytest.mark.parametrize("piece", [1, 9, 1 << 20])
+def test_headers_are_passed_on_as_a_whole_or_not_at_all(piece):
+    """gRPC begins a call with what it has of them when the connection ends."""
+    block = head(Encoder(), b"/\xff")
+    longer = (len(block) + 1).to_bytes(3, "big") + frame(1, 0x4, block)[3:]
+    for begun in (longer, frame(1, 0, block), frame(1, 0, block[:9]) + frame(9, 0, block[9:])):
+        data = PREFACE + SETTINGS + begun
+        parts = [data[at : at + piece] for at in range(0, len(data), piece)]
+        assert feed(HeadReader(), parts) == PREFACE + SETTINGS
+
+
+def test_headers_that_never_end_are_not_kept_for_ever():
+    reader = HeadReader()
+    reader.feed(PREFACE + frame(1, 0, b""))
+    with pytest.raises(UnreadableError, match="too large"):
+        feed(reader, [frame(9, 0, b"") * 1000] * 200)

@@ -1,5 +1,6 @@
 """What the daemon does not take, and that it stays well."""
 
+import socket
 import threading
 from itertools import islice
 
@@ -8,6 +9,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client, events
+from ldrps_daemon.transport.headers import PREFACE
 from support.daemon import (
     channel_to,
     free_port,
@@ -102,6 +104,27 @@ def test_a_call_that_grpc_cannot_read_costs_its_own_connection_only(start_daemon
         assert client.status().pid == daemon.process.pid
     assert not any("gRPC gave up" in line for line in daemon.log)
     assert any("was cut: the name of a method is no UTF-8" in line for line in daemon.log)
+
+
+def test_nor_does_one_whose_name_hides_in_padding(start_daemon):
+    """gRPC reads the padding of a frame as headers: such a name passed the gate unseen."""
+    length = 0x86  # of the padding; gRPC takes the byte that tells it for `:scheme http`
+    post, path, value = b"\x83", b"\x04\x06/a\xff\xfe/b", b"\x00\x02te\x08trailers"
+    hidden = post + path + value
+    room = length - len(hidden) - len(b"\x00\x01x?")
+    block = bytes([length]) + hidden + b"\x00\x01x" + bytes([room]) + b"y" * room
+    daemon = start_daemon()
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(daemon.address.removeprefix("unix:"))
+        stranger.settimeout(10)
+        settings = b"\0\0\0\4\0\0\0\0\0"
+        head = len(block).to_bytes(3, "big") + b"\1\x0d\0\0\0\1"
+        stranger.sendall(PREFACE + settings + head + block)
+        while stranger.recv(1 << 16):
+            pass
+    assert is_back(daemon)
+    assert not any("gRPC gave up" in line for line in daemon.log)
+    assert any("was cut: headers are padded" in line for line in daemon.log)
 
 
 def test_over_tcp_a_stranger_cannot_make_the_daemon_begin_anew(start_daemon, tmp_path):

@@ -33,17 +33,31 @@ class HeadReader:
         """Bytes of a frame that hold no headers."""
         self._begun = False
         self._block: bytearray | None = None
-        """Headers whose end is in a frame to come."""
+        """Headers whose end is in a frame to come,"""
+        self._unended = bytearray()
+        """and the frames that they came in."""
 
-    def feed(self, data: bytes) -> None:
-        """Look at what comes next; UnreadableError if it must not be passed on."""
+    def feed(self, data: bytes) -> bytes:
+        """Look at what comes next, and return what may be passed on of what has come by now.
+
+        Headers may only as a whole: gRPC begins with them before their end, and begins a call with
+        what it has if nothing more comes. UnreadableError if they must not be passed on at all.
+        """
         at = min(self._skip, len(data))
         self._skip -= at
+        passed = bytearray(data[:at])
         self._held += data[at:]
         start = 0
         while (end := self._part(start)) is not None:
+            self._unended += self._held[start:end]
             start = end
+            if self._block is None:
+                passed += self._unended
+                self._unended.clear()
+            elif len(self._unended) > _MOST_BYTES:
+                raise UnreadableError("a call's headers are too large")
         del self._held[:start]
+        return bytes(passed)
 
     def _part(self, start: int) -> int | None:
         """Read one part from there on and return where it ends; None if it is not there yet."""
@@ -80,8 +94,6 @@ class HeadReader:
         else:
             assert self._block is not None
             self._block += body
-        if len(self._block) > _MOST_BYTES:
-            raise UnreadableError("a call's headers are too large")
         if flags & _END_HEADERS:
             block, self._block = bytes(self._block), None
             self._look(block)
@@ -98,12 +110,11 @@ class HeadReader:
 
 
 def _bare(flags: int, body: bytes) -> bytes:
-    """A frame's piece of headers, without padding and priority."""
-    start, end = 0, len(body)
+    """A frame's piece of headers, without its priority."""
     if flags & _PADDED:
-        start, end = 1, end - (body[0] if body else 0)
-    if flags & _PRIORITY:
-        start += _PRIORITY_BYTES
-    if start > end:
-        raise UnreadableError("the padding of a frame is longer than the frame")
-    return body[start:end]
+        # gRPC takes padding for headers, and so would read others than are looked at here.
+        raise UnreadableError("headers are padded")
+    start = _PRIORITY_BYTES if flags & _PRIORITY else 0
+    if start > len(body):
+        raise UnreadableError("the priority of a frame is longer than the frame")
+    return body[start:]

@@ -157,7 +157,7 @@ class PeerProxy:
         if not first:
             return
         heads = HeadReader()
-        heads.feed(first)
+        first = heads.feed(first)
         inner = await self._connected()
         name = os.fsdecode(inner.getsockname()[1:])
         self._by_name[name] = guest
@@ -216,13 +216,11 @@ async def _streams(accepted: socket.socket) -> tuple[asyncio.StreamReader, async
 async def _pump(
     source: asyncio.StreamReader,
     target: asyncio.StreamWriter,
-    check: Callable[[bytes], None] | None = None,
+    check: Callable[[bytes], bytes] | None = None,
 ) -> None:
-    """Carry bytes until there are no more; never more than a buffer's worth at once."""
+    """Carry bytes, or what `check` makes of them, to their end; at most a buffer at once."""
     while data := await source.read(BUFFER_BYTES):
-        if check:
-            check(data)
-        target.write(data)
+        target.write(check(data) if check else data)
         await target.drain()
     with contextlib.suppress(OSError):
         # TLS knows no end of one direction alone.
