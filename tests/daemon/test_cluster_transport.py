@@ -15,7 +15,7 @@ from ldrps_daemon.cluster import actor as node
 from ldrps_daemon.cluster import transport
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.scheduling.dispatch import Dispatcher
-from ldrps_daemon.scheduling.seats import Seat
+from ldrps_daemon.scheduling.seats import LocalPool, Seat
 from ldrps_daemon.storage.jobs import Job
 from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import photo_to_wire
@@ -88,6 +88,14 @@ class Ray:
         handle.loop.call_soon_threadsafe(handle.lose)
 
 
+class OneSeat(LocalPool):
+    """A pool whose only seat is on a node."""
+
+    def __init__(self, launch):
+        super().__init__([], 0)
+        self.seats = [Seat(name="cuda:0@10.0.0.7", device="cuda:0", launch=launch)]
+
+
 @pytest.fixture
 def play(config, tmp_path, monkeypatch):
     """Runs a scene with a dispatcher that has one seat on a node."""
@@ -100,7 +108,7 @@ def play(config, tmp_path, monkeypatch):
             spool.mkdir()
             where = place(spool) if place else Place("n", "10.0.0.7", 1)
             launch = functools.partial(RayTransport, ray, where)
-            pool = types.SimpleNamespace(trouble="", open=opened(launch), close=nothing)
+            pool = OneSeat(launch)
             dispatcher = Dispatcher(config(stop_seconds=1.0, **options), spool, pool)
             await dispatcher.start()
             try:
@@ -114,17 +122,6 @@ def play(config, tmp_path, monkeypatch):
         asyncio.run(main())
 
     return run
-
-
-def opened(launch):
-    async def open_(on_seats):
-        on_seats([Seat(name="cuda:0@10.0.0.7", device="cuda:0", launch=launch)])
-
-    return open_
-
-
-async def nothing():
-    pass
 
 
 async def accepted(dispatcher, **settings):
