@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
+from ldrps_engine.analysis.damage import damage_of
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.captioning.describer import describe
 from ldrps_engine.colour.working import to_working
@@ -48,7 +49,8 @@ def restore(
 
 
 def _look(photo: Photo, settings: Settings, on_step: OnStep) -> None:
-    measured = Measured.of(photo, to_working(photo))
+    original = to_working(photo)
+    measured = Measured.of(photo, original, damage=damage_of(photo, original, settings))
     height, width = measured.mended.shape[:2]
     # As the bundled prior sees it; the findings do not depend on which one is asked later.
     scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Measured, Request, analyse
-from ldrps_engine.analysis.damage import Damage, look_for_damage
+from ldrps_engine.analysis.damage import Damage, damage_of
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
 from ldrps_engine.captioning.describer import consult
@@ -246,7 +246,7 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
 def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
     original = to_working(photo)
-    found = _found(photo, original, settings)
+    found = damage_of(photo, original, settings)
     mask = photo.damage if found is None else found.mask
     filled: Array | None = None
     said: tuple[str, ...] = ()
@@ -262,19 +262,6 @@ def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measure
     mends_hot_pixels = settings.amounts.get("noise") != 0
     measured = Measured.of(photo, original, filled, mends_hot_pixels=mends_hot_pixels, damage=found)
     return measured, said
-
-
-def _found(photo: Photo, original: Array, settings: Settings) -> Damage | None:
-    """Look for damage where nobody has marked any and it is not to be left."""
-    if not settings.looks_for_damage:
-        return None
-    visible = None if photo.alpha is None else photo.alpha != 0
-    return look_for_damage(
-        original,
-        visible,
-        believed=settings.mends_damage,
-        stains=settings.damage == "auto",
-    )
 
 
 def _filled_share(found: Damage | None, settings: Settings) -> float:

@@ -18,6 +18,8 @@ from ldrps_engine.analysis.components import Components
 from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
+from ldrps_engine.photo import Photo
+from ldrps_engine.settings import Settings
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -78,6 +80,15 @@ class Damage:
     def is_sure(self) -> bool:
         """Tell whether it is filled for whoever wants that."""
         return self.probability >= MENDED_FROM
+
+
+def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
+    """Look for damage in a photo by its working values (H, W, 3); None where nobody is to look."""
+    if not settings.looks_for_damage:
+        return None
+    visible = None if photo.alpha is None else photo.alpha != 0
+    stains = settings.damage == "auto"
+    return look_for_damage(rgb, visible, believed=settings.mends_damage, stains=stains)
 
 
 def look_for_damage(

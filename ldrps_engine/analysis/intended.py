@@ -87,7 +87,12 @@ def is_low_key(rgb: Array) -> bool:
 
 
 def is_fog(rgb: Array, depth: Array) -> bool:
-    """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself."""
+    """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself.
+
+    One that is smaller than it is looked at is blank for that reason, and is not judged.
+    """
+    if max(rgb.shape[:2]) < max(view_size(*rgb.shape[:2])):
+        return False
     view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
     contrast, thickness = (
         float(np.median(values)) for values in (squares(view @ YCC[0], CELL).std((1, 3)), depth)
