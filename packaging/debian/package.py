@@ -29,7 +29,7 @@ _MAINTAINER = "LD-RPS Restore <ldrps@users.noreply.github.com>"
 
 
 class Missing(Exception):
-    """What this machine lacks, in one sentence."""
+    """A lack of this machine, in one sentence."""
 
 
 def main() -> int:
