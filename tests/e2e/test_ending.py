@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_client import Client
+from ldrps_daemon.scheduling.start_backoff import _USUAL_SECONDS
 from ldrps_engine.errors import BusyError
 from ldrps_engine.photo import Photo
 from ldrps_wire.conversion import chunks
@@ -121,13 +123,25 @@ def bad_start(tmp_path, monkeypatch):
     return how
 
 
+def hanging(bad_start):
+    """Return the process id of a worker whose start hangs, once there is one."""
+    told = bad_start.with_name(f"{bad_start.name}.hangs")
+    assert wait_until(lambda: told.exists() and told.read_text(), 60)
+    pid = int(told.read_text())
+    told.unlink()
+    return pid
+
+
 STARTS = {"die": "ended with code 3", "raise": "Too many open files", "hang": "was not ready"}
+# One that hangs is noticed after the shorter of two times, whichever that is.
+LIMITS = [("die", "start_seconds"), ("raise", "start_seconds")]
+LIMITS += [("hang", "start_seconds"), ("hang", "hang_seconds")]
 
 
-@pytest.mark.parametrize("wrong", STARTS)
-def test_a_start_that_fails_is_not_the_jobs_fault(start_daemon, bad_start, wrong):
+@pytest.mark.parametrize(("wrong", "limit"), LIMITS)
+def test_a_start_that_fails_is_not_the_jobs_fault(start_daemon, bad_start, wrong, limit):
     bad_start.write_text(wrong)
-    daemon = start_daemon(engine="support.bad_start_engine", start_seconds=2)
+    daemon = start_daemon(engine="support.bad_start_engine", **{limit: 2})
     job_id = daemon.submit(detached=True).job_id
     assert wait_until(lambda: STARTS[wrong] in daemon.status().workers[0].trouble)
     events = daemon.watch(job_id)
@@ -143,9 +157,8 @@ def test_a_cancel_during_a_start_that_hangs_makes_room_for_another(start_daemon,
     bad_start.write_text("hang")
     daemon = start_daemon(engine="support.bad_start_engine")
     job_id = daemon.submit(detached=True).job_id
-    starting = pb.WORKER_STATE_STARTING
-    assert wait_until(lambda: daemon.status().workers[0].state == starting)
-    pid = daemon.status().workers[0].pid
+    pid = hanging(bad_start)
+    assert daemon.status().workers[0].state == pb.WORKER_STATE_STARTING
     bad_start.unlink()
     assert daemon.cancel(job_id).state == pb.JOB_STATE_CANCELLED
     assert kinds(daemon.watch(job_id))[-1] == "cancelled"
@@ -153,6 +166,47 @@ def test_a_cancel_during_a_start_that_hangs_makes_room_for_another(start_daemon,
     # Within far less than what a start may take.
     assert daemon.restores()
     assert daemon.status().workers[0].pid != pid
+
+
+@pytest.mark.slow
+def test_a_cancel_during_a_start_that_hangs_helps_the_job_that_waits_already(
+    start_daemon, bad_start
+):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    first, next_one = (daemon.submit(detached=True).job_id for _ in range(2))
+    pid = hanging(bad_start)
+    bad_start.unlink()
+    # As long as it may be only slow, the start goes on for the one that is left.
+    daemon.cancel(daemon.submit(detached=True).job_id)
+    time.sleep(_USUAL_SECONDS + 1)
+    assert alive(pid)
+    daemon.cancel(first)
+    # Far sooner than a start that takes too long is given up.
+    assert wait_until(lambda: not alive(pid))
+    assert kinds(daemon.watch(next_one))[-1] == "done"
+    assert daemon.status().workers[0].trouble == ""
+
+
+def test_a_start_for_a_caller_who_leaves_ends_with_the_call(start_daemon, bad_start):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    call = pb_grpc.ModelsStub(daemon.channel).Load.future(pb.ModelRequest(name="bundled"))
+    pid = hanging(bad_start)
+    call.cancel()
+    assert wait_until(lambda: not alive(pid))
+    assert wait_until(lambda: daemon.status().workers[0].state == pb.WORKER_STATE_ASLEEP)
+    bad_start.unlink()
+    assert daemon.restores()
+
+
+def test_a_stop_does_not_wait_for_a_start_that_hangs(start_daemon, bad_start):
+    bad_start.write_text("hang")
+    daemon = start_daemon(engine="support.bad_start_engine")
+    daemon.submit(detached=True)
+    pid = hanging(bad_start)
+    assert daemon.stop() == 0
+    assert not alive(pid)
 
 
 @pytest.mark.parametrize("way", [{}, {"detached": True, "deadline_seconds": 1}])
@@ -178,9 +232,7 @@ def test_ctrl_c_during_a_start_that_hangs_ends_it(start_daemon, bad_start, tmp_p
     )
     words = [sys.executable, "-c", code, "restore", str(photo), "--address", daemon.address]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment()) as ours:
-        starting = pb.WORKER_STATE_STARTING
-        assert wait_until(lambda: daemon.status().workers[0].state == starting, 60)
-        pid = daemon.status().workers[0].pid
+        pid = hanging(bad_start)
         bad_start.unlink()
         ours.send_signal(number)
         _, told = ours.communicate(timeout=60)

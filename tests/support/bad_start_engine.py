@@ -1,6 +1,7 @@
 """Engine without an effect, which cannot be loaded while the file named by BAD_START says how not.
 
 `die` ends the process, `raise` raises the error for too few descriptors, `hang` takes for ever.
+A file of that name with `.hangs` is there from the moment on at which a start hangs.
 """
 
 import errno
@@ -19,4 +20,5 @@ if _wrong == "die":
 if _wrong == "raise":
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 if _wrong == "hang":
+    Path(f"{_how}.hangs").write_text(str(os.getpid()))
     time.sleep(3600)

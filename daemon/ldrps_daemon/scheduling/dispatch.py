@@ -144,10 +144,8 @@ class Dispatcher:
         if job.ended:
             job.folder.drop_rest(with_result=True)
         # A start that hangs must not be what the next job gets.
-        if self.queue.spared:
-            _spare_a_start(self.slots)
-        if self.looks.spared:
-            _spare_a_start([self.looker])
+        _spare_starts(self.slots, self.queue)
+        _spare_starts([self.looker], self.looks)
         self._announcer.tell()
 
     @asynccontextmanager
@@ -342,7 +340,11 @@ class Dispatcher:
             self._make_way()
 
 
-def _spare_a_start(slots: Iterable[WorkerSlot]) -> None:
+def _spare_starts(slots: Iterable[WorkerSlot], queue: FairQueue) -> None:
+    """End a start for which there is no job any more, and those that seem to hang."""
     for slot in slots:
-        if slot.state == pb.WORKER_STATE_STARTING:
-            return slot.spare()
+        slot.spare_suspect()
+    if queue.spared:
+        starting = (slot for slot in slots if slot.state == pb.WORKER_STATE_STARTING)
+        if slot := next(starting, None):
+            slot.spare()

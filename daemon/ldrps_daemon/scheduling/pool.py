@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
@@ -73,6 +74,7 @@ class WorkerSlot:
         self._worker: Transport | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
+        self._began = 0.0
         self._ending: asyncio.Future[End] | None = None
         self._tell: Tell = _to_nobody
         self._idle_timers: list[asyncio.TimerHandle] = []
@@ -96,13 +98,17 @@ class WorkerSlot:
             except SparedError:
                 await self.stop()
                 raise
+            except asyncio.CancelledError:
+                # Whoever wanted it has left; it may hang, and nobody would look after it.
+                self._stop_soon()
+                raise
             except StartError as error:
                 await self.stop()
                 self.backoff.failed(str(error))
                 said = {"device": self.name, "failures": self.backoff.failures}
                 log.error("a worker cannot start: %s", error, extra=said)
                 raise
-            self.backoff.started()
+            self.backoff.started(time.monotonic() - self._began)
 
     async def work(self, order: Order | ModelCommand, tell: Tell, cancelling: asyncio.Event) -> End:
         """Do a job and return how it ended; WorkerDiedError if the process died first.
@@ -158,6 +164,13 @@ class WorkerSlot:
     def spare(self) -> None:
         """Stop a start that nobody needs any more: it may be one that hangs."""
         self._fail_start(SparedError("nobody needs it any more"))
+
+    def spare_suspect(self) -> None:
+        """Stop a start that takes longer than any did before, for the sake of the next job."""
+        took = time.monotonic() - self._began
+        if self.state == pb.WORKER_STATE_STARTING and self.backoff.is_suspect(took):
+            self.backoff.suspected()
+            self.spare()
 
     def _hand_over(self, order: Order | ModelCommand) -> None:
         if not self._worker or not self._up:
@@ -229,6 +242,7 @@ class WorkerSlot:
 
     async def _start(self) -> None:
         self._starting = asyncio.get_running_loop().create_future()
+        self._began = time.monotonic()
         self.state = pb.WORKER_STATE_STARTING
         limit = self.backoff.start_seconds()
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
+_USUAL_SECONDS = 10.0
+"""Seconds within which any start is taken for a usual one."""
 
 
 class StartBackoff:
@@ -18,6 +20,7 @@ class StartBackoff:
         self.trouble = ""
         """Reason why there is no worker now; empty: nothing is known against one."""
         self.failures = 0
+        self._usual = _USUAL_SECONDS
         self._limit = min(start_seconds, most_seconds)
         self._most = max(start_seconds, most_seconds)
 
@@ -26,9 +29,10 @@ class StartBackoff:
         self.failures += 1
         self.trouble = why
 
-    def started(self) -> None:
+    def started(self, seconds: float) -> None:
         """Note that there is a worker again; it has yet to show that it can work."""
         self.trouble = ""
+        self._usual = max(self._usual, 2 * seconds)
 
     def worked(self) -> None:
         """Note that a worker has done a job."""
@@ -37,6 +41,14 @@ class StartBackoff:
     def hung(self) -> None:
         """Note that a start took too long; this machine may be slow."""
         self._limit = min(2 * self._limit, self._most)
+
+    def is_suspect(self, seconds: float) -> bool:
+        """Tell whether a start that has taken so long is likely to hang."""
+        return seconds > self._usual
+
+    def suspected(self) -> None:
+        """Note that such a start was ended; if it was slow only, the next one has more time."""
+        self._usual *= 2
 
     def start_seconds(self) -> float:
         """Return the seconds the next start may take."""
