@@ -75,6 +75,12 @@ def is_private(folder: Path) -> bool:
     return ours and stat.S_ISDIR(status.st_mode) and os.access(folder, os.W_OK | os.X_OK)
 
 
+def may_write(user: int, folder: Path) -> bool:
+    """Tell whether a user may write in a folder, as its mode says; a group may be anybody's."""
+    status = folder.stat()
+    return user in (0, status.st_uid) or _others_write(status)
+
+
 def _named(at: Path, path: Path) -> str:
     kind = "folder" if at.is_dir() else "file"
     return f"{kind} {at}" if at == path else f"{kind} {at}, on the way to {path},"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import struct
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +27,15 @@ HAS_OWNERS = hasattr(os, "geteuid")
 lists of its own, which are left alone."""
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags to open a file with that is not waited for and that no other program inherits."""
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+def credentials(peer: socket.socket) -> tuple[int, int]:
+    """Return the process and user at the other end of a unix socket, from the kernel. Linux."""
+    data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return pid, uid
 
 
 def lock(file: IO[bytes], *, wait: bool) -> None:

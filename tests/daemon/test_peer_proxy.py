@@ -17,6 +17,7 @@ from ldrps_daemon.transport.guests import EXTRA, Guest, Guests
 from ldrps_daemon.transport.headers import PREFACE, HeadReader
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import listen
+from ldrps_wire.system import credentials
 from support.daemon import environment
 
 
@@ -213,7 +214,7 @@ def test_only_the_owner_and_root_may_enter(monkeypatch):
 def test_the_kernel_tells_who_is_there():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert peers.credentials(ours) == (os.getpid(), os.geteuid())
+        assert credentials(ours) == (os.getpid(), os.geteuid())
 
 
 async def knock(folder):

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import time
 
+import grpc
 import numpy as np
 import pytest
 
@@ -180,22 +181,71 @@ def test_a_journal_that_cannot_be_read_stops_the_start(start_daemon):
     assert journal.read_bytes().startswith(b"rubbish")
 
 
+STATES = {
+    "done": pb.JOB_STATE_DONE,
+    "failed": pb.JOB_STATE_FAILED,
+    "cancelled": pb.JOB_STATE_CANCELLED,
+    "cancelled, waiting": pb.JOB_STATE_CANCELLED,
+}
+
+
+def about_to_end(daemon, end):
+    """Start a job that ends so once `finish` is called; returns its id and `finish`."""
+    wanted = {"done": {"steps": 60}, "failed": {"description": "hang", "steps": 60}}
+    if end == "cancelled, waiting":
+        daemon.running_worker(daemon.submit(settings=FOREVER, detached=True).job_id)
+        waiting = daemon.submit(detached=True).job_id
+        return waiting, lambda: daemon.cancel(waiting)
+    job_id = daemon.submit(settings=wanted.get(end, FOREVER), detached=True).job_id
+    if end == "failed":
+        assert wait_until(lambda: daemon.job(job_id).step == 2)
+        return job_id, lambda: os.kill(daemon.status().workers[0].pid, signal.SIGKILL)
+    daemon.running_worker(job_id)
+    return job_id, lambda: end == "done" or daemon.cancel(job_id)
+
+
 # Too little for the job's events, and enough for these but not for the journal.
 @pytest.mark.parametrize("room", [8, 20_000])
-def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, succeed, room):
-    daemon = start_daemon()
-    job_id = daemon.submit(settings={"steps": 60}, detached=True).job_id
-    daemon.running_worker(job_id)
+@pytest.mark.parametrize("end", STATES)
+def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, succeed, end, room):
+    daemon = start_daemon(max_crashes=1)
+    job_id, finish = about_to_end(daemon, end)
+    before = daemon.job(job_id).state
     # The worker has room for the result, the daemon for nothing.
     with no_file_larger(daemon.process.pid, room):
-        assert wait_until(lambda: not daemon.status().running)
-        assert daemon.job(job_id).state == pb.JOB_STATE_RUNNING
-        assert daemon.status().done == 0
+        finish()
+        assert wait_until(lambda: daemon.status().running == (end == "cancelled, waiting"))
+        # Long enough for further tries, all in vain.
+        time.sleep(1)
+        assert daemon.job(job_id).state == before
+        status = daemon.status()
+        assert (status.done, status.failed, status.cancelled) == (0, 0, 0)
     events = list(daemon.watch(job_id))
-    assert kinds(events)[-1] == "done"
+    assert kinds(events)[-1] == end.partition(",")[0]
     heir = succeed(daemon)
     assert list(heir.watch(job_id)) == events
-    assert layer_bytes(events) == INVERTED
+    assert heir.job(job_id).state == STATES[end]
+    if end == "done":
+        assert layer_bytes(events) == INVERTED
+
+
+@pytest.mark.parametrize("end", STATES)
+def test_an_end_that_never_reached_the_disk_was_told_to_nobody(start_daemon, succeed, end):
+    daemon = start_daemon(max_crashes=1)
+    job_id, finish = about_to_end(daemon, end)
+    call = daemon.watch(job_id)
+    told = [next(call).number]
+    with no_file_larger(daemon.process.pid, 20_000):
+        finish()
+        assert wait_until(lambda: daemon.status().running == (end == "cancelled, waiting"))
+        heir = succeed(daemon, max_crashes=1)
+    with pytest.raises(grpc.RpcError) as caught:
+        told.extend(event.number for event in call)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    # The heir has never heard of an end and brings one about.
+    assert heir.job(job_id).last_event >= told[-1]
+    heir.cancel(job_id)
+    assert kinds(heir.watch(job_id))[-1] in ("done", "failed", "cancelled")
 
 
 def test_what_was_seen_while_the_disk_was_full_keeps_its_number(start_daemon, succeed):

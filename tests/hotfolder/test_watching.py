@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from hotfolder.support import (
 )
 from ldrps_client.hotfolder.detect._mounts import Mount
 from ldrps_client.hotfolder.report.status import status_of
+from ldrps_client.hotfolder.store._claim import claimed
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import state_folder
 from ldrps_engine.errors import (
@@ -222,6 +226,60 @@ def test_another_users_watcher_is_seen_too(inside, out, watch, monkeypatch, tmp_
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user's"))
     with pytest.raises(OutputError, match="watched already"):
         run_once(InvertingClient(), inside, out=out)
+
+
+# Takes the name under which watchers of a folder are known to each other, as another user.
+SQUATTER = """
+import hashlib, os, socket, sys
+os.setuid(65534)
+one = socket.socket(socket.AF_UNIX)
+one.bind('\\0ldrps-watch-' + hashlib.sha256(os.fsencode(sys.argv[1])).hexdigest())
+if sys.argv[2] == 'listens':
+    one.listen()
+print('there', flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def squatted(inside):
+    """Has somebody else take a folder's name before it is watched."""
+    if os.geteuid():
+        pytest.skip("only root can be somebody else")
+
+    @contextmanager
+    def squat(kind):
+        words = [sys.executable, "-c", SQUATTER, str(inside), kind]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout.readline() == b"there\n"
+            try:
+                yield
+            finally:
+                other.kill()
+
+    return squat
+
+
+@pytest.mark.parametrize("kind", ["listens", "is silent"])
+def test_who_may_not_write_in_a_folder_keeps_nobody_from_watching_it(inside, out, squatted, kind):
+    write_photo(inside / "a.png", 1)
+    with squatted(kind):
+        run_once(InvertingClient(), inside, out=out)
+    assert is_result_of(out / "a_restored.png", 1)
+
+
+def test_who_may_write_in_it_is_believed(inside, out, squatted):
+    inside.chmod(0o777)
+    with squatted("listens"), pytest.raises(OutputError, match="watched already"):
+        run_once(InvertingClient(), inside, out=out)
+
+
+def test_many_who_ask_do_not_make_a_watcher_doubted(inside, out, watch, monkeypatch, tmp_path):
+    watch(inside, out=out)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user's"))
+    for _ in range(300):
+        with pytest.raises(OSError, match="in use"), claimed(inside.resolve()):
+            pass
 
 
 def test_a_job_in_hand_is_gone_on_with_after_a_restart(inside, out, client):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
+from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.pool import WorkerSlot
 from ldrps_daemon.scheduling.seats import Seat
 
@@ -64,3 +66,13 @@ class Crew:
         task = asyncio.get_running_loop().create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+def spare_starts(slots: Iterable[WorkerSlot], queue: FairQueue) -> None:
+    """End a start for which there is no job any more, and those that seem to hang."""
+    for slot in slots:
+        slot.spare_suspect()
+    if queue.spared:
+        starting = (slot for slot in slots if slot.state == pb.WORKER_STATE_STARTING)
+        if slot := next(starting, None):
+            slot.spare()

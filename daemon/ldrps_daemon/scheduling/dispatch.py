@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.scheduling.crew import Crew
+from ldrps_daemon.memory import Thrift
+from ldrps_daemon.scheduling.crew import Crew, spare_starts
 from ldrps_daemon.scheduling.endings import Endings
 from ldrps_daemon.scheduling.estimates import kind_of
 from ldrps_daemon.scheduling.failure_policy import FailurePolicy
@@ -71,6 +71,7 @@ class Dispatcher:
         self._announcer = Announcer(self.queue, self.outlook, self._why)
         self._placed: dict[str, JobReports] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._thrift = Thrift()
 
     async def start(self) -> None:
         """Resume old jobs, then begin to work. No process is started before there is a job."""
@@ -144,8 +145,8 @@ class Dispatcher:
         if job.ended:
             job.folder.drop_rest(with_result=True)
         # A start that hangs must not be what the next job gets.
-        _spare_starts(self.slots, self.queue)
-        _spare_starts([self.looker], self.looks)
+        spare_starts(self.slots, self.queue)
+        spare_starts([self.looker], self.looks)
         self._announcer.tell()
 
     @asynccontextmanager
@@ -337,14 +338,5 @@ class Dispatcher:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.repository.sweep()
+            await asyncio.to_thread(self._thrift.give_back)
             self._make_way()
-
-
-def _spare_starts(slots: Iterable[WorkerSlot], queue: FairQueue) -> None:
-    """End a start for which there is no job any more, and those that seem to hang."""
-    for slot in slots:
-        slot.spare_suspect()
-    if queue.spared:
-        starting = (slot for slot in slots if slot.state == pb.WORKER_STATE_STARTING)
-        if slot := next(starting, None):
-            slot.spare()

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ldrps_daemon.transport.peers import credentials, may_enter, party
+from ldrps_daemon.transport.peers import may_enter, party
+from ldrps_wire.system import credentials
 
 SILENT_SECONDS = 30.0
 """Seconds after which a connection that has sent nothing is cut off."""

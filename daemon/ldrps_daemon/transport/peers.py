@@ -8,7 +8,6 @@ import os
 import socket
 import struct
 
-_CREDENTIALS = struct.Struct("3i")
 # See sock_diag(7): a netlink header, inet_diag_req_v2, and in the answer inet_diag_msg.
 _SOCK_DIAG, _BY_FAMILY, _REQUEST, _ANY = 4, 20, 1, 0xFFFFFFFF
 _HEADER = struct.Struct("=IHHII")
@@ -19,13 +18,6 @@ _USER_OFFSET = _HEADER.size + 4 + 48 + 12
 _DIAG_SECONDS = 1.0
 _NEIGHBOURS = 64
 """Bits of an IPv6 address that one party has for itself."""
-
-
-def credentials(peer: socket.socket) -> tuple[int, int]:
-    """Return the process and user at the other end of a unix socket."""
-    data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _ = _CREDENTIALS.unpack(data)
-    return pid, uid
 
 
 def may_enter(uid: int) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldrps_client.hotfolder.store._claim import claimed
 from ldrps_engine.errors import OutputError, SettingsError
 from ldrps_wire.ownership import check_way
 from ldrps_wire.system import is_locked, lock
@@ -114,9 +114,7 @@ def one_watcher(state: StateFolder, root: Path) -> Iterator[None]:
             lock(file, wait=False)
             if sys.platform == "linux":
                 # Elsewhere names of sockets are files, and who may make one is another question.
-                everybodys = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-                digest = hashlib.sha256(os.fsencode(root)).hexdigest()
-                everybodys.bind(f"\0ldrps-watch-{digest}")
+                stack.enter_context(claimed(root))
         except OSError:
             raise OutputError(
                 f"{root} is watched already; stop the other 'ldrps watch', or look at it with "
