@@ -67,6 +67,26 @@ def test_a_key_is_taken_once(tmp_path):
     journalled(tmp_path / "j", lambda journal: journal.accept(row("c")))
 
 
+def test_what_large_rows_took_is_given_back(tmp_path):
+    path = tmp_path / "j"
+    large = [Row(**vars(row(f"{n:x}")) | {"header": bytes(3 << 20)}) for n in range(12)]
+
+    async def look(journal):
+        ended = [Row(**vars(each) | {"header": b"h", "ending": b"e"}) for each in large[:6]]
+        for each in large:
+            await journal.accept(each)
+        await journal.update(*ended)
+        assert [len(found.header) for found in await journal.rows()] == [1] * 6 + [3 << 20] * 6
+        await journal.forget(each.id for each in large)
+        sizes = [each.stat().st_size for each in tmp_path.glob("j*")]
+        # The log is cut back with the first write after its last page has come into the file.
+        assert sum(sizes) < 48 << 20
+        await journal.accept(row("new"))
+
+    journalled(path, look)
+    assert path.stat().st_size < 1 << 20
+
+
 def test_timings_are_kept_but_not_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr("ldrps_daemon.storage.journal._TIMINGS_KEPT", 3)
     timings = [Timing(kind="k", pixels=n, seconds=n, marks=(0.5, *[n] * 9)) for n in range(5)]

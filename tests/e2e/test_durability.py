@@ -241,7 +241,8 @@ def test_an_end_that_never_reached_the_disk_was_told_to_nobody(start_daemon, suc
         heir = succeed(daemon, max_crashes=1)
     with pytest.raises(grpc.RpcError) as caught:
         told.extend(event.number for event in call)
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    # Its connection went first, on one side or on the other.
+    assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     # The heir has never heard of an end and brings one about.
     assert heir.job(job_id).last_event >= told[-1]
     heir.cancel(job_id)

@@ -12,7 +12,7 @@ import time
 import grpc
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
@@ -458,6 +458,22 @@ def saved(samples):
     file = io.BytesIO()
     Image.fromarray(samples).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def test_large_profiles_count_towards_the_spool(start_daemon):
+    """A header is kept in the journal, and a profile of megabytes with each layer's header."""
+    limit, profile = 20_000_000, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = Photo.from_samples(
+        np.full((16, 20, 3), 77, np.uint8), icc_profile=profile.ljust(2_900_000, b"\0")
+    )
+    daemon = start_daemon(spool_bytes=limit)
+    for _ in range(12):
+        job_id = daemon.submit(photo, detached=True).job_id
+        assert kinds(daemon.watch(job_id))[-1] == "done"
+        assert sum(map(file_size, daemon.spool.rglob("*"))) < limit + (8 << 20)
+    # Nothing is kept of them but that, and they give way as large results do.
+    assert 2 <= len(daemon.stub.ListJobs(pb.ListJobsRequest()).jobs) <= 7
+    assert daemon.status().spool_bytes <= limit
 
 
 def test_a_result_for_which_the_spool_is_too_small_is_one_sentence(start_daemon):

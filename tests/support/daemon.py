@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -186,13 +186,14 @@ def wait_until(condition, seconds=30):
 
 @contextmanager
 def no_file_larger(pid, size):
-    """Limit the files that the process can write, until the block ends."""
+    """Limit the files that the process can write, until the block or the process ends."""
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def header(**fields):

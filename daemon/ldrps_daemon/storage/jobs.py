@@ -14,7 +14,13 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
 from ldrps_daemon.storage.eventlog import EventLog, pack
 from ldrps_daemon.storage.journal import Row
-from ldrps_daemon.storage.sizes import expected_bytes, payload_bytes, peak_bytes
+from ldrps_daemon.storage.sizes import (
+    expected_bytes,
+    header_bytes,
+    payload_bytes,
+    peak_bytes,
+    slim,
+)
 from ldrps_daemon.storage.spool import JobFolder, StoredLayers
 from ldrps_engine.errors import LimitError, UnavailableError
 from ldrps_engine.settings import Settings
@@ -99,7 +105,7 @@ class Job:
             id=self.id,
             key=self.header.idempotency_key,
             client=self.client,
-            header=self.header.SerializeToString(),
+            header=(slim(self.header) if ending else self.header).SerializeToString(),
             submitted_at=self.submitted_at,
             started_at=self.started_at,
             running=self.interruptions + 1 if self.state == pb.JOB_STATE_RUNNING else 0,
@@ -146,7 +152,8 @@ class Job:
     def result_bytes(self) -> int:
         """Bytes of its layers, or the bytes they are likely to take."""
         if self.ended:
-            return self.log.layers.bytes if self.log.layers else 0
+            stored = self.log.layers
+            return stored.bytes + header_bytes(*stored.headers) if stored else 0
         return expected_bytes(self.header, self.decoded_bytes)
 
     @property
@@ -260,6 +267,7 @@ class Job:
         for timer in (self.grace, self.deadline, self._retry):
             if timer:
                 timer.cancel()
+        self.header = slim(self.header)
         self.folder.drop_input()
         self.on_resize(self)
         self._notify()

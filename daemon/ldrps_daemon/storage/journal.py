@@ -14,7 +14,7 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,10 @@ ALTER TABLE jobs ADD COLUMN ended_tick REAL NOT NULL DEFAULT 0;
 }
 """Statements that upgrade a journal of a version to the next one."""
 _TIMINGS_KEPT = 2000
+_MOST_FREE_PAGES = 256
+"""Unused pages that a journal may keep for rows to come."""
+_LOG_BYTES = 4 << 20
+"""Size to which the write-ahead log is cut back after it was larger."""
 _ID = re.compile("[0-9a-f]{16}")
 _MARKS = (0, 10)
 """Allowed numbers of marks of a timing."""
@@ -161,21 +165,30 @@ class Journal:
 
     async def update(self, *rows: Row) -> None:
         """Write down the current state of jobs: all of them or none."""
-        words = f"UPDATE jobs SET {', '.join(f'{n} = ?' for n in _CHANGING)} WHERE id = ?"
-        values = [[*(getattr(row, name) for name in _CHANGING), row.id] for row in rows]
+        going = [row for row in rows if row.ending is None]
+        ended = [row for row in rows if row.ending is not None]
 
         def write(db: sqlite3.Connection) -> None:
             # Each statement would be synced by itself, which takes seconds for a long queue.
             db.execute("BEGIN")
-            db.executemany(words, values)
+            _set(db, _CHANGING, going)
+            # What only a worker needs of a header, a profile or a mask, may go with the end.
+            _set(db, (*_CHANGING, "header"), ended)
             db.execute("COMMIT")
+            if ended:
+                _shrink(db)
 
         await self._do(write)
 
     async def forget(self, ids: Iterable[str]) -> None:
         """Remove jobs that were swept."""
         gone = [(name,) for name in ids]
-        await self._do(lambda db: db.executemany("DELETE FROM jobs WHERE id = ?", gone))
+
+        def remove(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM jobs WHERE id = ?", gone)
+            _shrink(db)
+
+        await self._do(remove)
 
     async def timings(self) -> list[Timing]:
         """Return the measured times, oldest first."""
@@ -214,6 +227,18 @@ class Journal:
             # A transaction that failed half-way must not hold the lock.
             if _is_open(db) and db.in_transaction:
                 db.rollback()
+
+
+def _set(db: sqlite3.Connection, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    words = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
+    db.executemany(words, [[*(getattr(row, name) for name in columns), row.id] for row in rows])
+
+
+def _shrink(db: sqlite3.Connection) -> None:
+    """Give the disk back what large rows took, which counts towards the spool's size no more."""
+    if db.execute("PRAGMA freelist_count").fetchone()[0] > _MOST_FREE_PAGES:
+        # Not by `execute`, which asks once where each time frees one page.
+        db.executescript("PRAGMA incremental_vacuum;")
 
 
 def _is_open(db: sqlite3.Connection) -> bool:
@@ -274,7 +299,11 @@ def _prepared(db: sqlite3.Connection) -> int:
     """Make the tables, or upgrade them, and check that they are whole; returns their version."""
     # Damaged letters must cost one row, not all of them.
     db.text_factory = lambda data: data.decode(errors="backslashreplace")
+    if not db.execute("PRAGMA page_count").fetchone()[0]:
+        # Before there is a table; a journal that has some keeps its way, and all its pages.
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     db.execute("PRAGMA synchronous = FULL")
     # Shows a file that can only be read now, and not with the first photo.
     db.execute("BEGIN IMMEDIATE")

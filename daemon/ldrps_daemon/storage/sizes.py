@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Message
+
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_engine.settings import GREY_LAYERS, spelt_out
 from ldrps_wire.conversion import raster_bytes
 
 _SAMPLES_PER_BYTE = 12
 """Samples assumed for each byte of a file until it is decoded."""
+_SMALL_HEADER = 1 << 12
+"""Size in bytes up to which a header is not worth counting: a profile or a mask makes it large."""
 _ENCODED_MORE = 1 << 16
 """Constant growth, in bytes, of noise encoded without loss; a 32nd is added to it."""
 
@@ -15,6 +19,21 @@ _ENCODED_MORE = 1 << 16
 def payload_bytes(header: pb.SubmitHeader) -> int:
     """Return the bytes that the client handed in."""
     return int(header.file.size) if header.HasField("file") else raster_bytes(header.raster)
+
+
+def header_bytes(*headers: Message) -> int:
+    """Return the bytes of large headers, which the journal holds and nothing else counts."""
+    return sum(size for each in headers if (size := each.ByteSize()) > _SMALL_HEADER)
+
+
+def slim(header: pb.SubmitHeader) -> pb.SubmitHeader:
+    """Copy a header without what only a worker needs, for a job that has ended."""
+    kept = pb.SubmitHeader()
+    kept.CopyFrom(header)
+    kept.ClearField("damage")
+    if kept.HasField("raster"):
+        kept.raster.ClearField("icc_profile")
+    return kept
 
 
 def peak_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
@@ -28,7 +47,9 @@ def peak_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
     held = size if header.HasField("file") else 0
     encodes = header.result_format and not header.diagnose_only
     beside = 2 * (size + size // 32 + _ENCODED_MORE) if encodes else 0
-    return payload_bytes(header) + held + expected_bytes(header, decoded) + beside
+    # In the job's folder and in the journal; the result's layers carry the profile again.
+    twice = 2 * header_bytes(header)
+    return payload_bytes(header) + twice + held + expected_bytes(header, decoded) + beside
 
 
 def _photo_bytes(header: pb.SubmitHeader, decoded: int) -> int:
