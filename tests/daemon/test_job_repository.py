@@ -4,6 +4,8 @@ import asyncio
 import errno
 import json
 import os
+import random
+import shutil
 import sqlite3
 import time
 
@@ -291,6 +293,60 @@ def test_a_damaged_journal_stops_the_start_and_stays(keep, accepted, spool, dama
     if damage != "table":
         assert path.read_bytes() == before
     assert len([each for each in spool.iterdir() if each.is_dir()]) == 3
+
+
+def flipped(data, dice):
+    for _ in range(dice.randint(1, 20)):
+        data[dice.randrange(len(data))] = dice.randrange(256)
+
+
+def cut_off(data, dice):
+    del data[dice.randrange(len(data)) :]
+
+
+def taken_out(data, dice):
+    start = dice.randrange(len(data))
+    del data[start : start + dice.randint(1, 4096)]
+
+
+def overwritten(data, dice):
+    start, size = dice.randrange(len(data)), dice.randint(1, 600)
+    data[start : start + size] = dice.randbytes(size)
+
+
+@pytest.mark.parametrize("damage", [flipped, cut_off, taken_out, overwritten])
+def test_whatever_is_damaged_no_accepted_photo_is_gone(keep, accepted, spool, damage):
+    """The daemon knows it, or has moved it aside, or does not start and has touched nothing."""
+    photos = [accepted(idempotency_key=f"{n}") for n in range(4)]
+    whole = (spool / JOURNAL).read_bytes()
+    dice = random.Random(damage.__name__)
+    for _ in range(40):
+        data = bytearray(whole)
+        damage(data, dice)
+        (spool / JOURNAL).write_bytes(data)
+        try:
+            known = keep(seen)
+        except InternalError:
+            known = []
+        for name in photos:
+            places = [spool / name, *(spool / LOST).glob(f"{name}*")]
+            assert any((place / "pixels").exists() for place in places)
+            assert name in known or (spool / LOST / name).exists() or (spool / name).exists()
+        for path in spool.glob(f"{JOURNAL}-*"):
+            path.unlink()
+        for name in lost(spool):
+            if not (spool / name).exists() and name in photos:
+                (spool / LOST / name).rename(spool / name)
+        shutil.rmtree(spool / LOST, ignore_errors=True)
+
+
+def test_a_schema_that_is_no_text_is_a_sentence(keep, accepted, spool):
+    accepted()
+    path = spool / JOURNAL
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE timings", b"CREATE \xffABLE timings"))
+    with pytest.raises(InternalError, match=r"cannot be read .*move its folder away"):
+        keep(seen)
 
 
 def test_a_journal_that_can_only_be_read_is_a_sentence(spool, monkeypatch):

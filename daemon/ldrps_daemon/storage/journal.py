@@ -72,6 +72,8 @@ _LOG_BYTES = 4 << 20
 _ID = re.compile("[0-9a-f]{16}")
 _MARKS = (0, 10)
 """Allowed numbers of marks of a timing."""
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""Errors of SQLite; the second where it quotes a damaged schema."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
@@ -216,7 +218,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, self._transact, work)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _trouble(self._path, error) from error
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -248,10 +250,12 @@ def _is_open(db: sqlite3.Connection) -> bool:
         return False
 
 
-def _trouble(path: Path, error: sqlite3.Error) -> InternalError:
+def _trouble(path: Path, error: Exception) -> InternalError:
     """Phrase an error of SQLite as a sentence."""
     said = " ".join(str(error).split())
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) & 0xFF
+    if isinstance(error, UnicodeDecodeError):
+        said, code = "its tables have names that are no text", sqlite3.SQLITE_CORRUPT
     if code in _DAMAGED:
         return InternalError(
             f"the journal {path} cannot be read ({said}); move its folder away to start afresh, "
@@ -280,7 +284,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         path.chmod(0o600)
         version = _prepared(db)
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         db.close()
         raise _trouble(path, error) from None
     except OSError as error:

@@ -47,9 +47,9 @@ def peak_bytes(header: pb.SubmitHeader, decoded: int = 0) -> int:
     held = size if header.HasField("file") else 0
     encodes = header.result_format and not header.diagnose_only
     beside = 2 * (size + size // 32 + _ENCODED_MORE) if encodes else 0
-    # In the job's folder and in the journal; the result's layers carry the profile again.
-    twice = 2 * header_bytes(header)
-    return payload_bytes(header) + twice + held + expected_bytes(header, decoded) + beside
+    # In the job's folder, in the journal and, for a while, in its log; layers have the profile too.
+    thrice = 3 * header_bytes(header)
+    return payload_bytes(header) + thrice + held + expected_bytes(header, decoded) + beside
 
 
 def _photo_bytes(header: pb.SubmitHeader, decoded: int) -> int:
