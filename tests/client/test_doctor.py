@@ -41,6 +41,24 @@ def test_of_a_daemon_it_shows_the_state(ldrps):
     assert daemon["workers"][0]["device"] == "cpu"
 
 
+def problems(report):
+    """Those that do not depend on the machine of the tests."""
+    return [words for words in report["problems"] if "disk" not in words and "GPU" not in words]
+
+
+def test_where_the_daemon_is_not_installed_nothing_is_said_of_its_parts(ldrps, monkeypatch):
+    def never():
+        raise AssertionError("there is no sandbox to look at")
+
+    monkeypatch.setattr(_doctor, "missing", lambda _: ["torch", "pyseccomp"])
+    monkeypatch.setattr(_doctor, "_sandbox", never)
+    report = json.loads(ldrps("doctor", "--address", "unix:/nowhere/s", "--json")[1])
+    words = "the daemon lacks torch, pyseccomp; run pip install 'ldrps[daemon]'"
+    assert problems(report) == [words]
+    # One that answers is installed somewhere else, as in a container.
+    assert problems(json.loads(ldrps("doctor", "--json")[1])) == []
+
+
 def test_a_report_is_written_once(ldrps, tmp_path):
     path = tmp_path / "report.json"
     assert ldrps("doctor", "-o", str(path))[0] == 0

@@ -54,12 +54,14 @@ def doctor(options: Namespace) -> int:
 
 
 def _report(address: str | None) -> dict[str, Any]:
+    lacking = missing("daemon")
     found: dict[str, Any] = {
         "system": _system(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "missing": missing("daemon"),
+        "missing": lacking,
         "gpu": _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv"),
-        "sandbox": _sandbox(),
+        # Only the daemon decodes what it is sent.
+        "sandbox": {} if lacking else _sandbox(),
         "darktable": installed_faults(),
         "folder": _folder(run_folder()),
         "daemon": _daemon(address),
@@ -135,17 +137,18 @@ def _log(path: Path) -> list[str]:
 
 def _problems(found: dict[str, Any]) -> list[str]:
     """List the problems, one sentence each, with what to do."""
+    installed, answers = not found["missing"], found["daemon"]["answers"]
     checks: list[tuple[bool, str]] = [
         (
-            bool(found["missing"]),
+            not installed and not answers,
             f"the daemon lacks {', '.join(found['missing'])}; run pip install 'ldrps[daemon]'",
         ),
         (
-            not found["daemon"]["answers"],
+            installed and not answers,
             "no daemon answers; 'ldrps serve' shows why, or that it was only not running",
         ),
         (
-            not all(found["sandbox"].values()),
+            installed and not all(found["sandbox"].values()),
             "decoding is not locked in entirely; send raw pixels, as our clients do, "
             "or install libseccomp and use Linux 5.13 or later",
         ),
