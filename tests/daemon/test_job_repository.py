@@ -374,6 +374,27 @@ def test_a_clock_that_is_set_makes_nothing_expire(keep, accepted, monkeypatch):
     assert keep(look, keep_seconds=3600) == pb.JOB_STATE_DONE
 
 
+def test_a_large_checkpoint_takes_the_room_of_kept_results(keep, accepted):
+    async def end(made, one):
+        one.folder.result.write_bytes(PIXELS)
+        stored = StoredLayers(one.folder.result, (pb.LayerHeader(raster=RASTER),))
+        await made.end(one, DONE, stored)
+
+    first, second = accepted(end), accepted(end)
+    accepted()
+
+    async def look(made, jobs):
+        (one,) = jobs
+        before = made.index.stored_bytes()
+        assert {each.id for each in made.index.newest(9)} == {first, second, one.id}
+        one.folder.checkpoint.write_bytes(bytes(2000))
+        one.weigh_checkpoint()
+        assert made.index.stored_bytes() == before + 4000 - len(PIXELS)
+        return {each.id for each in made.index.newest(9)} - {one.id}
+
+    assert keep(look, spool_bytes=7800) == {second}
+
+
 def test_what_has_ended_expires_over_a_restart(keep, accepted, monkeypatch):
     accepted(lambda made, one: made.end(one, DONE))
     now = clock.now() + 3601

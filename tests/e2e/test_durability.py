@@ -65,6 +65,20 @@ def test_a_killed_worker_costs_no_step_that_was_saved(start_daemon):
     assert layer_bytes(events) == INVERTED
 
 
+def test_a_checkpoint_counts_towards_the_spool_until_its_job_ends(start_daemon, succeed):
+    daemon = start_daemon(**OFTEN)
+    job_id = daemon.submit(settings=LINGERING, detached=True).job_id
+    daemon.running_worker(job_id)
+    (checkpoint,) = daemon.spool.glob(f"*/{job_id}/checkpoint")
+    # The photo, the result that is to come, and the next checkpoint beside this one.
+    room = 2 * len(INVERTED) + 2 * checkpoint.stat().st_size
+    assert room > 2 * len(INVERTED)
+    assert wait_until(lambda: daemon.status().spool_bytes == room)
+    heir = succeed(daemon, **OFTEN)
+    assert kinds(heir.watch(job_id))[-1] == "done"
+    assert wait_until(lambda: heir.status().spool_bytes == len(INVERTED))
+
+
 def test_a_running_job_outlives_the_daemon(start_daemon, succeed):
     daemon = start_daemon(**OFTEN)
     job_id = daemon.submit(settings=LINGERING, detached=True).job_id

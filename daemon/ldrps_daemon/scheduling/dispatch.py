@@ -179,6 +179,7 @@ class Dispatcher:
 
     async def _take_up(self, job: Job) -> None:
         await asyncio.to_thread(self._store.recover, job.folder)
+        job.weigh_checkpoint()
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
         if not await self._policy.of_recovered(job):
             await self._admit(job, self._config.reconnect_seconds)
@@ -254,6 +255,7 @@ class Dispatcher:
             goes_on = not await self._endings.of(job, end, reports)
             if not job.ending:
                 attempt.keep_checkpoint()
+                job.weigh_checkpoint()
         finally:
             await asyncio.to_thread(attempt.discard)
         if goes_on:

@@ -42,6 +42,7 @@ class JobReports:
         if isinstance(report, Saved):
             if not self._job.ending and self.attempt.keep_checkpoint():
                 self._job.saved_step = report.step
+                self._job.weigh_checkpoint()
             return
         if isinstance(report, Sized):
             return self._job.decoded(report.bytes)

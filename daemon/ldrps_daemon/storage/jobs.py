@@ -80,6 +80,8 @@ class Job:
         """Reason in the last Queued event."""
         self.decoded_bytes = 0
         """Size of a file's photo in bytes, once a worker has decoded it."""
+        self.checkpoint_bytes = 0
+        """Size of its checkpoint."""
         self.on_resize: Callable[[Job], None] = _to_nobody
         """Function called when its share of the spool has changed."""
         self.grace: asyncio.TimerHandle | None = None
@@ -159,12 +161,22 @@ class Job:
     @property
     def spool_bytes(self) -> int:
         """Bytes counted for it: its end frees those of its photo and of what lay beside it."""
-        return self.result_bytes if self.ended else peak_bytes(self.header, self.decoded_bytes)
+        if self.ended:
+            return self.result_bytes
+        # The next checkpoint is written beside the last one.
+        return peak_bytes(self.header, self.decoded_bytes) + 2 * self.checkpoint_bytes
 
     def decoded(self, size: int) -> None:
         """Note the decoded size of its file's photo, in bytes."""
         self.decoded_bytes = size
         self.on_resize(self)
+
+    def weigh_checkpoint(self) -> None:
+        """Note the size of its checkpoint, which takes room until the job ends."""
+        size = self.folder.checkpoint_bytes()
+        if size != self.checkpoint_bytes:
+            self.checkpoint_bytes = size
+            self.on_resize(self)
 
     @property
     def pixels(self) -> int:

@@ -60,6 +60,13 @@ class JobFolder:
         """File of the raw samples of all layers, one after the other."""
         return self.path / "result"
 
+    def checkpoint_bytes(self) -> int:
+        """Return the size of the checkpoint; 0 if there is none."""
+        try:
+            return self.checkpoint.stat().st_size
+        except OSError:
+            return 0
+
     def make(self, header: pb.SubmitHeader) -> BinaryIO:
         """Make the folder, keep the header, and open the pixels' file for writing."""
         self.path.mkdir(mode=0o700)
