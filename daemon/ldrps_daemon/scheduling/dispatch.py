@@ -121,7 +121,7 @@ class Dispatcher:
         """Write a job down, then let it wait for a worker, and an attached one for a watcher."""
         await self.repository.accept(job)
         log.info("job accepted", extra={"job": job.id, "client": job.client})
-        await self._admit(job, self._config.grace_seconds)
+        self._admit(job, self._config.grace_seconds)
         self._announcer.tell(job)
         self._make_way()
 
@@ -182,12 +182,12 @@ class Dispatcher:
         await asyncio.to_thread(self._store.recover, job.folder)
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
         if not await self._policy.of_recovered(job):
-            await self._admit(job, self._config.reconnect_seconds)
+            self._admit(job, self._config.reconnect_seconds)
         elif job.ended:
             job.folder.drop_rest(with_result=True)
 
-    async def _admit(self, job: Job, grace: float) -> None:
-        await self._queue_of(job).put(job)
+    def _admit(self, job: Job, grace: float) -> None:
+        self._queue_of(job).put(job)
         self._guard(job, grace)
         if job.deadline_at:
             loop = asyncio.get_running_loop()
@@ -213,7 +213,7 @@ class Dispatcher:
 
     async def _attend(self, slot: WorkerSlot, queue: FairQueue) -> None:
         while not (self.stopping or slot.retired):
-            await queue.arrival(slot.is_up)
+            await queue.arrival(slot)
             async with slot.turn:
                 await self._serve(slot, queue)
             if slot.backoff.trouble and not self.stopping:
@@ -261,7 +261,7 @@ class Dispatcher:
             job.requeue()
             await self.repository.note(job)
             if not self.stopping:
-                await self._queue_of(job).put(job)
+                self._queue_of(job).put(job)
                 self._announcer.tell(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
