@@ -67,7 +67,7 @@ class RayTransport:
         try:
             self._actor = self._placed()
         except Exception as error:
-            raise OSError(f"Ray takes no more actors ({_words(error)})") from None
+            raise OSError(f"Ray takes no more actors ({words_of(error)})") from None
         self._tasks = [self._spawn(self._run(dict(options)))]
 
     def send_bytes(self, data: bytes, /) -> None:
@@ -121,12 +121,12 @@ class RayTransport:
                         return self._gone(None)
                     await self._take(message)
         except (ValueError, EOFError, DecodeError) as error:
-            log.warning("a worker talks rubbish (%s)", _words(error), extra=self._said())
+            log.warning("a worker talks rubbish (%s)", words_of(error), extra=self._said())
             await self._kill()
             self._gone(None)
         except Exception as error:
             if not self._is_ended:
-                log.warning("a worker is lost (%s)", _words(error), extra=self._said())
+                log.warning("a worker is lost (%s)", words_of(error), extra=self._said())
             self._gone(None if self._is_ended else Lost())
 
     def _gone(self, last: Lost | None) -> None:
@@ -141,8 +141,8 @@ class RayTransport:
         try:
             answer = json.loads(await self._call("start", json.dumps(told).encode()))
         except Exception as error:
-            if "ModuleNotFoundError" in str(error) or "ImportError" in str(error):
-                return "ldrps cannot be imported there; install the same version on every node"
+            if why := cannot_import(error):
+                return why
             raise
         if why := answer.get("why"):
             return str(why)
@@ -159,7 +159,7 @@ class RayTransport:
         except Exception as error:
             # The reading task hears of its end. A line that has lost one order is not to be
             # trusted with another.
-            log.warning("a node takes nothing (%s)", _words(error), extra=self._said())
+            log.warning("a node takes nothing (%s)", words_of(error), extra=self._said())
             await self._kill()
 
     async def _send(self, data: bytes) -> None:
@@ -218,5 +218,13 @@ class RayTransport:
         return asyncio.get_running_loop().create_task(work)
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """Return an error of Ray's in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def cannot_import(error: Exception) -> str:
+    """Return a sentence if an error of Ray's is that a node lacks us; else nothing."""
+    if "ModuleNotFoundError" in str(error) or "ImportError" in str(error):
+        return "ldrps cannot be imported there; install the same version on every node"
+    return ""

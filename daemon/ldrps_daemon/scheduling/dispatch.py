@@ -55,7 +55,7 @@ class Dispatcher:
         self.index = self.repository.index
         self.queue = FairQueue(config.batch_wait_seconds)
         self.admission = Admission(config, self.index, spool)
-        self._pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
+        self.pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
         self._store = store or FolderStore()
         self._crew = Crew(config, lambda slot: self._attend(slot, self.queue))
         self.slots = self._crew.slots
@@ -78,7 +78,7 @@ class Dispatcher:
         for job in jobs:
             await self._take_up(job)
         self._announcer.tell(*jobs)
-        await self._pool.open(self._seat)
+        await self.pool.open(self._seat)
         self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
 
@@ -93,7 +93,7 @@ class Dispatcher:
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
                     await asyncio.sleep(0.02)
-        await self._pool.close()
+        await self.pool.close()
         await self._crew.stop()
         tasks = list(self._tasks)
         for task in tasks:
@@ -175,7 +175,7 @@ class Dispatcher:
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _seat(self, seats: Sequence[Seat]) -> None:
-        self._crew.seat(seats, self._pool.leaving)
+        self._crew.seat(seats, self.pool.leaving)
         self._announcer.tell()
 
     async def _take_up(self, job: Job) -> None:
@@ -291,7 +291,7 @@ class Dispatcher:
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
         urgent = self.queue.urgent()
-        self._pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
+        self.pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
         placed = [(self.index.get(job_id), told) for job_id, told in self._restoring().items()]
         yielding = sum(told.slot.pausing for _, told in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
@@ -310,7 +310,7 @@ class Dispatcher:
         """Return what keeps all jobs from being worked on; empty: nothing."""
         troubles = [slot.backoff.trouble for slot in self.slots]
         if not troubles:
-            return self._pool.trouble
+            return self.pool.trouble
         if not all(troubles):
             return ""
         return f"no worker can start ({troubles[0]}); this is tried again and again"
