@@ -78,6 +78,18 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeStatus:
+    """Another machine on which workers are."""
+
+    name: str
+    """Name, as behind the @ in those of its devices."""
+    models: tuple[str, ...]
+    """Models on its disk, but for the bundled one."""
+    trouble: str = ""
+    """Reason why it lacks a model, or waits for one; empty: nothing is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DaemonStatus:
     """The daemon as a whole."""
 
@@ -103,6 +115,8 @@ class DaemonStatus:
     """Number of workers that died."""
     preemptions: int = 0
     stopping: bool = False
+    nodes: tuple[NodeStatus, ...] = ()
+    """Other machines on which workers are, in a Ray cluster."""
 
 
 _PLAIN = (
@@ -148,6 +162,10 @@ def status_from_wire(message: pb.StatusResponse) -> DaemonStatus:
         queue_limit=message.queue_limit,
         workers=tuple(_worker(worker) for worker in message.workers),
         address=message.address,
+        nodes=tuple(
+            NodeStatus(name=node.name, models=tuple(node.models), trouble=node.trouble)
+            for node in message.nodes
+        ),
         **{name: getattr(message, name) for name in _PLAIN},
     )
 

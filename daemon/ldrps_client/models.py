@@ -18,6 +18,8 @@ from ldrps_engine.model_store.store import is_path, link
 # Reading tens of gigabytes from a slow disk takes a while.
 _LOAD_SECONDS = 900.0
 _CALL_SECONDS = 30.0
+_REMOVE_SECONDS = 120.0
+"""A cluster's nodes remove it too, in processes that have to start."""
 
 OnProgress = Callable[[str, int, int], None]
 """Function called with the file, the bytes done, and the bytes in all."""
@@ -80,7 +82,7 @@ class ModelManager:
 
     def remove(self, name: str) -> int:
         """Delete a model, or forget one of your own; returns the bytes that were freed."""
-        return int(self._call(self._stub.Remove, _asked(name), _CALL_SECONDS).done_bytes)
+        return int(self._call(self._stub.Remove, _asked(name), _REMOVE_SECONDS).done_bytes)
 
     def load(self, name: str) -> None:
         """Bring a model into memory before it is needed."""

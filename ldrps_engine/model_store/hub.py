@@ -13,10 +13,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol, Self
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from ldrps_engine.errors import LdrpsError, ModelError, UnavailableError
 from ldrps_engine.model_store.catalogue import BUNDLED, Entry, catalogue
@@ -24,6 +26,7 @@ from ldrps_engine.model_store.store import (
     Manifest,
     file_sha256,
     folder_of,
+    models_folder,
     read_manifest,
     write_manifest,
 )
@@ -31,6 +34,8 @@ from ldrps_engine.model_store.store import (
 # Room that is left on the disk, so that it is not filled to the last byte.
 _SPARE = 500_000_000
 _LIBRARY = "ldrps"
+_LOCKS = ".locks"
+_LOOK_SECONDS = 0.5
 _SAFE = (".safetensors", ".json", ".txt", ".jinja", ".model", ".md")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -54,8 +59,10 @@ class _Remote:
     """Checksum of a large file; the hub knows none of small ones."""
 
 
-def pull(name: str, on_progress: OnProgress = lambda *_: None) -> Manifest:
-    """Fetch a model of the catalogue, or what is missing of it.
+def pull(name: str, on_progress: OnProgress = lambda *_: None, revision: str = "") -> Manifest:
+    """Fetch a model of the catalogue, or what is missing of it, at that `revision` if one is given.
+
+    One process at a time does so; another one waits, and finds what it wanted.
 
     ModelError or UnavailableError says in one sentence what is in the way: an unknown name, the
     hub away or refusing, a disk too small, a file that is not what it should be.
@@ -66,10 +73,38 @@ def pull(name: str, on_progress: OnProgress = lambda *_: None) -> Manifest:
         raise ModelError(f"model '{name}' cannot be pulled; these can: {known}")
     if found := read_manifest(name):
         return found
-    with _told(entry):
+    if revision:
+        entry = replace(entry, revision=revision)
+    with _told(entry), _alone(entry, on_progress):
+        if found := read_manifest(name):
+            return found
         revision, files = _listed(entry)
         _check_space(entry, files)
         return _fetch(entry, revision, files, on_progress)
+
+
+@contextlib.contextmanager
+def _alone(entry: Entry, on_progress: OnProgress) -> Iterator[None]:
+    """Keep other processes, on this machine or another one, from fetching it at the same time."""
+    folder = models_folder() / _LOCKS
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{entry.name}.lock")
+    # A folder that knows no locks is one that nobody else is expected to write to.
+    with contextlib.suppress(NotImplementedError):
+        while not _is_mine(lock):
+            on_progress("fetched by another process, which is waited for", 0, 0)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_mine(lock: BaseFileLock) -> bool:
+    try:
+        lock.acquire(timeout=_LOOK_SECONDS)
+    except Timeout:
+        return False
+    return True
 
 
 def _listed(entry: Entry) -> tuple[str, list[_Remote]]:

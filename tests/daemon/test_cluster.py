@@ -145,8 +145,8 @@ NODES = [node("b", GPU=2.0, CPU=8.0), node("a", CPU=4.0), node("c", alive=False,
 
 
 def test_each_gpu_of_a_node_that_lives_is_a_place():
-    assert pool.places_of(NODES, on_cpu=False) == {("b", 0): "of b", ("b", 1): "of b"}
-    assert pool.places_of(NODES, on_cpu=True) == {("a", 0): "of a", ("b", 0): "of b"}
+    assert pool.places_of(NODES, on_cpu=False) == {("b", 0): "of b/b", ("b", 1): "of b/b"}
+    assert pool.places_of(NODES, on_cpu=True) == {("a", 0): "of a/a", ("b", 0): "of b/b"}
 
 
 def test_places_with_warm_workers_are_kept_before_others():
@@ -168,6 +168,7 @@ def test_seats_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(pool, "joined", lambda _: ray)
     monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setenv("LDRPS_MODELS", str(tmp_path / "models"))
     told = []
 
     async def scene():

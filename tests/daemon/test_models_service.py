@@ -5,6 +5,7 @@ import contextlib
 import gc
 import threading
 
+from ldrps_daemon.scheduling.seats import LocalPool
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import ModelError
 
@@ -13,13 +14,13 @@ async def left_alone():
     """Let a caller leave before its call fails, and return what asyncio complains about."""
     complaints, failing = [], threading.Event()
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-    servicer = ModelsServicer([])
+    servicer = ModelsServicer([], LocalPool([], 0))
 
-    def work(_):
+    def work(*_):
         failing.wait(10)
         raise ModelError("there is no such model")
 
-    call = asyncio.create_task(servicer._streamed("x", None, work))
+    call = asyncio.create_task(servicer._streamed("pull", "x", None, work))
     await asyncio.sleep(0.05)
     call.cancel()
     with contextlib.suppress(asyncio.CancelledError):

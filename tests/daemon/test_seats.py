@@ -108,11 +108,11 @@ def play(config, tmp_path):
     return run
 
 
-async def accepted(dispatcher, priority=pb.PRIORITY_INTERACTIVE):
+async def accepted(dispatcher, priority=pb.PRIORITY_INTERACTIVE, **settings):
     raster, data = photo_to_wire(grey_photo())
     job = Job(
         pb.SubmitHeader(raster=raster, detached=True, priority=priority),
-        Settings(),
+        Settings(**settings),
         dispatcher.spool,
     )
     with job.folder.make(job.header) as file:
@@ -127,6 +127,12 @@ def finish(worker, files, value):
     (header,) = write_layers(files.result, [Layer("restored", grey_photo(value=value))])
     worker.tell(pb.Event(layer_header=header))
     worker.tell(pb.Event(done=pb.Done(seconds=1.0)))
+
+
+async def idle(dispatcher):
+    """Return when every worker waits for a job."""
+    while len(dispatcher.queue._idle) < len(dispatcher.slots):
+        await asyncio.sleep(0.01)
 
 
 async def ended(job):
@@ -338,5 +344,32 @@ def test_an_idle_seat_that_goes_ends_its_worker(play):
         heir = await pool.worker("b")
         finish(heir, await heir.ordered(), 5)
         assert (await ended(again))[-1].HasField("done")
+
+    play(scene)
+
+
+def test_a_job_goes_to_the_idle_seat_that_holds_its_model_on_any_pool(play):
+    held = {"a": ["bundled"], "b": ["bundled", "sd21"]}
+
+    async def scene(dispatcher, pool):
+        pool.give("a", "b")
+        for _ in held:
+            await accepted(dispatcher)
+        workers = {name: await pool.worker(name) for name in held}
+        for name, models in held.items():
+            finish(workers[name], await workers[name].ordered(), 5)
+            workers[name].tell(pb.Worker(state=pb.WORKER_STATE_IDLE, models=models))
+            workers[name].orders.clear()
+        for _ in range(3):
+            await idle(dispatcher)
+            job = await accepted(dispatcher, model="sd21")
+            finish(workers["b"], await workers["b"].ordered(), 5)
+            workers["b"].orders.clear()
+            assert (await ended(job))[-1].HasField("done")
+        await idle(dispatcher)
+        # While that one works, the other one takes what it has never held.
+        for name in ("b", "a"):
+            await accepted(dispatcher, model="sd21")
+            await workers[name].ordered()
 
     play(scene)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ldrps_client._listening import is_listening
-from ldrps_client._records import DaemonStatus, Job, ResidentModel, WorkerStatus
+from ldrps_client._records import DaemonStatus, Job, NodeStatus, ResidentModel, WorkerStatus
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
@@ -63,6 +63,8 @@ def _picture(client: Client) -> RenderableType:
     # All that it knows: a batch job that yields may be older than many that have ended.
     open_jobs = [job for job in client.jobs(MAX_JOBS) if job.state in ("queued", "running")]
     parts: list[RenderableType] = [_head(answer), _workers(answer.workers)]
+    if answer.nodes:
+        parts.append(_nodes(answer.nodes))
     if open_jobs:
         parts.append(_jobs(open_jobs))
     return Group(*parts)
@@ -89,6 +91,17 @@ def _workers(workers: tuple[WorkerStatus, ...]) -> RenderableType:
         pid, memory = (str(worker.pid), _size(worker.memory_bytes)) if worker.pid else ("", "")
         state = f"{worker.state}; {worker.trouble}" if worker.trouble else worker.state
         table.add_row(worker.device, state, pid, memory, held, worker.job_id)
+    return table
+
+
+def _nodes(nodes: tuple[NodeStatus, ...]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("node", "models on its disk", "trouble")
+    for node in nodes[:_SHOWN]:
+        table.add_row(node.name, ", ".join(("bundled", *node.models)), node.trouble)
+    if len(nodes) > _SHOWN:
+        table.add_row(f"and {len(nodes) - _SHOWN} more")
     return table
 
 

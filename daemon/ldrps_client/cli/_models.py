@@ -138,13 +138,14 @@ def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
     def tell(file: str, done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if silent or (done < total and now - last < (0.1 if on_terminal else _TELL_SECONDS)):
+        is_over = 0 < total <= done
+        if silent or (not is_over and now - last < (0.1 if on_terminal else _TELL_SECONDS)):
             return
         last = now
-        share = 100 * done // total if total else 100
-        text = f"{name}: {size(done)} of {size(total)}, {share} %, {file}"
+        much = f"{size(done)} of {size(total)}, {100 * done // total} %, " if total else ""
+        text = f"{name}: {much}{file}"
         if on_terminal:
-            print(f"\r\x1b[K{text}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{text}", end="\n" if is_over else "", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 

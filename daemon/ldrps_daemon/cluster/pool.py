@@ -13,9 +13,10 @@ from typing import Any
 
 from ldrps_daemon.cluster.autoscaling import Autoscaling
 from ldrps_daemon.cluster.connection import joined
+from ldrps_daemon.cluster.models import NodeModels, name_of
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.config import AUTO, SHARED, ServeConfig
-from ldrps_daemon.scheduling.seats import Load, Seat
+from ldrps_daemon.scheduling.seats import Load, Node, OnProgress, Seat
 from ldrps_engine.errors import SettingsError
 
 log = logging.getLogger("ldrps.cluster")
@@ -40,6 +41,7 @@ class RayPool:
         self._seats: dict[tuple[str, int], Seat] = {}
         self.leaving: frozenset[str] = frozenset()
         """Names of seats on nodes that are being drained."""
+        self._models = NodeModels()
         self._is_cut_off = False
         self._proof = secrets.token_hex(16)
         self._spool = ""
@@ -66,6 +68,16 @@ class RayPool:
         self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
+        await self._models.forget()
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """Nodes of the cluster."""
+        return self._models.nodes
+
+    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+        """Have a task on each node do it."""
+        return await self._models.everywhere(self._ray, action, model, tell)
 
     def want(self, load: Load) -> None:
         """Have the cluster asked for as many GPUs, within the limits given."""
@@ -103,6 +115,7 @@ class RayPool:
         self.trouble = "this machine is no node of the Ray cluster any more; run 'ray start' here"
         log.error(self.trouble)
         self._seats = {}
+        await self._models.forget()
         await asyncio.to_thread(self._ray.shutdown)
         while True:
             try:
@@ -123,20 +136,28 @@ class RayPool:
             seat.name for (node, _), seat in self._seats.items() if node in draining
         )
         staying = [node for node in nodes if node["NodeID"] not in draining]
-        places = chosen(places_of(staying, on_cpu=self._on_cpu), self._seats, self._most)
+        await self._models.look(self._ray, staying)
+        offered = {
+            key: node
+            for key, node in places_of(staying, on_cpu=self._on_cpu).items()
+            if self._models.is_settled(key[0])
+        }
+        places = chosen(offered, self._seats, self._most)
         self._seats = {key: self._seats.get(key) or self._seat(key, places) for key in places}
         kind = "node with a CPU" if self._on_cpu else "GPU"
-        self.trouble = "" if places else f"the Ray cluster has no {kind} now; jobs wait for one"
+        nothing = self._models.trouble or f"the Ray cluster has no {kind} now; jobs wait for one"
+        self.trouble = "" if places else nothing
         return list(self._seats.values())
 
     def _seat(self, key: tuple[str, int], places: Mapping[tuple[str, int], str]) -> Seat:
-        host, (node, index) = places[key], key
-        place = Place(node, host, 0 if self._on_cpu else 1, self._spool, self._proof)
+        name, (node, index) = places[key], key
+        place = Place(
+            node, name.partition("/")[0], 0 if self._on_cpu else 1, self._spool, self._proof
+        )
         device = "cpu" if self._on_cpu else "cuda:0"
         shown = "cpu" if self._on_cpu else f"cuda:{index}"
         return Seat(
-            # Nodes of one machine have its address in common.
-            name=f"{shown}@{host}/{node[:8]}",
+            name=f"{shown}@{name}",
             device=device,
             launch=functools.partial(RayTransport, self._ray, place),
             memory_bytes=self._memory if self._on_cpu else 0,
@@ -154,13 +175,13 @@ class RayPool:
 
 
 def places_of(nodes: Iterable[Mapping[str, Any]], *, on_cpu: bool) -> dict[tuple[str, int], str]:
-    """List the node and number of each GPU, or one CPU per node, with the node's address."""
+    """List the node and number of each GPU, or one CPU per node, with the node's name."""
     found = {}
     for node in sorted(nodes, key=lambda node: str(node["NodeID"])):
         has = int(node.get("Resources", {}).get("CPU" if on_cpu else "GPU", 0))
         if node.get("Alive"):
             for index in range(min(has, 1) if on_cpu else has):
-                found[node["NodeID"], index] = str(node["NodeManagerAddress"])
+                found[node["NodeID"], index] = name_of(node)
     return found
 
 

@@ -7,6 +7,7 @@ a photo, a description, a path or a user.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_engine.errors import UnavailableError
+from ldrps_engine.model_store.store import LOCAL
 
 log = logging.getLogger("ldrps.metrics")
 LOOPBACK = "127.0.0.1"
@@ -48,6 +50,7 @@ class Collector:
         yield from self._counters()
         yield from self._gauges()
         yield from self._workers()
+        yield from self._nodes()
 
     def _counters(self) -> Iterator[Metric]:
         counts = self._dispatcher.repository.counts
@@ -79,11 +82,39 @@ class Collector:
         labels = ["device"]
         memory = GaugeMetricFamily("ldrps_worker_memory_bytes", "Resident set.", labels=labels)
         state = GaugeMetricFamily("ldrps_worker_state", "1 for its state.", labels=["device", "is"])
+        models = GaugeMetricFamily(
+            "ldrps_worker_models", "1 for each in memory.", labels=["device", "model"]
+        )
+        counted: Counter[tuple[str, str]] = Counter()
         for slot in self._dispatcher.slots:
             memory.add_metric([slot.name], slot.memory_bytes())
             word = pb.WorkerState.Name(slot.state).removeprefix("WORKER_STATE_").lower()
             state.add_metric([slot.name, word], 1)
-        yield from (memory, state)
+            counted[slot.name.partition("@")[2], word] += 1
+            for model in sorted({_shown(name) for name in slot.models}):
+                models.add_metric([slot.name, model], 1)
+        workers = GaugeMetricFamily("ldrps_workers", "Number of them.", labels=["node", "is"])
+        for (node, word), count in counted.items():
+            workers.add_metric([node, word], count)
+        yield from (memory, state, models, workers)
+
+    def _nodes(self) -> Iterator[Metric]:
+        models = GaugeMetricFamily(
+            "ldrps_node_models", "1 for each on its disk.", labels=["node", "model"]
+        )
+        trouble = GaugeMetricFamily(
+            "ldrps_node_trouble", "1 while a model is fetched or lacking.", labels=["node"]
+        )
+        for node in self._dispatcher.pool.nodes:
+            trouble.add_metric([node.name], bool(node.trouble))
+            for model in node.models:
+                models.add_metric([node.name, model], 1)
+        yield from (models, trouble)
+
+
+def _shown(model: str) -> str:
+    """Name a model, but for one of the user's own: that is named by a file of theirs."""
+    return "local" if model.startswith(LOCAL) else model
 
 
 def registry_of(config: ServeConfig, dispatcher: Dispatcher, proxy: PeerProxy | None) -> Any:

@@ -55,7 +55,7 @@ class Dispatcher:
         self.index = self.repository.index
         self.queue = FairQueue(config.batch_wait_seconds)
         self.admission = Admission(config, self.index, spool)
-        self._pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
+        self.pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
         self._store = store or FolderStore()
         self._crew = Crew(config, lambda slot: self._attend(slot, self.queue))
         self.slots = self._crew.slots
@@ -79,7 +79,7 @@ class Dispatcher:
         for job in jobs:
             await self._take_up(job)
         self._announcer.tell(*jobs)
-        await self._pool.open(self._seat)
+        await self.pool.open(self._seat)
         self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
 
@@ -94,7 +94,7 @@ class Dispatcher:
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
                     await asyncio.sleep(0.02)
-        await self._pool.close()
+        await self.pool.close()
         await self._crew.stop()
         tasks = list(self._tasks)
         for task in tasks:
@@ -122,7 +122,7 @@ class Dispatcher:
         """Write a job down, then let it wait for a worker, and an attached one for a watcher."""
         await self.repository.accept(job)
         log.info("job accepted", extra={"job": job.id, "client": job.client})
-        await self._admit(job, self._config.grace_seconds)
+        self._admit(job, self._config.grace_seconds)
         self._announcer.tell(job)
         self._make_way()
 
@@ -174,7 +174,7 @@ class Dispatcher:
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _seat(self, seats: Sequence[Seat]) -> None:
-        self._crew.seat(seats, self._pool.leaving)
+        self._crew.seat(seats, self.pool.leaving)
         self._announcer.tell()
 
     async def _take_up(self, job: Job) -> None:
@@ -182,12 +182,12 @@ class Dispatcher:
         job.weigh_checkpoint()
         log.info("job taken up", extra={"job": job.id, "events": job.log.last})
         if not await self._policy.of_recovered(job):
-            await self._admit(job, self._config.reconnect_seconds)
+            self._admit(job, self._config.reconnect_seconds)
         elif job.ended:
             job.folder.drop_rest(with_result=True)
 
-    async def _admit(self, job: Job, grace: float) -> None:
-        await self._queue_of(job).put(job)
+    def _admit(self, job: Job, grace: float) -> None:
+        self._queue_of(job).put(job)
         self._guard(job, grace)
         if job.deadline_at:
             loop = asyncio.get_running_loop()
@@ -213,7 +213,7 @@ class Dispatcher:
 
     async def _attend(self, slot: WorkerSlot, queue: FairQueue) -> None:
         while not (self.stopping or slot.retired):
-            await queue.arrival(slot.is_up)
+            await queue.arrival(slot)
             async with slot.turn:
                 await self._serve(slot, queue)
             if slot.backoff.trouble and not self.stopping:
@@ -262,7 +262,7 @@ class Dispatcher:
             job.requeue()
             await self.repository.note(job)
             if not self.stopping:
-                await self._queue_of(job).put(job)
+                self._queue_of(job).put(job)
                 self._announcer.tell(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
@@ -292,7 +292,7 @@ class Dispatcher:
     def _make_way(self) -> None:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
         urgent = self.queue.urgent()
-        self._pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
+        self.pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
         placed = [(self.index.get(job_id), told) for job_id, told in self._restoring().items()]
         yielding = sum(told.slot.pausing for _, told in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
@@ -311,7 +311,7 @@ class Dispatcher:
         """Return what keeps all jobs from being worked on; empty: nothing."""
         troubles = [slot.backoff.trouble for slot in self.slots]
         if not troubles:
-            return self._pool.trouble
+            return self.pool.trouble
         if not all(troubles):
             return ""
         return f"no worker can start ({troubles[0]}); this is tried again and again"

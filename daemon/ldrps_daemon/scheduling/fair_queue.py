@@ -9,15 +9,28 @@ from __future__ import annotations
 import asyncio
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from ldrps_daemon import clock
 from ldrps_daemon.storage.jobs import Job
 
 _TURNS_KEPT = 256
+_GIVE_WAY_SECONDS = 0.1
+"""Longest time for which a worker leaves a job to one that suits it better: it may never come."""
 _Served = Mapping[str, int]
 """Clients that were served; the later, the larger the number."""
+
+
+class Candidate(Protocol):
+    """One who waits for work."""
+
+    def is_up(self) -> bool:
+        """True while there is a process that takes orders."""
+
+    def held(self, job: Job) -> int:
+        """Count the models for a job that are in memory; 0 for who could not begin with it now."""
 
 
 def _order(job: Job) -> int:
@@ -100,9 +113,10 @@ class FairQueue:
         """Times at which batch jobs become urgent; some may have left since."""
         self._served: dict[str, int] = {}
         self._turns = 0
-        self._arrived = asyncio.Condition()
+        self._news = asyncio.Event()
+        """Set, and replaced, with each change that matters to those who wait for work."""
         self._starting = 0
-        self._idle: list[Callable[[], bool]] = []
+        self._idle: list[Candidate] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -138,7 +152,7 @@ class FairQueue:
         yield from self._urgent.in_turn(self._served)
         yield from self._later.in_turn(self._served)
 
-    async def put(self, job: Job) -> None:
+    def put(self, job: Job) -> None:
         """Add a job to those that wait. An interrupted one comes before its client's later ones."""
         self._jobs[job.order] = job
         if self.is_urgent(job):
@@ -146,21 +160,29 @@ class FairQueue:
         else:
             self._later.add(job)
             heapq.heappush(self._due, (clock.now() + self._batch_wait - job.waited(), job.order))
-        await self._tell()
+        self._tell()
 
-    async def arrival(self, is_up: Callable[[], bool]) -> None:
+    async def arrival(self, worker: Candidate) -> None:
         """Return when there is a job for a worker: one that is up, or would have to be started.
 
-        No worker is started for a job that another one can take, or is being started for.
+        No worker is started for a job that another one can take, or is being started for. A worker
+        leaves a job to one that is idle as well and has more of the job's models in its memory.
         """
-        self._idle.append(is_up)
+        self._idle.append(worker)
         try:
-            async with self._arrived:
-                await self._arrived.wait_for(
-                    lambda: len(self) > (0 if is_up() else self._starting + self._ready())
-                )
+            while True:
+                while not self._has_one_for(worker):
+                    await self._news.wait()
+                if not self._suits_another(worker):
+                    return
+                async with asyncio.timeout(_GIVE_WAY_SECONDS):
+                    await self._news.wait()
+        except TimeoutError:
+            return
         finally:
-            self._idle.remove(is_up)
+            self._idle.remove(worker)
+            # Who has left it the job looks again: it may go about something else first.
+            self._tell()
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -170,7 +192,7 @@ class FairQueue:
             yield
         finally:
             self._starting -= 1
-            await self._tell()
+            self._tell()
 
     @property
     def spared(self) -> bool:
@@ -179,11 +201,8 @@ class FairQueue:
 
     def take(self) -> Job | None:
         """Remove and return the next job; None if there is none."""
-        self._promote()
-        lanes = self._urgent if len(self._urgent) else self._later
-        if not len(lanes):
+        if not (job := self._first()):
             return None
-        job = lanes.first(self._served)
         self.drop(job)
         self._turns += 1
         self._served.pop(job.client, None)
@@ -198,12 +217,25 @@ class FairQueue:
             return False
         return self._urgent.remove(job) or self._later.remove(job)
 
-    def _ready(self) -> int:
-        return sum(is_up() for is_up in self._idle)
+    def _first(self) -> Job | None:
+        self._promote()
+        lanes = self._urgent if len(self._urgent) else self._later
+        return lanes.first(self._served) if len(lanes) else None
 
-    async def _tell(self) -> None:
-        async with self._arrived:
-            self._arrived.notify_all()
+    def _has_one_for(self, worker: Candidate) -> bool:
+        ready = sum(other.is_up() for other in self._idle)
+        return len(self) > (0 if worker.is_up() else self._starting + ready)
+
+    def _suits_another(self, worker: Candidate) -> bool:
+        job = self._first()
+        if not job or not worker.is_up():
+            return False
+        held = worker.held(job)
+        return any(other.held(job) > held for other in self._idle if other.is_up())
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     def _promote(self) -> None:
         """Make jobs urgent that have waited long enough."""

@@ -12,6 +12,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.seats import Seat
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
+from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.pipe import (
     CannotStart,
@@ -84,6 +85,10 @@ class WorkerSlot:
     def is_up(self) -> bool:
         """True while there is a process that takes orders."""
         return self._worker is not None and self._up
+
+    def held(self, job: Job) -> int:
+        """Count the models for a job that are in memory here; 0 while something else is done."""
+        return 0 if self.turn.locked() else len(job.models.intersection(self.models))
 
     async def rouse(self) -> None:
         """Start a process that takes orders, if there is none; StartError says why that failed.

@@ -9,6 +9,9 @@ from typing import Protocol
 from ldrps_daemon.workers.process import launch
 from ldrps_daemon.workers.transport import Launch
 
+OnProgress = Callable[[str, int, int], None]
+"""Function called with a file's name, the bytes done, and the bytes in all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
@@ -22,6 +25,18 @@ class Seat:
     """Function that starts a worker here."""
     memory_bytes: int = 0
     """Memory that the worker may use, in bytes; 0: no limit."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """Another machine of a pool."""
+
+    name: str
+    """Its address, and what tells it from others at that address."""
+    models: tuple[str, ...]
+    """Models on its disk, as far as that is known; the bundled one is everywhere."""
+    trouble: str
+    """Reason why it lacks a model, or waits for one; empty: nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,16 @@ class Pool(Protocol):
     async def close(self) -> None:
         """Stop reporting."""
 
+    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+        """Do on all other machines what was done with a model here: `pull`, `verify` or `remove`.
+
+        Returns a sentence for each machine on which that failed; it is done on the others.
+        """
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """Other machines that there are."""
+
     def want(self, load: Load) -> None:
         """Take note of what there is to do; called whenever that changes."""
 
@@ -64,6 +89,7 @@ class LocalPool:
 
     trouble = ""
     leaving: Collection[str] = ()
+    nodes: Sequence[Node] = ()
 
     def __init__(self, devices: Sequence[str], memory_bytes: int) -> None:
         """Take the devices and `memory_bytes`, the limit for one worker on the CPU."""
@@ -79,6 +105,10 @@ class LocalPool:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+        """Do nothing: there are no other machines."""
+        return ()
 
     def want(self, load: Load) -> None:
         """Do nothing: a machine has the devices that it has."""

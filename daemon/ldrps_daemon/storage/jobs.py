@@ -131,6 +131,11 @@ class Job:
         return bool(self.header.priority == pb.PRIORITY_BATCH)
 
     @property
+    def models(self) -> frozenset[str]:
+        """Names of the models that it may need, those among them that are none's included."""
+        return frozenset((self.settings.model, self.settings.describer))
+
+    @property
     def ended(self) -> bool:
         """True once it is done, failed or cancelled."""
         return self.log.ended

@@ -1,7 +1,7 @@
-"""The service Models: models on this machine, fetched, checked, removed, in memory or not.
+"""The service Models: models on the pool's machines, fetched, checked, removed, in memory or not.
 
-Pulling and checking run in threads of the front process, which needs no torch for them; anything
-that concerns memory is a command for the workers.
+Pulling and checking run in threads of the front process, which needs no torch for them, and then
+wherever else the pool has machines; anything that concerns memory is a command for the workers.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon.scheduling.pool import WorkerDiedError, WorkerSlot
+from ldrps_daemon.scheduling.seats import OnProgress, Pool
 from ldrps_daemon.transport.servicer import answering
 from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
 from ldrps_engine.model_store import hub, store
-from ldrps_engine.model_store.catalogue import Entry, catalogue
+from ldrps_engine.model_store.catalogue import BUNDLED, Entry, catalogue
 from ldrps_wire.status import error_of
 
 log = logging.getLogger("ldrps.models")
 _TELL_SECONDS = 0.2
-
-OnProgress = Callable[[str, int, int], None]
+Work = Callable[[str, OnProgress], object]
+"""Function that does something with the model of a name on this machine, in a thread."""
+_NAMED = 3
+"""Most machines whose troubles are told in one sentence."""
 
 
 class ModelsServicer(pb_grpc.ModelsServicer):
     """One daemon's models. A model is pulled, checked or removed by one caller at a time."""
 
-    def __init__(self, slots: Sequence[WorkerSlot]) -> None:
+    def __init__(self, slots: Sequence[WorkerSlot], pool: Pool) -> None:
         self._slots = slots
+        self._pool = pool
         self._at_work: set[str] = set()
 
     async def List(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
@@ -43,12 +47,12 @@ class ModelsServicer(pb_grpc.ModelsServicer):
     async def Pull(self, request: pb.ModelRequest, context: Any) -> None:
         """Fetch a model, reporting progress."""
         async with answering(context):
-            await self._streamed(request.name, context, lambda tell: hub.pull(request.name, tell))
+            await self._streamed("pull", request.name, context, hub.pull)
 
     async def Verify(self, request: pb.ModelRequest, context: Any) -> None:
         """Read a model's files again, reporting progress."""
         async with answering(context):
-            await self._streamed(request.name, context, lambda tell: _verify(request.name, tell))
+            await self._streamed("verify", request.name, context, _verify)
 
     async def Remove(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
         """Remove a model from memory and from the disk."""
@@ -59,6 +63,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             await self._commands("unload", request.name, only_awake=True)
             freed = await asyncio.to_thread(store.remove, request.name)
             log.info("model=%s removed bytes=%d", request.name, freed)
+            await self._elsewhere("remove", request.name, lambda *_: None)
             return pb.ModelProgress(done_bytes=freed, total_bytes=freed)
 
     async def Load(self, request: pb.ModelRequest, context: Any) -> pb.ModelProgress:
@@ -75,6 +80,20 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             _check_name(request.name)
             await self._commands("unload", request.name, only_awake=True)
             return pb.ModelProgress()
+
+    async def _done(self, action: str, work: Work, name: str, tell: OnProgress) -> None:
+        """Do something with a model on this machine, then on the others."""
+        await asyncio.to_thread(work, name, tell)
+        await self._elsewhere(action, name, tell)
+
+    async def _elsewhere(self, action: str, name: str, tell: OnProgress) -> None:
+        if name == BUNDLED or name.startswith(store.LOCAL):
+            # The one comes with the program; the other is a folder of this machine.
+            return
+        if whys := await self._pool.everywhere(action, name, tell):
+            more = f"; and {len(whys) - _NAMED} more" if len(whys) > _NAMED else ""
+            told = "; ".join(whys[:_NAMED]) + more
+            raise ModelError(f"{action} of model '{name}' is done here, but not everywhere: {told}")
 
     def _list(self) -> list[pb.Model]:
         found = [self._show(entry) for entry in catalogue().values()]
@@ -128,16 +147,14 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             if end.HasField("failed"):
                 raise error_of(end.failed.reason, end.failed.message)
 
-    async def _streamed(
-        self, name: str, context: Any, work: Callable[[OnProgress], object]
-    ) -> None:
-        """Run `work` in a thread and pass on its progress, until it ends or the caller leaves."""
+    async def _streamed(self, action: str, name: str, context: Any, work: Work) -> None:
+        """Do `work` everywhere and pass on its progress, until it ends or the caller leaves."""
         _check_name(name)
         if name in self._at_work:
             raise _busy(name)
         self._at_work.add(name)
         stream = _ProgressStream(asyncio.get_running_loop())
-        task = asyncio.create_task(asyncio.to_thread(work, stream))
+        task = asyncio.create_task(self._done(action, work, name, stream))
         task.add_done_callback(lambda _: stream.end())
         # A caller who has left cannot be told, and asyncio would log it as forgotten.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())

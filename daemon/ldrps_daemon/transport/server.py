@@ -137,7 +137,7 @@ async def _add_services(
 ) -> Any:
     servicer = Servicer(config, dispatcher, proxy)
     pb_grpc.add_RestorationServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    models = ModelsServicer(dispatcher.slots)
+    models = ModelsServicer(dispatcher.slots, dispatcher.pool)
     pb_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

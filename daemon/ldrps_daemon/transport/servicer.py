@@ -109,6 +109,10 @@ class Servicer(pb_grpc.RestorationServicer):
                 crashes=counts.crashes,
                 preemptions=counts.preemptions,
                 stopping=self._dispatcher.stopping,
+                nodes=[
+                    pb.Node(name=node.name, models=node.models, trouble=node.trouble)
+                    for node in self._dispatcher.pool.nodes
+                ],
             )
 
     def _show(self, job: Job) -> pb.Job:

@@ -253,6 +253,12 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         16: ("crashes", "uint64", "", "plain"),
         17: ("preemptions", "uint64", "", "plain"),
         18: ("stopping", "bool", "", "plain"),
+        19: ("nodes", "", "Node", "repeated"),
+    },
+    "Node": {
+        1: ("name", "string", "", "plain"),
+        2: ("models", "string", "", "repeated"),
+        3: ("trouble", "string", "", "plain"),
     },
     "Worker": {
         1: ("device", "string", "", "plain"),

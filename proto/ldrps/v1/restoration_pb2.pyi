@@ -551,7 +551,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("version", "pid", "uptime_seconds", "queued", "running", "queue_limit", "workers", "address", "spool_bytes", "spool_limit", "watchers", "connections", "done", "failed", "cancelled", "crashes", "preemptions", "stopping")
+    __slots__ = ("version", "pid", "uptime_seconds", "queued", "running", "queue_limit", "workers", "address", "spool_bytes", "spool_limit", "watchers", "connections", "done", "failed", "cancelled", "crashes", "preemptions", "stopping", "nodes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -570,6 +570,7 @@ class StatusResponse(_message.Message):
     CRASHES_FIELD_NUMBER: _ClassVar[int]
     PREEMPTIONS_FIELD_NUMBER: _ClassVar[int]
     STOPPING_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
     version: str
     pid: int
     uptime_seconds: float
@@ -588,7 +589,18 @@ class StatusResponse(_message.Message):
     crashes: int
     preemptions: int
     stopping: bool
-    def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ...) -> None: ...
+    nodes: _containers.RepeatedCompositeFieldContainer[Node]
+    def __init__(self, version: _Optional[str] = ..., pid: _Optional[int] = ..., uptime_seconds: _Optional[float] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., queue_limit: _Optional[int] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., address: _Optional[str] = ..., spool_bytes: _Optional[int] = ..., spool_limit: _Optional[int] = ..., watchers: _Optional[int] = ..., connections: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., crashes: _Optional[int] = ..., preemptions: _Optional[int] = ..., stopping: _Optional[bool] = ..., nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ...) -> None: ...
+
+class Node(_message.Message):
+    __slots__ = ("name", "models", "trouble")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    models: _containers.RepeatedScalarFieldContainer[str]
+    trouble: str
+    def __init__(self, name: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("device", "state", "pid", "models", "memory_bytes", "job_id", "residents", "trouble")

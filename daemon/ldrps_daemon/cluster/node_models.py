@@ -1,0 +1,97 @@
+"""The part that runs on a node for its models: a task that fetches, checks or removes one.
+
+Question and answers are JSON. A models folder that several nodes see is written to once: who comes
+second waits for the lock that `hub.pull` holds, and finds the model there.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ldrps_engine.errors import LdrpsError, ModelError
+from ldrps_engine.model_store import hub, store
+
+_TELL_SECONDS = 0.5
+_BEAT_SECONDS = 2.0
+"""Longest silence: who asks notices by the next answer that nobody wants it any more."""
+_MAX_WORDS = 300
+
+
+def on_node(told: bytes) -> Iterator[bytes]:
+    """Do one thing with one model, {"do", "name", "revision", "hash", "file"}.
+
+    Yields {"file", "done", "total"} now and then, and last of all {"why"}, which is empty if all
+    went well. `hash` and `file` tell of the front's copy, see `_check` and `place_of`.
+    """
+    given = json.loads(told)
+    news: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    last, told_at = _progress("", 0, 0), 0.0
+
+    def tell(file: str, done: int, total: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= _TELL_SECONDS:
+            told_at = now
+            news.put(_progress(file, done, total))
+
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(_do, given, tell)
+        work.add_done_callback(lambda _: news.put(b""))
+        while True:
+            try:
+                said = news.get(timeout=_BEAT_SECONDS)
+            except queue.Empty:
+                said = last
+            if not said:
+                break
+            last = said
+            yield said
+    yield json.dumps({"why": _why(work.exception())}).encode()
+
+
+def place_of(name: str) -> list[int]:
+    """Return numbers that tell a model's copy here from every other: those of its list of files."""
+    try:
+        found = (store.folder_of(name) / store.MANIFEST).stat()
+    except OSError:
+        return []
+    return [found.st_ino, found.st_mtime_ns]
+
+
+def _do(given: dict[str, Any], tell: hub.OnProgress) -> None:
+    name = given["name"]
+    if given["do"] == "pull":
+        hub.pull(name, tell, given["revision"])
+        _check(name, given["hash"])
+    elif given["do"] == "verify":
+        # The front has read its own copy already.
+        if place_of(name) != given["file"]:
+            store.verify(name, lambda _: tell(name, 0, 0))
+            _check(name, given["hash"])
+    elif store.folder_of(name).exists():
+        store.remove(name)
+
+
+def _check(name: str, wanted: str) -> None:
+    """Compare the list of sums with that of the front's copy: pixels are to be the same."""
+    if store.weights_hash(name) != wanted:
+        raise ModelError(
+            f"model '{name}' is there with other files than here; run 'ldrps models remove {name}' "
+            f"and 'ldrps models pull {name}'"
+        )
+
+
+def _progress(file: str, done: int, total: int) -> bytes:
+    return json.dumps({"file": file, "done": done, "total": total}).encode()
+
+
+def _why(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    words = str(error) if isinstance(error, LdrpsError) else f"{type(error).__name__}: {error}"
+    return " ".join(words.split())[:_MAX_WORDS]
