@@ -2,7 +2,7 @@
 
     python benchmarks/camera_noise.py ../shared/photos [--count N] [--plain] [--seed N] [--good N]
 
-Every 25th photo of the manifest, which nothing is fitted on, is taken anew by a camera drawn by
+Every 25th photo of the manifest, which nothing is fitted on, is taken again by a camera drawn by
 chance (training/camera.py: Poisson and Gaussian noise in light, mosaic, white balance, tone curve,
 resizing, JPEG). Its true deviation is that of some shots of the same view. For `--good` photos as
 they are it prints how many would be touched for noise, blocks or hot pixels.
@@ -59,7 +59,7 @@ def errors_by_brightness(shots: Array, known: Known) -> Array:
 
 
 def measure(rgb: Array, camera: Camera, rng: np.random.Generator) -> tuple[float, Array, Known]:
-    """(true sigma, errors by brightness, what is known) of a photo taken anew."""
+    """(true sigma, errors by brightness, what is known) of a photo taken again."""
     shots = np.stack([camera.take(rgb, rng) for _ in range(_SHOTS)])
     known, _ = Known.of(shots[0])
     sigma = float(np.sqrt(shots.var(0, ddof=1).mean()))
@@ -129,7 +129,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", type=Path, help="folder with a manifest.tsv")
-    parser.add_argument("--count", type=int, default=40, help="photos to take anew")
+    parser.add_argument("--count", type=int, default=40, help="photos to take again")
     parser.add_argument("--good", type=int, default=0, help="photos to diagnose as they are")
     parser.add_argument("--plain", action="store_true", help="no mosaic, resizing or JPEG")
     parser.add_argument("--seed", type=int, default=0)

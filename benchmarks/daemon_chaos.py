@@ -79,7 +79,7 @@ def run(jobs: int, seed: int, kills: int | None = None) -> Outcome:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Seen:
     """Course of one job, as its client saw it."""
 
     job_id: str
@@ -89,7 +89,7 @@ class _Told:
     steps: int
 
 
-def _job(daemon: Served, seed: int, number: int) -> _Told:
+def _job(daemon: Served, seed: int, number: int) -> _Seen:
     """Hand in one photo, whatever happens, and wait for it."""
     dice = random.Random(f"{seed} {number}")
     photo, steps = picture(number), dice.randint(*_STEPS)
@@ -108,7 +108,7 @@ def _job(daemon: Served, seed: int, number: int) -> _Told:
         right = len(layers) == 1 and np.array_equal(layers[0].photo.to_samples(), 255 - photo)
         again = _patiently(lambda: list(client.watch(job_id)))
         count = sum(isinstance(event, events.Step) for event in gathered)
-        return _Told(job_id, right, len(again) == len(gathered), steps, count)
+        return _Seen(job_id, right, len(again) == len(gathered), steps, count)
 
 
 def _patiently(work: Callable[[], T]) -> T:
@@ -146,7 +146,7 @@ def _kill(
             continue
 
 
-def _judge(daemon: Served, told: list[_Told], outcome: Outcome) -> None:
+def _judge(daemon: Served, told: list[_Seen], outcome: Outcome) -> None:
     with daemon.client() as client:
         known = {job.id: job for job in client.jobs(MAX_JOBS)}
     ids = Counter(each.job_id for each in told)

@@ -58,7 +58,7 @@ def restore(
     known = _known(photo, settings, models)
     models.memo = None
     inset = known.inset if known else Inset.of(photo)
-    tell = _Told(inset.telling(on_step))
+    tell = _ShiftedSteps(inset.telling(on_step))
     seen = known or _Seen.of(photo, settings, inset, tell)
     plan = _planned(seen, settings, models, tell)
     inside = _restored(inset.picture, plan, tell, checkpoint)
@@ -76,7 +76,7 @@ def _restored(
 
 
 def _planned(
-    seen: _Seen, settings: Settings, models: ModelCache, on_step: _Told
+    seen: _Seen, settings: Settings, models: ModelCache, on_step: _ShiftedSteps
 ) -> RestorationPlan:
     request, prior = _open(seen, settings, models, on_step)
     return plan_restoration(analyse(request, on_step), prior, on_step)
@@ -118,7 +118,7 @@ class _Seen:
     """Remarks for the user."""
 
     @classmethod
-    def of(cls, photo: Photo, settings: Settings, inset: Inset, on_step: _Told) -> _Seen:
+    def of(cls, photo: Photo, settings: Settings, inset: Inset, on_step: _ShiftedSteps) -> _Seen:
         """Measure what can be seen of a photo."""
         measured, said = _measured(inset.picture, settings, on_step)
         return cls(photo.identity(), _how(settings), inset, measured, said)
@@ -169,7 +169,7 @@ def _restore_crop(
     check_crop(crop, photo.width, photo.height)
     start, known, seen = time.monotonic(), models.memo, _known(photo, settings, models)
     inset = seen.inset if seen else Inset.of(photo)
-    place, tell = inset.place_of(crop), _Told(inset.telling(on_step))
+    place, tell = inset.place_of(crop), _ShiftedSteps(inset.telling(on_step))
     if seen and isinstance(known, _Sampled) and known.settings == settings:
         known.tell(tell)
         sampled = known.cropped(place, tell)
@@ -189,7 +189,7 @@ def _restore_crop(
     )
 
 
-class _Told:
+class _ShiftedSteps:
     """The step callback of one photo, for which filling of damage is the first fifth of the work.
 
     How many steps come after it is known only once the photo is measured, and that takes the
@@ -243,7 +243,9 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
     raise SettingsError("a mask of damage was given; set damage to 'mask'")
 
 
-def _measured(photo: Photo, settings: Settings, on_step: _Told) -> tuple[Measured, tuple[str, ...]]:
+def _measured(
+    photo: Photo, settings: Settings, on_step: _ShiftedSteps
+) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
     original = to_working(photo)
     found = damage_of(photo, original, settings)

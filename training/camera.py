@@ -54,7 +54,7 @@ class Camera:
         )
 
     def take(self, rgb: Array, rng: np.random.Generator) -> Array:
-        """Take a good photo (H, W, 3) of display values anew, noise and all."""
+        """Take a good photo (H, W, 3) of display values again, noise and all."""
         height, width = rgb.shape[:2]
         if self.shrunk != 1:
             rgb = _resized(rgb, (round(height * self.shrunk), round(width * self.shrunk)))

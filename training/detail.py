@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.analysis.noise_told import BANDS
-from ldrps_engine.priors.latent_unet import LatentUNet, Told
+from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import arithmetic
 from training.config import Config, TrainingError
@@ -174,13 +174,13 @@ class DetailRun:
 
 
 def clean_latents(
-    network: LatentUNet, latents: Tensor, sigma: Tensor, text: Tensor, told: Told | None
+    network: LatentUNet, latents: Tensor, sigma: Tensor, text: Tensor, told: NoiseCondition | None
 ) -> Tensor:
     """Clean latents (N, C, h, w) of noisy ones whose noise has deviations `sigma` (N,)."""
     signal = (1 + sigma.square()).rsqrt()[:, None, None, None]
     scaled = (signal * latents).contiguous(memory_format=torch.channels_last)
     if told is not None:
-        told = Told(told.levels.to(latents.device), told.bands.to(latents.device))
+        told = NoiseCondition(told.levels.to(latents.device), told.bands.to(latents.device))
     with arithmetic(latents.device):
         v = network(scaled, network.time_of(sigma), text.expand(len(latents), -1, -1), told).sample
     return torch.as_tensor(signal * (scaled - sigma[:, None, None, None] * v.float()))

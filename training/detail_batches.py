@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps_engine.priors.latent_unet import Told
+from ldrps_engine.priors.latent_unet import NoiseCondition
 from training.camera import Array
 from training.config import Config
 from training.detail_noise import Mistakes, NoisyCrop, draw
@@ -25,7 +25,7 @@ class Batch:
     noisy: Tensor
     sigma: Tensor
     """(N,) in the units of [-1, 1]."""
-    told: Told | None
+    told: NoiseCondition | None
     """None: white noise of any level, as a diffusion model learns."""
 
 
@@ -36,7 +36,7 @@ def gather(crops: list[NoisyCrop]) -> Batch:
         stacked = torch.from_numpy(np.stack([getattr(crop, name) for crop in crops]))
         return stacked.permute(0, 3, 1, 2).float() * 2 - 1
 
-    told = Told(
+    told = NoiseCondition(
         torch.from_numpy(np.stack([crop.levels for crop in crops])),
         torch.from_numpy(np.stack([crop.bands for crop in crops])),
     )

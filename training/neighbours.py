@@ -46,7 +46,7 @@ def nearest(pictures: Sequence[Pixels], pack: PhotoPack, indices: Sequence[int])
 
 
 def without_twins(pack: PhotoPack) -> list[int]:
-    """Held-out photos of which the training photos contain no copy, rescaled or saved anew."""
+    """Held-out photos of which the training photos contain no copy, rescaled or saved again."""
     if not pack.training:
         return pack.heldout
     trained = np.stack([_unit(_frame(pack, index)) for index in pack.training])

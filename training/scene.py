@@ -90,7 +90,7 @@ class SceneRun:
             if now - last_line > 60:
                 pace = len(losses) * self.how.batch / (now - last_line)
                 print(
-                    f"step {int(self.progress['step'])} loss {_told(np.mean(losses, axis=0))} "
+                    f"step {int(self.progress['step'])} loss {_format(np.mean(losses, axis=0))} "
                     f"{pace:.1f} samples/s, "
                     f"{left:.0f} min left",
                     flush=True,
@@ -98,7 +98,7 @@ class SceneRun:
                 losses, last_line = [], now
             if now - last_save > self.how.save_minutes * 60:
                 self.save()
-                print(f"held out: {_told(self.held_out_losses())}", flush=True)
+                print(f"held out: {_format(self.held_out_losses())}", flush=True)
                 last_save = now
 
     def step(self, batch: Batch, rate: float = 1.0) -> list[float]:
@@ -163,7 +163,7 @@ class SceneRun:
             return moved(batch, self.device)
 
 
-def _told(losses: Iterable[float]) -> str:
+def _format(losses: Iterable[float]) -> str:
     return " ".join(f"{v:.4f}" for v in losses)
 
 

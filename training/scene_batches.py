@@ -90,7 +90,7 @@ class Degrader:
         return Batch(scene, tone, chroma, globals_of(clean))
 
     def _redrawn(self, crops: Tensor) -> Tensor:
-        """Crop the crops anew, and mirror half of them: no scene is seen twice the same."""
+        """Crop the crops again, and mirror half of them: no scene is seen twice the same."""
         count = len(crops)
         width = self._uniform(count, *_ZOOM)
         height = (width * self._uniform(count, *_ASPECT)).clamp(*_ZOOM)

@@ -48,7 +48,7 @@ class Result:
     """File that was restored; None if it was no file."""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the diagnosis in words, and the remarks."""
         return "; ".join(filter(None, (self.words, *self.remarks)))
 

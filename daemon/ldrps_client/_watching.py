@@ -33,7 +33,7 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
     asked once for all that it knows, so that no result is lost: then events come twice.
     """
     next_event, failures, since = max(1, request.from_event), 0, 0.0
-    first, anew = next_event, False
+    first, renumbered = next_event, False
     while True:
         request.from_event = next_event
         stream = stub.Watch(request, metadata=credentials(address))
@@ -45,8 +45,8 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
                     return
             raise InternalError("the daemon ended the events before the job; please report this")
         except grpc.RpcError as error:
-            if next_event > first and not anew and _is_past_the_end(error):
-                next_event, anew = 1, True
+            if next_event > first and not renumbered and _is_past_the_end(error):
+                next_event, renumbered = 1, True
                 continue
             failures += 1
             since = time.monotonic() if failures == 1 else since

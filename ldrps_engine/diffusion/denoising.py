@@ -23,7 +23,7 @@ from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
 from ldrps_engine.photo import Part
 from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
-from ldrps_engine.priors.latent_unet import Told
+from ldrps_engine.priors.latent_unet import NoiseCondition
 from ldrps_engine.progress import OnStep, Step
 from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
 
@@ -134,14 +134,14 @@ class KnownNoise:
             return cls(measured, sigma, np.zeros(BANDS, np.float32))
         return cls(measured, sigma, spectrum_bands(measured.spectrum))
 
-    def told(self, rgb: Array, patch: int) -> Told:
+    def condition(self, rgb: Array, patch: int) -> NoiseCondition:
         """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`."""
         relative = np.ones_like(rgb)
         if self.measured.sigma >= _HARDLY_MEASURED:
             around = _smoothed(rgb)
             relative = self.measured.level.relative(around) / np.float32(self.measured.spread)
         levels = torch.from_numpy(told_levels(relative, patch))
-        return Told(levels[None], torch.from_numpy(self.bands)[None])
+        return NoiseCondition(levels[None], torch.from_numpy(self.bands)[None])
 
 
 def _smoothed(rgb: Array) -> Array:
@@ -184,13 +184,13 @@ class NoiseFilter:
         height, width = rgb.shape[:2]
         grow = [(0, -side % self.expert.multiple) for side in (height, width)]
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
-        told = self.noise.told(padded, self.expert.patch)
+        told = self.noise.condition(padded, self.expert.patch)
         gain, sigma = np.float32(self.gain), self.noise.sigma * self.gain
         image = torch.from_numpy(padded * gain).permute(2, 0, 1)[None].contiguous()
         total = torch.zeros_like(image)
         for way in range(self.ways):
             check()
-            as_turned = Told(turned(told.levels, way), told.bands)
+            as_turned = NoiseCondition(turned(told.levels, way), told.bands)
             estimate = self.expert.denoise(turned(image, way), sigma, as_turned)
             total += turned_back(estimate.to(total), way)
         mean = (total / self.ways)[0, :, :height, :width]

@@ -14,7 +14,7 @@ from torch import Tensor
 from ldrps_engine.model_store.catalogue import BUNDLED
 from ldrps_engine.model_store.store import resolve
 from ldrps_engine.priors.components import load_network
-from ldrps_engine.priors.latent_unet import LatentUNet, Told
+from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.text_encoder import OwnTextEncoder, OwnTokenizer
@@ -40,7 +40,7 @@ class DetailExpert:
         return int(self.patch * 2 ** (len(self.network.config.block_out_channels) - 1))
 
     @torch.no_grad()
-    def denoise(self, images: Tensor, sigma: float, told: Told) -> Tensor:
+    def denoise(self, images: Tensor, sigma: float, told: NoiseCondition) -> Tensor:
         """Return the posterior mean of clean images, of the shape of the noisy ones.
 
         `images` are (N, 3, H, W) display values, 0 to 1; `sigma` is the standard deviation of
@@ -53,7 +53,7 @@ class DetailExpert:
         signal, noise = 1 / (1 + ratio**2).sqrt(), ratio / (1 + ratio**2).sqrt()
         alpha, beta = signal[:, None, None, None], noise[:, None, None, None]
         entered = alpha * self.autoencoder.encode(images.to(device) * 2 - 1).latents
-        told = Told(told.levels.to(device), told.bands.to(device))
+        told = NoiseCondition(told.levels.to(device), told.bands.to(device))
         with arithmetic(device):
             velocity = self.network(
                 entered,

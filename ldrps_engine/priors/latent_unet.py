@@ -35,7 +35,7 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class Told:
+class NoiseCondition:
     """Measured noise, relative to what the timestep says. Neutral: zeros, white and even."""
 
     levels: Tensor
@@ -87,14 +87,14 @@ class LatentUNet(OwnNetwork):
         self.up = nn.ModuleList(_Level(w, blocks_per_level, embedded) for w in widths[:-1])
         self.tail = _conv(widths[0], in_channels)
         nn.init.zeros_(self.tail.weight)
-        self.told = _Told(told_bands, widths[0], embedded) if told_bands else None
+        self.told = _NoiseFeatures(told_bands, widths[0], embedded) if told_bands else None
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
         encoder_hidden_states: Tensor,
-        told: Told | None = None,
+        told: NoiseCondition | None = None,
     ) -> Predicted:
         """(N, in_channels, h, w), sides a multiple of 2 ** (levels - 1); timesteps from 0, ()
         or (N,); text (K * N, tokens, cross_attention_dim): K texts for each sample, one after
@@ -163,7 +163,7 @@ class _Level(nn.Module):
         return hidden
 
 
-class _Told(nn.Module):
+class _NoiseFeatures(nn.Module):
     """Measured noise, as features of the finest size and as a change of the embedding."""
 
     def __init__(self, bands: int, width: int, embedded: int) -> None:
@@ -174,7 +174,7 @@ class _Told(nn.Module):
         nn.init.zeros_(self.map.weight)
         nn.init.zeros_(last.weight)
 
-    def forward(self, told: Told, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, told: NoiseCondition, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """((N, width, h, w), (N, embedded)) for the noise level `sigma` (N, 1, 1, 1).
 
         Logarithms in units of sigma scale as the latents do.

@@ -107,12 +107,12 @@ class PublishedPrior(ABC):
     ) -> Tensor:
         """Clean latents at one step of the schedule."""
         count, time = noisy.shape[0], self._schedule.time(step)
-        entered = self._schedule.enter(noisy, step)
+        inputs = self._schedule.to_model(noisy, step)
         if scale == 1.0 or self.is_distilled:
-            answer = self._predict(entered, time, text.expand(count, -1, -1)).float()
+            answer = self._predict(inputs, time, text.expand(count, -1, -1)).float()
         else:
             words = torch.cat([empty.expand(count, -1, -1), text.expand(count, -1, -1)])
-            both = self._predict_each(entered, time, words).float()
+            both = self._predict_each(inputs, time, words).float()
             without, given = both.chunk(2)
             answer = without + scale * (given - without)
         return self._schedule.clean(noisy, answer.to(noisy), step)

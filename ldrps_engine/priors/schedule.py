@@ -34,7 +34,7 @@ class Schedule:
     sigmas: Tensor
     """Flow models' noise level s at each step, (T,); for others unused."""
 
-    def enter(self, noisy: Tensor, step: int) -> Tensor:
+    def to_model(self, noisy: Tensor, step: int) -> Tensor:
         """A latent as the network wants it."""
         return noisy * self._length(step) if self.kind == "flow" else noisy
 

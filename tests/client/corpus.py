@@ -112,7 +112,7 @@ def _heif(folder):
 
 
 def corpus(folder):
-    """Files by name, made anew; `folder` is for the ones that are written on the way."""
+    """Files by name, made again; `folder` is for the ones that are written on the way."""
     made = _heif(folder) | {
         "plain.jpg": _pillow("JPEG", quality=80),
         "progressive.jpg": _pillow("JPEG", progressive=True, subsampling=2),

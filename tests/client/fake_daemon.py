@@ -36,7 +36,7 @@ class FakeDaemon(restoration_pb2_grpc.RestorationServicer):
     )
     """Description that it gives of photos."""
     lose: int = 0
-    """So many events are lost at the first cut, and the others numbered anew."""
+    """So many events are lost at the first cut, and the others numbered again."""
     forget: bool = False
     """True if a second Watch does not know the job."""
     gone: bool = False

@@ -106,7 +106,7 @@ def test_existing_files_are_kept(ldrps, restored):
 
 
 def edited(path, **changes):
-    """Write the file anew with another mark, or other pixels."""
+    """Write the file again with another mark, or other pixels."""
     loaded = decode(path)
     mark = replace(mark_in(loaded.metadata.xmp), **changes)
     metadata = replace(loaded.metadata, xmp=marked(loaded.metadata.xmp, mark))

@@ -141,7 +141,7 @@ def test_a_node_that_is_lost_and_one_that_joins(start, cluster):
     before = {worker.device for worker in daemon.status().workers}
     third = cluster.start_node()
     assert wait_until(lambda: len(daemon.status().workers) == 3, PATIENCE)
-    # Each goes on until it is begun anew from its checkpoint.
+    # Each goes on until it is started again from its checkpoint.
     lingering = {"settings": {"description": "linger"}, "detached": True}
     jobs = [daemon.submit(**lingering).job_id for _ in range(3)]
     assert wait_until(lambda: len(list(daemon.spool.glob("*/*/checkpoint"))) == 3, PATIENCE)

@@ -62,7 +62,7 @@ TRIES = {
     "truncate an open file": "os.ftruncate(1, 0)",
     "chmod": "os.chmod(folder + '/secret', 0o777)",
     "chmod of an open file": "os.fchmod(0, 0o777)",
-    "chmod anew": "raw('fchmodat2', -100, secret, 0o777, 0)",
+    "newer chmod": "raw('fchmodat2', -100, secret, 0o777, 0)",
     "chown": "os.chown(folder + '/secret', -1, -1)",
     "chown of an open file": "os.fchown(0, -1, -1)",
     "setxattr": "os.setxattr(folder + '/secret', 'user.x', b'x')",

@@ -90,7 +90,7 @@ def is_back(daemon):
 
 
 def test_a_call_that_grpc_cannot_read_costs_its_own_connection_only(start_daemon):
-    """It ended grpc.aio's loop, and then the daemon began anew."""
+    """It ended grpc.aio's loop, and then the daemon restarted itself."""
     daemon = start_daemon(checkpoint_seconds=0)
     with Client(daemon.address, autostart=False) as client:
         job_id = client.submit(grey_photo(), steps=300)

@@ -127,7 +127,7 @@ def test_a_socket_of_systemd_is_served_and_left_for_the_next_one(tmp_path):
             with Client(f"unix:{path}", autostart=False) as client:
                 assert told.recv(99) == b"READY=1"
                 assert client.status().pid == process.pid
-            # Also where the process has begun anew meanwhile.
+            # Also where the process has restarted itself meanwhile.
             with grpc.insecure_channel(f"unix:{path}~") as channel, pytest.raises(grpc.RpcError):
                 channel.unary_unary(b"/\xe2")(b"", timeout=60)
             assert told.recv(99) == b"READY=1"

@@ -114,5 +114,5 @@ def test_blocks_are_not_brought_to_light(models, photo, monkeypatch):
 
     smoothed, truth = lit(samples), lit(pictures.samples(dark, np.uint8))
     monkeypatch.setattr("ldrps_engine.diffusion.planning.without_blocks", lambda rgb, _: rgb)
-    # Most of the difference is the level of light, which is judged anew from either picture.
+    # Most of the difference is the level of light, which is judged again from either picture.
     assert psnr(smoothed, truth) > psnr(lit(samples), truth) + 0.1

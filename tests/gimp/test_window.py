@@ -325,7 +325,7 @@ def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(o
     assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
     # What was looked at comes again with the new settings, by itself.
     opened.point(*NOISE, "xdotool click 1")
-    assert wait_until(lambda: newest(daemon).job_id != job.job_id, SECONDS), "it is not tried anew"
+    assert wait_until(lambda: newest(daemon).job_id != job.job_id, SECONDS), "it is not tried again"
     assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
     assert newest(daemon).settings.amounts == pb.Amounts(noise=0.0)
     time.sleep(0.5)

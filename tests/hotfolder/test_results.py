@@ -47,7 +47,7 @@ def test_results_do_not_come_round_again(inside, client):
     write_photo(inside / "a.png", 1)
     run_once(client, inside)
     shutil.copy(inside / "a_restored.png", inside / "b.png")
-    # Another program wrote it anew: other bytes, but our mark.
+    # Another program wrote it again: other bytes, but our mark.
     with Image.open(inside / "a_restored.png") as image:
         image.save(inside / "c.webp", lossless=True, xmp=image.info["xmp"])
     run_once(client, inside)

@@ -274,7 +274,7 @@ def test_a_sidecar_with_more_than_a_jpeg_holds_goes_beside_the_result(inside, ou
 
 
 def test_a_development_that_is_saved_changes_no_result(inside, out, client):
-    """darktable writes its sidecars anew with every step."""
+    """darktable writes its sidecars again with every step."""
     write_photo(inside / "a.png", 1)
     (inside / "a.png.xmp").write_text(SIDECAR.format(rating=4, keywords=KEYWORDS))
     run_once(client, inside, out=out)

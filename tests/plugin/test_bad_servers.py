@@ -163,6 +163,12 @@ def test_what_is_no_grpc_server_is_unavailable(words):
     assert refusal(*words) == "UNAVAILABLE"
 
 
+@pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 40])
+def test_a_server_of_another_protocol_is_told_at_once(words):
+    """It may stay connected for as long as it likes."""
+    assert refusal(words, stay=True, seconds=None) == "UNAVAILABLE"
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [

@@ -177,7 +177,7 @@ def test_a_daemon_that_goes_away_is_told(ours, daemon):
 
 
 def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
-    """A daemon that is started anew takes up the job that nobody wants any more."""
+    """A daemon that is restarted takes up the job that nobody wants any more."""
     daemon = start_daemon()
     lost = client(daemon.address)
     job = submit(lost, description="forever")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ldrps_engine.analysis.noise_spectrum import PATCH, noise_sigma
 from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
-from ldrps_engine.priors.latent_unet import LatentUNet, Told
+from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior
 from ldrps_engine.priors.schedule import noise_ratios
@@ -72,7 +72,7 @@ def test_a_network_told_nothing_yet_answers_as_the_exported_one(folders):
     network = told_network(folders[1])
     latents = torch.randn(2, 12, 8, 8)
     text = torch.randn(1, 12, 32)
-    noise = Told(torch.randn(2, 3, 8, 8), torch.randn(2, BANDS))
+    noise = NoiseCondition(torch.randn(2, 3, 8, 8), torch.randn(2, BANDS))
     with torch.no_grad():
         before = untold(latents, torch.tensor([3.0, 40.0]), text.expand(2, -1, -1)).sample
         after = network(latents, torch.tensor([3.0, 40.0]), text.expand(2, -1, -1), noise).sample

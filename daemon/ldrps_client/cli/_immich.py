@@ -123,7 +123,7 @@ def _run(
         with progress_for(shown(asset.name), silent=options.json) as on_event:
             yield on_event
 
-    def told(asset: Asset, outcome: Outcome | LdrpsError) -> None:
+    def on_outcome(asset: Asset, outcome: Outcome | LdrpsError) -> None:
         record: dict[str, Any] = {"asset": asset.id, "name": shown(asset.name)}
         if isinstance(outcome, LdrpsError):
             say(outcome)
@@ -137,7 +137,7 @@ def _run(
             print(f"{shown(asset.name)}: {outcome.state}{took}; {shown(outcome.words)}", flush=True)
 
     try:
-        restore_album(api, state, restorer, options.album, settings, progress, told)
+        restore_album(api, state, restorer, options.album, settings, progress, on_outcome)
     finally:
         if options.json:
             print_json({"results": records})
@@ -161,7 +161,7 @@ def _serve(
     path = Path(options.secret_file) if options.secret_file else state.secret
     where = Listening(host=host.strip("[]"), port=int(port), secret=secret_in(path))
 
-    def tell(kind: str, words: str) -> None:
+    def on_event(kind: str, words: str) -> None:
         if options.json:
             print_json({"event": kind, "words": words})
         elif kind == "listening":
@@ -170,5 +170,5 @@ def _serve(
         else:
             print(f"{kind}: {words}", flush=True)
 
-    serve(where, state, restorer, settings, stop, tell)
+    serve(where, state, restorer, settings, stop, on_event)
     return 0

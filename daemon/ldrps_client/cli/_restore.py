@@ -124,7 +124,7 @@ class _Work:
             result = self._client.restore(source, on_event=progress, **choices)
         self._write(result, targets)
         if not self._for_programs:
-            _tell(photo, targets, result)
+            _print_result(photo, targets, result)
         return _record(photo, targets, result, time.monotonic() - began), result
 
     def _samples(self, photo: Path, source: LoadedFile, targets: Targets) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class _Work:
             write_comparison(targets.before_after, source.photo, result.photo, force=force)
 
 
-def _tell(photo: Path, targets: Targets, result: Result) -> None:
+def _print_result(photo: Path, targets: Targets, result: Result) -> None:
     found = f"; {result.words}" if result.words else ""
     name = shown(photo)
     print(f"{name} -> {shown(targets.output)} ({duration(result.seconds)}{found})")

@@ -139,7 +139,7 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
                 "choose another name, or a folder with -o",
             )
         else:
-            taken.update(map(_told_apart, places))
+            taken.update(map(_comparable, places))
         done.add(_place_of(photo))
         planned.append(targets)
     return _with_devices(planned)
@@ -179,10 +179,10 @@ def _free(
     `tried` is the number to begin at, by the files with no number: of 3,000 albums each has a
     `cover.jpg`.
     """
-    plain = tuple(_told_apart(_place_of(path)) for path in _targets(photo, wish, 1).all())
+    plain = tuple(_comparable(_place_of(path)) for path in _targets(photo, wish, 1).all())
     for number in itertools.count(tried.get(plain, 1)):
         targets = _targets(photo, wish, number)
-        places = [_told_apart(_place_of(path)) for path in targets.all()]
+        places = [_comparable(_place_of(path)) for path in targets.all()]
         if len(set(places)) < len(places):
             raise OutputError(f"{targets.output} would be written twice; give one another name")
         if taken.isdisjoint(places):
@@ -191,7 +191,7 @@ def _free(
     raise AssertionError
 
 
-def _told_apart(place: tuple[str, str]) -> tuple[str, str]:
+def _comparable(place: tuple[str, str]) -> tuple[str, str]:
     """Return a key that is distinct even on memory cards and shares that ignore case."""
     folder, name = place
     return folder, unicodedata.normalize("NFC", name).casefold()

@@ -42,7 +42,7 @@ def web(options: Namespace) -> int:
     _end_with_the_terminal()
     with Client(options.address, autostart=not options.no_start) as client, ending_on_sigterm():
         _check_daemon(client, may_start=not options.no_start)
-        serve(client, page, lambda keys: _tell(keys, options))
+        serve(client, page, lambda keys: _print_address(keys, options))
     return 0
 
 
@@ -81,7 +81,7 @@ def _check_daemon(client: Client, *, may_start: bool) -> None:
         client.status()
 
 
-def _tell(keys: Any, options: Namespace) -> None:
+def _print_address(keys: Any, options: Namespace) -> None:
     if options.json:
         print_json({"url": keys.url})
     else:

@@ -204,7 +204,7 @@ def check_size(path: Path, size: int) -> None:
     if size > MOST_BYTES:
         raise LimitError(
             f"{path} has {size} bytes, and no photo that is taken has more than "
-            f"{MOST_BYTES}; save the photo anew"
+            f"{MOST_BYTES}; save the photo again"
         )
 
 

@@ -124,7 +124,7 @@ class _Group:
         """Note that one folder is watched no more."""
         self.errors.append(error)
         if isinstance(error, InternalError):
-            # Begun anew by systemd, or by whoever reads it.
+            # Restarted by systemd, or by whoever reads it.
             self.stop()
         elif len(self._watching) > 1:
             # The others go on, so that it would be told too late at the end.
@@ -140,11 +140,11 @@ class _Watching:
         self._group = group
         self._folder = folder
         self.watcher = FolderWatcher(
-            folder, group.client, group.scheduler, group.parallel, self._tell, self.stop
+            folder, group.client, group.scheduler, group.parallel, self._notify, self.stop
         )
         self.thread = threading.Thread(target=self._run, name=f"watch {folder.root.name}")
 
-    def _tell(self, kind: str, photo: str = "", **facts: object) -> None:
+    def _notify(self, kind: str, photo: str = "", **facts: object) -> None:
         self._notifier(kind, photo, **facts)
         self.watcher.now = self._notifier.now
 

@@ -46,7 +46,7 @@ class FolderWatcher:
         client: Client,
         scheduler: Scheduler,
         parallel: int,
-        tell: Notify,
+        notify: Notify,
         stop: threading.Event,
     ) -> None:
         """Take the parts; `stop` ends it, `scheduler` may be shared with other folders."""
@@ -54,7 +54,7 @@ class FolderWatcher:
         self._client = client
         self._scheduler = scheduler
         self._parallel = parallel
-        self._tell = tell
+        self._notify = notify
         self._stop = stop
         self._wake = threading.Event()
         self._news: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
@@ -101,7 +101,7 @@ class FolderWatcher:
                 self._config,
                 self._ledger,
                 self._presence,
-                self._tell,
+                self._notify,
                 self._note,
                 self._on_new,
                 self._stop,
@@ -113,7 +113,7 @@ class FolderWatcher:
                 self._scheduler,
                 self._presence,
                 self._new_worker,
-                self._tell,
+                self._notify,
                 self._note,
                 self.wake,
                 self._stop,
@@ -128,7 +128,7 @@ class FolderWatcher:
             self.state,
             self._ledger,
             self._client,
-            self._tell,
+            self._notify,
             self._stop,
             self._presence,
             self._note,
@@ -146,7 +146,7 @@ class FolderWatcher:
         ):
             self._polls = True
             why = f"on {mount.kind}" if self._config.poll == "auto" else "as asked"
-            self._tell("polling", message=f"looks every {self._config.poll_every:g} s, {why}")
+            self._notify("polling", message=f"looks every {self._config.poll_every:g} s, {why}")
             return None
         try:
             return Events(self._on_change, self._on_loss)
@@ -157,7 +157,7 @@ class FolderWatcher:
     def _warn_of_limit(self, error: WatchLimitError) -> None:
         if not self._polls:
             self._polls = True
-            self._tell(
+            self._notify(
                 "warning",
                 message=f"the kernel watches no more folders ({error}), so this one is looked "
                 f"through every {self._config.poll_every:g} s; raise fs.inotify.max_user_watches "
@@ -192,7 +192,7 @@ class FolderWatcher:
                 if once:
                     raise
                 # The ledger's disk is full: nothing is lost by waiting.
-                self._tell("waiting", message=str(error), seconds=_AWAY_SECONDS)
+                self._notify("waiting", message=str(error), seconds=_AWAY_SECONDS)
                 self._stop.wait(_AWAY_SECONDS)
             if once and self._is_finished():
                 return
@@ -208,7 +208,9 @@ class FolderWatcher:
         if lost := self._lost:
             # Before the scan, which makes up for it; one that is told from now on is another.
             self._lost = False
-            self._tell("overflow", message="the kernel dropped events; looking through everything")
+            self._notify(
+                "overflow", message="the kernel dropped events; looking through everything"
+            )
         if lost or time.monotonic() >= self._next_scan:
             self._scan_all()
         self._hear()
@@ -222,12 +224,12 @@ class FolderWatcher:
     def _is_away(self) -> bool:
         missing = self._presence.missing()
         if missing and missing != self._away:
-            self._tell("away", message=missing)
+            self._notify("away", message=missing)
             if self._events:
                 # So that nothing of ours is in the way of mounting and unmounting.
                 self._events.clear()
         if not missing and self._away:
-            self._tell("back", message=f"{self._config.root} is back")
+            self._notify("back", message=f"{self._config.root} is back")
             self._next_scan = 0.0
         self._away = missing
         if not missing:
@@ -240,9 +242,9 @@ class FolderWatcher:
             return
         trouble = place_trouble(self._config.out, "")
         if trouble:
-            self._tell("waiting", message=str(trouble), seconds=_AWAY_SECONDS)
+            self._notify("waiting", message=str(trouble), seconds=_AWAY_SECONDS)
         elif self._full:
-            self._tell("back", message=f"{self._config.out} can be written to again")
+            self._notify("back", message=f"{self._config.out} can be written to again")
         self._full = bool(trouble)
         self._next_try = time.monotonic() + _AWAY_SECONDS if trouble else math.inf
 
@@ -265,7 +267,7 @@ class FolderWatcher:
         took = time.monotonic() - began
         every = self._config.poll_every if self._polls else self._config.scan_every
         self._next_scan = time.monotonic() + max(every, took / _SCAN_SHARE)
-        self._tell("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
+        self._notify("scanned", files=found.files, changed=found.changed, seconds=round(took, 3))
 
     def _forgive(self) -> None:
         """Take photos that are gone off the list of failures, unless everything is gone."""
@@ -287,7 +289,7 @@ class FolderWatcher:
         if folder not in self._told_folders:
             self._told_folders.add(folder)
             why = (error.strerror or str(error)).lower()
-            self._tell("warning", message=f"folder {folder} cannot be looked into: {why}")
+            self._notify("warning", message=f"folder {folder} cannot be looked into: {why}")
 
     def _hear(self) -> None:
         """Handle the reports of events and of other threads."""
@@ -323,7 +325,7 @@ class FolderWatcher:
 
     def _recover(self) -> None:
         """Finish what an earlier run left in the middle, then let the work begin."""
-        take_up_all(self._config, self._ledger, self._tell)
+        take_up_all(self._config, self._ledger, self._notify)
         self._pool.start(self._parallel)
         self._recovered = True
 

@@ -137,20 +137,20 @@ class Restorer:
         )
         self._state.ledger.change(entry.key, job=job)
 
-        def told(event: events.Event) -> None:
+        def unless_stopped(event: events.Event) -> None:
             if self._stop.is_set():
                 raise StoppedError
             on_event(event)
 
-        result = self._client.result(job, source=loaded, on_event=told)
+        result = self._client.result(job, source=loaded, on_event=unless_stopped)
         staged = self._state.staged(entry)
         part = staged.with_name(f"{staged.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700, parents=True)
         result.save(part / _result_name(asset.name, part))
-        self._state.ledger.change(entry.key, words=result.told, seconds=result.seconds)
+        self._state.ledger.change(entry.key, words=result.summary, seconds=result.seconds)
         part.rename(staged)
-        return result.told, result.seconds
+        return result.summary, result.seconds
 
     def _place(self, entry: Entry, asset: Asset, staged: Path, album: str) -> str:
         """Upload, stack and tag; each step may be repeated."""

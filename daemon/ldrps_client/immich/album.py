@@ -14,7 +14,7 @@ from ldrps_engine.settings import Settings
 
 __all__ = ["restore_album"]
 
-Told = Callable[[Asset, Outcome | LdrpsError], None]
+OnOutcome = Callable[[Asset, Outcome | LdrpsError], None]
 """Function told the outcome of each photo."""
 
 
@@ -25,7 +25,7 @@ def restore_album(
     name: str,
     settings: Settings,
     progress: Callable[[Asset], Any],
-    told: Told,
+    on_outcome: OnOutcome,
 ) -> None:
     """Restore the photos of an album that are not done yet.
 
@@ -55,4 +55,4 @@ def restore_album(
         except BaseException:
             state.ledger.change(entry.key, state="queued")
             raise
-        told(listed, outcome)
+        on_outcome(listed, outcome)

@@ -43,7 +43,7 @@ _MOST_BODY = 4_000_000
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDLE_SECONDS = 5.0
 
-Tell = Callable[[str, str], None]
+OnEvent = Callable[[str, str], None]
 """Function told what happened, and to which asset."""
 
 
@@ -131,9 +131,9 @@ class Queue:
         restorer: Restorer,
         stop: threading.Event,
         queued: threading.Event,
-        tell: Tell,
+        on_event: OnEvent,
     ) -> None:
-        self._state, self._restorer, self._tell = state, restorer, tell
+        self._state, self._restorer, self._on_event = state, restorer, on_event
         self._stop, self._queued = stop, queued
         self._backoff = Backoff(first=1.0)
 
@@ -154,20 +154,20 @@ class Queue:
                 self._trouble(entry.key, known)
             else:
                 self._backoff.reset()
-                self._tell(outcome.state, _line(outcome))
+                self._on_event(outcome.state, _line(outcome))
 
     def _trouble(self, key: str, error: LdrpsError) -> None:
         decision, ledger = retry_decision(error), self._state.ledger
         tries = ledger.entry(key).tries + 1
         if decision is RetryDecision.WAIT:
             ledger.change(key, state="queued")
-            self._tell("waiting", shown(str(error)))
+            self._on_event("waiting", shown(str(error)))
             self._stop.wait(self._backoff.next())
         elif decision is RetryDecision.RETRY and tries < MAX_TRIES:
             ledger.change(key, state="queued", tries=tries, round=ledger.entry(key).round + 1)
         else:
             ledger.end(key, "failed", reason=error.reason, message=str(error), tries=tries)
-            self._tell("failed", shown(str(error)))
+            self._on_event("failed", shown(str(error)))
 
 
 def _line(outcome: Outcome) -> str:
@@ -180,7 +180,7 @@ def serve(
     restorer: Restorer,
     settings: Settings,
     stop: threading.Event,
-    tell: Tell,
+    on_event: OnEvent,
 ) -> None:
     """Receive webhooks and restore until a signal ends it; `restorer` stops with `stop`."""
     queued = threading.Event()
@@ -210,10 +210,10 @@ def serve(
             ) from None
         host, port = listener.getsockname()[:2]
         worker = threading.Thread(
-            target=Queue(state, restorer, stop, queued, tell).run, name="ldrps-immich"
+            target=Queue(state, restorer, stop, queued, on_event).run, name="ldrps-immich"
         )
         worker.start()
-        tell("listening", f"{host}:{port}")
+        on_event("listening", f"{host}:{port}")
         try:
             SignalledServer(config).serve_on(listener)
         finally:

@@ -53,7 +53,7 @@ class Parts:
     """Most bytes of one photo."""
 
 
-def told(handler: Callable[[Pages, Request], Awaitable[Response]]) -> Any:
+def answered(handler: Callable[[Pages, Request], Awaitable[Response]]) -> Any:
     """Answer with a sentence whatever goes wrong."""
 
     @wraps(handler)
@@ -84,32 +84,32 @@ class Pages:
         self._gallery, self._runs = parts.gallery, parts.runs
         self._watched = Watched(parts.folder)
 
-    @told
+    @answered
     async def page(self, request: Request) -> Response:
         """Return the page itself."""
         return FileResponse(PAGE / "index.html", media_type="text/html; charset=utf-8")
 
-    @told
+    @answered
     async def about(self, request: Request) -> Response:
         """Return what stays the same while this program runs."""
         limits = {"bytes": self._parts.most_bytes, "photos": MOST_PHOTOS}
         return JSONResponse({"recipes": recipes(), "limits": limits})
 
-    @told
+    @answered
     async def photos(self, request: Request) -> Response:
         """Return all there is to show; nothing (204) if the page has that version already."""
         if request.query_params.get("since") == str(self._gallery.version):
             return Response(status_code=204)
         return JSONResponse(self._gallery.picture())
 
-    @told
+    @answered
     async def add(self, request: Request) -> Response:
         """Take a photo, the body of the request."""
         upload = await take(request, self._gallery, self._parts.most_bytes)
         read_later(self._parts.readers, self._gallery, upload)
         return JSONResponse({"id": upload.id}, 201)
 
-    @told
+    @answered
     async def remove(self, request: Request) -> Response:
         """Remove a photo from the page."""
         upload = self._upload(request)
@@ -119,20 +119,20 @@ class Pages:
         self._gallery.remove(upload)
         return Response(status_code=204)
 
-    @told
+    @answered
     async def run(self, request: Request) -> Response:
         """Restore a photo with the settings in the body."""
         settings = settings_from(await _json(request))
         self._runs.start(self._upload(request), settings)
         return Response(status_code=202)
 
-    @told
+    @answered
     async def cancel(self, request: Request) -> Response:
         """Stop restoring a photo."""
         await run_sync(self._runs.cancel, self._upload(request))
         return Response(status_code=202)
 
-    @told
+    @answered
     async def picture(self, request: Request) -> Response:
         """Return a picture of a photo for the browser."""
         which = request.path_params["which"]
@@ -143,7 +143,7 @@ class Pages:
         headers = {"Cache-Control": "private, max-age=86400"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)
 
-    @told
+    @answered
     async def result(self, request: Request) -> Response:
         """Return a result as a file to save; with its sidecar, if it needs one, as a zip."""
         files = self._upload(request).files()
@@ -153,7 +153,7 @@ class Pages:
             return FileResponse(files[0], filename=plain(files[0].name))
         return await self._zip([files], f"{plain(files[0].stem)}.zip")
 
-    @told
+    @answered
     async def results(self, request: Request) -> Response:
         """Return all results as one zip."""
         found = [files for upload in self._gallery.all() if (files := upload.files())]
@@ -161,7 +161,7 @@ class Pages:
             raise NotFoundError("no photo has a result yet; restore some first")
         return await self._zip(found, "restored.zip")
 
-    @told
+    @answered
     async def watched(self, request: Request) -> Response:
         """Return the state of the hot folders; nothing (204) if the page has that version."""
         listing = await run_sync(self._watched.listing)
@@ -169,19 +169,19 @@ class Pages:
             return Response(status_code=204)
         return JSONResponse(listing)
 
-    @told
+    @answered
     async def details(self, request: Request) -> Response:
         """Return the facts about one result of a hot folder, once its files are read."""
         return JSONResponse(await run_sync(self._watched.details, *_which(request)))
 
-    @told
+    @answered
     async def judge(self, request: Request) -> Response:
         """Accept or reject a result of a hot folder, or take that back."""
         verdict = (await _json(request)).get("verdict")
         await run_sync(self._watched.judge, *_which(request), verdict)
         return Response(status_code=204)
 
-    @told
+    @answered
     async def watched_picture(self, request: Request) -> Response:
         """Return a picture of a result of a hot folder."""
         wanted = (*_which(request), request.path_params["which"])

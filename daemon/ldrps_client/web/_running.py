@@ -115,7 +115,7 @@ class Runs:
             _check_not_stopped(upload)
             for event in self._client.watch(job, previews=True):
                 gathered.add(event)
-                self._tell(upload, event)
+                self._on_event(upload, event)
         except BaseException:
             with suppress(LdrpsError):
                 self._client.cancel(job)
@@ -123,7 +123,7 @@ class Runs:
         result = gathered.result(settings, job, loaded)
         self._keep(upload, result)
 
-    def _tell(self, upload: Upload, event: events.Event) -> None:
+    def _on_event(self, upload: Upload, event: events.Event) -> None:
         if isinstance(event, events.Preview):
             write_preview(upload.folder / PREVIEW, event.pixels)
             self._gallery.change(upload, previews=upload.previews + 1)
@@ -142,8 +142,8 @@ class Runs:
             path.chmod(0o600)
         write_view(upload.folder / AFTER, result.photo)
         before = upload.results
-        told = _told(target, result, number=upload.result.get("number", 0) + 1)
-        self._gallery.change(upload, results=folder, result=told)
+        facts = _facts_of(target, result, number=upload.result.get("number", 0) + 1)
+        self._gallery.change(upload, results=folder, result=facts)
         if before:
             shutil.rmtree(before, ignore_errors=True)
 
@@ -160,7 +160,7 @@ def result_name(name: str, folder: Path) -> str:
     return fitting(path.stem, lambda stem: f"{stem}{tail}", longest_name(folder)) + tail
 
 
-def _told(target: Path, result: Result, number: int) -> dict[str, Any]:
+def _facts_of(target: Path, result: Result, number: int) -> dict[str, Any]:
     return {
         "name": target.name,
         "number": number,

@@ -99,7 +99,7 @@ class Watched:
         return path
 
     def _views_of(self, opened: _Opened, entry: Entry) -> dict[str, Any]:
-        """Return the facts about a result whose views are made; anew if its files have changed."""
+        """Return the facts about a result whose views are made; again if its files have changed."""
         files = [_seen(path) for path in (result_path(entry), _source(opened.ledger, entry))]
         place = self._place(opened, entry)
         with self._making:
@@ -231,10 +231,10 @@ def _looked_at(place: Path, opened: _Opened, entry: Entry) -> dict[str, Any]:
         except (LdrpsError, OSError) as error:
             facts["remarks"].append(shown(str(error)))
             facts |= _kept(opened.state, entry, which, place / which, facts)
-    return facts | _told(entry)
+    return facts | _facts_of(entry)
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _facts_of(entry: Entry) -> dict[str, Any]:
     try:
         mark = read_mark(result_path(entry))
     except LdrpsError:

@@ -156,7 +156,7 @@ class Daemon:
         """Return what to do about a daemon that went away."""
         if self.place.chosen or command() is None:
             return next_step()
-        return _("Try again; it is started anew.")
+        return _("Try again; it will be restarted.")
 
     # Jobs.
 
@@ -174,7 +174,7 @@ class Daemon:
 
     def submit(self, header: Message, pixels: Callable[[], Iterable[bytes]]) -> str:
         """Hand in a photo; returns the job's id. `pixels` makes its chunks, from the first on."""
-        # A daemon that was started anew takes up what it had, and would do that first.
+        # A daemon that was restarted takes up what it had, and would do that first.
         left, self._abandoned = self._abandoned, []
         for job_id in left:
             self.abandon(job_id)

@@ -273,7 +273,7 @@ class RestoreDialog(Pumping):
         self._tries.add(replace(choices, output=NEW_LAYER, generated=False), picture)
 
     def _take_try(self, choices: Choices) -> None:
-        """Take the settings of a try. What is looked at is restored anew with them."""
+        """Take the settings of a try. What is looked at is restored again with them."""
         if self._busy and not self._yields:
             return
         settings = as_settings(choices)

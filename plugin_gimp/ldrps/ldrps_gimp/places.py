@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gi.repository import GLib
 
 _PAUSE_MS = 600
-"""Milliseconds after the last change of a setting until the last place is restored anew."""
+"""Milliseconds after the last change of a setting until the last place is restored again."""
 
 
 class Places:

@@ -56,7 +56,7 @@ def choices_of(record: dict[str, Any]) -> Choices:
     known = {field.name for field in fields(Choices)}
     given = record.get("settings")
     if not isinstance(given, dict):
-        raise RestoreError("settings", _("The layer's settings are broken; choose them anew."))
+        raise RestoreError("settings", _("The layer's settings are broken; choose them again."))
     today = {_FORMER.get(name, name): value for name, value in given.items()}
     return Choices(**{name: value for name, value in today.items() if name in known})
 

@@ -49,7 +49,7 @@ def check_kind(file: BinaryIO) -> None:
     if kind in _HIERARCHICAL:
         raise PhotoError("it is a JPEG of several sizes in one; save it as PNG or TIFF")
     if kind and not height:
-        raise PhotoError("it is a JPEG that tells its height only at its end; save it anew")
+        raise PhotoError("it is a JPEG that tells its height only at its end; save it again")
     if bits not in (0, 8):
         raise PhotoError(f"it is a JPEG of {bits} bits; save it as PNG or TIFF with 16")
     if channels not in (0, 1, 3, 4):

@@ -169,7 +169,7 @@ def _placed(directory: Directory, tag: int, after: BinaryIO, behind: int) -> byt
 def merge(file: io.BytesIO, added: Directory) -> None:
     """Add entries and children to the first directory of a finished classic TIFF.
 
-    It is written anew at the end; its old entries keep their values, whose offsets count from
+    It is rewritten at the end; its old entries keep their values, whose offsets count from
     the start of the file. The byte orders must be the same.
     """
     order = added.order

@@ -1,43 +1,25 @@
-"""Events of the kernel about folders, through watchdog's inotify reader.
+"""Events of the kernel about folders, through inotify.
 
-watchdog's own observer hides two things that a hot folder must know: that the kernel's queue
-overflowed, and that a subfolder could not be watched because the limit is reached. Its reader
-tells both, so folders are added here one by one, as a scan meets them.
+A hot folder must know that the kernel's queue overflowed, and that a subfolder could not be watched
+because the limit is reached. Observers of whole trees hide both, so folders are added here one by
+one, as a scan meets them.
 """
 
 from __future__ import annotations
 
 import errno
-import itertools
-import logging
 import os
+import select
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from watchdog.observers.inotify_c import (
-    CallbackId,
-    InotifyConstants,
-    InotifyEvent,
-    InotifyFD,
-    Mask,
-    WatchDescriptor,
-)
-
-# An overflow is told to us too, who say it in the user's words.
-logging.getLogger("watchdog.observers.inotify_c").addHandler(logging.NullHandler())
+from inotify_simple import Event, INotify, flags
 
 # The fewer kinds, the later the queue overflows: a write is over when the file is closed.
-_MASK = Mask(
-    InotifyConstants.IN_CLOSE_WRITE
-    | InotifyConstants.IN_MOVED_TO
-    | InotifyConstants.IN_CREATE
-    | InotifyConstants.IN_MOVE_SELF
-    | InotifyConstants.IN_ONLYDIR
-)
+_MASK = flags.CLOSE_WRITE | flags.MOVED_TO | flags.CREATE | flags.MOVE_SELF | flags.ONLYDIR
 _LIMITS = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_numbers = itertools.count(1)
 
 
 class WatchLimitError(Exception):
@@ -55,98 +37,104 @@ class Events:
 
         WatchLimitError if there are no inotify instances left.
         """
-        self.on_change = on_change
-        self.on_loss = on_loss
+        self._on_change = on_change
+        self._on_loss = on_loss
         self._lock = threading.Lock()
         self._folders: dict[Path, _Folder] = {}
+        # The kernel knows a folder by one watch under all its paths: the old and the new one of a
+        # folder that was moved, or those of one that is mounted twice.
+        self._sharers: dict[int, list[_Folder]] = {}
         try:
-            self._reader = InotifyFD()
+            self._inotify = INotify()
         except OSError as error:
             raise WatchLimitError(str(error)) from None
-        self._reader.name = "inotify"
-        self._reader.start()
+        self._end_reader, self._end_writer = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="inotify", daemon=True)
+        self._thread.start()
 
     def watch(self, path: Path) -> None:
         """Watch one folder, not those below it; harmless if it is watched already."""
         with self._lock:
-            folder = _Folder(self, path)
+            folder = _Folder(path)
             old = self._folders.get(path)
             if old and old.inode == folder.inode:
                 return
             if old:
                 self._remove(old)
             try:
-                folder.descriptor = self._reader.add_callback(
-                    os.fsencode(path), _MASK, folder, folder.id
-                )
+                folder.descriptor = self._inotify.add_watch(path, _MASK)
             except OSError as error:
                 if error.errno in _LIMITS:
                     raise WatchLimitError(error.strerror) from None
                 # It has gone again, or may not be read; the scan says so if it matters.
                 return
             self._folders[path] = folder
-
-    def forget(self, folder: _Folder) -> None:
-        """Forget a folder that has gone."""
-        with self._lock:
-            if self._folders.get(folder.path) is folder:
-                del self._folders[folder.path]
-
-    def unwatch(self, path: Path) -> None:
-        """Stop watching a folder."""
-        with self._lock:
-            folder = self._folders.pop(path, None)
-        if folder:
-            self._remove(folder)
-
-    def moved(self, folder: _Folder) -> None:
-        """Note that a folder was moved, from its path or, seen early under its new one, to it."""
-        if folder.inode != _inode(folder.path):
-            self.forget(folder)
-            self._remove(folder)
-
-    def _remove(self, folder: _Folder) -> None:
-        with suppress(OSError):
-            self._reader.remove_callbacks([(folder.descriptor, folder.id)])
-
-    def watched(self) -> int:
-        """Number of watched folders."""
-        return len(self._folders)
+            self._sharers.setdefault(folder.descriptor, []).append(folder)
 
     def clear(self) -> None:
         """Stop watching anything, so that a file system can be unmounted."""
-        for path in list(self._folders):
-            self.unwatch(path)
+        with self._lock:
+            for folder in list(self._folders.values()):
+                self._remove(folder)
 
     def close(self) -> None:
         """End the thread."""
-        self._reader.stop()
-        self._reader.join()
+        os.write(self._end_writer, b"!")
+        self._thread.join()
+        self._inotify.close()
+        os.close(self._end_writer)
+        os.close(self._end_reader)
+
+    def _run(self) -> None:
+        poller = select.poll()
+        poller.register(self._inotify, select.POLLIN)
+        poller.register(self._end_reader, select.POLLIN)
+        while self._end_reader not in {descriptor for descriptor, _ in poller.poll()}:
+            for event in self._inotify.read(timeout=0):
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        if event.mask & flags.Q_OVERFLOW:
+            self._on_loss()
+            return
+        with self._lock:
+            folders = list(self._sharers.get(event.wd, ()))
+            if event.mask & flags.IGNORED:
+                # The folder is gone, and the kernel's watch with it.
+                for folder in folders:
+                    self._forget(folder)
+            elif event.mask & flags.MOVE_SELF:
+                # From its path or, where a scan was quicker than this event, to it.
+                for folder in folders:
+                    if folder.inode != _inode(folder.path):
+                        self._remove(folder)
+        if event.name:
+            # Outside the lock: whoever is told may take its time, and may watch more folders.
+            for folder in folders:
+                self._on_change(folder.path / event.name, bool(event.mask & flags.ISDIR))
+
+    def _remove(self, folder: _Folder) -> None:
+        self._forget(folder)
+        if folder.descriptor not in self._sharers:
+            with suppress(OSError):
+                self._inotify.rm_watch(folder.descriptor)
+
+    def _forget(self, folder: _Folder) -> None:
+        if self._folders.get(folder.path) is folder:
+            del self._folders[folder.path]
+        sharers = self._sharers[folder.descriptor]
+        sharers.remove(folder)
+        if not sharers:
+            del self._sharers[folder.descriptor]
 
 
 class _Folder:
-    """Implementation of watchdog's WatchCallback for one folder."""
+    """Watched folder under one of its paths."""
 
-    def __init__(self, events: Events, path: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.id = CallbackId(next(_numbers))
         self.inode = _inode(path)
-        self.descriptor = WatchDescriptor(-1)
-        self._events = events
-
-    def on_event(self, event: InotifyEvent) -> None:
-        if event.is_move_self:
-            self._events.moved(self)
-        elif event.name:
-            path = self.path / os.fsdecode(event.name)
-            self._events.on_change(path, bool(event.mask & InotifyConstants.IN_ISDIR))
-
-    def on_watch_deleted(self, _: WatchDescriptor) -> None:
-        self._events.forget(self)
-
-    def on_queue_overflow(self) -> None:
-        # Told once per watch callback; the receiver only sets a flag.
-        self._events.on_loss()
+        self.descriptor = -1
 
 
 def _inode(path: Path) -> tuple[int, int]:

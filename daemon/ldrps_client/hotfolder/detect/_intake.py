@@ -32,20 +32,20 @@ class Intake:
         config: FolderConfig,
         ledger: Ledger,
         presence: Presence,
-        tell: Notify,
+        notify: Notify,
         again: Callable[[Path], None],
         on_new: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """Take `again(path)`, to let a file settle anew, and `on_new()`, called for a new entry."""
+        """Take `again(path)`, to let a file settle once more, and `on_new()` for new entries."""
         self._config = config
         self._ledger = ledger
         self._presence = presence
-        self._tell = tell
+        self._notify = notify
         self._again = again
         self._on_new = on_new
         self._stop = stop
-        self._amender = Amender(config, ledger, presence, tell)
+        self._amender = Amender(config, ledger, presence, notify)
         self._queue: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = 0
@@ -85,12 +85,12 @@ class Intake:
             except LdrpsError as error:
                 # The ledger's disk is full, or nothing can be opened.
                 pause = backoff.next()
-                self._tell("waiting", message=str(error), seconds=pause)
+                self._notify("waiting", message=str(error), seconds=pause)
                 self._stop.wait(pause)
             except Exception as bug:
                 # Not even listing it worked. The next scan tries again; others go on.
                 told, relative = unforeseen(bug), self._parts(path)[0]
-                return self._tell("failed", relative, reason=told.reason, message=str(told))
+                return self._notify("failed", relative, reason=told.reason, message=str(told))
 
     def take(self, path: Path) -> None:
         """Make an entry of a settled file, unless there is nothing to be done for it."""
@@ -146,9 +146,9 @@ class Intake:
         settings = self._settings(relative)
         entry = self._ledger.add(folder, name, now, content, settings)
         if os.fsdecode(entry.source) != relative:
-            self._tell("duplicate", relative, of=os.fsdecode(entry.source))
+            self._notify("duplicate", relative, of=os.fsdecode(entry.source))
         elif entry.state == "queued":
-            self._tell("found", relative, recipe=settings.recipe)
+            self._notify("found", relative, recipe=settings.recipe)
 
     def _settings(self, relative: str) -> Settings:
         settings = self._config.settings
@@ -165,7 +165,7 @@ class Intake:
         settings = self._settings(relative)
         why = {"reason": error.reason, "message": str(error)}
         self._ledger.add_failed(folder, name, now, content, settings, **why)
-        self._tell("failed", relative, **why)
+        self._notify("failed", relative, **why)
 
 
 def _is_marked(path: Path) -> bool:

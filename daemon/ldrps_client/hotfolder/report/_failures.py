@@ -15,7 +15,7 @@ _COLUMNS = ("photo", "reason", "message", "tries", "when")
 
 
 def write_failures(path: Path, ledger: Ledger, root: Path) -> None:
-    """Write the file anew, whole or not at all."""
+    """Rewrite the file, whole or not at all."""
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(_COLUMNS)

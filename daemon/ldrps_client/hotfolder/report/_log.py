@@ -30,7 +30,7 @@ def duration(seconds: float) -> str:
 
 
 class Log:
-    """A file with a line for each event, which begins anew before it gets large."""
+    """A file with a line for each event, which is begun afresh before it gets large."""
 
     def __init__(self, path: Path, base: Path | None = None) -> None:
         """Open the log; paths are written from the folder `base`, None: whole, of any folder.

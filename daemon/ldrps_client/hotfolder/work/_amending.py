@@ -22,7 +22,7 @@ from ldrps_client.hotfolder.work._place import staged_path, sweep
 from ldrps_client.hotfolder.work._retry import is_common
 from ldrps_client.hotfolder.work._review import result_path
 from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
-from ldrps_client.hotfolder.work._worker import Notify, told
+from ldrps_client.hotfolder.work._worker import Notify, writing_to
 from ldrps_client.provenance import mark_in, sidecar_for
 from ldrps_engine.errors import InputError, OutputError
 
@@ -31,12 +31,12 @@ class Amender:
     """Merges late sidecars into results of one folder."""
 
     def __init__(
-        self, config: FolderConfig, ledger: Ledger, presence: Presence, tell: Notify
+        self, config: FolderConfig, ledger: Ledger, presence: Presence, notify: Notify
     ) -> None:
         self._config = config
         self._ledger = ledger
         self._presence = presence
-        self._tell = tell
+        self._notify = notify
 
     def take(self, sidecar: Path) -> bool:
         """Handle a sidecar that has settled; returns whether nothing is left to be done for it.
@@ -81,25 +81,25 @@ class Amender:
         try:
             if self._bring(photo, entry, output):
                 message = f"{sidecar.name} came after the result, which says now what it says"
-                self._tell("amended", relative, output=str(output), message=message)
+                self._notify("amended", relative, output=str(output), message=message)
         except (OutputError, InputError) as error:
             is_away = isinstance(error, OutputError) or is_common(error)
-            self._tell("waiting" if is_away else "warning", relative, message=str(error))
+            self._notify("waiting" if is_away else "warning", relative, message=str(error))
             return not is_away
         except _LeftError as why:
             message = f"{sidecar} came after the result, {why}"
-            self._tell("warning", relative, message=message)
+            self._notify("warning", relative, message=message)
         return True
 
     def _bring(self, photo: Path, entry: Entry, output: Path) -> bool:
         """Write the sidecars' contents into a result; returns whether anything was new."""
-        with told(output.parent):
+        with writing_to(output.parent):
             if not os.path.isfile(output):
                 raise _LeftError(f"and {output} is not there any more; nothing was changed")
             own, is_beside = _own_xmp(output)
         packet, odd = merged(own, photo, self._config.keyword)
         for sentence in odd:
-            self._tell("warning", os.path.relpath(photo, self._config.root), message=sentence)
+            self._notify("warning", os.path.relpath(photo, self._config.root), message=sentence)
         before = Packet(own)
         if all(before.value(name) == packet.value(name) for name in carried(photo)):
             self._finish(entry)
@@ -111,7 +111,7 @@ class Amender:
         return True
 
     def _rewrite(self, entry: Entry, output: Path, xmp: bytes) -> None:
-        with told(output.parent), open(output, "rb", opener=without_waiting) as file:
+        with writing_to(output.parent), open(output, "rb", opener=without_waiting) as file:
             check_size(output, os.fstat(file.fileno()).st_size)
             data = file.read(MOST_BYTES)
         fact = f"amending {entry.key}"
@@ -142,7 +142,7 @@ class Amender:
     def _replace(self, entry: Entry, output: Path, data: bytes) -> None:
         staged = staged_path(output.parent, entry.key, output.suffix)
         try:
-            with told(output.parent):
+            with writing_to(output.parent):
                 write_bytes(staged, data, force=True)
                 with suppress(OSError):
                     staged.chmod(output.stat().st_mode & 0o777)

@@ -1,4 +1,4 @@
-"""Recovery from an interruption: work in the middle is finished, or begun anew."""
+"""Recovery from an interruption: work in the middle is finished, or started again."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ldrps_client.hotfolder.work._review import Review
 from ldrps_client.hotfolder.work._worker import Notify
 
 
-def take_up_all(config: FolderConfig, ledger: Ledger, tell: Notify) -> None:
+def take_up_all(config: FolderConfig, ledger: Ledger, notify: Notify) -> None:
     """Bring every photo to a state where work can go on; safe to be interrupted itself."""
     Review(config.root, ledger).settle()
     for entry in ledger.entries("working", "placing"):
-        _take_up(config, ledger, tell, entry)
+        _take_up(config, ledger, notify, entry)
     # With other conditions than the last time they may be wanted.
     for entry in ledger.entries("skipped"):
         found = diagnosis_from(entry.diagnosis)
         if found is None or is_wanted(config.only_if, found):
             ledger.change(entry.key, state="queued", message="")
     if left := ledger.counts().get("queued", 0):
-        tell("resumed", count=left)
+        notify("resumed", count=left)
 
 
-def _take_up(config: FolderConfig, ledger: Ledger, tell: Notify, entry: Entry) -> None:
+def _take_up(config: FolderConfig, ledger: Ledger, notify: Notify, entry: Entry) -> None:
     source = os.fsdecode(entry.source)
     folder = config.target / os.path.dirname(source)
     if entry.output and entry.output_content and _finish(entry, folder):
         ledger.end(entry.key, "done", reason="", message="")
-        tell("done", source, output=os.fsdecode(entry.output))
+        notify("done", source, output=os.fsdecode(entry.output))
     else:
         ledger.change(entry.key, state="queued")
     sweep(folder, entry.key)

@@ -59,17 +59,17 @@ class Worker:
         state: StateFolder,
         ledger: Ledger,
         client: Client,
-        tell: Notify,
+        notify: Notify,
         stop: threading.Event,
         presence: Presence,
         again: Callable[[Path], None],
     ) -> None:
-        """Take the parts; `again(path)` lets a file settle anew."""
+        """Take the parts; `again(path)` lets a file settle again."""
         self._config = config
         self._state = state
         self._ledger = ledger
         self._client = client
-        self._tell = tell
+        self._notify = notify
         self._stop = stop
         self._presence = presence
         self._again = again
@@ -95,11 +95,11 @@ class Worker:
             seen = identities(source)
             result = replace(result, source=with_sidecars(loaded, self._config.keyword))
             target = self._keep(entry, loaded, result)
-            self._tell(
+            self._notify(
                 "done",
                 shown,
                 output=str(target),
-                words=result.told,
+                words=result.summary,
                 seconds=round(result.seconds, 1),
             )
             self._warn(shown, result.source)
@@ -111,7 +111,7 @@ class Worker:
     def _warn(self, shown: str, source: LoadedFile | None) -> None:
         """Report oddities of a photo or its sidecars that were tolerated."""
         for sentence in source.warnings if source else ():
-            self._tell("warning", shown, message=sentence)
+            self._notify("warning", shown, message=sentence)
 
     def _read(self, source: Path, entry: Entry) -> LoadedFile:
         if identity_of(source) is None:
@@ -149,15 +149,15 @@ class Worker:
             folder = self._folder(entry)
             staged = staged_path(folder, entry.key, loaded.path.suffix)
             try:
-                with told(folder):
+                with writing_to(folder):
                     how = pass_on(loaded.path, staged, folder / loaded.path.name, wanted)
             finally:
                 sweep(folder, entry.key)
             if how != wanted:
                 message = f"no {wanted} can be made in {folder}, so originals are copied to it"
-                self._tell("warning", shown, message=message)
+                self._notify("warning", shown, message=message)
         self._ledger.end(entry.key, "skipped", message="it needs nothing")
-        self._tell("skipped", shown, words=words)
+        self._notify("skipped", shown, words=words)
 
     def _know(self, entry: Entry, found: Path, output: Path, **values: Any) -> None:
         """Record an existing result as the photo's."""
@@ -170,7 +170,7 @@ class Worker:
             **values,
         )
         shown = os.fsdecode(entry.source)
-        self._tell("done", shown, output=str(found), words="was there already", seconds=0.0)
+        self._notify("done", shown, output=str(found), words="was there already", seconds=0.0)
 
     def _made_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
         """Find an existing result, from a ledger that was lost or another machine."""
@@ -195,13 +195,13 @@ class Worker:
             **cast(Choices, entry.settings.as_dict()),
         )
         self._ledger.change(entry.key, job=job)
-        self._tell("started", shown, job=job)
+        self._notify("started", shown, job=job)
 
         def on_event(event: events.Event) -> None:
             if self._stop.is_set():
                 raise StoppedError
             if isinstance(event, events.Step):
-                self._tell("step", shown, index=event.index, count=event.count)
+                self._notify("step", shown, index=event.index, count=event.count)
 
         return self._client.result(job, source=loaded, on_event=on_event)
 
@@ -209,7 +209,7 @@ class Worker:
         folder = self._folder(entry)
         staged = staged_path(folder, entry.key, self._ending(loaded))
         try:
-            with told(folder):
+            with writing_to(folder):
                 result.save(staged, force=True)
                 _share_as(loaded.path, staged)
                 target = self._named(entry, loaded, staged)
@@ -221,7 +221,7 @@ class Worker:
             entry.key,
             "done",
             diagnosis=json.dumps(diagnosis),
-            words=result.told,
+            words=result.summary,
             seconds=result.seconds,
             warnings=json.dumps(result.source.warnings if result.source else ()),
             reason="",
@@ -258,7 +258,7 @@ class Worker:
         inside = os.path.dirname(os.fsdecode(entry.source))
         folder = self._config.target / inside
         self._presence.check()
-        with told(folder):
+        with writing_to(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -311,7 +311,7 @@ def _share_as(original: Path, result: Path) -> None:
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
+def writing_to(folder: Path) -> Iterator[None]:
     """Raise errors of the system as ours."""
     try:
         yield

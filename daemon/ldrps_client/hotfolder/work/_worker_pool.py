@@ -48,7 +48,7 @@ class WorkerPool:
         scheduler: Scheduler,
         presence: Presence,
         worker: Callable[[], Worker],
-        tell: Notify,
+        notify: Notify,
         again: Callable[[Path], None],
         on_end: Callable[[], None],
         stop: threading.Event,
@@ -63,7 +63,7 @@ class WorkerPool:
         self._scheduler = scheduler
         self._presence = presence
         self._worker = worker
-        self._tell = tell
+        self._notify = notify
         self._again = again
         self._on_end = on_end
         self._stop = stop
@@ -141,7 +141,7 @@ class WorkerPool:
             return left
         if why := self._scheduler.closed():
             if self._ledger.has("queued"):
-                self._tell("paused", message=why)
+                self._notify("paused", message=why)
             return _CLOSED_SECONDS
         return 0.0
 
@@ -216,12 +216,12 @@ class WorkerPool:
         source = os.fsdecode(entry.source)
         if is_passing(error) and self._is_cramped(entry):
             pause = self._cramped.add(os.fsencode(entry.key), error)
-            self._tell("waiting", source, message=str(error), seconds=pause)
+            self._notify("waiting", source, message=str(error), seconds=pause)
         elif is_passing(error):
             self._wait(error)
         else:
             pause = self._blocked.add(os.path.dirname(entry.source), error)
-            self._tell("waiting", message=str(error), seconds=pause)
+            self._notify("waiting", message=str(error), seconds=pause)
 
     def _is_cramped(self, entry: Entry) -> bool:
         """Tell whether there is only too little room for one large photo."""
@@ -247,10 +247,10 @@ class WorkerPool:
             self._hold(entry, seconds)
             more = {"tries": entry.tries + 1, "round": entry.round + 1}
             self._surely(lambda: self._queue(entry, error, **more))
-            self._tell("retry", shown, reason=error.reason, message=str(error), seconds=seconds)
+            self._notify("retry", shown, reason=error.reason, message=str(error), seconds=seconds)
         else:
             self._surely(lambda: self._list(entry, error))
-            self._tell("failed", shown, reason=error.reason, message=str(error))
+            self._notify("failed", shown, reason=error.reason, message=str(error))
 
     def _queue(self, entry: Entry, error: LdrpsError, **values: int) -> None:
         self._ledger.change(
@@ -269,11 +269,11 @@ class WorkerPool:
         self._hold_until = time.monotonic() + pause
         if self._backoff.failures >= GIVE_UP:
             self._stuck = error
-        self._tell("waiting", message=str(error), seconds=pause)
+        self._notify("waiting", message=str(error), seconds=pause)
         return pause
 
     def _changed(self, entry: Entry) -> None:
-        """Handle a changed file: it settles anew, or has a twin, or has gone."""
+        """Handle a changed file: it settles again, or has a twin, or has gone."""
         paths = [
             self._config.root / os.fsdecode(source) for source in self._ledger.sources(entry.key)
         ]
@@ -288,7 +288,7 @@ class WorkerPool:
         else:
             message = "the file went away before its turn"
             self._ledger.end(entry.key, "gone", message=message)
-            self._tell("gone", os.fsdecode(entry.source))
+            self._notify("gone", os.fsdecode(entry.source))
 
     def _surely(self, write: Callable[[], None]) -> None:
         """Write to the ledger, however long its disk stays full."""
@@ -298,5 +298,5 @@ class WorkerPool:
                 return write()
             except LdrpsError as error:
                 pause = backoff.next()
-                self._tell("waiting", message=str(error), seconds=pause)
+                self._notify("waiting", message=str(error), seconds=pause)
                 self._stop.wait(pause)

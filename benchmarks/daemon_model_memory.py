@@ -1,6 +1,6 @@
 """Memory of a worker and its device: while it works, while it rests, and after it left.
 
-python -m benchmarks.daemon_residency --device cuda:0 --model sd21
+python -m benchmarks.daemon_model_memory --device cuda:0 --model sd21
 """
 
 from __future__ import annotations
