@@ -29,7 +29,7 @@ KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 
 _MOST_PIXELS = 3_000_000
 """Most pixels of the copy on which damage is looked for."""
-_SIDE, _OVERLAP = 512, 64
+_SIDE, _OVERLAP = 1024, 64
 """Parts that are looked at, and what of their surroundings is seen with them, pixels."""
 _GLANCE = 600_000
 """The same where damage is only named, for which it has to cover more than hairlines do."""
