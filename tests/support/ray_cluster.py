@@ -46,14 +46,16 @@ class Cluster:
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
             "OMP_NUM_THREADS": "1",
+            # A test that wants a hub has one of its own.
+            "HF_HUB_OFFLINE": "1",
             # Nobody waits half a minute for a node that was killed.
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "3000",
             "RAY_health_check_failure_threshold": "4",
         }
 
-    def start_node(self, *, head=False):
-        """Start a node and return the process id of its raylet."""
+    def start_node(self, *, head=False, variables=None):
+        """Start a node and return the process id of its raylet; `variables` are its own."""
         before, held = set(self.raylets()), {os.getpid(), *self.processes()}
         port = self.head.partition(":")[2]
         first = [
@@ -69,7 +71,7 @@ class Cluster:
         for _ in range(3):
             done = subprocess.run(
                 [*command, *words],
-                env=self.environment(),
+                env=self.environment() | (variables or {}),
                 capture_output=True,
                 text=True,
                 timeout=START_SECONDS,

@@ -42,9 +42,14 @@ def version() -> str:
 
 
 class WorkerActor:
-    """One worker on this node. All methods are called by one front, in its order."""
+    """One worker on this node. All methods are called by one front.
+
+    Several calls may be under way, and Ray begins them in any order: hence the numbers.
+    """
 
     def __init__(self) -> None:
+        self._turn = 0
+        self._turns = asyncio.Event()
         self._raw: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._messages: asyncio.Queue[bytes] = asyncio.Queue(_AHEAD)
         self._process: Process[bytes] | None = None
@@ -70,12 +75,21 @@ class WorkerActor:
         self._pump = asyncio.get_running_loop().create_task(self._pass_on())
         return json.dumps({"pid": self._process.pid, "version": version()}).encode()
 
-    async def send(self, message: bytes) -> str:
-        """Take a message for the worker, or a piece of a file; returns why not, empty if taken."""
+    async def send(self, number: bytes, message: bytes) -> str:
+        """Take a message for the worker, or a piece of a file; returns why not, empty if taken.
+
+        Messages are numbered from 0 and taken in that order.
+        """
+        while self._turn != int(number):
+            await self._turns.wait()
         try:
             await self._accept(message)
         except OSError as error:
             return error.strerror or str(error)
+        finally:
+            self._turn += 1
+            self._turns.set()
+            self._turns = asyncio.Event()
         return ""
 
     async def _accept(self, message: bytes) -> None:
@@ -88,17 +102,19 @@ class WorkerActor:
             with contextlib.suppress(OSError):
                 self._process.send_bytes(await asyncio.to_thread(self._command, message[1:]))
 
-    async def receive(self) -> list[bytes]:
-        """Wait a while for messages and return those that have come."""
+    async def receive(self) -> bytes:
+        """Wait a while for messages and return those that have come, as a block."""
         found = [MEMORY + str(self._process.memory_bytes() if self._process else 0).encode()]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
                 found.append(await self._messages.get())
-                # Each answer costs the front a millisecond, however much is in it.
-                await asyncio.sleep(_GATHER_SECONDS)
-        while not self._messages.empty():
+                if found[-1][:1] != PIECE:
+                    # Each answer costs the front a millisecond, however much is in it.
+                    await asyncio.sleep(_GATHER_SECONDS)
+        # The front writes a piece while the next one is on its way.
+        while not self._messages.empty() and sum(map(len, found)) < carrying.PIECE_BYTES:
             found.append(self._messages.get_nowait())
-        return found
+        return await asyncio.to_thread(carrying.joined, found)
 
     async def end(self) -> None:
         """End the worker and leave nothing of its jobs here."""
@@ -135,7 +151,7 @@ class WorkerActor:
         job = self._folder / "job"
         self._attempt = JobFolder(job / "attempt")
         return json.dumps(
-            command | {"folder": str(job), "attempt": str(self._attempt.path)}
+            command | {"folder": str(job), "attempt": str(self._attempt.path), "lasting": False}
         ).encode()
 
 

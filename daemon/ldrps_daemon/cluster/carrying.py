@@ -6,13 +6,16 @@ file's last, and its part of the file. The other messages are a tag and what bel
 - to the node: `B` a job's files follow, `C` a command as `pipe.py` has it;
 - from the node: `R` a report as `pipe.py` has it, `M` the worker's memory in bytes, `Z` the exit
   code of a worker that has ended, behind which nothing comes.
+
+What comes from a node at once is one block of bytes, each message behind its length: Ray carries
+bytes as they are, where a list of them would be pickled.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +27,7 @@ PIECE_BYTES = 8 << 20
 TO_NODE = {b"h": "header", b"p": "pixels", b"k": "checkpoint"}
 TO_FRONT = {b"k": "checkpoint", b"r": "result"}
 _MORE, _LAST = b"+", b"."
+_LENGTH_BYTES = 8
 
 
 def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
@@ -42,6 +46,25 @@ def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
                 return
 
 
+def joined(messages: Iterable[bytes]) -> bytes:
+    """Make one block of some messages."""
+    return b"".join(
+        part for each in messages for part in (len(each).to_bytes(_LENGTH_BYTES, "big"), each)
+    )
+
+
+def split(block: bytes) -> Iterator[memoryview]:
+    """Yield the messages of a block, without copying them; ValueError if it is none."""
+    left = memoryview(block)
+    while left:
+        length = int.from_bytes(left[:_LENGTH_BYTES], "big")
+        left = left[_LENGTH_BYTES:]
+        if not 0 < length <= len(left):
+            raise ValueError("this is no block of messages")
+        yield left[:length]
+        left = left[length:]
+
+
 class Receiver:
     """Assembles files from pieces; each takes its name when it is complete."""
 
@@ -58,12 +81,12 @@ class Receiver:
         """Files of which a part could not be written, and whose last part has not come."""
         self._written = 0
 
-    def take(self, piece: bytes) -> None:
+    def take(self, piece: bytes | memoryview) -> None:
         """Write a piece; ValueError if it is none that may come, OSError from the disk.
 
         After an OSError the file is given up, and the rest of it is not written.
         """
-        code, mark, data = piece[1:2], piece[2:3], memoryview(piece)[3:]
+        code, mark, data = bytes(piece[1:2]), bytes(piece[2:3]), memoryview(piece)[3:]
         if piece[:1] != PIECE or code not in self._names or mark not in (_MORE, _LAST):
             raise ValueError("this is no piece of a file that may come")
         name = self._names[code]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,8 @@ from ldrps_daemon.workers.transport import OnReport, Options
 log = logging.getLogger("ldrps.cluster")
 _KILLED = -9
 _FAREWELL_SECONDS = 1.0
+_AHEAD = 3
+"""Most parts of files on their way to a node: more would fill its store where it has many GPUs."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class RayTransport:
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._receiver: Receiver | None = None
         self._memory = 0
+        self._sent = 0
         self._code = _KILLED
         self._is_ended = False
         try:
@@ -92,7 +97,7 @@ class RayTransport:
             # It leaves nothing of the photo there; without an answer, its heir on that node does.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await self._call("end")
+                    await self._asked("end")
         await self._kill()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
@@ -114,8 +119,12 @@ class RayTransport:
             if why := await self._start(options):
                 return self._on_report(self, CannotStart(f"{self._place.host}: {why}"))
             self._tasks.append(self._spawn(self._feed()))
+            coming = self._asked("receive")
             while True:
-                for message in await self._call("receive"):
+                block = await coming
+                # The next block is on its way while this one is written.
+                coming = self._asked("receive")
+                for message in carrying.split(block):
                     if message[:1] == END:
                         self._code = int(message[1:])
                         return self._gone(None)
@@ -139,7 +148,7 @@ class RayTransport:
         """Have the actor start its worker; returns why it does not, empty if it does."""
         told = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
         try:
-            answer = json.loads(await self._call("start", json.dumps(told).encode()))
+            answer = json.loads(await self._asked("start", json.dumps(told).encode()))
         except Exception as error:
             if why := cannot_import(error):
                 return why
@@ -169,30 +178,50 @@ class RayTransport:
                 await self._carry(command)
         except OSError as error:
             return self._on_report(self, NotNow(error.strerror or str(error)))
-        await self._call("send", COMMAND + data)
+        await _of_loop(self._numbered(COMMAND + data))
 
     async def _carry(self, command: dict[str, Any]) -> None:
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])
         await asyncio.to_thread(attempt.path.mkdir, 0o700)
         self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
-        await self._give(BEGIN)
-        for name in carrying.TO_NODE.values():
-            files = carrying.pieces(JobFolder(Path(command["folder"])), name)
-            while piece := await asyncio.to_thread(next, files, None):
-                await self._give(piece)
+        folder = JobFolder(Path(command["folder"]))
+        messages = itertools.chain(
+            [BEGIN], *(carrying.pieces(folder, name) for name in carrying.TO_NODE.values())
+        )
+        under_way: deque[asyncio.Future[str]] = deque()
+        try:
+            # Ray copies a piece before it goes, which is not to hold up the loop.
+            while answer := await asyncio.to_thread(self._given, messages):
+                under_way.append(_of_loop(answer))
+                if len(under_way) == _AHEAD:
+                    self._check(await under_way.popleft())
+            while under_way:
+                self._check(await under_way.popleft())
+        finally:
+            for left in under_way:
+                left.cancel()
 
-    async def _give(self, message: bytes) -> None:
-        """Send a part of a job; OSError if the node cannot take it."""
-        if why := await self._call("send", message):
+    def _given(self, messages: Iterator[bytes]) -> Any:
+        """Send the next message and return Ray's promise of an answer; None if that was all."""
+        message = next(messages, None)
+        return None if message is None else self._numbered(message)
+
+    def _numbered(self, message: bytes) -> Any:
+        number, self._sent = self._sent, self._sent + 1
+        return self._actor.send.remote(str(number).encode(), message)
+
+    def _check(self, why: str) -> None:
+        """Raise OSError if the node could not take a part of a job."""
+        if why:
             raise OSError(0, f"{self._place.host}: {why}")
 
-    async def _take(self, message: bytes) -> None:
-        tag, body = message[:1], message[1:]
+    async def _take(self, message: memoryview) -> None:
+        tag, body = bytes(message[:1]), message[1:]
         if tag == MEMORY:
             self._memory = int(body)
         elif tag == REPORT:
-            self._on_report(self, report_of(body))
+            self._on_report(self, report_of(bytes(body)))
         elif tag == PIECE and self._receiver:
             try:
                 await asyncio.to_thread(self._receiver.take, message)
@@ -205,9 +234,8 @@ class RayTransport:
     def _said(self) -> dict[str, object]:
         return {"node": self._place.host, "pid": self.pid}
 
-    async def _call(self, method: str, *arguments: bytes) -> Any:
-        answer = getattr(self._actor, method).remote(*arguments)
-        return await asyncio.wrap_future(answer.future())
+    def _asked(self, method: str, *arguments: bytes) -> asyncio.Future[Any]:
+        return _of_loop(getattr(self._actor, method).remote(*arguments))
 
     async def _kill(self) -> None:
         with contextlib.suppress(Exception):  # it may be gone, or the cluster
@@ -216,6 +244,13 @@ class RayTransport:
     @staticmethod
     def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
+
+
+def _of_loop(promise: Any) -> asyncio.Future[Any]:
+    """Return Ray's promise as a future; a failure that nobody waits for any more is no news."""
+    future = asyncio.wrap_future(promise.future())
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 def words_of(error: Exception) -> str:

@@ -114,10 +114,12 @@ def spool_folder(spool: Path, address: str) -> Path:
     return folder
 
 
-def write_layers(path: Path, layers: Sequence[Layer]) -> list[pb.LayerHeader]:
+def write_layers(
+    path: Path, layers: Sequence[Layer], *, lasting: bool = True
+) -> list[pb.LayerHeader]:
     """Write the raw samples of all layers, one after the other; whole or not at all."""
     headers = []
-    with replacing(path) as file:
+    with replacing(path, lasting=lasting) as file:
         for index, layer in enumerate(layers):
             # Not by `tofile`, which does not notice that a full disk took only a part.
             file.write(np.ascontiguousarray(layer.photo.to_samples()).data)
@@ -136,14 +138,15 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that takes its name only when it is complete and on disk."""
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """Write a file that takes its name only when it is complete and, if `lasting`, on disk."""
     unfinished = path.with_suffix(_UNFINISHED)
     try:
         with unfinished.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(unfinished, path)
     except BaseException:
         # The disk may be full: what is of no use must not fill it further.

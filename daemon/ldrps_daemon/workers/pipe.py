@@ -57,6 +57,8 @@ class Order:
     """Level of economy: 0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
     spool_bytes: int = 1 << 62
     """Bytes that the result of a file may take at most."""
+    lasting: bool = True
+    """False where the files written are carried on to where they are to survive a crash."""
 
 
 @dataclass(frozen=True)

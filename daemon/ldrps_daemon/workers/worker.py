@@ -177,7 +177,7 @@ class Worker:
         """Write the result in the form that the client wants."""
         if header.result_format:
             return write_files(order, header, restoration, done, self._reporter.check)
-        return write_layers(order.attempt.result, restoration.layers)
+        return write_layers(order.attempt.result, restoration.layers, lasting=order.lasting)
 
     def _read(self, order: Order) -> tuple[pb.SubmitHeader, Photo]:
         try:
@@ -208,7 +208,7 @@ class Worker:
 
         def save(_: int, data: bytes) -> bool:
             try:
-                with replacing(order.attempt.checkpoint) as file:
+                with replacing(order.attempt.checkpoint, lasting=order.lasting) as file:
                     file.write(data)
             except OSError as error:
                 # Costs work only if the job is interrupted as well.

@@ -39,7 +39,7 @@ def write_files(
     """
     work = _Encoding(order, header, restoration, done, check)
     headers = []
-    with replacing(order.attempt.result) as out:
+    with replacing(order.attempt.result, lasting=order.lasting) as out:
         for index, layer in enumerate(restoration.layers):
             start = out.tell()
             work.append(layer, out)
