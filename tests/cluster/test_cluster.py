@@ -203,9 +203,7 @@ def test_each_node_gets_a_model_once_also_one_that_joins_later(
         with Client(daemon.address, autostart=False) as client:
             seen = []
             # The two others may not ask a hub, and are named.
-            with pytest.raises(
-                ModelError, match=r"done here, but not everywhere: node 127"
-            ) as told:
+            with pytest.raises(ModelError, match="done here, but not everywhere: node ") as told:
                 client.models.pull("sd21", lambda *each: seen.append(each))
             assert str(told.value).count("cannot be pulled offline; unset HF_HUB_OFFLINE") == 2
             assert weights_fetched(hub) == 2

@@ -59,7 +59,7 @@ class _Node:
 
 
 class NodeModels:
-    """What the nodes of one cluster have. Lives in the front's event loop."""
+    """Nodes of one cluster and their models. Lives in the front's event loop."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
