@@ -15,12 +15,6 @@ from support.daemon import environment, free_port
 
 STORE_BYTES = 80_000_000
 START_SECONDS = 120
-AGENTS = (
-    "dashboard-agent-grpc",
-    "dashboard-agent-listen",
-    "runtime-env-agent",
-    "metrics-export",
-)
 _MARK = "LDRPS_TEST_CLUSTER"
 """Variable in the environment of every process of a cluster, by which they are found and ended."""
 
@@ -72,8 +66,6 @@ class Cluster:
             *(first if head else [f"--address={self.head}"]),
             *("--node-ip-address=127.0.0.1", "--num-cpus=1", f"--num-gpus={self._gpus}"),
             *(f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats"),
-            # A node waits 15 seconds for its agents to choose, and ends if they are slower.
-            *(f"--{name}-port={free_port()}" for name in AGENTS),
         ]
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
         for _ in range(3):
