@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
 
 
 def told(monkeypatch, stream, *news):
-    """What is written of some news."""
+    """Return the text written of some news."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(_models, "_TELL_SECONDS", -1.0)
     with _models._telling("sd21", silent=False) as tell:
