@@ -6,7 +6,10 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._records import status_from_wire
 from ldrps_client.cli import _daemon
 from support.daemon import environment
 
@@ -60,6 +63,25 @@ def test_a_job_that_runs_is_shown_however_many_have_ended_since(ldrps, client, f
     jobs = [client.submit(photo) for _ in range(120)]
     fake.running.add(jobs[0])
     assert jobs[0] in ldrps("status")[1]
+
+
+def test_nodes_of_a_cluster_are_shown_with_their_models_and_troubles():
+    nodes = [
+        pb.Node(name="10.0.0.7/3fa0b1c2", models=["sd15", "sd21"]),
+        pb.Node(name="10.0.0.8/77aa0c1d", trouble="is fetching model sd21"),
+    ]
+    found = status_from_wire(pb.StatusResponse(nodes=nodes)).nodes
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(_daemon._nodes(found))
+    lines = shown.get().splitlines()
+    (first,) = [line for line in lines if "10.0.0.7/3fa0b1c2" in line]
+    (second,) = [line for line in lines if "10.0.0.8/77aa0c1d" in line]
+    assert "bundled, sd15, sd21" in first
+    assert "is fetching model sd21" in second
+    with console.capture() as shown:
+        console.print(_daemon._nodes(found * 9))
+    assert "and 8 more" in shown.get()
 
 
 @pytest.mark.parametrize("limit", ["-1", "0", "1001", str(2**40)])

@@ -48,8 +48,6 @@ class Cluster:
             "OMP_NUM_THREADS": "1",
             # A test that wants a hub has one of its own.
             "HF_HUB_OFFLINE": "1",
-            # A machine with much to do needs more than the half minute that Ray gives its parts.
-            "RAY_raylet_start_wait_time_s": str(START_SECONDS),
             # Nobody waits half a minute for a node that was killed.
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "3000",

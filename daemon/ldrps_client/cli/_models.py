@@ -6,7 +6,8 @@ import argparse
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -63,17 +64,17 @@ def _name(options: Namespace) -> str:
 
 
 def _do(client: Client, action: str, name: str, *, silent: bool) -> dict[str, Any]:
-    tell = _teller(name, silent=silent)
-    if action == "pull":
-        client.models.pull(name, tell)
-    elif action == "verify":
-        client.models.verify(name, tell)
-    elif action == "remove":
+    if action == "remove":
         return {"freed_bytes": client.models.remove(name)}
-    elif action == "load":
-        client.models.load(name)
-    else:
-        client.models.unload(name)
+    with _telling(name, silent=silent) as tell:
+        if action == "pull":
+            client.models.pull(name, tell)
+        elif action == "verify":
+            client.models.verify(name, tell)
+        elif action == "load":
+            client.models.load(name)
+        else:
+            client.models.unload(name)
     return {}
 
 
@@ -131,12 +132,13 @@ def _state(model: ModelInfo) -> str:
     return "installed" if model.installed else "not installed"
 
 
-def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
-    """Return a reporter of progress on standard error: one line that is rewritten on a terminal."""
-    last, on_terminal = 0.0, sys.stderr.isatty()
+@contextmanager
+def _telling(name: str, *, silent: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Report progress on standard error: one line, which a terminal shows rewritten."""
+    last, on_terminal, is_open = 0.0, sys.stderr.isatty(), False
 
     def tell(file: str, done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, is_open
         now = time.monotonic()
         is_over = 0 < total <= done
         if silent or (not is_over and now - last < (0.1 if on_terminal else _TELL_SECONDS)):
@@ -145,11 +147,16 @@ def _teller(name: str, *, silent: bool) -> Callable[[str, int, int], None]:
         much = f"{size(done)} of {size(total)}, {100 * done // total} %, " if total else ""
         text = f"{name}: {much}{file}"
         if on_terminal:
-            print(f"\r\x1b[K{text}", end="\n" if is_over else "", file=sys.stderr, flush=True)
+            is_open = True
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    return tell
+    try:
+        yield tell
+    finally:
+        if is_open:
+            print(file=sys.stderr)
 
 
 def size(count: int) -> str:

@@ -8,7 +8,7 @@ file's last, and its part of the file. The other messages are a tag and what bel
   code of a worker that has ended, behind which nothing comes.
 
 What comes from a node at once is one block of bytes, each message behind its length: Ray carries
-bytes as they are, where a list of them would be pickled.
+bytes as they are, where a list of them is packed and unpacked once more.
 """
 
 from __future__ import annotations
