@@ -182,22 +182,23 @@ def run(cases: int, seed: int) -> Outcome:
     with served(queue_limit=50, max_kept_jobs=50) as daemon:
         streams = recorded(daemon)
         # A few first: gRPC fills pools of its own.
-        bombard(daemon, drawn(streams, _WARM_UP, seed + 1), Outcome())
-        _look_at(daemon, outcome)
+        bombard(daemon, drawn(streams, min(cases, _WARM_UP), seed + 1), Outcome())
+        rest = _REST if cases > _WARM_UP else 0.0
+        _look_at(daemon, outcome, rest)
         bombard(daemon, drawn(streams, cases, seed), outcome)
-        _look_at(daemon, outcome)
+        _look_at(daemon, outcome, rest)
         _judge(daemon, outcome)
     return outcome
 
 
-def _look_at(daemon: Served, outcome: Outcome) -> None:
-    """Note the daemon's memory and descriptors once all connections but ours are gone."""
+def _look_at(daemon: Served, outcome: Outcome, rest: float) -> None:
+    """Note memory and descriptors a while after all connections but ours are gone."""
     deadline = time.monotonic() + _PATIENCE
     while (left := _connections(daemon)) > 1 and time.monotonic() < deadline:
         time.sleep(0.1)
     if left > 1:
         outcome.bad.append(f"after a while there are {left} connections")
-    time.sleep(_REST)
+    time.sleep(rest)
     outcome.memory.append(resident_bytes(daemon.process.pid))
     outcome.descriptors.append(descriptors(daemon.process.pid))
 

@@ -25,7 +25,11 @@ def check_way(path: Path) -> None:
     A folder such as /tmp, in which each may only remove what is theirs, is fine on the way but
     not as the last one. Nothing need exist yet.
     """
-    path = path.absolute()
+    _check_way(path.absolute(), path.absolute())
+
+
+def _check_way(path: Path, named: Path) -> None:
+    """Check a path that errors call `named`."""
     if not HAS_OWNERS:
         return
     # Not by Path.resolve, which raises where links lead in circles.
@@ -33,12 +37,12 @@ def check_way(path: Path) -> None:
     for at, status in _way(path):
         if status.st_uid not in _trusted():
             raise SettingsError(
-                f"{_named(at, path)} belongs to another user ({status.st_uid}); "
+                f"{_named(at, named)} belongs to another user ({status.st_uid}); "
                 "use a folder of your own"
             )
         if _others_write(status) and not (status.st_mode & stat.S_ISVTX and at not in last):
             raise SettingsError(
-                f"{_named(at, path)} can be written by others; take that from them with "
+                f"{_named(at, named)} can be written by others; take that from them with "
                 f"'chmod go-w', or use a folder of your own"
             )
 
@@ -47,7 +51,7 @@ def own_folder(folder: Path) -> None:
     """Make a folder that only this user can enter, or refuse one that others can."""
     folder = folder.absolute()
     try:
-        check_way(folder / "x")
+        _check_way(folder / "x", folder)
         # Not by `parents`, which leaves their modes to the umask.
         for missing in reversed([each for each in folder.parents if not each.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
@@ -60,7 +64,7 @@ def own_folder(folder: Path) -> None:
             f"folder {folder} can be entered by others; use a folder of your own with mode 0700"
         )
     # Once more: somebody may have been faster in a folder that is open to all.
-    check_way(folder / "x")
+    _check_way(folder / "x", folder)
 
 
 def is_private(folder: Path) -> bool:

@@ -236,3 +236,22 @@ def test_the_hot_folders_state_is_kept_where_nobody_else_writes(folder, monkeypa
     with pytest.raises(OutputError, match="XDG_STATE_HOME"):
         StateFolder(folder / "state").make()
     assert not list(folder.iterdir())
+
+
+def test_so_is_that_of_work_for_a_server(folder, monkeypatch):
+    from ldrps_client.immich._state import opened_state
+    from ldrps_engine.errors import OutputError
+
+    folder.chmod(0o777)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    refused = pytest.raises(OutputError, match=rf"folder {folder}, on the way .* XDG_STATE_HOME")
+    with refused, opened_state("http://127.0.0.1:1"):
+        pass
+    assert not list(folder.iterdir())
+
+
+def test_an_error_names_what_was_asked_for(folder):
+    folder.chmod(0o777)
+    with pytest.raises(SettingsError) as caught:
+        own_folder(folder / "spool")
+    assert f"on the way to {folder}/spool, can be written by others" in str(caught.value)

@@ -74,5 +74,5 @@ def spare_starts(slots: Iterable[WorkerSlot], queue: FairQueue) -> None:
         slot.spare_suspect()
     if queue.spared:
         starting = (slot for slot in slots if slot.state == pb.WORKER_STATE_STARTING)
-        if slot := next(starting, None):
-            slot.spare()
+        if spared := next(starting, None):
+            spared.spare()
