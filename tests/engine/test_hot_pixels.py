@@ -56,6 +56,26 @@ def test_defects_of_a_dark_photo_are_mended(side, noise):
     assert np.array_equal(mended[~where], spoilt[~where])
 
 
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("noise", [0, 12])
+def test_sorting_out_what_noise_has_made_loses_no_defect(monkeypatch, side, noise):
+    spoilt, _ = with_defects(dark_picture(noise), side=side)
+    found = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr("ldrps_engine.analysis.hot_pixels._MANY", share)
+        found.append(find_hot_pixels(spoilt))
+    assert found[0].count > 0
+    assert np.array_equal(found[0].rows, found[1].rows)
+    assert np.array_equal(found[0].columns, found[1].columns)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 9), (9, 200), (200, 9), (10, 11)])
+def test_photos_too_small_for_surroundings_have_none(size):
+    picture = np.full((*size, 3), 0.2, np.float32)
+    picture[0, 0] = 1
+    assert find_hot_pixels(picture).count == 0
+
+
 def test_defects_of_a_photo_in_daylight_are_mended_where_they_can_be_seen():
     clean = pictures.natural(192, 256)
     spoilt, mask = with_defects(clean)
