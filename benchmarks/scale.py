@@ -1,4 +1,4 @@
-"""A thousand GPUs and ten million photos a day on paper: what gives out where, and what it costs.
+"""A thousand GPUs and ten million photos a day on paper: bottlenecks and cost.
 
     python -m benchmarks.scale                     # the tables that are arithmetic
     python -m benchmarks.scale --simulate          # and the simulation, which takes minutes
@@ -84,15 +84,15 @@ def plant(fronts: int, megapixels: float = MEDIUM, *, carried: bool = True) -> P
 
 
 def limits(megapixels: float) -> dict[str, float]:
-    """Photos a second at which each part of one installation with one front gives out."""
+    """Photos a second at which each part of one installation with one front is saturated."""
     size, seat = photo_gigabytes(megapixels), seat_seconds(megapixels, filter_tflop(megapixels))
     return {
         "a front's event loop, photos carried": 1 / loop_seconds(megapixels),
         "the same, `--job-store shared`": 1 / loop_seconds(megapixels, carried=False),
-        "the same, if no photo passed through it": 1 / loop_seconds(0.0),
+        "the same, if photos did not pass through it": 1 / loop_seconds(0.0),
         "a front's network, photos carried": known.NETWORK_GB.value / (2 * size),
         "a front's disk": known.DISK_GB.value / (2 * size),
-        "`--spool-bytes` as it is (photos being worked at)": _SPOOL / (2 * size) / seat,
+        "`--spool-bytes` at its default (photos being worked on)": _SPOOL / (2 * size) / seat,
         f"{known.GPUS.value:,.0f} GPUs, one worker each": known.GPUS.value / seat,
         "Ray's actors": known.RAY_ACTORS.value / seat,
         "Ray's nodes": _EIGHT * known.RAY_NODES.value / seat,
@@ -100,7 +100,7 @@ def limits(megapixels: float) -> dict[str, float]:
 
 
 def limits_table() -> Table:
-    """Lines of what gives out where."""
+    """Lines of the table of bottlenecks."""
     heads = [f"{size:g} MP" for size in SIZES]
     columns = [limits(size) for size in SIZES]
     needed = known.PHOTOS_A_DAY.value / DAY

@@ -68,7 +68,7 @@ UTILISATION = Figure(
 SPREAD = Figure(
     "deviation of a worker's times, of their mean", 0.5, "", "assumed", "gamma distribution"
 )
-GPUS = Figure("GPUs, one worker each, eight a node", 1000, "", "assumed", "the question")
+GPUS = Figure("GPUs, one worker each, eight per node", 1000, "", "assumed", "the question")
 PHOTOS_A_DAY = Figure("photos a day", 10e6, "", "assumed", "the question")
 NETWORK_GB = Figure(
     "a front's network, each direction", 3.125, "GB/s", "assumed", "25 Gbit/s Ethernet"
@@ -85,8 +85,8 @@ GPU_DAYS = Figure(
     "published", f"[Meta: 419 in 54 days on 16,384]({_META})",
 )  # fmt: skip
 H100_LOW = Figure("H100 for an hour, cheapest", 1.99, "$", "published", _PRICES)
-H100_HIGH = Figure("H100 for an hour, dearest", 5.00, "$", "published", _PRICES)
+H100_HIGH = Figure("H100 for an hour, most expensive", 5.00, "$", "published", _PRICES)
 H200_LOW = Figure("H200 for an hour, cheapest", 2.50, "$", "published", _PRICES)
-H200_HIGH = Figure("H200 for an hour, dearest", 7.00, "$", "published", _PRICES)
+H200_HIGH = Figure("H200 for an hour, most expensive", 7.00, "$", "published", _PRICES)
 
 FIGURES = tuple(each for each in list(vars().values()) if isinstance(each, Figure))

@@ -114,6 +114,7 @@ class Photo:
                 f"samples are {samples.dtype.name}; use uint8, uint16, float16 or float32"
             )
         check_size(samples.shape[1], samples.shape[0])
+        # Not by `__init__`, which would make floats of the samples at once.
         photo = cls.__new__(cls)
         photo._pixels, photo._samples = None, samples.astype(depth.dtype, copy=False)
         photo._shape = (*samples.shape[:2], 1 if samples.shape[2] < 3 else 3)
@@ -129,6 +130,7 @@ class Photo:
         digest.update(np.ascontiguousarray(self.to_samples()).data)
         digest.update(self.icc_profile)
         if self.damage is not None:
+            # An eighth of the bytes to hash.
             digest.update(np.packbits(self.damage).data)
         return digest.digest()
 
@@ -170,6 +172,7 @@ class Photo:
         """
         if self._samples is not None:
             return self._samples
+        # Strip by strip: rounding all of a large photo would need its floats twice.
         samples: Samples = np.empty((*self._shape[:2], self.channels), self.depth.dtype)
         pixels = self.pixels
         for strip in self._strips():
@@ -208,8 +211,10 @@ def check_white(photo: Photo) -> None:
     """
     if photo.depth not in (Depth.F16, Depth.F32):
         return
+    # A few hundred thousand samples are enough for a median that is compared with white.
     step = max(1, min(photo.width, photo.height) // _SAMPLED)
     looked_at = photo.to_samples()[::step, ::step, : 1 if photo.is_grey else 3]
+    # In doubles: a half float's sums overflow.
     middle = float(np.median(looked_at.astype(np.float64)))
     if middle > 1:
         raise PhotoError(

@@ -44,6 +44,7 @@ class Camera:
         return cls(
             shot=shot,
             read=math.sqrt(shot) * rng.uniform(0.02, 0.25),
+            # A sensor sees green best; red and blue are amplified to match.
             balance=(rng.uniform(1.2, 2.4), 1.0, rng.uniform(1.2, 2.4)),
             contrast=float(rng.uniform(0, 0.8)),
             demosaiced=rng.random() < 0.7,
@@ -58,6 +59,7 @@ class Camera:
         height, width = rgb.shape[:2]
         if self.shrunk != 1:
             rgb = _resized(rgb, (round(height * self.shrunk), round(width * self.shrunk)))
+        # The tone curve comes once more at the end, so it is undone first.
         light = to_linear(np.clip(self._flattened(rgb), 0, 1))
         noise = rng.standard_normal(light.shape, dtype=np.float32)
         raw = np.asarray(light + self.raw_deviation(light) * noise, dtype=np.float32)
@@ -93,6 +95,7 @@ def film(rgb: Array, rng: np.random.Generator) -> Array:
     grain = _resized(fine.astype(np.float32), (height, width))
     grain /= grain.std()
     colour = rng.uniform(0, 0.7)
+    # The mean of three independent channels has a third of their variance.
     grain = colour * grain + (1 - colour) * grain.mean(2, keepdims=True) * math.sqrt(3)
     tones = np.clip(4 * rgb * (1 - rgb), 0, 1) ** rng.uniform(0, 1)
     strength = math.exp(rng.uniform(math.log(5), math.log(25))) / 255

@@ -226,6 +226,7 @@ def fit_casts(photos: Path, out: Path, every: int = 9) -> None:
 
 
 def _fitted(training: Examples, testing: Examples) -> tuple[dict[str, Tensor], CastNetwork]:
+    # Each photo once: its draws have the same scene.
     pooled = training.pooled[::DRAWS]
     axes = torch.pca_lowrank(pooled - pooled.mean(0), q=_AXES)[2].T
     weights = {"scene.mean": pooled.mean(0), "scene.axes": axes}

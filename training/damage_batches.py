@@ -60,6 +60,7 @@ class Batches:
         """Return an undamaged crop in [0, 1]: now and then a page or a drawing."""
         side = self._side
         if python.random() < 0.06:
+            # Teaches that the lines of pages and drawings are not scratches.
             drawn = Image.fromarray(graphics.draw(python)).resize((side, side))
             return np.asarray(drawn, np.float32) / np.float32(255)
         index = python.choices(self._indices, self._weights)[0]
@@ -72,6 +73,7 @@ class Batches:
         rgb = self.clean(python, rng)
         if rng.random() < 0.35:
             rgb = with_belongings(rgb, rng)
+        # Before the damage, which lies on the print and is as sharp and as bright as it likes.
         rgb = _as_printed(rgb, rng)
         damaged = np.zeros(rgb.shape[:2], np.float32)
         before = rgb
@@ -79,6 +81,7 @@ class Batches:
             for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
                 rgb, mask = with_damage(rgb, rng)
                 damaged = np.maximum(damaged, mask)
+        # Damage that looks like what it covers cannot be found, and hardly counts.
         seen = np.abs(rgb - before).max(-1) > _UNSEEN
         weight = np.where(seen | (damaged == 0), 1, _LITTLE).astype(np.float32)
         return Example(_as_scanned(rgb, rng), damaged, weight)

@@ -97,6 +97,7 @@ def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
     if rng.random() < mistakes.overlooked:
         relative = np.ones_like(relative)
     elif np.ptp(relative) > 0:
+        # As the engine reads it: a sample's own brightness would tell of its noise.
         brightness = _blurred(made.noisy)
         relative = relative * np.exp(
             rng.normal(0, mistakes.tilt) * (brightness - brightness.mean())
@@ -147,6 +148,7 @@ def _growing(take: Take, side: int, rng: np.random.Generator) -> Made:
 
 def _reduced(take: Take, side: int, rng: np.random.Generator) -> Made:
     factor = math.exp(rng.uniform(math.log(_LEAST_FACTOR), math.log(_LARGEST_FACTOR)))
+    # Resized by so little, noise would be nearly white.
     if 0.9 < factor < 1.1:
         factor = 2.0
     return resized(take(round(side * factor)), side, _drawn_sigma(rng) * max(1.0, factor**0.8), rng)
@@ -162,6 +164,7 @@ def _compressed(take: Take, side: int, rng: np.random.Generator) -> Made:
 def _camera(take: Take, side: int, rng: np.random.Generator) -> Made:
     clean = take(side)
     camera = Camera.drawn(rng)
+    # What the camera does to the scene is no noise, and belongs to the truth as well.
     still = replace(camera, shot=0.0, read=0.0, quality=0)
     return _measured(still.take(clean, rng), camera.take(clean, rng))
 

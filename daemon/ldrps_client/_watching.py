@@ -63,6 +63,8 @@ def _give_up_or_wait(
     error: Any, address: str, request: pb.WatchRequest, failures: int, since: float
 ) -> None:
     if is_connection_loss(error) and (failures < TRIES or _is_crowded(error, address, since)):
+        # Doubled each time, so that a daemon that is just starting is not stormed by its old
+        # clients.
         time.sleep(_FIRST_PAUSE * 2 ** min(failures, TRIES - 1))
         return
     known = error_from_rpc(error, address)
@@ -103,6 +105,7 @@ class Reader:
         return _simple_event(kind, message)
 
     def _begin(self, header: pb.LayerHeader) -> None:
+        # Events may come twice, see `messages`; the first layer counts.
         if header.layer in self._complete:
             return
         self._headers[header.layer] = header

@@ -97,6 +97,7 @@ def colour_wishes(description: str) -> list[ColourWish]:
 def _behind(words: list[str], start: int) -> str:
     """Find the noun that a colour stands before; the longest of those that begin first."""
     for first in range(start, min(start + _BETWEEN + 1, len(words))):
+        # The next colour has a noun of its own, and a comma ends the phrase.
         if words[first] in COLOURS or not words[first].isalpha():
             return ""
         if thing := _noun_at(words, first):
@@ -125,6 +126,7 @@ def _before(words: list[str], place: int) -> str:
 
 def _singular(word: str) -> str:
     """Return the noun of the table that a word is, also in the plural; empty if there is none."""
+    # The word itself first: 'bus' is no plural of 'bu'.
     forms = [word]
     if word.endswith("ies"):
         forms.append(f"{word[:-3]}y")

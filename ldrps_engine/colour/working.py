@@ -19,6 +19,7 @@ Mask = NDArray[np.bool_]
 def to_working(photo: Photo) -> Array:
     """(H, W, 3) display-encoded sRGB; below 0 and above 1 where the photo's own space reaches."""
     space = colour_space(photo.icc_profile, grey=photo.is_grey)
+    # Before grey is repeated: a third of the arithmetic for grey photos.
     values = to_srgb(photo.pixels, space)
     visible = _visible(photo)
     if visible is not None:
@@ -40,6 +41,7 @@ class Canvas:
         self._profile = b"" if self._gains_colour else photo.icc_profile
         self._space = colour_space(self._profile, grey=photo.is_grey)
         channels = photo.channels + 2 * self._gains_colour
+        # In the photo's own depth: a canvas of floats would take up to four times the memory.
         self._samples = np.empty((photo.height, photo.width, channels), photo.depth.dtype)
 
     def put(self, where: Part, rgb: Array) -> None:
@@ -97,6 +99,7 @@ def _filled(values: Array, visible: Mask) -> Array:
     Mirrored rather than smoothed over: the photo's noise is measured from its pixels.
     """
     filled, known = _mirrored(values, visible)
+    # Rows with nothing visible are left to the columns, which know all other rows by now.
     columns, _ = _mirrored(filled.swapaxes(0, 1), known.swapaxes(0, 1))
     return np.ascontiguousarray(columns.swapaxes(0, 1))
 
@@ -117,5 +120,6 @@ def _sources(visible: Mask) -> NDArray[np.intp]:
     right = np.minimum.accumulate(np.where(visible, places, visible.size)[::-1])[::-1]
     from_left = (left >= 0) & ((places - left <= right - places) | (right == visible.size))
     edge = np.where(from_left, left, right)
+    # Symmetric about the border of what is visible, not about the last visible sample.
     mirrored = np.clip(2 * edge - places + np.sign(places - edge), 0, visible.size - 1)
     return np.where(visible, places, np.where(visible[mirrored], mirrored, edge))

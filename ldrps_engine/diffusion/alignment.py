@@ -27,11 +27,14 @@ class Aligner:
         self._small = _shrink(photo, how.side)
         width = 64 if how.side == 0 else 16
         self.fpam: ConvolutionalFpam | PhysicalFpam
+        # Initial weights come from a seed of their own, so that the sampler's numbers do not depend
+        # on them.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.discriminator = Discriminator(width).to(photo.device)
             self.fpam = PhysicalFpam(guess) if how.physical else ConvolutionalFpam()
         self.fpam.to(photo.device)
+        # The physical field and the convolutions learn at rates that differ, see `Alignment`.
         field = [p for n, p in self.fpam.named_parameters() if n.endswith("_change")]
         rest = [p for n, p in self.fpam.named_parameters() if not n.endswith("_change")]
         self._adam = torch.optim.Adam(
@@ -47,6 +50,7 @@ class Aligner:
         mapped = self.fpam(small)
         self._update(self._adam, self._fpam_loss(mapped, small))
         logits_real = self.discriminator(self._small)
+        # Detached: this step is the discriminator's alone.
         logits_fake = self.discriminator(mapped.detach())
         self._update(self._adam_d, _bce(logits_real, 1.0) + _bce(logits_fake, 0.0))
 
@@ -81,6 +85,7 @@ class Aligner:
         for name, (network, adam) in self._trained().items():
             mine = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(name)}
             moments: dict[int, dict[str, Tensor]] = {}
+            # What is left in `mine` afterwards is the network's own state.
             for key in [key for key in mine if key.startswith("adam.")]:
                 _, index, kind = key.split(".")
                 moments.setdefault(int(index), {})[kind] = mine.pop(key)
@@ -107,6 +112,7 @@ class Aligner:
         if how.perceptual:
             loss = loss + how.perceptual * losses.perceptual(mapped, clean)
         if isinstance(self.fpam, PhysicalFpam):
+            # Relative to the photo's own energy, or a dark photo would hardly be fitted.
             scale = self._small.square().mean().clamp(min=1e-4)
             loss = loss + how.fit * losses.squared_error(mapped, self._small) / scale
             loss = loss + 0.05 * self.fpam.pull()

@@ -72,6 +72,8 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
         on_step(Step("denoise", done, count, lambda: preview(out)))
 
     work.filter(plan.rgb, out, on_part, plan.crop)
+    # Where a crop alone is filtered, the rest of `out` still has its noise, which must not reach
+    # the sampler.
     if scaled is None:
         whole = plan.crop is None
         scaled = resize(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
@@ -92,6 +94,7 @@ def _sigma_to_filter(plan: RestorationPlan) -> float:
     """Standard deviation of the noise that is taken out, in 8-bit steps."""
     sigma = plan.analysis.noise_sigma
     if plan.analysis.diagnosis.grey and plan.settings.noise_sigma is None:
+        # A figure of the user's own is taken as it is.
         return sigma * _WITHOUT_CHROMA
     return sigma
 
@@ -136,6 +139,7 @@ class KnownNoise:
 
     def condition(self, rgb: Array, patch: int) -> NoiseCondition:
         """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`."""
+        # Where next to nothing was measured, noise counts as white and even.
         relative = np.ones_like(rgb)
         if self.measured.sigma >= _HARDLY_MEASURED:
             around = _smoothed(rgb)
@@ -183,6 +187,7 @@ class NoiseFilter:
         """Filter a part (h, w, 3). `check` is called between evaluations, and may raise."""
         height, width = rgb.shape[:2]
         grow = [(0, -side % self.expert.multiple) for side in (height, width)]
+        # Mirrored and not zero: a black edge would be an edge of the picture for the network.
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
         told = self.noise.condition(padded, self.expert.patch)
         gain, sigma = np.float32(self.gain), self.noise.sigma * self.gain
@@ -190,6 +195,7 @@ class NoiseFilter:
         total = torch.zeros_like(image)
         for way in range(self.ways):
             check()
+            # Levels belong to places and turn with them; bands hold for all directions.
             as_turned = NoiseCondition(turned(told.levels, way), told.bands)
             estimate = self.expert.denoise(turned(image, way), sigma, as_turned)
             total += turned_back(estimate.to(total), way)

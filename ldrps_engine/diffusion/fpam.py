@@ -81,6 +81,8 @@ class PhysicalFpam(nn.Module):
         self.log_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
         self.veil_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
         last = nn.Conv2d(width, 3, 3, padding=1)
+        # At zero the residual changes nothing: the first guess counts until something better is
+        # learnt.
         for parameter in last.parameters():
             nn.init.zeros_(parameter)
         self.residual = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(0.2), last)
@@ -104,6 +106,7 @@ class PhysicalFpam(nn.Module):
         photo = self._unfaded(photo)
         scene = (self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN)
         undone = self._from_working(rolled_off(scene, self._white))
+        # Luma is the photo's, which was not lost; only chroma is taken from elsewhere.
         return undone + clean - grey_of(clean) if self._grey else undone
 
     def pull(self) -> Tensor:
@@ -126,6 +129,7 @@ class PhysicalFpam(nn.Module):
             return image
         grey = grey_of(image)
         paler = grey + (image - grey) / self._chroma
+        # Near zero the slope of a power, or of its inverse, has no bound; a line goes on there.
         least = LEAST**self.power
         unit = paler.maximum(least) ** (1 / self.power) + (paler - least).clamp(max=0)
         return self.low + self.span * unit

@@ -95,6 +95,7 @@ def make_plan(
         plan = _fast(plan, knows_scenes)
     if coloured:
         plan = _coloured(plan)
+    # After everything else: a number that the caller gives is never silently changed.
     return _as_chosen(plan, settings)
 
 
@@ -114,6 +115,7 @@ def _paper(diagnosis: Diagnosis) -> Plan:
     script = NOISE_SCRIPT
     if diagnosis.is_hazy:
         script = HAZE_SCRIPT
+    # Light wins where both are found: each published script corrects one degradation.
     if diagnosis.is_dark:
         script = LOW_LIGHT_SCRIPT
     return Plan(
@@ -149,6 +151,7 @@ def _ours(amplified: float, knows_scenes: bool) -> Plan:
         steps=12,
         recurrences=1 if knows_scenes else 0,
         text_scale=2.0 if knows_scenes else 1.0,
+        # Above the photo's own noise, or there would be nothing to sample between start and end.
         start=max(1.0, 1.2 * noise),
         end=noise,
         reverse_step=ProximalStep(),

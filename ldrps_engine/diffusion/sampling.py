@@ -70,6 +70,8 @@ class Sampler:
         for stage, steps in self._passes:
             for k, t in enumerate(steps):
                 done += 1
+                # Skipped and not sliced away, so that counts and stages are those of an unbroken
+                # run.
                 if done <= resumed:
                     continue
                 if k == 0:
@@ -77,6 +79,8 @@ class Sampler:
                 following = steps[k + 1] if k + 1 < len(steps) else None
                 quick = self.may_be_quick(len(steps) - k, len(steps))
                 z_0, z_t = self.reverse_step(z_t, t, following, quick=quick)
+                # Before the callback, which may raise to pause: the step is done, and is not
+                # repeated.
                 self._state = {"clean": z_0, "noisy": z_t, "done": torch.tensor(done)}
                 on_estimate(stage, done, self.count, partial(self._image, z_0))
         return self._image(z_0)
@@ -107,6 +111,7 @@ class Sampler:
 
     def kind_of(self, t: int) -> tuple[object, ...]:
         """Return a key that is the same for steps which do the same work."""
+        # A scale of 1 saves the evaluation without text, so such steps are quicker.
         return self._text_scale(t) == 1.0, *self._plan.reverse_step.work_at(t)
 
     def state(self) -> dict[str, Tensor]:
@@ -140,12 +145,14 @@ class Sampler:
     def _begin(self, stage: str, z_0: Tensor, t: int) -> Tensor:
         """Start a pass: a new solver, and the last clean latent noised up to `t`."""
         self._solver = Solver(self._plan.solver)
+        # As published, from noise alone: the photo comes in by guidance, not as a first guess.
         blank = stage == "sample" and math.isinf(self._plan.start)
         return self._noised(torch.zeros_like(z_0) if blank else z_0, t)
 
     def _noised(self, z_0: Tensor, t: int) -> Tensor:
         """Noise up to `t`; the photo's own noise counts as part of it."""
         alpha_bar = self._prior.alphas[t].to(z_0)
+        # Variances add up. Noise is of display values, [0, 1]; latents span [-1, 1], hence the 2.
         wanted = (1 - alpha_bar) - alpha_bar * (2 * self._conditions.noise) ** 2
         noise = torch.randn(z_0.shape, generator=self._generator).to(z_0)
         return alpha_bar.sqrt() * z_0 + wanted.clamp(min=0).sqrt() * noise

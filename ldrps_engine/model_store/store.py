@@ -97,6 +97,7 @@ def link(path: Path) -> str:
     real = path.expanduser().resolve()
     if not real.is_dir() and real.suffix != ".safetensors":
         raise ModelError(f"model {path} is neither a folder nor a .safetensors file; check it")
+    # The digest tells apart folders of one name at several places.
     name = f"{LOCAL}{real.stem}-{hashlib.sha256(str(real).encode()).hexdigest()[:8]}"
     _write_json(models_folder() / _LINKS / f"{name}.json", {"path": str(real)})
     return name
@@ -138,6 +139,7 @@ def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
         path = folder_of(name) / file
         if not path.is_file():
             raise ModelError(f"model '{name}': {file} is missing; pull it again")
+        # Before its bytes are read, which takes long; the bundled model's list has no sizes.
         if size and path.stat().st_size != size:
             raise ModelError(f"model '{name}': {file} has another size; pull it again")
         if file_sha256(path, on_bytes) != wanted:
@@ -157,6 +159,7 @@ def weights_hash(name: str) -> str:
     else:
         path = _linked(name) if name.startswith(LOCAL) else Path(name).expanduser()
         files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
+        # The time of change is part of the cache's key.
         sums = {file.name: _sum_of(file, file.stat().st_mtime_ns) for file in files}
     words = "".join(f"{wanted}  {file}\n" for file, wanted in sorted(sums.items()))
     return hashlib.sha256(words.encode()).hexdigest()

@@ -86,7 +86,9 @@ class LatentUNet(OwnNetwork):
         )
         self.up = nn.ModuleList(_Level(w, blocks_per_level, embedded) for w in widths[:-1])
         self.tail = _conv(widths[0], in_channels)
+        # With v = 0 the estimate is the noisy latents times alpha: a safe place to start from.
         nn.init.zeros_(self.tail.weight)
+        # Named as the weights on disk name it.
         self.told = _NoiseFeatures(told_bands, widths[0], embedded) if told_bands else None
 
     def forward(
@@ -112,10 +114,12 @@ class LatentUNet(OwnNetwork):
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             hidden = level(hidden, embedded)
+            # Added and not concatenated on the way up: half the channels, and still homogeneous.
             skips.append(hidden)
             hidden = shrink(hidden)
         hidden = self.before(hidden, embedded)
         hidden = self.attention(hidden, encoder_hidden_states)
+        # From here on there is one sample for each text.
         embedded, sigma = _as_many(embedded, hidden), _as_many(sigma, hidden)
         hidden = self.after(hidden, embedded)
         for level, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
@@ -136,6 +140,7 @@ class LatentUNet(OwnNetwork):
     @staticmethod
     def _waves(angle: Tensor) -> Tensor:
         """(N, 64): the noise level as sines and cosines, finer where there is little noise."""
+        # Just below a right angle, where the tangent is still finite.
         octave = torch.log2(torch.tan(angle.clamp(max=1.57)))
         rates = torch.linspace(0.05, 2.0, _FREQUENCIES, device=angle.device)
         phases = octave[:, None] * rates
@@ -158,6 +163,7 @@ class _Level(nn.Module):
         """Same shape out as in."""
         gains = self.gains(embedded).chunk(len(self.first), 1)
         for first, second, gain in zip(self.first, self.second, gains, strict=True):
+            # ReLU is homogeneous: scaling its input scales its output, as SiLU's would not.
             inner = functional.relu(first(hidden), inplace=True)
             hidden = hidden + second(inner * (1 + gain[:, :, None, None]))
         return hidden
@@ -171,6 +177,7 @@ class _NoiseFeatures(nn.Module):
         self.map = _conv(3 + bands, width)
         last = nn.Linear(embedded, embedded, bias=False)
         self.bands = nn.Sequential(nn.Linear(bands, embedded), nn.SiLU(), last)
+        # Silent at first: a network that is told more starts as the one that was not.
         nn.init.zeros_(self.map.weight)
         nn.init.zeros_(last.weight)
 

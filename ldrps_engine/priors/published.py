@@ -47,6 +47,7 @@ class PublishedPrior(ABC):
             networks["quick"] = self._load_quick(quick)
         self._parts = Parts(networks, placement, name)
         if placement.is_tight(self._parts.total_bytes()):
+            # Tiles cost seams and time, so only where the device is short of memory.
             self._save_memory(networks)
         kind = class_name(self._index, "scheduler")
         self._schedule = read_schedule(folder / "scheduler", kind, name)
@@ -108,6 +109,7 @@ class PublishedPrior(ABC):
         """Clean latents at one step of the schedule."""
         count, time = noisy.shape[0], self._schedule.time(step)
         inputs = self._schedule.to_model(noisy, step)
+        # Guidance by a scale of one is the answer with text alone: one evaluation saved.
         if scale == 1.0 or self.is_distilled:
             answer = self._predict(inputs, time, text.expand(count, -1, -1)).float()
         else:

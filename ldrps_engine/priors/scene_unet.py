@@ -130,6 +130,8 @@ class SceneUNet(nn.Module):
 
     def _embedded(self, scene: Scene) -> Tensor:
         features = scene.features
+        # Zeros stand for features that were left out; the network is told, so as not to read them
+        # as a scene.
         said = (features.coarse.abs().sum((1, 2, 3)) > 0).to(features.pooled)
         lost = torch.isinf(scene.tone_level).to(said).mean((1, 2, 3))
         known = torch.stack([scene.luma_known, scene.hue_known, said, lost], 1).to(said)
@@ -147,9 +149,12 @@ class SceneUNet(nn.Module):
         """All that is looked at, (N, 20, h / 2, w / 2)."""
         luma_known = scene.luma_known[:, None, None, None]
         hue_known = scene.hue_known[:, None, None, None]
+        # Brought to about zero mean and unit deviation, as the other inputs are.
         luma = functional.pixel_unshuffle((scene.views.luma - 0.45) * 3 * luma_known, 2)
         local = functional.pixel_unshuffle(scene.views.local, 2)
         hue = scene.views.chroma * 6 * hue_known
+        # Nearest: between two levels of noise, one of which may mean that all is lost, lies no
+        # third.
         rough = functional.interpolate(torch.cat([tone, level], 1), size=size, mode="nearest")
         flat = torch.ones_like(chroma_rate)
         flags = [chroma_rate, flat, luma_known * flat, hue_known * flat]
@@ -159,6 +164,7 @@ class SceneUNet(nn.Module):
     def _estimate(scene: Scene, told: Tensor, chroma: Tensor, whole: Tensor) -> Estimate:
         keep, change = _preconditioning(scene.tone_level)
         tone = keep * scene.tone.nan_to_num() + change * told[:, :3]
+        # Logarithms of variances are learnt, clamped so that no place is believed without bound.
         deviation = change * (0.5 * told[:, 3:].clamp(*_LOG_VARIANCE)).exp()
         keep, change = _preconditioning(scene.chroma_level)
         coloured = keep * scene.chroma.nan_to_num() + change * chroma

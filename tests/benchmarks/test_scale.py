@@ -105,7 +105,7 @@ def test_limits_follow_the_size_of_photos():
     small, large = scale.limits(1.0), scale.limits(24.0)
     assert small.keys() == large.keys()
     for name, most in small.items():
-        of_size = "if no photo passed" not in name
+        of_size = "photos did not pass" not in name
         assert (most > large[name]) is of_size, name
     network = "a front's network, photos carried"
     assert small[network] == pytest.approx(24 * large[network])

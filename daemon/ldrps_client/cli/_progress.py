@@ -36,6 +36,7 @@ def progress_for(name: str, *, silent: bool) -> Progress:
     """Choose the display that suits where standard error goes."""
     if silent:
         return Silent()
+    # A bar in a file would be thousands of control characters.
     return Bar(name) if sys.stderr.isatty() else Lines(name)
 
 
@@ -121,6 +122,7 @@ class Lines(Silent):
         """Print the event unless it repeats the last line."""
         kind = event.stage if isinstance(event, events.Step) else type(event).__name__
         now = time.monotonic()
+        # Steps of one stage come several times a second; a new stage is always shown.
         if kind == self._last_kind and now - self._last_time < _LINE_SECONDS:
             return
         if text := text_of(event):
@@ -132,6 +134,7 @@ class Bar(Silent):
     """Bar that moves with the steps; findings stay above it."""
 
     def __init__(self, name: str) -> None:
+        # Imported here, so that commands that show no bar start without it.
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress

@@ -35,6 +35,7 @@ def restore(options: Namespace) -> int:
     choices = _choices(options)
     layers = Settings(**split_damage(dict(choices))[0]).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
+    # Checked before anything is done: the last seed is used only after all others.
     if options.samples is not None:
         sample_seeds(options.seed, options.samples)
     make_folders(options.output, options.before_after)
@@ -110,6 +111,8 @@ class _Work:
         source = self._read(photo)
         if not self._for_programs:
             warn(source.warnings)
+        # After reading, before restoring: what the result can be written as depends on the photo,
+        # and a minute's work should not end at a full disk.
         targets.check(source, force=self._options.force)
         if targets.samples is None:
             return self._one(photo, source, targets, self._options.seed)[0]
@@ -146,6 +149,7 @@ class _Work:
     def _read(self, photo: Path) -> LoadedFile:
         if not self._options.sidecars:
             return decode(photo)
+        # Imported only where it is asked for, so that the command starts quickly.
         from ldrps_client.hotfolder.work._sidecars import with_sidecars
 
         return with_sidecars(decode(photo))
@@ -161,6 +165,7 @@ class _Work:
 
     def _write(self, result: Result, targets: Targets) -> None:
         force, source = self._options.force, result.source
+        # Once more, since disks may go during the work.
         targets.check_mounts()
         for layer in result.layers:
             result.save(

@@ -60,12 +60,14 @@ class Targets:
         Neither the source nor `beside` is ever written to.
         """
         self.check_mounts()
+        # Neither original may be written to, whatever name leads to it.
         for original in (source.path, beside) if beside else (source.path,):
             for one in self.each():
                 for path in one.layers.values():
                     check_target(path, force=force, source=original, photo=source.photo)
                 if one.before_after:
                     check_target(one.before_after, force=force, source=original)
+        # As much as the original, for want of a better guess of the result's size.
         room = 0
         with suppress(OSError):
             room = source.path.stat().st_size
@@ -130,6 +132,7 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
     for photo in photos:
         targets = _free(photo, wish, taken, tried)
         places = [_place_of(path) for path in targets.all()]
+        # A problem of one photo is told when its turn comes: the others are restored all the same.
         if _place_of(photo) in done:
             targets = replace(targets, problem=f"{photo} is given twice; leave it out once")
         elif clash := next((p for p in targets.all() if _place_of(p) in originals), None):
@@ -199,6 +202,7 @@ def _comparable(place: tuple[str, str]) -> tuple[str, str]:
 
 def _place_of(path: Path) -> tuple[str, str]:
     """Return a file's folder, whichever way it was named, and its name."""
+    # Of the folder alone: a link to a photo is a photo of its own.
     return os.path.realpath(path.parent), path.name
 
 
@@ -210,6 +214,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     ending, both = result_suffix(photo), f"{extra}_before_after.jpg"
     names = [f"{extra}{tail}{ending}" for tail in tails.values()]
     folders = [_folder(photo, wish.output), _folder(photo, wish.before_after)]
+    # One stem for all files of a photo, or they would not be recognised as belonging together.
     longest = min(longest_name(folder) for folder in folders)
     longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
     longest_tail += f"-{wish.samples}" if wish.samples else ""

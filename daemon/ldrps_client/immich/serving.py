@@ -91,8 +91,10 @@ class Receiver:
     async def receive(self, request: Request) -> Response:
         """Write down the asset that a webhook names."""
         shown_secret = request.headers.get(HEADER, "")
+        # In constant time: how long an answer takes tells nothing of the secret.
         if not hmac.compare_digest(shown_secret.encode(), self._secret.encode()):
             return _said(401, f"the header {HEADER} does not hold the secret")
+        # In pieces, as a declared length may lie.
         body = b""
         async for chunk in request.stream():
             body += chunk
@@ -140,6 +142,7 @@ class Queue:
     def run(self) -> None:
         """Go on until the end."""
         while not self._stop.is_set():
+            # Before the look: what comes after it sets the event again, and is not overlooked.
             self._queued.clear()
             entry = self._state.ledger.claim()
             if entry is None:
@@ -148,6 +151,7 @@ class Queue:
             try:
                 outcome = self._restorer.work(entry)
             except StoppedError:
+                # A stop is no failure, and counts as no try.
                 self._state.ledger.change(entry.key, state="queued")
             except Exception as error:
                 known = error if isinstance(error, LdrpsError) else unforeseen(error)
@@ -212,6 +216,7 @@ def serve(
         worker = threading.Thread(
             target=Queue(state, restorer, stop, queued, on_event).run, name="ldrps-immich"
         )
+        # After the address is bound, so that nothing is restored by a command that then fails.
         worker.start()
         on_event("listening", f"{host}:{port}")
         try:

@@ -96,6 +96,7 @@ class Gallery:
                     "remove some first, or use 'ldrps restore' for whole folders"
                 )
             key = secrets.token_urlsafe(9)
+            # The key and not the name: names may be alike, and hold anything.
             upload = Upload(key, name, self._folder / key)
             upload.folder.mkdir(mode=0o700)
             self._uploads[key] = upload
@@ -121,6 +122,7 @@ class Gallery:
                 setattr(upload, name, value)
             self.version += 1
         if upload.removed and not upload.busy:
+            # Only once nobody has the files open any more.
             shutil.rmtree(upload.folder, ignore_errors=True)
 
     def begin(self, upload: Upload) -> bool:

@@ -72,6 +72,7 @@ class Stated:
 
 def by_code_points(primaries: int, transfer: int, *, grey: bool) -> Stated:
     """Interpret H.273's colour primaries and transfer characteristics."""
+    # Each number that is unspecified counts as sRGB's.
     space = 1 if primaries == _UNSPECIFIED else primaries
     curve = 13 if transfer == _UNSPECIFIED else transfer
     if (space, curve) == _SRGB or (grey and curve == 13):
@@ -82,6 +83,7 @@ def by_code_points(primaries: int, transfer: int, *, grey: bool) -> Stated:
     name = f"H.273 {space}/{curve}"
     if grey:
         return Stated(profile=grey_profile(name, _CURVES[curve]))
+    # Matrix 0, full range: pixels have been converted to RGB by then.
     cicp = bytes([space, curve, 0, 1])
     return Stated(profile=colour_profile(name, _PRIMARIES[space], [_CURVES[curve]], cicp))
 

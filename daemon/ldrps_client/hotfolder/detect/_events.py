@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from inotify_simple import Event, INotify, flags
+if TYPE_CHECKING:
+    from inotify_simple import Event
 
-# The fewer kinds, the later the queue overflows: a write is over when the file is closed.
-_MASK = flags.CLOSE_WRITE | flags.MOVED_TO | flags.CREATE | flags.MOVE_SELF | flags.ONLYDIR
 _LIMITS = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -37,6 +37,14 @@ class Events:
 
         WatchLimitError if there are no inotify instances left.
         """
+        # Only here: where there is no inotify, this module can still be imported.
+        from inotify_simple import INotify, flags
+
+        self._flags = flags
+        # The fewer kinds, the later the queue overflows: a write is over when the file is closed.
+        self._mask = (
+            flags.CLOSE_WRITE | flags.MOVED_TO | flags.CREATE | flags.MOVE_SELF | flags.ONLYDIR
+        )
         self._on_change = on_change
         self._on_loss = on_loss
         self._lock = threading.Lock()
@@ -62,7 +70,7 @@ class Events:
             if old:
                 self._remove(old)
             try:
-                folder.descriptor = self._inotify.add_watch(path, _MASK)
+                folder.descriptor = self._inotify.add_watch(path, self._mask)
             except OSError as error:
                 if error.errno in _LIMITS:
                     raise WatchLimitError(error.strerror) from None
@@ -94,6 +102,7 @@ class Events:
                 self._handle(event)
 
     def _handle(self, event: Event) -> None:
+        flags = self._flags
         if event.mask & flags.Q_OVERFLOW:
             self._on_loss()
             return

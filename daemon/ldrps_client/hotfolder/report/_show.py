@@ -62,6 +62,7 @@ class FolderNotifier:
         """Pass an event on, see `_worker.Notify`."""
         with self._lock:
             if kind not in _QUIET | _ROUTINE:
+                # By the message as well: waiting for another reason is news.
                 same = (kind, str(facts.get("message", ""))) == self._last
                 self._last = (kind, str(facts.get("message", "")))
                 if kind in _REPEATED and same:
@@ -179,12 +180,14 @@ class Terminal:
                 if task in self._found:
                     self._found.discard(task)
                 else:
+                    # Found by an earlier run, which only said how many there were.
                     self._resumed = max(0, self._resumed - 1)
                 self._ended.append(time.monotonic())
         self._note(kind, facts)
 
     def _note(self, kind: str, facts: dict[str, object]) -> None:
         now = time.monotonic()
+        # A rate of the last minutes: over all of a night, a pause would count for ever.
         while len(self._ended) > 2 and now - self._ended[0] > _RATE_SECONDS:
             self._ended.popleft()
         completed = self._progress.tasks[0].completed + (kind in ("done", "failed", "skipped"))
@@ -223,12 +226,14 @@ class Desktop:
         if kind in ("done", "failed", "skipped", "gone"):
             self._done += kind == "done"
             self._open.discard(task)
+            # Once per batch and not per photo, of which there may be thousands.
             if not self._open and self._done:
                 self._notify("Photos restored", f"{self._done} in {shown(folder)}")
                 self._done = 0
 
     def _notify(self, title: str, text: str) -> None:
         if self._command:
+            # Not waited for: a desktop that does not answer must not hold up the photos.
             subprocess.Popen(
                 [self._command, "--app-name=LD-RPS Restore", title, text],
                 stdout=subprocess.DEVNULL,
