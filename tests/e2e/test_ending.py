@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -430,7 +431,9 @@ def test_what_lies_beside_a_result_while_it_is_encoded_counts(start_daemon, is_f
 
     def look():
         while not ended.is_set():
-            large = [path for path in folder.glob("*") if path.name not in ("events", "header")]
+            # What an attempt writes lies in a folder of its own below, which may go any moment.
+            found = [Path(at, name) for at, _, names in os.walk(folder) for name in names]
+            large = [path for path in found if path.name not in ("events", "header")]
             seen.append(sum(map(file_size, large)))
 
     looking = threading.Thread(target=look)
