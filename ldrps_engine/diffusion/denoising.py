@@ -120,7 +120,7 @@ class Lift:
     gain: float = 1.0
     """Slope at black, 1 or more."""
     bend: float = 0.0
-    """How much less highlights are brought up; 0 brings all up alike."""
+    """Curvature, by which highlights are brought up less; 0 brings all up alike."""
 
     def up(self, values: Array) -> Array:
         """Bring display values up."""

@@ -69,7 +69,7 @@ def test_statistics_of_a_cell_are_those_of_its_pixels(scene):
 
 
 def test_even_haze_changes_statistics_as_it_does_pixels(scene):
-    """By this, haze is drawn over cells when the network is trained."""
+    """Training relies on it: haze is drawn over cells there."""
     through, air = 0.6, np.float32([0.9, 0.85, 0.8])
     before, after = cell_statistics(scene), cell_statistics(scene * 0.6 + air * 0.4)
     assert np.allclose(after[..., :9], through * before[..., :9] + np.tile(0.4 * air, 3), atol=1e-5)
