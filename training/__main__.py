@@ -176,6 +176,19 @@ def _export_damage(options: argparse.Namespace, config: Config) -> None:
     DamageRun(options.work / "damage", config, DamageTraining()).export(options.out)
 
 
+def _train_haze(options: argparse.Namespace, config: Config) -> None:
+    from training.haze import HazeRun, HazeTraining
+
+    run = HazeRun(options.work / "haze", config, HazeTraining(), options.warm)
+    run.train(options.minutes, options.cool_down)
+
+
+def _export_haze(options: argparse.Namespace, config: Config) -> None:
+    from training.haze import HazeRun, HazeTraining
+
+    HazeRun(options.work / "haze", config, HazeTraining()).export(options.out)
+
+
 def _scenes(options: argparse.Namespace) -> Path:
     """Folder of the pack of crops, and of all that is made from it."""
     return Path(options.work / "scenes")
@@ -243,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     measuring.set_defaults(run=_evaluate)
     _add_scene_commands(commands)
     _add_damage_commands(commands)
+    _add_haze_commands(commands)
     return parser
 
 
@@ -315,6 +329,20 @@ def _add_damage_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
     exporting = commands.add_parser("export-damage", help="write the finder of damage that ships")
     exporting.add_argument("out", type=Path)
     exporting.set_defaults(run=_export_damage)
+
+
+def _add_haze_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    training = commands.add_parser(
+        "train-haze", help="train what judges haze, or go on training; its pack is in haze/"
+    )
+    _add_length(training)
+    training.add_argument(
+        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-haze`"
+    )
+    training.set_defaults(run=_train_haze)
+    exporting = commands.add_parser("export-haze", help="write the judge of haze that ships")
+    exporting.add_argument("out", type=Path)
+    exporting.set_defaults(run=_export_haze)
 
 
 def _count(text: str) -> int:

@@ -19,12 +19,15 @@ from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
-from ldrps_engine.photo import Photo
+from ldrps_engine.photo import Depth, Photo
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import Settings
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+_ROUNDED = 0.5
+"""Least noise of a file of 8 bits, in its steps."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,15 @@ class Analysis:
 
     @property
     def noise_sigma(self) -> float:
-        """Standard deviation of the noise to be filtered, in 8-bit steps."""
-        return self.amounts.noise * self.diagnosis.noise_sigma
+        """Standard deviation of the noise to be filtered, in 8-bit steps.
+
+        Rounding to 8 bits, and JPEG's, are noise as well once light is brought back.
+        """
+        sigma, guess = self.diagnosis.noise_sigma, self.degradation
+        lit = guess.space == "light" and not guess.is_neutral
+        if lit and self.settings.noise_sigma is None and self.measured.photo.depth is Depth.U8:
+            sigma = max(sigma, _ROUNDED)
+        return self.amounts.noise * sigma
 
     @property
     def is_faulty(self) -> bool:

@@ -12,18 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.amounts import Amounts
-from ldrps_engine.analysis.backlight import backlight_gain, guided
-from ldrps_engine.analysis.diagnosis import Diagnosis, dark_channel
+from ldrps_engine.analysis.backlight import backlight_gain
+from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.expectation import CELL, log_light
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
-from ldrps_engine.analysis.scene_levels import (
-    expected_airlight_contrast,
-    expected_level,
-    expected_midtone,
-)
-from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.analysis.scene_levels import expected_level
 from ldrps_engine.analysis.tone_curve import ToneCurve
+from ldrps_engine.analysis.veil import veil_of
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
 
@@ -45,23 +41,7 @@ _ONE_STEP = 1 / 255 / 12.92
 _MOST_WHITE = 4.0
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
-# He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
-# is never quite black, so more is kept.
-_OMEGA = 0.9
-# Parts as bright as the air itself (sky, snow) cannot tell their transmission.
-_TELLING = 0.8
-_TELLING_SHARE = 75
-_FLOOR = (0.25, 0.9)
-_TRANSMISSION = (0.2, 1.0)
-# A bright thing reads as a thick veil, so only part of the differences is believed.
-_DEPTH_SHARE = 0.4
-_DEPTH_SHARE_ALONE = 0.8
-_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
-_MIDTONE_SHARE = 0.4
-_BELOW_BLACK = 0.5
 _NO_VEIL = 1e-4
-_STILL_VEILED = 0.02
-"""Haze that both judgements leave, in the logarithm of transmission."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +150,8 @@ def _beneath(
             return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
     if diagnosis.is_hazy and amounts.haze:
-        return _hazed(rgb).raised(amounts.haze)
+        gain, veil = veil_of(rgb)
+        return Degradation(gain, veil, "display").raised(amounts.haze)
     return NEUTRAL
 
 
@@ -286,85 +267,3 @@ def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> fl
         middle = (low + high) / 2
         low, high = (low, middle) if function(middle) > 0 else (middle, high)
     return bounds[0] if function(bounds[0]) >= 0 else high
-
-
-def _hazed(rgb: Array) -> Degradation:
-    """Koschmieder's veil. Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009);
-    how thick on the whole, the dark channel and the haze prior, half and half.
-    White things pass for the air, so how bright its light is has a second judge: the middle tone
-    that good photos have.
-    """
-    air = _airlight(rgb)
-    dark = _minimum(dark_channel(rgb / air, patches=max(rgb.shape[:2]) // 4), 2)
-    floor = _floor(dark)
-    guide = _shrink(luminance(rgb), dark.shape)
-    smooth = guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
-    through = np.log(np.clip(smooth, floor, 1))
-    level = float(through.mean())
-    outdoors = _tones_tell(rgb)
-    share = _DEPTH_SHARE * outdoors + _DEPTH_SHARE_ALONE * (1 - outdoors)
-    depth = np.exp(share * (through - level)).astype(np.float32)
-    even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
-    is_level, expected = expected_airlight_contrast(even, air)
-    level += outdoors * (is_level - expected - level) / 2
-    gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION)[..., None].repeat(3, 2)
-    gain = gain.astype(np.float32)
-    veil = (1 - gain) * air
-    guess = Degradation(gain, veil, "display")
-    middle = float(np.median(np.clip(guess.invert(rgb), 0, 1).mean(-1)))
-    lifted = gain * (outdoors * _MIDTONE_SHARE * (expected_midtone(rgb) - middle))
-    guess = replace(guess, veil=(veil - lifted).astype(np.float32))
-    return _within_black(guess, rgb, air)
-
-
-def _tones_tell(rgb: Array) -> float:
-    """Weight of the judge of tones in judging haze, 0 to 1.
-
-    Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
-    have says nothing about how thick it is: the dark channel tells alone.
-    """
-    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
-    veiled = judge_tone(colour).veiled
-    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
-
-
-def _within_black(guess: Degradation, rgb: Array, air: Array) -> Degradation:
-    """No thicker a veil than leaves the scene's shades above black.
-
-    Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
-    (ICCV 2013), on the whole of the photo.
-    """
-    lowest = float(np.percentile(guess.invert(rgb).min(-1), _BELOW_BLACK))
-    if lowest >= 0:
-        return guess
-    thinner = (air - lowest) / air
-    gain, veil = guess.gain * thinner, guess.veil + guess.gain * air * (1 - thinner)
-    return replace(guess, gain=gain.astype(np.float32), veil=veil.astype(np.float32))
-
-
-def _floor(dark: Array) -> float:
-    """Least transmission anywhere: that of the haziest parts which can tell theirs."""
-    telling = dark[dark < _TELLING]
-    share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
-    return float(np.clip(1 - _OMEGA * share, *_FLOOR))
-
-
-def _airlight(rgb: Array) -> Array:
-    """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
-    lowest = rgb.min(-1).ravel()
-    count = max(16, lowest.size // 200)
-    haziest = np.argpartition(lowest, -count)[-count:]
-    colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
-    return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
-
-
-def _minimum(values: Array, radius: int) -> Array:
-    padded = np.pad(values, radius, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
-    return np.asarray(windows.min((2, 3)))
-
-
-def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
-    size = max(1, values.shape[0] // shape[0])
-    means = squares(values[: shape[0] * size, : shape[1] * size], size).mean((1, 3))
-    return np.asarray(means)

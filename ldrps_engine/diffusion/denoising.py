@@ -19,6 +19,7 @@ from torch import Tensor
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.colour.srgb import to_display
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
 from ldrps_engine.photo import Part
@@ -33,6 +34,11 @@ _WITHOUT_CHROMA = 0.95
 """Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
 _HARDLY_MEASURED = 0.5 / 255
 """Noise below this tells nothing of its level and spectrum."""
+_HARDLY_SEEN = 2 / 255
+"""Noise that is seen nowhere but in shadows which are brought up."""
+_LAMPS = 1.5
+"""Factor by which shadows are brought up further than a plain gain could, where lamps bound it."""
+_BEYOND_WHITE = 1.1
 _SIDES = (-2, -1)
 _AROUND = 4
 _MOST_LOOKED_AT = 250_000
@@ -65,7 +71,8 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     ways = ways_for(plan.size, quick=plan.quick)
-    work = NoiseFilter(expert, noise, gain_for(plan.rgb, noise.sigma), ways)
+    lift = lift_for(plan.rgb, noise.sigma, _brought_up(plan))
+    work = NoiseFilter(expert, noise, lift, ways)
     count, out = sum(plan.work), plan.rgb.copy()
 
     def on_part(done: int) -> None:
@@ -86,8 +93,15 @@ def _denoised_view(plan: RestorationPlan, expert: DetailExpert) -> Array:
     measured = measure_noise(scaled)
     out = np.empty_like(scaled)
     noise = KnownNoise.of(measured, max(measured.sigma, _HARDLY_MEASURED))
-    NoiseFilter(expert, noise, gain_for(scaled, noise.sigma)).filter(scaled, out, lambda _: None)
+    lift = lift_for(scaled, noise.sigma, _brought_up(plan))
+    NoiseFilter(expert, noise, lift).filter(scaled, out, lambda _: None)
     return out
+
+
+def _brought_up(plan: RestorationPlan) -> float:
+    """Factor by which display values of shadows are brought up, 1 where no light is."""
+    guess = plan.degradation
+    return float(1 / to_display(guess.gain).mean()) if guess.space == "light" else 1.0
 
 
 def _sigma_to_filter(plan: RestorationPlan) -> float:
@@ -99,14 +113,55 @@ def _sigma_to_filter(plan: RestorationPlan) -> float:
     return sigma
 
 
-def gain_for(rgb: Array, sigma: float) -> float:
-    """Factor that brings a dark photo (H, W, 3) to the range of a well exposed one, 1 or more.
+@dataclass(frozen=True)
+class Lift:
+    """Curve that brings values to the range of a well exposed photo: v to gain v / (1 + bend v).
 
-    Its noise, of standard deviation `sigma`, stays within what the network was trained on.
+    The network scales as its input does, but it knows photos of that range alone. Neutral: 1, 0.
+    """
+
+    gain: float = 1.0
+    """Slope at black, 1 or more."""
+    bend: float = 0.0
+    """Curvature, by which highlights are brought up less; 0 brings all up alike."""
+
+    def up(self, values: Array) -> Array:
+        """Bring display values up."""
+        bent = 1 + np.float32(self.bend) * values
+        return np.asarray(np.float32(self.gain) * values / bent, np.float32)
+
+    def down(self, values: Array, before: Array) -> Array:
+        """Undo `up` on values that were filtered; `before` are display values of the photo.
+
+        Highlights that the curve has drawn together stay as they were: their noise is not seen, and
+        errors of the filter would be.
+        """
+        if not self.bend:
+            return np.asarray(values / np.float32(self.gain), np.float32)
+        held = np.minimum(values, self.up(np.float32(_BEYOND_WHITE)))
+        undone = held / (np.float32(self.gain) - np.float32(self.bend) * held)
+        share = np.clip(self.gain * self.slope(np.maximum(before, 0)) - 1, 0, 1)
+        return np.asarray(before + share * (undone - before), np.float32)
+
+    def slope(self, values: Array) -> Array:
+        """Return how much is left of the gain at these display values, 0 to 1."""
+        return np.asarray((1 + np.float32(self.bend) * values) ** -2, np.float32)
+
+
+def lift_for(rgb: Array, sigma: float, brought_up: float = 1.0) -> Lift:
+    """Return the curve for a photo (H, W, 3) whose shadows will be brought up by a factor.
+
+    Lamps and windows bound a plain gain, so that in their photos the shadows alone are brought up.
+    Noise of standard deviation `sigma` stays within what the network was trained on.
     """
     every = max(1, int(math.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_LOOKED_AT)))
-    bright = float(np.percentile(rgb[::every, ::every], _BRIGHT))
-    return float(np.clip(min(_EXPOSED / max(bright, 1e-3), _MOST_NOISE / sigma), 1, _MOST_GAIN))
+    bright = max(float(np.percentile(rgb[::every, ::every], _BRIGHT)), 1e-3)
+    most = max(1.0, min(_MOST_NOISE / sigma, _MOST_GAIN))
+    plain = float(np.clip(_EXPOSED / bright, 1, most))
+    gain = min(brought_up, most)
+    if sigma > _HARDLY_SEEN or gain <= _LAMPS * plain:
+        return Lift(plain)
+    return Lift(gain, max(0.0, gain / _EXPOSED - 1 / bright))
 
 
 def ways_for(size: tuple[int, int], *, quick: bool) -> int:
@@ -137,13 +192,16 @@ class KnownNoise:
             return cls(measured, sigma, np.zeros(BANDS, np.float32))
         return cls(measured, sigma, spectrum_bands(measured.spectrum))
 
-    def condition(self, rgb: Array, patch: int) -> NoiseCondition:
-        """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`."""
-        # Where next to nothing was measured, noise counts as white and even.
+    def condition(self, rgb: Array, patch: int, lift: Lift) -> NoiseCondition:
+        """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`.
+
+        The levels are those once it is lifted, and its gain at black is left out.
+        """
         relative = np.ones_like(rgb)
+        around = _smoothed(rgb)
         if self.measured.sigma >= _HARDLY_MEASURED:
-            around = _smoothed(rgb)
             relative = self.measured.level.relative(around) / np.float32(self.measured.spread)
+        relative = relative * lift.slope(around)
         levels = torch.from_numpy(told_levels(relative, patch))
         return NoiseCondition(levels[None], torch.from_numpy(self.bands)[None])
 
@@ -161,11 +219,8 @@ class NoiseFilter:
 
     expert: DetailExpert
     noise: KnownNoise
-    gain: float = 1.0
-    """Factor by which values are brought to the range of a well exposed photo.
-
-    The network scales as its input does, but it knows photos of that range alone.
-    """
+    lift: Lift = Lift()
+    """Curve by which values are brought to the range of a well exposed photo."""
     ways: int = 1
     """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
 
@@ -189,9 +244,9 @@ class NoiseFilter:
         grow = [(0, -side % self.expert.multiple) for side in (height, width)]
         # Mirrored and not zero: a black edge would be an edge of the picture for the network.
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
-        told = self.noise.condition(padded, self.expert.patch)
-        gain, sigma = np.float32(self.gain), self.noise.sigma * self.gain
-        image = torch.from_numpy(padded * gain).permute(2, 0, 1)[None].contiguous()
+        told = self.noise.condition(padded, self.expert.patch, self.lift)
+        sigma = self.noise.sigma * self.lift.gain
+        image = torch.from_numpy(self.lift.up(padded)).permute(2, 0, 1)[None].contiguous()
         total = torch.zeros_like(image)
         for way in range(self.ways):
             check()
@@ -200,8 +255,7 @@ class NoiseFilter:
             estimate = self.expert.denoise(turned(image, way), sigma, as_turned)
             total += turned_back(estimate.to(total), way)
         mean = (total / self.ways)[0, :, :height, :width]
-        found = np.ascontiguousarray(mean.permute(1, 2, 0).numpy()) / gain
-        return np.asarray(found, np.float32)
+        return self.lift.down(np.ascontiguousarray(mean.permute(1, 2, 0).numpy()), rgb)
 
 
 def turned(images: Tensor, way: int) -> Tensor:

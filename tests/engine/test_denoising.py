@@ -7,7 +7,9 @@ import torch
 from ldrps_engine.analysis.noise_level import Level, Noise, measure_noise
 from ldrps_engine.diffusion.denoising import (
     KnownNoise,
+    Lift,
     NoiseFilter,
+    lift_for,
     turned,
     turned_back,
     ways_for,
@@ -165,3 +167,42 @@ def test_no_energy_gathers_where_parts_meet(monkeypatch):
     assert one == pytest.approx(other, rel=0.05)
     # What is left of the noise is at 33 dB or so.
     assert psnr(tiled, whole) > 45
+
+
+def test_shadows_beside_a_lamp_are_filtered_as_strongly_as_they_are_brought_up():
+    """A step of eight bits is a thirtieth of such a shadow, and all that its noise is."""
+    ramp = np.linspace(2, 6, 128, dtype=np.float32)[None, :, None] / 255
+    clean = np.repeat(np.repeat(ramp, 96, 0), 3, 2)
+    clean[:24, :24] = 0.9
+    noisy = np.rint(255 * np.clip(pictures.noisy(clean, 0.7), 0, 1)).astype(np.float32) / 255
+    known = KnownNoise.of(white(0.7 / 255), 0.7 / 255)
+
+    def shadows_error(lift):
+        out = np.empty_like(noisy)
+        NoiseFilter(load_detail_expert(), known, lift).filter(noisy, out, lambda _: None)
+        assert np.abs(out[:20, :20] - noisy[:20, :20]).max() < 0.02
+        return float(np.square((out - clean)[30:]).mean())
+
+    unlit, lit = lift_for(noisy, 0.7 / 255), lift_for(noisy, 0.7 / 255, 12.0)
+    assert lit.gain == pytest.approx(12)
+    assert shadows_error(lit) < 0.6 * shadows_error(unlit)
+
+
+def test_a_lift_is_undone():
+    values = np.linspace(0, 1, 101, dtype=np.float32)
+    for lift in (Lift(), Lift(3.0), Lift(2.0, 1.5)):
+        assert np.allclose(lift.down(lift.up(values), np.zeros(1, np.float32)), values, atol=1e-5)
+
+
+def test_highlights_that_a_lift_draws_together_stay_as_they_were():
+    lift = Lift(16.0, 15.0)
+    before = np.float32([0.5, 0.9])
+    assert np.array_equal(lift.down(lift.up(before) + np.float32(0.01), before), before)
+
+
+def test_a_photo_without_lamps_or_with_strong_noise_is_lifted_alike_everywhere():
+    dark = np.linspace(0, 0.2, 300, dtype=np.float32).reshape(10, 10, 3)
+    assert lift_for(dark, 1 / 255, 3.0).bend == 0
+    bright = np.linspace(0, 1, 300, dtype=np.float32).reshape(10, 10, 3)
+    assert lift_for(bright, 3 / 255, 8.0) == Lift(1.0)
+    assert lift_for(bright, 1 / 255, 8.0).bend > 0

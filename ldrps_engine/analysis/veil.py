@@ -1,0 +1,137 @@
+"""Veil of haze over a photo: the guess that F-PAM's field begins with. No torch.
+
+Two judges tell how thick haze is, and their mean is believed: a network that knows what lies far
+away in such a scene (`haze_field`), and what every photo shows, its dark channel and its tones.
+They err otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.backlight import guided
+from ldrps_engine.analysis.diagnosis import dark_channel
+from ldrps_engine.analysis.haze_field import haze_field
+from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.scene_levels import expected_airlight_contrast, expected_midtone
+from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.colour.srgb import luminance
+
+Array = NDArray[np.float32]
+
+# He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
+# is never quite black, so more is kept.
+_OMEGA = 0.9
+# Parts as bright as the air itself (sky, snow) cannot tell their transmission.
+_TELLING = 0.8
+_TELLING_SHARE = 75
+_FLOOR = (0.25, 0.9)
+_TRANSMISSION = (0.2, 1.0)
+# A bright thing reads as a thick veil, so only part of the differences is believed.
+_DEPTH_SHARE = 0.4
+_DEPTH_SHARE_ALONE = 0.8
+_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
+_MIDTONE_SHARE = 0.4
+_BELOW_BLACK = 0.5
+_STILL_VEILED = 0.02
+"""Haze that both judgements leave, in the logarithm of transmission."""
+_LEAST_LEFT, _AIR = 0.02, (0.2, 1.05)
+_SPREAD = 1.1
+"""Factor for the mean of two judges: each hides what it is unsure of, and their mean more so."""
+
+
+def veil_of(rgb: Array) -> tuple[Array, Array]:
+    """Return gain and veil (h, w, 3) of the haze over (H, W, 3) display values."""
+    through, shown_air = _by_statistics(rgb)
+    field = haze_field(rgb)
+    far = resize(field.depth[..., None], through.shape, smooth=True)[..., 0]
+    depth = _SPREAD * (far - np.log(through)) / 2
+    air = np.asarray((field.air + shown_air) / 2, np.float32)
+    gain = np.clip(np.exp(-depth), *_TRANSMISSION)[..., None].repeat(3, 2).astype(np.float32)
+    return _within_black(gain, ((1 - gain) * air).astype(np.float32), rgb, air)
+
+
+def _by_statistics(rgb: Array) -> tuple[Array, Array]:
+    """Transmission (h, w) and the colour (3,) of the air, by dark channel and tones.
+
+    Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009); how thick on the whole,
+    the dark channel and the haze prior, half and half. White things pass for the air, so how bright
+    its light is has a second judge: the middle tone that good photos have.
+    """
+    air = _airlight(rgb)
+    dark = _minimum(dark_channel(rgb / air, patches=max(1, max(rgb.shape[:2]) // 4)), 2)
+    floor = _floor(dark)
+    guide = _shrink(luminance(rgb), dark.shape)
+    smooth = guided(guide, np.clip(1 - _OMEGA * dark, floor, 1), radius=8, epsilon=1e-2)
+    through = np.log(np.clip(smooth, floor, 1))
+    level = float(through.mean())
+    outdoors = _tones_tell(rgb)
+    share = _DEPTH_SHARE * outdoors + _DEPTH_SHARE_ALONE * (1 - outdoors)
+    depth = np.exp(share * (through - level)).astype(np.float32)
+    even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
+    is_level, expected = expected_airlight_contrast(even, air)
+    level += outdoors * (is_level - expected - level) / 2
+    gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION).astype(np.float32)
+    undone = air - (air - rgb) / resize(gain[..., None], rgb.shape[:2], smooth=True)
+    middle = float(np.median(np.clip(undone, 0, 1).mean(-1)))
+    lifted = gain * np.float32(outdoors * _MIDTONE_SHARE * (expected_midtone(rgb) - middle))
+    dimmer = float(lifted.mean()) / max(float((1 - gain).mean()), _LEAST_LEFT)
+    return gain, np.clip(air - dimmer, *_AIR).astype(np.float32)
+
+
+def _tones_tell(rgb: Array) -> float:
+    """Weight of the judge of tones in judging haze, 0 to 1.
+
+    Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
+    have says nothing about how thick it is: the dark channel tells alone.
+    """
+    colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
+    veiled = judge_tone(colour).veiled
+    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+
+
+def _within_black(gain: Array, veil: Array, rgb: Array, air: Array) -> tuple[Array, Array]:
+    """No thicker a veil than leaves the scene's shades above black.
+
+    Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
+    (ICCV 2013), on the whole of the photo.
+    """
+    undone = (rgb - resize(veil, rgb.shape[:2], smooth=True)) / resize(
+        gain, rgb.shape[:2], smooth=True
+    )
+    lowest = float(np.percentile(undone.min(-1), _BELOW_BLACK))
+    if lowest >= 0:
+        return gain, veil
+    thinner = (air - lowest) / air
+    return (gain * thinner).astype(np.float32), (veil + gain * air * (1 - thinner)).astype(
+        np.float32
+    )
+
+
+def _floor(dark: Array) -> float:
+    """Least transmission anywhere: that of the haziest parts which can tell theirs."""
+    telling = dark[dark < _TELLING]
+    share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
+    return float(np.clip(1 - _OMEGA * share, *_FLOOR))
+
+
+def _airlight(rgb: Array) -> Array:
+    """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
+    lowest = rgb.min(-1).ravel()
+    count = min(max(16, lowest.size // 200), lowest.size)
+    haziest = np.argpartition(lowest, -count)[-count:]
+    colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
+    return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
+
+
+def _minimum(values: Array, radius: int) -> Array:
+    padded = np.pad(values, radius, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
+    return np.asarray(windows.min((2, 3)))
+
+
+def _shrink(values: Array, shape: tuple[int, ...]) -> Array:
+    size = max(1, values.shape[0] // shape[0])
+    means = squares(values[: shape[0] * size, : shape[1] * size], size).mean((1, 3))
+    return np.asarray(means)
