@@ -8,14 +8,16 @@ that is taken for a scratch and filled is worse than a scratch that stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
 from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
+from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
 from ldrps_engine.photo import Photo
@@ -55,6 +57,8 @@ _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
 _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages."""
+_MOSTLY = 0.5
+"""Share of a piece from which it is taken for what it lies on."""
 _LONG, _STRAIGHT = 9.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
@@ -99,19 +103,45 @@ def look_for_damage(
     Unless it is `believed`, a large photo is glanced at first, and most are not looked at closely.
     """
     glance = not believed and rgb.shape[0] * rgb.shape[1] > _GLANCE
-    found = find_damage(
-        rgb, visible, believed=believed, stains=stains, most=_GLANCE if glance else _MOST_PIXELS
-    )
+    view = _View(rgb)
+
+    def look(most: int) -> Damage:
+        return find_damage(
+            rgb, visible, believed=believed, stains=stains, most=most, faces=view.faces
+        )
+
+    found = look(_GLANCE if glance else _MOST_PIXELS)
     if not found.probability:
         return found
     if glance and found.probability >= MENDED_FROM / 2:
-        found = find_damage(rgb, visible, believed=believed, stains=stains)
-    scale = min(1.0, _VIEW / max(rgb.shape[:2]))
-    size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
-    view = np.clip(rgb if scale == 1 else reduce(rgb, size), 0, 1)
-    if recognise(view if view.shape[2] == 3 else np.repeat(view, 3, axis=2)).is_graphic:
+        found = look(_MOST_PIXELS)
+    if recognise(view.rgb).is_graphic:
         return Damage(np.zeros_like(found.mask), 0.0, ())
     return found
+
+
+class _View:
+    """A small copy of a photo, made once somebody looks at it."""
+
+    def __init__(self, rgb: Array) -> None:
+        self._whole = rgb
+
+    @cached_property
+    def rgb(self) -> Array:
+        """The copy (h, w, 3)."""
+        height, width, channels = self._whole.shape
+        scale = min(1.0, _VIEW / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        view = np.clip(self._whole if scale == 1 else reduce(self._whole, size), 0, 1)
+        return view if channels == 3 else np.repeat(view, 3, axis=2)
+
+    @cached_property
+    def _faces(self) -> tuple[Face, ...]:
+        return find_faces(self.rgb)
+
+    def faces(self) -> tuple[Face, ...]:
+        """Return the faces in it."""
+        return self._faces
 
 
 def find_damage(
@@ -121,12 +151,14 @@ def find_damage(
     believed: bool = False,
     stains: bool = True,
     most: int = _MOST_PIXELS,
+    faces: Callable[[], tuple[Face, ...]] = tuple,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
     `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
-    It is looked for on a copy of at most so many pixels.
+    It is looked for on a copy of at most so many pixels. `faces` is asked for where there is any: a
+    glint in an eye and a tooth are bright and small, and are not to be filled.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(most / (height * width)))
@@ -138,7 +170,7 @@ def find_damage(
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, believed=believed, stains=stains)
+    found = _Pieces.of(likely, believed=believed, stains=stains, faces=faces)
     mask = found.mask
     if not mask.any():
         mask = np.zeros((height, width), bool)
@@ -205,7 +237,14 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, *, believed: bool, stains: bool) -> _Pieces:
+    def of(
+        cls,
+        likely: Array,
+        *,
+        believed: bool,
+        stains: bool,
+        faces: Callable[[], tuple[Face, ...]],
+    ) -> _Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W)."""
         marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
@@ -216,6 +255,9 @@ class _Pieces:
         mask = parts.chosen(kept)
         if not stains and kept.any():
             kept = kept & (cls(parts, kept, mask, 0.0)._names() != "stains")
+            mask = parts.chosen(kept)
+        if kept.any() and (features := _features(faces(), likely.shape)) is not None:
+            kept = kept & (parts.means(features) < _MOSTLY)
             mask = parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
@@ -260,6 +302,15 @@ class _Pieces:
             ["torn edges", "folds", "scratches", "cracks", "dust"],
             "stains",
         )
+
+
+def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
+    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
+    if not faces:
+        return None
+    rows, columns = ((np.arange(side, dtype=np.float32) + 0.5) / max(size) for side in size)
+    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
+    return np.logical_or.reduce(on).astype(np.float32)
 
 
 def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
