@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
+from ldrps_engine.analysis.rims import grown, opened, with_rims
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
 
@@ -49,8 +50,16 @@ _MEAN, _MEAN_BELIEVED = 0.8, 0.5
 """Mean probability of a piece; less will do where the user says that the photo is damaged."""
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
+FILLED_FROM = 0.75
+"""Probability from which `auto` fills it unasked: it lies all over the photo."""
 _ENOUGH = 0.012
 """Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+_CELLS, _MOST_OF_A_CELL = 6, 0.02
+"""Cells in a row over the photo, and the share of one that counts: glints are in few of them."""
+_ALL_OVER = 0.006
+"""Share of a photo, counted in this way, that is no doubt damage of all of it."""
+_CONCENTRATED = 0.7
+"""Greatest probability of damage that is in a few places."""
 _ENOUGH_BELIEVED = 30
 """The same in pixels, where the user says that the photo is damaged."""
 _MOST_SHARE = 0.3
@@ -59,6 +68,10 @@ _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages."""
 _MOSTLY = 0.5
 """Share of a piece from which it is taken for what it lies on."""
+_WIDEST = 0.02
+"""Half of the width from which part of a line is something that it runs into, such as a collar."""
+_MOSTLY_WIDE = 0.25
+"""Share of such parts from which there is no line."""
 _LONG, _STRAIGHT = 9.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
@@ -84,6 +97,11 @@ class Damage:
     def is_sure(self) -> bool:
         """Tell whether it is filled for whoever wants that."""
         return self.probability >= MENDED_FROM
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Tell whether it is filled unasked."""
+        return self.probability >= FILLED_FROM
 
 
 def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
@@ -171,6 +189,10 @@ def find_damage(
     if visible is not None:
         likely *= _reduced(visible, size)
     found = _Pieces.of(likely, believed=believed, stains=stains, faces=faces)
+    if not believed and found.probability >= FILLED_FROM:
+        # A print that is damaged all over: its other damage is believed sooner.
+        every = _Pieces.of(likely, believed=True, stains=False, faces=faces)
+        found = replace(every, probability=found.probability) if every.probability else found
     mask = found.mask
     if not mask.any():
         mask = np.zeros((height, width), bool)
@@ -178,6 +200,7 @@ def find_damage(
         mask = (
             resize(mask[..., None].astype(np.float32), (height, width), smooth=True)[..., 0] > 0.3
         )
+    mask = with_rims(rgb, mask, seen, found.mask)
     if visible is not None:
         mask = mask & visible
     return Damage(mask, found.probability, found.kinds())
@@ -254,17 +277,24 @@ class _Pieces:
         kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
         if not stains and kept.any():
-            kept = kept & (cls(parts, kept, mask, 0.0)._names() != "stains")
-            mask = parts.chosen(kept)
+            names = cls(parts, kept, mask, 0.0)._names()
+            kept = kept & (names != "stains")
+            half = math.ceil(_WIDEST * max(mask.shape))
+            wide = opened(parts.chosen(kept & (names != "torn edges")), half)
+            kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
+            mask = parts.chosen(kept) & ~grown(wide, 2 * half)
         if kept.any() and (features := _features(faces(), likely.shape)) is not None:
             kept = kept & (parts.means(features) < _MOSTLY)
-            mask = parts.chosen(kept)
+            mask &= parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
-        enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
-        return cls(parts, kept, mask, sure * min(1.0, total / enough))
+        if believed:
+            return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH_BELIEVED))
+        concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * likely.size))
+        spread = sure * min(1.0, _spread(mask) / _ALL_OVER)
+        return cls(parts, kept, mask, max(concentrated, spread))
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""
@@ -302,6 +332,15 @@ class _Pieces:
             ["torn edges", "folds", "scratches", "cracks", "dust"],
             "stains",
         )
+
+
+def _spread(mask: Mask) -> float:
+    """Share of a mask (H, W) that is marked, no part of the photo counting for much."""
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    cells = rows * _CELLS // height * _CELLS + columns * _CELLS // width
+    shares = np.bincount(cells, minlength=_CELLS * _CELLS) * (_CELLS * _CELLS / mask.size)
+    return float(np.minimum(shares, _MOST_OF_A_CELL).mean())
 
 
 def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
