@@ -268,5 +268,9 @@ def _measured(
 
 def _filled_share(found: Damage | None, settings: Settings) -> float:
     """Share of the filling in the result, 0 to 1: as the user says, or else as is proposed."""
-    proposed = found is None or (settings.mends_damage and found.is_sure)
+    proposed = (
+        found is None
+        or (settings.mends_damage and found.is_sure)
+        or (settings.mends_worst_damage and found.is_beyond_doubt)
+    )
     return min(settings.amounts.get("damage", float(proposed)), 1.0)

@@ -130,6 +130,11 @@ class Settings:
         return self.damage in ("auto", None) and (self.recipe != "paper" or self.mends_damage)
 
     @property
+    def mends_worst_damage(self) -> bool:
+        """Tell whether damage that is beyond doubt is filled, unless amounts say otherwise."""
+        return self.mends_damage or (self.damage is None and self.blind)
+
+    @property
     def blind(self) -> bool:
         """Tell whether a photo with nothing wrong is to be left alone."""
         return self.recipe in ("auto", "fast")

@@ -136,6 +136,12 @@ def _convert_encoder(options: argparse.Namespace, _config: Config) -> None:
     convert_encoder(options.out)
 
 
+def _convert_faces(options: argparse.Namespace, _config: Config) -> None:
+    from training.faces import convert_faces
+
+    convert_faces(options.out)
+
+
 def _fit_expectation(options: argparse.Namespace, _config: Config) -> None:
     from training.expectation import EPOCHS, fit_expectation
 
@@ -300,6 +306,9 @@ def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     converting = commands.add_parser("convert-encoder", help="published EfficientNet-lite0 to ours")
     converting.add_argument("out", type=Path)
     converting.set_defaults(run=_convert_encoder)
+    finding = commands.add_parser("convert-faces", help="published detector of faces to ours")
+    finding.add_argument("out", type=Path)
+    finding.set_defaults(run=_convert_faces)
     expecting = commands.add_parser("fit-expectation", help="fit what good photos of a scene have")
     expecting.add_argument("out", type=Path)
     expecting.add_argument("--epochs", type=_count, help="times that every crop is looked at")

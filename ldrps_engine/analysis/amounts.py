@@ -35,7 +35,11 @@ def proposed_amounts(
     amounts = {name: float(wrong) for name, wrong in found.items()}
     if not marked and not diagnosis.damage:
         return amounts
-    mended = marked or (settings.mends_damage and diagnosis.is_damaged)
+    mended = (
+        marked
+        or (settings.mends_damage and diagnosis.is_damaged)
+        or (settings.mends_worst_damage and diagnosis.is_damaged_beyond_doubt)
+    )
     return {"damage": float(mended), **amounts}
 
 

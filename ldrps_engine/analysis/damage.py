@@ -8,16 +8,19 @@ that is taken for a scratch and filled is worse than a scratch that stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
 from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
+from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
+from ldrps_engine.analysis.rims import grown, opened, with_rims
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
 
@@ -47,14 +50,28 @@ _MEAN, _MEAN_BELIEVED = 0.8, 0.5
 """Mean probability of a piece; less will do where the user says that the photo is damaged."""
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
+FILLED_FROM = 0.75
+"""Probability from which `auto` fills it unasked: it lies all over the photo."""
 _ENOUGH = 0.012
 """Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+_CELLS, _MOST_OF_A_CELL = 6, 0.02
+"""Cells in a row over the photo, and the share of one that counts: glints are in few of them."""
+_ALL_OVER = 0.006
+"""Share of a photo, counted in this way, that is no doubt damage of all of it."""
+_CONCENTRATED = 0.7
+"""Greatest probability of damage that is in a few places."""
 _ENOUGH_BELIEVED = 30
 """The same in pixels, where the user says that the photo is damaged."""
 _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
 _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages."""
+_MOSTLY = 0.5
+"""Share of a piece from which it is taken for what it lies on."""
+_WIDEST = 0.02
+"""Half of the width from which part of a line is something that it runs into, such as a collar."""
+_MOSTLY_WIDE = 0.25
+"""Share of such parts from which there is no line."""
 _LONG, _STRAIGHT = 9.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
@@ -81,6 +98,11 @@ class Damage:
         """Tell whether it is filled for whoever wants that."""
         return self.probability >= MENDED_FROM
 
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Tell whether it is filled unasked."""
+        return self.probability >= FILLED_FROM
+
 
 def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     """Look for damage in a photo by its working values (H, W, 3); None where nobody is to look."""
@@ -99,19 +121,45 @@ def look_for_damage(
     Unless it is `believed`, a large photo is glanced at first, and most are not looked at closely.
     """
     glance = not believed and rgb.shape[0] * rgb.shape[1] > _GLANCE
-    found = find_damage(
-        rgb, visible, believed=believed, stains=stains, most=_GLANCE if glance else _MOST_PIXELS
-    )
+    view = _View(rgb)
+
+    def look(most: int) -> Damage:
+        return find_damage(
+            rgb, visible, believed=believed, stains=stains, most=most, faces=view.faces
+        )
+
+    found = look(_GLANCE if glance else _MOST_PIXELS)
     if not found.probability:
         return found
     if glance and found.probability >= MENDED_FROM / 2:
-        found = find_damage(rgb, visible, believed=believed, stains=stains)
-    scale = min(1.0, _VIEW / max(rgb.shape[:2]))
-    size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
-    view = np.clip(rgb if scale == 1 else reduce(rgb, size), 0, 1)
-    if recognise(view if view.shape[2] == 3 else np.repeat(view, 3, axis=2)).is_graphic:
+        found = look(_MOST_PIXELS)
+    if recognise(view.rgb).is_graphic:
         return Damage(np.zeros_like(found.mask), 0.0, ())
     return found
+
+
+class _View:
+    """A small copy of a photo, made once somebody looks at it."""
+
+    def __init__(self, rgb: Array) -> None:
+        self._whole = rgb
+
+    @cached_property
+    def rgb(self) -> Array:
+        """The copy (h, w, 3)."""
+        height, width, channels = self._whole.shape
+        scale = min(1.0, _VIEW / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        view = np.clip(self._whole if scale == 1 else reduce(self._whole, size), 0, 1)
+        return view if channels == 3 else np.repeat(view, 3, axis=2)
+
+    @cached_property
+    def _faces(self) -> tuple[Face, ...]:
+        return find_faces(self.rgb)
+
+    def faces(self) -> tuple[Face, ...]:
+        """Return the faces in it."""
+        return self._faces
 
 
 def find_damage(
@@ -121,12 +169,14 @@ def find_damage(
     believed: bool = False,
     stains: bool = True,
     most: int = _MOST_PIXELS,
+    faces: Callable[[], tuple[Face, ...]] = tuple,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
     `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
-    It is looked for on a copy of at most so many pixels.
+    It is looked for on a copy of at most so many pixels. `faces` is asked for where there is any: a
+    glint in an eye and a tooth are bright and small, and are not to be filled.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, math.sqrt(most / (height * width)))
@@ -138,7 +188,11 @@ def find_damage(
     likely = probabilities(np.clip(seen, 0, 1))
     if visible is not None:
         likely *= _reduced(visible, size)
-    found = _Pieces.of(likely, believed=believed, stains=stains)
+    found = _Pieces.of(likely, believed=believed, stains=stains, faces=faces)
+    if not believed and found.probability >= FILLED_FROM:
+        # A print that is damaged all over: its other damage is believed sooner.
+        every = _Pieces.of(likely, believed=True, stains=False, faces=faces)
+        found = replace(every, probability=found.probability) if every.probability else found
     mask = found.mask
     if not mask.any():
         mask = np.zeros((height, width), bool)
@@ -146,6 +200,7 @@ def find_damage(
         mask = (
             resize(mask[..., None].astype(np.float32), (height, width), smooth=True)[..., 0] > 0.3
         )
+    mask = with_rims(rgb, mask, seen, found.mask)
     if visible is not None:
         mask = mask & visible
     return Damage(mask, found.probability, found.kinds())
@@ -205,7 +260,14 @@ class _Pieces:
     probability: float
 
     @classmethod
-    def of(cls, likely: Array, *, believed: bool, stains: bool) -> _Pieces:
+    def of(
+        cls,
+        likely: Array,
+        *,
+        believed: bool,
+        stains: bool,
+        faces: Callable[[], tuple[Face, ...]],
+    ) -> _Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W)."""
         marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
         parts = Components.of(marked)
@@ -215,14 +277,24 @@ class _Pieces:
         kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
         mask = parts.chosen(kept)
         if not stains and kept.any():
-            kept = kept & (cls(parts, kept, mask, 0.0)._names() != "stains")
-            mask = parts.chosen(kept)
+            names = cls(parts, kept, mask, 0.0)._names()
+            kept = kept & (names != "stains")
+            half = math.ceil(_WIDEST * max(mask.shape))
+            wide = opened(parts.chosen(kept & (names != "torn edges")), half)
+            kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
+            mask = parts.chosen(kept) & ~grown(wide, 2 * half)
+        if kept.any() and (features := _features(faces(), likely.shape)) is not None:
+            kept = kept & (parts.means(features) < _MOSTLY)
+            mask &= parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
         sure = float((means[kept] * areas[kept]).sum() / total)
-        enough = _ENOUGH_BELIEVED if believed else _ENOUGH * likely.size
-        return cls(parts, kept, mask, sure * min(1.0, total / enough))
+        if believed:
+            return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH_BELIEVED))
+        concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * likely.size))
+        spread = sure * min(1.0, _spread(mask) / _ALL_OVER)
+        return cls(parts, kept, mask, max(concentrated, spread))
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""
@@ -260,6 +332,24 @@ class _Pieces:
             ["torn edges", "folds", "scratches", "cracks", "dust"],
             "stains",
         )
+
+
+def _spread(mask: Mask) -> float:
+    """Share of a mask (H, W) that is marked, no part of the photo counting for much."""
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    cells = rows * _CELLS // height * _CELLS + columns * _CELLS // width
+    shares = np.bincount(cells, minlength=_CELLS * _CELLS) * (_CELLS * _CELLS / mask.size)
+    return float(np.minimum(shares, _MOST_OF_A_CELL).mean())
+
+
+def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
+    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
+    if not faces:
+        return None
+    rows, columns = ((np.arange(side, dtype=np.float32) + 0.5) / max(size) for side in size)
+    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
+    return np.logical_or.reduce(on).astype(np.float32)
 
 
 def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:

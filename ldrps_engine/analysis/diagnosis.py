@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import without_texture
-from ldrps_engine.analysis.damage import MENDED_FROM, Damage
+from ldrps_engine.analysis.damage import FILLED_FROM, MENDED_FROM, Damage
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
 from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise
@@ -113,6 +113,11 @@ class Diagnosis:
         return self.probabilities.get("damaged", 0.0) >= MENDED_FROM and not self.graphic
 
     @property
+    def is_damaged_beyond_doubt(self) -> bool:
+        """Tell whether there is damage all over the photo, which is filled unasked."""
+        return self.probabilities.get("damaged", 0.0) >= FILLED_FROM and not self.graphic
+
+    @property
     def is_dark(self) -> bool:
         """Tell whether light has to be brought back."""
         return self.darkness > 0
@@ -188,7 +193,7 @@ class Diagnosis:
     @property
     def needs_work(self) -> bool:
         """Tell whether anything is wrong that `auto` mends."""
-        defects = self.has_blocks or self.hot_pixels > 0
+        defects = self.has_blocks or self.hot_pixels > 0 or self.is_damaged_beyond_doubt
         return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.analyse import Analysis
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.faces import Face, find_faces, kept_words
 from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.noise_level import Level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
@@ -67,6 +68,8 @@ class RestorationPlan:
     prompt: str
     """Contents of the photo, for the prior."""
     sampling: Plan
+    faces: tuple[Face, ...] = ()
+    """Faces in the photo; none are looked for where nothing is done to it."""
     crop: Part | None = None
     """The only part of the photo that is wanted of the result; None: all of it."""
 
@@ -190,6 +193,8 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
     )
+    if plan.stages or plan.pilot_only:
+        plan = replace(plan, faces=find_faces(mended))
     moved = 0.0 if guess.is_neutral else float(np.abs(mended - np.clip(small, 0, 1)).mean())
     description = _with_unmet(plan, moved)
     on_step(description)
@@ -216,7 +221,8 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
         stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)
-    return replace(plan.description, remarks=(*plan.description.remarks, *said))
+    faces = kept_words(plan.faces, published=plan.pilot_only)
+    return replace(plan.description, remarks=(*plan.description.remarks, *said, *faces))
 
 
 def _noise_seen(analysis: Analysis, scaled: Array, view: View) -> NoiseSeen:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.monochrome import grey_of
 from ldrps_engine.analysis.resampling import resize, resize_part
 from ldrps_engine.colour.working import Canvas, neutral
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import GREY_LAYERS
 from ldrps_engine.transfer.colour_field import ColourField, Smoothness
+from ldrps_engine.transfer.kept_faces import KeptFace
 from ldrps_engine.transfer.tiles import Tile, common, each, tiles, touching
 
 Array = NDArray[np.float32]
@@ -40,12 +42,19 @@ class ToneMapping:
     """(height, width) of the photo."""
     guess: Degradation | None = None
     field: ColourField | None = None
+    faces: tuple[KeptFace, ...] = ()
+    """Faces, over each of which what the model changes does not vary."""
 
     @classmethod
     def fit(
-        cls, rgb: Array, guess: Degradation, pilot: Array, size: tuple[int, int] | None = None
+        cls,
+        rgb: Array,
+        guess: Degradation,
+        pilot: Array,
+        size: tuple[int, int] | None = None,
+        faces: tuple[Face, ...] = (),
     ) -> ToneMapping:
-        """From the photo (H, W, 3), freed from noise, and the pilot (h, w, 3).
+        """From the photo (H, W, 3), freed from noise, the pilot (h, w, 3), and its `faces`.
 
         `size` is (height, width) of the photo; None: `rgb` is not made smaller.
         """
@@ -57,7 +66,11 @@ class ToneMapping:
         source, target = _channels(undone), _channels(pilot)
         weight = torch.ones_like(source[0])
         field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
-        return cls(size, guess, field)
+        if not faces:
+            return cls(size, guess, field)
+        toned = field.apply(source, source.mean(0)).permute(1, 2, 0).numpy()
+        kept = (KeptFace.of(face, undone, toned) for face in faces)
+        return cls(size, guess, field, tuple(filter(None, kept)))
 
     def part(self, rgb: Array, where: Part) -> tuple[Array, Array]:
         """Map a part of the photo: by the first guess alone, and with the changes of the model."""
@@ -66,7 +79,10 @@ class ToneMapping:
         undone = self.guess.invert_part(rgb, self.size, where)
         full = _channels(undone)
         toned = self.field.apply_part(full, full.mean(0), self.size, where)
-        return undone, toned.permute(1, 2, 0).numpy()
+        restored = toned.permute(1, 2, 0).numpy()
+        for face in self.faces:
+            restored = face.keep(undone, restored, self.size, where)
+        return undone, restored
 
 
 @dataclass(frozen=True)

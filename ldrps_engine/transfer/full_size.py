@@ -62,7 +62,7 @@ def _compositor(sample: Sample) -> Compositor:
     plan, denoised = sample.plan, sample.denoised
     analysis, pilot_only = plan.analysis, plan.pilot_only
     tone_mapping = (
-        ToneMapping.fit(denoised.scaled, _with_colours(plan), sample.pilot, plan.size)
+        ToneMapping.fit(denoised.scaled, _with_colours(plan), sample.pilot, plan.size, plan.faces)
         if plan.works
         else ToneMapping(plan.size)
     )

@@ -66,6 +66,23 @@ def test_a_line_is_told_from_a_collar_or_a_cigarette(monkeypatch, width, filled)
     assert found.mask.any() == filled
 
 
+def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
+    """As much is marked in both: lamps and glints are in few places, a print's damage is not."""
+    rows, columns = np.mgrid[:256, :256]
+    lines = (rows % 64 == 20) & (columns > 10) & (columns < 240)
+    lamp = (rows < 31) & (columns < 30)
+    found = {}
+    for name, marked in (("lines", lines), ("lamp", lamp)):
+        assert 900 < marked.sum() < 940
+        likely = np.where(marked, np.float32(0.97), np.float32(0))
+        monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _, p=likely: p)
+        found[name] = find_damage(pictures.natural(256, 256))
+    assert found["lines"].is_beyond_doubt
+    assert (found["lines"].mask == lines).all()
+    assert found["lamp"].is_sure
+    assert not found["lamp"].is_beyond_doubt
+
+
 def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):
     rgb = pictures.natural(160, 288)
     whole = probabilities(rgb)
@@ -85,16 +102,25 @@ def test_a_large_photo_is_looked_at_reduced_and_its_mask_has_its_own_size(monkey
 
 @pytest.mark.parametrize(
     ("settings", "fills"),
-    [({"damage": "auto"}, True), ({"recipe": "old-photo"}, True), ({}, False)],
+    [
+        ({"damage": "auto", "recipe": "noise"}, True),
+        ({"recipe": "old-photo"}, True),
+        ({}, True),
+        ({"recipe": "noise"}, False),
+        ({"amounts": {"damage": 0}}, False),
+    ],
 )
-def test_damage_is_filled_for_whoever_asks_and_by_old_photo(models, examples, settings, fills):
+def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
+    models, examples, settings, fills
+):
     damaged, mask = scratched(examples("low-light")[:160, :224] ** 0.6)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
     wanted = ("restored", "repaired", "generated", "damage")
     done = restore(photo, Settings(layers=wanted, steps=2, **settings), models)
     layers = {layer.name: layer.photo.to_samples() for layer in done.layers}
     assert done.diagnosis.damage > 0
-    assert done.diagnosis.amounts["damage"] == fills
+    proposed = fills or bool(settings.get("amounts"))
+    assert done.diagnosis.amounts["damage"] == proposed
     if not fills:
         assert "repaired" not in layers
         return

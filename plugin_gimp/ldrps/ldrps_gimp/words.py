@@ -69,8 +69,10 @@ def done_text(choices: Choices, found: dict[str, Any]) -> str:
 
     `found` holds the daemon's reports: its diagnosis, and remarks on what was not done.
     """
-    words = found.get("diagnosis", {}).get("words", "")
-    named = [_mended(part, choices) for part in _parts(words)]
+    diagnosis = found.get("diagnosis", {})
+    # On a photo that is damaged all over, and with `old-photo`, it is filled unasked.
+    mends = choices.amount_damage > 0 or diagnosis.get("amounts", {}).get("damage", 0.0) > 0
+    named = [_mended(part, choices, mends) for part in _parts(diagnosis.get("words", ""))]
     parts = [text for finding, text in named if getattr(choices, f"amount_{finding}", 1) != 0]
     parts += [text for finding, text in _tones().items() if _asked(choices, finding, found)]
     remarks = found.get("description", {}).get("remarks", [])
@@ -136,8 +138,11 @@ def _asked(choices: Choices, finding: str, found: dict[str, Any]) -> bool:
     return not any(remark.startswith(f"amount {finding}") for remark in remarks)
 
 
-def _mended(part: str, choices: Choices) -> tuple[str, str]:
-    """Name a finding's amount, and what is done about it; empty where nothing is."""
+def _mended(part: str, choices: Choices, mends: bool) -> tuple[str, str]:
+    """Name a finding's amount, and what is done about it; empty where nothing is.
+
+    `mends`: damage that was found is filled.
+    """
     if part.startswith(_NOISE):
         # The user's own number stands in for it.
         own = choices.noise_sigma >= 0
@@ -146,7 +151,6 @@ def _mended(part: str, choices: Choices) -> tuple[str, str]:
     if part.startswith(_HOT):
         return "noise", _("hot pixels")
     if part.startswith(_DAMAGED):
-        mends = choices.recipe == "old-photo" or choices.amount_damage > 0
         return "damage", _("damage") if mends else ""
     if choices.recipe not in ("auto", "fast"):
         return "", ""

@@ -1,0 +1,65 @@
+"""Network that finds faces: BlazeFace for the full range of distances, in numpy. No torch.
+
+Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann, "BlazeFace: sub-millisecond neural face
+detection on mobile GPUs" (2019), in the form of MediaPipe's "full range": blocks of two depthwise
+convolutions on five scales, then the way back up to a quarter of the image's size, where every
+place says if it is the middle of a face, and where its outline and features are.
+`training/faces.py` converts the published weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.layers import Layers, load_weights
+from ldrps_engine.analysis.resampling import resize
+
+Array = NDArray[np.float32]
+
+MODEL = Path(__file__).parents[1] / "models/faces/faces.safetensors"
+
+MULTIPLE = 32
+"""Both sides of an image must be multiples of this many pixels."""
+STRIDE = 4
+"""Pixels between the places that are judged."""
+DOWN = ((32, 32), (48, 48, 64), (96, 128, 128), (144, 192, 256), (384, 384, 384, 384))
+"""Channels after each block, scale by scale; all but the first scale begin with a halving."""
+UP = ((96, 2), (64, 2), (48, 1))
+"""Channels and blocks of each scale on the way up."""
+VALUES = 16
+"""Middle and size of a face and six of its points, two numbers each, in pixels from the place."""
+
+
+def look_for_faces(image: Array) -> tuple[Array, Array]:
+    """Return log-odds (h / 4, w / 4) of a face, and the VALUES there, of an image in [0, 1]."""
+    layers = Layers(load_weights(MODEL))
+    hidden = np.maximum(layers.convolve("stem", 2 * image - 1, 2), 0)
+    seen = []
+    for scale, widths in enumerate(DOWN):
+        for index, width in enumerate(widths):
+            halves = scale > 0 and index == 0
+            hidden = _block(layers, f"down.{scale}.{index}", hidden, width, 2 if halves else 1)
+        seen.append(hidden)
+    for scale, (width, blocks) in enumerate(UP):
+        before = np.maximum(layers.convolve(f"skip.{scale}", seen[-2 - scale]), 0)
+        narrow = np.maximum(layers.convolve(f"narrow.{scale}", hidden), 0)
+        hidden = before + resize(narrow, before.shape[:2], smooth=True)
+        for index in range(blocks):
+            hidden = _block(layers, f"up.{scale}.{index}", hidden, width, 1)
+    return layers.convolve("odds", hidden)[..., 0], layers.convolve("values", hidden)
+
+
+def _block(layers: Layers, name: str, hidden: Array, width: int, stride: int) -> Array:
+    """Two depthwise convolutions, each mixed by a convolution of single pixels, and a residual."""
+    inner = layers.convolve_depthwise(f"{name}.look.0", hidden, stride)
+    inner = np.maximum(layers.convolve(f"{name}.mix.0", inner), 0)
+    inner = layers.convolve_depthwise(f"{name}.look.1", inner, 1)
+    inner = layers.convolve(f"{name}.mix.1", inner)
+    if stride == 2:
+        height, across, channels = hidden.shape
+        hidden = hidden.reshape(height // 2, 2, across // 2, 2, channels).max((1, 3))
+    inner[..., : hidden.shape[2]] += hidden
+    return np.maximum(inner, 0)
