@@ -14,6 +14,9 @@ _OVERVIEW = 1024
 """Long side in pixels of the overview that is read of a photo once."""
 _AROUND = 0.25
 """Share of the view that is read beyond it on each side: dragging reads nothing new then."""
+_ROWS = 24
+"""Rows of the overview that are read at once: a moment's work in photos of a hundred megapixels."""
+_EMPTY = 0x808080FF
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
 
@@ -27,14 +30,30 @@ class Source:
         self._size = layer.get_width(), layer.get_height()
         scale = min(1.0, long_side / max(area.width, area.height))
         self._scale = scale
-        whole = Box(0, 0, area.width, area.height)
-        self._overview = self._read(whole, scale), whole
+        width, height = _scaled(area.width, scale), _scaled(area.height, scale)
+        made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
+        made.fill(_EMPTY)
+        self._overview = made, Box(0, 0, area.width, area.height)
+        self._rows = 0
         self._near: tuple[float, Any, Box] | None = None
 
-    @property
     def overview(self) -> Any:
-        """Picture of all of the area, as it was when this was made."""
+        """Return a picture of all of the area."""
+        while self.read_more():
+            pass
         return self._overview[0]
+
+    def read_more(self) -> bool:
+        """Read a few rows more of the overview, as they are by now; False: there are no more."""
+        made = self._overview[0]
+        rows = min(_ROWS, made.get_height() - self._rows)
+        if rows <= 0 or not self._is_there():
+            return False
+        x, y = int(self._area.x * self._scale), int(self._area.y * self._scale)
+        part = self._get(x, y + self._rows, made.get_width(), rows, self._scale)
+        part.copy_area(0, 0, made.get_width(), rows, made, 0, self._rows)
+        self._rows += rows
+        return bool(self._rows < made.get_height())
 
     def seen(self, view: Viewing) -> tuple[Any, Box]:
         """Return a picture that covers the view, and the part of the photo that it shows."""
@@ -59,12 +78,19 @@ class Source:
         return grown.common(Box(0, 0, self._area.width, self._area.height)) or box
 
     def _read(self, box: Box, scale: float) -> Any:
-        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
         left, top = ((self._area.x + box.x) * scale, (self._area.y + box.y) * scale)
-        width, height = max(1, int(box.width * scale)), max(1, int(box.height * scale))
-        place = Gegl.Rectangle.new(int(left), int(top), width, height)
+        width, height = _scaled(box.width, scale), _scaled(box.height, scale)
+        return self._get(int(left), int(top), width, height, scale)
+
+    def _get(self, left: int, top: int, width: int, height: int, scale: float) -> Any:
+        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
+        place = Gegl.Rectangle.new(left, top, width, height)
         data = self._layer.get_buffer().get(place, scale, SHOWN, Gegl.AbyssPolicy.CLAMP)
         return picture_of(width, height, bytes(data))
+
+
+def _scaled(side: int, scale: float) -> int:
+    return max(1, int(side * scale))
 
 
 def picture_of(width: int, height: int, pixels: bytes) -> Any:

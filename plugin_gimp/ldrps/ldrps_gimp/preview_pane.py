@@ -70,6 +70,16 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         self._view = Viewing((area.width, area.height), self._view.window)
         self._places.clear()
         self._coming = None
+        # A large photo takes its time; the dialog is there before.
+        GLib.idle_add(self._read_more, self._source)
+
+    def _read_more(self, source: Source) -> bool:
+        """Read a part of the overview, unless another one is shown by now."""
+        if source is not self._source:
+            return False
+        more = source.read_more()
+        self._draw_soon()
+        return more
 
     def _connect(self) -> None:
         mask = Gdk.EventMask
