@@ -4,8 +4,9 @@ In a real GIMP with a real window (`scripts/gimp_root.py SUITE --window`) and wi
 over a photo of `--megapixels` put together of PHOTOs (without: `examples/low-light.jpg`). The
 dialog is opened once to warm everything up, and once more, by its key:
 
-- seconds from the key to the dialog, and from there to the diagnosis; from the click on a place to
-  its restoration, for a first and a second one; and for the whole photo;
+- seconds from the key to the dialog, from there to the diagnosis, and from there until the middle
+  of the photo is restored ahead; from the click on a place to its restoration, for a first and a
+  second one; and for the whole photo;
 - processor time of the daemon's processes in each, which other work on the machine does not change;
 - the longest that the dialog does not turn its events in each, with the processor time that it and
   GIMP took meanwhile, and what ran then; and the longest that GIMP does not answer a question while
@@ -77,6 +78,8 @@ class Part:
     ended: float
     busy: float
     """Processor time of the daemon's processes."""
+    gimp: float
+    """Processor time of GIMP and its plug-ins."""
 
 
 class Dialog:
@@ -103,6 +106,9 @@ class Dialog:
         self._note("dialog", asked, up, before)
         before = self._busy()
         self._note("diagnosis", up, self._wait("diagnosis", up), before)
+        # Done ahead, without a click.
+        before, began = self._busy(), time.monotonic()
+        self._note("middle place", began, self._wait("place", up), before)
         for name, place in zip(("first place", "second place"), PLACES, strict=True):
             time.sleep(2)
             before = self._busy()
@@ -129,8 +135,9 @@ class Dialog:
         said = self._window.app.run(f"xdotool windowactivate --sync {to}; sleep 0.3; {script}")
         return float(said.splitlines()[-1])
 
-    def _note(self, name: str, began: float, ended: float, before: float) -> None:
-        self.parts.append(Part(name, began, ended, self._busy() - before))
+    def _note(self, name: str, began: float, ended: float, before: tuple[float, float]) -> None:
+        spent = (now - then for now, then in zip(self._busy(), before, strict=True))
+        self.parts.append(Part(name, began, ended, *spent))
         print(f"{name}: {ended - began:.2f} s", file=sys.stderr)
 
     def _wait(self, what: str, since: float) -> float:
@@ -151,16 +158,22 @@ class Dialog:
             key=lambda each: float(each["at"]),
         )
 
-    def _busy(self) -> float:
-        daemon = psutil.Process(self._daemon.process.pid)
-        total = 0.0
-        for process in (daemon, *daemon.children(recursive=True)):
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system
-        return total
+    def _busy(self) -> tuple[float, float]:
+        """Processor time so far, of the daemon's processes, and of GIMP's."""
+        gimp = min(self._window.app.processes("gimp -s"))
+        return _busy(self._daemon.process.pid), _busy(gimp)
+
+
+def _busy(pid: int) -> float:
+    """Processor time so far of a process and its descendants, those included that have ended."""
+    total = 0.0
+    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += sum(times[:4])
+    return total
 
 
 def with_heartbeat(folder: Path, plug_in: Path) -> Path:
@@ -177,12 +190,17 @@ def report(dialog: Dialog) -> None:
     """Print the table, and what ran while the dialog stood still."""
     load = os.getloadavg()[0]
     print(f"On {os.cpu_count()} cores with a load of {load:.1f}.\n")
-    print("| part | seconds | wanted | CPU s of the daemon | stands still | CPU s in that |")
-    print("|---|---|---|---|---|---|")
+    print("| part | seconds | wanted | CPU s: daemon | GIMP | stands still | CPU s in that |")
+    print("|---|---|---|---|---|---|---|")
     for part in dialog.parts:
         gap = next(iter(dialog.gaps(part)), {"seconds": 0.0, "busy": 0.0})
         cells = [part.name, f"{part.ended - part.began:.2f}", str(WANTED.get(part.name, ""))]
-        cells += [f"{part.busy:.2f}", f"{gap['seconds']:.2f}", f"{gap['busy']:.2f}"]
+        cells += [
+            f"{part.busy:.2f}",
+            f"{part.gimp:.2f}",
+            f"{gap['seconds']:.2f}",
+            f"{gap['busy']:.2f}",
+        ]
         print(f"| {' | '.join(cells)} |")
     if dialog.silent:
         print(f"\nGIMP does not answer for at most {dialog.silent:.2f} s (wanted: {FROZEN}).")
