@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from gi.repository import GdkPixbuf, Gegl, GLib
@@ -14,8 +15,11 @@ _OVERVIEW = 1024
 """Long side in pixels of the overview that is read of a photo once."""
 _AROUND = 0.25
 """Share of the view that is read beyond it on each side: dragging reads nothing new then."""
-_ROWS = 24
-"""Rows of the overview that are read at once: a moment's work in photos of a hundred megapixels."""
+_PIECE = 256, 24
+"""Size of what is read of the overview at once: a moment's work in photos of a hundred megapixels.
+
+GEGL reduces by whole tiles, so fewer rows alone would not be less work.
+"""
 _EMPTY = 0x808080FF
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
@@ -34,7 +38,7 @@ class Source:
         made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
         made.fill(_EMPTY)
         self._overview = made, Box(0, 0, area.width, area.height)
-        self._rows = 0
+        self._unread = _pieces(width, height)
         self._near: tuple[float, Any, Box] | None = None
 
     def overview(self) -> Any:
@@ -44,16 +48,14 @@ class Source:
         return self._overview[0]
 
     def read_more(self) -> bool:
-        """Read a few rows more of the overview, as they are by now; False: there are no more."""
-        made = self._overview[0]
-        rows = min(_ROWS, made.get_height() - self._rows)
-        if rows <= 0 or not self._is_there():
+        """Read a piece more of the overview, as it is by now; False: there is none."""
+        piece = next(self._unread, None)
+        if piece is None or not self._is_there():
             return False
         x, y = int(self._area.x * self._scale), int(self._area.y * self._scale)
-        part = self._get(x, y + self._rows, made.get_width(), rows, self._scale)
-        part.copy_area(0, 0, made.get_width(), rows, made, 0, self._rows)
-        self._rows += rows
-        return bool(self._rows < made.get_height())
+        part = self._get(x + piece.x, y + piece.y, piece.width, piece.height, self._scale)
+        part.copy_area(0, 0, piece.width, piece.height, self._overview[0], piece.x, piece.y)
+        return True
 
     def seen(self, view: Viewing) -> tuple[Any, Box]:
         """Return a picture that covers the view, and the part of the photo that it shows."""
@@ -87,6 +89,13 @@ class Source:
         place = Gegl.Rectangle.new(left, top, width, height)
         data = self._layer.get_buffer().get(place, scale, SHOWN, Gegl.AbyssPolicy.CLAMP)
         return picture_of(width, height, bytes(data))
+
+
+def _pieces(width: int, height: int) -> Iterator[Box]:
+    across, down = _PIECE
+    for y in range(0, height, down):
+        for x in range(0, width, across):
+            yield Box(x, y, min(across, width - x), min(down, height - y))
 
 
 def _scaled(side: int, scale: float) -> int:
