@@ -38,7 +38,7 @@ restore(image.get_layers()[0])
 Gimp.displays_flush()
 """
 _STAGES = """
-restore(keep["image"].get_layers()[0], output="stages", generated=True, noise_sigma=4.0)
+restore(keep["image"].get_layers()[0], output="stages", generated=True, noise_sigma=1.5)
 Gimp.displays_flush()
 """
 _MAP = """

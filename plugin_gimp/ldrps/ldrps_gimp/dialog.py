@@ -342,6 +342,9 @@ class RestoreDialog(Pumping):
     def event(self, kind: str, event: Message) -> None:
         """Show an event of the daemon."""
         if kind == "preview":
+            if self._places.is_ahead:
+                # Nobody has asked yet for a picture that is still coarse.
+                return
             raster, pixels = event["raster"], event["pixels"]
             self._pane.show_coming(raster["width"], raster["height"], pixels)
             if self._canvas:
