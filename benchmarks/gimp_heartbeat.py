@@ -33,7 +33,7 @@ class Heart:
         self._file = open(f"/mnt/shared/notes-{os.getpid()}", "a", buffering=1)  # noqa: SIM115
         self._last, self._cpu = time.monotonic(), _busy()
         self._seen: Counter[str] = Counter()
-        self._main = threading.main_thread().ident
+        self._main = threading.get_ident()
         self._has_window = False
         GLib.timeout_add(_BEAT_MS, self._beat, priority=GLib.PRIORITY_DEFAULT)
         threading.Thread(target=self._watch, daemon=True).start()
@@ -80,7 +80,7 @@ def _busy() -> float:
 
 def _stack(frame: Any) -> str:
     """Return the innermost calls, the last one first."""
-    calls = []
+    calls: list[str] = []
     while frame is not None and len(calls) < 6:
         code = frame.f_code
         calls.append(f"{os.path.basename(code.co_filename)}:{frame.f_lineno} {code.co_name}")
@@ -101,7 +101,7 @@ def _noted(heart: Heart, owner: Any, name: str, what: str, tells: Callable[..., 
     setattr(owner, name, noting)
 
 
-def _run_dialog(*args: Any) -> Any:
+def _run_dialog(procedure: Any, config: Any, data: Any) -> Any:
     from ldrps_gimp.preview_pane import PreviewPane
     from ldrps_gimp.settings_column import SettingsColumn
 
@@ -109,10 +109,10 @@ def _run_dialog(*args: Any) -> Any:
     found = "diagnosis"
     _noted(heart, SettingsColumn, "show_found", found, lambda _self, told, _fill: found in told)
     _noted(heart, PreviewPane, "show_place", "place", lambda *_args: True)
-    done = _RUN(*args)
+    done = _RUN(procedure, config, data)
     heart.note("end")
     return done
 
 
 _RUN = plug_in._run_dialog
-plug_in._run_dialog = _run_dialog
+setattr(plug_in, "_run_dialog", _run_dialog)  # noqa: B010

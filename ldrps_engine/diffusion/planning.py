@@ -36,8 +36,8 @@ _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
 
-_BLOCKLESS = 1 / 8
-"""Scale of a view, up to which each of its pixels is the mean of a block or more."""
+_BLOCKLESS = 1 / 6
+"""Scale of a view, up to which each of its pixels is the mean of most of a block or more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def test_a_prior_tuned_to_a_crop_is_nearly_as_one_tuned_to_the_photo(models):
 
 def test_of_a_large_photo_blocks_are_smoothed_where_a_crop_shows_them(models, monkeypatch):
     file = BytesIO()
-    monkeypatch.setattr(planning, "_BLOCKLESS", 1 / 2)
+    monkeypatch.setattr(planning, "_BLOCKLESS", 1.0)
     tiled = np.tile(degraded("dark"), (3, 4, 1))
     Image.fromarray(np.rint(tiled * 255).astype(np.uint8)).save(file, "JPEG", quality=12)
     photo = Photo.from_samples(np.asarray(Image.open(file)))
