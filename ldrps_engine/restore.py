@@ -19,7 +19,7 @@ from ldrps_engine.diffusion.pilot import Sample, sample
 from ldrps_engine.diffusion.planning import RestorationPlan, plan_restoration
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.photo import Photo
+from ldrps_engine.photo import Part, Photo
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step, ignore
@@ -76,10 +76,14 @@ def _restored(
 
 
 def _planned(
-    seen: _Seen, settings: Settings, models: ModelCache, on_step: _ShiftedSteps
+    seen: _Seen,
+    settings: Settings,
+    models: ModelCache,
+    on_step: _ShiftedSteps,
+    crop: Part | None = None,
 ) -> RestorationPlan:
     request, prior = _open(seen, settings, models, on_step)
-    return plan_restoration(analyse(request, on_step), prior, on_step)
+    return plan_restoration(analyse(request, on_step), prior, on_step, crop)
 
 
 def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
@@ -178,7 +182,7 @@ def _restore_crop(
         known = models.memo = None
         # Somebody who looks at another place before this one is done need not wait for it again.
         seen = models.memo = seen or _Seen.of(photo, settings, inset, tell)
-        plan = _planned(seen, settings, models, tell).cropped(place.part)
+        plan = _planned(seen, settings, models, tell, place.part)
         sampled = sample(denoise(plan, tell), tell, checkpoint)
         models.memo = _Sampled(seen, settings, sampled)
     inside = _transferred(sampled, tell)

@@ -1,8 +1,9 @@
 """The pictures of docs/guide/gimp.md: `scripts/gimp_pictures.py trixie|forky FOLDER`.
 
 Takes them in a real GIMP with a real window (`scripts/gimp_root.py SUITE --window`), with the real
-engine at work: the menu, the dialog with what was found, a place that was clicked on, a run
-half-way, a result with its mask, and an error.
+engine at work: the menu, the dialog with what was found, a place that was clicked on with two
+tries, a run half-way, a result with its mask, one as a group of stages, the map of what was
+generated over it, and an error.
 """
 
 from __future__ import annotations
@@ -36,9 +37,20 @@ Gimp.Selection.feather(image, 20)
 restore(image.get_layers()[0])
 Gimp.displays_flush()
 """
+_STAGES = """
+restore(keep["image"].get_layers()[0], output="stages", generated=True, noise_sigma=1.5)
+Gimp.displays_flush()
+"""
+_MAP = """
+for layer in keep["image"].get_layers():
+    layer.set_visible(layer.get_visible() or "(generated)" in layer.get_name())
+Gimp.displays_flush()
+"""
 _HALF_WAY = 0.4
 _CLICK = 330, 240
 """Within the photo in the dialog."""
+_SWITCH = 690, 107
+"""Switch of the finding in the second row."""
 
 
 class Pictures:
@@ -69,6 +81,12 @@ class Pictures:
         self._shot("mask", 3)
         self.gimp.key("ctrl+z", until=lambda: len(self.gimp.layers()) == 1)
         self.gimp.key("shift+ctrl+a")
+        self.gimp.do(_STAGES)
+        self._shot("stages", 3)
+        self.gimp.do(_MAP)
+        self._shot("generated", 3)
+        # Whether a map is seen is a step by itself.
+        self.gimp.key("ctrl+z", until=lambda: len(self.gimp.layers()) == 1)
         self._dialog(daemon, newest)
         self.gimp.press("Return")
         wait_for(lambda: newest(daemon).step > 0)
@@ -76,13 +94,19 @@ class Pictures:
         self._shot("error", 12)
 
     def _place_restored(self, daemon: Any, newest: Any) -> None:
-        """Click on a place, which the real engine restores."""
+        """Click on a place, which the real engine restores, and try it without a finding too."""
+        self._restored_by(_CLICK, daemon, newest)
+        self._restored_by(_SWITCH, daemon, newest)
+        self.gimp.point(*_SWITCH, "xdotool click 1")
+        self._shot("place", 3)
+
+    def _restored_by(self, click: tuple[int, int], daemon: Any, newest: Any) -> None:
         looked = newest(daemon).job_id
-        self.gimp.point(*_CLICK, "xdotool click 1")
+        self.gimp.point(*click, "xdotool click 1")
         wait_for(lambda: newest(daemon).job_id != looked)
         wait_for(lambda: newest(daemon).state == 3)
         self._last = newest(daemon).job_id
-        self._shot("place", 2)
+        time.sleep(1)
 
     def _menu(self) -> None:
         self.gimp.key("alt+r")

@@ -28,7 +28,7 @@ from ldrps_engine.progress import Described, OnStep
 from ldrps_engine.settings import STAGES, Settings
 from ldrps_engine.transfer.compositing import parts_to_compose
 from ldrps_engine.transfer.deblocking import without_blocks
-from ldrps_engine.transfer.tiles import parts_to_denoise
+from ldrps_engine.transfer.tiles import bounds_to_denoise, parts_to_denoise
 
 Array = NDArray[np.float32]
 
@@ -36,6 +36,9 @@ _VISIBLE_NOISE = 2.0 / 255
 _SAME_IN_ALL = math.sqrt(3)
 """Noise that is the same in all three channels is so much stronger in luminance than noise of the
 same sigma that the prior knows."""
+
+_BLOCKLESS = 1 / 6
+"""Scale of a view, up to which each of its pixels is the mean of most of a block or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,17 +158,17 @@ class RestorationPlan:
 
     def cropped(self, crop: Part) -> RestorationPlan:
         """Return the same plan for a part of the photo, in the light of all of it."""
-        return replace(self, crop=crop)
+        return replace(self, crop=crop, rgb=_rgb_for(self.analysis, self.view, crop))
 
 
-def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) -> RestorationPlan:
-    """Decide what is done about the findings. Reports the description."""
+def plan_restoration(
+    analysis: Analysis, prior: LatentPrior, on_step: OnStep, crop: Part | None = None
+) -> RestorationPlan:
+    """Decide what is done about the findings, of a `crop` or all. Reports the description."""
     request, guess = analysis.request, analysis.degradation
-    rgb, small = analysis.rgb, analysis.small
-    if analysis.smooths_blocks:
-        rgb = without_blocks(rgb, analysis.measured.known.blocks)
-        small = request.no_larger_than_view(rgb)
-    view = View.of(prior, rgb)
+    view = View.of(prior, analysis.rgb)
+    rgb = _rgb_for(analysis, view, crop)
+    small = request.no_larger_than_view(rgb) if analysis.smooths_blocks else analysis.small
     scaled = resize(small, view.scaled)
     noise = _noise_seen(analysis, scaled, view) if analysis.is_faulty else _NOT_LOOKED_FOR
     mended = np.clip(guess.invert(small), 0, 1)
@@ -192,6 +195,7 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
         steering=steering,
         prompt=prompt(mended, analysis.settings, request.opinion),
         sampling=sampling,
+        crop=crop,
     )
     if plan.stages or plan.pilot_only:
         plan = replace(plan, faces=find_faces(mended))
@@ -199,6 +203,15 @@ def plan_restoration(analysis: Analysis, prior: LatentPrior, on_step: OnStep) ->
     description = _with_unmet(plan, moved)
     on_step(description)
     return replace(plan, description=description)
+
+
+def _rgb_for(analysis: Analysis, view: View, crop: Part | None) -> Array:
+    """Return the analysed photo without blocks, as far as they would show in what is wanted."""
+    if not analysis.smooths_blocks:
+        return analysis.rgb
+    size = analysis.rgb.shape[0], analysis.rgb.shape[1]
+    seen = None if crop is None or view.scale > _BLOCKLESS else bounds_to_denoise(size, crop)
+    return without_blocks(analysis.rgb, analysis.measured.known.blocks, seen)
 
 
 def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering:

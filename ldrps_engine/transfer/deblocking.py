@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.blocks import Blocks, quantisation
-from ldrps_engine.transfer.tiles import Tile, each, tiles
+from ldrps_engine.photo import Part
+from ldrps_engine.transfer.tiles import Tile, each, tiles, touching
 
 Array = NDArray[np.float32]
 
@@ -29,15 +30,26 @@ _SHARE = np.float32(0.75)
 better than the mean alone, at qualities from 10 to 60."""
 
 
-def without_blocks(rgb: Array, blocks: Blocks) -> Array:
-    """Smooth the blocks of an image (H, W, 3) of display values, in a copy."""
-    out = np.empty_like(rgb)
+def without_blocks(rgb: Array, blocks: Blocks, crop: Part | None = None) -> Array:
+    """Smooth the blocks of an image (H, W, 3) of display values, or of a crop of it, in a copy."""
+    out = rgb.copy()
 
     def one(tile: Tile, check: Callable[[], None]) -> None:
         out[tile.inner] = _smoothed(rgb[tile.outer], tile, blocks, check)[tile.kept]
 
-    each(tiles(rgb.shape[0], rgb.shape[1], _SIDE, _OVERLAP), one, lambda _: None)
+    each(_parts(rgb.shape[:2], crop), one, lambda _: None)
     return out
+
+
+def _parts(size: tuple[int, int], crop: Part | None) -> list[Tile]:
+    """Return the parts of a photo of (height, width) pixels; a small crop is one by itself."""
+    if crop is None or max(side.stop - side.start for side in crop) > 2 * _SIDE:
+        return touching(tiles(*size, _SIDE, _OVERLAP), crop)
+    outer_y, outer_x = (
+        slice(max(0, side.start - _OVERLAP), min(length, side.stop + _OVERLAP))
+        for side, length in zip(crop, size, strict=True)
+    )
+    return [Tile((outer_y, outer_x), crop)]
 
 
 def _smoothed(part: Array, tile: Tile, blocks: Blocks, check: Callable[[], None]) -> Array:

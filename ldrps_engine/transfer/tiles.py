@@ -67,6 +67,16 @@ def parts_to_denoise(size: tuple[int, int], crop: Part | None = None) -> list[Ti
     return [alone] if alone.pixels <= sum(part.pixels for part in parts) else parts
 
 
+def bounds_to_denoise(size: tuple[int, int], crop: Part) -> Part:
+    """Return the part of a photo of (height, width) pixels that the filtering of a crop takes."""
+    outer = [part.outer for part in parts_to_denoise(size, crop)]
+    rows, columns = (
+        slice(min(part[k].start for part in outer), max(part[k].stop for part in outer))
+        for k in range(2)
+    )
+    return rows, columns
+
+
 def touching(parts: list[Tile], crop: Part | None) -> list[Tile]:
     """Return the tiles that are needed for a part of the photo; None: for all of it."""
     if crop is None:

@@ -88,6 +88,20 @@ def test_samples_between_and_beyond_8_bits_stay_apart(photo):
     assert change[:6, :6].min() > 0.5
 
 
+@pytest.mark.parametrize("long_side", [100, 1100])
+def test_a_crop_is_smoothed_as_in_the_whole_and_nothing_else_is(photo, long_side):
+    blocky = np.pad(jpeg(photo, 25), ((0, 900), (0, 1000), (0, 0)), "wrap")[3:, 5:]
+    blocks = find_blocks(blocky)
+    crop = slice(61, 61 + long_side), slice(0, 90)
+    whole, part = without_blocks(blocky, blocks), without_blocks(blocky, blocks, crop)
+    # JPEG halves chroma from another pixel on.
+    np.testing.assert_allclose(part[crop], whole[crop], atol=2 / 255)
+    assert np.abs(part[crop] - whole[crop]).mean() < 0.1 / 255
+    untouched = np.ones(blocky.shape[:2], bool)
+    untouched[: 61 + long_side + 512, :602] = False
+    assert np.array_equal(part[untouched], blocky[untouched])
+
+
 def test_the_diagnosis_tells_blocks_that_can_be_seen(photo):
     assert "JPEG blocks" in diagnose(jpeg(photo, 10)).words()
     assert diagnose(jpeg(photo, 10)).needs_work
@@ -113,6 +127,6 @@ def test_blocks_are_not_brought_to_light(models, photo, monkeypatch):
         return restore(Photo.from_samples(of), settings, models).photo.pixels
 
     smoothed, truth = lit(samples), lit(pictures.samples(dark, np.uint8))
-    monkeypatch.setattr("ldrps_engine.diffusion.planning.without_blocks", lambda rgb, _: rgb)
+    monkeypatch.setattr("ldrps_engine.diffusion.planning.without_blocks", lambda rgb, *_: rgb)
     # Most of the difference is the level of light, which is judged again from either picture.
     assert psnr(smoothed, truth) > psnr(lit(samples), truth) + 0.1

@@ -1,11 +1,15 @@
 """A crop of a result is the result's own pixels, without the rest of the work."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.test_frame import bordered, degraded, photo_of
 from ldrps_engine.analysis.analyse import Measured
 from ldrps_engine.analysis.rectangle import Rectangle
+from ldrps_engine.diffusion import planning
 from ldrps_engine.errors import CancelledError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
@@ -47,6 +51,23 @@ def test_a_prior_tuned_to_a_crop_is_nearly_as_one_tuned_to_the_photo(models):
     assert psnr(found.photo.pixels, wanted.pixels) > 45
     again = restore(photo, Settings(), models, crop=Rectangle(40, 20, 128, 128))
     assert psnr(again.photo.pixels, wanted.pixels) > 45
+
+
+def test_of_a_large_photo_blocks_are_smoothed_where_a_crop_shows_them(models, monkeypatch):
+    file = BytesIO()
+    monkeypatch.setattr(planning, "_BLOCKLESS", 1.0)
+    tiled = np.tile(degraded("dark"), (3, 4, 1))
+    Image.fromarray(np.rint(tiled * 255).astype(np.uint8)).save(file, "JPEG", quality=12)
+    photo = Photo.from_samples(np.asarray(Image.open(file)))
+    asked = []
+    monkeypatch.setattr(planning, "without_blocks", spied(planning.without_blocks, asked))
+    settings = Settings(noise_sigma=0.0)
+    whole, wanted, found = both(photo, settings, models)
+    second = Rectangle(300, 200, 60, 40)
+    again = restore(photo, settings, models, crop=second)
+    assert [given[2] is not None for given in asked] == [False, True, True]
+    assert psnr(found.photo.pixels, wanted.pixels) > 45
+    assert psnr(again.photo.pixels, whole.photo.part(second.part).pixels) > 45
 
 
 def test_all_layers_are_cropped(models):

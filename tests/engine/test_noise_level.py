@@ -98,6 +98,18 @@ def uneven():
     return Level(np.stack([0.2 + 2 * KNOTS, 1.5 - KNOTS, 0.5 + KNOTS]), np.ones(3))
 
 
+def test_stabilised_values_are_those_on_the_curve_and_go_on_as_steep_beyond_it():
+    level = Level(np.stack([1 + np.arange(17.0)] * 3), np.ones(3))
+    values = np.linspace(0, 1, 70_000, dtype=np.float32)
+    found = level.stabilise(np.stack([values] * 3, axis=-1))
+    wanted = np.interp(values, np.linspace(0, 1, 1025), level._stabilised[0])
+    assert np.array_equal(found[:, 0], wanted.astype(np.float32))
+    below, black, white, beyond = level.stabilise(np.float32([[-0.001, 0, 1, 1.001]]).T)[:, 0]
+    near = level.stabilise(np.float32([[0.0009, 0.9991]]).T)[:, 0]
+    assert black - below == pytest.approx((near[0] - black) / 0.9, rel=1e-3)
+    assert beyond - white == pytest.approx((white - near[1]) / 0.9, rel=1e-3)
+
+
 def test_stabilised_noise_is_equally_strong_everywhere(uneven):
     picture = ramp()
     relative = uneven.relative(picture)

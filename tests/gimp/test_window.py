@@ -267,6 +267,7 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
 
 # In the dialog: places of the photo when all of it is seen, and the switch of noise.
 PLACE = (300, 250)
+MIDDLE = (310, 265)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
 NOISE = (690, 70)
 
@@ -316,6 +317,25 @@ def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
     assert wait_until(lambda: newest(daemon).state == RUNNING, SECONDS)
     window.press("alt+c")
     assert wait_until(lambda: newest(daemon).state == CANCELLED, SECONDS)
+    end(window)
+
+
+def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, daemon):
+    window.open(OPEN.replace("400, 300", "2600, 1800"))
+    window.choose()
+    assert wait_until(lambda: daemon.status().done == 2, SECONDS), "nothing was done ahead"
+    ahead = newest(daemon)
+    assert ahead.state == DONE
+    time.sleep(1)
+    window.shot("ahead")
+    # What was done ahead is known; another place is asked for.
+    window.point(*MIDDLE, "xdotool click 1")
+    other = ask_for_place(window, daemon, (80, 80))
+    assert other.submitted_at > ahead.submitted_at
+    assert wait_until(lambda: daemon.status().done == 3, SECONDS)
+    time.sleep(0.5)
+    assert daemon.status().done == 3
+    window.shot("ahead-and-a-place")
     end(window)
 
 

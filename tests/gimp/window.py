@@ -22,6 +22,7 @@ NAMES = "answer = [layer.get_name() for layer in keep['image'].get_layers()]"
 DIALOG = "Restore .LD-RPS"
 BATCH = "Restore all open images"
 MENU = "Restore (LD-RPS"
+SEARCH = "^Search Actions$"
 
 
 class Window:
@@ -72,13 +73,15 @@ class Window:
         self.shortcut = "ctrl+shift+f"
 
     def _search(self):
+        if not wait_until(lambda: self.titles(SEARCH), AGAIN_SECONDS):
+            return False
         time.sleep(1)
         self.app.run(f"xdotool type --delay 30 '{MENU}'; sleep 1")
         self.app.run("xdotool key Down; sleep 0.3; xdotool key Return")
         # Searched for again too soon, another dialog of ours would open over a slow one.
         wait_until(lambda: self.has_dialog() or self.titles(BATCH), SECONDS)
         if self.titles(BATCH):
-            # GIMP 3.2 has the first one that it finds marked already.
+            # Whichever was used last is the first that is found.
             self.key("Escape", to=BATCH, until=lambda: not self.titles(BATCH))
         return self.has_dialog()
 
@@ -89,9 +92,9 @@ class Window:
         self.key(*keys, to=DIALOG, until=until)
 
     def point(self, x, y, *then):
-        """Move the pointer to a place of the dialog, and do something there."""
+        """Move the pointer to a place of the dialog, and do something there; what that says."""
         move = f"xdotool mousemove --sync --window {self.titles(DIALOG)[0]} {x} {y}"
-        self.app.run("; ".join([move, "sleep 0.3", *then]))
+        return self.app.run("; ".join([move, "sleep 0.3", *then]))
 
     def write(self, text):
         """Type into the field that has the keyboard."""

@@ -182,7 +182,7 @@ class _Row:
         picture = Gtk.Image()
         if self.entry.layer is not None:
             source = Source(self.entry.layer, whole(self.entry.layer), _PICTURE)
-            picture.set_from_pixbuf(source.overview)
+            picture.set_from_pixbuf(source.overview())
         for column, widget in enumerate((picture, self._switch, self._sign, self._said)):
             table.attach(widget, column, number, 1, 1)
 

@@ -31,6 +31,7 @@ class Canvas:
         self._source, self._area, self._masked, self._idle = layer, area, masked, idle
         self._image = layer.get_image()
         self._preview: Any = None
+        self._is_in_image = False
         self._due = 0.0
 
     def show(self, width: int, height: int, pixels: bytes) -> None:
@@ -38,15 +39,14 @@ class Canvas:
         began = time.monotonic()
         if began < self._due or not self._source.is_valid():
             return
-        first = self._preview is None
-        if first:
+        if self._preview is None:
             self._preview = self._bare_layer()
         elif not self._preview.is_valid():
             # The user has deleted it and does not want it back.
             return
         if not self._fill(width, height, pixels):
             return
-        if first:
+        if not self._is_in_image:
             self._insert()
         Gimp.displays_flush()
         now = time.monotonic()
@@ -60,10 +60,13 @@ class Canvas:
             Gimp.displays_flush()
 
     def close(self) -> None:
-        """Remove the preview."""
+        """Remove the preview, which may never have come into the image."""
         if self._preview is not None and self._preview.is_valid():
-            _remove(self._image, self._preview)
-        self._preview = None
+            if self._is_in_image:
+                _remove(self._image, self._preview)
+            else:
+                self._preview.delete()
+        self._preview, self._is_in_image = None, False
 
     def _insert(self) -> None:
         image, source = self._image, self._source
@@ -72,6 +75,7 @@ class Canvas:
             image.insert_layer(self._preview, *place)
             # GIMP selects what comes in; what the user had selected stays so.
             image.set_selected_layers([source])
+        self._is_in_image = True
 
     def _bare_layer(self) -> Any:
         image, area = self._source.get_image(), self._area
@@ -103,14 +107,18 @@ class Canvas:
         scale.set_property("sampler", Gegl.SamplerType.LINEAR)
         source.link(scale)
         target = self._preview.get_buffer()
-        for strip in Area(0, 0, self._area.width, self._area.height).rows(STRIP_ROWS):
-            for piece in strip.pieces():
-                if not self._preview.is_valid():
-                    return False
-                scale.blit_buffer(target, piece.rectangle(), 0, Gegl.AbyssPolicy.NONE)
-                target.flush()
-                self._preview.update(piece.x, piece.y, piece.width, piece.height)
-                self._idle()
+        try:
+            for strip in Area(0, 0, self._area.width, self._area.height).rows(STRIP_ROWS):
+                for piece in strip.pieces():
+                    if not self._preview.is_valid():
+                        return False
+                    scale.blit_buffer(target, piece.rectangle(), 0, Gegl.AbyssPolicy.NONE)
+                    target.flush()
+                    self._preview.update(piece.x, piece.y, piece.width, piece.height)
+                    self._idle()
+        finally:
+            # GIMP ends a process whose buffer of a deleted layer is freed, by a traceback too.
+            del target
         return True
 
 
@@ -140,7 +148,10 @@ def _all_layers(layers: list[Any]) -> Iterator[Any]:
 
 
 def _remove(image: Any, layer: Any) -> None:
-    if not image.is_valid():
+    # The user may have removed it, which keeps it in the undo history.
+    if not image.is_valid() or not any(
+        each.get_id() == layer.get_id() for each in _all_layers(image.get_layers())
+    ):
         return
     with _unnoticed(image):
         chosen = [each for each in image.get_selected_layers() if each.get_id() != layer.get_id()]

@@ -12,6 +12,7 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk
 from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.effects_row import EffectsRow
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
@@ -46,6 +47,8 @@ _OF_PIXELS = (
     "selection",
 )
 """Settings that change how the result looks."""
+_LARGE = 4_000_000
+"""Pixels from which on a photo is measured for longer than a moment."""
 _LEAVING = (
     Gtk.ResponseType.CANCEL,
     Gtk.ResponseType.CLOSE,
@@ -104,7 +107,7 @@ class RestoreDialog(Pumping):
                 outcome = self._restore(choices)
                 if outcome.changed:
                     seen = Source(outcome.layer, whole(outcome.layer), SIDE)
-                    self._remember(choices, seen.overview)
+                    self._remember(choices, seen.overview())
                     return outcome, choices
                 self._say("\n".join([outcome.summary, *outcome.remarks]))
             except CancelledError:
@@ -124,7 +127,8 @@ class RestoreDialog(Pumping):
         self._tries = TriesRow(self._take_try)
         self._left.pack_end(self._tries, False, False, 0)
         if self._layer.get_filters():
-            self._left.pack_start(self._make_effects_row(), False, False, 0)
+            self._effects = EffectsRow(self._take_what_is_seen)
+            self._left.pack_start(self._effects, False, False, 0)
         both = Gtk.Box(spacing=18, border_width=12)
         both.pack_start(self._left, True, True, 0)
         self._settings = SettingsColumn(self._config, self._describe, self._open_guide)
@@ -138,18 +142,6 @@ class RestoreDialog(Pumping):
 
     def _make_pane(self, work: Restoration) -> PreviewPane:
         return PreviewPane(self._layer, work.area, self._on_toggle, self._on_place)
-
-    def _make_effects_row(self) -> Any:
-        """Say that effects are not restored, and offer to restore what is seen of them."""
-        words = _("The layer's effects are left out of what is restored; the result has them too.")
-        text = Gtk.Label(label=words, xalign=0.0, wrap=True, max_width_chars=44)
-        label = _("Restore what is see_n, as a new layer")
-        seen = Gtk.Button(label=label, use_underline=True)
-        seen.connect("clicked", lambda _button: self._take_what_is_seen())
-        self._effects = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._effects.pack_start(text, False, False, 0)
-        self._effects.pack_start(seen, False, False, 0)
-        return self._effects
 
     # What the user does.
 
@@ -184,8 +176,8 @@ class RestoreDialog(Pumping):
     def _on_place(self, x: float, y: float) -> None:
         if self._busy and not self._yields:
             return
-        # A look goes on; a place that is tried makes way for the next one.
-        self._stopped = self._trying
+        # A look goes on, and so does what is done ahead; a place that is tried makes way.
+        self._stopped = self._trying and not self._places.is_ahead
         self._places.want(x, y)
 
     def _take_what_is_seen(self) -> None:
@@ -228,6 +220,7 @@ class RestoreDialog(Pumping):
                 found = self._looked.look()
                 self._offer_models()
             self._tell_found(found, fill_in)
+            self._go_ahead()
         except CancelledError:
             self._settings.show_diagnosis("")
         except RestoreError as error:
@@ -235,6 +228,12 @@ class RestoreDialog(Pumping):
             self._complain(str(error))
         self._places.go_on()
         return False
+
+    def _go_ahead(self) -> None:
+        """Restore the middle of a large photo, which is measured for all places by that."""
+        area = self._pane.area
+        if area.width * area.height >= _LARGE:
+            self._places.want(area.width / 2, area.height / 2, ahead=True)
 
     def _try(self, x: float, y: float) -> None:
         """Restore the place that the user looks at."""
@@ -266,7 +265,8 @@ class RestoreDialog(Pumping):
         with self._working(_("Restoring this place ..."), yields=True):
             pixels = work.excerpt(box)
         self._pane.show_place(key, box, pixels)
-        self._remember(choices, picture_of(box.width, box.height, pixels))
+        if not self._places.is_ahead:
+            self._remember(choices, picture_of(box.width, box.height, pixels))
 
     def _remember(self, choices: Choices, picture: Any) -> None:
         """Keep a try; where its result goes is none of it."""
@@ -342,6 +342,9 @@ class RestoreDialog(Pumping):
     def event(self, kind: str, event: Message) -> None:
         """Show an event of the daemon."""
         if kind == "preview":
+            if self._places.is_ahead:
+                # Nobody has asked yet for a picture that is still coarse.
+                return
             raster, pixels = event["raster"], event["pixels"]
             self._pane.show_coming(raster["width"], raster["height"], pixels)
             if self._canvas:

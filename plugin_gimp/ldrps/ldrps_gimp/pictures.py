@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from gi.repository import GdkPixbuf, Gegl, GLib
@@ -14,6 +15,12 @@ _OVERVIEW = 1024
 """Long side in pixels of the overview that is read of a photo once."""
 _AROUND = 0.25
 """Share of the view that is read beyond it on each side: dragging reads nothing new then."""
+_PIECE = 256, 24
+"""Size of what is read of the overview at once: a moment's work in photos of a hundred megapixels.
+
+GEGL reduces by whole tiles, so fewer rows alone would not be less work.
+"""
+_EMPTY = 0x808080FF
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
 
@@ -27,14 +34,28 @@ class Source:
         self._size = layer.get_width(), layer.get_height()
         scale = min(1.0, long_side / max(area.width, area.height))
         self._scale = scale
-        whole = Box(0, 0, area.width, area.height)
-        self._overview = self._read(whole, scale), whole
+        width, height = _scaled(area.width, scale), _scaled(area.height, scale)
+        made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
+        made.fill(_EMPTY)
+        self._overview = made, Box(0, 0, area.width, area.height)
+        self._unread = _pieces(width, height)
         self._near: tuple[float, Any, Box] | None = None
 
-    @property
     def overview(self) -> Any:
-        """Picture of all of the area, as it was when this was made."""
+        """Return a picture of all of the area."""
+        while self.read_more():
+            pass
         return self._overview[0]
+
+    def read_more(self) -> bool:
+        """Read a piece more of the overview, as it is by now; False: there is none."""
+        piece = next(self._unread, None)
+        if piece is None or not self._is_there():
+            return False
+        x, y = int(self._area.x * self._scale), int(self._area.y * self._scale)
+        part = self._get(x + piece.x, y + piece.y, piece.width, piece.height, self._scale)
+        part.copy_area(0, 0, piece.width, piece.height, self._overview[0], piece.x, piece.y)
+        return True
 
     def seen(self, view: Viewing) -> tuple[Any, Box]:
         """Return a picture that covers the view, and the part of the photo that it shows."""
@@ -59,12 +80,26 @@ class Source:
         return grown.common(Box(0, 0, self._area.width, self._area.height)) or box
 
     def _read(self, box: Box, scale: float) -> Any:
-        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
         left, top = ((self._area.x + box.x) * scale, (self._area.y + box.y) * scale)
-        width, height = max(1, int(box.width * scale)), max(1, int(box.height * scale))
-        place = Gegl.Rectangle.new(int(left), int(top), width, height)
+        width, height = _scaled(box.width, scale), _scaled(box.height, scale)
+        return self._get(int(left), int(top), width, height, scale)
+
+    def _get(self, left: int, top: int, width: int, height: int, scale: float) -> Any:
+        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
+        place = Gegl.Rectangle.new(left, top, width, height)
         data = self._layer.get_buffer().get(place, scale, SHOWN, Gegl.AbyssPolicy.CLAMP)
         return picture_of(width, height, bytes(data))
+
+
+def _pieces(width: int, height: int) -> Iterator[Box]:
+    across, down = _PIECE
+    for y in range(0, height, down):
+        for x in range(0, width, across):
+            yield Box(x, y, min(across, width - x), min(down, height - y))
+
+
+def _scaled(side: int, scale: float) -> int:
+    return max(1, int(side * scale))
 
 
 def picture_of(width: int, height: int, pixels: bytes) -> Any:

@@ -18,13 +18,17 @@ class Places:
     ) -> None:
         """Take `restore`, called for a place once `is_free` says that there is time for it."""
         self._is_free, self._restore = is_free, restore
-        self._wanted: tuple[float, float] | None = None
+        self._wanted: tuple[float, float, bool] | None = None
         self._last: tuple[float, float] | None = None
         self._timer = 0
+        self.is_ahead = False
+        """True while the place that is restored is one that nobody has asked for."""
 
-    def want(self, x: float, y: float) -> None:
-        """Have a place restored."""
-        self._wanted = self._last = x, y
+    def want(self, x: float, y: float, *, ahead: bool = False) -> None:
+        """Have a place restored; `ahead`: unless anybody asks for one before."""
+        if ahead and self._last:
+            return
+        self._wanted, self._last = (x, y, ahead), (x, y)
         self.go_on()
 
     def want_again(self) -> None:
@@ -53,7 +57,8 @@ class Places:
     def _try(self) -> bool:
         """Restore if possible; ends, as an idle source does, by False."""
         if self._wanted and self._is_free():
-            wanted, self._wanted = self._wanted, None
-            self._restore(*wanted)
+            (x, y, self.is_ahead), self._wanted = self._wanted, None
+            self._restore(x, y)
+            self.is_ahead = False
             self.go_on()
         return False

@@ -23,6 +23,8 @@ _NEAR = 8
 """Distance in pixels from the line, within which the line is dragged."""
 _STILL = 4
 """Distance in pixels below which a press is a click."""
+_SHOWN = 16
+"""Pieces of the overview that are read until they are shown, since drawing takes its time too."""
 _KEPT = 24
 """Restored places that are kept, of whatever settings."""
 
@@ -70,6 +72,19 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         self._view = Viewing((area.width, area.height), self._view.window)
         self._places.clear()
         self._coming = None
+        self._read = 0
+        # A large photo takes its time; the dialog is there before.
+        GLib.idle_add(self._read_more, self._source)
+
+    def _read_more(self, source: Source) -> bool:
+        """Read a part of the overview, unless another one is shown by now."""
+        if source is not self._source:
+            return False
+        more = source.read_more()
+        self._read += 1
+        if not more or self._read % _SHOWN == 0:
+            self._draw_soon()
+        return more
 
     def _connect(self) -> None:
         mask = Gdk.EventMask
