@@ -49,7 +49,7 @@ class Outcome:
     memory: list[int] = field(default_factory=list)
     """Resident bytes of the daemon, before and after."""
     descriptors: list[int] = field(default_factory=list)
-    begun_anew: int = 0
+    restarts: int = 0
     """Restarts of the daemon in place, because gRPC could not read a call."""
     bad: list[str] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ def _connected(daemon: Served) -> socket.socket:
             made.connect(daemon.address.removeprefix("unix:"))
             return made
         except BlockingIOError:
-            # As many wait as may, because the daemon begins anew.
+            # As many wait as may, because the daemon restarts itself.
             if time.monotonic() > deadline:
                 raise
             time.sleep(_QUIET)
@@ -204,7 +204,7 @@ def _look_at(daemon: Served, outcome: Outcome, rest: float) -> None:
 
 
 def _connections(daemon: Served) -> float:
-    """Number of connections, this one included; not a number while gRPC begins anew."""
+    """Number of connections, this one included; not a number while gRPC restarts."""
     try:
         with daemon.client() as client:
             return client.status().connections
@@ -223,7 +223,7 @@ def _judge(daemon: Served, outcome: Outcome) -> None:
         if after > before + slack:
             outcome.bad.append(f"{name} grew from {before} to {after}")
     log = daemon.log.read_text()
-    outcome.begun_anew = log.count("the daemon begins anew")
+    outcome.restarts = log.count("the daemon restarts itself")
     # gRPC logs what it cannot read; errors of ours are bugs.
     if "ERROR ldrps" in log:
         outcome.bad.append("the daemon's log holds an error")
@@ -239,7 +239,7 @@ def main() -> int:
     print(f"{given.cases} streams, seed {given.seed}")
     for end, count in outcome.ends.most_common():
         print(f"{end:>12} {count}")
-    print(f"begun anew {outcome.begun_anew} times, those to warm up included")
+    print(f"restarted {outcome.restarts} times, those to warm up included")
     print("MiB before and after:", *(f"{size / 2**20:.1f}" for size in outcome.memory))
     print("descriptors:         ", *outcome.descriptors)
     print("\n".join(outcome.bad[:9]) or "the daemon goes on as if nothing had been")

@@ -25,7 +25,7 @@ _GRPC = "grpc._cython.cygrpc"
 
 
 @contextmanager
-def begun_anew_when_broken(listener: Listener | None) -> Iterator[None]:
+def restarted_when_broken(listener: Listener | None) -> Iterator[None]:
     """Restart this process if gRPC gives up while the block runs."""
     alarm, logger = _Alarm(listener), logging.getLogger(_GRPC)
     logger.addHandler(alarm)
@@ -46,11 +46,11 @@ class _Alarm(logging.Handler):
         """Restart where gRPC logs the error itself in the place of a message."""
         if isinstance(record.msg, BaseException):
             kind = type(record.msg).__name__
-            log.warning("gRPC gave up at a call (%s); the daemon begins anew", kind)
-            _begin_anew(self._listener)
+            log.warning("gRPC gave up at a call (%s); the daemon restarts itself", kind)
+            _restart(self._listener)
 
 
-def _begin_anew(listener: Listener | None) -> None:
+def _restart(listener: Listener | None) -> None:
     _end_workers()
     for name in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):

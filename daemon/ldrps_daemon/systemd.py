@@ -43,7 +43,7 @@ def hand_on(listener: Listener) -> None:
     os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": names}
 
 
-def tell(state: str) -> None:
+def notify(state: str) -> None:
     """Send `READY=1` or `STOPPING=1`; nothing happens where no one listens. See sd_notify(3)."""
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not where:

@@ -75,7 +75,7 @@ def pull(name: str, on_progress: OnProgress = lambda *_: None, revision: str = "
         return found
     if revision:
         entry = replace(entry, revision=revision)
-    with _told(entry), _alone(entry, on_progress):
+    with _translated(entry), _alone(entry, on_progress):
         if found := read_manifest(name):
             return found
         revision, files = _listed(entry)
@@ -267,7 +267,7 @@ def _endpoint() -> str | None:
 
 
 @contextlib.contextmanager
-def _told(entry: Entry) -> Iterator[None]:
+def _translated(entry: Entry) -> Iterator[None]:
     """Turn what the library raises into one sentence that says what to do."""
     try:
         yield

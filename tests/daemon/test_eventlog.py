@@ -74,7 +74,7 @@ def test_a_watcher_gets_what_was_held_back_though_nothing_follows(job, disk, mon
     async def main():
         made = job()
         disk.takes = 3
-        made.tell(step(1))
+        made.publish(step(1))
         events = made.follow(1, False)
         coming = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.1)
@@ -131,7 +131,7 @@ def test_a_number_past_the_last_is_an_error_that_says_so(job, ended, fine, wrong
     async def main():
         made = job()
         for index in (1, 2):
-            made.tell(step(index))
+            made.publish(step(index))
         if ended:
             made.end(pb.Event(done=pb.Done()))
         with pytest.raises(LimitError, match=rf"from_event {wrong} is past.*from 1 to {fine}"):

@@ -62,11 +62,11 @@ def test_the_number_of_tries_can_be_chosen(decide):
     decide(work, max_crashes=4)
 
 
-@pytest.mark.parametrize(("device", "economy"), [("cpu", 0), ("cuda:0", 1)])
-def test_a_crash_makes_the_next_try_a_frugal_one_on_a_device(decide, device, economy):
+@pytest.mark.parametrize(("device", "saving"), [("cpu", 0), ("cuda:0", 1)])
+def test_a_crash_makes_the_next_try_one_with_less_memory_on_a_device(decide, device, saving):
     async def work(policy, made):
         await policy.of_crashed(made, device)
-        assert made.economy == economy
+        assert made.memory_saving == saving
 
     decide(work)
 

@@ -63,7 +63,7 @@ def accepted(keep, job, spool):
             with one.folder.make(one.header) as file:
                 file.write(PIXELS)
             await made.accept(one)
-            one.tell(pb.Event(queued=pb.Queued()))
+            one.publish(pb.Event(queued=pb.Queued()))
             if work:
                 await work(made, one)
             return one.id

@@ -28,7 +28,7 @@ async def collect(job, number=0, previews=False):
 def test_layers_lie_between_what_was_said_and_the_end(job, tmp_path):
     async def main():
         made = job()
-        made.tell(step(1))
+        made.publish(step(1))
         made.end(pb.Event(done=pb.Done()), stored(tmp_path, 1500, 20))
         events = await collect(made)
         check_layers(events)
@@ -53,21 +53,21 @@ def test_only_the_first_end_counts(job):
     made = job()
     made.end(pb.Event(cancelled=pb.Cancelled(message="first")))
     made.end(pb.Event(done=pb.Done()))
-    made.tell(step(1))
+    made.publish(step(1))
     assert (made.state, made.message, made.log.last) == (pb.JOB_STATE_CANCELLED, "first", 1)
 
 
 def test_watchers_see_events_as_they_come_and_only_the_latest_preview(job):
     async def main():
         made = job()
-        made.tell(step(1))
-        made.tell(pb.Event(preview=pb.Preview(pixels=b"before")))
+        made.publish(step(1))
+        made.publish(pb.Event(preview=pb.Preview(pixels=b"before")))
         watching = asyncio.create_task(collect(made, previews=True))
         await asyncio.sleep(0)
-        made.tell(pb.Event(preview=pb.Preview(pixels=b"old")))
-        made.tell(pb.Event(preview=pb.Preview(pixels=b"new")))
+        made.publish(pb.Event(preview=pb.Preview(pixels=b"old")))
+        made.publish(pb.Event(preview=pb.Preview(pixels=b"new")))
         await asyncio.sleep(0.01)
-        made.tell(step(2))
+        made.publish(step(2))
         made.end(pb.Event(failed=pb.Failed(reason="photo", message="bad")))
         return made, await watching
 

@@ -163,18 +163,18 @@ def test_rubbish_in_the_events_ends_them(tmp_path):
 def test_a_job_is_recovered_as_it_was_left(job, tmp_path):
     async def main():
         made = job("pid 7", raster=RASTER, priority=pb.PRIORITY_BATCH, deadline_seconds=9)
-        made.tell(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
-        made.tell(pb.Event(step=pb.Step(index=4, count=9)))
+        made.publish(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
+        made.publish(pb.Event(step=pb.Step(index=4, count=9)))
         made.start()
-        made.crashes, made.economy, made.preemptions = 1, 1, 2
+        made.crashes, made.memory_saving, made.preemptions = 1, 1, 2
         heir = recovered(made.row(), tmp_path)
         assert heir.state == pb.JOB_STATE_QUEUED
         assert (heir.id, heir.client, heir.is_batch) == (made.id, "pid 7", True)
-        assert (heir.crashes, heir.economy, heir.preemptions) == (1, 1, 2)
+        assert (heir.crashes, heir.memory_saving, heir.preemptions) == (1, 1, 2)
         assert (heir.interruptions, heir.step.index) == (1, 4)
         assert heir.deadline_at == made.submitted_at + 9
         # It finds out the same about the photo again, which nobody needs to hear twice.
-        heir.tell(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
+        heir.publish(pb.Event(diagnosis=pb.Diagnosis(words="dark")))
         assert heir.log.last == 2
         return heir
 

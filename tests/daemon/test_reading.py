@@ -99,7 +99,7 @@ def test_an_order_arrives_whole(tmp_path):
         attempt=pipe.JobFolder(tmp_path / "attempt-1"),
         max_pixels=5,
         checkpoint_seconds=1.5,
-        economy=2,
+        memory_saving=2,
     )
     one, other = socket.socketpair()
     with Connection(one.detach()) as front, Connection(other.detach()) as worker:

@@ -127,7 +127,7 @@ def test_nor_does_one_whose_name_hides_in_padding(start_daemon):
     assert any("was cut: headers are padded" in line for line in daemon.log)
 
 
-def test_over_tcp_a_stranger_cannot_make_the_daemon_begin_anew(start_daemon, tmp_path):
+def test_over_tcp_a_stranger_cannot_make_the_daemon_restart(start_daemon, tmp_path):
     address = f"127.0.0.1:{free_port()}"
     daemon = start_daemon(address=address, token_file=tmp_path / "own" / "token")
     for _ in range(3):
@@ -138,7 +138,7 @@ def test_over_tcp_a_stranger_cannot_make_the_daemon_begin_anew(start_daemon, tmp
     assert daemon.stop() == 0
 
 
-def test_where_grpc_gives_up_all_the_same_the_daemon_begins_anew(start_daemon):
+def test_where_grpc_gives_up_all_the_same_the_daemon_restarts_itself(start_daemon):
     """Past the gate, which lets no such call through."""
     daemon = start_daemon(checkpoint_seconds=0)
     with Client(daemon.address, autostart=False) as client:

@@ -168,9 +168,7 @@ def test_it_ends_when_its_reader_leaves(daemon, inside, out):
         assert process.stderr.read() == b""
 
 
-def test_a_bug_in_one_folder_ends_the_process_for_systemd_to_begin_anew(
-    inside, monkeypatch, capsys
-):
+def test_a_bug_in_one_folder_ends_the_process_for_systemd_to_restart(inside, monkeypatch, capsys):
     from ldrps_client.hotfolder.watcher import FolderWatcher
 
     def mistaken(self):

@@ -66,11 +66,11 @@ def _name(options: Namespace) -> str:
 def _do(client: Client, action: str, name: str, *, silent: bool) -> dict[str, Any]:
     if action == "remove":
         return {"freed_bytes": client.models.remove(name)}
-    with _telling(name, silent=silent) as tell:
+    with _printed_progress(name, silent=silent) as on_progress:
         if action == "pull":
-            client.models.pull(name, tell)
+            client.models.pull(name, on_progress)
         elif action == "verify":
-            client.models.verify(name, tell)
+            client.models.verify(name, on_progress)
         elif action == "load":
             client.models.load(name)
         else:
@@ -133,11 +133,11 @@ def _state(model: ModelInfo) -> str:
 
 
 @contextmanager
-def _telling(name: str, *, silent: bool) -> Iterator[Callable[[str, int, int], None]]:
+def _printed_progress(name: str, *, silent: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Report progress on standard error: one line, which a terminal shows rewritten."""
     last, on_terminal, is_open = 0.0, sys.stderr.isatty(), False
 
-    def tell(file: str, done: int, total: int) -> None:
+    def on_progress(file: str, done: int, total: int) -> None:
         nonlocal last, is_open
         now = time.monotonic()
         is_over = 0 < total <= done
@@ -153,7 +153,7 @@ def _telling(name: str, *, silent: bool) -> Iterator[Callable[[str, int, int], N
             print(text, file=sys.stderr, flush=True)
 
     try:
-        yield tell
+        yield on_progress
     finally:
         if is_open:
             print(file=sys.stderr)

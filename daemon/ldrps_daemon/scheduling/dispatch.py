@@ -13,7 +13,6 @@ from typing import Any
 
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.memory import Thrift
-from ldrps_daemon.scheduling.crew import Crew, spare_starts
 from ldrps_daemon.scheduling.endings import Endings
 from ldrps_daemon.scheduling.estimates import kind_of
 from ldrps_daemon.scheduling.failure_policy import FailurePolicy
@@ -28,6 +27,7 @@ from ldrps_daemon.scheduling.pool import (
 )
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
 from ldrps_daemon.scheduling.seats import Load, LocalPool, Pool, Seat
+from ldrps_daemon.scheduling.slot_set import SlotSet, spare_starts
 from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository
@@ -57,8 +57,8 @@ class Dispatcher:
         self.admission = Admission(config, self.index, spool)
         self.pool = pool or LocalPool(config.resolved_devices(), memory_limit(config))
         self._store = store or FolderStore()
-        self._crew = Crew(config, lambda slot: self._attend(slot, self.queue))
-        self.slots = self._crew.slots
+        self._slot_set = SlotSet(config, lambda slot: self._attend(slot, self.queue))
+        self.slots = self._slot_set.slots
         self.looks = FairQueue(config.batch_wait_seconds)
         """Looks that need no device, beside `queue`: they do not wait for restorations."""
         engine = look_engine(config.engine)
@@ -78,7 +78,7 @@ class Dispatcher:
         jobs = await self.repository.recover()
         for job in jobs:
             await self._take_up(job)
-        self._announcer.tell(*jobs)
+        self._announcer.announce(*jobs)
         await self.pool.open(self._seat)
         self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
@@ -95,7 +95,7 @@ class Dispatcher:
                 while self._placed:
                     await asyncio.sleep(0.02)
         await self.pool.close()
-        await self._crew.stop()
+        await self._slot_set.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -123,7 +123,7 @@ class Dispatcher:
         await self.repository.accept(job)
         log.info("job accepted", extra={"job": job.id, "client": job.client})
         self._admit(job, self._config.grace_seconds)
-        self._announcer.tell(job)
+        self._announcer.announce(job)
         self._make_way()
 
     async def cancel(self, job: Job, message: str) -> None:
@@ -147,7 +147,7 @@ class Dispatcher:
         # A start that hangs must not be what the next job gets.
         spare_starts(self.slots, self.queue)
         spare_starts([self.looker], self.looks)
-        self._announcer.tell()
+        self._announcer.announce()
 
     @asynccontextmanager
     async def watched(self, job: Job, previews: bool) -> AsyncIterator[None]:
@@ -174,8 +174,8 @@ class Dispatcher:
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _seat(self, seats: Sequence[Seat]) -> None:
-        self._crew.seat(seats, self.pool.leaving)
-        self._announcer.tell()
+        self._slot_set.seat(seats, self.pool.leaving)
+        self._announcer.announce()
 
     async def _take_up(self, job: Job) -> None:
         await asyncio.to_thread(self._store.recover, job.folder)
@@ -217,7 +217,7 @@ class Dispatcher:
             async with slot.turn:
                 await self._serve(slot, queue)
             if slot.backoff.trouble and not self.stopping:
-                self._announcer.tell()
+                self._announcer.announce()
                 # Those who wait may interrupt what runs elsewhere: nobody is free here.
                 self._make_way()
                 await asyncio.sleep(slot.backoff.pause())
@@ -247,7 +247,7 @@ class Dispatcher:
         job.start()
         try:
             await self.repository.note(job)
-            self._announcer.tell()
+            self._announcer.announce()
             end = await self._order(slot, job, reports)
         finally:
             del self._placed[job.id]
@@ -263,11 +263,11 @@ class Dispatcher:
             await self.repository.note(job)
             if not self.stopping:
                 self._queue_of(job).put(job)
-                self._announcer.tell(job)
+                self._announcer.announce(job)
         elif job.ended:
             # A worker that was cancelled late may have left something.
             job.folder.drop_rest(with_result=not job.log.layers)
-        self._announcer.tell()
+        self._announcer.announce()
 
     async def _order(self, slot: WorkerSlot, job: Job, reports: JobReports) -> End | Lost | None:
         """Let a worker do a job; None if it died."""
@@ -277,7 +277,7 @@ class Dispatcher:
             attempt=reports.attempt.files,
             max_pixels=self._config.max_pixels,
             checkpoint_seconds=self._config.checkpoint_seconds,
-            economy=job.economy,
+            memory_saving=job.memory_saving,
             spool_bytes=self._config.spool_bytes,
         )
         try:

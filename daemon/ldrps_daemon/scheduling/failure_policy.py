@@ -14,7 +14,7 @@ _DAEMONS = 3
 """Extra deaths allowed to daemons, more often killed for reasons of their own than workers."""
 _MACHINES = 3
 """Extra losses allowed to machines, for the same reason."""
-_MOST_ECONOMY = {"cpu": 1, "cuda": 2}
+_MOST_SAVING = {"cpu": 1, "cuda": 2}
 
 
 class FailurePolicy:
@@ -58,7 +58,7 @@ class FailurePolicy:
         if device != "cpu":
             # Devices end processes that want too much. On the CPU a worker's memory is limited, so
             # that it is told instead; and there the pixels of an undisturbed run are promised.
-            job.economy = max(job.economy, 1)
+            job.memory_saving = max(job.memory_saving, 1)
         said = {"job": job.id, "crashes": job.crashes, "checkpoint": job.saved_step}
         log.warning("the worker died at a job", extra=said)
         if job.cancelling.is_set():
@@ -97,10 +97,10 @@ class FailurePolicy:
         """Settle a job that ran out of memory: smaller parts, then off the device, then failure."""
         if job.cancelling.is_set():
             await self.cancelled(job)
-        elif job.economy >= _MOST_ECONOMY[device.partition(":")[0]]:
+        elif job.memory_saving >= _MOST_SAVING[device.partition(":")[0]]:
             words = "the photo needs more memory than this machine has; give a smaller photo"
             await self.failed(job, words, "limit")
         else:
-            job.economy += 1
-            log.warning("job needs less", extra={"job": job.id, "economy": job.economy})
+            job.memory_saving += 1
+            log.warning("job needs less", extra={"job": job.id, "memory_saving": job.memory_saving})
         return job.ending

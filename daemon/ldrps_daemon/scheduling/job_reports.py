@@ -51,7 +51,7 @@ class JobReports:
             return
         if report.HasField("step"):
             report.step.seconds_left = self._after(report.step)
-        self._job.tell(report)
+        self._job.publish(report)
         wanted = self._job.preview_watchers > 0
         if wanted != self._previews:
             self._previews = wanted

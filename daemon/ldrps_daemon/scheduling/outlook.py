@@ -87,19 +87,19 @@ class Announcer:
         self._why = why
         self._watched: dict[str, Job] = {}
         self._changed = False
-        self._telling: asyncio.Task[None] | None = None
+        self._announcing: asyncio.Task[None] | None = None
 
     def watch(self, job: Job) -> None:
         """Note that a job has a watcher from now on."""
         self._watched[job.id] = job
-        self.tell()
+        self.announce()
 
     def leave(self, job: Job) -> None:
         """Note that a watcher has left."""
         if not job.watchers:
             self._watched.pop(job.id, None)
 
-    def tell(self, *new: Job) -> None:
+    def announce(self, *new: Job) -> None:
         """Announce a change; `new` jobs have come to wait."""
         outlook = self._outlook() if new or self._watched else None
         for job in new:
@@ -109,16 +109,16 @@ class Announcer:
                 self._queued(job, outlook)
         else:
             self._changed = True
-            if self._telling is None or self._telling.done():
-                self._telling = asyncio.get_running_loop().create_task(self._tell_slowly())
+            if self._announcing is None or self._announcing.done():
+                self._announcing = asyncio.get_running_loop().create_task(self._announce_slowly())
 
     async def close(self) -> None:
         """Stop announcing."""
-        if self._telling:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+        if self._announcing:
+            self._announcing.cancel()
+            await asyncio.gather(self._announcing, return_exceptions=True)
 
-    async def _tell_slowly(self) -> None:
+    async def _announce_slowly(self) -> None:
         while self._changed:
             await asyncio.sleep(_PAUSE_SECONDS)
             self._changed = False
@@ -133,8 +133,8 @@ class Announcer:
         if outlook is None or job.ended or job.state != pb.JOB_STATE_QUEUED:
             return
         turn, why = outlook.of(job), self._why()
-        if (job.told_position, job.told_why) == (turn.position, why):
+        if (job.announced_position, job.announced_why) == (turn.position, why):
             return
-        job.told_position, job.told_why = turn.position, why
+        job.announced_position, job.announced_why = turn.position, why
         queued = pb.Queued(position=turn.position, estimated_seconds=turn.seconds, why=why)
-        job.tell(pb.Event(queued=queued))
+        job.publish(pb.Event(queued=queued))

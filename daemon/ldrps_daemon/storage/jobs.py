@@ -62,7 +62,7 @@ class Job:
         """Number of machines in a row that were lost at this job without progress."""
         self.loss_step = 0
         """Last step with a checkpoint when a machine was last lost."""
-        self.economy = 0
+        self.memory_saving = 0
         """Level of economy with memory, see `pipe.Order`."""
         self.preemptions = 0
         self.interruptions = 0
@@ -75,8 +75,8 @@ class Job:
         """True while its end is being written down."""
         self.watchers = 0
         self.preview_watchers = 0
-        self.told_position = -1
-        self.told_why = ""
+        self.announced_position = -1
+        self.announced_why = ""
         """Reason in the last Queued event."""
         self.decoded_bytes = 0
         """Size of a file's photo in bytes, once a worker has decoded it."""
@@ -90,7 +90,7 @@ class Job:
         self._retry: asyncio.TimerHandle | None = None
         self._waited = 0.0
         self._queued_at = self.submitted_tick
-        self._told: set[str] = set()
+        self._published: set[str] = set()
         self._set_up_log()
 
     def _set_up_log(self) -> None:
@@ -114,7 +114,7 @@ class Job:
             waited=self.waited(),
             crashes=self.crashes,
             crash_step=self.crash_step,
-            economy=self.economy,
+            economy=self.memory_saving,
             preemptions=self.preemptions,
             cancelling=self.cancel_message,
             ended_at=time.time() if ending else 0.0,
@@ -194,7 +194,7 @@ class Job:
         queued = self.state == pb.JOB_STATE_QUEUED
         return self._waited + (clock.now() - self._queued_at if queued else 0.0)
 
-    def tell(self, event: pb.Event) -> None:
+    def publish(self, event: pb.Event) -> None:
         """Log an event, or show a preview to those who watch now."""
         if self.ended:
             return
@@ -202,7 +202,7 @@ class Job:
             event.number = self.log.last
             self._preview = event
             self._preview_serial += 1
-        elif event.WhichOneof("kind") not in self._told:
+        elif event.WhichOneof("kind") not in self._published:
             self.log.add(event)
             self._note(event)
             self._write_soon()
@@ -225,7 +225,7 @@ class Job:
         kind = event.WhichOneof("kind")
         if kind in _ONCE:
             # A job that goes on after a break finds out the same again.
-            self._told.add(kind)
+            self._published.add(kind)
         if kind == "step":
             self.step = event.step
 
@@ -240,7 +240,7 @@ class Job:
         self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
         self.submitted_at, self.started_at = row.submitted_at, row.started_at
         self.crashes, self.crash_step = row.crashes, row.crash_step
-        self.economy, self.preemptions = row.economy, row.preemptions
+        self.memory_saving, self.preemptions = row.economy, row.preemptions
         self.interruptions = row.running
         self.cancel_message = row.cancelling
         self._waited = row.waited
@@ -259,7 +259,7 @@ class Job:
         """Return to waiting, after an interruption."""
         self.state = pb.JOB_STATE_QUEUED
         self._queued_at = clock.now()
-        self.told_position = -1
+        self.announced_position = -1
 
     def let_go(self) -> None:
         """Note that no worker has it any more, since the daemon ends."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-log = logging.getLogger("ldrps.gate")
+log = logging.getLogger("ldrps.peer_proxy")
 EXTRA = 16
 """Connections above a limit, for short calls."""
 _STRANGERS_SHARE = 4

@@ -1,4 +1,4 @@
-"""Headers of each call, read along by the gate: gRPC is given none that would break it.
+"""Headers of each call, inspected by the peer proxy: gRPC is given none that would break it.
 
 grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (see
 `self_restart.py`), before anybody could ask for a token. So a client's bytes are followed here

@@ -26,7 +26,7 @@ from ldrps_daemon.transport.guests import FIRST_CALL_SECONDS, Guest, Guests
 from ldrps_daemon.transport.headers import HeadReader, UnreadableError
 from ldrps_daemon.transport.lobby import Lobby, Visitor
 
-log = logging.getLogger("ldrps.gate")
+log = logging.getLogger("ldrps.peer_proxy")
 BUFFER_BYTES = 1 << 18
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 _PEER = "unix-abstract:"
@@ -43,7 +43,7 @@ class PeerProxy:
         guests: Guests,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take gRPC's socket `inner`, the keeper of limits `guests`, and `tls` for TCP."""
+        """Take gRPC's socket `inner`, the limits `guests`, and `tls` for TCP."""
         self._tls = tls
         self._lobby = Lobby(listeners, guests.limit, self._enter, guests.complain)
         self._inner = inner

@@ -24,7 +24,7 @@ from ldrps_daemon.observability.metrics import exposed
 from ldrps_daemon.observability.tracing import traced
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.scheduling.pools import pool_of
-from ldrps_daemon.self_restart import begun_anew_when_broken
+from ldrps_daemon.self_restart import restarted_when_broken
 from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
 from ldrps_daemon.transport.certificate import own_context
@@ -89,7 +89,7 @@ async def running(
         await dispatcher.start()
         await server.start()
         await proxy.open()
-        guard = begun_anew_when_broken(listener) if alone else contextlib.nullcontext()
+        guard = restarted_when_broken(listener) if alone else contextlib.nullcontext()
         try:
             with exposed(config, dispatcher, proxy), traced(dispatcher.repository), guard:
                 yield dispatcher
@@ -158,7 +158,7 @@ async def serve(config: ServeConfig) -> None:
     with contextlib.closing(listener.socket) if listener else contextlib.nullcontext():
         async with running(config, listener, alone=True):
             print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
-            systemd.tell("READY=1")
+            systemd.notify("READY=1")
             await stopped.wait()
-            systemd.tell("STOPPING=1")
+            systemd.notify("STOPPING=1")
             log.info("stopping")

@@ -53,8 +53,8 @@ class Order:
     """Folder to which all else is written, see `attempts.py`."""
     max_pixels: int
     checkpoint_seconds: float = 2.0
-    economy: int = 0
-    """Level of economy: 0: plenty of memory; 1: one model at a time, in tiles; 2: on the CPU."""
+    memory_saving: int = 0
+    """How memory is saved. 0: not at all; 1: one model at a time, in tiles; 2: on the CPU."""
     spool_bytes: int = 1 << 62
     """Bytes that the result of a file may take at most."""
     lasting: bool = True

@@ -41,8 +41,8 @@ from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_fro
 from ldrps_wire.status import sentence
 
 log = logging.getLogger("ldrps.worker")
-FRUGAL, ON_CPU = 1, 2
-"""Levels of economy, see `pipe.Order`."""
+LOW_MEMORY, ON_CPU = 1, 2
+"""Levels of saving memory, see `pipe.Order`."""
 
 
 class Worker:
@@ -113,7 +113,7 @@ class Worker:
     def _work(self, engine: ModuleType | ImportError, order: Order | ModelCommand) -> bool:
         """Do one job and return whether this process can be trusted with another."""
         try:
-            models = self._models_of(engine, getattr(order, "economy", 0))
+            models = self._models_of(engine, getattr(order, "memory_saving", 0))
             if isinstance(order, ModelCommand):
                 done = _run(order, models)
             else:
@@ -138,15 +138,15 @@ class Worker:
             return self._end(pb.Event(failed=failed), False)
         return self._end(pb.Event(done=done), True)
 
-    def _models_of(self, engine: ModuleType | ImportError, economy: int) -> Any:
+    def _models_of(self, engine: ModuleType | ImportError, memory_saving: int) -> Any:
         if isinstance(engine, ImportError):
             raise engine
-        if economy >= ON_CPU and self._device != "cpu":
+        if memory_saving >= ON_CPU and self._device != "cpu":
             return engine.ModelCache("cpu")
-        frugal = economy >= FRUGAL
-        if self._models is None or self._models.low_memory != frugal:
+        low_memory = memory_saving >= LOW_MEMORY
+        if self._models is None or self._models.low_memory != low_memory:
             self._models = None  # goes before others come
-            self._models = engine.ModelCache(self._device, low_memory=frugal)
+            self._models = engine.ModelCache(self._device, low_memory=low_memory)
         return self._models
 
     def _restore(self, engine: Any, models: Any, order: Order) -> pb.Done:

@@ -13,7 +13,7 @@ from ldrps_daemon.scheduling.pool import WorkerSlot
 from ldrps_daemon.scheduling.seats import Seat
 
 
-class Crew:
+class SlotSet:
     """All slots of one daemon that restore. Lives in one event loop."""
 
     def __init__(
