@@ -138,7 +138,7 @@ class Lift:
         """
         if not self.bend:
             return np.asarray(values / np.float32(self.gain), np.float32)
-        held = np.minimum(values, self.up(np.float32(_BEYOND_WHITE)))
+        held = np.minimum(values, self.up(np.full(1, _BEYOND_WHITE, np.float32)))
         undone = held / (np.float32(self.gain) - np.float32(self.bend) * held)
         share = np.clip(self.gain * self.slope(np.maximum(before, 0)) - 1, 0, 1)
         return np.asarray(before + share * (undone - before), np.float32)
