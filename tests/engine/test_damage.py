@@ -6,6 +6,7 @@ import pytest
 from ldrps_engine.analysis.damage import Damage, find_damage, probabilities
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.analysis.rims import with_rims
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.restore import restore
@@ -78,9 +79,31 @@ def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
         monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _, p=likely: p)
         found[name] = find_damage(pictures.natural(256, 256))
     assert found["lines"].is_beyond_doubt
-    assert (found["lines"].mask == lines).all()
+    assert iou(found["lines"].mask, lines) > 0.7
     assert found["lamp"].is_sure
     assert not found["lamp"].is_beyond_doubt
+
+
+def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypatch):
+    likely = np.zeros((256, 256), np.float32)
+    likely[60:62, 20:220] = 0.97
+    likely[60:62, 120:140] = likely[62:90, 110:150] = 0.97
+    likely[150:152, 20:220] = 0.97
+    monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _: likely)
+    found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
+    assert found.mask[150:152, 20:220].all()
+    assert not found.mask[70:90, 110:150].any()
+
+
+def test_rims_of_a_scratch_go_along_and_its_surroundings_do_not():
+    rgb = np.full((64, 64, 3), 0.4, np.float32)
+    rgb[:, 30:32], rgb[:, [29, 32]] = 0.9, 0.6
+    rgb += np.random.default_rng(0).normal(0, 0.004, rgb.shape).astype(np.float32)
+    mask = np.zeros((64, 64), bool)
+    mask[:, 30:32] = True
+    found = with_rims(rgb, mask, rgb, mask)
+    assert found[:, 29:33].all()
+    assert found.sum() == 4 * 64
 
 
 def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):

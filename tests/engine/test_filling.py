@@ -33,8 +33,11 @@ def wide(mask):
     mask[30:60, 50:80] = True
 
 
+@pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize(("where", "gain"), [(scratch, 10), (corner, 5), (wide, 10)])
-def test_only_what_is_marked_changes_and_comes_nearer_to_the_truth(where, gain):
+def test_only_what_is_marked_changes_and_comes_nearer_to_the_truth(monkeypatch, where, gain, many):
+    if many:
+        monkeypatch.setattr("ldrps_engine.transfer.filling._MANY", 0)
     clean, mask, damaged = drawn(where)
     filled = fill(damaged, mask)
     assert np.array_equal(filled[~mask], damaged[~mask])
@@ -63,7 +66,10 @@ def test_the_value_under_the_mask_is_of_no_account():
     assert np.array_equal(black, white)
 
 
-def test_grain_goes_on_inside_a_wide_hole():
+@pytest.mark.parametrize("many", [False, True])
+def test_grain_goes_on_inside_a_wide_hole(monkeypatch, many):
+    if many:
+        monkeypatch.setattr("ldrps_engine.transfer.filling._MANY", 0)
     grain = np.random.default_rng(2).normal(0, 0.05, (96, 96, 3))
     photo, mask = (0.5 + grain).astype(np.float32), np.zeros((96, 96), bool)
     mask[30:60, 30:60] = True
