@@ -347,9 +347,11 @@ def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
     """Ones (H, W) on eyes, noses and mouths; None where there are none."""
     if not faces:
         return None
-    rows, columns = ((np.arange(side, dtype=np.float32) + 0.5) / max(size) for side in size)
+    rows, columns = (
+        np.asarray((np.arange(side) + 0.5) / max(size), np.float32) for side in size[:2]
+    )
     on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
-    return np.logical_or.reduce(on).astype(np.float32)
+    return np.asarray(np.logical_or.reduce(on), np.float32)
 
 
 def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:

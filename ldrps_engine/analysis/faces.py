@@ -50,13 +50,13 @@ class Face:
         """Return how far points lie from the middle: 1 is the face's outline, an ellipse."""
         down = (rows - self.middle[0]) / (_GROWN * self.size[0] / 2)
         across = (columns - self.middle[1]) / (_GROWN * self.size[1] / 2)
-        return np.hypot(down, across)
+        return np.asarray(np.hypot(down, across), np.float32)
 
     def has_feature_at(self, rows: Array, columns: Array) -> NDArray[np.bool_]:
         """Tell for points whether they lie on an eye, the nose or the mouth."""
         near = _FEATURE * max(self.size)
         found = [np.hypot(rows - row, columns - column) < near for row, column in self.features]
-        return np.logical_or.reduce(found)
+        return np.asarray(np.logical_or.reduce(found), bool)
 
 
 def find_faces(view: Array) -> tuple[Face, ...]:

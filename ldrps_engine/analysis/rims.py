@@ -76,7 +76,8 @@ def _means(values: Array, where: Mask, reach: int, places: tuple[NDArray[np.int6
 
     def total(of: NDArray[np.float64]) -> NDArray[np.float64]:
         sums = np.pad(of.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-        return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        found = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        return np.asarray(found)
 
     count = np.maximum(total(where.astype(np.float64)), 1)
     channels = [total(np.where(where, values[..., k], 0)) for k in range(values.shape[2])]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from ldrps_engine.analysis.resampling import resize
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 _BLOCK, _MARGIN = 4, 3
 _SIDE = _BLOCK + 2 * _MARGIN
@@ -184,7 +187,6 @@ class _Painter:
         self._rgb, self._larger, self._pad, self._effort = rgb, larger, pad, effort
         self._missing = missing
         self._result = rgb.clone()
-        self._detail = (rgb - larger).numpy()
         self._whole = _whole(missing)
 
     @classmethod
@@ -238,19 +240,19 @@ class _Painter:
         apart *= np.where(known, np.float32(1), np.float32(_COARSE_COUNTS))[:, :, None]
         distance = np.einsum("bncij,bncij->bn", apart, apart) + np.where(usable, 0, np.inf)
         best = sources[np.arange(len(places)), distance.argmin(1)]
-        detail = _gather(self._detail, best[:, None], _SIDE)[:, 0]
+        detail = (_gather(fine, best[:, None], _SIDE) - _gather(coarse, best[:, None], _SIDE))[:, 0]
         found = _gather(coarse, places[:, None], _SIDE)[:, 0] + np.float32(share) * detail
         self._put(places, torch.from_numpy(found), missing)
 
     def _put(self, places: Places, windows: Tensor, missing: Tensor) -> None:
         """Write the missing pixels of blocks, out of windows (B, 3, side, side)."""
         inner = slice(_MARGIN, _MARGIN + _BLOCK)
-        for place, values, gone in zip(places, windows, missing, strict=True):
-            top, left = place + _MARGIN
-            part = self._result[top : top + _BLOCK, left : left + _BLOCK]
-            own = values[:, inner, inner].permute(1, 2, 0)
-            hole = gone[inner, inner]
-            part[hole] = own[: part.shape[0], : part.shape[1]][hole]
+        gone = missing[:, inner, inner].numpy()
+        values = windows[:, :, inner, inner].permute(0, 2, 3, 1).numpy()
+        across = np.arange(_BLOCK) + _MARGIN
+        rows = np.broadcast_to((places[:, :1] + across)[:, :, None], gone.shape)
+        columns = np.broadcast_to((places[:, 1:] + across)[:, None], gone.shape)
+        self._result.numpy()[rows[gone], columns[gone]] = values[gone]
 
     def _windows(self, places: Places) -> Tensor:
         """Return (B, N, 3, pixels): fine windows, then every other pixel of coarse ones."""
@@ -323,7 +325,7 @@ def _whole(missing: Mask) -> Mask:
     return np.asarray(inside == 0)
 
 
-def _gather(values: NDArray[np.generic], places: Places, side: int) -> NDArray[np.generic]:
+def _gather(values: NDArray[_Kind], places: Places, side: int) -> NDArray[_Kind]:
     """Windows (B, N, ..., side, side) that begin at `places` (B, N, 2)."""
     sliding = np.lib.stride_tricks.sliding_window_view(values, (side, side), (0, 1))
     return sliding[places[..., 0], places[..., 1]]

@@ -55,13 +55,13 @@ class KeptFace:
         if share is None:
             return restored
         wanted = self.gain * (measured @ YCC[0]) + self.offset
-        return restored + (share * (wanted - restored @ YCC[0]))[..., None]
+        return np.asarray(restored + (share * (wanted - restored @ YCC[0]))[..., None], np.float32)
 
 
 def share_of(face: Face, size: tuple[int, int], where: Part) -> Array | None:
     """Share (h, w) of a face in the pixels of a part, 0 to 1; None where there is none of it."""
     rows, columns = (
-        (np.arange(of.start, of.stop, dtype=np.float32) + 0.5) / max(size) for of in where
+        np.asarray((np.arange(of.start, of.stop) + 0.5) / max(size), np.float32) for of in where
     )
     distance = face.distance(rows[:, None], columns[None])
     if distance.min() >= _GONE:
