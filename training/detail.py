@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps_engine.analysis.noise_told import BANDS
+from ldrps_engine.analysis.noise_condition import BANDS
 from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import arithmetic

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from ldrps_engine.analysis.noise_told import BANDS
+from ldrps_engine.analysis.noise_condition import BANDS
 from ldrps_engine.priors.own_network import CONFIG
 from ldrps_engine.priors.own_network import WEIGHTS as SHIPPED
 from training.config import Config, TrainingError

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from ldrps_engine.analysis.noise_condition import level_condition, spectrum_bands
 from ldrps_engine.analysis.noise_spectrum import OPPONENT, PATCH, dct_matrix, noise_sigma
-from ldrps_engine.analysis.noise_told import spectrum_bands, told_levels
 from ldrps_engine.analysis.resampling import squares
 from training.camera import Array, Camera, film, saved
 
@@ -54,7 +54,7 @@ class NoisyCrop:
     sigma: float
     """Standard deviation, display values."""
     levels: Array
-    """(3, s / 2, s / 2), see `told_levels`."""
+    """(3, s / 2, s / 2), see `level_condition`."""
     bands: Array
     """(BANDS,), see `spectrum_bands`."""
 
@@ -104,7 +104,11 @@ def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
         )
     sigma = noise_sigma(made.spectrum) * math.exp(rng.normal(0, mistakes.level))
     return NoisyCrop(
-        made.clean, made.noisy, sigma, told_levels(relative.astype(np.float32), LATENT_PATCH), bands
+        made.clean,
+        made.noisy,
+        sigma,
+        level_condition(relative.astype(np.float32), LATENT_PATCH),
+        bands,
     )
 
 

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ldrps_engine.analysis.noise_condition import BANDS, level_condition, spectrum_bands
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
-from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.srgb import to_display
 from ldrps_engine.diffusion.planning import RestorationPlan
@@ -183,7 +183,7 @@ class KnownNoise:
     sigma: float
     """Standard deviation that is taken out, display values, root mean square over the photo."""
     bands: Array
-    """Log of the deviation in each band of the spectrum, see `noise_told`."""
+    """Log of the deviation in each band of the spectrum, see `noise_condition`."""
 
     @classmethod
     def of(cls, measured: Noise, sigma: float) -> KnownNoise:
@@ -202,7 +202,7 @@ class KnownNoise:
         if self.measured.sigma >= _HARDLY_MEASURED:
             relative = self.measured.level.relative(around) / np.float32(self.measured.spread)
         relative = relative * lift.slope(around)
-        levels = torch.from_numpy(told_levels(relative, patch))
+        levels = torch.from_numpy(level_condition(relative, patch))
         return NoiseCondition(levels[None], torch.from_numpy(self.bands)[None])
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ldrps_engine.analysis.noise_condition import BANDS, level_condition, spectrum_bands
 from ldrps_engine.analysis.noise_spectrum import PATCH, noise_sigma
-from ldrps_engine.analysis.noise_told import BANDS, spectrum_bands, told_levels
 from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior
@@ -223,7 +223,7 @@ def test_bands_and_levels_stay_in_bounds():
     assert bands.shape == (BANDS,)
     assert bands[:4] == pytest.approx(np.log(3) / 2, abs=1e-4)
     assert bands[4:] == pytest.approx(-3)
-    levels = told_levels(np.full((8, 8, 3), 2.0, np.float32), 2)
+    levels = level_condition(np.full((8, 8, 3), 2.0, np.float32), 2)
     assert levels.shape == (3, 4, 4)
     assert levels == pytest.approx(np.log(2), abs=1e-5)
 

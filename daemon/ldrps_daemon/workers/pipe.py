@@ -54,7 +54,7 @@ class Order:
     max_pixels: int
     checkpoint_seconds: float = 2.0
     memory_saving: int = 0
-    """How memory is saved. 0: not at all; 1: one model at a time, in tiles; 2: on the CPU."""
+    """Level of saving memory. 0: none; 1: one model at a time, in tiles; 2: on the CPU."""
     spool_bytes: int = 1 << 62
     """Bytes that the result of a file may take at most."""
     lasting: bool = True

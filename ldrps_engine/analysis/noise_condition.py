@@ -32,7 +32,7 @@ def spectrum_bands(spectrum: Array) -> Array:
     return np.asarray(np.clip(logs, -_MOST, _MOST), dtype=np.float32)
 
 
-def told_levels(relative: Array, patch: int) -> Array:
+def level_condition(relative: Array, patch: int) -> Array:
     """Log of the relative deviation (H, W, 3) in each `patch` of pixels, (3, H / patch, W / patch).
 
     Sides are multiples of `patch`.
