@@ -172,7 +172,7 @@ def _export_scene(options: argparse.Namespace, _config: Config) -> None:
 def _train_damage(options: argparse.Namespace, config: Config) -> None:
     from training.damage import DamageRun, DamageTraining
 
-    run = DamageRun(options.work / "damage", config, DamageTraining())
+    run = DamageRun(options.work / "damage", config, DamageTraining(), options.warm)
     run.train(options.minutes, options.cool_down)
 
 
@@ -334,6 +334,9 @@ def _add_damage_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
         "train-damage", help="train what finds damage, or go on training; its pack is in damage/"
     )
     _add_length(training)
+    training.add_argument(
+        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-damage`"
+    )
     training.set_defaults(run=_train_damage)
     exporting = commands.add_parser("export-damage", help="write the finder of damage that ships")
     exporting.add_argument("out", type=Path)

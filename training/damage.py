@@ -19,15 +19,17 @@ from training.config import Config, TrainingError
 from training.damage_batches import Batch, Batches
 from training.damage_network import DamageNetwork
 from training.halves import LICENCE, write_halves, write_record
+from training.normalisation import folded, normalised, unfold
 from training.photos import PhotoPack
 from training.prefetch import Prefetched
 from training.scene_pack import HOLDOUT_EVERY
-from training.state import RunState, resume, save_run
+from training.state import RunState, resume, save_run, warm_weights
 
 WEIGHTS = "damage.safetensors"
 STATE = "damage-state.safetensors"
 _HELD_OUT_BATCHES = 8
-_EPSILON = 1e-5
+_WARM_BATCHES = 12
+"""Batches on which a warm start measures what normalisation goes by."""
 _COLUMNS = "step\tsamples\tseconds\tIoU\tfalse alarms\n"
 SOURCE_WEIGHT = {
     "elementary/wallpapers": 20.0,
@@ -55,19 +57,15 @@ class DamageTraining:
     seed: int = 31
 
 
-def normalised(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Build a convolution with batch normalisation, as it is trained."""
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs, momentum=0.02))
-
-
 class DamageRun:
     """One training run in a work folder that holds a pack. It resumes from its state.
 
     Every 25th photo of a manifest is never trained on: those, the benchmarks use.
     """
 
-    def __init__(self, work: Path, config: Config, how: DamageTraining) -> None:
+    def __init__(
+        self, work: Path, config: Config, how: DamageTraining, warm: Path | None = None
+    ) -> None:
         self.work, self.how = work, how
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(how.seed)
@@ -86,6 +84,8 @@ class DamageRun:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
         self._taken = 0
+        if warm:
+            self._start_warm(warm)
         self.average = {name: value.detach().clone() for name, value in self._floats()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -96,6 +96,15 @@ class DamageRun:
         if (work / STATE).exists():
             saved = resume(work / STATE, self.network, self.average, self.optimiser)
             self.progress, self._taken = saved.progress, saved.taken
+
+    def _start_warm(self, folder: Path) -> None:
+        values, self.progress = warm_weights(self.work / STATE, folder / WEIGHTS, "export-damage")
+        drawer = self.batches.drawer(self.how.seed)
+        images = (drawer.draw().images.to(self.device) for _ in range(_WARM_BATCHES))
+        try:
+            unfold(self.network, values, self.network, images)
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{folder} is no export of this network: {error}") from None
 
     def _floats(self) -> Iterator[tuple[str, Tensor]]:
         """Weights and statistics of the network by their names."""
@@ -202,21 +211,3 @@ def damage_loss(odds: Tensor, batch: Batch) -> Tensor:
     damaged = wanted.sum((1, 2, 3)) > 0
     dice = (1 - (2 * both + 1) / (either + 1))[damaged]
     return entropy + 0.5 * (dice.mean() if len(dice) else 0.0)
-
-
-def folded(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of plain convolutions from those of normalised ones."""
-    norms = {name.removesuffix(".running_var") for name in values if name.endswith("running_var")}
-    made: dict[str, Tensor] = {}
-    for name, value in values.items():
-        stem = name.rpartition(".")[0]
-        norm = f"{stem.removesuffix('.0')}.1"
-        if stem in norms:
-            continue
-        if norm not in norms or stem == norm.removesuffix(".1"):
-            made[name] = value
-            continue
-        scale = values[f"{norm}.weight"] / (values[f"{norm}.running_var"] + _EPSILON).sqrt()
-        made[name] = value * scale[:, None, None, None]
-        made[f"{stem}.bias"] = values[f"{norm}.bias"] - scale * values[f"{norm}.running_mean"]
-    return made

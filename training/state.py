@@ -37,14 +37,25 @@ def start_warm(network: nn.Module, state: Path, weights: Path, command: str) -> 
 
     A folder in which a run has left its `state` is refused: that run would be lost.
     """
+    values, progress = warm_weights(state, weights, command)
+    try:
+        network.load_state_dict(values)
+        return progress
+    except _UNREADABLE as error:
+        raise TrainingError(f"{weights.parent} is no export of this network: {error}") from None
+
+
+def warm_weights(
+    state: Path, weights: Path, command: str
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Return weights and progress of an export, as `start_warm` loads them."""
     if state.exists():
         raise TrainingError(
             f"{state.parent} holds a run already; leave out --warm, or start in an empty folder"
         )
     values = read_halves(weights, f"python -m training {command} OUT")
     try:
-        network.load_state_dict(values)
-        return dict(json.loads((weights.parent / RECORD).read_text())["training"])
+        return values, dict(json.loads((weights.parent / RECORD).read_text())["training"])
     except _UNREADABLE as error:
         raise TrainingError(f"{weights.parent} is no export of this network: {error}") from None
 

@@ -11,10 +11,11 @@ from ldrps_engine.analysis import damage_network
 from training.__main__ import main
 from training.belongings import with_belongings
 from training.config import TrainingError
-from training.damage import STATE, WEIGHTS, DamageRun, DamageTraining, folded, normalised
+from training.damage import STATE, WEIGHTS, DamageRun, DamageTraining
 from training.damage_batches import Batches, with_damage
 from training.damage_network import DamageNetwork
 from training.damage_shapes import SHAPES
+from training.normalisation import folded, normalised
 from training.photos import PhotoPack, pack
 from training.scene_pack import HOLDOUT_EVERY
 
@@ -137,6 +138,44 @@ def test_folding_and_the_engines_network_change_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(damage_network, "MODEL", tmp_path / WEIGHTS)
     found = damage_network.log_odds(rgb)
     assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
+@torch.no_grad()
+def test_a_warm_start_answers_as_what_was_exported_and_normalises_by_its_own_batches(
+    work, config, tmp_path
+):
+    run = DamageRun(work, config, TOY)
+    run.network.load_state_dict(_unlike_its_start().state_dict())
+    run.average = {name: value.clone() for name, value in run._floats()}
+    run.progress["samples"] = 12345
+    run.export(tmp_path / "out")
+    warm = DamageRun(work, config, TOY, tmp_path / "out")
+    assert warm.progress["samples"] == 12345
+    images = warm.batches.drawer(TOY.seed).draw().images
+    shipped, answer = run.averaged()(images), warm.network.eval()(images)
+    # Weights are written as halves.
+    assert (answer - shipped).abs().max() < 0.02 * shipped.abs().max()
+    assert (warm.averaged()(images) - answer).abs().max() < 1e-3 * answer.abs().max()
+    # In training, batches as these have mean 0 and deviation 1 before scale and shift.
+    (first, norm) = warm.network.enter
+    given = torch.nn.functional.pixel_unshuffle(images - 0.5, 2)
+    unit = (first(given) - norm.running_mean[:, None, None]) / norm.running_var.sqrt()[
+        :, None, None
+    ]
+    assert unit.mean().abs() < 0.7
+    assert 0.3 < unit.std() < 2
+
+
+def test_an_export_of_another_network_is_no_start(work, config, tmp_path):
+    run = DamageRun(work, config, TOY)
+    run.export(tmp_path / "out")
+    from training.halves import read_halves, write_halves
+
+    values = read_halves(tmp_path / "out" / WEIGHTS, "")
+    del values["enter.0.bias"]
+    write_halves(tmp_path / "out" / WEIGHTS, values, {})
+    with pytest.raises(TrainingError, match="no export of this network"):
+        DamageRun(work, config, TOY, tmp_path / "out")
 
 
 def test_the_commands_train_and_export(work, config, tmp_path, monkeypatch, capsys):
