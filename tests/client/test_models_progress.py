@@ -17,7 +17,7 @@ def told(monkeypatch, stream, *news):
     """Return the text written of some news."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(_models, "_TELL_SECONDS", -1.0)
-    with _models._telling("sd21", silent=False) as tell:
+    with _models._printed_progress("sd21", silent=False) as tell:
         for each in news:
             tell(*each)
     return stream.getvalue()

@@ -87,7 +87,7 @@ def test_a_browser_never_gets_the_token_on_its_command_line(capsys, monkeypatch)
     keys, opened = Keys(1), []
     monkeypatch.setattr(serving, "open_browser", lambda url: opened.append(url) or True)
     monkeypatch.setattr(_web.threading.Thread, "start", lambda thread: thread.run())
-    _web._tell(keys, type("Options", (), {"json": True, "no_browser": False}))
+    _web._print_address(keys, type("Options", (), {"json": True, "no_browser": False}))
     assert opened == [keys.first_url]
     assert json.loads(capsys.readouterr().out) == {"url": keys.url}
 

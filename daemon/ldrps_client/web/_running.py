@@ -29,13 +29,13 @@ _TOGETHER = 2
 """Photos handed in at a time: while one is worked on, the next one is sent."""
 _MARK = "_restored"
 _RECIPES = {
-    "auto": "finds out what is wrong and corrects that; a photo with nothing wrong is left alone",
+    "auto": "finds out what is wrong and corrects it; leaves a photo alone if nothing is",
     "fast": "like auto, several times faster and slightly less well",
     "low-light": "the photo is too dark",
     "haze": "the photo is hazy",
     "noise": "the photo is noisy",
     "colour": "the photo has no colour; the colours are invented",
-    "old-photo": "an old photo with a cast or faded; a print of one hue keeps its tone",
+    "old-photo": "the photo is old, and has a cast or has faded; a print of one hue keeps its tone",
     "paper": "the published method with its constants and step counts, for comparison",
 }
 """Recipes, each in the words of docs/reference/settings.md."""
