@@ -73,6 +73,7 @@ class WorkerSlot:
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
         self._worker: Transport | None = None
+        self._dying: Transport | None = None
         self._up = False
         self._starting: asyncio.Future[None] | None = None
         self._began = 0.0
@@ -105,7 +106,7 @@ class WorkerSlot:
                 raise
             except asyncio.CancelledError:
                 # Whoever wanted it has left; it may hang, and nobody would look after it.
-                self._stop_soon()
+                await self.stop()
                 raise
             except StartError as error:
                 await self.stop()
@@ -215,7 +216,9 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
         self._stay_awake()
-        worker, self._worker = self._worker, None
+        # One whose end somebody awaited who has been cancelled has to be awaited all the same.
+        worker, self._worker = self._worker or self._dying, None
+        self._dying = worker
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
         self._up = False
         self._fail_start(StartError("it was stopped"))
@@ -223,8 +226,10 @@ class WorkerSlot:
             self._ending.set_exception(WorkerLostError() if self.retired else WorkerDiedError())
         if worker:
             code = await worker.kill()
-            said = {"device": self.name, "pid": worker.pid, "code": code}
-            log.info("worker ended", extra=said)
+            if self._dying is worker:
+                self._dying = None
+                said = {"device": self.name, "pid": worker.pid, "code": code}
+                log.info("worker ended", extra=said)
 
     def memory_bytes(self) -> int:
         """Resident set of the process in bytes; 0 if there is none."""
