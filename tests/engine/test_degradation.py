@@ -124,7 +124,7 @@ def test_haze_is_thinned_and_not_overdone(natural, transmission):
     undone = np.clip(guess.invert(hazy), 0, 1)
     assert psnr(undone, natural) > psnr(hazy, natural) + 1
     assert hazy.std() < undone.std() < 1.2 * natural.std()
-    assert guess.gain.min() >= 0.25
+    assert guess.gain.mean() > 0.65 * transmission
 
 
 def test_a_veil_is_not_taken_for_thicker_than_black_allows(natural):

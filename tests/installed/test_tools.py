@@ -33,7 +33,8 @@ def house(tmp_path_factory):
 
 def packed(distribution, folder):
     """Pack what is installed of a distribution into a wheel again."""
-    tag = next(
+    # The last of several: those for Python 2 come first.
+    *_, tag = (
         line.partition(": ")[2]
         for line in distribution.read_text("WHEEL").splitlines()
         if line.startswith("Tag: ")

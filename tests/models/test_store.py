@@ -9,6 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from ldrps_daemon.scheduling.seats import LocalPool
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
 from ldrps_engine.model_store import store
@@ -73,7 +74,7 @@ def test_a_linked_folder_is_listed_as_what_it_holds(tmp_path):
     gone = tmp_path / "gone"
     away = store.link(tiny_models.stable_diffusion(gone, "epsilon"))
     shutil.rmtree(gone)
-    listed = {model.name: model for model in ModelsServicer([])._list()}
+    listed = {model.name: model for model in ModelsServicer([], LocalPool([], 0))._list()}
     assert (listed[prior].kind, listed[prior].installed) == ("prior", True)
     assert (listed[describer].kind, listed[describer].installed) == ("describer", True)
     assert not listed[away].installed
