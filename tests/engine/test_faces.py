@@ -6,7 +6,7 @@ from skimage import data
 
 from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.degradation import Degradation
-from ldrps_engine.analysis.faces import Face, find_faces
+from ldrps_engine.analysis.faces import Face, find_faces, kept_words
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.srgb import YCC
 from ldrps_engine.photo import Photo
@@ -86,7 +86,6 @@ def test_the_model_changes_no_feature_of_a_face():
     ("settings", "said"),
     [
         ({"recipe": "low-light"}, "a face was kept as it is"),
-        ({"recipe": "paper"}, "recipe paper works as published and may redraw faces"),
         ({"strength": 0}, "strength 0"),
     ],
 )
@@ -98,6 +97,12 @@ def test_the_user_learns_about_faces_where_something_is_done(models, astronaut, 
         remark for remark in done.remarks if remark.startswith(said)
     ]
     assert any(remark.startswith(said) for remark in done.remarks)
+
+
+def test_the_published_method_promises_nothing_for_faces():
+    (said,) = kept_words((FACE,), published=True)
+    assert said.startswith("recipe paper works as published and may redraw faces")
+    assert kept_words((), published=True) == ()
 
 
 def test_glints_in_eyes_are_no_damage_but_a_crack_across_a_face_is(monkeypatch, astronaut):
