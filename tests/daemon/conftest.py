@@ -1,10 +1,14 @@
+import asyncio
+
 import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.storage.jobs import Job
+from ldrps_daemon.storage.repository import JobRepository
 from ldrps_engine.settings import Settings
 from support.daemon import NOOP, environment
+from support.journals import PIXELS
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
 
@@ -30,5 +34,52 @@ def job(tmp_path):
         made = Job(pb.SubmitHeader(**payload | header), Settings(), tmp_path, client)
         made.folder.path.mkdir()
         return made
+
+    return make
+
+
+@pytest.fixture
+def spool(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def keep(config, spool):
+    """Runs something with the repository of a daemon that has taken up what lies in the spool."""
+
+    def run(work, **options):
+        async def main():
+            made = JobRepository(config(**options), spool)
+            try:
+                return await work(made, await made.recover())
+            finally:
+                await made.close()
+
+        return asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def accepted(keep, job, spool):
+    """Makes jobs that a daemon before has accepted; `work` may do more with each."""
+
+    def make(work=None, **header):
+        async def accept(made, _):
+            one = job(**header)
+            one.folder.remove()
+            one.folder = type(one.folder)(spool / one.id)
+            one._set_up_log()
+            with one.folder.make(one.header) as file:
+                file.write(PIXELS)
+            await made.accept(one)
+            one.publish(pb.Event(queued=pb.Queued()))
+            if work:
+                await work(made, one)
+            return one.id
+
+        return keep(accept)
 
     return make
