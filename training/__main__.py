@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from training.config import Config, TrainingError, load_config
 
+_Run = Callable[[argparse.Namespace, Config], None]
 _DEFAULT = Path(__file__).with_name("bundled.toml")
 _LEVELS = {
     "exposure": "fit how bright good photos are",
@@ -261,8 +263,18 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument("--photos", type=int, default=12, help="held-out photos to denoise")
     measuring.set_defaults(run=_evaluate)
     _add_scene_commands(commands)
-    _add_damage_commands(commands)
-    _add_haze_commands(commands)
+    _add_network(
+        commands,
+        "damage",
+        ("train what finds damage, or go on training; its pack is in damage/", _train_damage),
+        ("write the finder of damage that ships", _export_damage),
+    )
+    _add_network(
+        commands,
+        "haze",
+        ("train what judges haze, or go on training; its pack is in haze/", _train_haze),
+        ("write the judge of haze that ships", _export_haze),
+    )
     return parser
 
 
@@ -276,19 +288,33 @@ def _add_length(training: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_network(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    training: tuple[str, _Run],
+    exporting: tuple[str, _Run],
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Add the commands that train a network and export it, each with its help and what it runs."""
+    train = commands.add_parser(f"train-{name}", help=training[0])
+    _add_length(train)
+    train.add_argument(
+        "--warm", type=Path, metavar="FOLDER", help=f"begin with the weights of `export-{name}`"
+    )
+    train.set_defaults(run=training[1])
+    export = commands.add_parser(f"export-{name}", help=exporting[0])
+    export.add_argument("out", type=Path)
+    export.set_defaults(run=exporting[1])
+    return train, export
+
+
 def _add_detail_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    training = commands.add_parser(
-        "train-detail", help="train the exported denoiser on all kinds of noise, told what it is"
+    training, exporting = _add_network(
+        commands,
+        "detail",
+        ("train the exported denoiser on all kinds of noise, told what it is", _train_detail),
+        ("write the denoiser that is told noise", _export_detail),
     )
-    _add_length(training)
-    training.add_argument(
-        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-detail`"
-    )
-    training.set_defaults(run=_train_detail)
-    exporting = commands.add_parser("export-detail", help="write the denoiser that is told noise")
-    exporting.add_argument("out", type=Path)
     exporting.add_argument("--ship", action="store_true", help="put it into the model as well")
-    exporting.set_defaults(run=_export_detail)
     for command in (training, exporting):
         command.add_argument(
             "--model",
@@ -318,43 +344,12 @@ def _add_scene_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     judging.add_argument("--epochs", type=_count, help="times that every crop is looked at")
     judging.add_argument("--expectation", type=Path, help="instead of the engine's own")
     judging.set_defaults(run=_fit_recogniser)
-    training = commands.add_parser("train-scene", help="train the scene expert, or go on training")
-    _add_length(training)
-    training.add_argument(
-        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of an export"
+    _add_network(
+        commands,
+        "scene",
+        ("train the scene expert, or go on training", _train_scene),
+        ("write the scene expert that ships", _export_scene),
     )
-    training.set_defaults(run=_train_scene)
-    exporting = commands.add_parser("export-scene", help="write the scene expert that ships")
-    exporting.add_argument("out", type=Path)
-    exporting.set_defaults(run=_export_scene)
-
-
-def _add_damage_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    training = commands.add_parser(
-        "train-damage", help="train what finds damage, or go on training; its pack is in damage/"
-    )
-    _add_length(training)
-    training.add_argument(
-        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-damage`"
-    )
-    training.set_defaults(run=_train_damage)
-    exporting = commands.add_parser("export-damage", help="write the finder of damage that ships")
-    exporting.add_argument("out", type=Path)
-    exporting.set_defaults(run=_export_damage)
-
-
-def _add_haze_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    training = commands.add_parser(
-        "train-haze", help="train what judges haze, or go on training; its pack is in haze/"
-    )
-    _add_length(training)
-    training.add_argument(
-        "--warm", type=Path, metavar="FOLDER", help="begin with the weights of `export-haze`"
-    )
-    training.set_defaults(run=_train_haze)
-    exporting = commands.add_parser("export-haze", help="write the judge of haze that ships")
-    exporting.add_argument("out", type=Path)
-    exporting.set_defaults(run=_export_haze)
 
 
 def _count(text: str) -> int:

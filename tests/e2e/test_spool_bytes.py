@@ -1,4 +1,4 @@
-"""What counts towards the spool: decoded and encoded results, profiles, what lies beside them."""
+"""Size of the spool: decoded and encoded results, profiles, and what lies beside them count."""
 
 import io
 import os

@@ -16,24 +16,10 @@ from training.damage_batches import Batches, with_damage
 from training.damage_network import DamageNetwork
 from training.damage_shapes import SHAPES
 from training.normalisation import folded, normalised
-from training.photos import PhotoPack, pack
+from training.photos import PhotoPack
 from training.scene_pack import HOLDOUT_EVERY
 
 TOY = DamageTraining(side=64, batch=2, warmup=2)
-
-
-@pytest.fixture(scope="module")
-def packed(photos, config, tmp_path_factory):
-    work = tmp_path_factory.mktemp("damage") / "damage"
-    pack([photos], work, config)
-    return work
-
-
-@pytest.fixture
-def work(packed, tmp_path):
-    for name in ("photos.bin", "photos.json"):
-        (tmp_path / name).symlink_to(packed / name)
-    return tmp_path
 
 
 @pytest.mark.parametrize("kind", SHAPES)

@@ -13,24 +13,9 @@ from training.halves import write_halves
 from training.haze import CELLS, STATE, WEIGHTS, HazeRun, HazeTraining
 from training.haze_draws import Haze
 from training.haze_network import HazeNetwork, statistics, undone
-from training.photos import pack
 from training.scene_pack import HOLDOUT_EVERY
 
 TOY = HazeTraining(batch=4, warmup=2)
-
-
-@pytest.fixture(scope="module")
-def packed(photos, config, tmp_path_factory):
-    work = tmp_path_factory.mktemp("haze") / "haze"
-    pack([photos], work, config)
-    return work
-
-
-@pytest.fixture
-def work(packed, tmp_path):
-    for name in ("photos.bin", "photos.json"):
-        (tmp_path / name).symlink_to(packed / name)
-    return tmp_path
 
 
 @pytest.fixture
