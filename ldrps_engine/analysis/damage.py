@@ -189,10 +189,8 @@ def find_damage(
     if visible is not None:
         likely *= _reduced(visible, size)
     found = _Pieces.of(likely, believed=believed, stains=stains, faces=faces)
-    if not believed and found.probability >= FILLED_FROM:
-        # A print that is damaged all over: its other damage is believed sooner.
-        every = _Pieces.of(likely, believed=True, stains=False, faces=faces)
-        found = replace(every, probability=found.probability) if every.probability else found
+    if not believed:
+        found = _all_of_a_damaged_print(likely, found, faces)
     mask = found.mask
     if not mask.any():
         mask = np.zeros((height, width), bool)
@@ -332,6 +330,22 @@ class _Pieces:
             ["torn edges", "folds", "scratches", "cracks", "dust"],
             "stains",
         )
+
+
+def _all_of_a_damaged_print(
+    likely: Array, found: _Pieces, faces: Callable[[], tuple[Face, ...]]
+) -> _Pieces:
+    """Return all damage of a print that is damaged all over, and what was `found` of any other.
+
+    Stains speak for such a print, also where they themselves are left; its other damage is believed
+    sooner.
+    """
+    whole = _Pieces.of(likely, believed=False, stains=True, faces=faces)
+    probability = max(whole.probability, found.probability)
+    if probability < FILLED_FROM:
+        return found
+    every = _Pieces.of(likely, believed=True, stains=False, faces=faces)
+    return replace(every, probability=probability) if every.probability else found
 
 
 def _spread(mask: Mask) -> float:

@@ -84,6 +84,22 @@ def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
     assert not found["lamp"].is_beyond_doubt
 
 
+def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
+    """As the recipe `auto` looks for damage, which fills no stains."""
+    rows, columns = np.mgrid[:256, :256]
+    line = (rows == 20) & (columns > 10) & (columns < 240)
+    blots = (np.abs(rows % 86 - 43) < 6) & (np.abs(columns % 86 - 43) < 6) & (rows > 86)
+    found = {}
+    for name, marked in (("both", line | blots), ("line", line)):
+        likely = np.where(marked, np.float32(0.97), np.float32(0))
+        monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _, p=likely: p)
+        found[name] = find_damage(pictures.natural(256, 256), stains=False)
+    assert found["both"].is_beyond_doubt
+    assert found["both"].mask[line].mean() > 0.9
+    assert not found["both"].mask[blots].any()
+    assert not found["line"].is_beyond_doubt
+
+
 def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypatch):
     likely = np.zeros((256, 256), np.float32)
     likely[60:62, 20:220] = 0.97
