@@ -83,7 +83,8 @@ stubs: setup-dev
 pictures: setup
 	@mkdir -p restored
 	@for name in low-light haze noise grey; do \
-		$(BIN)/ldrps restore examples/$$name.jpg -o restored/ \
+		recipe=auto; [ $$name != grey ] || recipe=colour; \
+		$(BIN)/ldrps restore examples/$$name.jpg --recipe $$recipe -o restored/ \
 			--before-after docs/images/$$name.jpg --force || exit; \
 	done
 
