@@ -19,7 +19,11 @@ from ldrps_engine.analysis.resampling import squares
 from training.camera import Array, Camera, film, saved
 
 LATENT_PATCH = 2
-_WEAKEST, _STRONGEST = 3 / 255, 62 / 255
+_WEAKEST, _STRONGEST = 1 / 255, 62 / 255
+_CLIPPED = 0.15
+"""Share of crops of which a part is as white, or as black, as a file can be: flat, and half of its
+noise cut off."""
+_GAINS = (1.2, 3.0)
 _LEAST_FACTOR, _LARGEST_FACTOR = 0.6, 2.2
 """Photos are so many times as large when noise is added that is resized with them."""
 _KNOTS = np.linspace(0, 1, 9)
@@ -80,11 +84,22 @@ def draw(take: Take, side: int, rng: np.random.Generator, mistakes: Mistakes) ->
     None where black and white left no noise.
     """
     kinds, shares = zip(*_KINDS, strict=True)
-    made = kinds[rng.choice(len(kinds), p=shares)](take, side, rng)
+    exposed = _clipped(take, rng) if rng.random() < _CLIPPED else take
+    made = kinds[rng.choice(len(kinds), p=shares)](exposed, side, rng)
     sigma = noise_sigma(made.spectrum)
     if not _EVEN_SIGMA < sigma < 2 * _STRONGEST:
         return None
     return told(made, rng, mistakes)
+
+
+def _clipped(take: Take, rng: np.random.Generator) -> Take:
+    """Take crops with so much contrast that highlights, shadows or both are clipped."""
+    gain, pivot = rng.uniform(*_GAINS), rng.choice([0.0, 0.5, 1.0])
+
+    def taken(side: int) -> Array:
+        return np.clip(pivot + gain * (take(side) - pivot), 0, 1).astype(np.float32)
+
+    return taken
 
 
 def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
