@@ -53,37 +53,39 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Batches, optimiser, EMA and how often the state is saved."""
+class Pace:
+    """Optimiser, average of the weights, and how often the state is saved: of every network."""
 
-    crop_sizes: list[int]
-    pixels_per_batch: int
     learning_rate: float
     warmup: int
+    """Steps over which the learning rate rises from nothing."""
     weight_decay: float
-    ema_decay: float
-    drop_text: float
-    low_noise_share: float
+    average_decay: float
+    """Share of the average that a step leaves."""
     save_minutes: float
-    sample_minutes: float
     seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetailConfig:
+class TrainConfig(Pace):
+    """First training, as a diffusion model of photos and their texts."""
+
+    crop_sizes: list[int]
+    pixels_per_batch: int
+    drop_text: float
+    low_noise_share: float
+    sample_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetailConfig(Pace):
     """Training that goes on from the exported network, told what was measured of the noise."""
 
     source_weight: dict[str, float]
     crop_sizes: list[int]
     pixels_per_batch: int
-    learning_rate: float
-    warmup: int
-    weight_decay: float
-    ema_decay: float
     scene_share: float
     """Share of batches of the first training, so that the sampler keeps its prior."""
-    save_minutes: float
-    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)

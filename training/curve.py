@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from training.config import TrainingError
 from training.ladder import Array, evaluate_once
 from training.metrics import psnr
 
+CURVE = "curve.tsv"
 CROPS = 8
 SIDE = 128
 
 _SIGMA = 25
-_COLUMNS = ("step", "samples", "seconds", "psnr")
+_COUNTS = ("step", "samples", "seconds")
 
 
 def denoising_psnr(prior: LatentPrior, photos: list[Array]) -> float:
@@ -30,21 +32,19 @@ def denoising_psnr(prior: LatentPrior, photos: list[Array]) -> float:
     return float(np.mean(values))
 
 
-def append_point(work: Path, progress: dict[str, float], value: float) -> None:
-    """Add one line to `curve.tsv`, which starts with a line of names."""
-    path = work / "curve.tsv"
+def append_point(path: Path, progress: Mapping[str, float], measured: Mapping[str, str]) -> None:
+    """Add one line of training and what it brought to a file that starts with a line of names."""
     new = not path.exists()
     with path.open("a", newline="") as sink:
         writer = csv.writer(sink, delimiter="\t", lineterminator="\n")
         if new:
-            writer.writerow(_COLUMNS)
-        counts = [round(progress[name]) for name in _COLUMNS[:3]]
-        writer.writerow([*counts, f"{value:.3f}"])
+            writer.writerow([*_COUNTS, *measured])
+        writer.writerow([*(round(progress[name]) for name in _COUNTS), *measured.values()])
 
 
 def print_curve(work: Path) -> None:
     """The curve as a Markdown table; the last column is what a doubling of samples brought."""
-    path = work / "curve.tsv"
+    path = work / CURVE
     if not path.exists():
         raise TrainingError(f"{path} does not exist yet; `train` writes it at every save")
     with path.open(newline="") as lines:

@@ -5,32 +5,30 @@ Stop and start it at will; CPU and CUDA alike.
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.config import Config, TrainingError
+from training.config import Config, Pace, TrainingError
+from training.curve import append_point
 from training.damage_batches import Batch, Batches
 from training.damage_network import DamageNetwork
-from training.halves import LICENCE, write_halves, write_record
+from training.halves import write_export
 from training.normalisation import folded, normalised, unfold
 from training.photos import PhotoPack
-from training.prefetch import Prefetched
+from training.run import TrainingRun, seeded_device
 from training.scene_pack import HOLDOUT_EVERY
-from training.state import RunState, resume, save_run, warm_weights
+from training.state import warm_weights
 
 WEIGHTS = "damage.safetensors"
 STATE = "damage-state.safetensors"
 _HELD_OUT_BATCHES = 8
 _WARM_BATCHES = 12
 """Batches on which a warm start measures what normalisation goes by."""
-_COLUMNS = "step\tsamples\tseconds\tIoU\tfalse alarms\n"
+CURVE = "damage-curve.tsv"
 SOURCE_WEIGHT = {
     "elementary/wallpapers": 20.0,
     "debian": 20.0,
@@ -44,7 +42,7 @@ SOURCE_WEIGHT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DamageTraining:
+class DamageTraining(Pace):
     """Batches, optimiser and how often the state is saved."""
 
     side: int = 160
@@ -57,18 +55,19 @@ class DamageTraining:
     seed: int = 31
 
 
-class DamageRun:
+class DamageRun(TrainingRun[Batch]):
     """One training run in a work folder that holds a pack. It resumes from its state.
 
     Every 25th photo of a manifest is never trained on: those, the benchmarks use.
     """
 
+    network: DamageNetwork
+
     def __init__(
         self, work: Path, config: Config, how: DamageTraining, warm: Path | None = None
     ) -> None:
         self.work, self.how = work, how
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(how.seed)
+        device = seeded_device(how.seed)
         self.pack = PhotoPack(work, config, SOURCE_WEIGHT)
         rows = [photo.row for photo in self.pack.photos]
         if min(rows) < 0:
@@ -79,90 +78,38 @@ class DamageRun:
             raise TrainingError(f"{work} holds too few photos to train on and to hold out")
         self.batches = Batches(self.pack, self.training, how.side, how.batch)
         self.held_out = Batches(self.pack, held, how.side, how.batch)
-        self.network = DamageNetwork(normalised).to(self.device)
-        # The stubs of torch do not know this overload.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
-        self._taken = 0
+        network, progress = DamageNetwork(normalised).to(device), None
         if warm:
-            self._start_warm(warm)
-        self.average = {name: value.detach().clone() for name, value in self._floats()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=how.learning_rate,
-            weight_decay=how.weight_decay,
-            fused=True,
-        )
-        if (work / STATE).exists():
-            saved = resume(work / STATE, self.network, self.average, self.optimiser)
-            self.progress, self._taken = saved.progress, saved.taken
+            progress = self._start_warm(network, warm)
+        super().__init__(work / STATE, network, how, progress)
 
-    def _start_warm(self, folder: Path) -> None:
-        values, self.progress = warm_weights(self.work / STATE, folder / WEIGHTS, "export-damage")
+    def _start_warm(self, network: DamageNetwork, folder: Path) -> dict[str, float]:
+        values, progress = warm_weights(self.work / STATE, folder / WEIGHTS, "export-damage")
         drawer = self.batches.drawer(self.how.seed)
-        images = (drawer.draw().images.to(self.device) for _ in range(_WARM_BATCHES))
+        device = next(network.parameters()).device
+        images = (drawer.draw().images.to(device) for _ in range(_WARM_BATCHES))
         try:
-            unfold(self.network, values, self.network, images)
+            unfold(network, values, network, images)
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{folder} is no export of this network: {error}") from None
+        return progress
 
-    def _floats(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights and statistics of the network by their names."""
-        for name, value in self.network.state_dict(keep_vars=True).items():
-            if value.is_floating_point():
-                yield name, value
+    def source(self, seed: int) -> Callable[[], Batch]:
+        """Return what draws batches."""
+        return self.batches.drawer(seed).draw
 
-    def train(self, minutes: float, cool_down: float = 0.0) -> None:
-        """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
-        drawer = self.batches.drawer(self.how.seed + int(self.progress["step"]))
-        with Prefetched(drawer.draw, ahead=3) as ready:
-            self._train(ready, minutes, cool_down)
-        self.save()
+    def count(self, batch: Batch) -> int:
+        """Return the number of crops in a batch."""
+        return len(batch.images)
 
-    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
-        start = last_save = last_line = time.monotonic()
-        losses: list[float] = []
-        while (now := time.monotonic()) - start < minutes * 60:
-            left = minutes - (now - start) / 60
-            batch = ready.next()
-            losses.append(self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0))
-            self.progress["seconds"] += time.monotonic() - now
-            if now - last_line > 60:
-                pace = len(losses) * self.how.batch / (now - last_line)
-                print(
-                    f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
-                    f"{pace:.1f} samples/s, {left:.0f} min left",
-                    flush=True,
-                )
-                losses, last_line = [], now
-            if now - last_save > self.how.save_minutes * 60:
-                self.save()
-                last_save = now
-
-    def step(self, batch: Batch, rate: float = 1.0) -> float:
-        """Take one optimiser step at this share of the learning rate; return the loss."""
-        self._taken += 1
-        for group in self.optimiser.param_groups:
-            warm = min(1.0, self._taken / self.how.warmup)
-            group["lr"] = rate * self.how.learning_rate * warm
-        loss = damage_loss(self.network(batch.images.to(self.device)), batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.progress["step"] += 1
-        self.progress["samples"] += len(batch.images)
-        decay = min(self.how.average_decay, (self._taken + 1) / (self._taken + 10))
-        with torch.no_grad():
-            values = [value.detach() for _, value in self._floats()]
-            torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
-        return float(loss.item())
+    def loss(self, batch: Batch) -> Tensor:
+        """Return `damage_loss` of a batch."""
+        return damage_loss(self.network(batch.images.to(self.device)), batch)
 
     def averaged(self) -> DamageNetwork:
         """Return the network that ships: averaged weights, normalisation in the convolutions."""
-        values = self.network.state_dict() | self.average
         network = DamageNetwork().to(self.device).eval()
-        network.load_state_dict(folded(values))
+        network.load_state_dict(folded(self.averaged_state()))
         return network
 
     @torch.no_grad()
@@ -180,24 +127,17 @@ class DamageRun:
             undamaged += float((~true).sum())
         return hit / max(either, 1), false / max(undamaged, 1)
 
-    def save(self) -> None:
-        """Write the state beside the old one and rename it over, and a line of the curve."""
-        run = RunState(self.progress, self._taken, {})
-        save_run(self.work / STATE, self.network, self.average, self.optimiser, run)
+    def measure(self) -> None:
+        """Print the held-out scores, and add them to the curve."""
         iou, false = self.held_out_scores()
         print(f"held out: IoU {iou:.3f}, false alarms {100 * false:.3f} %", flush=True)
-        path = self.work / "damage-curve.tsv"
-        line = "\t".join(f"{self.progress[k]:.0f}" for k in ("step", "samples", "seconds"))
-        with path.open("a") as sink:
-            sink.write(
-                ("" if path.stat().st_size else _COLUMNS) + f"{line}\t{iou:.4f}\t{false:.6f}\n"
-            )
+        measured = {"IoU": f"{iou:.4f}", "false alarms": f"{false:.6f}"}
+        append_point(self.work / CURVE, self.progress, measured)
 
     def export(self, out: Path) -> None:
         """Write averaged weights into a folder as halves, and their record beside them."""
-        write_halves(out / WEIGHTS, self.averaged().state_dict(), LICENCE)
-        photos = Counter(self.pack.photos[index].source for index in self.training)
-        write_record(out, self.progress, dict(sorted(photos.items())), [out / WEIGHTS])
+        sources = (self.pack.photos[index].source for index in self.training)
+        write_export(out / WEIGHTS, self.averaged().state_dict(), self.progress, sources)
 
 
 def damage_loss(odds: Tensor, batch: Batch) -> Tensor:

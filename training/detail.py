@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from ldrps_engine.priors.latent_unet import LatentUNet, NoiseCondition
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import arithmetic
 from training.config import Config, TrainingError
-from training.curve import CROPS, SIDE, append_point
+from training.curve import CROPS, CURVE, SIDE, append_point
 from training.detail_batches import Batch, Batches, gather
 from training.detail_noise import NONE, white
 from training.detail_noise import told as tell
@@ -27,8 +27,8 @@ from training.halves import RECORD
 from training.ladder import Array, unseen_photos
 from training.metrics import psnr
 from training.photos import PhotoPack
-from training.prefetch import Prefetched
-from training.state import RunState, resume, save_run, start_warm
+from training.run import TrainingRun, seeded_device
+from training.state import start_warm
 
 WEIGHTS = "detail.safetensors"
 """File that `export-detail` writes, and a warm start reads."""
@@ -38,103 +38,45 @@ TOLD = "told"
 _CURVE_SIGMA = 25 / 255
 
 
-class DetailRun:
+class DetailRun(TrainingRun[Batch]):
     """One training run in a work folder that holds a pack.
 
     It begins with the network of the exported `model`, or with the weights in `warm`, which
     `export-detail` wrote, and counts on from their steps.
     """
 
+    network: LatentUNet
+
     def __init__(self, work: Path, config: Config, model: Path, warm: Path | None = None) -> None:
         self.work, self.config, self.how = work, config, config.detail
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(self.how.seed)
+        device = seeded_device(self.how.seed)
         self.pack = PhotoPack(work, config, self.how.source_weight)
-        self.vae = PatchAutoencoder.from_pretrained(model / "vae").to(self.device)
-        self.text = _empty_text(model).to(self.device)
-        self.network = told_network(model).to(self.device)
-        # The stubs of torch do not know this overload.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.progress: dict[str, float] = _progress_of(model)
-        self._taken = 0
+        self.vae = PatchAutoencoder.from_pretrained(model / "vae").to(device)
+        self.text = _empty_text(model).to(device)
+        network, progress = told_network(model).to(device), _progress_of(model)
         if warm is not None:
-            self.progress |= start_warm(self.network, work / STATE, warm / WEIGHTS, "export-detail")
+            progress |= start_warm(network, work / STATE, warm / WEIGHTS, "export-detail")
         # What it knows of words is not what is trained here.
-        self.network.attention.text.requires_grad_(False)
-        trained = {k: v for k, v in self.network.named_parameters() if v.requires_grad}
-        self.average = {k: v.detach().clone() for k, v in trained.items()}
-        self.optimiser = torch.optim.AdamW(
-            trained.values(),
-            lr=self.how.learning_rate,
-            weight_decay=self.how.weight_decay,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
-        self._trained = list(trained.values())
-        if (work / STATE).exists():
-            saved = resume(work / STATE, self.network, self.average, self.optimiser)
-            self.progress, self._taken = saved.progress, saved.taken
+        network.attention.text.requires_grad_(False)
+        super().__init__(work / STATE, network, self.how, progress, betas=(0.9, 0.99))
         self._unseen: list[Array] = []
 
-    def train(self, minutes: float, cool_down: float = 0.0) -> None:
-        """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
-        seed = self.how.seed + int(self.progress["step"])
-        batches = Batches(self.pack, self.config, seed)
-        with Prefetched(batches.draw, ahead=3) as ready:
-            self._train(ready, minutes, cool_down)
-        self.save()
+    def source(self, seed: int) -> Callable[[], Batch]:
+        """Return what draws batches."""
+        return Batches(self.pack, self.config, seed).draw
 
-    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
-        start = last_save = last_line = time.monotonic()
-        losses: list[float] = []
-        drawn = 0
-        while (now := time.monotonic()) - start < minutes * 60:
-            left = minutes - (now - start) / 60
-            batch = ready.next()
-            loss = self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0)
-            drawn += len(batch.clean)
-            if batch.told is not None:
-                losses.append(loss)
-            self.progress["seconds"] += time.monotonic() - now
-            if now - last_line > 60:
-                print(
-                    f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
-                    f"{drawn / (now - last_line):.1f} samples/s, {left:.0f} min left",
-                    flush=True,
-                )
-                losses, drawn, last_line = [], 0, now
-            if now - last_save > self.how.save_minutes * 60:
-                self.save()
-                last_save = now
+    def count(self, batch: Batch) -> int:
+        """Return the number of crops in a batch."""
+        return len(batch.clean)
 
-    def step(self, batch: Batch, rate: float = 1.0) -> float:
-        """Take one optimiser step at this share of the learning rate; return the loss."""
-        self._taken += 1
-        # The optimiser of a warm start knows no gradient yet: it warms up as a new one.
-        rate *= self.how.learning_rate * min(1.0, self._taken / self.how.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        loss = self.loss(self.network, batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._trained, 1.0)
-        self.optimiser.step()
-        self.progress["step"] += 1
-        self.progress["samples"] += len(batch.clean)
-        decay = min(self.how.ema_decay, (self._taken + 1) / (self._taken + 10))
-        with torch.no_grad():
-            values = [p.detach() for p in self._trained]
-            torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
-        return float(loss.item())
-
-    def loss(self, network: LatentUNet, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Root of each crop's mean squared error over the noise's.
 
         Halfway between the error itself, which strong noise and texture have most of, and its
         logarithm, which flat crops would decide.
         """
         clean = batch.clean.to(self.device)
-        found = self.estimate(network, batch)
+        found = self.estimate(self.network, batch)
         error = (found - self.vae.encode(clean).latents).square().mean((1, 2, 3))
         return torch.as_tensor((error.sqrt() / batch.sigma.to(self.device)).mean())
 
@@ -147,7 +89,7 @@ class DetailRun:
     def averaged(self) -> LatentUNet:
         """A copy of the network with the averaged weights."""
         network: LatentUNet = LatentUNet.from_config(self.network.config).to(self.device)
-        network.load_state_dict(self.network.state_dict() | self.average)
+        network.load_state_dict(self.averaged_state())
         return network
 
     @torch.no_grad()
@@ -164,13 +106,11 @@ class DetailRun:
             values.append(psnr(photo, image[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()))
         return float(np.mean(values)) if values else math.nan
 
-    def save(self) -> None:
-        """Write the state beside the old one and rename it over, and a point of the curve."""
-        run = RunState(self.progress, self._taken, {})
-        save_run(self.work / STATE, self.network, self.average, self.optimiser, run)
+    def measure(self) -> None:
+        """Print the PSNR on held-out crops, and add it to the curve."""
         value = self.held_out_psnr()
         print(f"held out, sigma 25: {value:.3f} dB", flush=True)
-        append_point(self.work, self.progress, value)
+        append_point(self.work / CURVE, self.progress, {"psnr": f"{value:.3f}"})
 
 
 def clean_latents(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 
 from ldrps_engine.analysis.noise_condition import BANDS
@@ -12,7 +11,7 @@ from ldrps_engine.priors.own_network import CONFIG
 from ldrps_engine.priors.own_network import WEIGHTS as SHIPPED
 from training.config import Config, TrainingError
 from training.detail import STATE, TOLD, WEIGHTS, DetailRun
-from training.halves import LICENCE, RECORD, write_halves, write_record
+from training.halves import RECORD, write_export
 
 
 def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
@@ -24,9 +23,8 @@ def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
     if not (work / STATE).exists():
         raise TrainingError(f"{work} holds no state of this network; run `train-detail` first")
     run = DetailRun(work, config, model)
-    write_halves(out / WEIGHTS, run.averaged().state_dict(), LICENCE)
-    photos = Counter(run.pack.photos[index].source for index in run.pack.training)
-    write_record(out, run.progress, dict(sorted(photos.items())), [out / WEIGHTS])
+    sources = (run.pack.photos[index].source for index in run.pack.training)
+    write_export(out / WEIGHTS, run.averaged().state_dict(), run.progress, sources)
 
 
 def ship_detail(exported: Path, model: Path) -> None:

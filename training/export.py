@@ -39,15 +39,15 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
         if read_progress(work, config) is None:
             raise TrainingError(f"{work} holds no checkpoint; run `train` first")
         with torch.no_grad():
-            for name, parameter in run.model.named_parameters():
-                parameter.copy_(run.ema[name])
+            for name, parameter in run.network.named_parameters():
+                parameter.copy_(run.average[name])
     else:
         torch.manual_seed(config.train.seed)
-        run.model = type(run.model)(config)
+        run.network = type(run.network)(config)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    run.model.unet.half().save_pretrained(part / "unet")
-    run.model.text_encoder.half().save_pretrained(part / "text_encoder")
+    run.network.unet.half().save_pretrained(part / "unet")
+    run.network.text_encoder.half().save_pretrained(part / "text_encoder")
     vae = PatchAutoencoder.from_pretrained(work / "vae")
     vae.register_to_config(latent_std=[round(v, 4) for v in run.variance.sqrt().tolist()])
     vae.save_pretrained(part / "vae")

@@ -25,11 +25,11 @@ from ldrps_engine.analysis.recognition import QUANTILES
 from ldrps_engine.priors import scene_statistics, srgb
 from ldrps_engine.priors.scene_statistics import luminance, normalised_tones
 from ldrps_engine.priors.srgb import ycc
+from training import degradation_model, graphics
 from training import encoder as encoders
-from training import graphics, physics
+from training.degradation_model import DegradationModel
 from training.encoder import SemanticEncoder
 from training.graphics import draw
-from training.physics import Physics
 from training.scene_batches import as_tensor
 from training.scene_pack import load_pack
 
@@ -63,9 +63,9 @@ class DegradedFeatures(CropFeatures):
     """The same of crops over which degradations were drawn, and what was drawn."""
 
     labels: NDArray[np.float32]
-    """(N, findings) as `physics.Degraded.labels`."""
+    """(N, findings) as `degradation_model.Degraded.labels`."""
     weights: NDArray[np.float32]
-    """(N, findings) as `physics.Degraded.weights`."""
+    """(N, findings) as `degradation_model.Degraded.weights`."""
     maps: NDArray[np.float32]
     """(N, h / 16, w / 16, 2) missing light and optical depth of the haze."""
 
@@ -96,7 +96,10 @@ def degraded_features(work: Path) -> DegradedFeatures:
     """
 
     def make() -> DegradedFeatures:
-        encoder, drawing = SemanticEncoder.load(), Physics(torch.Generator().manual_seed(_SEED))
+        encoder, drawing = (
+            SemanticEncoder.load(),
+            DegradationModel(torch.Generator().manual_seed(_SEED)),
+        )
         parts = (
             _degraded(crops, encoder, drawing) for _ in range(DRAWS) for crops in _batches(work)
         )
@@ -157,7 +160,7 @@ def _looked_at(images: Tensor, encoder: SemanticEncoder) -> list[NDArray[np.floa
 
 
 def _degraded(
-    crops: Tensor, encoder: SemanticEncoder, drawing: Physics
+    crops: Tensor, encoder: SemanticEncoder, drawing: DegradationModel
 ) -> list[NDArray[np.floating]]:
     drawn = drawing(crops)
     maps = functional.avg_pool2d(torch.cat([drawn.gain, drawn.depth], 1), CELL)
@@ -198,7 +201,7 @@ def _kept(work: Path, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -
 def _stamp(work: Path) -> str:
     """Identity of the pack, of the encoder's weights and of the code that looks and degrades."""
     load_pack(work)
-    modules = (scene_statistics, srgb, physics, graphics, encoders)
+    modules = (scene_statistics, srgb, degradation_model, graphics, encoders)
     sources = [Path(str(file)) for file in (__file__, *(m.__file__ for m in modules))]
     digest = hashlib.sha256()
     for path in (work / "scenes.json", MODEL, *sources):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def read_halves(path: Path, made_by: str) -> dict[str, Tensor]:
         return {name: value.float() for name, value in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{path} cannot be read ({error}); `{made_by}` makes it") from None
+
+
+def write_export(
+    path: Path, weights: Mapping[str, Tensor], progress: Mapping[str, float], sources: Iterable[str]
+) -> None:
+    """Write weights that ship, and beside them the record that a warm start counts on from.
+
+    `sources` has the source of each photo that they were trained on.
+    """
+    write_halves(path, weights, LICENCE)
+    photos = dict(sorted(Counter(sources).items()))
+    write_record(path.parent, progress, photos, [path])
 
 
 def write_record(

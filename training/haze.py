@@ -6,8 +6,7 @@ Stop and start it at will; CPU and CUDA alike.
 from __future__ import annotations
 
 import random
-import time
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +17,20 @@ from PIL import Image
 from torch import Tensor
 
 from ldrps_engine.analysis.haze_field import CELL, SHORT, STATISTICS
-from training.config import Config, TrainingError
-from training.halves import LICENCE, write_halves, write_record
+from training.config import Config, Pace, TrainingError
+from training.curve import append_point
+from training.halves import write_export
 from training.haze_draws import Haze, Hazed
 from training.haze_network import HazeNetwork, statistics, undone
 from training.photos import PhotoPack
+from training.run import TrainingRun, seeded_device
 from training.scene_pack import HOLDOUT_EVERY
-from training.state import RunState, resume, save_run, start_warm
+from training.state import start_warm
 
 WEIGHTS = "haze.safetensors"
 STATE = "haze-state.safetensors"
 CELLS = "cells.npy"
-_COLUMNS = "step\tsamples\tseconds\tPSNR\n"
+CURVE = "haze-curve.tsv"
 _HELD_OUT = 192
 _LEAST_ERROR = 5e-4
 """Squared error added before its logarithm: what is near enough need not come nearer."""
@@ -57,7 +58,7 @@ _OPENSTAX, _OTHER = 3.0, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class HazeTraining:
+class HazeTraining(Pace):
     """Batches, optimiser and how often the state is saved."""
 
     batch: int = 16
@@ -69,55 +70,38 @@ class HazeTraining:
     seed: int = 5
 
 
-class HazeRun:
+class HazeRun(TrainingRun[Hazed]):
     """One training run in a work folder that holds a pack. It resumes from its state.
 
     Every 25th photo of a manifest is never trained on: those, the benchmarks use.
     """
 
+    network: HazeNetwork
+
     def __init__(
         self, work: Path, config: Config, how: HazeTraining, warm: Path | None = None
     ) -> None:
         self.work, self.how = work, how
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(how.seed)
+        device = seeded_device(how.seed)
         self.pack = PhotoPack(work, config)
         self.cells, self.origin = _load_cells(work, self.pack)
         held = np.array([self.pack.photos[i].row % HOLDOUT_EVERY == 0 for i in self.origin])
         self.training, self.held_out = np.flatnonzero(~held), np.flatnonzero(held)[:_HELD_OUT]
         if not len(self.training) or not len(self.held_out):
             raise TrainingError(f"{work} holds too few photos to train on and to hold out")
-        self.network = HazeNetwork().to(self.device)
-        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
-        self._taken = 0
+        network, progress = HazeNetwork().to(device), None
         if warm:
-            command = "export-haze"
-            self.progress = start_warm(self.network, work / STATE, warm / WEIGHTS, command)
-        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
-        )
-        if (work / STATE).exists():
-            saved = resume(work / STATE, self.network, self.average, self.optimiser)
-            self.progress, self._taken = saved.progress, saved.taken
+            progress = start_warm(network, work / STATE, warm / WEIGHTS, "export-haze")
+        super().__init__(work / STATE, network, how, progress)
 
-    def train(self, minutes: float, cool_down: float = 0.0) -> None:
-        """Train for `minutes`; the learning rate falls over the last `cool_down` of them."""
-        start = last = time.monotonic()
-        first = self.how.seed + int(self.progress["step"])
-        rng, haze = np.random.default_rng(first), Haze(first)
-        losses: list[float] = []
-        while (now := time.monotonic()) - start < minutes * 60:
-            left = minutes - (now - start) / 60
-            drawn = self.draw(rng, haze)
-            losses.append(self.step(drawn, min(1.0, left / cool_down) if cool_down else 1.0))
-            self.progress["seconds"] += time.monotonic() - now
-            if now - last > self.how.save_minutes * 60:
-                told = f"step {self.progress['step']:.0f} loss {np.mean(losses):.4f}"
-                print(f"{told}, {left:.0f} min left", flush=True)
-                self.save()
-                losses, last = [], now
-        self.save()
+    def source(self, seed: int) -> Callable[[], Hazed]:
+        """Return what draws batches."""
+        rng, haze = np.random.default_rng(seed), Haze(seed)
+        return lambda: self.draw(rng, haze)
+
+    def count(self, batch: Hazed) -> int:
+        """Return the number of crops in a batch."""
+        return len(batch.told)
 
     def draw(self, rng: np.random.Generator, haze: Haze) -> Hazed:
         """Draw the next batch; half of all are mirrored."""
@@ -125,26 +109,11 @@ class HazeRun:
         told = torch.from_numpy(self.cells[chosen].astype(np.float32))
         return haze(told.flip(3) if rng.random() < 0.5 else told)
 
-    def step(self, drawn: Hazed, rate: float = 1.0) -> float:
-        """Take one optimiser step at this share of the learning rate; return the loss."""
-        self._taken += 1
-        for group in self.optimiser.param_groups:
-            warm = min(1.0, self._taken / self.how.warmup)
-            group["lr"] = rate * self.how.learning_rate * warm
-        drawn = Hazed(*(value.to(self.device) for value in vars(drawn).values()))
-        depth, air = self.network(drawn.told)
-        loss = haze_loss(depth, air, drawn)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.progress["step"] += 1
-        self.progress["samples"] += len(drawn.told)
-        decay = min(self.how.average_decay, (self._taken + 1) / (self._taken + 10))
-        with torch.no_grad():
-            values = list(self.network.state_dict().values())
-            torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
-        return float(loss.item())
+    def loss(self, batch: Hazed) -> Tensor:
+        """Return `haze_loss` of a batch."""
+        batch = Hazed(*(value.to(self.device) for value in vars(batch).values()))
+        depth, air = self.network(batch.told)
+        return haze_loss(depth, air, batch)
 
     @torch.no_grad()
     def held_out_score(self) -> float:
@@ -158,23 +127,17 @@ class HazeRun:
         error = (shown - drawn.clean).square().mean((1, 2, 3))
         return float((-10 * error.log10()).mean())
 
-    def save(self) -> None:
-        """Write the state beside the old one and rename it over, and a line of the curve."""
-        run = RunState(self.progress, self._taken, {})
-        save_run(self.work / STATE, self.network, self.average, self.optimiser, run)
+    def measure(self) -> None:
+        """Print the held-out score, and add it to the curve."""
         score = self.held_out_score()
         print(f"held out: {score:.2f} dB", flush=True)
-        path = self.work / "haze-curve.tsv"
-        line = "\t".join(f"{self.progress[k]:.0f}" for k in ("step", "samples", "seconds"))
-        with path.open("a") as sink:
-            sink.write(("" if path.stat().st_size else _COLUMNS) + f"{line}\t{score:.3f}\n")
+        append_point(self.work / CURVE, self.progress, {"PSNR": f"{score:.3f}"})
 
     def export(self, out: Path) -> None:
         """Write averaged weights into a folder as halves, and their record beside them."""
-        write_halves(out / WEIGHTS, self.average, LICENCE)
         indices = {int(index) for index in self.origin[self.training]}
-        photos = Counter(self.pack.photos[index].source for index in indices)
-        write_record(out, self.progress, dict(sorted(photos.items())), [out / WEIGHTS])
+        sources = (self.pack.photos[index].source for index in indices)
+        write_export(out / WEIGHTS, self.average, self.progress, sources)
 
 
 def haze_loss(depth: Tensor, air: Tensor, drawn: Hazed) -> Tensor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from training.config import TrainingError
-from training.halves import LICENCE, write_halves, write_record
+from training.halves import write_export
 from training.scene import STATE, WEIGHTS, SceneRun, SceneTraining
 
 
@@ -19,7 +18,6 @@ def export_scene(work: Path, out: Path) -> None:
     if not (work / STATE).exists():
         raise TrainingError(f"{work} holds no state of the scene expert; run `train-scene` first")
     run = SceneRun(work, SceneTraining())
-    write_halves(out / WEIGHTS, run.network.state_dict() | run.average, LICENCE)
     photos = {(crop.source, crop.file) for crop in run.crops if not crop.held_out}
-    counts = Counter(source for source, _ in photos)
-    write_record(out, run.progress, dict(sorted(counts.items())), [out / WEIGHTS])
+    sources = (source for source, _ in photos)
+    write_export(out / WEIGHTS, run.averaged_state(), run.progress, sources)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from training.config import Config, TrainingError, differing_keys
 from training.halves import RECORD, read_halves
 
-_WEIGHTS = "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+"""State of the first training in its work folder."""
 _UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
 """Errors of reading a strange file, or of loading it into a network."""
 
@@ -88,19 +89,6 @@ def save_run(
     write_state(path, network, average, optimiser, run.about | meta)
 
 
-def save_state(
-    work: Path,
-    config: Config,
-    model: nn.Module,
-    ema: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer,
-    progress: dict[str, Any],
-) -> None:
-    """Write one safetensors file beside the old one and rename it over: a kill loses nothing."""
-    meta = {"config": json.dumps(config.as_dict()), "progress": json.dumps(progress)}
-    write_state(work / _WEIGHTS, model, ema, optimiser, meta)
-
-
 def write_state(
     path: Path,
     model: nn.Module,
@@ -127,7 +115,7 @@ def write_state(
 
 def read_progress(work: Path, config: Config) -> dict[str, Any] | None:
     """The saved progress, or None for a fresh run; another configuration is refused."""
-    path = work / _WEIGHTS
+    path = work / CHECKPOINT
     if not path.exists():
         return None
     with safe_open(path, "pt") as file:
@@ -139,16 +127,6 @@ def read_progress(work: Path, config: Config) -> dict[str, Any] | None:
             "restore those settings or start in an empty folder"
         )
     return dict(json.loads(meta["progress"]))
-
-
-def load_state(
-    work: Path,
-    model: nn.Module,
-    ema: dict[str, Tensor],
-    optimiser: torch.optim.Optimizer | None = None,
-) -> None:
-    """Load what `save_state` wrote into the model, the averages and the optimiser."""
-    read_state(work / _WEIGHTS, model, ema, optimiser)
 
 
 def read_state(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from ldrps_engine.priors.placement import arithmetic
 from training.averaged import AveragedPrior
 from training.config import Config, TrainingError
-from training.curve import CROPS, SIDE, append_point, denoising_psnr
+from training.curve import CROPS, CURVE, SIDE, append_point, denoising_psnr
 from training.ladder import Array, unseen_photos
 from training.model import Denoiser, noise_levels, tokenize, train_tokenizer
 from training.photos import PhotoPack
-from training.prefetch import Prefetched
+from training.run import Chore, TrainingRun, seeded_device
 from training.sampling import PROMPTS, sample, save_sheet
-from training.state import load_state, read_progress, save_state
+from training.state import CHECKPOINT, read_progress
 
 _FEATURE_FLOOR = 0.3
 _SHEET_SIDE = 192
@@ -69,107 +70,53 @@ class Batches:
         return words if choice < 0.4 else ", ".join(filter(None, (words, tags)))
 
 
-class Run:
+class Run(TrainingRun[Batch]):
     """One training run in a work folder."""
+
+    network: Denoiser
 
     def __init__(self, work: Path, config: Config) -> None:
         if not (work / "vae").is_dir():
             raise TrainingError(f"{work} holds no autoencoder; run `fit-autoencoder` first")
         self.work, self.config = work, config
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(config.train.seed)
+        # Before anything is built: another network's checkpoint is told from a broken one.
+        read_progress(work, config)
+        device = seeded_device(config.train.seed)
         self.pack = PhotoPack(work, config)
-        self.vae = PatchAutoencoder.from_pretrained(work / "vae").to(self.device)
+        self.vae = PatchAutoencoder.from_pretrained(work / "vae").to(device)
         self.tokenizer = self._tokenizer()
         self.variance = channel_variance(self.vae, self.pack, config)
-        self.alphas = noise_levels(config.schedule).float().to(self.device)
-        self.model = Denoiser(config).to(self.device)
-        # The stubs of torch do not know this overload.
-        self.model.unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()}
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.train.learning_rate,
-            weight_decay=config.train.weight_decay,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
-        self.progress: dict[str, float] = {"step": 0, "samples": 0, "seconds": 0.0}
-        saved = read_progress(work, config)
-        if saved:
-            load_state(work, self.model, self.ema, self.optimiser)
-            self.progress = saved
-        step = self.model if self.device.type == "cpu" else torch.compile(self.model)
-        self.predict = step
+        self.alphas = noise_levels(config.schedule).float().to(device)
+        network = Denoiser(config).to(device)
+        super().__init__(work / CHECKPOINT, network, config.train, betas=(0.9, 0.99))
+        self.about = {"config": json.dumps(config.as_dict())}
+        self.predict = self.network if device.type == "cpu" else torch.compile(self.network)
         self._unseen: list[Array] = []
 
-    def train(self, minutes: float, cool_down: float = 0.0) -> None:
-        """Train for `minutes`, saving as configured and at the end.
+    def source(self, seed: int) -> Callable[[], Batch]:
+        """Return what draws batches."""
+        return Batches(self.pack, self.config, self.tokenizer, seed).draw
 
-        The learning rate falls to nothing over the last `cool_down` of them.
-        """
-        seed = self.config.train.seed + int(self.progress["step"])
-        batches = Batches(self.pack, self.config, self.tokenizer, seed)
-        with Prefetched(batches.draw, ahead=4) as ready:
-            self._train(ready, minutes, cool_down)
-        self.save()
+    def count(self, batch: Batch) -> int:
+        """Return the number of crops in a batch."""
+        return len(batch.images)
 
-    def _train(self, ready: Prefetched[Batch], minutes: float, cool_down: float) -> None:
-        start = last_save = last_line = last_sheet = time.monotonic()
-        losses: list[float] = []
-        drawn = 0
-        while (now := time.monotonic()) - start < minutes * 60:
-            batch = ready.next()
-            left = minutes - (now - start) / 60
-            losses.append(self.step(batch, min(1.0, left / cool_down) if cool_down else 1.0))
-            drawn += len(batch.images)
-            self.progress["seconds"] += time.monotonic() - now
-            if now - last_line > 30:
-                print(
-                    f"step {int(self.progress['step'])} loss {np.mean(losses):.4f} "
-                    f"{drawn / (now - last_line):.1f} samples/s, {left:.0f} min left",
-                    flush=True,
-                )
-                losses, drawn, last_line = [], 0, now
-            if now - last_sheet > self.config.train.sample_minutes * 60:
-                self.draw_sheet()
-                last_sheet = now
-            if now - last_save > self.config.train.save_minutes * 60:
-                self.save()
-                last_save = now
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of v at random times of the schedule."""
+        latents = self.vae.encode(batch.images.to(self.device)).latents
+        return self._loss(latents, self._times(len(latents)), batch.tokens.to(self.device))
 
-    def step(self, batch: Batch, rate: float = 1.0) -> float:
-        """One optimiser step at this share of the learning rate; returns the loss."""
-        train = self.config.train
-        progress = self.progress
-        rate *= train.learning_rate * min(1.0, (progress["step"] + 1) / train.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        images = batch.images.to(self.device)
-        latents = self.vae.encode(images).latents
-        times = self._times(len(images))
-        loss = self._loss(latents, times, batch.tokens.to(self.device))
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        progress["step"] += 1
-        progress["samples"] += len(images)
-        decay = min(train.ema_decay, (progress["step"] + 1) / (progress["step"] + 10))
-        with torch.no_grad():
-            parameters = [p.detach() for p in self.model.parameters()]
-            torch._foreach_lerp_(list(self.ema.values()), parameters, 1 - decay)
-        return float(loss.item())
+    def chores(self) -> list[Chore]:
+        """Return that a sheet of samples is drawn now and then, besides saving."""
+        return [*super().chores(), (self.draw_sheet, self.config.train.sample_minutes)]
 
-    def save(self) -> None:
-        """Write the checkpoint, and a point of the curve over compute."""
-        save_state(
-            self.work, self.config, self.model, self.ema, self.optimiser, dict(self.progress)
-        )
+    def measure(self) -> None:
+        """Add how well the averaged weights denoise to the curve."""
         # Looked for once: finding twins reads every photo of the pack.
         self._unseen = self._unseen or unseen_photos(self.pack, CROPS, SIDE)
         if self._unseen:
-            append_point(self.work, self.progress, denoising_psnr(self.averaged(), self._unseen))
+            value = denoising_psnr(self.averaged(), self._unseen)
+            append_point(self.work / CURVE, self.progress, {"psnr": f"{value:.3f}"})
 
     def draw_sheet(self) -> None:
         """Write `samples/STEP.png`: four pictures without text, then four with."""
@@ -181,7 +128,7 @@ class Run:
     def averaged(self) -> AveragedPrior:
         """The averaged weights as the prior that `export` would make of them."""
         return AveragedPrior(
-            self.config, self.model, self.ema, self.vae, self.tokenizer, self.alphas
+            self.config, self.network, self.average, self.vae, self.tokenizer, self.alphas
         )
 
     def _times(self, count: int) -> Tensor:

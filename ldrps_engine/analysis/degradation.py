@@ -1,4 +1,4 @@
-"""The first guess at how a photo was degraded: a smooth field of gain and veil. No torch.
+"""The first guess at how a photo was degraded: a smooth field of gain and offset. No torch.
 
 It is where F-PAM starts, and so where restoration stands when the prior has nothing to add.
 """
@@ -15,11 +15,11 @@ from ldrps_engine.analysis.amounts import Amounts
 from ldrps_engine.analysis.backlight import backlight_gain
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.expectation import CELL, log_light
+from ldrps_engine.analysis.haze import haze_of
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
 from ldrps_engine.analysis.tone_curve import ToneCurve
-from ldrps_engine.analysis.veil import veil_of
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
 
@@ -41,19 +41,19 @@ _ONE_STEP = 1 / 255 / 12.92
 _MOST_WHITE = 4.0
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
-_NO_VEIL = 1e-4
+_NO_OFFSET = 1e-4
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """degraded = clean * gain + veil, in light or in display values. Neutral: 1 and 0.
+    """degraded = clean * gain + offset, in light or in display values. Neutral: 1 and 0.
 
     In light, `clean` is that of the scene; a photo shows it with its highlights rolled off.
     """
 
     gain: Array
     """(h, w, 3) on a grid of any size over the photo."""
-    veil: Array
+    offset: Array
     """(h, w, 3), same grid."""
     space: str
     """`light` or `display`: the values in which the equation holds."""
@@ -62,29 +62,31 @@ class Degradation:
     grey: bool = False
     """True where the colours were lost as well."""
     curve: ToneCurve | None = None
-    """Cast or fading that came over the photo after gain and veil; None: none did."""
+    """Cast or fading that came over the photo after gain and offset; None: none did."""
 
     @property
     def is_neutral(self) -> bool:
         """Tell whether there is no tone or colour to bring back."""
         changed = self.grey or self.curve is not None
-        return not changed and bool(np.all(self.gain == 1) and np.all(self.veil == 0))
+        return not changed and bool(np.all(self.gain == 1) and np.all(self.offset == 0))
 
     def raised(self, amount: float) -> Degradation:
         """Return the same to the power of `amount`: 0 is nothing, 2 is it twice.
 
-        In display values, where gain and veil have a value that they leave as it is: the colour of
-        the air, or that to which dyes fade.
+        In display values, where gain and offset leave one value as it is: the colour of the air, or
+        that to which dyes fade.
         """
         if amount == 1:
             return self
         gain = self.gain ** np.float32(amount)
         left = 1 - self.gain
-        share = np.where(np.abs(left) > _NO_VEIL, (1 - gain) / np.where(left == 0, 1, left), amount)
-        return replace(self, gain=gain, veil=(self.veil * share).astype(np.float32))
+        share = np.where(
+            np.abs(left) > _NO_OFFSET, (1 - gain) / np.where(left == 0, 1, left), amount
+        )
+        return replace(self, gain=gain, offset=(self.offset * share).astype(np.float32))
 
     def invert(self, rgb: Array) -> Array:
-        """Undo curve, gain and veil on an (H, W, 3) image of display values."""
+        """Undo curve, gain and offset on an (H, W, 3) image of display values."""
         height, width = rgb.shape[:2]
         return self.invert_part(rgb, (height, width), (slice(0, height), slice(0, width)))
 
@@ -93,10 +95,10 @@ class Degradation:
         if self.curve is not None:
             rgb = self.curve.undo(rgb)
         gain = resize_part(self.gain, size, part, smooth=True)
-        veil = resize_part(self.veil, size, part, smooth=True)
+        offset = resize_part(self.offset, size, part, smooth=True)
         if self.space == "display":
-            return np.asarray((rgb - veil) / gain)
-        return to_display(roll_off((to_linear(rgb) - veil) / gain, self.white))
+            return np.asarray((rgb - offset) / gain)
+        return to_display(roll_off((to_linear(rgb) - offset) / gain, self.white))
 
     def amplification(self, rgb: Array, level: Array | None = None) -> float:
         """Measure how much undoing it amplifies noise, root mean square over the image.
@@ -150,8 +152,8 @@ def _beneath(
             return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
     if diagnosis.is_hazy and amounts.haze:
-        gain, veil = veil_of(rgb)
-        return Degradation(gain, veil, "display").raised(amounts.haze)
+        gain, offset = haze_of(rgb)
+        return Degradation(gain, offset, "display").raised(amounts.haze)
     return NEUTRAL
 
 
@@ -194,8 +196,8 @@ def _darkened(
         log_gain = min(amount * log_gain, _LOG_GAINS[1])
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
-    veil = np.broadcast_to(black, field.shape).astype(np.float32)
-    return Degradation(field, veil, "light", scene.white(gain))
+    offset = np.broadcast_to(black, field.shape).astype(np.float32)
+    return Degradation(field, offset, "light", scene.white(gain))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """F-PAM, the feature-pixel alignment module: maps a clean image into the degraded photo's domain.
 
 LD-RPS (ICCV 2025), section 3.2, trained online on one photo. Two forms: the paper's
-convolutions alone, and the same behind a physical model (a smooth field of gain and veil, then a
+convolutions alone, and the same behind a physical model (a smooth field of gain and offset, then a
 curve for each channel) that can explain light, haze, cast and fading but not content, so that it
 cannot hide the degradation in the identity. Images are (N, 3, H, W), sRGB in [0, 1].
 """
@@ -22,7 +22,7 @@ from ldrps_engine.priors.srgb import (
 )
 
 _FIELD = 12
-_VEIL_RATE = 0.1
+_OFFSET_RATE = 0.1
 
 
 class ConvolutionalFpam(nn.Module):
@@ -50,7 +50,7 @@ class ConvolutionalFpam(nn.Module):
 
 
 class PhysicalFpam(nn.Module):
-    """A smooth field of gain and veil per channel in light or display values, curves of casts and
+    """A smooth field of gain and offset per channel in light or display values, curves of casts and
     fading, then convolutions.
 
     Starts at the diagnosis' first guess; `pull` holds the field to it. `inverse` undoes the
@@ -70,16 +70,16 @@ class PhysicalFpam(nn.Module):
                 values = torch.from_numpy(getattr(guess.curve, name)).reshape(1, 3, 1, 1)
                 self.register_buffer(name, values.contiguous())
         gain = torch.from_numpy(guess.gain).permute(2, 0, 1)[None]
-        veil = torch.from_numpy(guess.veil).permute(2, 0, 1)[None]
+        offset = torch.from_numpy(guess.offset).permute(2, 0, 1)[None]
         self.low: Tensor
         self.span: Tensor
         self.power: Tensor
         self.gain: Tensor
-        self.veil: Tensor
+        self.offset: Tensor
         self.register_buffer("gain", gain.contiguous())
-        self.register_buffer("veil", veil.contiguous())
+        self.register_buffer("offset", offset.contiguous())
         self.log_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
-        self.veil_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
+        self.offset_change = nn.Parameter(torch.zeros(1, 3, _FIELD, _FIELD))
         last = nn.Conv2d(width, 3, 3, padding=1)
         # At zero the residual changes nothing: the first guess counts until something better is
         # learnt.
@@ -89,9 +89,9 @@ class PhysicalFpam(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Degraded look of `image`."""
-        gain, veil = self._fields(image)
+        gain, offset = self._fields(image)
         scene = scene_light(self._to_working(image), self._white)
-        degraded = self._from_working(scene * gain + veil)
+        degraded = self._from_working(scene * gain + offset)
         if self._grey:
             degraded = grey_of(degraded)
         degraded = self._faded(degraded)
@@ -102,16 +102,16 @@ class PhysicalFpam(nn.Module):
 
         Where that has lost the colour, it is taken from the current `clean`.
         """
-        gain, veil = self._fields(photo)
+        gain, offset = self._fields(photo)
         photo = self._unfaded(photo)
-        scene = (self._to_working(photo) - veil) / gain.clamp(min=LOWEST_GAIN)
+        scene = (self._to_working(photo) - offset) / gain.clamp(min=LOWEST_GAIN)
         undone = self._from_working(rolled_off(scene, self._white))
         # Luma is the photo's, which was not lost; only chroma is taken from elsewhere.
         return undone + clean - grey_of(clean) if self._grey else undone
 
     def pull(self) -> Tensor:
         """Mean squared change from the first guess."""
-        return self.log_change.square().mean() + self.veil_change.square().mean()
+        return self.log_change.square().mean() + self.offset_change.square().mean()
 
     def _fields(self, like: Tensor) -> tuple[Tensor, Tensor]:
         size = like.shape[-2:]
@@ -120,8 +120,8 @@ class PhysicalFpam(nn.Module):
             return nn.functional.interpolate(field, size=size, mode="bilinear", align_corners=False)
 
         gain = grow(self.gain) * grow(self.log_change).exp()
-        # A change of veil is in units of the clean image, so that a dark photo is not swamped.
-        return gain, grow(self.veil) + _VEIL_RATE * gain * grow(self.veil_change)
+        # A change of offset is in units of the clean image, so that a dark photo is not swamped.
+        return gain, grow(self.offset) + _OFFSET_RATE * gain * grow(self.offset_change)
 
     def _faded(self, image: Tensor) -> Tensor:
         """As `ToneCurve.redo`."""

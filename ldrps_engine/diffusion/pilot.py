@@ -100,5 +100,7 @@ def _reporting(
 
 def _in_view(guess: Degradation, view: View) -> Degradation:
     """Lay the same field over the view and its padding, which it must not be stretched over."""
-    gain, veil = (view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.veil))
-    return replace(guess, gain=gain, veil=veil)
+    gain, offset = (
+        view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.offset)
+    )
+    return replace(guess, gain=gain, offset=offset)

@@ -29,15 +29,15 @@ def _same_weights():
 
 def guess(space, grey=False):
     rng = np.random.default_rng(0)
-    gain, veil = rng.uniform(0.2, 0.9, (3, 4, 3)), rng.uniform(0, 0.2, (3, 4, 3))
-    return Degradation(gain.astype(np.float32), veil.astype(np.float32), space, grey=grey)
+    gain, offset = rng.uniform(0.2, 0.9, (3, 4, 3)), rng.uniform(0, 0.2, (3, 4, 3))
+    return Degradation(gain.astype(np.float32), offset.astype(np.float32), space, grey=grey)
 
 
 def moved(fpam):
     """The same module with a field that online training has changed."""
     with torch.no_grad():
         fpam.log_change.normal_(0, 0.3)
-        fpam.veil_change.normal_(0, 0.3)
+        fpam.offset_change.normal_(0, 0.3)
     return fpam
 
 

@@ -75,7 +75,7 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
     dark[window] = natural[window] * 0.8
     guess = first_guess(dark, diagnose(dark, "low-light"), "low-light")
     lit = guess.invert(dark)
-    burnt = Degradation(guess.gain, guess.veil, guess.space).invert(dark)
+    burnt = Degradation(guess.gain, guess.offset, guess.space).invert(dark)
     assert lit.mean() > 2 * dark.mean()
     white = [(luminance(to_linear(image[window])) > 1).mean() for image in (burnt, lit)]
     assert white[0] > 0.5
@@ -88,7 +88,7 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
 def test_nothing_becomes_darker(natural, light):
     dark = pictures.darkened(natural, light)
     guess = first_guess(dark, diagnose(dark, "low-light"), "low-light")
-    there = np.maximum(luminance(to_linear(dark) - guess.veil), 0)
+    there = np.maximum(luminance(to_linear(dark) - guess.offset), 0)
     lit = np.maximum(luminance(to_linear(guess.invert(dark))), 0)
     assert np.all(lit >= there - 1e-4)
 
@@ -127,7 +127,7 @@ def test_haze_is_thinned_and_not_overdone(natural, transmission):
     assert guess.gain.mean() > 0.65 * transmission
 
 
-def test_a_veil_is_not_taken_for_thicker_than_black_allows(natural):
+def test_haze_is_not_taken_for_thicker_than_black_allows(natural):
     """Nothing of it is in the air: what is bright is fog all the same, to the dark channel."""
     bright = np.clip(0.75 + 0.25 * natural, 0, 1)
     bright[30:60] = 0.02 + 0.3 * natural[30:60]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ldrps_engine.analysis.haze import haze_of
 from ldrps_engine.analysis.haze_field import CELL, cell_statistics, haze_field
-from ldrps_engine.analysis.veil import veil_of
 from support import pictures
 
 
@@ -54,8 +54,8 @@ def test_any_size_and_any_grey_have_a_finite_answer(size, value):
     assert np.isfinite(found.depth).all()
     assert (found.depth >= 0).all()
     assert ((found.air > 0) & (found.air < 1)).all()
-    gain, veil = veil_of(flat)
-    assert np.isfinite(veil).all()
+    gain, offset = haze_of(flat)
+    assert np.isfinite(offset).all()
     # Rounding at black may leave a little more than there was.
     assert ((gain > 0) & (gain < 1.01)).all()
 

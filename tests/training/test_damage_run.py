@@ -132,7 +132,7 @@ def test_a_warm_start_answers_as_what_was_exported_and_normalises_by_its_own_bat
 ):
     run = DamageRun(work, config, TOY)
     run.network.load_state_dict(_unlike_its_start().state_dict())
-    run.average = {name: value.clone() for name, value in run._floats()}
+    run.average = {name: value.clone() for name, value in run._averaged()}
     run.progress["samples"] = 12345
     run.export(tmp_path / "out")
     warm = DamageRun(work, config, TOY, tmp_path / "out")

@@ -48,7 +48,7 @@ def folders(photos, patched, tmp_path_factory):
     fit_autoencoder(work, patched)
     run = Run(work, patched)
     with torch.no_grad():
-        for weights in run.ema.values():
+        for weights in run.average.values():
             weights.add_(0.05 * torch.randn(weights.shape, generator=torch.manual_seed(2)))
     run.progress["step"] = 1
     run.save()

@@ -21,11 +21,9 @@ from training.model import noise_levels
 from training.noise_detection import fit_noise_detection
 from training.photos import PhotoPack
 from training.scene_levels import FITS
-from training.state import load_state, read_progress, save_state
+from training.state import CHECKPOINT, RunState, read_progress, resume, save_run
 from training.tone import fit_tone
 from training.train import Batches, Run
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +89,10 @@ def test_a_run_goes_on_where_it_was_saved(work, config):
     after = Run(work, config)
     assert after.progress["step"] == 3
     assert after.progress["samples"] == before.progress["samples"] == 12
-    for name, value in before.model.state_dict().items():
-        assert torch.equal(after.model.state_dict()[name], value)
-    for name, value in before.ema.items():
-        assert torch.equal(after.ema[name], value)
+    for name, value in before.network.state_dict().items():
+        assert torch.equal(after.network.state_dict()[name], value)
+    for name, value in before.average.items():
+        assert torch.equal(after.average[name], value)
     moments = [run.optimiser.state_dict()["state"] for run in (before, after)]
     assert len(moments[0]) == len(moments[1]) > 0
     for key, one in moments[0].items():
@@ -111,7 +109,7 @@ def test_a_resumed_run_takes_the_same_step_as_one_that_went_on(work, config):
         torch.manual_seed(1)
         losses.append(run.step(batch))
     assert losses[0] == losses[1]
-    for one, other in zip(before.model.parameters(), after.model.parameters(), strict=True):
+    for one, other in zip(before.network.parameters(), after.network.parameters(), strict=True):
         assert torch.equal(one, other)
 
 
@@ -140,10 +138,10 @@ def test_the_average_follows_the_weights(work, config):
     run = stepped(work, config, 2)
     moved = [
         name
-        for name, value in run.model.named_parameters()
-        if not torch.equal(run.ema[name], value.detach())
+        for name, value in run.network.named_parameters()
+        if not torch.equal(run.average[name], value.detach())
     ]
-    assert len(moved) > 0.5 * len(run.ema)
+    assert len(moved) > 0.5 * len(run.average)
 
 
 def test_a_fresh_folder_has_no_progress(work, config):
@@ -178,8 +176,14 @@ def saved(tmp_path, config):
     model(torch.ones(1, 3)).sum().backward()
     optimiser.step()
     ema = {name: value.detach().clone() + 1 for name, value in model.named_parameters()}
-    save_state(tmp_path, config, model, ema, optimiser, {"step": 1})
+    save_at(1, tmp_path, config, model, ema, optimiser)
     return model, ema, optimiser
+
+
+def save_at(step, work, config, *saved):
+    """Save as a run of the first training does after so many steps."""
+    about = {"config": json.dumps(config.as_dict())}
+    save_run(work / CHECKPOINT, *saved, RunState({"step": step}, step, about))
 
 
 def test_a_state_comes_back_as_it_was(saved, tmp_path, config):
@@ -187,7 +191,7 @@ def test_a_state_comes_back_as_it_was(saved, tmp_path, config):
     other = torch.nn.Linear(3, 2)
     averages = {name: torch.zeros_like(value) for name, value in ema.items()}
     again = torch.optim.AdamW(other.parameters())
-    load_state(tmp_path, other, averages, again)
+    assert resume(tmp_path / CHECKPOINT, other, averages, again).taken == 1
     assert read_progress(tmp_path, config) == {"step": 1}
     assert torch.equal(other.weight, model.weight)
     assert torch.equal(averages["bias"], ema["bias"])
@@ -205,7 +209,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(saved, tmp_path, config, m
     monkeypatch.setattr(state, "save_file", fails)
     before = (tmp_path / CHECKPOINT).read_bytes()
     with pytest.raises(TrainingError, match="the last checkpoint stands"):
-        save_state(tmp_path, config, *saved, {"step": 2})
+        save_at(2, tmp_path, config, *saved)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if "safetensors" in path.name] == [CHECKPOINT]
 
@@ -218,10 +222,10 @@ def test_a_kill_in_mid_save_leaves_the_last_checkpoint_whole(saved, tmp_path, co
     with monkeypatch.context() as patch:
         patch.setattr(state, "save_file", killed)
         with pytest.raises(KeyboardInterrupt):
-            save_state(tmp_path, config, *saved, {"step": 2})
+            save_at(2, tmp_path, config, *saved)
     assert read_progress(tmp_path, config) == {"step": 1}
     # What was left behind is in nobody's way.
-    save_state(tmp_path, config, *saved, {"step": 3})
+    save_at(3, tmp_path, config, *saved)
     assert read_progress(tmp_path, config) == {"step": 3}
     assert [path.name for path in tmp_path.iterdir() if "safetensors" in path.name] == [CHECKPOINT]
 
@@ -258,7 +262,7 @@ def test_what_is_exported_are_the_averages(trained, tmp_path, config):
     name = "unet/diffusion_pytorch_model.safetensors"
     weights = load_file(tmp_path / "out" / name)
     inside = "before.first.0.weight"
-    assert torch.equal(weights[inside], run.ema[f"unet.{inside}"].half())
+    assert torch.equal(weights[inside], run.average[f"unet.{inside}"].half())
 
 
 def test_exporting_again_replaces_the_folder_and_leaves_no_part(trained, tmp_path, config):

@@ -57,13 +57,13 @@ class WorkerActor:
         self._receiver: Receiver | None = None
         self._folder: Path | None = None
 
-    async def start(self, told: bytes) -> bytes:
+    async def start(self, request: bytes) -> bytes:
         """Launch the worker; JSON there and back: {"options", "spool"}, {"pid", "version"}.
 
         `spool`: the front's folder if it is to be seen from here too; empty: files are carried.
         Or {"why"}: there is no worker, and this is the reason.
         """
-        given = json.loads(told)
+        given = json.loads(request)
         if why := await asyncio.to_thread(_unseen, given["spool"], given["proof"]):
             return json.dumps({"why": why}).encode()
         if not given["spool"]:
@@ -129,7 +129,7 @@ class WorkerActor:
     async def _pass_on(self) -> None:
         assert self._process
         while (message := await self._raw.get()) is not None:
-            if self._folder and self._attempt and (name := _told_of(message)):
+            if self._folder and self._attempt and (name := _announced_file(message)):
                 pieces = carrying.pieces(self._attempt, name)
                 while piece := await asyncio.to_thread(next, pieces, None):
                     await self._messages.put(piece)
@@ -159,7 +159,7 @@ def _message(pipe: Connection) -> bytes:
     return pipe.recv_bytes(MAX_REPORT)
 
 
-def _told_of(message: bytes) -> str:
+def _announced_file(message: bytes) -> str:
     """Name the file that a report announces; empty: none. The front looks closer."""
     if message[:1] == b"S":
         return "checkpoint"

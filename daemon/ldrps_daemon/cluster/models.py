@@ -98,12 +98,14 @@ class NodeModels:
                 work = self._bring(ray, node, sorted(lacking))
                 node.bringing = asyncio.get_running_loop().create_task(work)
 
-    async def everywhere(self, ray: Any, action: str, model: str, tell: OnProgress) -> list[str]:
+    async def everywhere(
+        self, ray: Any, action: str, model: str, on_progress: OnProgress
+    ) -> list[str]:
         """Do with a model on each node what was done with it here; see `seats.Pool`."""
-        told = await _told(action, model)
+        request = await _request(action, model)
         loop = asyncio.get_running_loop()
         asked = [
-            loop.create_task(self._ask(ray, node, action, model, told, tell))
+            loop.create_task(self._ask(ray, node, action, model, request, on_progress))
             for node in self._nodes.values()
         ]
         try:
@@ -121,8 +123,8 @@ class NodeModels:
     async def _bring(self, ray: Any, node: _Node, models: Iterable[str]) -> None:
         for model in models:
             try:
-                told = await _told("pull", model)
-                why = await self._ask(ray, node, "pull", model, told, lambda *_: None)
+                request = await _request("pull", model)
+                why = await self._ask(ray, node, "pull", model, request, lambda *_: None)
             except LdrpsError as error:
                 why = str(error)
             if why:
@@ -131,13 +133,19 @@ class NodeModels:
         node.is_settled = True
 
     async def _ask(
-        self, ray: Any, node: _Node, action: str, model: str, told: bytes, tell: OnProgress
+        self,
+        ray: Any,
+        node: _Node,
+        action: str,
+        model: str,
+        request: bytes,
+        on_progress: OnProgress,
     ) -> str:
         """Have one node do it, and return why it could not; empty if it could."""
         async with node.turn:
             node.fetching = model if action == "pull" else ""
             try:
-                why = await _asked(ray, node, told, tell)
+                why = await _asked(ray, node, request, on_progress)
             except LdrpsError:
                 raise
             except Exception as error:
@@ -164,7 +172,7 @@ def name_of(node: Mapping[str, Any]) -> str:
     return f"{node['NodeManagerAddress']}/{str(node['NodeID'])[:8]}"
 
 
-async def _told(action: str, model: str) -> bytes:
+async def _request(action: str, model: str) -> bytes:
     """Return the question for a node."""
     here: dict[str, object] = {}
     if action != "remove":
@@ -177,7 +185,7 @@ async def _told(action: str, model: str) -> bytes:
     return json.dumps({"do": action, "name": model} | here).encode()
 
 
-async def _asked(ray: Any, node: _Node, told: bytes, tell: OnProgress) -> str:
+async def _asked(ray: Any, node: _Node, request: bytes, on_progress: OnProgress) -> str:
     """Run the task on a node to its end."""
     strategies = ray.util.scheduling_strategies
     task = ray.remote(on_node).options(
@@ -186,14 +194,14 @@ async def _asked(ray: Any, node: _Node, told: bytes, tell: OnProgress) -> str:
         max_retries=0,
         num_returns="streaming",
     )
-    answers = task.remote(told)
+    answers = task.remote(request)
     said: dict[str, Any] = {}
     try:
         async for answer in answers:
             said = json.loads(await answer)
             if "why" not in said:
                 file = f": {said['file']}" if said["file"] else ""
-                tell(f"node {node.name}{file}", said["done"], said["total"])
+                on_progress(f"node {node.name}{file}", said["done"], said["total"])
     except BaseException:
         # Nobody waits for it any more; what has come stays, and the next one goes on with it.
         with contextlib.suppress(Exception):

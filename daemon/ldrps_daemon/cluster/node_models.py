@@ -16,31 +16,31 @@ from typing import Any
 from ldrps_engine.errors import LdrpsError, ModelError
 from ldrps_engine.model_store import hub, store
 
-_TELL_SECONDS = 0.5
+_PROGRESS_SECONDS = 0.5
 _BEAT_SECONDS = 2.0
 """Longest silence: who asks notices by the next answer that nobody wants it any more."""
 _MAX_WORDS = 300
 
 
-def on_node(told: bytes) -> Iterator[bytes]:
+def on_node(request: bytes) -> Iterator[bytes]:
     """Do one thing with one model, {"do", "name", "revision", "hash", "file"}.
 
     Yields {"file", "done", "total"} now and then, and last of all {"why"}, which is empty if all
     went well. `hash` and `file` tell of the front's copy, see `_check` and `place_of`.
     """
-    given = json.loads(told)
+    given = json.loads(request)
     news: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    last, told_at = _progress("", 0, 0), 0.0
+    last, reported_at = _progress("", 0, 0), 0.0
 
-    def tell(file: str, done: int, total: int) -> None:
-        nonlocal told_at
+    def on_progress(file: str, done: int, total: int) -> None:
+        nonlocal reported_at
         now = time.monotonic()
-        if now - told_at >= _TELL_SECONDS:
-            told_at = now
+        if now - reported_at >= _PROGRESS_SECONDS:
+            reported_at = now
             news.put(_progress(file, done, total))
 
     with ThreadPoolExecutor(1) as thread:
-        work = thread.submit(_do, given, tell)
+        work = thread.submit(_do, given, on_progress)
         work.add_done_callback(lambda _: news.put(b""))
         while True:
             try:
@@ -63,15 +63,15 @@ def place_of(name: str) -> list[int]:
     return [found.st_ino, found.st_mtime_ns]
 
 
-def _do(given: dict[str, Any], tell: hub.OnProgress) -> None:
+def _do(given: dict[str, Any], on_progress: hub.OnProgress) -> None:
     name = given["name"]
     if given["do"] == "pull":
-        hub.pull(name, tell, given["revision"])
+        hub.pull(name, on_progress, given["revision"])
         _check(name, given["hash"])
     elif given["do"] == "verify":
         # The front has read its own copy already.
         if place_of(name) != given["file"]:
-            store.verify(name, lambda _: tell(name, 0, 0))
+            store.verify(name, lambda _: on_progress(name, 0, 0))
             _check(name, given["hash"])
     elif store.folder_of(name).exists():
         store.remove(name)

@@ -75,9 +75,9 @@ class RayPool:
         """Nodes of the cluster."""
         return self._models.nodes
 
-    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+    async def everywhere(self, action: str, model: str, on_progress: OnProgress) -> Sequence[str]:
         """Have a task on each node do it."""
-        return await self._models.everywhere(self._ray, action, model, tell)
+        return await self._models.everywhere(self._ray, action, model, on_progress)
 
     def want(self, load: Load) -> None:
         """Have the cluster asked for as many GPUs, within the limits given."""

@@ -146,9 +146,9 @@ class RayTransport:
 
     async def _start(self, options: dict[str, object]) -> str:
         """Have the actor start its worker; returns why it does not, empty if it does."""
-        told = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
+        request = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
         try:
-            answer = json.loads(await self._asked("start", json.dumps(told).encode()))
+            answer = json.loads(await self._asked("start", json.dumps(request).encode()))
         except Exception as error:
             if why := cannot_import(error):
                 return why

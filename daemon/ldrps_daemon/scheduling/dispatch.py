@@ -293,19 +293,25 @@ class Dispatcher:
         """Let batch jobs yield to urgent ones for which there is no free worker."""
         urgent = self.queue.urgent()
         self.pool.want(Load(len(self._restoring()), urgent, len(self.queue) - urgent))
-        placed = [(self.index.get(job_id), told) for job_id, told in self._restoring().items()]
-        yielding = sum(told.slot.pausing for _, told in placed)
+        placed = [
+            (self.index.get(job_id), placement) for job_id, placement in self._restoring().items()
+        ]
+        yielding = sum(placement.slot.pausing for _, placement in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
         wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
         # Who has done the least loses the least.
-        for job, told in sorted(placed, key=lambda pair: pair[1].elapsed()):
-            if wanted > 0 and not told.slot.pausing and not self.queue.is_urgent(job):
-                told.slot.pause(job.id)
+        for job, placement in sorted(placed, key=lambda pair: pair[1].elapsed()):
+            if wanted > 0 and not placement.slot.pausing and not self.queue.is_urgent(job):
+                placement.slot.pause(job.id)
                 wanted -= 1
 
     def _restoring(self) -> dict[str, JobReports]:
         """Return the jobs that a device has, with their reports."""
-        return {name: told for name, told in self._placed.items() if told.slot is not self.looker}
+        return {
+            name: placement
+            for name, placement in self._placed.items()
+            if placement.slot is not self.looker
+        }
 
     def _why(self) -> str:
         """Return what keeps all jobs from being worked on; empty: nothing."""

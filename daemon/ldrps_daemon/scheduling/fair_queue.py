@@ -160,7 +160,7 @@ class FairQueue:
         else:
             self._later.add(job)
             heapq.heappush(self._due, (clock.now() + self._batch_wait - job.waited(), job.order))
-        self._tell()
+        self._notify()
 
     async def arrival(self, worker: Candidate) -> None:
         """Return when there is a job for a worker: one that is up, or would have to be started.
@@ -182,7 +182,7 @@ class FairQueue:
         finally:
             self._idle.remove(worker)
             # Who has left it the job looks again: it may go about something else first.
-            self._tell()
+            self._notify()
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -192,7 +192,7 @@ class FairQueue:
             yield
         finally:
             self._starting -= 1
-            self._tell()
+            self._notify()
 
     @property
     def spared(self) -> bool:
@@ -233,7 +233,7 @@ class FairQueue:
         held = worker.held(job)
         return any(other.held(job) > held for other in self._idle if other.is_up())
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 

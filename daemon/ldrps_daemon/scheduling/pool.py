@@ -32,7 +32,7 @@ from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
 _END_KINDS = ("done", "failed", "cancelled")
-Tell = Callable[[pb.Event | Saved | Sized], None]
+OnReport = Callable[[pb.Event | Saved | Sized], None]
 
 
 class WorkerDiedError(Exception):
@@ -78,7 +78,7 @@ class WorkerSlot:
         self._starting: asyncio.Future[None] | None = None
         self._began = 0.0
         self._ending: asyncio.Future[End] | None = None
-        self._tell: Tell = _to_nobody
+        self._on_job_report: OnReport = _to_nobody
         self._idle_timers: list[asyncio.TimerHandle] = []
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._sleeping: asyncio.Task[None] | None = None
@@ -116,7 +116,9 @@ class WorkerSlot:
                 raise
             self.backoff.started(time.monotonic() - self._began)
 
-    async def work(self, order: Order | ModelCommand, tell: Tell, cancelling: asyncio.Event) -> End:
+    async def work(
+        self, order: Order | ModelCommand, on_report: OnReport, cancelling: asyncio.Event
+    ) -> End:
         """Do a job and return how it ended; WorkerDiedError if the process died first.
 
         StartError if the process has ended since it was roused, before the job could have met it.
@@ -125,7 +127,7 @@ class WorkerSlot:
         if cancelling.is_set():
             self.idle()
             return pb.Event(cancelled=pb.Cancelled())
-        self.job, self._tell, self.pausing = order.job, tell, False
+        self.job, self._on_job_report, self.pausing = order.job, on_report, False
         self._ending = asyncio.get_running_loop().create_future()
         try:
             self._hand_over(order)
@@ -136,7 +138,7 @@ class WorkerSlot:
                 self.backoff.worked()
             return end
         finally:
-            self.job, self._tell, self._ending, self.pausing = "", _to_nobody, None, False
+            self.job, self._on_job_report, self._ending, self.pausing = "", _to_nobody, None, False
             for name in list(self._alarms):
                 self._alarms.pop(name).cancel()
             await self._after_work()
@@ -305,7 +307,7 @@ class WorkerSlot:
             if self._ending and not self._ending.done():
                 self._ending.set_result(report)
         else:
-            self._tell(report)
+            self._on_job_report(report)
 
     def _on_state(self, report: pb.Worker) -> None:
         self.models, self.residents = list(report.models), list(report.residents)

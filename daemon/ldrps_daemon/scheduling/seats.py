@@ -62,7 +62,7 @@ class Pool(Protocol):
     async def close(self) -> None:
         """Stop reporting."""
 
-    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+    async def everywhere(self, action: str, model: str, on_progress: OnProgress) -> Sequence[str]:
         """Do on all other machines what was done with a model here: `pull`, `verify` or `remove`.
 
         Returns a sentence for each machine on which that failed; it is done on the others.
@@ -106,7 +106,7 @@ class LocalPool:
     async def close(self) -> None:
         """Do nothing."""
 
-    async def everywhere(self, action: str, model: str, tell: OnProgress) -> Sequence[str]:
+    async def everywhere(self, action: str, model: str, on_progress: OnProgress) -> Sequence[str]:
         """Do nothing: there are no other machines."""
         return ()
 

@@ -24,7 +24,7 @@ from ldrps_engine.model_store.catalogue import BUNDLED, Entry, catalogue
 from ldrps_wire.status import error_of
 
 log = logging.getLogger("ldrps.models")
-_TELL_SECONDS = 0.2
+_PROGRESS_SECONDS = 0.2
 Work = Callable[[str, OnProgress], object]
 """Function that does something with the model of a name on this machine, in a thread."""
 _NAMED = 3
@@ -81,19 +81,21 @@ class ModelsServicer(pb_grpc.ModelsServicer):
             await self._commands("unload", request.name, only_awake=True)
             return pb.ModelProgress()
 
-    async def _done(self, action: str, work: Work, name: str, tell: OnProgress) -> None:
+    async def _done(self, action: str, work: Work, name: str, on_progress: OnProgress) -> None:
         """Do something with a model on this machine, then on the others."""
-        await asyncio.to_thread(work, name, tell)
-        await self._elsewhere(action, name, tell)
+        await asyncio.to_thread(work, name, on_progress)
+        await self._elsewhere(action, name, on_progress)
 
-    async def _elsewhere(self, action: str, name: str, tell: OnProgress) -> None:
+    async def _elsewhere(self, action: str, name: str, on_progress: OnProgress) -> None:
         if name == BUNDLED or name.startswith(store.LOCAL):
             # The one comes with the program; the other is a folder of this machine.
             return
-        if whys := await self._pool.everywhere(action, name, tell):
+        if whys := await self._pool.everywhere(action, name, on_progress):
             more = f"; and {len(whys) - _NAMED} more" if len(whys) > _NAMED else ""
-            told = "; ".join(whys[:_NAMED]) + more
-            raise ModelError(f"{action} of model '{name}' is done here, but not everywhere: {told}")
+            reasons = "; ".join(whys[:_NAMED]) + more
+            raise ModelError(
+                f"{action} of model '{name}' is done here, but not everywhere: {reasons}"
+            )
 
     def _list(self) -> list[pb.Model]:
         found = [self._show(entry) for entry in catalogue().values()]
@@ -175,15 +177,15 @@ class _ProgressStream:
         self._loop = loop
         self._queue: asyncio.Queue[pb.ModelProgress | None] = asyncio.Queue()
         self._stopped = threading.Event()
-        self._told, self._last_file = 0.0, ""
+        self._reported_at, self._last_file = 0.0, ""
 
     def __call__(self, file: str, done: int, total: int) -> None:
         if self._stopped.is_set():
             raise CancelledError("the caller left")
         now = time.monotonic()
-        if file == self._last_file and done < total and now - self._told < _TELL_SECONDS:
+        if file == self._last_file and done < total and now - self._reported_at < _PROGRESS_SECONDS:
             return
-        self._told, self._last_file = now, file
+        self._reported_at, self._last_file = now, file
         progress = pb.ModelProgress(file=file, done_bytes=done, total_bytes=total)
         self._loop.call_soon_threadsafe(self._queue.put_nowait, progress)
 
@@ -201,14 +203,14 @@ class _ProgressStream:
             yield progress
 
 
-def _verify(name: str, tell: OnProgress) -> None:
+def _verify(name: str, on_progress: OnProgress) -> None:
     store.resolve(name)
     total, done = store.total_bytes(name), 0
 
     def on_bytes(count: int) -> None:
         nonlocal done
         done += count
-        tell(name, min(done, total), total)
+        on_progress(name, min(done, total), total)
 
     store.verify(name, on_bytes)
 

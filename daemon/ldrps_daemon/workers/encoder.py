@@ -42,23 +42,23 @@ def main() -> None:
     given = parser.parse_args()
     leave_with(given.parent)
     source = Path(f"/proc/self/fd/{given.source}") if given.source is not None else None
-    told, out = os.fdopen(0, "rb", closefd=False), os.fdopen(1, "wb", closefd=False)
-    with told, out, refusing(out):
+    request, out = os.fdopen(0, "rb", closefd=False), os.fdopen(1, "wb", closefd=False)
+    with request, out, refusing(out):
         lock_in(given.max_pixels, _CPU_SECONDS, [source] if source else [])
-        how, photo = _read(told)
+        how, photo = _read(request)
         result = result_of(how, photo, decode(source) if source else None)
         out.write(FILE + result.to_bytes(given.result))
 
 
-def _read(told: BinaryIO) -> tuple[dict[str, Any], Photo]:
-    how: dict[str, Any] = json.loads(_part(told))
-    raster = pb.Raster.FromString(_part(told))
-    return how, photo_from_wire(raster, told.read())
+def _read(request: BinaryIO) -> tuple[dict[str, Any], Photo]:
+    how: dict[str, Any] = json.loads(_part(request))
+    raster = pb.Raster.FromString(_part(request))
+    return how, photo_from_wire(raster, request.read())
 
 
-def _part(told: BinaryIO) -> bytes:
-    (length,) = LENGTH.unpack(told.read(LENGTH.size))
-    return told.read(length)
+def _part(request: BinaryIO) -> bytes:
+    (length,) = LENGTH.unpack(request.read(LENGTH.size))
+    return request.read(length)
 
 
 def result_of(how: Mapping[str, Any], photo: Photo, source: LoadedFile | None) -> Result:

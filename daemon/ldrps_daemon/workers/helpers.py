@@ -69,14 +69,14 @@ def _started(
             command,
             stdin=streams[0],
             stdout=streams[1],
-            env=_told() | ONE_THREAD,
+            env=_harmless_environment() | ONE_THREAD,
             pass_fds=pass_fds,
         )
     except OSError as error:
         raise UnableError(f"no process can be started ({error.strerror})") from error
 
 
-def _told() -> dict[str, str]:
+def _harmless_environment() -> dict[str, str]:
     """Return the environment of a process that a photo may take over: it holds no token.
 
     It can reach nothing, but what it returns goes to the client.

@@ -48,7 +48,7 @@ class Reporter:
         self._previews = False
         self._last_preview = 0.0
         self._started = 0.0
-        self._told: Progress | None = None
+        self._last: Progress | None = None
 
     def open(self, job: str) -> None:
         """Begin another job."""
@@ -57,7 +57,7 @@ class Reporter:
         self._paused.clear()
         self._previews = False
         self._started = 0.0
-        self._told = None
+        self._last = None
 
     def cancel(self, job: str) -> None:
         """Stop at the next step. A command for an earlier job is late and means nothing."""
@@ -91,9 +91,9 @@ class Reporter:
         """Send one event, and a preview when one is due."""
         self.check()
         # The engine looks in more often than it gets on; nobody wants to hear that twice.
-        if progress != self._told:
+        if progress != self._last:
             wire.send_event(self._pipe, self._event(progress))
-        self._told = progress
+        self._last = progress
         if isinstance(progress, Step):
             self._checkpoint(progress)
             self._preview(progress)

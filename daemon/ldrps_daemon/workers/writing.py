@@ -70,10 +70,10 @@ class _Encoding:
 
     def append(self, layer: Layer, out: BinaryIO) -> None:
         """Encode one layer, appended to what is in a file already."""
-        with self._beside("layer") as told, self._beside("encoded") as made:
-            with told.open("wb") as file:
-                _tell(file, {**self._how, "layer": layer.name}, layer)
-            with told.open("rb") as payload, made.open("wb") as taken:
+        with self._beside("layer") as request, self._beside("encoded") as made:
+            with request.open("wb") as file:
+                _write_request(file, {**self._how, "layer": layer.name}, layer)
+            with request.open("rb") as payload, made.open("wb") as taken:
                 status = self._run(payload, taken)
             check_status("encoder", status)
             if status:
@@ -124,7 +124,7 @@ def _how(header: pb.SubmitHeader, restoration: Restoration, done: pb.Done) -> di
     }
 
 
-def _tell(file: BinaryIO, how: dict[str, Any], layer: Layer) -> None:
+def _write_request(file: BinaryIO, how: dict[str, Any], layer: Layer) -> None:
     # Figures may be numpy's own.
     words = json.dumps(how, default=lambda figure: figure.item())
     for part in (words.encode(), raster_of(layer.photo).SerializeToString()):

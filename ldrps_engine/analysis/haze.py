@@ -1,4 +1,4 @@
-"""Veil of haze over a photo: the guess that F-PAM's field begins with. No torch.
+"""Transmission and airlight of the haze over a photo: where F-PAM's field begins. No torch.
 
 Two judges tell how thick haze is, and their mean is believed: a network that knows what lies far
 away in such a scene (`haze_field`), and what every photo shows, its dark channel and its tones.
@@ -28,21 +28,21 @@ _TELLING = 0.8
 _TELLING_SHARE = 75
 _FLOOR = (0.25, 0.9)
 _TRANSMISSION = (0.2, 1.0)
-# A bright thing reads as a thick veil, so only part of the differences is believed.
+# A bright thing reads as thick haze, so only part of the differences is believed.
 _DEPTH_SHARE = 0.4
 _DEPTH_SHARE_ALONE = 0.8
 _UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
-_STILL_VEILED = 0.02
+_STILL_HAZY = 0.02
 """Haze that both judgements leave, in the logarithm of transmission."""
 _LEAST_LEFT, _AIR = 0.02, (0.2, 1.05)
 _SPREAD = 1.1
 """Factor for the mean of two judges: each hides what it is unsure of, and their mean more so."""
 
 
-def veil_of(rgb: Array) -> tuple[Array, Array]:
-    """Return gain and veil (h, w, 3) of the haze over (H, W, 3) display values."""
+def haze_of(rgb: Array) -> tuple[Array, Array]:
+    """Return gain and offset (h, w, 3) of the haze over (H, W, 3) display values."""
     through, shown_air = _by_statistics(rgb)
     field = haze_field(rgb)
     far = resize(field.depth[..., None], through.shape, smooth=True)[..., 0]
@@ -72,7 +72,7 @@ def _by_statistics(rgb: Array) -> tuple[Array, Array]:
     even = air - (air - rgb) / resize(depth[..., None], rgb.shape[:2], smooth=True)
     is_level, expected = expected_airlight_contrast(even, air)
     level += outdoors * (is_level - expected - level) / 2
-    gain = np.clip(depth * np.exp(level - _STILL_VEILED), *_TRANSMISSION).astype(np.float32)
+    gain = np.clip(depth * np.exp(level - _STILL_HAZY), *_TRANSMISSION).astype(np.float32)
     undone = air - (air - rgb) / resize(gain[..., None], rgb.shape[:2], smooth=True)
     middle = float(np.median(np.clip(undone, 0, 1).mean(-1)))
     lifted = gain * np.float32(outdoors * _MIDTONE_SHARE * (expected_midtone(rgb) - middle))
@@ -91,20 +91,20 @@ def _tones_tell(rgb: Array) -> float:
     return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
 
 
-def _within_black(gain: Array, veil: Array, rgb: Array, air: Array) -> tuple[Array, Array]:
-    """No thicker a veil than leaves the scene's shades above black.
+def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[Array, Array]:
+    """No thicker a haze than leaves the scene's shades above black.
 
     Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
     (ICCV 2013), on the whole of the photo.
     """
-    undone = (rgb - resize(veil, rgb.shape[:2], smooth=True)) / resize(
+    undone = (rgb - resize(offset, rgb.shape[:2], smooth=True)) / resize(
         gain, rgb.shape[:2], smooth=True
     )
     lowest = float(np.percentile(undone.min(-1), _BELOW_BLACK))
     if lowest >= 0:
-        return gain, veil
+        return gain, offset
     thinner = (air - lowest) / air
-    return (gain * thinner).astype(np.float32), (veil + gain * air * (1 - thinner)).astype(
+    return (gain * thinner).astype(np.float32), (offset + gain * air * (1 - thinner)).astype(
         np.float32
     )
 

@@ -8,8 +8,8 @@ import torch
 
 from ldrps_engine.analysis.recognition import FINDINGS
 from support import pictures
+from training.degradation_model import DegradationModel
 from training.graphics import draw
-from training.physics import Physics
 
 COUNT = 160
 
@@ -22,7 +22,7 @@ def clean():
 
 @pytest.fixture(scope="module")
 def degraded(clean):
-    return Physics(torch.Generator().manual_seed(1))(clean)
+    return DegradationModel(torch.Generator().manual_seed(1))(clean)
 
 
 def labelled(degraded, name):
@@ -76,7 +76,7 @@ def test_haze_lies_over_hazy_ones_alone_and_takes_contrast(clean, degraded):
 
 
 def test_the_same_generator_draws_the_same(clean, degraded):
-    again = Physics(torch.Generator().manual_seed(1))(clean)
+    again = DegradationModel(torch.Generator().manual_seed(1))(clean)
     for name, value in vars(again).items():
         assert torch.equal(value, getattr(degraded, name)), name
 

@@ -42,7 +42,7 @@ class Degraded:
     """(N, 1, h, w) optical depth of the haze, 0 where none is."""
 
 
-class Physics:
+class DegradationModel:
     """Draws degradations; the same for the same generator."""
 
     def __init__(self, generator: torch.Generator) -> None:
