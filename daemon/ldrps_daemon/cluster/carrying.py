@@ -34,26 +34,30 @@ _HEAD_BYTES = 3
 _ALONE_BYTES = 64 << 10
 """Length from which a message is large."""
 
-Message = bytes | bytearray
+Message = bytes | memoryview
 Block = bytes | PickleBuffer
 """Unit of travel; a buffer arrives as a read-only view."""
 
 
-def pieces(folder: JobFolder, name: str) -> Iterator[bytearray]:
-    """Split a file into pieces; none if it is not there. Reads the disk."""
+def pieces(folder: JobFolder, name: str, *, kept: bool = True) -> Iterator[memoryview]:
+    """Split a file into pieces; none if it is not there. Reads the disk.
+
+    Those that are not `kept` are of use only until the next one is asked for: fresh memory for each
+    costs more than reading does.
+    """
     code = next(code for code, known in (TO_NODE | TO_FRONT).items() if known == name)
     missing = contextlib.suppress(FileNotFoundError)
     with missing, Path(getattr(folder, name)).open("rb", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
+        room = bytearray(_HEAD_BYTES + min(left, PIECE_BYTES))
         while True:
-            piece = bytearray(_HEAD_BYTES + min(left, PIECE_BYTES))
-            came = file.readinto(memoryview(piece)[_HEAD_BYTES:])
-            del piece[_HEAD_BYTES + came :]
+            piece = memoryview(bytearray(len(room)) if kept else room)
+            came = file.readinto(piece[_HEAD_BYTES:])
             left -= came
             # A file that has become shorter ends all the same.
             last = left <= 0 or not came
             piece[:_HEAD_BYTES] = PIECE + code + (_LAST if last else _MORE)
-            yield piece
+            yield piece[: _HEAD_BYTES + came]
             if last:
                 return
 
@@ -64,11 +68,11 @@ def is_large(message: Message) -> bool:
 
 
 def blocks(messages: Iterable[Message]) -> Iterator[Block]:
-    """Pack messages, in their order."""
+    """Pack messages, in their order; a block is to be sent before the next one is asked for."""
     small: list[Message] = []
     for message in messages:
         if not is_large(message):
-            small.append(message)
+            small.append(bytes(message))
             continue
         if small:
             yield joined(small)
@@ -122,7 +126,7 @@ class Receiver:
         """Files of which a part could not be written, and whose last part has not come."""
         self._written = 0
 
-    def take(self, piece: Message | memoryview) -> None:
+    def take(self, piece: Message) -> None:
         """Write a piece; ValueError if it is none that may come, OSError from the disk.
 
         After an OSError the file is given up, and the rest of it is not written.

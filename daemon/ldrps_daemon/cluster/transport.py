@@ -26,6 +26,7 @@ from ldrps_daemon.cluster.carrying import (
     PIECE,
     REPORT,
     Block,
+    Message,
     Receiver,
 )
 from ldrps_daemon.storage.spool import JobFolder
@@ -174,7 +175,7 @@ class RayTransport:
 
     async def _send(self, data: bytes) -> None:
         command = json.loads(data)
-        messages = [COMMAND + data]
+        messages: list[Message] = [COMMAND + data]
         try:
             if command["do"] == "work" and not self._place.spool:
                 return await self._carry(command, messages)
@@ -182,14 +183,15 @@ class RayTransport:
             return self._on_report(self, NotNow(error.strerror or str(error)))
         await _of_loop(self._given(carrying.blocks(messages)))
 
-    async def _carry(self, command: dict[str, Any], order: Iterable[bytes]) -> None:
+    async def _carry(self, command: dict[str, Any], order: Iterable[Message]) -> None:
         """Send a job's files and the order for it, which a node ignores if it cannot take them."""
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])
         await asyncio.to_thread(attempt.path.mkdir, 0o700)
         self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
         folder = JobFolder(Path(command["folder"]))
-        files = (carrying.pieces(folder, name) for name in carrying.TO_NODE.values())
+        names = carrying.TO_NODE.values()
+        files = (carrying.pieces(folder, name, kept=False) for name in names)
         blocks = carrying.blocks(itertools.chain([BEGIN], *files, order))
         under_way: deque[asyncio.Future[str]] = deque()
         try:
