@@ -12,21 +12,34 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
+from pickle import PickleBuffer
 
 from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.cluster import carrying
-from ldrps_daemon.cluster.carrying import BEGIN, END, MEMORY, PIECE, REPORT, Receiver
+from ldrps_daemon.cluster.carrying import (
+    BEGIN,
+    END,
+    MEMORY,
+    PIECE,
+    REPORT,
+    Block,
+    Message,
+    Receiver,
+)
 from ldrps_daemon.storage.spool import JobFolder
-from ldrps_daemon.workers.pipe import MAX_REPORT
+from ldrps_daemon.workers.pipe import MAX_REPORT, is_end
 from ldrps_daemon.workers.process import Process
 
 _POLL_SECONDS = 20.0
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.1
+"""Longest that a message waits for others, for each answer costs the front a millisecond, however
+much is in it. No job's end waits, nor does what is large."""
 _AHEAD = 4
 """Most messages that may wait for the front: those with pieces are large."""
 _FOLDERS = "ldrps-node-"
@@ -51,10 +64,16 @@ class WorkerActor:
         self._turn = 0
         self._turns = asyncio.Event()
         self._raw: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._messages: asyncio.Queue[bytes] = asyncio.Queue(_AHEAD)
+        self._messages: asyncio.Queue[tuple[Message, bool]] = asyncio.Queue(_AHEAD)
+        """Messages for the front; True: it waits for this one."""
+        self._large: Message | None = None
+        """Message that is the next answer."""
         self._process: Process[bytes] | None = None
+        self._job: JobFolder | None = None
         self._attempt: JobFolder | None = None
         self._receiver: Receiver | None = None
+        self._refusal = ""
+        """Reason why the job that is being sent cannot be done here."""
         self._folder: Path | None = None
 
     async def start(self, request: bytes) -> bytes:
@@ -75,46 +94,63 @@ class WorkerActor:
         self._pump = asyncio.get_running_loop().create_task(self._pass_on())
         return json.dumps({"pid": self._process.pid, "version": version()}).encode()
 
-    async def send(self, number: bytes, message: bytes) -> str:
-        """Take a message for the worker, or a piece of a file; returns why not, empty if taken.
+    async def send(self, number: bytes, block: bytes | memoryview) -> str:
+        """Take messages for the worker, or a piece of a file; returns why not, empty if taken.
 
-        Messages are numbered from 0 and taken in that order.
+        Blocks are numbered from 0 and taken in that order.
         """
         while self._turn != int(number):
             await self._turns.wait()
         try:
-            await self._accept(message)
-        except OSError as error:
-            return error.strerror or str(error)
+            for message in carrying.unpacked(block):
+                await self._accept(message)
         finally:
             self._turn += 1
             self._turns.set()
             self._turns = asyncio.Event()
-        return ""
+        return self._refusal
 
-    async def _accept(self, message: bytes) -> None:
+    async def _accept(self, message: memoryview) -> None:
         if message[:1] == BEGIN:
-            await asyncio.to_thread(self._begin)
+            self._refusal = await asyncio.to_thread(_refused, self._begin)
+        elif self._refusal:
+            # The job's other files, and the order for it.
+            return
         elif message[:1] == PIECE and self._receiver:
-            await asyncio.to_thread(self._receiver.take, message)
+            self._refusal = await asyncio.to_thread(_refused, self._receiver.take, message)
         elif self._process:
             # Its end is told by `receive`.
             with contextlib.suppress(OSError):
-                self._process.send_bytes(await asyncio.to_thread(self._command, message[1:]))
+                self._process.send_bytes(self._command(bytes(message[1:])))
 
-    async def receive(self) -> bytes:
-        """Wait a while for messages and return those that have come, as a block."""
-        found = [MEMORY + str(self._process.memory_bytes() if self._process else 0).encode()]
+    async def receive(self) -> Block:
+        """Wait a while for messages and return those that have come."""
+        if self._large:
+            return self._alone()
+        found: list[Message] = []
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _POLL_SECONDS
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POLL_SECONDS):
-                found.append(await self._messages.get())
-                if found[-1][:1] != PIECE:
-                    # Each answer costs the front a millisecond, however much is in it.
-                    await asyncio.sleep(_GATHER_SECONDS)
-        # The front writes a piece while the next one is on its way.
-        while not self._messages.empty() and sum(map(len, found)) < carrying.PIECE_BYTES:
-            found.append(self._messages.get_nowait())
-        return await asyncio.to_thread(carrying.joined, found)
+            while not self._large:
+                async with asyncio.timeout_at(until):
+                    message, is_awaited = await self._messages.get()
+                if carrying.is_large(message):
+                    self._large = message
+                    break
+                found.append(message)
+                if is_awaited:
+                    break
+                if len(found) == 1:
+                    until = loop.time() + _GATHER_SECONDS
+        if self._large and not found:
+            return self._alone()
+        memory = self._process.memory_bytes() if self._process else 0
+        return carrying.joined([MEMORY + str(memory).encode(), *found])
+
+    def _alone(self) -> PickleBuffer:
+        message, self._large = self._large, None
+        assert message
+        return PickleBuffer(message)
 
     async def end(self) -> None:
         """End the worker and leave nothing of its jobs here."""
@@ -132,31 +168,44 @@ class WorkerActor:
             if self._folder and self._attempt and (name := _announced_file(message)):
                 pieces = carrying.pieces(self._attempt, name)
                 while piece := await asyncio.to_thread(next, pieces, None):
-                    await self._messages.put(piece)
-            await self._messages.put(REPORT + message)
-        await self._messages.put(END + str(await self._process.kill()).encode())
+                    await self._messages.put((piece, False))
+            ended = self._attempt if is_end(message) else None
+            await self._messages.put((REPORT + message, is_end(message)))
+            if ended:
+                # The next job, which may be on its way, has a folder of its own.
+                await asyncio.to_thread(shutil.rmtree, ended.path.parent, True)
+        await self._messages.put((END + str(await self._process.kill()).encode(), True))
 
     def _begin(self) -> None:
-        """Make room for a job and remove what the previous one left."""
+        """Make room for a job."""
         if self._folder:
-            job = JobFolder(self._folder / "job")
-            shutil.rmtree(job.path, ignore_errors=True)
-            job.path.mkdir(mode=0o700)
+            if self._job:
+                # One that never came to an end.
+                shutil.rmtree(self._job.path, ignore_errors=True)
+            job = JobFolder(Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
             self._receiver = Receiver(job, carrying.TO_NODE, _UNLIMITED, lasting=False)
+            self._job = job
 
     def _command(self, data: bytes) -> bytes:
         command = json.loads(data)
-        if command["do"] != "work" or not self._folder:
+        if command["do"] != "work" or not self._job:
             return data
-        job = self._folder / "job"
-        self._attempt = JobFolder(job / "attempt")
-        return json.dumps(
-            command | {"folder": str(job), "attempt": str(self._attempt.path), "lasting": False}
-        ).encode()
+        self._attempt = JobFolder(self._job.path / "attempt")
+        own = {"folder": str(self._job.path), "attempt": str(self._attempt.path)}
+        return json.dumps(command | own | {"lasting": False}).encode()
 
 
 def _message(pipe: Connection) -> bytes:
     return pipe.recv_bytes(MAX_REPORT)
+
+
+def _refused(work: Callable[..., None], *arguments: memoryview) -> str:
+    """Do it and return why the machine does not let it happen; empty if it does."""
+    try:
+        work(*arguments)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _announced_file(message: bytes) -> str:

@@ -7,8 +7,9 @@ file's last, and its part of the file. The other messages are a tag and what bel
 - from the node: `R` a report as `pipe.py` has it, `M` the worker's memory in bytes, `Z` the exit
   code of a worker that has ended, behind which nothing comes.
 
-What comes from a node at once is one block of bytes, each message behind its length: Ray carries
-bytes as they are, where a list of them is packed and unpacked once more.
+Small messages travel together, as one block of bytes with each message behind its length. A large
+one travels alone, as a buffer that Ray copies once into a node's shared memory, where the other
+side reads it: bytes would be copied out of there, and joined before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from pickle import PickleBuffer
 from typing import BinaryIO
 
 from ldrps_daemon.storage.spool import JobFolder
@@ -28,33 +30,76 @@ TO_NODE = {b"h": "header", b"p": "pixels", b"k": "checkpoint"}
 TO_FRONT = {b"k": "checkpoint", b"r": "result"}
 _MORE, _LAST = b"+", b"."
 _LENGTH_BYTES = 8
+_HEAD_BYTES = 3
+_ALONE_BYTES = 64 << 10
+"""Length from which a message is large."""
+
+Message = bytes | memoryview
+Block = bytes | PickleBuffer
+"""Unit of travel; a buffer arrives as a read-only view."""
 
 
-def pieces(folder: JobFolder, name: str) -> Iterator[bytes]:
-    """Split a file into pieces; none if it is not there. Reads the disk."""
+def pieces(folder: JobFolder, name: str, *, kept: bool = True) -> Iterator[memoryview]:
+    """Split a file into pieces; none if it is not there. Reads the disk.
+
+    Those that are not `kept` are of use only until the next one is asked for: fresh memory for each
+    costs more than reading does.
+    """
     code = next(code for code, known in (TO_NODE | TO_FRONT).items() if known == name)
     missing = contextlib.suppress(FileNotFoundError)
-    with missing, Path(getattr(folder, name)).open("rb") as file:
+    with missing, Path(getattr(folder, name)).open("rb", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
+        room = bytearray(_HEAD_BYTES + min(left, PIECE_BYTES))
         while True:
-            data = file.read(PIECE_BYTES)
-            left -= len(data)
+            piece = memoryview(bytearray(len(room)) if kept else room)
+            came = file.readinto(piece[_HEAD_BYTES:])
+            left -= came
             # A file that has become shorter ends all the same.
-            last = left <= 0 or not data
-            yield b"".join((PIECE, code, _LAST if last else _MORE, data))
+            last = left <= 0 or not came
+            piece[:_HEAD_BYTES] = PIECE + code + (_LAST if last else _MORE)
+            yield piece[: _HEAD_BYTES + came]
             if last:
                 return
 
 
-def joined(messages: Iterable[bytes]) -> bytes:
+def is_large(message: Message) -> bool:
+    """Tell whether a message travels alone."""
+    return len(message) >= _ALONE_BYTES
+
+
+def blocks(messages: Iterable[Message]) -> Iterator[Block]:
+    """Pack messages, in their order; a block is to be sent before the next one is asked for."""
+    small: list[Message] = []
+    for message in messages:
+        if not is_large(message):
+            small.append(bytes(message))
+            continue
+        if small:
+            yield joined(small)
+            small = []
+        yield PickleBuffer(message)
+    if small:
+        yield joined(small)
+
+
+def joined(messages: Iterable[Message]) -> bytes:
     """Make one block of some messages."""
     return b"".join(
         part for each in messages for part in (len(each).to_bytes(_LENGTH_BYTES, "big"), each)
     )
 
 
-def split(block: bytes) -> Iterator[memoryview]:
-    """Yield the messages of a block, without copying them; ValueError if it is none."""
+def unpacked(block: bytes | memoryview) -> Iterator[memoryview]:
+    """Yield the messages of a block that has come, without copying them; ValueError if none."""
+    if isinstance(block, bytes):
+        yield from _split(block)
+    elif not (message := memoryview(block).cast("B")):
+        raise ValueError("this is no message")
+    else:
+        yield message
+
+
+def _split(block: bytes) -> Iterator[memoryview]:
     left = memoryview(block)
     while left:
         length = int.from_bytes(left[:_LENGTH_BYTES], "big")
@@ -81,12 +126,13 @@ class Receiver:
         """Files of which a part could not be written, and whose last part has not come."""
         self._written = 0
 
-    def take(self, piece: bytes | memoryview) -> None:
+    def take(self, piece: Message) -> None:
         """Write a piece; ValueError if it is none that may come, OSError from the disk.
 
         After an OSError the file is given up, and the rest of it is not written.
         """
-        code, mark, data = bytes(piece[1:2]), bytes(piece[2:3]), memoryview(piece)[3:]
+        code, mark = bytes(piece[1:2]), bytes(piece[2:_HEAD_BYTES])
+        data = memoryview(piece)[_HEAD_BYTES:]
         if piece[:1] != PIECE or code not in self._names or mark not in (_MORE, _LAST):
             raise ValueError("this is no piece of a file that may come")
         name = self._names[code]

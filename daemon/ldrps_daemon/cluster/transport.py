@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,8 @@ from ldrps_daemon.cluster.carrying import (
     MEMORY,
     PIECE,
     REPORT,
+    Block,
+    Message,
     Receiver,
 )
 from ldrps_daemon.storage.spool import JobFolder
@@ -124,12 +126,12 @@ class RayTransport:
                 block = await coming
                 # The next block is on its way while this one is written.
                 coming = self._asked("receive")
-                for message in carrying.split(block):
+                for message in carrying.unpacked(block):
                     if message[:1] == END:
                         self._code = int(message[1:])
                         return self._gone(None)
                     await self._take(message)
-        except (ValueError, EOFError, DecodeError) as error:
+        except (ValueError, TypeError, EOFError, DecodeError) as error:
             log.warning("a worker talks rubbish (%s)", words_of(error), extra=self._said())
             await self._kill()
             self._gone(None)
@@ -173,26 +175,28 @@ class RayTransport:
 
     async def _send(self, data: bytes) -> None:
         command = json.loads(data)
+        messages: list[Message] = [COMMAND + data]
         try:
             if command["do"] == "work" and not self._place.spool:
-                await self._carry(command)
+                return await self._carry(command, messages)
         except OSError as error:
             return self._on_report(self, NotNow(error.strerror or str(error)))
-        await _of_loop(self._numbered(COMMAND + data))
+        await _of_loop(self._given(carrying.blocks(messages)))
 
-    async def _carry(self, command: dict[str, Any]) -> None:
+    async def _carry(self, command: dict[str, Any], order: Iterable[Message]) -> None:
+        """Send a job's files and the order for it, which a node ignores if it cannot take them."""
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])
         await asyncio.to_thread(attempt.path.mkdir, 0o700)
         self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
         folder = JobFolder(Path(command["folder"]))
-        messages = itertools.chain(
-            [BEGIN], *(carrying.pieces(folder, name) for name in carrying.TO_NODE.values())
-        )
+        names = carrying.TO_NODE.values()
+        files = (carrying.pieces(folder, name, kept=False) for name in names)
+        blocks = carrying.blocks(itertools.chain([BEGIN], *files, order))
         under_way: deque[asyncio.Future[str]] = deque()
         try:
             # Ray copies a piece before it goes, which is not to hold up the loop.
-            while answer := await asyncio.to_thread(self._given, messages):
+            while answer := await asyncio.to_thread(self._given, blocks):
                 under_way.append(_of_loop(answer))
                 if len(under_way) == _AHEAD:
                     self._check(await under_way.popleft())
@@ -202,14 +206,12 @@ class RayTransport:
             for left in under_way:
                 left.cancel()
 
-    def _given(self, messages: Iterator[bytes]) -> Any:
-        """Send the next message and return Ray's promise of an answer; None if that was all."""
-        message = next(messages, None)
-        return None if message is None else self._numbered(message)
-
-    def _numbered(self, message: bytes) -> Any:
+    def _given(self, blocks: Iterator[Block]) -> Any:
+        """Send the next block and return Ray's promise of an answer; None if that was all."""
+        if (block := next(blocks, None)) is None:
+            return None
         number, self._sent = self._sent, self._sent + 1
-        return self._actor.send.remote(str(number).encode(), message)
+        return self._actor.send.remote(str(number).encode(), block)
 
     def _check(self, why: str) -> None:
         """Raise OSError if the node could not take a part of a job."""

@@ -31,7 +31,6 @@ from ldrps_daemon.workers.transport import Transport
 from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
-_END_KINDS = ("done", "failed", "cancelled")
 OnReport = Callable[[pb.Event | Saved | Sized], None]
 
 
@@ -302,7 +301,7 @@ class WorkerSlot:
         elif isinstance(report, CannotStart):
             self._fail_start(StartError(report.why))
         elif isinstance(report, Paused | OutOfMemory | NotNow) or (
-            isinstance(report, pb.Event) and report.WhichOneof("kind") in _END_KINDS
+            isinstance(report, pb.Event) and report.WhichOneof("kind") in wire.END_KINDS
         ):
             if self._ending and not self._ending.done():
                 self._ending.set_result(report)

@@ -17,11 +17,14 @@ words (it cannot take orders at all).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
+
+from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import JobFolder
@@ -37,6 +40,9 @@ _MEMORY = b"M"
 _SIZED = b"D"
 _NOT_NOW = b"N"
 _CANNOT = b"X"
+END_KINDS = ("done", "failed", "cancelled")
+"""Events with which a worker lets go of a job."""
+_END_TAGS = (_PAUSED, _MEMORY, _NOT_NOW, _CANNOT)
 _MAX_WORDS = 300
 _FOLDERS = ("folder", "attempt")
 _MAX_DIGITS = 16
@@ -217,6 +223,15 @@ def send_end(pipe: Connection, end: End) -> None:
 def receive_report(pipe: Connection) -> Report:
     """Receive the worker's next message, in the front; EOFError for its death or rubbish."""
     return report_of(pipe.recv_bytes(MAX_REPORT))
+
+
+def is_end(data: bytes) -> bool:
+    """Tell whether a message says that the worker has let go of its job, or takes none."""
+    if data[:1] != _EVENT:
+        return data[:1] in _END_TAGS
+    with contextlib.suppress(DecodeError):
+        return pb.Event.FromString(data[1:]).WhichOneof("kind") in END_KINDS
+    return False
 
 
 def report_of(data: bytes) -> Report:
