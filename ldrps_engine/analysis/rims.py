@@ -59,12 +59,21 @@ def opened(mask: Mask, reach: int) -> Mask:
 
 def grown(mask: Mask, reach: int) -> Mask:
     """Return a mask (H, W) that marks a square around every pixel of another."""
+    return any_within(np.pad(mask, reach), 2 * reach + 1)
+
+
+def any_within(mask: Mask, side: int) -> Mask:
+    """Tell of each square of `side` pixels in a mask (H, W) whether anything in it is marked."""
     result = mask
     for axis in (0, 1):
-        before = np.moveaxis(result, axis, 0)
-        sums = np.pad(before.cumsum(0, np.int32), ((reach + 1, reach), (0, 0)), mode="edge")
-        sums[: reach + 1] = 0
-        result = np.moveaxis(sums[2 * reach + 1 :] > sums[: -2 * reach - 1], 0, axis)
+        along = np.moveaxis(result, axis, 0)
+        reached = 1
+        # Twice as far each time.
+        while reached < side:
+            step = min(reached, side - reached)
+            along = along[: len(along) - step] | along[step:]
+            reached += step
+        result = np.moveaxis(along, 0, axis)
     return result
 
 

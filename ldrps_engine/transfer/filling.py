@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.rims import any_within
+from ldrps_engine.transfer.pyramid import BLOCK, Level, Tiles, pyramid
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -28,8 +29,8 @@ Places = NDArray[np.int64]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
-_BLOCK, _MARGIN = 4, 3
-_SIDE = _BLOCK + 2 * _MARGIN
+_MARGIN = 3
+_SIDE = BLOCK + 2 * _MARGIN
 """A block of so many pixels is predicted from so many more on each side."""
 _REACHES = (20, 40, 80)
 """Patches are taken from so far around; from farther if there are too few."""
@@ -45,8 +46,6 @@ _COARSE_COUNTS = 0.3
 """Weight of a difference to the coarser level, which has no detail, beside that to a pixel."""
 _CANDIDATES = 64
 """Patches that detail is taken from, at most."""
-_LEAST = 8
-"""Sides of the smallest level of the pyramid, pixels."""
 _GRAIN = 0.7
 """Share of the surroundings' grain. All of it would cost more of what is likely."""
 _AROUND = 256
@@ -79,10 +78,8 @@ def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) 
     if not mask.any():
         return rgb
     where = _around(mask)
-    part, marked = rgb[where], mask[where]
-    levels = _pyramid(part, marked)
-    filled = None
-    count = sum(_blocks(level.missing) for level in levels)
+    levels = pyramid(rgb[where], mask[where])
+    count = sum(len(level.blocks) for level in levels)
     effort = _QUICK if count > _MANY else _CAREFUL
     done = 0
 
@@ -94,21 +91,10 @@ def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) 
     for depth in reversed(range(len(levels))):
         grain = 0.0 if depth else _GRAIN
         copies = depth == 0 and count > _MANY
-        filled = _filled(levels[depth], filled, grain, None if copies else effort, on_batch)
-    assert filled is not None
+        _paint(levels[depth], grain, None if copies else effort, on_batch)
     result = rgb.copy()
-    result[where] = np.where(marked[..., None], filled, part)
+    result[where][mask[where]] = levels[0].painted[mask[where]]
     return result
-
-
-def _blocks(missing: Mask) -> int:
-    """Count the blocks in which something is missing."""
-    return len(_block_keys(missing))
-
-
-def _block_keys(missing: Mask) -> Places:
-    rows, columns = np.nonzero(missing)
-    return np.unique((rows // _BLOCK) * (1 << 32) + columns // _BLOCK)
 
 
 def _around(mask: Mask) -> tuple[slice, slice]:
@@ -120,101 +106,71 @@ def _around(mask: Mask) -> tuple[slice, slice]:
     return rows, columns
 
 
-@dataclass(frozen=True)
-class _Level:
-    """One level of the pyramid."""
-
-    rgb: Array
-    missing: Mask
-
-
-def _pyramid(rgb: Array, mask: Mask) -> list[_Level]:
-    """Levels of half the size each, up to one where nothing is missing, or the smallest."""
-    levels = [_Level(rgb, mask)]
-    while levels[-1].missing.any() and min(levels[-1].missing.shape) >= 2 * _LEAST:
-        levels.append(_halved(levels[-1]))
-    return levels
-
-
-def _halved(level: _Level) -> _Level:
-    """Means of two by two pixels, of those that are known; missing where none is."""
-    height, width = level.missing.shape
-    edges = ((0, height % 2), (0, width % 2))
-    known = np.pad(~level.missing, edges, mode="edge")
-    rgb = np.pad(level.rgb, (*edges, (0, 0)), mode="edge") * known[..., None]
-    shape = known.shape[0] // 2, 2, known.shape[1] // 2, 2
-    count = known.reshape(shape).sum((1, 3))
-    sums = rgb.reshape(*shape, 3).sum((1, 3))
-    return _Level(sums / np.maximum(count, 1)[..., None].astype(np.float32), count == 0)
-
-
-def _filled(
-    level: _Level,
-    coarse: Array | None,
-    grain: float,
-    effort: _Effort | None,
-    on_batch: Callable[[int], None],
-) -> Array:
-    """One level with nothing missing, given the next coarser one.
+def _paint(
+    level: Level, grain: float, effort: _Effort | None, on_batch: Callable[[int], None]
+) -> None:
+    """Paint what is missing in one level, once the next coarser one is painted.
 
     Without an `effort` its detail is that of the most similar patch.
     """
-    rgb, missing = level.rgb, level.missing
-    if not missing.any():
-        return rgb
-    if coarse is None:
-        on_batch(_blocks(missing))
-        return np.where(missing[..., None], rgb[~missing].mean(0), rgb).astype(np.float32)
-    height, width = missing.shape
-    larger = resize(coarse, (2 * coarse.shape[0], 2 * coarse.shape[1]))[:height, :width]
-    result = np.where(missing[..., None], larger, rgb).astype(np.float32)
-    painter = _Painter.of(result, larger, missing, effort or _QUICK)
-    for batch in painter.batches():
+    if not len(level.blocks):
+        return
+    if level.coarser is None:
+        height, width = level.missing.shape
+        rgb = level.known(slice(0, height), slice(0, width))
+        level.painted[level.missing] = rgb[~level.missing].mean(0)
+        on_batch(len(level.blocks))
+        return
+    painter = _Painter(level, effort or _QUICK)
+    for start in range(0, len(level.blocks), _BATCH):
+        batch = painter.windows(level.blocks[start : start + _BATCH])
         if effort is None:
             painter.copy(batch, grain)
         else:
             painter.paint(batch, grain)
         on_batch(len(batch))
-    return painter.image()
 
 
 class _Painter:
-    """Predicts the missing pixels of one level, blocks of the same reach together."""
+    """Predicts the missing pixels of one level. Its edges are mirrored: blocks have margins."""
 
-    def __init__(
-        self, rgb: Tensor, larger: Tensor, missing: Mask, pad: int, effort: _Effort
-    ) -> None:
-        self._rgb, self._larger, self._pad, self._effort = rgb, larger, pad, effort
-        self._missing = missing
-        self._result = rgb.clone()
-        self._whole = _whole(missing)
-
-    @classmethod
-    def of(cls, rgb: Array, larger: Array, missing: Mask, effort: _Effort) -> _Painter:
-        """Mirror the edges, so that every block has its margin."""
-        pad = _SIDE
-        edges = ((pad, pad), (pad, pad))
-        full, wide = (
-            torch.from_numpy(np.pad(values, (*edges, (0, 0)), mode="symmetric"))
-            for values in (rgb, larger)
+    def __init__(self, level: Level, effort: _Effort) -> None:
+        self._level, self._effort = level, effort
+        height, width = level.missing.shape
+        self._rows, self._columns = (
+            np.pad(np.arange(side), _SIDE, mode="symmetric") for side in (height, width)
         )
-        return cls(full, wide, np.pad(missing, edges, mode="symmetric"), pad, effort)
+        size = height + 2 * _SIDE, width + 2 * _SIDE
+        self._tiles = Tiles((2, *size, 3), self._made)
+        self._fine, self._larger = self._tiles.values
+        self._missing = np.pad(level.missing, _SIDE, mode="symmetric")
+        self._whole = ~any_within(self._missing, _SIDE)
 
-    def image(self) -> Array:
-        """Return the level as it is now, without its margin."""
-        pad = self._pad
-        return self._result[pad:-pad, pad:-pad].numpy()
+    def _made(self, rows: slice, columns: slice) -> Array:
+        """Return the level (h, w, 3), what is missing as the coarser one has it, and that one."""
+        down, across = self._rows[rows], self._columns[columns]
+        part = slice(down.min(), down.max() + 1), slice(across.min(), across.max() + 1)
+        larger, missing = self._level.larger(*part), self._level.missing[part]
+        fine = np.where(missing[..., None], larger, self._level.known(*part))
+        places = np.ix_(down - part[0].start, across - part[1].start)
+        return np.stack([fine[places], larger[places]])
 
-    def batches(self) -> list[Places]:
-        """Windows' corners of all blocks with something missing, (B, 2) each."""
-        pad = self._pad
-        keys = _block_keys(self._missing[pad:-pad, pad:-pad])
-        places = np.stack([keys >> 32, keys & ((1 << 32) - 1)], 1) * _BLOCK + pad - _MARGIN
-        return [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
+    def windows(self, blocks: Places) -> Places:
+        """Return the corners of windows around blocks that begin at places (B, 2)."""
+        return blocks + (_SIDE - _MARGIN)
+
+    def _see(self, place: Places, reach: int) -> tuple[Places, Places]:
+        """Make all windows that begin no farther than so from a place; the first, and the last."""
+        low = np.maximum(place - reach, 0)
+        high = np.minimum(place + reach, np.array(self._whole.shape) - 1)
+        (top, left), (bottom, right) = low.tolist(), (high + _SIDE).tolist()
+        self._tiles.ensure(top, bottom, left, right)
+        return low, high + 1
 
     def paint(self, places: Places, grain: float) -> None:
         """Predict blocks whose windows begin at `places` (B, 2), with so much grain."""
         sources, enough = self._sources(places)
+        self._keep(places[~enough])
         places, sources = places[enough], sources[enough]
         if not len(places):
             return
@@ -225,15 +181,18 @@ class _Painter:
 
     def copy(self, places: Places, share: float) -> None:
         """Give blocks of the coarser level so much of the detail of the patch that fits best."""
+        for place in places:
+            self._see(place, _REACHES[0])
         near = np.random.default_rng(0).integers(-_REACHES[0], _REACHES[0] + 1, (_CANDIDATES, 2))
         sources = np.clip(places[:, None] + near, 0, np.array(self._whole.shape) - 1)
         usable = self._whole[sources[..., 0], sources[..., 1]]
         enough = usable.any(1)
+        self._keep(places[~enough])
         places, sources, usable = places[enough], sources[enough], usable[enough]
         if not len(places):
             return
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        fine, coarse = self._rgb.numpy(), self._larger.numpy()
+        fine, coarse = self._fine, self._larger
         known = ~missing[:, None].numpy()
         apart = _gather(fine, sources, _SIDE) - _gather(fine, places[:, None], _SIDE)
         # Where its pixels are missing, the block's own are those of the coarser level.
@@ -244,20 +203,30 @@ class _Painter:
         found = _gather(coarse, places[:, None], _SIDE)[:, 0] + np.float32(share) * detail
         self._put(places, torch.from_numpy(found), missing)
 
+    def _keep(self, places: Places) -> None:
+        """Leave blocks with too few patches around them as the coarser level has them."""
+        if len(places):
+            found = torch.from_numpy(_gather(self._larger, places[:, None], _SIDE))[:, 0]
+            missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
+            self._put(places, found, missing)
+
     def _put(self, places: Places, windows: Tensor, missing: Tensor) -> None:
         """Write the missing pixels of blocks, out of windows (B, 3, side, side)."""
-        inner = slice(_MARGIN, _MARGIN + _BLOCK)
+        inner = slice(_MARGIN, _MARGIN + BLOCK)
         gone = missing[:, inner, inner].numpy()
         values = windows[:, :, inner, inner].permute(0, 2, 3, 1).numpy()
-        across = np.arange(_BLOCK) + _MARGIN
-        rows = np.broadcast_to((places[:, :1] + across)[:, :, None], gone.shape)
-        columns = np.broadcast_to((places[:, 1:] + across)[:, None], gone.shape)
-        self._result.numpy()[rows[gone], columns[gone]] = values[gone]
+        across = np.arange(BLOCK) + _MARGIN
+        rows = np.broadcast_to((places[:, :1] + across)[:, :, None], gone.shape)[gone]
+        columns = np.broadcast_to((places[:, 1:] + across)[:, None], gone.shape)[gone]
+        height, width = self._level.missing.shape
+        inside = (rows < height + _SIDE) & (columns < width + _SIDE)
+        rows, columns = rows[inside] - _SIDE, columns[inside] - _SIDE
+        self._level.painted[rows, columns] = values[gone][inside]
 
     def _windows(self, places: Places) -> Tensor:
         """Return (B, N, 3, pixels): fine windows, then every other pixel of coarse ones."""
-        fine = _gather(self._rgb.numpy(), places, _SIDE)
-        coarse = _gather(self._larger.numpy(), places, _SIDE)[..., 1::2, 1::2]
+        fine = _gather(self._fine, places, _SIDE)
+        coarse = _gather(self._larger, places, _SIDE, slice(1, None, 2))
         both = [part.reshape(*places.shape[:2], 3, -1) for part in (fine, coarse)]
         return torch.from_numpy(np.concatenate(both, 3))
 
@@ -266,11 +235,9 @@ class _Painter:
         random, wanted = np.random.default_rng(0), self._effort.patches
         found = np.zeros((len(places), wanted, 2), np.int64)
         enough = np.zeros(len(places), bool)
-        last = np.array(self._whole.shape) - 1
         for index, place in enumerate(places):
             for reach in _REACHES:
-                low = np.maximum(place - reach, 0)
-                high = np.minimum(place + reach, last) + 1
+                low, high = self._see(place, reach)
                 rows, columns = np.nonzero(self._whole[low[0] : high[0], low[1] : high[1]])
                 if len(rows) >= _FEWEST:
                     chosen = random.choice(len(rows), wanted, replace=len(rows) < wanted)
@@ -317,15 +284,9 @@ def _predict(
     return predicted
 
 
-def _whole(missing: Mask) -> Mask:
-    """(rows, columns) of windows in which nothing is missing."""
-    sums = np.pad(missing.cumsum(0, np.int32).cumsum(1, np.int32), ((1, 0), (1, 0)))
-    side = _SIDE
-    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return np.asarray(inside == 0)
-
-
-def _gather(values: NDArray[_Kind], places: Places, side: int) -> NDArray[_Kind]:
-    """Windows (B, N, ..., side, side) that begin at `places` (B, N, 2)."""
+def _gather(
+    values: NDArray[_Kind], places: Places, side: int, taken: slice = slice(None)
+) -> NDArray[_Kind]:
+    """Windows (B, N, ..., side, side) that begin at `places` (B, N, 2); `taken` of both sides."""
     sliding = np.lib.stride_tricks.sliding_window_view(values, (side, side), (0, 1))
-    return sliding[places[..., 0], places[..., 1]]
+    return sliding[..., taken, taken][places[..., 0], places[..., 1]]
