@@ -75,12 +75,41 @@ def test_haze_that_still_shows_a_scene_is_no_fog(thickness):
     assert not is_fog(scene(0.8) * through + 0.9 * (1 - through), depth)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3])
-def test_fog_hides_all_but_what_is_near(share):
+def behind_air(rgb, depth):
+    through = np.exp(-np.float32(depth))
+    return (rgb * through + 0.85 * (1 - through)).astype(np.float32)
+
+
+def plain_with_coloured_things(share):
+    """A plain ground with coloured things on its lowest rows."""
     near = round(share * SIZE[0])
-    rgb = np.full((*SIZE, 3), 0.8, np.float32)
-    rgb[-near:] = 0.4 * scene(0.8)[-near:] + 0.5
-    assert is_fog(rgb, np.full((10, 10), 1.0, np.float32))
+    rgb = np.full((*SIZE, 3), 0.6, np.float32)
+    rgb[-near:] = scene(0.8)[-near:]
+    rgb[-near // 2 :, :80] = 0.7, 0.2, 0.2
+    return rgb
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_fog_hides_the_far_and_shows_what_is_near(share):
+    depth = np.full((10, 10), 1.2, np.float32)
+    depth[-1] = 0.3
+    rgb = plain_with_coloured_things(share)
+    near = round(share * SIZE[0])
+    rgb[:-near] = behind_air(rgb[:-near], 1.2)
+    rgb[-near:] = behind_air(rgb[-near:], 0.3)
+    assert is_fog(rgb, depth)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+@pytest.mark.parametrize("thickness", [0.8, 1.5])
+def test_a_dense_veil_over_near_and_far_alike_is_no_fog(share, thickness):
+    veiled = behind_air(plain_with_coloured_things(share), thickness)
+    assert not is_fog(veiled, np.full((10, 10), thickness, np.float32))
+
+
+def test_air_in_which_nothing_has_a_colour_is_fog():
+    grey = plain_with_coloured_things(0.3).mean(-1, keepdims=True).repeat(3, 2)
+    assert is_fog(behind_air(grey, 1.2), np.full((10, 10), 1.2, np.float32))
 
 
 def test_a_plain_wall_is_no_fog():
