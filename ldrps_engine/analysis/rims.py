@@ -59,12 +59,25 @@ def opened(mask: Mask, reach: int) -> Mask:
 
 def grown(mask: Mask, reach: int) -> Mask:
     """Return a mask (H, W) that marks a square around every pixel of another."""
-    result = mask
-    for axis in (0, 1):
-        before = np.moveaxis(result, axis, 0)
-        sums = np.pad(before.cumsum(0, np.int32), ((reach + 1, reach), (0, 0)), mode="edge")
-        sums[: reach + 1] = 0
-        result = np.moveaxis(sums[2 * reach + 1 :] > sums[: -2 * reach - 1], 0, axis)
+    rows = mask.any(1)
+    result: Mask = np.zeros_like(mask)
+    result[rows] = _grown_along(mask[rows], reach, 1)
+    columns = result.any(0)
+    result[:, columns] = _grown_along(result[:, columns], reach, 0)
+    return result
+
+
+def _grown_along(mask: Mask, reach: int, axis: int) -> Mask:
+    """Return a mask (H, W) grown along one axis by shifts, each over all that is grown so far."""
+    result, grown_by = mask.copy(), 0
+    after = np.moveaxis(result, axis, 0)
+    while grown_by < reach:
+        # No further: what has grown beyond the edge is not there to be shifted back.
+        step = min(grown_by + 1, reach - grown_by)
+        before = after.copy(order="K")
+        after[step:] |= before[:-step]
+        after[:-step] |= before[step:]
+        grown_by += step
     return result
 
 
