@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,11 @@ class Measured:
     @property
     def is_repaired(self) -> bool:
         """Tell whether damage was filled or hot pixels mended."""
+        # Comparing a large photo takes a while, and nearly always it is the same array.
+        return self.mended is not self.original and self._differs
+
+    @cached_property
+    def _differs(self) -> bool:
         return not np.array_equal(self.mended, self.original)
 
     @classmethod

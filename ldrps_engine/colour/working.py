@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.colour.colour_space import colour_space, from_srgb, strips, to_srgb
+from ldrps_engine.colour.colour_space import Srgb, colour_space, from_srgb, strips, to_srgb
 from ldrps_engine.photo import Part, Photo
 
 Array = NDArray[np.float32]
@@ -49,9 +49,13 @@ class Canvas:
         own = self._photo.part(where)
         if self._gains_colour:
             own = Photo(np.repeat(own.pixels, 3, axis=2), own.depth, own.alpha)
-        values = from_srgb(_mean(rgb) if own.is_grey else rgb, self._space, own.pixels)
-        if self._visible is not None:
-            values = np.where(self._visible[where][..., None], values, own.pixels)
+        values = _mean(rgb) if own.is_grey else rgb
+        if self._visible is not None or not isinstance(self._space, Srgb):
+            # Its own values are floats made anew: not for those that do not need them.
+            before = own.pixels
+            values = from_srgb(values, self._space, before)
+            if self._visible is not None:
+                values = np.where(self._visible[where][..., None], values, before)
         self._samples[where] = own.with_pixels(values).to_samples()
 
     def photo(self) -> Photo:

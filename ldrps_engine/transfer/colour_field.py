@@ -7,6 +7,7 @@ span position and brightness, so that the maps change at the photo's own edges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from ldrps_engine.photo import Part
 
 _LEVELS = 8
+_AT_ONCE = 1 << 15
+"""Pixels that are mapped at a time."""
 
 
 @dataclass(frozen=True)
@@ -68,32 +71,65 @@ class ColourField:
         self, source: Tensor, guide: Tensor, size: tuple[int, int], part: Part
     ) -> Tensor:
         """Map the rows and columns `part` of an image of (height, width) `size`."""
-        red, green, blue = source
         out = torch.empty_like(source)
-        for colour, rows in enumerate(self._maps(guide, size, part)):
-            out[colour] = rows[0] * red + rows[1] * green + rows[2] * blue + rows[3]
+        levels, down, across = self._grid.shape[-3:]
+        columns_by_cells = _between_cells(across, size[1], part[1])
+        for rows, top, y in _between_cells(down, size[0], part[0]):
+            for columns, left, x in columns_by_cells:
+                maps = self._maps_around(top, left)
+                for some in _strips(rows, columns):
+                    share = y[some].reshape(-1, 1), x[columns]
+                    values = source[:, some, columns].flatten(1)
+                    mixed = maps @ _features(values, guide[some, columns].flatten(), levels)
+                    corners = mixed.unflatten(0, (2, 2, 3)).unflatten(-1, (len(share[0]), -1))
+                    upper, lower = torch.lerp(corners[:, 0], corners[:, 1], share[1])
+                    out[:, some, columns] = torch.lerp(upper, lower, share[0])
         return out
 
-    def _maps(self, guide: Tensor, size: tuple[int, int], part: Part) -> Tensor:
-        """The affine maps (3, 4, h, w) at every pixel of a guide (h, w)."""
-        y, x = (
-            (torch.arange(of.start, of.stop) * 2 + 1) / side - 1
-            for of, side in zip(part, size, strict=True)
-        )
-        where = torch.stack(
-            [
-                x[None, :].expand(guide.shape),
-                y[:, None].expand(guide.shape),
-                guide.clamp(0, 1) * 2 - 1,
-            ],
-            -1,
-        )[None, None]
-        sliced = nn.functional.grid_sample(
-            self._grid, where, align_corners=False, padding_mode="border"
-        )
-        # Stored by design column (4) and colour (3).
-        maps: Tensor = sliced[0, :, 0].unflatten(0, (4, 3)).transpose(0, 1)
-        return maps
+    def _maps_around(self, top: int, left: int) -> Tensor:
+        """Return the maps of the four cells about a place, (12, features): see `_features`."""
+        down, across = self._grid.shape[-2:]
+        rows = torch.tensor([top, min(top + 1, down - 1)])
+        columns = torch.tensor([left, min(left + 1, across - 1)])
+        cells = self._grid[0][:, :, rows[:, None], columns]
+        # Stored by design column (4) and colour (3); then levels, rows and columns.
+        maps: Tensor = cells.unflatten(0, (4, 3)).permute(3, 4, 1, 2, 0).reshape(12, -1)
+        return maps.contiguous()
+
+
+def _between_cells(count: int, side: int, of: slice) -> list[tuple[slice, int, Tensor]]:
+    """Cut rows or columns of a side where they pass the middle of one of `count` cells.
+
+    Each run has the cell before it; all of them how far each place is on the way to the next.
+    """
+    at = (torch.arange(of.start, of.stop) + 0.5) * (count / side) - 0.5
+    at = at.clamp(0, count - 1)
+    low = at.long().clamp(max=max(count - 2, 0))
+    cells, lengths = torch.unique_consecutive(low, return_counts=True)
+    ends = lengths.cumsum(0).tolist()
+    starts = [0, *ends[:-1]]
+    runs = (slice(start, end) for start, end in zip(starts, ends, strict=True))
+    return [(run, cell, at - low) for run, cell in zip(runs, cells.tolist(), strict=True)]
+
+
+def _strips(rows: slice, columns: slice) -> Iterator[slice]:
+    """Cut rows into runs whose features stay in the processor's cache."""
+    step = max(1, _AT_ONCE // (columns.stop - columns.start))
+    for start in range(rows.start, rows.stop, step):
+        yield slice(start, min(start + step, rows.stop))
+
+
+def _features(values: Tensor, guide: Tensor, levels: int) -> Tensor:
+    """Return the values (3, n) and 1, as far as they belong to each level, (levels * 4, n).
+
+    Interpolation between maps is linear: so a map of features is the interpolated map of values,
+    for all pixels in one product of matrices.
+    """
+    place = (guide.clamp(0, 1) * levels - 0.5).clamp(0, levels - 1)
+    share = place - torch.arange(levels, dtype=place.dtype)[:, None]
+    share = share.abs_().neg_().add_(1).clamp_(min=0)
+    design = torch.cat([values, torch.ones_like(values[:1])])
+    return (share[:, None] * design).flatten(0, 1)
 
 
 def _splat(guide: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
