@@ -97,7 +97,7 @@ def _clipped(take: Take, rng: np.random.Generator) -> Take:
     gain, pivot = rng.uniform(*_GAINS), rng.choice([0.0, 0.5, 1.0])
 
     def taken(side: int) -> Array:
-        return np.clip(pivot + gain * (take(side) - pivot), 0, 1).astype(np.float32)
+        return np.asarray(np.clip(pivot + gain * (take(side) - pivot), 0, 1), np.float32)
 
     return taken
 
