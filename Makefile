@@ -13,7 +13,7 @@ WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 # These run in seconds and load no model: their coverage is measured, and must not fall.
 FAST := tests/client tests/daemon tests/hotfolder tests/immich tests/plugin tests/web
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=25
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=25 -rs
 
 .PHONY: man restore check test site test-gimp test-darktable test-ray dist deb translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
 

@@ -1,6 +1,6 @@
 """Throughput and overhead of workers on a Ray cluster, beside those of this machine.
 
-    python -m benchmarks.daemon_cluster --pool ray://127.0.0.1:6379 --workers 1 2 4 --jobs 8
+    python -m benchmarks.daemon_cluster --pool ray://127.0.0.1:6379 --workers 1 2 4
 
 The cluster has to run, to have as many GPUs as the most workers, which may be pretended (`ray start
 --num-gpus`), and to have this repository's `tests` folder in its PYTHONPATH: the engine is the one
@@ -10,17 +10,23 @@ of the tests, whose steps are pauses of ten milliseconds, so that a processor ca
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from benchmarks.daemon_process import picture, processor_seconds, served
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.daemon_process import Served, picture, processor_seconds, served
 from ldrps_client import Client
 
 _STEPS = 100
 _HEIGHT, _WIDTH = 4000, 6000
+_WARM = 2
+"""Photos before those that are measured: they start workers, and touch memory first."""
 
 
 def options_of(pool: str, workers: int) -> dict[str, object]:
@@ -62,22 +68,39 @@ def throughput(pool: str, workers: int, jobs: int) -> Rate:
         return Rate(workers * jobs / took, 1000 * spent / workers / jobs)
 
 
-def large(pool: str, times: int) -> tuple[float, float]:
-    """Seconds of some photos of 24 megapixels, from Submit to the last pixel, and the front's own.
+@dataclass
+class Large:
+    """Seconds that photos of 24 megapixels took with one worker."""
 
-    The median of the first, and the mean of the processor time.
-    """
+    took: list[float] = field(default_factory=list)
+    """From Submit to the last pixel."""
+    front: list[float] = field(default_factory=list)
+    """Of the front's processor."""
+
+    def measure(self, daemon: Served, client: Client, photo: NDArray[np.uint8]) -> None:
+        """Restore it once more."""
+        spent, began = processor_seconds(daemon.process.pid), time.monotonic()
+        client.restore(photo, steps=1)
+        self.took.append(time.monotonic() - began)
+        self.front.append(processor_seconds(daemon.process.pid) - spent)
+
+
+def large(pool: str, times: int) -> tuple[Large, Large]:
+    """Measure here and there by turns, since what else the machine does changes; both are warm."""
     photo = picture(1, _HEIGHT, _WIDTH)
-    with served(**options_of(pool, 1)) as daemon, daemon.client() as client:
-        took = []
-        client.restore(photo, steps=1)  # starts the worker
-        spent = processor_seconds(daemon.process.pid)
+    here, there = Large(), Large()
+    with contextlib.ExitStack() as stack:
+        sides = []
+        for side, where in ((here, ""), (there, pool)):
+            daemon = stack.enter_context(served(**options_of(where, 1)))
+            client = stack.enter_context(daemon.client())
+            for _ in range(_WARM):
+                client.restore(photo, steps=1)
+            sides.append((side, daemon, client))
         for _ in range(times):
-            began = time.monotonic()
-            client.restore(photo, steps=1)
-            took.append(time.monotonic() - began)
-        spent = processor_seconds(daemon.process.pid) - spent
-        return statistics.median(took), spent / times
+            for side, daemon, client in sides:
+                side.measure(daemon, client, photo)
+    return here, there
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -85,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pool", required=True, help="ray, or ray://HEAD:PORT")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--jobs", type=int, default=8, help="of each worker")
+    parser.add_argument("--jobs", type=int, default=30, help="of each worker")
     parser.add_argument("--large", type=int, default=5, help="photos of 24 megapixels")
     given = parser.parse_args(argv)
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -98,7 +121,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         share = f"{theirs / ours:12.2f}   {theirs / single / workers:14.2f}"
         front = f"{here.front_ms:14.1f}   {there.front_ms:5.1f}"
         print(f"{workers:7}   {ours:12.2f}   {theirs:5.2f}   {share}   {front}", flush=True)
-    (here_s, here_front), (there_s, there_front) = (large(p, given.large) for p in ("", given.pool))
+    pair = large(given.pool, given.large)
+    here_s, there_s = (statistics.median(side.took) for side in pair)
+    here_front, there_front = (statistics.median(side.front) for side in pair)
     print(f"24 megapixels: here {here_s:.2f} s, there {there_s:.2f} s: {there_s - here_s:+.2f} s")
     print(f"of which the front's processor: here {here_front:.2f} s, there {there_front:.2f} s")
 

@@ -119,7 +119,7 @@ def read_manifest(name: str) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"model '{name}': {path} cannot be read; pull it again") from error
+        raise ModelError(f"model '{name}': {path} cannot be read; {renewal(name)}") from error
 
 
 def write_manifest(name: str, manifest: Manifest) -> None:
@@ -138,14 +138,23 @@ def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
     for file, (size, wanted) in _sums(name).items():
         path = folder_of(name) / file
         if not path.is_file():
-            raise ModelError(f"model '{name}': {file} is missing; pull it again")
+            raise ModelError(f"model '{name}': {file} is missing; {renewal(name)}")
         # Before its bytes are read, which takes long; the bundled model's list has no sizes.
         if size and path.stat().st_size != size:
-            raise ModelError(f"model '{name}': {file} has another size; pull it again")
+            raise ModelError(f"model '{name}': {file} has another size; {renewal(name)}")
         if file_sha256(path, on_bytes) != wanted:
-            raise ModelError(f"model '{name}': {file} is corrupted; pull it again")
+            raise ModelError(f"model '{name}': {file} is corrupted; {renewal(name)}")
         done += path.stat().st_size
     return done
+
+
+def renewal(name: str) -> str:
+    """Tell how to replace a damaged model; pulling alone keeps what counts as installed."""
+    if name == BUNDLED:
+        return "install ldrps again"
+    if name in catalogue():
+        return f"run 'ldrps models remove {name}' and 'ldrps models pull {name}'"
+    return "get it again from where it came"
 
 
 def weights_hash(name: str) -> str:

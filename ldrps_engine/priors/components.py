@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import LdrpsError, ModelError
-from ldrps_engine.model_store.store import INDEX
+from ldrps_engine.model_store.store import INDEX, renewal
 from ldrps_engine.priors.own_network import OwnNetwork
 
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
@@ -134,4 +134,4 @@ def _refuse_pickles(folder: Path, name: str) -> None:
             f"model '{name}': {folder.name} has its weights in {pickled}, a format that can run "
             "code; only .safetensors is read, so get the model in that format"
         )
-    raise ModelError(f"model '{name}': {folder.name} has no .safetensors file; pull it again")
+    raise ModelError(f"model '{name}': {folder.name} has no .safetensors file; {renewal(name)}")

@@ -12,6 +12,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
+from ldrps_daemon.cluster import carrying
 from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
 from support.daemon import NOOP, Daemon, alive, command, kinds, layer_bytes, wait_until
@@ -36,10 +37,10 @@ def long_form(test):
     return test
 
 
-def noise(seed=0):
+def noise(seed=0, height=800, width=700):
     """A photo whose pixels are not to be guessed, of more than one chunk."""
     random = np.random.default_rng(seed)
-    return Photo.from_samples(random.integers(0, 256, (800, 700, 3), np.uint8))
+    return Photo.from_samples(random.integers(0, 256, (height, width, 3), np.uint8))
 
 
 def steps(events):
@@ -62,11 +63,14 @@ def at_work(daemon, job_id, beyond=3):
 def test_pixels_are_those_of_the_local_pool(start, start_daemon, device):
     there, here = start(device=device), start_daemon()
     options = {"settings": {"layers": ("restored", "pilot"), "steps": 7}}
-    found = [list(each.watch(each.submit(noise(), **options).job_id)) for each in (there, here)]
+    # More than one piece of what is carried, each way.
+    photo = noise(height=1800, width=1700)
+    assert photo.to_samples().nbytes > carrying.PIECE_BYTES
+    found = [list(each.watch(each.submit(photo, **options).job_id)) for each in (there, here)]
     assert kinds(found[0])[-1] == kinds(found[1])[-1] == "done"
     for layer in (0, 1):
         assert layer_bytes(found[0], layer) == layer_bytes(found[1], layer)
-        assert len(layer_bytes(found[0], layer)) == 800 * 700 * 3
+        assert len(layer_bytes(found[0], layer)) == photo.to_samples().nbytes
     shown = [worker.device for worker in there.status().workers]
     assert len(set(shown)) == 2
     assert all(name.startswith("cpu@" if device == "cpu" else "cuda:0@") for name in shown)

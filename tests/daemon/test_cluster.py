@@ -5,6 +5,7 @@ import errno
 import sys
 from concurrent import futures
 from contextlib import contextmanager
+from pickle import PickleBuffer
 from types import SimpleNamespace
 
 import grpc
@@ -247,6 +248,33 @@ def test_a_file_comes_as_it_was(tmp_path, monkeypatch):
         assert there.pixels.read_bytes() == here.pixels.read_bytes()
     assert [path.name for path in there.path.iterdir()] == ["pixels"]
     assert not list(carrying.pieces(here, "checkpoint"))
+
+
+def test_messages_come_in_their_order_large_ones_without_being_joined(tmp_path):
+    large = bytes(100_000)
+    sent = [b"B", b"C1", large, large, b"C2", memoryview(b"C3")]
+    blocks = list(carrying.blocks(sent))
+    assert [type(block) for block in blocks] == [bytes, PickleBuffer, PickleBuffer, bytes]
+    came = [block if isinstance(block, bytes) else memoryview(block) for block in blocks]
+    assert [bytes(each) for block in came for each in carrying.unpacked(block)] == sent
+
+
+@pytest.mark.parametrize("block", [b"x", bytes(9), b"\0\0\0\0\0\0\0\5abc", memoryview(b"")])
+def test_what_is_no_block_of_messages_is_refused(block):
+    with pytest.raises(ValueError, match="no "):
+        list(carrying.unpacked(block))
+
+
+def test_pieces_that_are_not_kept_share_their_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(carrying, "PIECE_BYTES", 100)
+    folder = JobFolder(tmp_path)
+    folder.pixels.write_bytes(bytes(range(250)))
+    kept = list(carrying.pieces(folder, "pixels"))
+    assert b"".join(piece[3:] for piece in kept) == bytes(range(250))
+    passing = carrying.pieces(folder, "pixels", kept=False)
+    assert b"".join(bytes(piece[3:]) for piece in passing) == bytes(range(250))
+    first, second, _ = carrying.pieces(folder, "pixels", kept=False)
+    assert first.obj is second.obj
 
 
 def test_half_a_file_gets_no_name(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.cluster import actor as node
-from ldrps_daemon.cluster import transport
+from ldrps_daemon.cluster import carrying, transport
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.scheduling.seats import LocalPool, Seat
@@ -168,6 +168,9 @@ def test_a_photo_goes_there_and_its_result_comes_back(play, tmp_path):
         assert ray.options[0]["scheduling_strategy"] == ("n", False)
         (folder,) = (tmp_path / "node").iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700
+        # Photos are there no longer than their jobs.
+        while list(folder.iterdir()):
+            await asyncio.sleep(0.01)
         (slot,) = dispatcher.slots
         assert slot.memory_bytes() > 0
         await slot.stop()
@@ -258,6 +261,34 @@ def test_a_node_that_takes_no_photo_makes_the_job_wait(play, monkeypatch):
         monkeypatch.setattr(node.WorkerActor, "_begin", full)
         job = await accepted(dispatcher)
         await trouble(dispatcher, "10.0.0.7: No space left on device")
+        monkeypatch.undo()
+        assert await pixels(job) == INVERTED
+        assert (job.crashes, job.losses) == (0, 0)
+
+    play(scene)
+
+
+def test_a_node_whose_disk_is_full_half_way_does_not_begin_the_job(play, monkeypatch):
+    monkeypatch.setattr(carrying, "PIECE_BYTES", 300)
+    taken, orders = [], []
+
+    def full(self, piece):
+        if bytes(piece[1:2]) == b"p":
+            taken.append(bytes(piece[2:3]))
+            raise OSError(28, "No space left on device")
+
+    async def scene(dispatcher, ray):
+        monkeypatch.setattr(carrying.Receiver, "take", full)
+        command = node.WorkerActor._command
+        monkeypatch.setattr(
+            node.WorkerActor,
+            "_command",
+            lambda self, data: orders.append(data) or command(self, data),
+        )
+        job = await accepted(dispatcher)
+        await trouble(dispatcher, "10.0.0.7: No space left on device")
+        assert taken[0] == b"+"
+        assert not orders
         monkeypatch.undo()
         assert await pixels(job) == INVERTED
         assert (job.crashes, job.losses) == (0, 0)

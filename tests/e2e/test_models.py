@@ -70,8 +70,14 @@ def test_a_file_that_changed_is_found(client, tmp_path):
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    with pytest.raises(ModelError, match=r"unet/.* is corrupted; pull it again"):
+    with pytest.raises(
+        ModelError, match=r"unet/.* is corrupted; run '.*remove sd21' and '.*pull sd"
+    ):
         client.models.verify("sd21")
+    # Which helps, where pulling it again would not: it counts as installed.
+    client.models.remove("sd21")
+    client.models.pull("sd21")
+    client.models.verify("sd21")
 
 
 def test_what_the_hub_refuses_comes_through_as_it_is(client, hub):

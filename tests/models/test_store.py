@@ -100,7 +100,7 @@ def test_a_broken_manifest_is_one_sentence(text):
     folder = store.folder_of("sd21")
     folder.mkdir(parents=True)
     (folder / store.MANIFEST).write_text(text)
-    with pytest.raises(ModelError, match="cannot be read; pull it again"):
+    with pytest.raises(ModelError, match="cannot be read; run 'ldrps models remove sd21' and"):
         store.read_manifest("sd21")
 
 

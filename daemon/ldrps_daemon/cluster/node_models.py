@@ -81,8 +81,7 @@ def _check(name: str, wanted: str) -> None:
     """Compare the list of sums with that of the front's copy: pixels are to be the same."""
     if store.weights_hash(name) != wanted:
         raise ModelError(
-            f"model '{name}' is there with other files than here; run 'ldrps models remove {name}' "
-            f"and 'ldrps models pull {name}'"
+            f"model '{name}' is there with other files than here; {store.renewal(name)}"
         )
 
 
