@@ -127,7 +127,8 @@ def _halved(finer: Level) -> Level:
         if not gone.any():
             return (_added(rgb) / np.float32(4))[None]
         count = np.maximum(_added((~gone).astype(np.float32)), np.float32(1))
-        return (_added(rgb * ~gone[..., None]) / count[..., None])[None]
+        sums = _added(np.where(gone[..., None], np.float32(0), rgb))
+        return np.asarray(sums / count[..., None], np.float32)[None]
 
     tiles = Tiles((1, *missing.shape, 3), means)
     return Level(missing, lambda rows, columns: tiles.part(rows, columns)[0])
