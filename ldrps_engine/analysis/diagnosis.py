@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import without_texture
-from ldrps_engine.analysis.damage import FILLED_FROM, MENDED_FROM, Damage
+from ldrps_engine.analysis.damage import MENDED_FROM, Damage
+from ldrps_engine.analysis.damage_pieces import FILLED_FROM
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
 from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise
@@ -87,7 +88,7 @@ class Diagnosis:
     damage: float = 0.0
     """Share of the pixels that look damaged; 0 where nobody looked."""
     damage_kinds: tuple[str, ...] = ()
-    """Kinds of damage, the largest first: see `damage.KINDS`."""
+    """Kinds of damage, the largest first: see `damage_pieces.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     """Amounts of what is done about the findings unless the user says otherwise, see
     `amounts.proposed_amounts`; empty where nobody proposed any."""
@@ -103,7 +104,9 @@ class Diagnosis:
         return cls(**{**values, **changed})
 
     def with_damage(self, found: Damage) -> Self:
-        """Return the same diagnosis with what was found of damage."""
+        """Return the same diagnosis with what was found of damage; pages and drawings have none."""
+        if self.graphic:
+            found = found.without_any
         odds = {**self.probabilities, "damaged": found.probability}
         return replace(self, damage=found.share, damage_kinds=found.kinds, probabilities=odds)
 

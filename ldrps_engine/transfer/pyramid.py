@@ -123,15 +123,21 @@ def _halved(finer: Level) -> Level:
             slice(2 * rows.start, min(2 * rows.stop, height)),
             slice(2 * columns.start, min(2 * columns.stop, width)),
         )
-        known = _even(~finer.missing[part])
-        rgb = _even(finer.known(*part)) * known[..., None]
-        shape = known.shape[0] // 2, 2, known.shape[1] // 2, 2
-        count = np.maximum(known.reshape(shape).sum((1, 3)), 1)
-        sums = rgb.reshape(*shape, 3).sum((1, 3))
-        return np.asarray(sums / count[..., None].astype(np.float32))[None]
+        rgb, gone = _even(finer.known(*part)), _even(finer.missing[part])
+        if not gone.any():
+            return (_added(rgb) / np.float32(4))[None]
+        count = np.maximum(_added((~gone).astype(np.float32)), np.float32(1))
+        sums = _added(np.where(gone[..., None], np.float32(0), rgb))
+        return np.asarray(sums / count[..., None], np.float32)[None]
 
     tiles = Tiles((1, *missing.shape, 3), means)
     return Level(missing, lambda rows, columns: tiles.part(rows, columns)[0])
+
+
+def _added(values: Array) -> Array:
+    """Sums of two by two values (h, w, ...)."""
+    down = values[::2] + values[1::2]
+    return np.asarray(down[:, ::2] + down[:, 1::2])
 
 
 def _even(values: NDArray[_Kind]) -> NDArray[_Kind]:

@@ -1,0 +1,179 @@
+"""Pieces of damage: which of all that is marked is sure enough, and of what kind. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.components import Components
+from ldrps_engine.analysis.faces import Face
+from ldrps_engine.analysis.rims import grown, opened
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
+"""Kinds of damage in words for people, by the shape of what is marked."""
+
+_MARKED, _MARKED_BELIEVED = 0.5, 0.3
+_SURELY = 0.9
+"""Probability that a piece reaches somewhere."""
+_LEAST_AREA = 3
+_MEAN, _MEAN_BELIEVED = 0.8, 0.5
+"""Mean probability of a piece; less will do where the user says that the photo is damaged."""
+_ENOUGH = 0.012
+"""Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+_CELLS, _MOST_OF_A_CELL = 6, 0.02
+"""Cells in a row over the photo, and the share of one that counts: glints are in few of them."""
+_ALL_OVER = 0.006
+"""Share of a photo, counted in this way, that is no doubt damage of all of it."""
+_CONCENTRATED = 0.7
+"""Greatest probability of damage that is in a few places."""
+_ENOUGH_BELIEVED = 30
+"""The same in pixels, where the user says that the photo is damaged."""
+_MOST_SHARE = 0.3
+"""Share of a photo from which the marks are the picture itself."""
+FILLED_FROM = 0.75
+"""Probability from which `auto` fills it unasked: it lies all over the photo."""
+_MOSTLY = 0.5
+"""Share of a piece from which it is taken for what it lies on."""
+_WIDEST = 0.02
+"""Half of the width from which part of a line is something that it runs into, such as a collar."""
+_MOSTLY_WIDE = 0.25
+"""Share of such parts from which there is no line."""
+_LONG, _STRAIGHT = 9.0, 0.85
+_NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
+"""Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Connected pieces of damage that are sure enough, out of all that were marked."""
+
+    parts: Components
+    kept: Mask
+    """Flags (count,) of the pieces that are kept."""
+    mask: Mask
+    probability: float
+
+    @classmethod
+    def of(
+        cls,
+        likely: Array,
+        *,
+        believed: bool,
+        stains: bool,
+        faces: Callable[[], tuple[Face, ...]],
+    ) -> Pieces:
+        """Choose pieces of what is probably damaged, with `likely` (H, W)."""
+        marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
+        parts = Components.of(marked)
+        areas, means = parts.areas(), parts.means(likely)
+        kept = areas >= _LEAST_AREA
+        kept &= parts.maxima(likely) >= _SURELY
+        kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
+        mask = parts.chosen(kept)
+        if not stains and kept.any():
+            names = cls(parts, kept, mask, 0.0)._names()
+            kept = kept & (names != "stains")
+            half = math.ceil(_WIDEST * max(mask.shape))
+            wide = opened(parts.chosen(kept & (names != "torn edges")), half)
+            kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
+            mask = parts.chosen(kept) & ~grown(wide, 2 * half)
+        if kept.any() and (features := _features(faces(), likely.shape)) is not None:
+            kept = kept & (parts.means(features) < _MOSTLY)
+            mask &= parts.chosen(kept)
+        total = int(areas[kept].sum())
+        if not total or mask.mean() > _MOST_SHARE:
+            return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
+        sure = float((means[kept] * areas[kept]).sum() / total)
+        if believed:
+            return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH_BELIEVED))
+        concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * likely.size))
+        spread = sure * min(1.0, _spread(mask) / _ALL_OVER)
+        return cls(parts, kept, mask, max(concentrated, spread))
+
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the pieces, those with the most pixels first."""
+        if not self.kept.any():
+            return ()
+        names, areas = self._names(), self.parts.areas()
+        sums = {kind: int(areas[self.kept & (names == kind)].sum()) for kind in KINDS}
+        return tuple(sorted((k for k in KINDS if sums[k]), key=lambda kind: -sums[kind]))
+
+    def _names(self) -> NDArray[np.str_]:
+        """Kind of every piece, by its length, width and place."""
+        labels, long = self.parts.labels, max(self.mask.shape)
+        rows, columns = np.nonzero(labels >= 0)
+        which, areas = labels[rows, columns], self.parts.areas()
+        reach = np.hypot(_extent(which, rows, len(areas)), _extent(which, columns, len(areas)))
+        inner = labels[1:-1, 1:-1]
+        around = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+        rim = np.ones(labels.shape, bool)
+        rim[1:-1, 1:-1] = ~np.logical_and.reduce([inner == other for other in around])
+        outline = np.bincount(labels[rim & (labels >= 0)], minlength=len(areas))
+        width = 2 * areas / np.maximum(outline, 1)
+        length = np.maximum(areas / width, reach)
+        edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        at_edge = np.bincount(edge[edge >= 0], minlength=len(areas))
+        drawn_out = length > _LONG * width
+        straight = reach > _STRAIGHT * length
+        return np.select(
+            [
+                (at_edge > _TORN * long) & (width > _NARROW * long),
+                drawn_out & straight & (width > max(_NARROW * long, 6)),
+                drawn_out & straight,
+                drawn_out,
+                reach < max(_SMALL * long, 10),
+            ],
+            ["torn edges", "folds", "scratches", "cracks", "dust"],
+            "stains",
+        )
+
+
+def all_of_a_damaged_print(
+    likely: Array, found: Pieces, faces: Callable[[], tuple[Face, ...]]
+) -> Pieces:
+    """Return all damage of a print that is damaged all over, and what was `found` of any other.
+
+    Stains speak for such a print, also where they themselves are left; its other damage is believed
+    sooner.
+    """
+    whole = Pieces.of(likely, believed=False, stains=True, faces=faces)
+    probability = max(whole.probability, found.probability)
+    if probability < FILLED_FROM:
+        return found
+    every = Pieces.of(likely, believed=True, stains=False, faces=faces)
+    return replace(every, probability=probability) if every.probability else found
+
+
+def _spread(mask: Mask) -> float:
+    """Share of a mask (H, W) that is marked, no part of the photo counting for much."""
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    cells = rows * _CELLS // height * _CELLS + columns * _CELLS // width
+    shares = np.bincount(cells, minlength=_CELLS * _CELLS) * (_CELLS * _CELLS / mask.size)
+    return float(np.minimum(shares, _MOST_OF_A_CELL).mean())
+
+
+def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
+    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
+    if not faces:
+        return None
+    rows, columns = (
+        np.asarray((np.arange(side) + 0.5) / max(size), np.float32) for side in size[:2]
+    )
+    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
+    return np.asarray(np.logical_or.reduce(on), np.float32)
+
+
+def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Rows or columns that each piece reaches over."""
+    low, high = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
+    np.minimum.at(low, which, places)
+    np.maximum.at(high, which, places)
+    return np.asarray(high - low + 1)
