@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.expectation import Residual, residual
+from ldrps_engine.analysis.haze_field import haze_field
 from ldrps_engine.analysis.layers import Layers, Weights, load_weights
 from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.recognition import Recognition
@@ -38,8 +39,11 @@ ANSWERS = 10
 MOST = (0.45, 0.9, 1.1, 0.5)
 """Most that low, the logs of span and of power, and that of chroma may be."""
 _HELD = 6.0
-_TINTED, _FADED, _LIFTED, _NEITHER = 0.35, 0.15, 22.0, -0.78
-"""Weights of the log-odds of casts and fading, and of how far black is lifted; what is left."""
+_TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -2.13
+"""Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
+least pale is; what is left."""
+_LEAST_PALE = 0.1
+"""Quantile of the depth that a judge of haze sees over the photo: fading has no near and far."""
 _MOST_SURE, _MOST_LIFTED = 7.0, 0.2
 _HAZE = 0.6
 """Probability from which haze has lifted black, and not fading."""
@@ -67,18 +71,20 @@ def find_cast(rgb: Array, seen: Recognition) -> Cast:
     curve = curve_of(answers)
     if one_hue:
         return Cast(curve.even(), 0.0, True)
-    return Cast(curve, _probability(curve, seen.probabilities), False)
+    pale = float(np.quantile(haze_field(view).depth, _LEAST_PALE))
+    return Cast(curve, _probability(curve, pale, seen.probabilities), False)
 
 
-def _probability(curve: ToneCurve, odds: Mapping[str, float]) -> float:
+def _probability(curve: ToneCurve, pale: float, odds: Mapping[str, float]) -> float:
     """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
 
     The curve is that which a photo has if it has one. A good photo is hardly ever told to have
-    lost its black, so how much of it is evidence as well.
+    lost its black, so how much of it is evidence as well; graded colours and pale things look so
+    to the curve, but to a judge of haze there is something in them that is not pale.
     """
-    lifted = min(float(curve.low.mean()), _MOST_LIFTED) if odds["hazy"] < _HAZE else 0.0
-    log_odds = _TINTED * _log(odds["tinted"]) + _FADED * _log(odds["faded"])
-    log_odds += _LIFTED * lifted + _NEITHER
+    log_odds = _TINTED * _log(odds["tinted"]) + _FADED * _log(odds["faded"]) + _NEITHER
+    if odds["hazy"] < _HAZE:
+        log_odds += _LIFTED * min(float(curve.low.mean()), _MOST_LIFTED) + _PALE * pale
     # Of 187 good photos with colours none looked toned.
     aged = odds["toned"]
     return max(float(1 / (1 + np.exp(-log_odds))), aged if aged > _AGED_FROM else 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
-from ldrps_engine.analysis.correlated_noise import without_texture
+from ldrps_engine.analysis.correlated_noise import all_is_noise, without_texture
 from ldrps_engine.analysis.damage import MENDED_FROM, Damage
 from ldrps_engine.analysis.damage_pieces import FILLED_FROM
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
@@ -33,7 +33,8 @@ _VEILED_FROM = 0.5
 _LEAST = 0.1
 _DARK_BELOW = 0.30
 _NOISE_FROM = 4.5
-_NOISE_BELIEVED = 0.5
+# Sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts double.
+_NOISE_BELIEVED, _UNSURE = 0.5, 1e-4
 BLOCKS_FROM = 1.8
 """Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6
@@ -56,8 +57,8 @@ _CAST_MENDED = (0.65, 0.83)
 _LEAST_MENDED = 0.9
 """Share of a cast that is undone where it is only just sure enough."""
 _AGED = 0.7
-# Pale things before white: three of four pixels are as bright.
-_HIGH_KEY = 0.88
+# Pale things before white: three of four pixels are as bright, or half are white paper.
+_HIGH_KEY, _PAPER = 0.88, 0.97
 _BORDER = "border left as it is"
 
 
@@ -271,8 +272,7 @@ def diagnose(
     photo = not seen.is_graphic
     dark = tone.dark > _DARK_FROM or _lacks_light(seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))
-    high_key = float(np.percentile(colour.max(-1), 25)) > _HIGH_KEY
-    meant = high_key or is_fog(colour, seen.depth)
+    meant = _is_high_key(colour) or is_fog(colour, seen.depth)
     veiled = _is_veiled(tone.veiled, seen) and not meant
     odds = {**seen.probabilities, "cast": curved.probability}
     one_hue = curved.one_hue
@@ -300,16 +300,23 @@ def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
     """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
 
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
-    to which light is brought back, and the judge has learnt from none such. Noise that chroma shows
-    is not doubted either: texture is in luminance.
+    to which light is brought back, and the judges have learnt from none such. Noise that chroma
+    shows is not doubted either: texture is in luminance. Two judges are heard, that of white noise
+    and that of noise as cameras leave it: heath and gravel deceive either of them.
     """
     sigma = noise.sigma * 255
     chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
     in_chroma = chroma * 255 > _NOISE_FROM
     if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
-    stabilised = noise.level.stabilise(rgb)
-    return sigma if shows_noise(stabilised, noise.spectrum) > _NOISE_BELIEVED else _NOISE_FROM
+    white = shows_noise(noise.level.stabilise(rgb), noise.spectrum)
+    both = _log_odds(white) + _log_odds(all_is_noise(rgb, noise))
+    return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
+
+
+def _log_odds(probability: float) -> float:
+    share = min(max(probability, _UNSURE), 1 - _UNSURE)
+    return float(np.log(share / (1 - share)))
 
 
 def _reduced(rgb: Array) -> Array:
@@ -352,6 +359,12 @@ def _lacks_light(seen: Recognition) -> bool:
     whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
     before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
     return whole or (seen.probabilities["backlit"] > _BACKLIT_FROM and before)
+
+
+def _is_high_key(colour: Array) -> bool:
+    """Tell whether a photo is pale because it shows pale things, or things on white paper."""
+    pale, usual = np.percentile(colour.max(-1), (25, 50))
+    return bool(pale > _HIGH_KEY or usual > _PAPER)
 
 
 def _is_veiled(tones: float, seen: Recognition) -> bool:
