@@ -44,7 +44,7 @@ _LEAST_SIDE = 160
 _GRAIN, _SHADING = 2 / 255, 4 / 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bordered:
     """A degraded photo and the same with a border."""
 
@@ -126,8 +126,12 @@ def cases(folder: Path, count: int, every: int, jpeg: int | None) -> Iterator[Bo
                     outside = _stored(whole, jpeg)
                     alone = np.ascontiguousarray(outside[where.part])
                     yield Bordered(
-                        *(truth, colour, share),
-                        *(Photo.from_samples(alone), Photo.from_samples(outside), where),
+                        kind=truth,
+                        colour=colour,
+                        share=share,
+                        inside=Photo.from_samples(alone),
+                        outside=Photo.from_samples(outside),
+                        where=where,
                     )
         taken += 1
         if taken == count:

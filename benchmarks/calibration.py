@@ -33,7 +33,7 @@ class Bin:
     """The share of them that hold."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reliability:
     """Reliability of the forecasts of one finding, or of all."""
 

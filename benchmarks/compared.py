@@ -25,7 +25,7 @@ _STOPS = 8.0
 """Gains that are tried, in powers of two either way."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """One photo by one method."""
 
@@ -89,7 +89,7 @@ def compare(
 
 def _scored(file: str, kind: str, method: str, made: Samples, reference: Samples) -> Compared:
     ratio = min(psnr(made / 255.0, reference / 255.0), PSNR_CEILING)
-    one = Compared(file, kind, method, ratio, None, None)
+    one = Compared(file=file, kind=kind, method=method, psnr=ratio, after_gain=None, stops=None)
     if kind != "longer exposure":
         return one
     stops, after = best_gain(made, reference)

@@ -53,13 +53,15 @@ def start(folder: Path, count: int) -> dict[str, float]:
     scanned: list[float] = []
     stop = threading.Event()
 
-    def tell(kind: str, photo: str = "", **facts: object) -> None:
+    def on_event(kind: str, photo: str = "", **facts: object) -> None:
         if kind == "scanned":
             scanned.append(float(str(facts["seconds"])))
 
     config = FolderConfig(root=folder, out=folder.parent / "out", settle=_SETTLE)
     client = Client("unix:/nowhere", autostart=False)
-    watcher = FolderWatcher(config, client, ClosedScheduler(Schedule()), 1, tell, stop)
+    watcher = FolderWatcher(
+        config, client, ClosedScheduler(Schedule()), parallel=1, notify=on_event, stop=stop
+    )
     began = time.monotonic()
     thread = threading.Thread(target=watcher.run)
     thread.start()

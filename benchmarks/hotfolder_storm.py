@@ -38,7 +38,7 @@ _WRITERS = 4
 _LONGEST_SECONDS = 3600.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Outcome:
     """State of the folder when the storm is over."""
 
@@ -201,7 +201,9 @@ class Storm:
                 process.wait()
 
     def _judged(self, dropped: dict[Path, Dropped]) -> Outcome:
-        outcome = Outcome(self._seed, self.photos.count, self._killed, failed=self._failed)
+        outcome = Outcome(
+            seed=self._seed, photos=self.photos.count, kills=self._killed, failed=self._failed
+        )
         found: dict[int, list[str]] = {}
         for path in sorted(p for p in self._folder.rglob("*") if p.is_file()):
             if ".ldrps-" in path.name:

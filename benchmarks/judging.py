@@ -24,7 +24,7 @@ DIAGNOSE = "diagnose"
 """In the place of a recipe: stop as soon as `auto` has said what is wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """The engine's answer for one photo."""
 

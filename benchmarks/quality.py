@@ -154,10 +154,17 @@ def _measure(
         apart = distance(a, b) if distance else None
         scores.append(
             Score(
-                test_set.name, pair.name, method.name, ratio, ssim(a, b), apart, seconds, cpu,
-                result.shape[0] * result.shape[1] / 1e6,
+                set=test_set.name,
+                file=pair.name,
+                method=method.name,
+                psnr=ratio,
+                ssim=ssim(a, b),
+                lpips=apart,
+                seconds=seconds,
+                cpu_seconds=cpu,
+                megapixels=result.shape[0] * result.shape[1] / 1e6,
             )
-        )  # fmt: skip
+        )
         restored.append(result)
     return scores, restored
 

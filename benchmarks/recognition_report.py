@@ -32,7 +32,7 @@ _NONE = "nothing"
 _COLUMNS = (*FINDINGS, _NONE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One photo as it was judged."""
 

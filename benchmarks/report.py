@@ -21,7 +21,7 @@ PSNR_CEILING = 100.0
 """In dB. Equal photos score this instead of infinity, so that means and JSON stay numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """One photo by one method."""
 
@@ -38,7 +38,7 @@ class Score:
     megapixels: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """Means over a set: the form of the JSON file."""
 

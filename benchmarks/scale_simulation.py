@@ -49,7 +49,7 @@ class Station:
         self.busy += seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plant:
     """An installation, and the share of it that a photo takes."""
 
@@ -78,7 +78,7 @@ class Plant:
     """Photos and results go through the front on their way to and from workers."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Front:
     loop: Station
     inward: Station
@@ -88,7 +88,7 @@ class _Front:
     here: int = 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Outcome:
     """Figures of a run after its warm-up."""
 

@@ -204,3 +204,35 @@ def test_only_what_runs_in_gimp_alone_is_left_out_of_the_coverage():
     for name in left_out:
         path = ROOT / "plugin_gimp" / "ldrps" / name.removeprefix("*/")
         assert "gi.repository" in path.read_text(), f"{name} can be run by tests"
+
+
+def ours():
+    """All modules of ours that are no tests, and not generated."""
+    rooms = ("daemon", "ldrps_engine", "plugin_gimp", "training", "benchmarks", "scripts")
+    found = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    return [path for path in found if "vendor" not in path.parts]
+
+
+def constructors():
+    """All constructors of ours: (file, class, number of arguments that may go without a name)."""
+    for path in ours():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+                    yield path.name, node.name, len(each.args.args) - 1
+            if any(
+                "dataclass" in ast.unparse(by) and "kw_only=True" not in ast.unparse(by)
+                for by in node.decorator_list
+            ):
+                fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+                kinds = [ast.unparse(each.annotation) for each in fields]
+                first = kinds.index("KW_ONLY") if "KW_ONLY" in kinds else len(kinds)
+                yield path.name, node.name, first
+
+
+def test_no_constructor_takes_more_than_five_arguments_without_a_name():
+    found = list(constructors())
+    assert len(found) > 300
+    assert [each for each in found if each[2] > 5] == []

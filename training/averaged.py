@@ -25,6 +25,7 @@ class AveragedPrior:
         config: Config,
         model: Denoiser,
         averages: dict[str, Tensor],
+        *,
         vae: PatchAutoencoder,
         tokenizer: object,
         alphas: Tensor,

@@ -34,6 +34,7 @@ def branches(side: int, rng: Rng) -> Array:
     start = rng.uniform(-0.1, 1.1, 2) * side
     walks = [(start, rng.uniform(0, 2 * np.pi), log_uniform(2, 12, rng))]
     drawn = 0
+    # Forks multiply; more would fill the crop.
     while walks and drawn < 40:
         at, heading, width = walks.pop(0)
         drawn += 1
@@ -171,6 +172,7 @@ def with_belongings(rgb: Array, rng: Rng) -> Array:
     side = len(rgb)
     cover = draw(side, rng)
     if rng.random() < 0.35:
+        # What belongs to the scene may stand behind something; damage lies on top of everything.
         hidden = np.clip(4 * (smooth_noise(side, rng.uniform(2, 5), rng) + 0.7), 0, 1)
         cover = cover * hidden
     colour = rgb[tuple(rng.integers(0, side, 2))]

@@ -19,7 +19,7 @@ from ldrps_engine.colour.srgb import to_display, to_linear
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Camera:
     """Settings with which one camera took and saved a photo. Neutral: no noise, nothing done."""
 

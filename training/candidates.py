@@ -50,6 +50,8 @@ def convolutional(pack: PhotoPack, config: Config, minutes: float) -> Candidate:
     start, steps = time.monotonic(), 0
     while (spent := (time.monotonic() - start) / (60 * minutes)) < 1:
         for group in optimiser.param_groups:
+            # Falls to nothing by the end: minutes are all that it has, and the last ones count
+            # most.
             group["lr"] = _RATE * min(1.0, steps / 50) * (1 - spent)
         crops = np.stack([next(source)[0] for _ in range(_BATCH)])
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1

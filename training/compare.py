@@ -26,7 +26,7 @@ _ERROR = 10 / 127.5
 """Root mean square that noise in the latents is to make in the picture: 10 of 255."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """One line of the table; times in milliseconds at 512x512."""
 

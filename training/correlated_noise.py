@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ldrps_engine.analysis.correlated_noise import correlated_noise_features, is_doubtful
 from ldrps_engine.analysis.noise_level import measure_noise
-from ldrps_engine.analysis.regression import frame, linear, save_model
+from ldrps_engine.analysis.regression import linear
 from training.camera import Camera, film
-from training.config import Config
 from training.degradations import Array, as_jpeg, darkened, faded, grey, hazed, sharpened, stored
-from training.logistic import logistic, report
-from training.neighbours import without_twins
+from training.logistic import Judge
 from training.photos import PhotoPack
 
-_PHOTOS = 300
 _LONG_SIDES = (192, 224, 288, 384, 384, 512, 640)
 _WEAKEST, _STRONGEST = 2.0 / 255, 45.0 / 255
 _TRIES = 4
-_PENALTY = 1e-2
-_OUTSIDE = 0.5
-_COSTS = (8.0, 1.0)
-"""Texture that is called noise is filtered away."""
-
-
-def fit_correlated_noise(work: Path, out: Path, config: Config) -> None:
-    """Fit on some of the pack's training photos, report the held-out ones, write JSON."""
-    pack = PhotoPack(work, config)
-    rng = np.random.default_rng(config.train.seed)
-    seen, truth = _examples(pack, rng.permutation(pack.training)[:_PHOTOS].tolist(), rng)
-    model = dict(frame(seen, _OUTSIDE))
-    weights = logistic(linear(seen, model), truth, _COSTS, _PENALTY)
-    model["weights"] = weights[:, 1] - weights[:, 0]
-    unseen, right = _examples(pack, without_twins(pack), rng)
-    called = linear(unseen, model) @ model["weights"] > 0
-    report(("texture", "noise"), right, called)
-    save_model(out, model)
 
 
 def _examples(
@@ -95,3 +73,14 @@ def _processed(rgb: Array, rng: np.random.Generator) -> Array:
         if rng.random() < share:
             rgb = degrade(rgb, rng)
     return rgb
+
+
+CORRELATED_NOISE = Judge(
+    classes=("texture", "noise"),
+    examples=_examples,
+    terms=linear,
+    # Texture that is called noise is filtered away.
+    costs=(8.0, 1.0),
+    penalty=1e-2,
+    photos=300,
+)

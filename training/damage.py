@@ -87,6 +87,7 @@ class DamageRun(TrainingRun[Batch]):
         values, progress = warm_weights(self.work / STATE, folder / WEIGHTS, "export-damage")
         drawer = self.batches.drawer(self.how.seed)
         device = next(network.parameters()).device
+        # Drawn as in training: statistics of clean photos would be others.
         images = (drawer.draw().images.to(device) for _ in range(_WARM_BATCHES))
         try:
             unfold(network, values, network, images)
@@ -149,5 +150,6 @@ def damage_loss(odds: Tensor, batch: Batch) -> Tensor:
     both = (share * wanted).sum((1, 2, 3))
     either = (share.square() + wanted.square()).sum((1, 2, 3))
     damaged = wanted.sum((1, 2, 3)) > 0
+    # One pixel more in both: a crop with a speck of damage does not decide the batch.
     dice = (1 - (2 * both + 1) / (either + 1))[damaged]
     return entropy + 0.5 * (dice.mean() if len(dice) else 0.0)

@@ -77,6 +77,7 @@ class DetailRun(TrainingRun[Batch]):
         """
         clean = batch.clean.to(self.device)
         found = self.estimate(self.network, batch)
+        # In latents: the transform is orthonormal, so that distances are those of images.
         error = (found - self.vae.encode(clean).latents).square().mean((1, 2, 3))
         return torch.as_tensor((error.sqrt() / batch.sigma.to(self.device)).mean())
 

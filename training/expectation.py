@@ -53,6 +53,7 @@ class ExpectationNetwork(nn.Module):
     def forward(self, fine: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and log variances (N, h, w, 6) from (N, h, w, 112) and (N, 1712)."""
         where = positions(*fine.shape[1:3])
+        # Skies are above and floors below: what is expected depends on the place as well.
         places = torch.cat([where, where.square()], -1).expand(len(fine), -1, -1, -1)
         placed = torch.cat([fine, places], -1)
         hidden = torch.relu(self.fine(placed) + torch.relu(self.whole(whole))[:, None, None])
@@ -138,6 +139,7 @@ def _fit(
             found = model.found(features, chosen)
             if torch.rand(()) < 0.5:
                 fine, found = fine.flip(2), found.flip(2)
+            # A crop's features as a whole would let its answer be learnt by heart.
             dropped = functional.dropout(fine, _DROPPED_FINE)
             told = model.network(dropped, functional.dropout(whole, _DROPPED_WHOLE))
             loss = _loss(found, *told)

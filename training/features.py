@@ -86,6 +86,7 @@ def clean_features(work: Path) -> CropFeatures:
         parts = (_looked_at(crops, encoder) for crops in _batches(work))
         return CropFeatures(*_joined(parts))
 
+    # The encoder is most of a fit's time, and looks at the same crops in each.
     return _kept(work, "features-clean.npz", CropFeatures, make)
 
 

@@ -26,6 +26,7 @@ def draw(rng: random.Random) -> NDArray[np.uint8]:
     image = kind(rng)
     if kind in (_page, _receipt) and rng.random() < 0.5:
         image = _photographed(image, rng)
+    # A part of it, so that letters and lines come in every size.
     side = _CANVAS * rng.uniform(0.6, 1.0)
     left, top = ((_CANVAS - side) * rng.random() for _ in range(2))
     box = (left, top, left + side, top + side)
@@ -43,6 +44,7 @@ def _page(rng: random.Random) -> Image.Image:
 
 
 def _receipt(rng: random.Random) -> Image.Image:
+    # The table that it lies on.
     image = Image.new("RGB", (_CANVAS, _CANVAS), tuple(rng.randint(20, 160) for _ in range(3)))
     strip = Image.new("RGB", (rng.randint(180, 320), _CANVAS), (rng.randint(225, 250),) * 3)
     _lines(strip, rng, rng.randint(10, 18), (rng.randint(20, 90),) * 3, 12)

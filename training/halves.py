@@ -22,6 +22,7 @@ RECORD = "weights.json"
 
 def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
     """Write weights as fp16 beside `path` and rename; `about` goes into the file's metadata."""
+    # Beyond 65504 a half is infinite.
     lost = [name for name, value in weights.items() if not value.half().isfinite().all()]
     if lost:
         raise TrainingError(f"{path} is not written: no halves can hold {', '.join(lost)}")

@@ -48,13 +48,17 @@ class Haze:
     def __call__(self, told: Tensor) -> Hazed:
         """Draw haze over a batch of statistics (N, 10, h, w)."""
         self._count = len(told)
+        # The same scene developed otherwise: depth is to be told from what is there, not from
+        # tones.
         power = (0.18 * self._normal(1, 1, 1)).exp()
         clean = (told[:, :9].clamp(1e-4, 1) ** power * self._uniform(0.85, 1.05)).clamp(0, 1)
         kind = self._uniform(0, 1)
         inside = (kind < _ROOM).float()
         depth = self._depth(clean[:, :3], kind)
         wanted = self._uniform(math.log(_DEPTHS[0]), math.log(_DEPTHS[1])).exp()
+        # Next to none, now and then: a clear photo is to be left alone.
         wanted = wanted * (1 - 0.95 * self._some(0.03))
+        # Shape and thickness are drawn apart, so that neither can be told from the other.
         depth = (depth / depth.mean((2, 3), keepdim=True) * wanted).clamp(max=_DEEPEST)
         grey = self._uniform(0.7, 1.02) * inside + self._uniform(0.6, 1.02) * (1 - inside)
         tint = self._normal(3, 1, 1) * (0.008 * inside + 0.03 * (1 - inside))

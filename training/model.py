@@ -30,6 +30,8 @@ def noise_levels(schedule: ScheduleConfig) -> Tensor:
     """
     time = torch.arange(1, schedule.steps + 1, dtype=torch.float64) / schedule.steps
     ratio = schedule.noise_shift * torch.tan(math.pi / 2 * time[:-1])
+    # The last step knows nothing of the photo, or sampling would begin with noise that training
+    # never showed (Lin et al., WACV 2024).
     return torch.cat([1 / (1 + ratio**2), torch.zeros(1, dtype=torch.float64)])
 
 
@@ -44,6 +46,7 @@ def train_tokenizer(texts: Iterable[str], config: Config) -> PreTrainedTokenizer
         vocab_size=config.model.vocabulary, special_tokens=special, end_of_word_suffix="</w>"
     )
     tokenizer.train_from_iterator(texts, trainer)
+    # The numbers are the places of the two words in `special`.
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<start> $A <end>", special_tokens=[("<start>", 2), ("<end>", 3)]
     )

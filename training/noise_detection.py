@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
 from ldrps_engine.analysis.noise_detection import noise_features
 from ldrps_engine.analysis.noise_spectrum import noise_spectrum
-from ldrps_engine.analysis.regression import frame, quadratic, save_model
-from training.config import Config
+from ldrps_engine.analysis.regression import quadratic
 from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, sharpened, stored
-from training.logistic import logistic, report
-from training.neighbours import without_twins
+from training.logistic import Judge
 from training.photos import PhotoPack
 
-_PHOTOS = 900
-"""As many are drawn from the pack; the features of all would take most of an hour."""
 _LONG_SIDES = (256, 384, 512, 512, 768, 1024)
 _WEAKEST, _STRONGEST = 5.0, 45.0
 _INVISIBLE = 1.5
 _SEEN_IN_JPEG = 8.0
 """Weaker noise is taken away by JPEG itself."""
-_PENALTY = 1e-4
-_OUTSIDE = 0.5
-_COSTS = (3.0, 1.0)
-"""Texture that is called noise is filtered away."""
-
-
-def fit_noise_detection(work: Path, out: Path, config: Config) -> None:
-    """Fit on some of the pack's training photos, report the held-out ones, write JSON."""
-    pack = PhotoPack(work, config)
-    rng = np.random.default_rng(config.train.seed)
-    seen, truth = _examples(pack, rng.permutation(pack.training)[:_PHOTOS].tolist(), rng)
-    model = dict(frame(seen, _OUTSIDE))
-    weights = logistic(quadratic(seen, model), truth, _COSTS, _PENALTY)
-    model["weights"] = weights[:, 1] - weights[:, 0]
-    unseen, right = _examples(pack, without_twins(pack), rng)
-    called = quadratic(unseen, model) @ model["weights"] > 0
-    report(("texture", "noise"), right, called)
-    save_model(out, model)
 
 
 def _examples(
@@ -81,3 +58,14 @@ def _strength(noise: int, rng: np.random.Generator) -> float:
     if noise:
         return float(np.exp(rng.uniform(math.log(_WEAKEST), math.log(_STRONGEST))))
     return float(rng.uniform(0, _INVISIBLE)) if rng.random() < 0.2 else 0.0
+
+
+NOISE_DETECTION = Judge(
+    classes=("texture", "noise"),
+    examples=_examples,
+    terms=quadratic,
+    # Texture that is called noise is filtered away.
+    costs=(3.0, 1.0),
+    penalty=1e-4,
+    photos=900,
+)

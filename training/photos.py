@@ -24,7 +24,7 @@ from training.config import Config, TrainingError
 _COLUMNS = ("file", "source", "text")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PackedPhoto:
     """One photo of a pack: where its pixels lie, and what is known of it."""
 
@@ -65,6 +65,7 @@ def load_photo(path: Path, min_side: int) -> NDArray[np.uint8]:
         pixels = np.asarray(image)
     if min(pixels.shape[:2]) < min_side:
         raise ValueError("too small")
+    # What colours things have is learnt here: grey photos would teach that they have none.
     spread = pixels[::4, ::4].astype(np.int16)
     if np.abs(spread[..., 0] - spread[..., 2]).mean() < 1:
         raise ValueError("grey")

@@ -166,6 +166,7 @@ def _fit(model: Recogniser, examples: _Examples, training: NDArray[np.int64], ep
 
 
 def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: _Examples) -> float:
+    # Crops are few for so many inputs: noise keeps them from being told apart one by one.
     cells = batch.cells + _JITTER * torch.randn_like(batch.cells)
     summary = batch.summary + _JITTER * torch.randn_like(batch.summary)
     told, maps = network(cells, summary)
@@ -179,6 +180,7 @@ def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: _Examples
 
 
 def _map_loss(told: Tensor, truth: Tensor) -> Tensor:
+    # Most crops have neither darkness nor haze, and would teach maps of nothing.
     there = (truth.amax((1, 2)) > _THERE).float()
     share = there + (1 - there) * _SHARE_ELSEWHERE
     errors = functional.smooth_l1_loss(told, truth, beta=0.5, reduction="none").mean((1, 2))

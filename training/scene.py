@@ -104,6 +104,7 @@ class SceneRun(TrainingRun[Batch]):
             return []
         judged = SceneUNet().to(self.device)
         judged.load_state_dict(self.averaged_state())
+        # Always the same, so that two saves can be compared.
         degrader = Degrader(torch.Generator().manual_seed(0), augmented=False)
         losses = []
         for start in range(0, len(held_out), self.how.batch):

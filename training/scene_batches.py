@@ -78,14 +78,14 @@ class Degrader:
         luma_known = 1 - self._chance(count, 0.35) * (~colouring)
         hue_known = self._chance(count, 0.65) * (~colouring)
         scene = Scene(
-            views,
-            features,
-            _noised(tone, tone_level, self._smooth(tone.shape)),
-            tone_level,
-            _noised(chroma, chroma_level, self._normal(chroma.shape)),
-            chroma_level,
-            luma_known.float(),
-            hue_known.float(),
+            views=views,
+            features=features,
+            tone=_noised(tone, tone_level, self._smooth(tone.shape)),
+            tone_level=tone_level,
+            chroma=_noised(chroma, chroma_level, self._normal(chroma.shape)),
+            chroma_level=chroma_level,
+            luma_known=luma_known.float(),
+            hue_known=hue_known.float(),
         )
         return Batch(scene, tone, chroma, globals_of(clean))
 
@@ -194,8 +194,8 @@ def moved(batch: Batch, device: torch.device) -> Batch:
         if isinstance(value, Tensor):
             return value.to(device, non_blocking=True)
         if isinstance(value, (Views, Features, Scene)):
-            kind = type(value)
-            return kind(*(there(getattr(value, f.name)) for f in fields(value)))  # type: ignore[arg-type]
+            parts = {f.name: there(getattr(value, f.name)) for f in fields(value)}
+            return type(value)(**parts)  # type: ignore[arg-type]
         return value
 
     return Batch(*(there(getattr(batch, f.name)) for f in fields(batch)))  # type: ignore[arg-type]

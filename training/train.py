@@ -61,6 +61,8 @@ class Batches:
         )
 
     def _text(self, crop: NDArray[np.uint8], words: str) -> str:
+        # Guidance subtracts an estimate without text (Ho and Salimans, 2022), which has to be
+        # learnt too.
         if self._rng.random() < self._config.train.drop_text:
             return ""
         tags = tag_scene(np.divide(crop[::2, ::2], 255, dtype=np.float32))
@@ -128,7 +130,12 @@ class Run(TrainingRun[Batch]):
     def averaged(self) -> AveragedPrior:
         """The averaged weights as the prior that `export` would make of them."""
         return AveragedPrior(
-            self.config, self.network, self.average, self.vae, self.tokenizer, self.alphas
+            self.config,
+            self.network,
+            self.average,
+            vae=self.vae,
+            tokenizer=self.tokenizer,
+            alphas=self.alphas,
         )
 
     def _times(self, count: int) -> Tensor:
@@ -137,6 +144,7 @@ class Run(TrainingRun[Batch]):
         uniform = torch.rand(count, device=self.device)
         ratio = torch.exp(torch.empty(count, device=self.device).uniform_(math.log(0.03), 0.0))
         low = torch.atan(ratio / self.config.schedule.noise_shift) * 2 / math.pi
+        # Photos that are restored are only noisy; scenes made from nothing are rare.
         share = torch.rand(count, device=self.device) < self.config.train.low_noise_share
         return (torch.where(share, low, uniform) * steps).long().clamp(0, steps - 1)
 
@@ -146,6 +154,7 @@ class Run(TrainingRun[Batch]):
         sigma = (1 - self.alphas[times]).sqrt()[:, None, None, None]
         noise = torch.randn_like(latents)
         target = signal * noise - sigma * latents
+        # Channels that hardly vary would outweigh all others.
         spread = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
         weight = 1 / (signal**2 + sigma**2 * spread)
         with arithmetic(self.device):

@@ -151,5 +151,5 @@ def _last_line(log: Path, offset: int) -> str:
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:
         return "it left no word"
-    told = [line.strip() for line in lines if line.strip()]
-    return told[-1][:300] if told else "it left no word"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else "it left no word"

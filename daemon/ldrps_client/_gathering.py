@@ -11,7 +11,7 @@ from ldrps_engine.errors import InternalError, SettingsError
 from ldrps_engine.settings import Settings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Gathered:
     """Everything a job has told so far."""
 

@@ -169,13 +169,13 @@ def _preview(message: pb.Preview) -> events.Preview:
 
 
 def _done(message: pb.Done) -> events.Done:
-    told = message.HasField("generated")
+    has_share = message.HasField("generated")
     return events.Done(
         seconds=message.seconds,
         model=message.model,
         seed=message.seed,
         model_hash=message.model_hash,
-        generated=(message.generated.mean, message.generated.maximum) if told else None,
+        generated=(message.generated.mean, message.generated.maximum) if has_share else None,
     )
 
 

@@ -43,7 +43,7 @@ def proposed_amounts(
     return {"damage": float(mended), **amounts}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Amounts:
     """Amounts that hold for one photo, from 0 to 2. Neutral: 1."""
 

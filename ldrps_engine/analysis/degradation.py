@@ -6,7 +6,7 @@ It is where F-PAM starts, and so where restoration stands when the prior has not
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class Degradation:
     """(h, w, 3), same grid."""
     space: str
     """`light` or `display`: the values in which the equation holds."""
+    _: KW_ONLY
     white: float = 1.0
     """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
     grey: bool = False
@@ -197,7 +198,7 @@ def _darkened(
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
     offset = np.broadcast_to(black, field.shape).astype(np.float32)
-    return Degradation(field, offset, "light", scene.white(gain))
+    return Degradation(field, offset, "light", white=scene.white(gain))
 
 
 @dataclass(frozen=True)

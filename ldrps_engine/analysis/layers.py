@@ -53,6 +53,7 @@ class Layers:
         padded = _padded(image, kernel, stride)
         height, width = (-(-side // stride) for side in image.shape[:2])
         out = np.broadcast_to(bias, (height, width, len(bias))).copy()
+        # A product for each of the kernel's places: windows would copy the image k squared times.
         for row in range(kernel):
             for column in range(kernel):
                 rows = slice(row, row + stride * (height - 1) + 1, stride)
@@ -74,6 +75,7 @@ def relu6(values: Array) -> Array:
 
 def softplus(values: Array) -> Array:
     """Return log(1 + exp(values))."""
+    # Not log1p of exp, which overflows for large values.
     return np.asarray(np.logaddexp(0, values), dtype=np.float32)
 
 

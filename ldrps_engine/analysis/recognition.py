@@ -43,7 +43,7 @@ FLAT_BELOW, HARD_FROM = (0.004, 0.01, 0.03), 0.2
 """Contrasts below which a cell is flat, and from which it is hard."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recognition:
     """Recognised degradations of a photo. Neutral: probabilities and maps of 0."""
 
@@ -98,7 +98,14 @@ def recognise(rgb: Array) -> Recognition:
     logits = np.append(logits, _is_graphic(seen, found.contrast))
     shares = 1 / (1 + np.exp(-logits))
     probabilities = dict(zip(FINDINGS, (float(share) for share in shares), strict=True))
-    return Recognition(probabilities, gain, depth, found.light, shortfall, seen)
+    return Recognition(
+        probabilities=probabilities,
+        gain=gain,
+        depth=depth,
+        expected_light=found.light,
+        shortfall=shortfall,
+        seen=seen,
+    )
 
 
 def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:

@@ -41,7 +41,7 @@ class Curve(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Parametric:
     """Y = (aX + b)^g + e from d on, cX + f below (ICC.1:2022, 10.18). Neutral: all of X."""
 
@@ -225,8 +225,8 @@ def _parametric(tag: bytes) -> Curve:
         # Below -b/a there is the constant that kind 2 adds to all.
         offset = p[3] if kind == 2 else 0.0
         corner = -p[2] / p[1] if p[1] else 0.0
-        return _checked(Parametric(p[0], p[1], p[2], 0.0, corner, offset, offset))
-    return _checked(Parametric(*p))
+        return _checked(Parametric(g=p[0], a=p[1], b=p[2], c=0.0, d=corner, e=offset, f=offset))
+    return _checked(Parametric(**dict(zip("gabcdef", p, strict=False))))
 
 
 def _checked(curve: Parametric) -> Parametric:

@@ -40,6 +40,8 @@ class ProximalStep:
         """Return how far the photo's noise and the prior's uncertainty let z_0 move."""
         # Latents span [-1, 1], display values [0, 1].
         noise = 2 * tools.conditions.noise
+        # DiffPIR's rho: early, the prior knows little and the photo is believed; late, no further
+        # than its own noise allows.
         certainty = at.noise_ratio**2 / (at.noise_ratio**2 + noise**2 + 1e-8)
         error = x - tools.aligner.clean_photo(x.detach())
         (gradient,) = torch.autograd.grad(error.square().sum() / 2, latent)

@@ -74,6 +74,7 @@ class Solver:
 
     def _lead(self, here: _Point, past: list[_Point], after: float) -> Tensor:
         """Distance that the line aims ahead of the clean estimate; 0 at either end of a pass."""
+        # At both ends lambda is infinite: the papers' first and last steps are of first order, too.
         if not past or after >= 1 or here.alpha <= 0 or past[-1].alpha <= 0:
             return torch.zeros_like(here.clean)
         ratio = (here.level - past[-1].level) / (_level(after) - here.level)

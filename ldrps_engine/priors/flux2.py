@@ -76,6 +76,7 @@ class Flux2(PublishedPrior):
         count, _, height, width = noisy.shape
         tokens = noisy.flatten(2).transpose(1, 2).to(transformer.dtype)
         times = torch.full((count,), time, device=noisy.device, dtype=transformer.dtype)
+        # Distilled models take the scale as an input; 1 leaves guidance to the sampler.
         guided = torch.ones_like(times) if transformer.config.guidance_embeds else None
         answer = transformer(
             hidden_states=tokens,

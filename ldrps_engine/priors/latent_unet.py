@@ -55,6 +55,7 @@ class LatentUNet(OwnNetwork):
     @kept
     def __init__(
         self,
+        *,
         in_channels: int = 12,
         block_out_channels: tuple[int, ...] = (32, 64, 128, 256),
         blocks_per_level: int = 2,

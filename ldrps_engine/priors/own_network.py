@@ -57,6 +57,7 @@ class OwnNetwork(nn.Module):
         shapes = {name: value.shape for name, value in network.state_dict().items()}
         wrong = [n for n, shape in shapes.items() if n not in weights or weights[n].shape != shape]
         fitting = {n: v for n, v in weights.items() if n in shapes and n not in wrong}
+        # As stored, unless told otherwise: the bundled weights are halves.
         if dtype is None and fitting:
             dtype = next(iter(fitting.values())).dtype
         network.load_state_dict(fitting, strict=False)

@@ -96,6 +96,7 @@ class PatchAutoencoder(OwnNetwork):
     def _lap_rows(self, x: Tensor, boundary: Tensor) -> Tensor:
         """Rotate the samples around each vertical patch border; the outer ones stay."""
         half = self._patch // 2
+        # Beyond the picture's own border there is nothing to lap with.
         inner = x[..., half : x.shape[-1] - half]
         inner = inner.unflatten(-1, (-1, self._patch)) @ boundary.T
         return torch.cat([x[..., :half], inner.flatten(-2), x[..., x.shape[-1] - half :]], -1)

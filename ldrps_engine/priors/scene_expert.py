@@ -105,12 +105,12 @@ def _repeated(scene: Scene, chroma: Tensor, level: Tensor) -> Scene:
         return value.expand(count, *[-1] * (value.ndim - 1))
 
     return Scene(
-        Views(*(again(value) for value in vars(scene.views).values())),
-        Features(*(again(value) for value in vars(scene.features).values())),
-        again(scene.tone),
-        again(scene.tone_level),
-        chroma,
-        level.expand(count, -1, -1, -1),
-        again(scene.luma_known),
-        again(scene.hue_known),
+        views=Views(*(again(value) for value in vars(scene.views).values())),
+        features=Features(*(again(value) for value in vars(scene.features).values())),
+        tone=again(scene.tone),
+        tone_level=again(scene.tone_level),
+        chroma=chroma,
+        chroma_level=level.expand(count, -1, -1, -1),
+        luma_known=again(scene.luma_known),
+        hue_known=again(scene.hue_known),
     )

@@ -40,7 +40,7 @@ class Features:
     """(N, 1000): log-odds of the ImageNet-1k classes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scene:
     """N scenes of which some groups are noisy or lost."""
 

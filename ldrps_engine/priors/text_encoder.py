@@ -33,6 +33,7 @@ class OwnTextEncoder(OwnNetwork):
     @kept
     def __init__(
         self,
+        *,
         vocab_size: int,
         hidden_size: int,
         intermediate_size: int,

@@ -100,7 +100,7 @@ class Composite:
     """(h, w, 3) display values of the photo after each stage, by its name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compositor:
     """Composes the result of one photo."""
 

@@ -102,7 +102,17 @@ def test_cpu_seconds_are_those_of_all_threads_by_megapixel(folder, tmp_path):
 
 def test_the_mean_cost_weighs_photos_by_their_size():
     def score(cpu: float, megapixels: float) -> Score:
-        return Score("a", "b.png", "c", 30.0, 0.9, None, 1.0, cpu, megapixels)
+        return Score(
+            set="a",
+            file="b.png",
+            method="c",
+            psnr=30.0,
+            ssim=0.9,
+            lpips=None,
+            seconds=1.0,
+            cpu_seconds=cpu,
+            megapixels=megapixels,
+        )
 
     assert mean_row([score(1.0, 1.0), score(2.0, 5.0)]).cpu_per_megapixel == pytest.approx(0.5)
 

@@ -267,7 +267,9 @@ def guests(limit, party_limit, *, proved=True):
     made, cut = Guests(limit, party_limit), []
 
     def come(party, calls=0, proved=proved):
-        guest = Guest(f"{party} {len(made)}", party, lambda: cut.append(guest), proved, calls=calls)
+        guest = Guest(
+            f"{party} {len(made)}", party, lambda: cut.append(guest), proved=proved, calls=calls
+        )
         return guest if made.admit(guest) else None
 
     return made, cut, come

@@ -36,24 +36,30 @@ def stopped_at(index, settings, models, checkpoint=None):
     return caught.value.args[0]
 
 
-def steps_of(settings, models, checkpoint):
-    steps = []
+def checkpoints_of(settings, models, checkpoint=None):
+    """Pixels of a run, and the checkpoint of each step by its index, as each has it at the time."""
+    states = {}
 
     def on_step(progress):
         if isinstance(progress, Step) and progress.checkpoint:
-            steps.append(progress.index)
+            states[progress.index] = progress.checkpoint()
 
-    return restore(photo(), settings, models, on_step, checkpoint).photo.pixels, steps
+    return restore(photo(), settings, models, on_step, checkpoint).photo.pixels, states
+
+
+def steps_of(settings, models, checkpoint):
+    pixels, states = checkpoints_of(settings, models, checkpoint)
+    return pixels, list(states)
 
 
 @pytest.mark.parametrize("recipe", ["low-light", "haze", "paper"])
 def test_any_step_can_be_the_last_before_a_break(models, recipe):
     # Both passes, and the first step of the second one, which draws new noise.
     settings = Settings(recipe=recipe, steps=3, recurrences=1, seed=3)
-    whole, steps = steps_of(settings, models, None)
+    whole, states = checkpoints_of(settings, models)
+    steps = list(states)
     for done, index in enumerate(steps[:4], start=1):
-        state = stopped_at(index, settings, models)
-        again, after = steps_of(settings, models, state)
+        again, after = steps_of(settings, models, states[index])
         assert after == steps[done:]
         np.testing.assert_array_equal(again, whole)
 
@@ -63,8 +69,9 @@ def test_any_step_can_be_the_last_before_a_break(models, recipe):
 def test_solvers_that_remember_go_on_where_they_were(models, recipe, solver):
     # Guided or not: without guidance the solver remembers the sampler's own latent.
     settings = Settings(recipe=recipe, solver=solver, steps=3, recurrences=0)
-    whole, steps = steps_of(settings, models, None)
-    again, after = steps_of(settings, models, stopped_at(steps[1], settings, models))
+    whole, states = checkpoints_of(settings, models)
+    steps = list(states)
+    again, after = steps_of(settings, models, states[steps[1]])
     assert after == steps[2:]
     np.testing.assert_array_equal(again, whole)
 

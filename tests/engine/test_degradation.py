@@ -20,7 +20,7 @@ def field(rng, low, high):
 
 def degradation(space, white=1.0):
     rng = np.random.default_rng(0)
-    return Degradation(field(rng, 0.3, 0.8), field(rng, 0.0, 0.2), space, white)
+    return Degradation(field(rng, 0.3, 0.8), field(rng, 0.0, 0.2), space, white=white)
 
 
 def tensor(picture):

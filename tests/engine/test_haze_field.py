@@ -46,7 +46,7 @@ def test_a_mirrored_photo_has_the_mirrored_haze(scene):
     assert np.allclose(plain.air, mirrored.air, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (300, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (300, 40)])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_any_size_and_any_grey_have_a_finite_answer(size, value):
     flat = np.full((*size, 3), value, np.float32)

@@ -113,7 +113,9 @@ class Watching:
         self.stop_event = threading.Event()
         self.config = folder_config(root, **options)
         scheduler = Scheduler(Schedule())
-        self.watcher = FolderWatcher(self.config, client, scheduler, 2, self.told, self.stop_event)
+        self.watcher = FolderWatcher(
+            self.config, client, scheduler, parallel=2, notify=self.told, stop=self.stop_event
+        )
         self.errors = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
@@ -145,7 +147,9 @@ def run_once(client, root, told=None, rebind=False, **options):
     told = told or Told()
     config = folder_config(root, **options)
     stop = threading.Event()
-    watcher = FolderWatcher(config, client, Scheduler(Schedule()), 2, told, stop)
+    watcher = FolderWatcher(
+        config, client, Scheduler(Schedule()), parallel=2, notify=told, stop=stop
+    )
     watcher.run(once=True, rebind=rebind)
     return told
 

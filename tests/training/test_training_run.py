@@ -17,12 +17,13 @@ from training import state, train
 from training.__main__ import main
 from training.config import TrainingError
 from training.export import export
+from training.logistic import fit_judge
 from training.model import noise_levels
-from training.noise_detection import fit_noise_detection
+from training.noise_detection import NOISE_DETECTION
 from training.photos import PhotoPack
 from training.scene_levels import FITS
 from training.state import CHECKPOINT, RunState, read_progress, resume, save_run
-from training.tone import fit_tone
+from training.tone import TONE
 from training.train import Batches, Run
 
 
@@ -302,8 +303,8 @@ def test_an_error_while_batches_are_made_ends_the_training(work, config, monkeyp
 
 
 def test_judges_are_fitted_and_say_how_good_they_are(work, config, tmp_path, capsys):
-    fit_tone(work, tmp_path / "tone.json", config)
-    fit_noise_detection(work, tmp_path / "noise_detection.json", config)
+    fit_judge(TONE, work, tmp_path / "tone.json", config)
+    fit_judge(NOISE_DETECTION, work, tmp_path / "noise_detection.json", config)
     said = capsys.readouterr().out
     assert "fine:" in said
     assert "noise:" in said

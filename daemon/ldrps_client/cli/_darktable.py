@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from argparse import Namespace
-from contextlib import suppress
 from pathlib import Path
 
 from ldrps_client.cli._darktable_folders import (
@@ -25,6 +24,7 @@ from ldrps_client.cli._gimp_doctor import Finding, check_daemon, daemon_warnings
 from ldrps_client.cli._gimp_folders import own_command
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
+from ldrps_wire.atomic import write_atomically
 
 _ACTIONS = {
     "install": "add restoring to the darktable of this user",
@@ -92,16 +92,11 @@ def _append(path: Path, line: str) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.ldrps-part")
-    try:
-        part.write_bytes(data)
-        if path.exists():
-            part.chmod(path.stat().st_mode & 0o777)
-        part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    """Write a file whole or not at all; one that is there keeps its mode."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    write_atomically(path, data)
+    if mode is not None:
+        path.chmod(mode)
 
 
 def _doctor(folders: list[Path], options: Namespace) -> int:

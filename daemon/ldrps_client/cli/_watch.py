@@ -174,8 +174,8 @@ def _status(options: Namespace) -> int:
             f"{folder['queued']} queued, {folder['failed']} failed, {folder['gone']} gone"
         )
         for failure in folder["failures"]:
-            told = failure["photo"] in failure["message"]
-            print(shown(f"  {'' if told else failure['photo'] + ': '}{failure['message']}"))
+            named = failure["photo"] in failure["message"]
+            print(shown(f"  {'' if named else failure['photo'] + ': '}{failure['message']}"))
         if folder["failed"]:
             print(f"  all failures: {shown(folder['failed_csv'])}")
         if os.path.isfile(folder["log"]):

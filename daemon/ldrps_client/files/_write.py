@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import struct
@@ -26,6 +25,7 @@ from ldrps_client.files.metadata._packet import with_kind
 from ldrps_engine.colour.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
 from ldrps_engine.photo import Depth, Photo, Samples
+from ldrps_wire.atomic import write_atomically
 from ldrps_wire.formats import Format
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
@@ -266,53 +266,10 @@ def _compression(kind: Format, encoding: Encoding, *, alpha: bool) -> dict[str, 
 def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     """Write a file by renaming a finished one into place; OutputError if that fails."""
     _check_place(path, force=force)
-    part = part_path(path)
     try:
-        _write_through(part, data)
-        into_place(part, path, force=force)
+        write_atomically(path, data, part_path(path), force=force)
     except FileExistsError:
         raise OutputError(f"{path} exists already; choose another name or use --force") from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise OutputError(f"{path} cannot be written: {why}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _write_through(part: Path, data: bytes) -> None:
-    with open(part, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def into_place(part: Path, path: Path, *, force: bool = False) -> None:
-    """Give a finished file its name, on the disk too; the old name may remain.
-
-    FileExistsError if the name is taken and `force` is not given.
-    """
-    if force:
-        os.replace(part, path)
-    else:
-        _link_into_place(part, path)
-    # The new name itself is on the disk only when the folder is.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _link_into_place(part: Path, path: Path) -> None:
-    """Link a file into place: a rename that fails when somebody was faster."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # File systems without hard links, such as FAT: a small window remains.
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        os.rename(part, path)

@@ -91,12 +91,12 @@ class _Group:
         """Run until all have ended; main threads hear signals only between short waits."""
         for one in self._watching:
             one.thread.start()
-        told = 0.0
+        stopped_for = 0.0
         while any(one.thread.is_alive() for one in self._watching):
             for one in self._watching:
                 one.thread.join(_PIECE_SECONDS)
-            told += _PIECE_SECONDS if self._stopped else 0.0
-            if told >= _GRACE_SECONDS:
+            stopped_for += _PIECE_SECONDS if self._stopped else 0.0
+            if stopped_for >= _GRACE_SECONDS:
                 # What still waits for the daemon goes on at the next start: its jobs are detached.
                 self.client.close()
 
@@ -140,7 +140,12 @@ class _Watching:
         self._group = group
         self._folder = folder
         self.watcher = FolderWatcher(
-            folder, group.client, group.scheduler, group.parallel, self._notify, self.stop
+            folder,
+            group.client,
+            group.scheduler,
+            parallel=group.parallel,
+            notify=self._notify,
+            stop=self.stop,
         )
         self.thread = threading.Thread(target=self._run, name=f"watch {folder.root.name}")
 

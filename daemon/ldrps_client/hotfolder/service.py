@@ -10,6 +10,7 @@ from pathlib import Path
 from ldrps_client.hotfolder.config import WatchConfig
 from ldrps_client.hotfolder.store._state import state_home
 from ldrps_engine.errors import OutputError, SettingsError
+from ldrps_wire.atomic import write_atomically
 
 UNIT_NAME = "ldrps-watch.service"
 # Left out, because a daemon may be started from here: MemoryDenyWriteExecute breaks torch,
@@ -110,9 +111,8 @@ def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) 
         for target in _writable(config, log):
             target.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{UNIT_NAME}.part")
-        part.write_text(_as_text(unit_text(config, [*_program(), *words], log)), "utf-8")
-        os.replace(part, path)
+        unit = _as_text(unit_text(config, [*_program(), *words], log))
+        write_atomically(path, unit.encode())
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise OutputError(f"{error.filename or path} cannot be written: {why}") from None

@@ -45,6 +45,7 @@ class FolderWatcher:
         config: FolderConfig,
         client: Client,
         scheduler: Scheduler,
+        *,
         parallel: int,
         notify: Notify,
         stop: threading.Event,
@@ -64,9 +65,9 @@ class FolderWatcher:
         self._polls = False
         self._next_scan = 0.0
         self._recovered = False
-        self._told_folders: set[Path] = set()
+        self._reported_folders: set[Path] = set()
         self._failures = (-1, 0.0)
-        self._told_now = ""
+        self._reported_now = ""
         self._next_try = 0.0
         self._full = False
         self.now = "watching"
@@ -101,22 +102,22 @@ class FolderWatcher:
                 self._config,
                 self._ledger,
                 self._presence,
-                self._notify,
-                self._note,
-                self._on_new,
-                self._stop,
+                notify=self._notify,
+                again=self._note,
+                on_new=self._on_new,
+                stop=self._stop,
             )
             self._pool = WorkerPool(
                 self._config,
                 self._ledger,
                 self._client,
                 self._scheduler,
-                self._presence,
-                self._new_worker,
-                self._notify,
-                self._note,
-                self.wake,
-                self._stop,
+                presence=self._presence,
+                worker=self._new_worker,
+                notify=self._notify,
+                again=self._note,
+                on_end=self.wake,
+                stop=self._stop,
             )
             stack.callback(self._end_threads)
             self._intake.start()
@@ -128,10 +129,10 @@ class FolderWatcher:
             self.state,
             self._ledger,
             self._client,
-            self._notify,
-            self._stop,
-            self._presence,
-            self._note,
+            notify=self._notify,
+            stop=self._stop,
+            presence=self._presence,
+            again=self._note,
         )
 
     def _end_threads(self) -> None:
@@ -286,8 +287,8 @@ class FolderWatcher:
                 self._warn_of_limit(error)
 
     def _on_unreadable(self, folder: Path, error: OSError) -> None:
-        if folder not in self._told_folders:
-            self._told_folders.add(folder)
+        if folder not in self._reported_folders:
+            self._reported_folders.add(folder)
             why = (error.strerror or str(error)).lower()
             self._notify("warning", message=f"folder {folder} cannot be looked into: {why}")
 
@@ -331,9 +332,9 @@ class FolderWatcher:
 
     def _write_down(self) -> None:
         """Bring failed.csv up to date with the ledger, and the ledger with the current activity."""
-        if self.now != self._told_now:
+        if self.now != self._reported_now:
             self._ledger.remember("now", self.now)
-            self._told_now = self.now
+            self._reported_now = self.now
         failures = self._ledger.failures()
         if failures != self._failures:
             write_failures(self.state.failed, self._ledger, self._config.root)

@@ -88,8 +88,8 @@ class ImmichApi:
         if not isinstance(version, dict) or not isinstance(version.get("major"), int):
             raise self._strange()
         if version["major"] < _OLDEST:
-            told = ".".join(str(version.get(part, 0)) for part in ("major", "minor", "patch"))
-            raise UnavailableError(f"{self.url} is Immich {told}; it takes {_OLDEST}.0 or later")
+            found = ".".join(str(version.get(part, 0)) for part in ("major", "minor", "patch"))
+            raise UnavailableError(f"{self.url} is Immich {found}; it takes {_OLDEST}.0 or later")
         self._json("GET", "/users/me")
 
     def asset(self, key: str) -> Asset:

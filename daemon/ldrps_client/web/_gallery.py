@@ -17,7 +17,7 @@ State = Literal["reading", "refused", "ready", "waiting", "running", "done"]
 """State of a photo. `refused`: it is no photo that we take. `done`: there is a result."""
 
 
-@dataclass(eq=False)
+@dataclass(kw_only=True, eq=False)
 class Upload:
     """One photo on the page. Changed through `Gallery.change` alone."""
 
@@ -97,7 +97,7 @@ class Gallery:
                 )
             key = secrets.token_urlsafe(9)
             # The key and not the name: names may be alike, and hold anything.
-            upload = Upload(key, name, self._folder / key)
+            upload = Upload(id=key, name=name, folder=self._folder / key)
             upload.folder.mkdir(mode=0o700)
             self._uploads[key] = upload
             self.version += 1

@@ -28,8 +28,8 @@ class GoneError(Exception):
 async def take(request: Request, gallery: Gallery, most: int) -> Upload:
     """Keep the photo that a request brings; LimitError if it has more than `most` bytes."""
     name = file_name(request.query_params.get("name", ""))
-    told = request.headers.get("content-length", "")
-    size = int(told) if told.isdecimal() else 0
+    length = request.headers.get("content-length", "")
+    size = int(length) if length.isdecimal() else 0
     _check_size(name, size, most)
     upload = gallery.add(name)
     try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ldrps_client.files import to_srgb
 from ldrps_client.hotfolder.report._thumbnails import small_jpeg
 from ldrps_engine.photo import Photo
+from ldrps_wire.atomic import write_atomically
 
 _ROWS = 512
 _GROUND = 0.5
@@ -36,11 +37,8 @@ def write_preview(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that this user alone can read, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(0o600, exist_ok=False)
-    part.write_bytes(data)
-    part.replace(path)
+    # What a crash takes with it is of no use to the next start.
+    write_atomically(path, data, lasting=False, mode=0o600)
 
 
 def _screen_pixels(photo: Photo) -> NDArray[np.uint8]:

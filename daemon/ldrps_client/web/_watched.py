@@ -69,9 +69,9 @@ class Watched:
             except LdrpsError as error:
                 # The others are shown all the same.
                 folders.append({"id": state.path.name, "trouble": shown(str(error))})
-        told = {"folders": folders, "results": results}
-        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-        return {"version": digest[:16], **told}
+        answer = {"folders": folders, "results": results}
+        digest = hashlib.sha256(json.dumps(answer).encode()).hexdigest()
+        return {"version": digest[:16], **answer}
 
     def judge(self, folder: str, key: str, verdict: object) -> None:
         """Accept or reject a result, or take that back (empty)."""

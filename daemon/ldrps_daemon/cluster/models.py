@@ -26,7 +26,7 @@ log = logging.getLogger("ldrps.cluster")
 _AGAIN_SECONDS = 300.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Node:
     id: str
     """Ray's id of it."""
@@ -89,7 +89,7 @@ class NodeModels:
             self._nodes.pop(gone).stop()
         wanted = await asyncio.to_thread(installed)
         for key, name in names.items():
-            node = self._nodes.setdefault(key, _Node(key, name))
+            node = self._nodes.setdefault(key, _Node(id=key, name=name))
             node.models &= wanted
             node.whys = {model: why for model, why in node.whys.items() if model in wanted}
             if not (lacking := wanted - node.models):

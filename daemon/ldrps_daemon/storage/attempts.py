@@ -13,7 +13,8 @@ import shutil
 from dataclasses import dataclass
 from typing import Protocol
 
-from ldrps_daemon.storage.spool import ATTEMPT, JobFolder, sync
+from ldrps_daemon.storage.spool import ATTEMPT, JobFolder
+from ldrps_wire.atomic import sync
 
 
 @dataclass(frozen=True)

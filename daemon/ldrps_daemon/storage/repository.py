@@ -27,7 +27,7 @@ _LONGEST_PAUSE = 5.0
 """Longest pause in seconds between two tries to write down the end of a job."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Counts:
     """Numbers of events since the daemon was started."""
 

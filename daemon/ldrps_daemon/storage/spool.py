@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,9 +15,9 @@ import numpy as np
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.transport.security import own_folder
 from ldrps_engine.result import Layer
+from ldrps_wire.atomic import UNFINISHED, replacing, sync
 from ldrps_wire.conversion import CHUNK_BYTES, layer_bytes, raster_of
 
-_UNFINISHED = ".part"
 ATTEMPT = "attempt-"
 """Prefix of attempts' folders in a job's, see `attempts.py`."""
 
@@ -86,7 +84,7 @@ class JobFolder:
     def drop_rest(self, *, with_result: bool) -> None:
         """Remove these and what a killed worker left, since no worker writes here any more."""
         self.drop_input()
-        left = [self.decoded, *self.path.glob(f"*{_UNFINISHED}")]
+        left = [self.decoded, *self.path.glob(f"*{UNFINISHED}")]
         for path in [*left, self.result] if with_result else left:
             path.unlink(missing_ok=True)
         for path in self.path.glob(f"{ATTEMPT}*"):
@@ -133,32 +131,6 @@ def write_layers(
             raster = raster_of(layer.photo)
             headers.append(pb.LayerHeader(layer=index, name=layer.name, raster=raster))
     return headers
-
-
-def sync(path: Path) -> None:
-    """Return once a file, or the names in a folder, are safe from a crash of the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
-    """Write a file that takes its name only when it is complete and, if `lasting`, on disk."""
-    unfinished = path.with_suffix(_UNFINISHED)
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            if lasting:
-                os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        # The disk may be full: what is of no use must not fill it further.
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ there and trust nothing else, so that the token only ever goes to the holder of 
 from __future__ import annotations
 
 import ipaddress
-import os
-import secrets
 import ssl
 from contextlib import suppress
 from datetime import datetime
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
 from ldrps_wire.address import certificate_file
+from ldrps_wire.atomic import write_atomically
 from ldrps_wire.ownership import check_way, own_folder
 
 # RFC 5280, 4.1.2.5: no date at which it ends. It is replaced by deleting it.
@@ -102,15 +101,6 @@ def _make() -> bytes:
 
 def _write(path: Path, data: bytes, *, replace: bool) -> None:
     """Write a whole file; an existing one stays unless it is to be replaced."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        if replace:
-            os.replace(part, path)
-        else:
-            with suppress(FileExistsError):
-                os.link(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    # Of two daemons that start at once, the first one's key counts for both.
+    with suppress(FileExistsError):
+        write_atomically(path, data, force=replace, mode=0o600)

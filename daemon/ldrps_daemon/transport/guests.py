@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 log = logging.getLogger("ldrps.peer_proxy")
 EXTRA = 16
@@ -40,6 +40,7 @@ class Guest:
     """Name of the party that shares a limit of connections with it."""
     cut: Callable[[], object]
     """Function that ends it at once."""
+    _: KW_ONLY
     proved: bool = False
     """True once it has shown that it may call."""
     called: bool = False

@@ -24,7 +24,7 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.observability.logs import set_up
 from ldrps_daemon.storage.sizes import peak_bytes
-from ldrps_daemon.storage.spool import replacing, write_layers
+from ldrps_daemon.storage.spool import write_layers
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.helpers import SCARCE, UnableError
 from ldrps_daemon.workers.pipe import End, ModelCommand, NotNow, Order, OutOfMemory, Paused
@@ -37,6 +37,7 @@ from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
+from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
 

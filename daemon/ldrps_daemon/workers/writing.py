@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.storage.spool import replacing
 from ldrps_daemon.workers.confined import FILE, LENGTH
 from ldrps_daemon.workers.helpers import check_status, run
 from ldrps_daemon.workers.pipe import Order
 from ldrps_daemon.workers.reading import raise_refusal
 from ldrps_engine.errors import InternalError, LdrpsError, OutputError
 from ldrps_engine.result import Layer, Restoration
+from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import FILE_FORMATS, raster_of, settings_from_proto
 
 ENCODER = "ldrps_daemon.workers.encoder"

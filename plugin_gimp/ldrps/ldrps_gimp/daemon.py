@@ -358,5 +358,5 @@ def _sentence(text: str) -> str:
 
 
 def _last_line(log: bytes) -> str:
-    told = [line.strip() for line in log.decode(errors="replace").split("\n") if line.strip()]
-    return told[-1][:300] if told else _("it left no word")
+    said = [line.strip() for line in log.decode(errors="replace").split("\n") if line.strip()]
+    return said[-1][:300] if said else _("it left no word")

@@ -47,7 +47,7 @@ class DeadlineExceeded(Exception):
     """End of the time that a caller gave."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Stream:
     """One request and its answer. `inbox` holds bytes that nobody has read yet."""
 
@@ -103,7 +103,7 @@ class Connection:
         """Begin a request; its body follows with `write`."""
         if self.lost or self.going_away:
             raise ConnectionLost(self.lost or "the server is going away")
-        stream = Stream(self._next_number, self._initial_window)
+        stream = Stream(number=self._next_number, window=self._initial_window)
         self._next_number += 2
         self._streams[stream.number] = stream
         self._send(HEADERS, END_HEADERS, stream.number, self._encoder.encode(headers))

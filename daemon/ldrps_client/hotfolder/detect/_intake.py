@@ -32,6 +32,7 @@ class Intake:
         config: FolderConfig,
         ledger: Ledger,
         presence: Presence,
+        *,
         notify: Notify,
         again: Callable[[Path], None],
         on_new: Callable[[], None],
@@ -89,8 +90,8 @@ class Intake:
                 self._stop.wait(pause)
             except Exception as bug:
                 # Not even listing it worked. The next scan tries again; others go on.
-                told, relative = unforeseen(bug), self._parts(path)[0]
-                return self._notify("failed", relative, reason=told.reason, message=str(told))
+                fault, relative = unforeseen(bug), self._parts(path)[0]
+                return self._notify("failed", relative, reason=fault.reason, message=str(fault))
 
     def take(self, path: Path) -> None:
         """Make an entry of a settled file, unless there is nothing to be done for it."""
@@ -102,10 +103,10 @@ class Intake:
             # Waiting for it would hold up all others.
             self._list(path, error)
         except Exception as bug:
-            told = unforeseen(bug)
-            if is_common(told):
-                raise told from bug
-            self._list(path, told)
+            fault = unforeseen(bug)
+            if is_common(fault):
+                raise fault from bug
+            self._list(path, fault)
 
     def _take(self, path: Path) -> None:
         before = identity_of(path)

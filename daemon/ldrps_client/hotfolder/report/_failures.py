@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from ldrps_client._text import plain
 from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_wire.atomic import write_atomically
 
 _COLUMNS = ("photo", "reason", "message", "tries", "when")
 
@@ -23,10 +25,6 @@ def write_failures(path: Path, ledger: Ledger, root: Path) -> None:
         photo = plain(root / os.fsdecode(entry.source))
         when = datetime.fromtimestamp(entry.ended_at).isoformat(timespec="seconds")
         rows.writerow((photo, entry.reason, entry.message, entry.tries, when))
-    part = path.with_suffix(".part")
-    try:
-        part.write_text(text.getvalue(), "utf-8", "replace")
-        os.replace(part, path)
-    except OSError:
-        # The ledger has it all; the next change writes the file again.
-        part.unlink(missing_ok=True)
+    # The ledger has it all; the next change writes the file again.
+    with suppress(OSError):
+        write_atomically(path, text.getvalue().encode(errors="replace"))

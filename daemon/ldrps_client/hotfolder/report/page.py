@@ -6,7 +6,7 @@ import base64
 import html
 import os
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_client.hotfolder.work._review import result_path
 from ldrps_engine.errors import OutputError
+from ldrps_wire.atomic import write_atomically
 
 SHOWN = 60
 """Most photos of a folder, the newest; some 150 kB each."""
@@ -43,13 +44,9 @@ def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path
     if path.suffix.lower() not in (".html", ".htm"):
         path = path.with_name(f"{path.name}.html")
     page = report_page(states)
-    part = part_path(path)
     try:
-        part.write_text(page, "utf-8")
-        os.replace(part, path)
+        write_atomically(path, page.encode(), part_path(path))
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {(error.strerror or '').lower()}") from error
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ldrps_client.files._formats import HEAD_BYTES, recognise
 from ldrps_client.files._read import MOST_BYTES, check_size, without_waiting
-from ldrps_client.files._write import into_place, write_bytes
+from ldrps_client.files._write import write_bytes
 from ldrps_client.files.metadata._amend import with_xmp
 from ldrps_client.files.metadata._embedded import embedded_xmp, xmp_beside
 from ldrps_client.files.metadata._packet import Packet
@@ -25,6 +25,7 @@ from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
 from ldrps_client.hotfolder.work._worker import Notify, writing_to
 from ldrps_client.provenance import mark_in, sidecar_for
 from ldrps_engine.errors import InputError, OutputError
+from ldrps_wire.atomic import into_place
 
 
 class Amender:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ldrps_client.files._folders import is_same
 from ldrps_client.files._read import check_size, without_waiting
-from ldrps_client.files._write import into_place
 from ldrps_client.hotfolder.detect._rules import STAGED
 from ldrps_client.provenance import sidecar_for
+from ldrps_wire.atomic import into_place
 
 _PART_BYTES = 1 << 20
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)

@@ -59,6 +59,7 @@ class Worker:
         state: StateFolder,
         ledger: Ledger,
         client: Client,
+        *,
         notify: Notify,
         stop: threading.Event,
         presence: Presence,

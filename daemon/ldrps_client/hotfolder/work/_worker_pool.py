@@ -46,6 +46,7 @@ class WorkerPool:
         ledger: Ledger,
         client: Client,
         scheduler: Scheduler,
+        *,
         presence: Presence,
         worker: Callable[[], Worker],
         notify: Notify,

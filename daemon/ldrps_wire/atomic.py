@@ -1,0 +1,96 @@
+"""Files that appear whole or not at all: written under another name, synced, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+UNFINISHED = ".part"
+"""End of the names of files that are still being written."""
+
+
+def sync(path: Path) -> None:
+    """Return once a file, or the names in a folder, are safe from a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """Write a file that takes its name only when it is complete and, if `lasting`, on disk.
+
+    For folders in which nobody else writes. Their names are to be synced when all are written.
+    """
+    unfinished = path.with_suffix(UNFINISHED)
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        # The disk may be full: what is of no use must not fill it further.
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(
+    path: Path,
+    data: bytes,
+    part: Path | None = None,
+    *,
+    force: bool = True,
+    lasting: bool = True,
+    mode: int = 0o666,
+) -> None:
+    """Write a file under the name `part`, by default a hidden one beside it, and rename it.
+
+    `mode` is as for `os.open`. FileExistsError if a name is taken, its own only without `force`.
+    """
+    part = part or path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        into_place(part, path, force=force, lasting=lasting)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def into_place(part: Path, path: Path, *, force: bool = False, lasting: bool = True) -> None:
+    """Give a finished file its name, on the disk too; the old name may remain.
+
+    FileExistsError if the name is taken and `force` is not given.
+    """
+    if force:
+        os.replace(part, path)
+    else:
+        _link_into_place(part, path)
+    if lasting:
+        # The new name itself is on the disk only when the folder is. Windows cannot open one.
+        with contextlib.suppress(OSError):
+            sync(path.parent)
+
+
+def _link_into_place(part: Path, path: Path) -> None:
+    """Link a file into place: a rename that fails when somebody was faster."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links, such as FAT: a small window remains.
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.rename(part, path)
