@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
-from ldrps_engine.analysis.damage_pieces import FILLED_FROM, Pieces, all_of_a_damaged_print
+from ldrps_engine.analysis.damage_pieces import (
+    FILLED_FROM,
+    MENDED_FROM,
+    Pieces,
+    believed_pieces,
+    unasked_pieces,
+)
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
@@ -39,8 +45,10 @@ _NOISE = 0.04
 """Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
 _LEAST_SIDE = 48
 """Short side below which no photo is reduced, pixels."""
-MENDED_FROM = 0.5
-"""Probability of damage from which it is named, and filled for whoever wants that."""
+_SIDES = tuple(np.s_[::down, ::along] for down, along in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
+"""Views of a photo: as it is, in mirrors, and turned by both."""
+_LEAST = 1e-4
+"""Probability below which one view says no less to the others."""
 _COVERED = 0.3
 """Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
 _VIEW = 512
@@ -99,15 +107,14 @@ def look_for_damage(
 ) -> Damage:
     """Find damage as `find_damage` does, and leave features of faces alone.
 
-    Unless it is `believed`, a large photo is glanced at first, and most are not looked at closely.
+    Unless it is `believed`, a photo is glanced at first, and most are not looked at closely.
     """
-    first = _GLANCE if not believed and rgb.shape[0] * rgb.shape[1] > _GLANCE else _MOST_PIXELS
-    sight = _Sight.of(rgb, visible, first)
+    sight = _Sight.of(rgb, visible) if believed else _Sight.at_a_glance(rgb, visible)
     view = _View(sight.rgb)
-    pieces = _chosen(sight.likely, view.faces, believed=believed, stains=stains)
-    if first == _GLANCE and pieces.probability >= MENDED_FROM / 2:
-        sight = _Sight.of(rgb, visible, _MOST_PIXELS)
-        pieces = _chosen(sight.likely, view.faces, believed=believed, stains=stains)
+    pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
+    if not believed and pieces.probability >= MENDED_FROM / 2:
+        sight = _Sight.of(rgb, visible)
+        pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
 
@@ -119,20 +126,20 @@ def find_damage(
     `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
     """
-    sight = _Sight.of(rgb, visible, _MOST_PIXELS)
-    pieces = _chosen(sight.likely, tuple, believed=believed, stains=stains)
+    sight = _Sight.of(rgb, visible)
+    pieces = _chosen(sight, tuple, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
 
 def _chosen(
-    likely: Array, faces: Callable[[], tuple[Face, ...]], *, believed: bool, stains: bool
+    sight: _Sight, faces: Callable[[], tuple[Face, ...]], *, believed: bool, stains: bool
 ) -> Pieces:
     """Choose pieces of what is likely; `faces` is asked for where there are any.
 
     A glint in an eye and a tooth are bright and small, and are not to be filled.
     """
-    found = Pieces.of(likely, believed=believed, stains=stains, faces=faces)
-    return found if believed else all_of_a_damaged_print(likely, found, faces)
+    choose = believed_pieces if believed else unasked_pieces
+    return choose(sight.rgb, sight.likely, stains=stains, faces=faces)
 
 
 def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
@@ -160,19 +167,33 @@ class _Sight:
     """Probability (h, w)."""
 
     @classmethod
-    def of(cls, rgb: Array, visible: Mask | None, most: int) -> _Sight:
-        """Look at a copy of at most so many pixels."""
-        height, width = rgb.shape[:2]
-        scale = min(1.0, math.sqrt(most / (height * width)))
-        if (noise := _noise(rgb)) * scale > _NOISE:
-            # Where noise is strong its grains look like dust, and hide what is finer than they are.
-            scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
-        size = max(1, round(height * scale)), max(1, round(width * scale))
-        seen = rgb if scale == 1 else reduce(rgb, size, smooth=True)
-        likely = probabilities(np.clip(seen, 0, 1))
-        if visible is not None:
-            likely *= _reduced(visible, size)
-        return cls(seen, likely)
+    def of(cls, rgb: Array, visible: Mask | None) -> _Sight:
+        """Look closely: at a small photo from several sides, in the time that a large one takes."""
+        seen = _copy(rgb, _MOST_PIXELS)
+        views = max(1, min(len(_SIDES), _MOST_PIXELS // (seen.shape[0] * seen.shape[1])))
+        return cls(seen, _shown(likely_from_sides(np.clip(seen, 0, 1), views), visible))
+
+    @classmethod
+    def at_a_glance(cls, rgb: Array, visible: Mask | None) -> _Sight:
+        """Look once, at a small copy."""
+        seen = _copy(rgb, _GLANCE)
+        return cls(seen, _shown(likely_from_sides(np.clip(seen, 0, 1), 1), visible))
+
+
+def _copy(rgb: Array, most: int) -> Array:
+    """Return an image of at most so many pixels; reduced further where its noise would disturb."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, math.sqrt(most / (height * width)))
+    if (noise := _noise(rgb)) * scale > _NOISE:
+        # Where noise is strong its grains look like dust, and hide what is finer than they are.
+        scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return rgb if scale == 1 else reduce(rgb, size, smooth=True)
+
+
+def _shown(likely: Array, visible: Mask | None) -> Array:
+    """Nothing is damaged where nothing is visible."""
+    return likely if visible is None else likely * _reduced(visible, (likely.shape[0], likely.shape[1]))
 
 
 class _View:
@@ -225,6 +246,20 @@ def probabilities(rgb: Array) -> Array:
             )
             likely[kept_rows, kept_columns] = 1 / (1 + np.exp(-np.clip(odds[inner], -30, 30)))
     return likely
+
+
+def likely_from_sides(rgb: Array, views: int) -> Array:
+    """Probability (H, W) of damage in an image in [0, 1], by the mean of so many views of it.
+
+    What the network takes for damage by mistake is often none in a mirror.
+    """
+    if views == 1:
+        return probabilities(rgb)
+    odds = np.zeros(rgb.shape[:2], np.float32)
+    for turn in _SIDES[:views]:
+        seen = np.clip(probabilities(np.ascontiguousarray(rgb[turn]))[turn], _LEAST, 1 - _LEAST)
+        odds += np.log(seen / (1 - seen))
+    return np.asarray(1 / (1 + np.exp(-odds / views)), np.float32)
 
 
 def _spans(length: int) -> Iterator[tuple[slice, slice]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
+from ldrps_engine.analysis.damage_evidence import like_what_is_sure
 from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.rims import grown, opened
 
@@ -37,6 +38,8 @@ _ENOUGH_BELIEVED = 30
 """The same in pixels, where the user says that the photo is damaged."""
 _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
+MENDED_FROM = 0.5
+"""Probability of damage from which it is named, and filled for whoever wants that."""
 FILLED_FROM = 0.75
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
 _MOSTLY = 0.5
@@ -135,19 +138,35 @@ class Pieces:
         )
 
 
-def all_of_a_damaged_print(
-    likely: Array, found: Pieces, faces: Callable[[], tuple[Face, ...]]
+def believed_pieces(
+    rgb: Array, likely: Array, *, stains: bool, faces: Callable[[], tuple[Face, ...]]
 ) -> Pieces:
-    """Return all damage of a print that is damaged all over, and what was `found` of any other.
+    """Choose pieces of an image (H, W, 1 or 3) that is known to be damaged.
 
-    Stains speak for such a print, also where they themselves are left; its other damage is believed
-    sooner.
+    What is sure of them tells what this damage looks like.
     """
-    whole = Pieces.of(likely, believed=False, stains=True, faces=faces)
+    found = Pieces.of(likely, believed=True, stains=stains, faces=faces)
+    if found.probability < MENDED_FROM:
+        return found
+    alike = like_what_is_sure(rgb, likely, found.mask)
+    more = Pieces.of(alike, believed=True, stains=stains, faces=faces)
+    return more if more.probability >= MENDED_FROM else found
+
+
+def unasked_pieces(
+    rgb: Array, likely: Array, *, stains: bool, faces: Callable[[], tuple[Face, ...]]
+) -> Pieces:
+    """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
+
+    Stains speak for a damaged print, also where they themselves are left; its other damage is
+    believed sooner.
+    """
+    found = Pieces.of(likely, believed=False, stains=stains, faces=faces)
+    whole = found if stains else Pieces.of(likely, believed=False, stains=True, faces=faces)
     probability = max(whole.probability, found.probability)
     if probability < FILLED_FROM:
         return found
-    every = Pieces.of(likely, believed=True, stains=False, faces=faces)
+    every = believed_pieces(rgb, likely, stains=False, faces=faces)
     return replace(every, probability=probability) if every.probability else found
 
 

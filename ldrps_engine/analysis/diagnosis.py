@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.correlated_noise import all_is_noise, without_texture
-from ldrps_engine.analysis.damage import MENDED_FROM, Damage
-from ldrps_engine.analysis.damage_pieces import FILLED_FROM
+from ldrps_engine.analysis.damage import Damage
+from ldrps_engine.analysis.damage_pieces import FILLED_FROM, MENDED_FROM
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
 from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.noise_detection import shows_noise

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.damage import Damage, find_damage, probabilities
+from ldrps_engine.analysis.damage import (
+    Damage,
+    find_damage,
+    likely_from_sides,
+    probabilities,
+)
+from ldrps_engine.analysis.damage_evidence import like_what_is_sure
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.analysis.rims import with_rims
@@ -12,6 +18,8 @@ from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures
+
+LIKELY = "ldrps_engine.analysis.damage.likely_from_sides"
 
 
 def scratched(clean):
@@ -62,7 +70,7 @@ def test_a_line_is_told_from_a_collar_or_a_cigarette(monkeypatch, width, filled)
     likely = np.zeros((256, 256), np.float32)
     rows, columns = np.mgrid[:256, :256]
     likely[(np.abs(rows - columns) < width) & (columns > 90) & (columns < 140)] = 0.97
-    monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _: likely)
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
     found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask.any() == filled
 
@@ -76,7 +84,7 @@ def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
     for name, marked in (("lines", lines), ("lamp", lamp)):
         assert 900 < marked.sum() < 940
         likely = np.where(marked, np.float32(0.97), np.float32(0))
-        monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _, p=likely: p)
+        monkeypatch.setattr(LIKELY, lambda *_, p=likely: p)
         found[name] = find_damage(pictures.natural(256, 256))
     assert found["lines"].is_beyond_doubt
     assert iou(found["lines"].mask, lines) > 0.7
@@ -92,7 +100,7 @@ def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
     found = {}
     for name, marked in (("both", line | blots), ("line", line)):
         likely = np.where(marked, np.float32(0.97), np.float32(0))
-        monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _, p=likely: p)
+        monkeypatch.setattr(LIKELY, lambda *_, p=likely: p)
         found[name] = find_damage(pictures.natural(256, 256), stains=False)
     assert found["both"].is_beyond_doubt
     assert found["both"].mask[line].mean() > 0.9
@@ -105,7 +113,7 @@ def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypa
     likely[60:62, 20:220] = 0.97
     likely[60:62, 120:140] = likely[62:90, 110:150] = 0.97
     likely[150:152, 20:220] = 0.97
-    monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _: likely)
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
     found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask[150:152, 20:220].all()
     assert not found.mask[70:90, 110:150].any()
@@ -120,6 +128,43 @@ def test_rims_of_a_scratch_go_along_and_its_surroundings_do_not():
     found = with_rims(rgb, mask, rgb, mask)
     assert found[:, 29:33].all()
     assert found.sum() == 4 * 64
+
+
+def test_what_looks_like_sure_damage_is_believed_and_what_looks_like_the_picture_is_not():
+    rgb = np.full((96, 96, 3), 0.4, np.float32)
+    rgb += np.random.default_rng(1).normal(0, 0.03, rgb.shape).astype(np.float32)
+    likely = np.full((96, 96), 0.01, np.float32)
+    rgb[20:24], likely[20:24] = 0.95, 0.99
+    rgb[60:64, 10:40] = 0.95
+    likely[60:64, 10:40] = likely[60:64, 60:90] = 0.45
+    found = like_what_is_sure(rgb, likely, likely > 0.9)
+    assert found[60:64, 10:40].min() > 0.9
+    assert found[60:64, 60:90].max() < 0.1
+    # Colours alone make nothing damaged.
+    rgb[80:84] = 0.95
+    assert like_what_is_sure(rgb, likely, likely > 0.9)[80:84].max() < 0.5
+
+
+def test_paper_white_specks_that_are_doubted_go_along_with_a_sure_scratch(monkeypatch):
+    rgb = pictures.natural(256, 256) * np.float32(0.7)
+    likely = np.full((256, 256), 0.01, np.float32)
+    rgb[60:63, 10:240], likely[60:63, 10:240] = 0.97, 0.97
+    rgb[150:155, 40:45] = 0.97
+    likely[150:155, 40:45] = likely[150:155, 140:145] = 0.5
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
+    found = find_damage(rgb, believed=True)
+    assert found.mask[150:155, 40:45].all()
+    assert not found.mask[150:155, 140:145].any()
+
+
+def test_a_small_photo_is_looked_at_from_several_sides_and_nothing_is_turned():
+    damaged = pictures.natural(96, 128)
+    damaged[20:23, 10:90] = 1
+    once, often = likely_from_sides(damaged, 1), likely_from_sides(damaged, 4)
+    assert not np.array_equal(once, often)
+    assert np.corrcoef(once.ravel(), often.ravel())[0, 1] > 0.9
+    mirrored = likely_from_sides(np.ascontiguousarray(damaged[:, ::-1]), 4)[:, ::-1]
+    assert np.abs(mirrored - often).max() < 1e-3
 
 
 def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):

@@ -9,6 +9,7 @@ from ldrps_engine.progress import Step
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.filling import fill
+from ldrps_engine.transfer.pyramid import pyramid
 from support import pictures
 from training.metrics import psnr
 
@@ -86,6 +87,23 @@ def test_what_is_far_from_the_mask_plays_no_part():
     other = clean.copy()
     other[400:] = 0
     assert np.array_equal(fill(clean, mask)[mask], fill(other, mask)[mask])
+
+
+def test_nothing_is_made_of_what_lies_far_from_the_damage():
+    """A large photo costs what its damage does."""
+    made = []
+    mask = np.zeros((2000, 3000), bool)
+    mask[40:60, 60:63] = mask[1900:1903, 2800:2860] = True
+    levels = pyramid(np.zeros((*mask.shape, 3), np.float32), mask)
+    known = levels[0].known
+
+    def counted(rows, columns):
+        made.append((rows.stop - rows.start) * (columns.stop - columns.start))
+        return known(rows, columns)
+
+    levels[0].known = counted
+    levels[0].coarser.filled(slice(0, 64), slice(0, 64))
+    assert 0 < sum(made) < mask.size / 100
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
