@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.expectation import Residual, residual
-from ldrps_engine.analysis.haze_field import haze_field
 from ldrps_engine.analysis.layers import Layers, Weights, load_weights
 from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.recognition import Recognition
@@ -71,7 +70,7 @@ def find_cast(rgb: Array, seen: Recognition) -> Cast:
     curve = curve_of(answers)
     if one_hue:
         return Cast(curve.even(), 0.0, True)
-    pale = float(np.quantile(haze_field(view).depth, _LEAST_PALE))
+    pale = float(np.quantile(seen.haze.depth, _LEAST_PALE))
     return Cast(curve, _probability(curve, pale, seen.probabilities), False)
 
 

@@ -23,31 +23,22 @@ from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
 from ldrps_engine.analysis.tone import judge_tone
+from ldrps_engine.analysis.verdicts import is_hazy, is_high_key, is_pale, lacks_light, log_odds
 from ldrps_engine.colour.srgb import to_linear
 
 Array = NDArray[np.float32]
 
 _SIDE = 512
 _DARK_FROM = 0.5
-_VEILED_FROM = 0.5
 _LEAST = 0.1
 _DARK_BELOW = 0.30
 _NOISE_FROM = 4.5
 # Sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts double.
-_NOISE_BELIEVED, _UNSURE = 0.5, 1e-4
+_NOISE_BELIEVED = 0.5
 BLOCKS_FROM = 1.8
 """Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6
-# Of 396 good photos one is as likely and as short of light as this; of 12 dark ones all are.
-_LIGHT_FROM = 0.45
-_SHORT_FROM = 1.3
-# Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
-_BACKLIT_FROM = 0.5
-_BACKLIT_GAIN_FROM = 2.0
 _BACKLIT_SURELY = 0.8
-# Of 700 good photos that no weights were fitted on nine are as likely veiled, or look so to both.
-_VEIL_SEEN_FROM = 0.65
-_VEIL_ALSO_FROM = 0.4
 _TONED_FROM, _TINTED_FROM = 0.5, 0.95
 _LIKELY = 0.5
 # Sunsets and sandstone are as far from neutral as a mild cast; only a strong one is named.
@@ -57,8 +48,6 @@ _CAST_MENDED = (0.65, 0.83)
 _LEAST_MENDED = 0.9
 """Share of a cast that is undone where it is only just sure enough."""
 _AGED = 0.7
-# Pale things before white: three of four pixels are as bright, or half are white paper.
-_HIGH_KEY, _PAPER = 0.88, 0.97
 _BORDER = "border left as it is"
 
 
@@ -270,10 +259,10 @@ def diagnose(
     seen = recognition or recognise(colour)
     curved = cast or find_cast(colour, seen)
     photo = not seen.is_graphic
-    dark = tone.dark > _DARK_FROM or _lacks_light(seen)
+    dark = tone.dark > _DARK_FROM or lacks_light(seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))
-    meant = _is_high_key(colour) or is_fog(colour, seen.depth)
-    veiled = _is_veiled(tone.veiled, seen) and not meant
+    meant = is_high_key(colour) or is_fog(colour, seen.depth)
+    veiled = (is_pale if curved.one_hue else is_hazy)(tone.veiled, seen) and not meant
     odds = {**seen.probabilities, "cast": curved.probability}
     one_hue = curved.one_hue
     measured = Diagnosis(
@@ -310,13 +299,8 @@ def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
     if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
     white = shows_noise(noise.level.stabilise(rgb), noise.spectrum)
-    both = _log_odds(white) + _log_odds(all_is_noise(rgb, noise))
+    both = log_odds(white) + log_odds(all_is_noise(rgb, noise))
     return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
-
-
-def _log_odds(probability: float) -> float:
-    share = min(max(probability, _UNSURE), 1 - _UNSURE)
-    return float(np.log(share / (1 - share)))
 
 
 def _reduced(rgb: Array) -> Array:
@@ -352,25 +336,6 @@ def dark_channel(rgb: Array, patches: int = 40) -> Array:
     size = max(1, max(rgb.shape[:2]) // patches)
     blocks = squares(rgb.min(-1), size)
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
-
-
-def _lacks_light(seen: Recognition) -> bool:
-    """Tell whether the scene is short of light: the whole of it, or what is before the light."""
-    whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
-    before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
-    return whole or (seen.probabilities["backlit"] > _BACKLIT_FROM and before)
-
-
-def _is_high_key(colour: Array) -> bool:
-    """Tell whether a photo is pale because it shows pale things, or things on white paper."""
-    pale, usual = np.percentile(colour.max(-1), (25, 50))
-    return bool(pale > _HIGH_KEY or usual > _PAPER)
-
-
-def _is_veiled(tones: float, seen: Recognition) -> bool:
-    """Tell whether a veil lies over the photo, by its tones and by what is seen in it."""
-    both = tones > _VEILED_FROM and seen.veil > _VEIL_ALSO_FROM
-    return both or seen.veil > _VEIL_SEEN_FROM
 
 
 def _cast_of(colour: Array, odds: Mapping[str, float], *, one_hue: bool) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.airlight import contradiction
 from ldrps_engine.analysis.encoder import Seen, encode
 from ldrps_engine.analysis.expectation import Residual, residual
+from ldrps_engine.analysis.haze_field import HazeField, haze_field
 from ldrps_engine.analysis.layers import Layers, load_weights, softplus
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.view import normalised_luma, view_size
@@ -60,6 +61,8 @@ class Recognition:
     deviations of good photos; below 0 where it shows more."""
     seen: Seen
     """Findings of the semantic encoder."""
+    haze: HazeField
+    """Haze by a second judge, which knows depth and no scenes."""
 
     @property
     def light(self) -> float:
@@ -105,6 +108,7 @@ def recognise(rgb: Array) -> Recognition:
         expected_light=found.light,
         shortfall=shortfall,
         seen=seen,
+        haze=haze_field(view),
     )
 
 

@@ -1,0 +1,61 @@
+"""Verdicts on light and haze: what several judges together are sure enough of. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.recognition import Recognition
+
+Array = NDArray[np.float32]
+
+# Of 396 good photos one is as likely and as short of light as this; of 12 dark ones all are.
+_LIGHT_FROM = 0.45
+_SHORT_FROM = 1.3
+# Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
+_BACKLIT_FROM = 0.5
+_BACKLIT_GAIN_FROM = 2.0
+# A print of one hue: likely veiled, or both to who sees the scene and to who sees the tones.
+_VEIL_SEEN_FROM = 0.65
+_VEIL_ALSO_FROM = 0.4
+# A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
+# judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
+_HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
+_HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
+"""Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
+# Pale things before white: three of four pixels are as bright, or half are white paper.
+_HIGH_KEY, _PAPER = 0.88, 0.97
+_VEILED_FROM = 0.5
+_UNSURE = 1e-4
+
+
+def lacks_light(seen: Recognition) -> bool:
+    """Tell whether the scene is short of light: the whole of it, or what is before the light."""
+    whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
+    before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
+    return whole or (seen.probabilities["backlit"] > _BACKLIT_FROM and before)
+
+
+def is_high_key(colour: Array) -> bool:
+    """Tell whether a photo is pale because it shows pale things, or things on white paper."""
+    pale, usual = np.percentile(colour.max(-1), (25, 50))
+    return bool(pale > _HIGH_KEY or usual > _PAPER)
+
+
+def is_pale(tones: float, seen: Recognition) -> bool:
+    """Tell whether a print of one hue has lost its black, by its tones and what is seen in it."""
+    both = tones > _VEILED_FROM and seen.veil > _VEIL_ALSO_FROM
+    return both or seen.veil > _VEIL_SEEN_FROM
+
+
+def is_hazy(tones: float, seen: Recognition) -> bool:
+    """Tell whether haze lies over a photo with colours, by three judges together."""
+    found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
+    depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
+    return found + sum(depths) > _HAZE_FROM
+
+
+def log_odds(probability: float) -> float:
+    """Return the logarithm of the odds, of nothing nearer to 0 or 1 than can be known."""
+    share = min(max(probability, _UNSURE), 1 - _UNSURE)
+    return float(np.log(share / (1 - share)))
