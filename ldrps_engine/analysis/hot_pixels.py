@@ -90,10 +90,10 @@ def _in_steps(rgb: Array) -> Bytes:
     return steps
 
 
-def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places]:
-    """First pixels of squares of `side` that stand out from all eight beside them in any channel,
-    and lie far enough inside the photo."""
-    rows, columns = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
+def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places, Places]:
+    """Rows, columns and channels in which a square of `side` that begins there stands out from all
+    eight beside it, and lies far enough inside the photo."""
+    rows, samples = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
     height, width = len(steps), steps.shape[1] // channels
     last = height - _REACH - side + 1
     inside = max(0, width - 2 * _REACH - side + 1) * channels
@@ -110,13 +110,11 @@ def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places]
             wide = steps[start - _REACH : stop + _REACH + side - 1]
             out &= _above_around(wide, side, channels) | _above_around(~wide, side, channels)
         at = np.flatnonzero(out)
-        row, place = at // max(1, out.shape[1]), at % max(1, out.shape[1]) // channels
-        # In several channels it is still one.
-        new = np.ones(len(at), bool)
-        new[1:] = (np.diff(row) != 0) | (np.diff(place) != 0)
-        rows.append(row[new] + start)
-        columns.append(place[new] + _REACH)
-    return np.concatenate(rows), np.concatenate(columns)
+        row, sample = np.divmod(at, max(1, out.shape[1]))
+        rows.append(row + start)
+        samples.append(sample)
+    columns, of = np.divmod(np.concatenate(samples), channels)
+    return np.concatenate(rows), columns + _REACH, of
 
 
 def _means(steps: Bytes, channels: int) -> Bytes:
@@ -167,20 +165,32 @@ def _exceeds(steps: Bytes, others: Bytes, least: int) -> Mask:
     return np.asarray(np.maximum(steps, others) - others > np.uint8(least))
 
 
-def _defects(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Places, Places]:
+def _defects(
+    rgb: Array, rows: Places, columns: Places, channels: Places, side: int
+) -> tuple[Places, Places]:
     """All pixels of those of the candidates, `side` square, that no lens and no scene has made."""
+    quiet = np.zeros(len(rows), bool)
+    for start in range(0, len(rows), _BATCH):
+        some = slice(start, start + _BATCH)
+        quiet[some] = _is_quiet_around(rgb, rows[some], columns[some], channels[some], side)
+    rows, columns = rows[quiet], columns[quiet]
+    # In several channels it is still one.
+    new = np.ones(len(rows), bool)
+    new[1:] = (np.diff(rows) != 0) | (np.diff(columns) != 0)
+    rows, columns = rows[new], columns[new]
     coloured, white = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for start in range(0, len(rows), _BATCH):
-        some = np.arange(start, min(start + _BATCH, len(rows)))
-        some = some[_is_quiet_around(rgb, rows[some], columns[some], side)]
+        some = slice(start, start + _BATCH)
         coloured[some], white[some] = _is_odd(rgb, rows[some], columns[some], side)
     odd = coloured | (white & (white.sum() >= _SEVERAL))
     y, x = np.divmod(np.arange(side**2), side)
     return (rows[odd, None] + y).ravel(), (columns[odd, None] + x).ravel()
 
 
-def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Mask:
-    """Mark defects around which it may be as quiet as `_is_odd` asks, where they stand out.
+def _is_quiet_around(
+    rgb: Array, rows: Places, columns: Places, channels: Places, side: int
+) -> Mask:
+    """Mark defects around which it may be as quiet as `_is_odd` asks, in the channels given.
 
     A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
     all around lies within a ninth of the height, times 1.64, of its median.
@@ -189,17 +199,15 @@ def _is_quiet_around(rgb: Array, rows: Places, columns: Places, side: int) -> Ma
     offsets = (y - _REACH) * rgb.shape[1] + x - _REACH
     tail = len(offsets) - 1 - int(0.9 * (len(offsets) - 1))
     near = 1.64 / _DEVIATIONS
-    flat, channels = rgb.reshape(-1), rgb.shape[2]
-    places = (rows * rgb.shape[1] + columns) * channels
+    flat, count = rgb.reshape(-1), rgb.shape[2]
+    places = (rows * rgb.shape[1] + columns) * count + channels
+    own, ring = flat[places], flat[places[:, None] + offsets * count]
+    out = np.flatnonzero((own > ring.max(1)) | (own < ring.min(1)))
+    own, ring = own[out], np.partition(ring[out], (tail, len(offsets) - 1 - tail), axis=1)
+    low, high = ring[:, tail], ring[:, -1 - tail]
+    most = np.maximum(own - low, high - own) / (1 - near)
     quiet = np.zeros(len(rows), bool)
-    for channel in range(channels):
-        own = flat[places + channel]
-        ring = flat[(places + channel)[:, None] + offsets * channels]
-        out = np.flatnonzero((own > ring.max(1)) | (own < ring.min(1)))
-        ring = np.partition(ring[out], (tail, len(offsets) - 1 - tail), axis=1)
-        low, high = ring[:, tail], ring[:, -1 - tail]
-        most = np.maximum(own[out] - low, high - own[out]) / (1 - near)
-        quiet[out] |= high - low <= 2 * near * most
+    quiet[out] = high - low <= 2 * near * most
     return quiet
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ldrps_engine.analysis.noise_condition import BANDS, level_condition, spectrum_bands
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
-from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.resampling import reduce, resize
 from ldrps_engine.colour.srgb import to_display
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
@@ -67,7 +67,7 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
     `scaled` is the photo without noise at the view's size, if that is known.
     """
     if not (plan.works and plan.filters):
-        return Denoised(plan, plan.rgb, resize(plan.rgb, plan.view.scaled))
+        return Denoised(plan, plan.rgb, reduce(plan.rgb, plan.view.scaled))
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     ways = ways_for(plan.size, quick=plan.quick)
@@ -83,13 +83,13 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
     # the sampler.
     if scaled is None:
         whole = plan.crop is None
-        scaled = resize(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
+        scaled = reduce(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
     return Denoised(plan, out, scaled)
 
 
 def _denoised_view(plan: RestorationPlan, expert: DetailExpert) -> Array:
     """Free the view of a photo, of which a crop alone is filtered, from the noise it has left."""
-    scaled = resize(plan.rgb, plan.view.scaled)
+    scaled = reduce(plan.rgb, plan.view.scaled)
     measured = measure_noise(scaled)
     out = np.empty_like(scaled)
     noise = KnownNoise.of(measured, max(measured.sigma, _HARDLY_MEASURED))

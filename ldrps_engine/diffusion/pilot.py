@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.monochrome import grey_of
-from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.resampling import reduce, resize
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.checkpoint import Checkpoints
 from ldrps_engine.diffusion.colouring import Colouring, colour
@@ -47,7 +47,7 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     A photo with no light, haze or colour to bring back is its own pilot.
     """
     plan = denoised.plan
-    pilot = _sampled(plan, on_step, checkpoint) if plan.samples else denoised.scaled
+    pilot = _sampled(denoised, on_step, checkpoint) if plan.samples else denoised.scaled
     if plan.works and plan.analysis.coloured_by_expert:
         seed, hint = plan.settings.seed, plan.steering.hint
         pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed), hint=hint)
@@ -57,9 +57,11 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     return Sample(denoised, pilot)
 
 
-def _sampled(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None) -> Array:
+def _sampled(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None) -> Array:
     """Sample the pilot (h, w, 3), from the photo as it is: the prior knows of its noise."""
-    scaled = resize(plan.rgb, plan.view.scaled)
+    plan = denoised.plan
+    unfiltered = denoised.rgb is plan.rgb
+    scaled = denoised.scaled if unfiltered else reduce(plan.rgb, plan.view.scaled)
     sampler = _sampler(plan, scaled)
     saved = Checkpoints(plan.settings, plan.sampling, plan.view)
     if state := saved.read(checkpoint):

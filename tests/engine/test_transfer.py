@@ -109,3 +109,23 @@ def test_an_error_in_a_part_is_the_callers():
 
     with pytest.raises(MemoryError):
         each(tiles(64, 64, 32, 0), work, lambda _: None)
+
+
+@pytest.mark.parametrize("cells", [(2, 2), (3, 16), (11, 16)])
+def test_maps_are_interpolated_between_cells_as_torch_samples_a_grid(cells):
+    grid = torch.randn(1, 12, 8, *cells, generator=torch.Generator().manual_seed(1))
+    source = torch.rand(3, 90, 70) * 1.2 - 0.1
+    size, part = (300, 400), (slice(200, 290), slice(25, 95))
+    guide = source.mean(0)
+    y, x = (
+        (torch.arange(of.start, of.stop) * 2 + 1) / side - 1
+        for of, side in zip(part, size, strict=True)
+    )
+    where = [x.expand(guide.shape), y[:, None].expand(guide.shape), guide.clamp(0, 1) * 2 - 1]
+    maps = torch.nn.functional.grid_sample(
+        grid, torch.stack(where, -1)[None, None], align_corners=False, padding_mode="border"
+    )[0, :, 0].unflatten(0, (4, 3))
+    wanted = (maps[:3] * source[:, None]).sum(0) + maps[3]
+    mapped = ColourField(grid).apply_part(source, guide, size, part)
+    # The same sums in another order.
+    torch.testing.assert_close(mapped, wanted, atol=2e-5, rtol=0)
