@@ -21,7 +21,16 @@ from benchmarks.report import Row, write_json
 
 
 def row(method: str, psnr: float, cost: float, of: str = "a") -> Row:
-    return Row(of, method, 3, psnr, 0.9, None, 1.0, cost)
+    return Row(
+        set=of,
+        method=method,
+        n=3,
+        psnr=psnr,
+        ssim=0.9,
+        lpips=None,
+        seconds=1.0,
+        cpu_per_megapixel=cost,
+    )
 
 
 ROWS = [

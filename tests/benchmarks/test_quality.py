@@ -118,7 +118,16 @@ def test_the_mean_cost_weighs_photos_by_their_size():
 
 
 def test_the_table_fits_into_80_characters(capsys):
-    row = Row("grey-noise", "bm3d + linear gain", 24, 33.33, 0.987, 0.123, 123.45, 1234.56)
+    row = Row(
+        set="grey-noise",
+        method="bm3d + linear gain",
+        n=24,
+        psnr=33.33,
+        ssim=0.987,
+        lpips=0.123,
+        seconds=123.45,
+        cpu_per_megapixel=1234.56,
+    )
     print_tables([row], Console(width=80))
     printed = capsys.readouterr().out
     for word in ("grey-noise", "bm3d + linear gain", " 24 ", "33.33", "0.123", "123.45", "1234.56"):
