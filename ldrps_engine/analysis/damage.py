@@ -109,12 +109,14 @@ def look_for_damage(
 
     Unless it is `believed`, a photo is glanced at first, and most are not looked at closely.
     """
-    sight = _Sight.of(rgb, visible) if believed else _Sight.at_a_glance(rgb, visible)
+    sight = _Sight(_copy(rgb, _MOST_PIXELS if believed else _GLANCE), visible)
     view = _View(sight.rgb)
     pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
     if not believed and pieces.probability >= MENDED_FROM / 2:
-        sight = _Sight.of(rgb, visible)
-        pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
+        closer = _copy(rgb, _MOST_PIXELS)
+        if closer.shape != sight.rgb.shape:
+            sight = _Sight(closer, visible)
+            pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
 
@@ -126,7 +128,7 @@ def find_damage(
     `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
     is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
     """
-    sight = _Sight.of(rgb, visible)
+    sight = _Sight(_copy(rgb, _MOST_PIXELS), visible)
     pieces = _chosen(sight, tuple, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
@@ -138,8 +140,9 @@ def _chosen(
 
     A glint in an eye and a tooth are bright and small, and are not to be filled.
     """
-    choose = believed_pieces if believed else unasked_pieces
-    return choose(sight.rgb, sight.likely, stains=stains, faces=faces)
+    if believed:
+        return believed_pieces(sight.rgb, sight.from_sides(), stains=stains, faces=faces)
+    return unasked_pieces(sight.rgb, sight.once(), sight.from_sides, stains=stains, faces=faces)
 
 
 def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
@@ -159,25 +162,27 @@ def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> 
 
 @dataclass(frozen=True)
 class _Sight:
-    """A copy of an image, and the probability of damage in it."""
+    """A copy of an image, to be looked at."""
 
     rgb: Array
     """The copy (h, w, 1 or 3)."""
-    likely: Array
-    """Probability (h, w)."""
+    visible: Mask | None
+    """What of the image itself is seen; None: all of it."""
 
-    @classmethod
-    def of(cls, rgb: Array, visible: Mask | None) -> _Sight:
-        """Look closely: at a small photo from several sides, in the time that a large one takes."""
-        seen = _copy(rgb, _MOST_PIXELS)
-        views = max(1, min(len(_SIDES), _MOST_PIXELS // (seen.shape[0] * seen.shape[1])))
-        return cls(seen, _shown(likely_from_sides(np.clip(seen, 0, 1), views), visible))
+    def once(self) -> Array:
+        """Probability (h, w) of damage, at one look."""
+        return self._looked(1)
 
-    @classmethod
-    def at_a_glance(cls, rgb: Array, visible: Mask | None) -> _Sight:
-        """Look once, at a small copy."""
-        seen = _copy(rgb, _GLANCE)
-        return cls(seen, _shown(likely_from_sides(np.clip(seen, 0, 1), 1), visible))
+    def from_sides(self) -> Array:
+        """Return the same of a small copy from several sides, in a large one's time."""
+        height, width = self.rgb.shape[:2]
+        return self._looked(max(1, min(len(_SIDES), _MOST_PIXELS // (height * width))))
+
+    def _looked(self, views: int) -> Array:
+        likely = likely_from_sides(np.clip(self.rgb, 0, 1), views)
+        if self.visible is None:
+            return likely
+        return likely * _reduced(self.visible, (likely.shape[0], likely.shape[1]))
 
 
 def _copy(rgb: Array, most: int) -> Array:
@@ -189,11 +194,6 @@ def _copy(rgb: Array, most: int) -> Array:
         scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     return rgb if scale == 1 else reduce(rgb, size, smooth=True)
-
-
-def _shown(likely: Array, visible: Mask | None) -> Array:
-    """Nothing is damaged where nothing is visible."""
-    return likely if visible is None else likely * _reduced(visible, (likely.shape[0], likely.shape[1]))
 
 
 class _View:

@@ -46,6 +46,8 @@ _MOSTLY = 0.5
 """Share of a piece from which it is taken for what it lies on."""
 _WIDEST = 0.02
 """Half of the width from which part of a line is something that it runs into, such as a collar."""
+_WIDEST_ALIKE, _LEAST_WIDE = 0.005, 3
+"""The same of what is believed for its colour, and the least of it in pixels."""
 _MOSTLY_WIDE = 0.25
 """Share of such parts from which there is no line."""
 _LONG, _STRAIGHT = 9.0, 0.85
@@ -149,24 +151,43 @@ def believed_pieces(
     if found.probability < MENDED_FROM:
         return found
     alike = like_what_is_sure(rgb, likely, found.mask)
+    wide = _wide_parts(alike > _MARKED_BELIEVED, found.mask)
+    alike = np.where(wide, np.minimum(alike, likely), alike)
+    # What is sure stays so, also where a crack is grey and not white.
+    alike = np.where(found.mask, np.maximum(alike, likely), alike)
     more = Pieces.of(alike, believed=True, stains=stains, faces=faces)
     return more if more.probability >= MENDED_FROM else found
 
 
+def _wide_parts(marked: Mask, sure: Mask) -> Mask:
+    """Mark parts (H, W) that are neither sure nor lines or specks.
+
+    A bow in the hair may be as white as the paper.
+    """
+    parts = Components.of(marked & ~sure)
+    wide = opened(marked, max(_LEAST_WIDE, math.ceil(_WIDEST_ALIKE * max(marked.shape))))
+    return parts.chosen(parts.means(wide.astype(np.float32)) >= _MOSTLY_WIDE)
+
+
 def unasked_pieces(
-    rgb: Array, likely: Array, *, stains: bool, faces: Callable[[], tuple[Face, ...]]
+    rgb: Array,
+    likely: Array,
+    closely: Callable[[], Array],
+    *,
+    stains: bool,
+    faces: Callable[[], tuple[Face, ...]],
 ) -> Pieces:
     """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
 
     Stains speak for a damaged print, also where they themselves are left; its other damage is
-    believed sooner.
+    believed sooner, as far as it is likely when it is looked at `closely`.
     """
     found = Pieces.of(likely, believed=False, stains=stains, faces=faces)
     whole = found if stains else Pieces.of(likely, believed=False, stains=True, faces=faces)
     probability = max(whole.probability, found.probability)
     if probability < FILLED_FROM:
         return found
-    every = believed_pieces(rgb, likely, stains=False, faces=faces)
+    every = believed_pieces(rgb, closely(), stains=False, faces=faces)
     return replace(every, probability=probability) if every.probability else found
 
 

@@ -113,7 +113,7 @@ def test_glints_in_eyes_are_no_damage_but_a_crack_across_a_face_is(monkeypatch, 
     likely[row - 2 : row + 3, column - 2 : column + 3] = 0.97
     crack = np.arange(20, 400)
     likely[crack, crack - 20 + 60] = likely[crack, crack - 20 + 61] = 0.97
-    monkeypatch.setattr("ldrps_engine.analysis.damage.probabilities", lambda _: likely)
+    monkeypatch.setattr("ldrps_engine.analysis.damage.likely_from_sides", lambda *_: likely)
     found = look_for_damage(seen, believed=True)
     assert not found.mask[row, column]
     assert found.mask[110, 150]
