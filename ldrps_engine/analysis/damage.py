@@ -167,7 +167,7 @@ class _Sight:
     rgb: Array
     """The copy (h, w, 1 or 3)."""
     visible: Mask | None
-    """What of the image itself is seen; None: all of it."""
+    """Mask of the image itself, true where it is seen; None: all of it."""
 
     def once(self) -> Array:
         """Probability (h, w) of damage, at one look."""
