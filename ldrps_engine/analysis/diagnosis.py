@@ -259,7 +259,7 @@ def diagnose(
     seen = recognition or recognise(colour)
     curved = cast or find_cast(colour, seen)
     photo = not seen.is_graphic
-    dark = tone.dark > _DARK_FROM or lacks_light(seen)
+    dark = tone.dark > _DARK_FROM or lacks_light(colour, seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))
     meant = is_high_key(colour) or is_fog(colour, seen.depth)
     veiled = (is_pale if curved.one_hue else is_hazy)(tone.veiled, seen) and not meant

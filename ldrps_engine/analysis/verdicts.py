@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 
 Array = NDArray[np.float32]
@@ -15,6 +16,10 @@ _SHORT_FROM = 1.3
 # Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
 _BACKLIT_FROM = 0.5
 _BACKLIT_GAIN_FROM = 2.0
+# Of 100 good photos that may be backlit none has so large a face that is this short of light, by a
+# factor of 2.7, before something bright.
+_FACE_FROM, _FACE_BACKLIT_FROM, _FACE_GAIN_FROM = 0.1, 0.1, 1.0
+_BRIGHT_FROM = 0.5
 # A print of one hue: likely veiled, or both to who sees the scene and to who sees the tones.
 _VEIL_SEEN_FROM = 0.65
 _VEIL_ALSO_FROM = 0.4
@@ -29,11 +34,19 @@ _VEILED_FROM = 0.5
 _UNSURE = 1e-4
 
 
-def lacks_light(seen: Recognition) -> bool:
-    """Tell whether the scene is short of light: the whole of it, or what is before the light."""
+def lacks_light(colour: Array, seen: Recognition) -> bool:
+    """Tell whether the scene is short of light: the whole of it, or what is before the light.
+
+    A face in the shadow before something bright is what nobody means to be dark.
+    """
     whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
     before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
-    return whole or (seen.probabilities["backlit"] > _BACKLIT_FROM and before)
+    backlit = seen.probabilities["backlit"]
+    return (
+        whole
+        or (backlit > _BACKLIT_FROM and before)
+        or (backlit > _FACE_BACKLIT_FROM and _has_face_in_shadow(colour, seen.gain))
+    )
 
 
 def is_high_key(colour: Array) -> bool:
@@ -53,6 +66,21 @@ def is_hazy(tones: float, seen: Recognition) -> bool:
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
     return found + sum(depths) > _HAZE_FROM
+
+
+def _has_face_in_shadow(colour: Array, gain: Array) -> bool:
+    bright = float(np.quantile(colour.mean(-1), 0.9)) > _BRIGHT_FROM
+    if not bright or float(gain.max()) < _FACE_GAIN_FROM:
+        return False
+    height, width = colour.shape[:2]
+    relative = max(height, width) / np.array((height, width))
+
+    def light_missing(face: Face) -> float:
+        row, column = (np.array(face.middle) * relative * gain.shape).astype(int)
+        return float(gain[min(row, gain.shape[0] - 1), min(column, gain.shape[1] - 1)])
+
+    large = (face for face in find_faces(colour) if max(face.size) >= _FACE_FROM)
+    return any(light_missing(face) >= _FACE_GAIN_FROM for face in large)
 
 
 def log_odds(probability: float) -> float:

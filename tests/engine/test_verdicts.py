@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ldrps_engine.analysis import verdicts
+from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.verdicts import is_hazy, is_high_key, is_pale
+from ldrps_engine.analysis.verdicts import is_hazy, is_high_key, is_pale, lacks_light
 
 SIZE = (160, 160, 3)
 
@@ -47,3 +49,25 @@ def test_things_on_white_paper_are_meant_to_be_pale():
 def test_a_veiled_scene_is_not_meant_to_be_pale():
     scene = np.random.default_rng(1).random(SIZE, dtype=np.float32)
     assert not is_high_key(0.4 * scene + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("face", "missing", "bright", "expected"),
+    [
+        (0.26, 1.2, 0.8, True),
+        (0.05, 1.2, 0.8, False),
+        (0.26, 0.7, 0.8, False),
+        (0.26, 1.2, 0.3, False),
+    ],
+)
+def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
+    monkeypatch, seen, face, missing, bright, expected
+):
+    where = Face(certainty=0.8, middle=(0.5, 0.25), size=(face, face), features=())
+    monkeypatch.setattr(verdicts, "find_faces", lambda _: (where,))
+    gain = np.zeros((10, 10), np.float32)
+    gain[5, 2] = missing
+    shadow = replace(
+        seen, probabilities=dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}, gain=gain
+    )
+    assert lacks_light(np.full(SIZE, bright, np.float32), shadow) is expected
