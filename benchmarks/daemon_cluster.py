@@ -75,7 +75,7 @@ class Large:
     took: list[float] = field(default_factory=list)
     """From Submit to the last pixel."""
     front: list[float] = field(default_factory=list)
-    """Of the front's processor."""
+    """Seconds of the front's processor."""
 
     def measure(self, daemon: Served, client: Client, photo: NDArray[np.uint8]) -> None:
         """Restore it once more."""
