@@ -105,9 +105,12 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
 def look_for_damage(
     rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
 ) -> Damage:
-    """Find damage as `find_damage` does, and leave features of faces alone.
+    """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
-    Unless it is `believed`, a photo is glanced at first, and most are not looked at closely.
+    `believed`: the user says that there is some, and less will do to be sure; else a photo is
+    glanced at first, and most are not looked at closely. Without `stains` none is found that is
+    neither a line nor small nor at the edge: a white collar may be taken for one. Features of faces
+    are left alone.
     """
     sight = _Sight(_copy(rgb, _MOST_PIXELS if believed else _GLANCE), visible)
     view = _View(sight.rgb)
@@ -117,19 +120,6 @@ def look_for_damage(
         if closer.shape != sight.rgb.shape:
             sight = _Sight(closer, visible)
             pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
-    return _damage(rgb, visible, sight, pieces)
-
-
-def find_damage(
-    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
-) -> Damage:
-    """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
-
-    `believed`: the user says that there is some, and less will do to be sure. Without `stains` none
-    is found that is neither a line nor small nor at the edge: a white collar may be taken for one.
-    """
-    sight = _Sight(_copy(rgb, _MOST_PIXELS), visible)
-    pieces = _chosen(sight, tuple, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from ldrps_engine.analysis.damage import (
     Damage,
-    find_damage,
     likely_from_sides,
+    look_for_damage,
     probabilities,
 )
 from ldrps_engine.analysis.damage_evidence import like_what_is_sure
@@ -44,7 +44,7 @@ def models():
 
 def test_scratches_are_found_where_they_are_and_named(examples):
     damaged, mask = scratched(examples("low-light") ** 0.6)
-    found = find_damage(damaged, believed=True)
+    found = look_for_damage(damaged, believed=True)
     assert iou(found.mask, mask) > 0.5
     assert found.is_sure
     assert found.kinds[0] in ("scratches", "cracks")
@@ -54,14 +54,14 @@ def test_what_cannot_be_seen_has_no_damage(examples):
     damaged, _ = scratched(examples("low-light") ** 0.6)
     visible = np.ones(damaged.shape[:2], bool)
     visible[:, : damaged.shape[1] // 2] = False
-    found = find_damage(damaged, visible, believed=True)
+    found = look_for_damage(damaged, visible, believed=True)
     assert found.mask.any()
     assert not (found.mask & ~visible).any()
 
 
 def test_photos_without_damage_have_none_that_is_sure(examples):
     for name in ("low-light", "haze", "noise", "grey"):
-        assert not find_damage(examples(name)).is_sure, name
+        assert not look_for_damage(examples(name)).is_sure, name
 
 
 @pytest.mark.parametrize(("width", "filled"), [(4, True), (12, False)])
@@ -71,7 +71,7 @@ def test_a_line_is_told_from_a_collar_or_a_cigarette(monkeypatch, width, filled)
     rows, columns = np.mgrid[:256, :256]
     likely[(np.abs(rows - columns) < width) & (columns > 90) & (columns < 140)] = 0.97
     monkeypatch.setattr(LIKELY, lambda *_: likely)
-    found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
+    found = look_for_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask.any() == filled
 
 
@@ -85,7 +85,7 @@ def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
         assert 900 < marked.sum() < 940
         likely = np.where(marked, np.float32(0.97), np.float32(0))
         monkeypatch.setattr(LIKELY, lambda *_, p=likely: p)
-        found[name] = find_damage(pictures.natural(256, 256))
+        found[name] = look_for_damage(pictures.natural(256, 256))
     assert found["lines"].is_beyond_doubt
     assert iou(found["lines"].mask, lines) > 0.7
     assert found["lamp"].is_sure
@@ -101,7 +101,7 @@ def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
     for name, marked in (("both", line | blots), ("line", line)):
         likely = np.where(marked, np.float32(0.97), np.float32(0))
         monkeypatch.setattr(LIKELY, lambda *_, p=likely: p)
-        found[name] = find_damage(pictures.natural(256, 256), stains=False)
+        found[name] = look_for_damage(pictures.natural(256, 256), stains=False)
     assert found["both"].is_beyond_doubt
     assert found["both"].mask[line].mean() > 0.9
     assert not found["both"].mask[blots].any()
@@ -114,7 +114,7 @@ def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypa
     likely[60:62, 120:140] = likely[62:90, 110:150] = 0.97
     likely[150:152, 20:220] = 0.97
     monkeypatch.setattr(LIKELY, lambda *_: likely)
-    found = find_damage(pictures.natural(256, 256), believed=True, stains=False)
+    found = look_for_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask[150:152, 20:220].all()
     assert not found.mask[70:90, 110:150].any()
 
@@ -152,7 +152,7 @@ def test_paper_white_specks_that_are_doubted_go_along_with_a_sure_scratch(monkey
     rgb[150:155, 40:45] = 0.97
     likely[150:155, 40:45] = likely[150:155, 140:145] = 0.5
     monkeypatch.setattr(LIKELY, lambda *_: likely)
-    found = find_damage(rgb, believed=True)
+    found = look_for_damage(rgb, believed=True)
     assert found.mask[150:155, 40:45].all()
     assert not found.mask[150:155, 140:145].any()
 
@@ -179,7 +179,7 @@ def test_a_large_photo_is_looked_at_reduced_and_its_mask_has_its_own_size(monkey
     damaged, mask = scratched(examples("low-light") ** 0.6)
     large, truth = (np.kron(v, np.ones((2, 2, 1)[: v.ndim])) for v in (damaged, mask))
     monkeypatch.setattr("ldrps_engine.analysis.damage._MOST_PIXELS", mask.size)
-    found = find_damage(large.astype(np.float32), believed=True)
+    found = look_for_damage(large.astype(np.float32), believed=True)
     assert found.mask.shape == large.shape[:2]
     assert iou(found.mask, truth > 0) > 0.4
 
