@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -47,6 +48,12 @@ def steps(events):
     return [event.step.index for event in events if event.HasField("step")]
 
 
+def variables_of(pid):
+    """Environment of a process."""
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(each.split("=", 1) for each in variables if "=" in each)
+
+
 def placed(daemon):
     """Workers that have a job."""
     return [worker for worker in daemon.status().workers if worker.job_id]
@@ -74,6 +81,11 @@ def test_pixels_are_those_of_the_local_pool(start, start_daemon, device):
     shown = [worker.device for worker in there.status().workers]
     assert len(set(shown)) == 2
     assert all(name.startswith("cpu@" if device == "cpu" else "cuda:0@") for name in shown)
+    # Ray would limit a worker that has a GPU to one thread; a local one takes what it needs.
+    unset = "1" if device == "cpu" else None
+    (pid,) = [worker.pid for worker in there.status().workers if worker.pid]
+    threads = variables_of(pid).get("OMP_NUM_THREADS")
+    assert threads == os.environ.get("OMP_NUM_THREADS", unset)
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=LONG_FORM)])

@@ -87,6 +87,8 @@ class WorkerActor:
             return json.dumps({"why": why}).encode()
         if not given["spool"]:
             self._folder = await asyncio.to_thread(_own_folder)
+        if given["options"]["device"] != "cpu":
+            _undo_thread_limit()
         try:
             self._process = Process(given["options"], self._on_message, _message)
         except OSError as error:
@@ -227,6 +229,20 @@ def _unseen(spool: str, proof: str) -> str:
     except OSError as error:
         return f"it does not see the shared spool {spool} ({error.strerror})"
     return "" if found == proof else f"its folder {spool} is not the shared spool of the daemon"
+
+
+def _undo_thread_limit() -> None:
+    """Leave the number of threads to the libraries, unless the node's owner has set it.
+
+    Ray limits an actor that asks for a GPU and for no CPU to one thread, which would take all work
+    but the model's to one core.
+    """
+    try:
+        own = Path("/proc", os.environ["RAY_RAYLET_PID"], "environ").read_bytes().split(b"\0")
+    except (KeyError, OSError):
+        own = []
+    if not any(each.startswith(b"OMP_NUM_THREADS=") for each in own):
+        os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def _own_folder() -> Path:
