@@ -73,8 +73,8 @@ class Large:
     """Seconds that photos of 24 megapixels took with one worker."""
 
     took: list[float] = field(default_factory=list)
-    """From Submit to the last pixel, less the engine's own time: it is the same code here and there,
-    and how long the machine takes to give it memory differs by a second from photo to photo."""
+    """From Submit to the last pixel, less the engine's own time: that is the same code here and
+    there, and what the machine takes to give it memory differs by a second between photos."""
     front: list[float] = field(default_factory=list)
     """Seconds of the front's processor."""
 
