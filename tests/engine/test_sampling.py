@@ -210,13 +210,14 @@ LADDER += [90, 60, 30, 10]
 
 
 @pytest.mark.parametrize(
-    ("kind", "estimate"),
+    ("tiny_folder", "kind", "estimate"),
     [
-        ("low-light", Estimate.CURRENT),
-        ("haze", Estimate.CURRENT),
-        ("noise", Estimate.CURRENT),
-        ("low-light", Estimate.PUBLISHED),
+        ("v_prediction", "low-light", Estimate.CURRENT),
+        ("epsilon", "haze", Estimate.CURRENT),
+        ("epsilon", "noise", Estimate.CURRENT),
+        ("epsilon", "low-light", Estimate.PUBLISHED),
     ],
+    indirect=["tiny_folder"],
 )
 def test_twenty_reverse_steps_are_the_published_ones(exact, kind, estimate):
     plan = with_step(paper_plan(kind), estimate=estimate)

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gimp.choice import VARIABLE
 from gimp.gimp_app import GimpApp
 from scripts.gimp_root import SUITES, find_root
 from support.daemon import Daemon
-
-VARIABLE = "LDRPS_GIMP"
-"""Suites to test in, comma-separated. Unset: the first, which CI has."""
-
 
 SECONDS = 600
 """A GIMP takes minutes to start for the first time on a machine that has other work."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
+from gimp.choice import some
 from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from support.profiles import GREYS, KNOWN
@@ -50,8 +51,8 @@ def daemon(gimp, shared_daemon, make_daemon):
     shared_daemon.__init__(shared_daemon.folder, address=shared_daemon.address)
 
 
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_precision_gives_what_8_bits_give(gimp, daemon, name):
+@pytest.mark.parametrize(("index", "name"), enumerate(PROFILES), ids=PROFILES)
+def test_every_precision_gives_what_8_bits_give(gimp, daemon, index, name):
     grey = name.startswith("grey")
     (gimp.shared / "photo.icc").write_bytes(PROFILES[name])
 
@@ -63,8 +64,9 @@ def test_every_precision_gives_what_8_bits_give(gimp, daemon, name):
         return rgb2lab(np.clip(to_working(photo), 0, 1))
 
     wanted = result("U8_NON_LINEAR")
-    apart = {kind: _apart(result(kind), wanted) for kind in KINDS}
-    apart |= {f"{kind} as image": _apart(result(kind, "new-image"), wanted) for kind in KINDS[-3:]}
+    apart = {kind: _apart(result(kind), wanted) for kind in some(KINDS, index, 5)}
+    images = some(KINDS[-3:], index, 1)
+    apart |= {f"{kind} as image": _apart(result(kind, "new-image"), wanted) for kind in images}
     assert max(apart.values()) < NOTICED, apart
 
 
