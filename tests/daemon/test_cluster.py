@@ -14,7 +14,7 @@ import pytest
 from ldrps_daemon.cluster import actor, autoscaling, carrying, connection, pool
 from ldrps_daemon.cluster.carrying import Receiver
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.scheduling.seats import Load
+from ldrps_daemon.scheduling.worker_specs import Load
 from ldrps_daemon.storage.spool import JobFolder
 from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
 from support.daemon import free_port
@@ -156,7 +156,7 @@ def test_places_with_warm_workers_are_kept_before_others():
     assert pool.chosen(places, {}, None) == places
 
 
-def test_seats_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
+def test_workers_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
     nodes, draining, asked = [node("a", GPU=1), node("b", GPU=1)], {}, []
     ray = SimpleNamespace(
         nodes=lambda: nodes,
@@ -173,12 +173,12 @@ def test_seats_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
     told = []
 
     async def scene():
-        seats = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
-        await seats.open(lambda found: told.append((seats.leaving, [each.name for each in found])))
+        specs = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
+        await specs.open(lambda found: told.append((specs.leaving, [each.name for each in found])))
         draining["b"] = 0
         while len(told) < 2:
             await asyncio.sleep(0.01)
-        await seats.close()
+        await specs.close()
 
     asyncio.run(scene())
     assert told == [

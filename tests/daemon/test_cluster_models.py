@@ -13,7 +13,7 @@ from ldrps_daemon.cluster.models import NodeModels
 from ldrps_daemon.cluster.node_models import on_node, place_of
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.observability.metrics import Collector
-from ldrps_daemon.scheduling.seats import Node
+from ldrps_daemon.scheduling.worker_specs import Node
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import CancelledError, ModelError
 from ldrps_engine.model_store import store
@@ -115,13 +115,13 @@ def play(monkeypatch, tmp_path):
         async def main():
             ray, offered = Ray(*nodes), []
             monkeypatch.setattr(pool, "joined", lambda _: ray)
-            seats = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
-            await seats.open(lambda found: offered.append([seat.name for seat in found]))
+            joined = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
+            await joined.open(lambda found: offered.append([spec.name for spec in found]))
             try:
                 async with asyncio.timeout(SECONDS):
-                    await scene(ray, seats, offered)
+                    await scene(ray, joined, offered)
             finally:
-                await seats.close()
+                await joined.close()
 
         asyncio.run(main())
 
@@ -133,22 +133,22 @@ async def until(true):
         await asyncio.sleep(0.01)
 
 
-def test_a_node_gets_the_fronts_models_once_before_its_seats_are_offered(play):
+def test_a_node_gets_the_fronts_models_once_before_its_workers_are_offered(play):
     install("sd21")
     install("sd15")
     come = asyncio.Event()
 
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["b"] = answering({"file": "x", "done": 1, "total": 9}, DONE, after=come)
         await until(lambda: offered[-1] == ["cuda:0@of-a/a"])
         ray.living.append(node("b", gpus=2))
         await until(lambda: ("b", "pull", "sd15") in ray.asked)
         await asyncio.sleep(0.1)
-        assert seats.nodes[1] == Node("of-b/b", (), "is fetching model sd15")
+        assert joined.nodes[1] == Node("of-b/b", (), "is fetching model sd15")
         assert offered[-1] == ["cuda:0@of-a/a"]
         come.set()
         await until(lambda: len(offered[-1]) == 3)
-        assert seats.nodes[1] == Node("of-b/b", ("sd15", "sd21"), "")
+        assert joined.nodes[1] == Node("of-b/b", ("sd15", "sd21"), "")
         await asyncio.sleep(0.1)
         assert sorted(ray.asked) == sorted(
             (name, "pull", model) for name in "ab" for model in ("sd15", "sd21")
@@ -162,18 +162,18 @@ def test_a_node_gets_the_fronts_models_once_before_its_seats_are_offered(play):
 def test_jobs_are_told_which_model_a_node_is_fetching(play):
     install()
 
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["b"] = answering(DONE, after=asyncio.Event())
         ray.living.append(node("b"))
         del ray.living[0]
-        await until(lambda: seats.trouble == "node of-b/b is fetching model sd21")
+        await until(lambda: joined.trouble == "node of-b/b is fetching model sd21")
         assert offered[-1] == []
 
     play(scene, node("a"))
 
 
 def test_without_models_of_the_front_no_task_is_started(play):
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         assert offered == [["cuda:0@of-a/a"]]
         await asyncio.sleep(0.1)
         assert not ray.asked
@@ -195,16 +195,16 @@ def test_a_node_that_cannot_get_a_model_is_used_all_the_same_and_asked_again(
     install()
     monkeypatch.setattr(models, "_AGAIN_SECONDS", 0.3)
 
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["b"] = answering(said)
         ray.living.append(node("b"))
         await until(lambda: len(offered[-1]) == 2)
-        (found,) = [each for each in seats.nodes if each.name == "of-b/b"]
+        (found,) = [each for each in joined.nodes if each.name == "of-b/b"]
         assert found.models == ()
         assert why in found.trouble
         assert f"a node is used without a model: node of-b/b: {why}" in caplog.text
         ray.answers["b"] = answering(DONE)
-        await until(lambda: seats.nodes[1] == Node("of-b/b", ("sd21",), ""))
+        await until(lambda: joined.nodes[1] == Node("of-b/b", ("sd21",), ""))
         assert len(offered[-1]) == 2
 
     with caplog.at_level(logging.WARNING):
@@ -214,23 +214,23 @@ def test_a_node_that_cannot_get_a_model_is_used_all_the_same_and_asked_again(
 def test_a_node_that_goes_is_asked_no_more(play):
     install()
 
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["b"] = answering(DONE, after=asyncio.Event())
         ray.living.append(node("b"))
         await until(lambda: ("b", "pull", "sd21") in ray.asked)
         ray.living.pop()
         await until(lambda: ray.cancelled == [True])
-        assert [each.name for each in seats.nodes] == ["of-a/a"]
+        assert [each.name for each in joined.nodes] == ["of-a/a"]
 
     play(scene, node("a"))
 
 
 def test_a_model_is_pulled_everywhere_and_a_node_that_fails_is_named(play):
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["a"] = answering({"why": "model 'sd21' needs 5.2 GB more"})
         ray.answers["b"] = answering({"file": "unet", "done": 1, "total": 9}, DONE)
         seen, here = [], []
-        servicer = ModelsServicer([], seats)
+        servicer = ModelsServicer([], joined)
 
         def pull(name, tell):
             install()
@@ -244,8 +244,8 @@ def test_a_model_is_pulled_everywhere_and_a_node_that_fails_is_named(play):
             await servicer._done("pull", pull, "sd21", lambda *each: seen.append(each))
         assert here == ["sd21"]
         assert seen == [("node of-b/b: unet", 1, 9)]
-        assert seats.nodes[1].models == ("sd21",)
-        assert "needs 5.2 GB" in seats.nodes[0].trouble
+        assert joined.nodes[1].models == ("sd21",)
+        assert "needs 5.2 GB" in joined.nodes[0].trouble
 
     play(scene, node("a"), node("b"))
 
@@ -253,18 +253,18 @@ def test_a_model_is_pulled_everywhere_and_a_node_that_fails_is_named(play):
 def test_a_model_that_is_removed_goes_from_all_nodes(play):
     install()
 
-    async def scene(ray, seats, offered):
-        await until(lambda: seats.nodes[0].models == ("sd21",))
+    async def scene(ray, joined, offered):
+        await until(lambda: joined.nodes[0].models == ("sd21",))
         store.remove("sd21")
-        assert await seats.everywhere("remove", "sd21", lambda *_: None) == []
+        assert await joined.everywhere("remove", "sd21", lambda *_: None) == []
         assert ray.asked[-1] == ("a", "remove", "sd21")
-        assert seats.nodes[0].models == ()
+        assert joined.nodes[0].models == ()
 
     play(scene, node("a"))
 
 
 def test_a_caller_who_leaves_ends_what_runs_on_nodes(play):
-    async def scene(ray, seats, offered):
+    async def scene(ray, joined, offered):
         ray.answers["a"] = answering({"file": "", "done": 0, "total": 0}, DONE)
         ray.answers["b"] = answering(DONE, after=asyncio.Event())
 
@@ -272,15 +272,15 @@ def test_a_caller_who_leaves_ends_what_runs_on_nodes(play):
             raise CancelledError("the caller left")
 
         with pytest.raises(CancelledError):
-            await seats.everywhere("remove", "sd21", left)
+            await joined.everywhere("remove", "sd21", left)
         await until(lambda: ray.cancelled == [True, True])
 
     play(scene, node("a"), node("b"))
 
 
 def test_a_bundled_model_and_a_folder_of_ones_own_stay_where_they_are(play):
-    async def scene(ray, seats, offered):
-        servicer = ModelsServicer([], seats)
+    async def scene(ray, joined, offered):
+        servicer = ModelsServicer([], joined)
         for name in ("bundled", "local-mine-12345678"):
             await servicer._done("verify", lambda *_: None, name, print)
         assert not ray.asked

@@ -16,7 +16,7 @@ from ldrps_daemon.cluster import actor as node
 from ldrps_daemon.cluster import carrying, transport
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.scheduling.dispatch import Dispatcher
-from ldrps_daemon.scheduling.seats import LocalPool, Seat
+from ldrps_daemon.scheduling.worker_specs import LocalPool, WorkerSpec
 from ldrps_daemon.storage.jobs import Job
 from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import photo_to_wire
@@ -99,17 +99,17 @@ class Ray:
         handle.loop.call_soon_threadsafe(handle.lose)
 
 
-class OneSeat(LocalPool):
-    """A pool whose only seat is on a node."""
+class OneWorker(LocalPool):
+    """A pool whose only worker is on a node."""
 
     def __init__(self, launch):
         super().__init__([], 0)
-        self.seats = [Seat(name="cuda:0@10.0.0.7", device="cuda:0", launch=launch)]
+        self.specs = [WorkerSpec(name="cuda:0@10.0.0.7", device="cuda:0", launch=launch)]
 
 
 @pytest.fixture
 def play(config, tmp_path, monkeypatch):
-    """Runs a scene with a dispatcher that has one seat on a node."""
+    """Runs a scene with a dispatcher that has one worker on a node."""
     (tmp_path / "node").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "node"))
 
@@ -119,7 +119,7 @@ def play(config, tmp_path, monkeypatch):
             spool.mkdir()
             where = place(spool) if place else Place("n", "10.0.0.7", 1)
             launch = functools.partial(RayTransport, ray, where)
-            pool = OneSeat(launch)
+            pool = OneWorker(launch)
             dispatcher = Dispatcher(config(stop_seconds=1.0, **options), spool, pool)
             await dispatcher.start()
             try:

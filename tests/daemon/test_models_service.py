@@ -5,7 +5,7 @@ import contextlib
 import gc
 import threading
 
-from ldrps_daemon.scheduling.seats import LocalPool
+from ldrps_daemon.scheduling.worker_specs import LocalPool
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import ModelError
 

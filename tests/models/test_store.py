@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from ldrps_daemon.scheduling.seats import LocalPool
+from ldrps_daemon.scheduling.worker_specs import LocalPool
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import LdrpsError, ModelError, SettingsError
 from ldrps_engine.model_store import store

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from types import ModuleType
 
-from ldrps_daemon.scheduling.seats import Load
+from ldrps_daemon.scheduling.worker_specs import Load
 
 log = logging.getLogger("ldrps.cluster")
 BATCH_PER_GPU = 8

@@ -1,6 +1,6 @@
 """Models on the nodes of a Ray cluster: each node gets those that the front has, once.
 
-A node's seats are offered when it has them, or when it is known that it cannot get them now; then
+A node's workers are offered when it has them, or when it is known that it cannot get them now; then
 it is asked again later, and jobs that need one of them end there with the engine's own sentence.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from ldrps_daemon import clock
 from ldrps_daemon.cluster.node_models import on_node, place_of
 from ldrps_daemon.cluster.transport import cannot_import, words_of
-from ldrps_daemon.scheduling.seats import Node, OnProgress
+from ldrps_daemon.scheduling.worker_specs import Node, OnProgress
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.model_store import store
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
@@ -37,7 +37,7 @@ class _Node:
     """Reason why a model is not, or is not right."""
     fetching: str = ""
     is_settled: bool = False
-    """True once its seats may be offered."""
+    """True once workers there may be offered."""
     again_at: float = 0.0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     bringing: asyncio.Task[None] | None = None
@@ -72,14 +72,14 @@ class NodeModels:
 
     @property
     def trouble(self) -> str:
-        """Reason why seats are held back; empty: none are."""
+        """Reason why workers are held back; empty: none are."""
         for node in self._nodes.values():
             if not node.is_settled and node.fetching:
                 return f"node {node.name} is fetching model {node.fetching}"
         return ""
 
     def is_settled(self, node: str) -> bool:
-        """Tell whether the seats of the node with this id may be offered."""
+        """Tell whether workers of the node with this id may be offered."""
         return node in self._nodes and self._nodes[node].is_settled
 
     async def look(self, ray: Any, nodes: Iterable[Mapping[str, Any]]) -> None:
@@ -101,7 +101,7 @@ class NodeModels:
     async def everywhere(
         self, ray: Any, action: str, model: str, on_progress: OnProgress
     ) -> list[str]:
-        """Do with a model on each node what was done with it here; see `seats.Pool`."""
+        """Do with a model on each node what was done with it here; see `worker_specs.Pool`."""
         request = await _request(action, model)
         loop = asyncio.get_running_loop()
         asked = [

@@ -1,4 +1,4 @@
-"""Seats on the nodes of a Ray cluster: one for each GPU, or one for each node's CPU."""
+"""Workers on the nodes of a Ray cluster: one for each GPU, or one for each node's CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ldrps_daemon.cluster.connection import joined
 from ldrps_daemon.cluster.models import NodeModels, name_of
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.config import AUTO, SHARED, ServeConfig
-from ldrps_daemon.scheduling.seats import Load, Node, OnProgress, Seat
+from ldrps_daemon.scheduling.worker_specs import Load, Node, OnProgress, WorkerSpec
 from ldrps_engine.errors import SettingsError
 
 log = logging.getLogger("ldrps.cluster")
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 2.0
 
 
 class RayPool:
-    """Seats of one daemon in a cluster that it has joined."""
+    """Workers of one daemon in a cluster that it has joined."""
 
     def __init__(self, config: ServeConfig, spool: Path) -> None:
         """Join the cluster, which takes seconds; LdrpsError says why that is impossible."""
@@ -38,9 +38,9 @@ class RayPool:
         self._memory = config.memory_bytes
         self._cluster = config.pool
         self._join()
-        self._seats: dict[tuple[str, int], Seat] = {}
+        self._specs: dict[tuple[str, int], WorkerSpec] = {}
         self.leaving: frozenset[str] = frozenset()
-        """Names of seats on nodes that are being drained."""
+        """Names of workers on nodes that are being drained."""
         self._models = NodeModels()
         self._is_cut_off = False
         self._proof = secrets.token_hex(16)
@@ -58,10 +58,10 @@ class RayPool:
         self._ray: Any = joined(self._cluster)
         self._node = str(self._ray.get_runtime_context().get_node_id())
 
-    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Report the seats, and keep looking for changes."""
-        on_seats(await self._look())
-        self._watching = asyncio.get_running_loop().create_task(self._watch(on_seats))
+    async def open(self, on_specs: Callable[[Sequence[WorkerSpec]], None]) -> None:
+        """Report the workers that there can be, and keep looking for changes."""
+        on_specs(await self._look())
+        self._watching = asyncio.get_running_loop().create_task(self._watch(on_specs))
 
     async def close(self) -> None:
         """Stop looking. Ray ends what is left of ours when this process ends."""
@@ -88,8 +88,8 @@ class RayPool:
         """Leave the cluster."""
         await asyncio.to_thread(self._ray.shutdown)
 
-    async def _watch(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        seats = list(self._seats.values())
+    async def _watch(self, on_specs: Callable[[Sequence[WorkerSpec]], None]) -> None:
+        specs = list(self._specs.values())
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
@@ -98,23 +98,23 @@ class RayPool:
                 found = await self._look()
                 if self._is_cut_off:
                     # What Ray holds here belongs to a node that is no more.
-                    on_seats(seats := [])
+                    on_specs(specs := [])
                     await self._rejoin()
                     continue
             except Exception as error:
-                # Seats stay: workers whose line holds go on without a head that is busy or gone.
+                # All stay: workers whose line holds go on without a head that is busy or gone.
                 log.warning("the cluster does not tell of its nodes (%s)", error)
                 continue
-            if found != seats:
-                seats = found
-                log.info("the cluster has other seats now", extra={"seats": len(seats)})
-                on_seats(seats)
+            if found != specs:
+                specs = found
+                log.info("the cluster has other workers now", extra={"workers": len(specs)})
+                on_specs(specs)
 
     async def _rejoin(self) -> None:
         """Become a driver on this machine's next node; jobs wait until there is one."""
         self.trouble = "this machine is no node of the Ray cluster any more; run 'ray start' here"
         log.error(self.trouble)
-        self._seats = {}
+        self._specs = {}
         await self._models.forget()
         await asyncio.to_thread(self._ray.shutdown)
         while True:
@@ -127,13 +127,13 @@ class RayPool:
                 log.warning("%s", error)
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _look(self) -> list[Seat]:
+    async def _look(self) -> list[WorkerSpec]:
         nodes = await asyncio.to_thread(self._ray.nodes)
         draining = await asyncio.to_thread(self._ray._private.state.state.get_draining_nodes)
         alive = {str(node["NodeID"]) for node in nodes if node.get("Alive")}
         self._is_cut_off = self._node not in alive
         self.leaving = frozenset(
-            seat.name for (node, _), seat in self._seats.items() if node in draining
+            spec.name for (node, _), spec in self._specs.items() if node in draining
         )
         staying = [node for node in nodes if node["NodeID"] not in draining]
         await self._models.look(self._ray, staying)
@@ -142,21 +142,21 @@ class RayPool:
             for key, node in places_of(staying, on_cpu=self._on_cpu).items()
             if self._models.is_settled(key[0])
         }
-        places = chosen(offered, self._seats, self._most)
-        self._seats = {key: self._seats.get(key) or self._seat(key, places) for key in places}
+        places = chosen(offered, self._specs, self._most)
+        self._specs = {key: self._specs.get(key) or self._spec(key, places) for key in places}
         kind = "node with a CPU" if self._on_cpu else "GPU"
         nothing = self._models.trouble or f"the Ray cluster has no {kind} now; jobs wait for one"
         self.trouble = "" if places else nothing
-        return list(self._seats.values())
+        return list(self._specs.values())
 
-    def _seat(self, key: tuple[str, int], places: Mapping[tuple[str, int], str]) -> Seat:
+    def _spec(self, key: tuple[str, int], places: Mapping[tuple[str, int], str]) -> WorkerSpec:
         name, (node, index) = places[key], key
         place = Place(
             node, name.partition("/")[0], 0 if self._on_cpu else 1, self._spool, self._proof
         )
         device = "cpu" if self._on_cpu else "cuda:0"
         shown = "cpu" if self._on_cpu else f"cuda:{index}"
-        return Seat(
+        return WorkerSpec(
             name=f"{shown}@{name}",
             device=device,
             launch=functools.partial(RayTransport, self._ray, place),
@@ -187,9 +187,9 @@ def places_of(nodes: Iterable[Mapping[str, Any]], *, on_cpu: bool) -> dict[tuple
 
 def chosen(
     places: Mapping[tuple[str, int], str],
-    taken: Mapping[tuple[str, int], Seat],
+    taken: Mapping[tuple[str, int], WorkerSpec],
     most: int | None,
 ) -> dict[tuple[str, int], str]:
-    """Choose `most` places, existing seats first: their workers are warm."""
+    """Choose `most` places, those taken already first: their workers are warm."""
     order = sorted(places, key=lambda key: key not in taken)
     return {key: places[key] for key in order[:most]}

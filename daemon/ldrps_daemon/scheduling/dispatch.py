@@ -26,8 +26,8 @@ from ldrps_daemon.scheduling.pool import (
     WorkerSlot,
 )
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
-from ldrps_daemon.scheduling.seats import Load, LocalPool, Pool, Seat
 from ldrps_daemon.scheduling.slot_set import SlotSet, spare_starts
+from ldrps_daemon.scheduling.worker_specs import Load, LocalPool, Pool, WorkerSpec
 from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository
@@ -62,8 +62,8 @@ class Dispatcher:
         self.looks = FairQueue(config.batch_wait_seconds)
         """Looks that need no device, beside `queue`: they do not wait for restorations."""
         engine = look_engine(config.engine)
-        (seat,) = LocalPool(["cpu"], memory_limit(config)).seats
-        self.looker = WorkerSlot(seat, dataclasses.replace(config, engine=engine))
+        (spec,) = LocalPool(["cpu"], memory_limit(config)).specs
+        self.looker = WorkerSlot(spec, dataclasses.replace(config, engine=engine))
         self.stopping = False
         self._config = config
         self._policy = FailurePolicy(config, self.repository)
@@ -79,7 +79,7 @@ class Dispatcher:
         for job in jobs:
             await self._take_up(job)
         self._announcer.announce(*jobs)
-        await self.pool.open(self._seat)
+        await self.pool.open(self._on_specs)
         self._spawn(self._attend(self.looker, self.looks))
         self._spawn(self._keep_house())
 
@@ -173,8 +173,8 @@ class Dispatcher:
         """Predict the turn of each waiting job, from what is known now."""
         return Outlook(self.queue, self._free(), self.work_seconds)
 
-    def _seat(self, seats: Sequence[Seat]) -> None:
-        self._slot_set.seat(seats, self.pool.leaving)
+    def _on_specs(self, specs: Sequence[WorkerSpec]) -> None:
+        self._slot_set.update(specs, self.pool.leaving)
         self._announcer.announce()
 
     async def _take_up(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Workers: one slot per seat, its worker started when a job comes, warm after it."""
+"""Workers: one slot for each that a pool can have, started when a job comes, warm after it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.scheduling.seats import Seat
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
+from ldrps_daemon.scheduling.worker_specs import WorkerSpec
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers import pipe as wire
 from ldrps_daemon.workers.pipe import (
@@ -51,21 +51,21 @@ class SparedError(StartError):
 
 
 class WorkerSlot:
-    """A seat and the worker on it, if there is one.
+    """Room for a worker as its pool specifies it, and that worker, if there is one.
 
     Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
     at any time, all in the event loop.
     """
 
-    def __init__(self, seat: Seat, config: ServeConfig) -> None:
-        self.seat = seat
-        self.name, self.device = seat.name, seat.device
+    def __init__(self, spec: WorkerSpec, config: ServeConfig) -> None:
+        self.spec = spec
+        self.name, self.device = spec.name, spec.device
         self.state = pb.WORKER_STATE_ASLEEP
         self.models: list[str] = []
         self.residents: list[pb.Resident] = []
         self.job = ""
         self.retired = False
-        """True once the seat is gone, and nothing is to be done here any more."""
+        """True once the pool has no such worker any more: nothing is to be done here."""
         self.pausing = False
         """True once the job has been told to let others go first."""
         self.turn = asyncio.Lock()
@@ -258,7 +258,7 @@ class WorkerSlot:
         limit = self.backoff.start_seconds()
         try:
             async with asyncio.timeout(limit):
-                self._worker = self.seat.launch(self._options(), self._on_report)
+                self._worker = self.spec.launch(self._options(), self._on_report)
                 log.info("a worker is being started", extra={"device": self.name})
                 await self._starting
                 log.info("worker started", extra={"device": self.name, "pid": self._worker.pid})
@@ -280,7 +280,7 @@ class WorkerSlot:
             "device": self.device,
             "engine": self._config.engine,
             "log-format": self._config.log_format,
-            "memory": self.seat.memory_bytes,
+            "memory": self.spec.memory_bytes,
         }
 
     def _fail_start(self, error: Exception) -> None:

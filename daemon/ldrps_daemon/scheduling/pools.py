@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ldrps_daemon.config import LOCAL, ServeConfig
-from ldrps_daemon.scheduling.seats import LocalPool, Pool
+from ldrps_daemon.scheduling.worker_specs import LocalPool, Pool
 from ldrps_daemon.transport.admission import memory_limit
 
 

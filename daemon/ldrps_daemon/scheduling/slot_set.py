@@ -1,4 +1,4 @@
-"""Slots of a pool's seats: taken as seats come, given up as they go."""
+"""Slots for the workers that a pool can have, which may come and go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.pool import WorkerSlot
-from ldrps_daemon.scheduling.seats import Seat
+from ldrps_daemon.scheduling.worker_specs import WorkerSpec
 
 
 class SlotSet:
@@ -26,19 +26,19 @@ class SlotSet:
         self._attending: dict[WorkerSlot, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def seat(self, seats: Sequence[Seat], leaving: Collection[str] = ()) -> None:
-        """Keep one slot for each of these seats, and none for any other.
+    def update(self, specs: Sequence[WorkerSpec], leaving: Collection[str] = ()) -> None:
+        """Keep one slot for each of these workers, and none for any other.
 
         At those with the names `leaving`, work goes on to its next checkpoint first.
         """
-        for slot in [slot for slot in self.slots if slot.seat not in seats]:
+        for slot in [slot for slot in self.slots if slot.spec not in specs]:
             self.slots.remove(slot)
             slot.retired = True
             self._keep(self._leaving, self._leave(slot, at_once=slot.name not in leaving))
-        taken = [slot.seat for slot in self.slots]
-        for seat in seats:
-            if seat not in taken:
-                slot = WorkerSlot(seat, self._config)
+        taken = [slot.spec for slot in self.slots]
+        for spec in specs:
+            if spec not in taken:
+                slot = WorkerSlot(spec, self._config)
                 self.slots.append(slot)
                 work = self._attend(slot)
                 self._attending[slot] = asyncio.get_running_loop().create_task(work)

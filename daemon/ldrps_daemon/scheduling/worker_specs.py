@@ -1,4 +1,4 @@
-"""Places where a worker can work, and the pool that knows them."""
+"""Specifications of workers, and the pool that has them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
-    """Room for one worker."""
+class WorkerSpec:
+    """Specification of a worker: its place, and how it is started there."""
 
     name: str
     """Name, unique in its pool; shown as the device."""
@@ -51,12 +51,12 @@ class Load:
 
 
 class Pool(Protocol):
-    """All available seats. They may come and go."""
+    """All workers that there can be. They may come and go."""
 
-    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Report the seats, and again whenever they change; the same seat is equal.
+    async def open(self, on_specs: Callable[[Sequence[WorkerSpec]], None]) -> None:
+        """Report all workers, and again whenever they change; the same one is equal.
 
-        Called in the front's event loop, as `on_seats` is.
+        Called in the front's event loop, as `on_specs` is.
         """
 
     async def close(self) -> None:
@@ -77,11 +77,11 @@ class Pool(Protocol):
 
     @property
     def leaving(self) -> Collection[str]:
-        """Names of seats that are told of no more, but at which work may come to a stop."""
+        """Names of workers that are reported no more, but whose work may come to a stop."""
 
     @property
     def trouble(self) -> str:
-        """Reason why there are no seats, or fewer than there should be; empty: nothing is known."""
+        """Reason why there are fewer workers than there should be; empty: nothing is known."""
 
 
 class LocalPool:
@@ -93,15 +93,17 @@ class LocalPool:
 
     def __init__(self, devices: Sequence[str], memory_bytes: int) -> None:
         """Take the devices and `memory_bytes`, the limit for one worker on the CPU."""
-        self.seats = [
+        self.specs = [
             # CUDA reserves far more addresses than it uses.
-            Seat(name=name, device=name, launch=launch, memory_bytes=_limit(name, memory_bytes))
+            WorkerSpec(
+                name=name, device=name, launch=launch, memory_bytes=_limit(name, memory_bytes)
+            )
             for name in devices
         ]
 
-    async def open(self, on_seats: Callable[[Sequence[Seat]], None]) -> None:
-        """Report the seats, which stay."""
-        on_seats(self.seats)
+    async def open(self, on_specs: Callable[[Sequence[WorkerSpec]], None]) -> None:
+        """Report the workers, which stay."""
+        on_specs(self.specs)
 
     async def close(self) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Seats that come and go, with workers that the test plays."""
+"""Workers that come and go, which the test plays."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.dispatch import Dispatcher
-from ldrps_daemon.scheduling.seats import Load, Seat
+from ldrps_daemon.scheduling.worker_specs import Load, WorkerSpec
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.spool import JobFolder, write_layers
 from ldrps_daemon.workers.pipe import Lost, Paused, Saved
@@ -54,8 +54,8 @@ class Worker:
         return Path(self.orders[-1][name])
 
 
-class Seats:
-    """A pool whose seats the test gives and takes."""
+class Specs:
+    """A pool whose workers the test gives and takes."""
 
     trouble = "no machine has joined yet"
     leaving = ()
@@ -63,8 +63,8 @@ class Seats:
     def __init__(self):
         self.workers = {}
 
-    async def open(self, on_seats):
-        self.give = lambda *names: on_seats([self._seat(name) for name in names])
+    async def open(self, on_specs):
+        self.give = lambda *names: on_specs([self._spec(name) for name in names])
 
     async def close(self):
         pass
@@ -72,8 +72,8 @@ class Seats:
     def want(self, load):
         self.load = load
 
-    def _seat(self, name):
-        return Seat(name=name, device="cpu", launch=self._launcher(name))
+    def _spec(self, name):
+        return WorkerSpec(name=name, device="cpu", launch=self._launcher(name))
 
     def _launcher(self, name):
         def launch(options, on_report):
@@ -90,11 +90,11 @@ class Seats:
 
 @pytest.fixture
 def play(config, tmp_path):
-    """Runs a scene with a daemon's dispatcher and a pool without seats."""
+    """Runs a scene with a daemon's dispatcher and a pool without workers."""
 
     def run(scene, **options):
         async def main():
-            pool = Seats()
+            pool = Specs()
             dispatcher = Dispatcher(config(stop_seconds=0.0, **options), tmp_path, pool)
             await dispatcher.start()
             try:
@@ -139,7 +139,7 @@ async def ended(job):
     return [event async for event in job.follow(1, False)]
 
 
-def test_a_job_waits_for_the_first_seat(play):
+def test_a_job_waits_for_the_first_worker(play):
     async def scene(dispatcher, pool):
         job = await accepted(dispatcher)
         await asyncio.sleep(0.1)
@@ -161,7 +161,7 @@ async def first(job):
         return
 
 
-def test_a_seat_that_goes_costs_the_work_since_the_checkpoint_and_no_crash(play):
+def test_a_worker_that_goes_costs_the_work_since_the_checkpoint_and_no_crash(play):
     async def scene(dispatcher, pool):
         pool.give("a")
         job = await accepted(dispatcher)
@@ -251,7 +251,7 @@ def test_a_result_that_is_not_there_is_one_sentence(play):
     play(scene)
 
 
-def test_a_seat_that_is_drained_is_left_at_the_next_checkpoint_and_nothing_is_lost(play):
+def test_a_worker_that_is_drained_is_left_at_the_next_checkpoint_and_nothing_is_lost(play):
     async def scene(dispatcher, pool):
         pool.give("a")
         job = await accepted(dispatcher)
@@ -300,7 +300,7 @@ def test_a_node_that_is_lost_while_it_is_drained_costs_the_work_since_the_checkp
     play(scene)
 
 
-def test_a_stop_ends_what_a_drained_seat_still_does(play):
+def test_a_stop_ends_what_a_drained_worker_still_does(play):
     left = []
 
     async def scene(dispatcher, pool):
@@ -330,7 +330,7 @@ def test_the_pool_is_told_what_waits(play):
     play(scene)
 
 
-def test_an_idle_seat_that_goes_ends_its_worker(play):
+def test_an_idle_worker_that_goes_ends_its_worker(play):
     async def scene(dispatcher, pool):
         pool.give("a", "b")
         job = await accepted(dispatcher)
@@ -348,7 +348,7 @@ def test_an_idle_seat_that_goes_ends_its_worker(play):
     play(scene)
 
 
-def test_a_job_goes_to_the_idle_seat_that_holds_its_model_on_any_pool(play):
+def test_a_job_goes_to_the_idle_worker_that_holds_its_model_on_any_pool(play):
     held = {"a": ["bundled"], "b": ["bundled", "sd21"]}
 
     async def scene(dispatcher, pool):
