@@ -28,8 +28,8 @@ check: setup-dev
 
 test: export HF_HUB_OFFLINE = 1
 test: check
-	@$(BIN)/python scripts/gimp_root.py || true
-	$(PYTEST) $(COVERED) $(FAST)
+	@echo "The GIMP for the second part is fetched meanwhile."
+	@$(BIN)/python scripts/gimp_root.py & $(PYTEST) $(COVERED) $(FAST); code=$$?; wait; exit $$code
 	$(PYTEST) $(FAST:%=--ignore=%)
 
 site: setup-dev

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gimp.conftest import VARIABLE
+from gimp.choice import VARIABLE
 from gimp.test_endings import newest, running_job
 from gimp.window import BATCH, OPEN, SECONDS, Window
 from ldrps.v1 import restoration_pb2 as pb
