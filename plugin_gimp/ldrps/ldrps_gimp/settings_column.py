@@ -11,7 +11,7 @@ from ldrps_gimp.findings import Findings
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 from ldrps_gimp.settings_form import SettingsForm
-from ldrps_gimp.words import diagnosis_text
+from ldrps_gimp.words import diagnosis_text, tones_text
 
 _WIDTH = 400
 
@@ -44,6 +44,12 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
     def show_damage(self, marked: bool) -> None:
         """Show the amount of damage only where there is any."""
         self._findings.show_damage(marked)
+
+    def show_tones(self, diagnosis: Message, *, goes_on: bool) -> None:
+        """Show what a glance has found; `goes_on`: noise and damage are still looked for."""
+        self.show_diagnosis(tones_text(diagnosis.get("words", ""), goes_on=goes_on))
+        if "amounts" in diagnosis:
+            self._findings.show_tones(diagnosis["amounts"])
 
     def show_found(self, found: Message, fill_in: bool) -> bool:
         """Show a look's `diagnosis` and `description`, where they are there.
