@@ -64,7 +64,7 @@ size = copy.area.width * copy.area.height * form.pixel_bytes
 answer = [copy.scale, [copy.area.width, copy.area.height], len(made) == size, apart]
 image.delete()
 """)
-        assert found[:3] == [0.5, [1200, 900], True], (base, alpha)
+        assert found[:3] == [0.25, [600, 450], True], (base, alpha)
         assert found[3] < 0.005, (base, alpha)
 
 
@@ -92,6 +92,6 @@ image.delete()
 """)
     assert words == ["noise about 3", []]
     job = newest(shared_daemon)
-    assert (job.width, job.height) == (1500, 1000)
+    assert (job.width, job.height) == (750, 500)
     assert job.state == pb.JOB_STATE_DONE
     assert (job.settings.damage, job.settings.describer) == ("off", "tagger")

@@ -269,7 +269,7 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
 PLACE = (300, 250)
 MIDDLE = (310, 265)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 70)
+NOISE = (690, 87)
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -350,7 +350,7 @@ def test_tones_of_a_large_photo_are_told_first_and_a_click_need_not_wait_for_the
     look = newest(daemon)
     assert wait_until(lambda: daemon.job(look.job_id).state == RUNNING, SECONDS)
     (glance,) = [job for job in jobs(daemon) if job.job_id != look.job_id]
-    assert (glance.width, glance.height, glance.state) == (1300, 900, DONE)
+    assert (glance.width, glance.height, glance.state) == (650, 450, DONE)
     window.shot("glance")
     place = ask_for_place(window, daemon, (80, 80))
     assert wait_until(lambda: daemon.job(place.job_id).state == DONE, SECONDS)

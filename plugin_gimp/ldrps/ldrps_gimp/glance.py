@@ -10,8 +10,8 @@ from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, check_unchanged, read_st
 
 _LARGE = 4_000_000
 """Pixels from which on a photo is measured for longer than a moment."""
-_MOST_PIXELS = 1_600_000
-"""Most pixels of the copy; tones are judged on fewer."""
+_MOST_PIXELS = 800_000
+"""Most pixels of the copy; tones are judged at 512 pixels a side, which it seldom falls below."""
 
 
 def is_large(area: Area) -> bool:

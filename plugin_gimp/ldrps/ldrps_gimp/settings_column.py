@@ -23,7 +23,10 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
         self, config: Any, on_describe: Callable[[], None], on_guide: Callable[[], None]
     ) -> None:
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER)
-        self._diagnosis = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
+        self._diagnosis = Gtk.Label(xalign=0.0, yalign=0.0, wrap=True, max_width_chars=44)
+        # What is below must not move while somebody points at it.
+        _width, two_lines = self._diagnosis.create_pango_layout("X\nX").get_pixel_size()
+        self._diagnosis.set_size_request(-1, two_lines)
         self.show_diagnosis(_("Looking at the photo ..."))
         self._findings = Findings(config)
         self.form = SettingsForm(config, on_describe, on_guide)
