@@ -1,4 +1,4 @@
-"""What a glance at a small copy has found is told, and nothing that it cannot know."""
+"""A glance at a small copy: its findings in words, and nothing that it cannot know."""
 
 import pytest
 
