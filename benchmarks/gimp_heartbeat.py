@@ -92,8 +92,8 @@ def _noted(heart: Heart, owner: Any, name: str, what: str, tells: Callable[..., 
     """Note each call of a method for which `tells` says so, once what it shows is drawn."""
     method = getattr(owner, name)
 
-    def noting(*args: Any) -> Any:
-        done = method(*args)
+    def noting(*args: Any, **named: Any) -> Any:
+        done = method(*args, **named)
         if tells(*args):
             GLib.idle_add(lambda: heart.note(what), priority=GLib.PRIORITY_HIGH_IDLE + 40)
         return done
@@ -107,7 +107,9 @@ def _run_dialog(procedure: Any, config: Any, data: Any) -> Any:
 
     heart = Heart()
     found = "diagnosis"
-    _noted(heart, SettingsColumn, "show_found", found, lambda _self, told, _fill: found in told)
+    _noted(heart, SettingsColumn, "show_tones", found, lambda _self, told: "amounts" in told)
+    for what in (found, "whole diagnosis"):
+        _noted(heart, SettingsColumn, "show_found", what, lambda _self, told, *_fill: found in told)
     _noted(heart, PreviewPane, "show_place", "place", lambda *_args: True)
     done = _RUN(procedure, config, data)
     heart.note("end")

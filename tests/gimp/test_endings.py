@@ -69,9 +69,12 @@ def running_job(daemon, but=None):
     return found[0]
 
 
+def jobs(daemon):
+    return list(daemon.stub.ListJobs(pb.ListJobsRequest()).jobs)
+
+
 def newest(daemon):
-    jobs = daemon.stub.ListJobs(pb.ListJobsRequest(limit=1)).jobs
-    return jobs[0] if jobs else pb.Job()
+    return next(iter(jobs(daemon)), pb.Job())
 
 
 @pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gimp.choice import VARIABLE
-from gimp.test_endings import newest, running_job
+from gimp.test_endings import jobs, newest, running_job
 from gimp.window import BATCH, OPEN, SECONDS, Window
 from ldrps.v1 import restoration_pb2 as pb
 from scripts.gimp_root import find_root
@@ -255,8 +255,8 @@ def test_effects_are_told_and_what_is_seen_can_be_restored_instead(window, daemo
 def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
     opened.press("alt+d")
     opened.write("same")
-    jobs = newest(daemon).job_id
-    opened.press("Return", until=lambda: newest(daemon).job_id != jobs)
+    before = newest(daemon).job_id
+    opened.press("Return", until=lambda: newest(daemon).job_id != before)
     assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
     time.sleep(1)
     assert opened.has_dialog()
@@ -269,7 +269,7 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
 PLACE = (300, 250)
 MIDDLE = (310, 265)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 70)
+NOISE = (690, 87)
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -323,7 +323,8 @@ def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
 def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, daemon):
     window.open(OPEN.replace("400, 300", "2600, 1800"))
     window.choose()
-    assert wait_until(lambda: daemon.status().done == 2, SECONDS), "nothing was done ahead"
+    # After a glance and a look.
+    assert wait_until(lambda: daemon.status().done == 3, SECONDS), "nothing was done ahead"
     ahead = newest(daemon)
     assert ahead.state == DONE
     time.sleep(1)
@@ -332,10 +333,30 @@ def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, dae
     window.point(*MIDDLE, "xdotool click 1")
     other = ask_for_place(window, daemon, (80, 80))
     assert other.submitted_at > ahead.submitted_at
-    assert wait_until(lambda: daemon.status().done == 3, SECONDS)
+    assert wait_until(lambda: daemon.status().done == 4, SECONDS)
     time.sleep(0.5)
-    assert daemon.status().done == 3
+    assert daemon.status().done == 4
     window.shot("ahead-and-a-place")
+    end(window)
+
+
+@pytest.mark.parametrize("daemon", ["gimp.staring_engine"], indirect=True)
+def test_tones_of_a_large_photo_are_told_first_and_a_click_need_not_wait_for_the_rest(
+    window, daemon
+):
+    window.open(OPEN.replace("400, 300", "2600, 1800"))
+    window.choose()
+    assert wait_until(lambda: newest(daemon).width == 2600, SECONDS), "it was not looked at closely"
+    look = newest(daemon)
+    assert wait_until(lambda: daemon.job(look.job_id).state == RUNNING, SECONDS)
+    (glance,) = [job for job in jobs(daemon) if job.job_id != look.job_id]
+    assert (glance.width, glance.height, glance.state) == (650, 450, DONE)
+    window.shot("glance")
+    place = ask_for_place(window, daemon, (80, 80))
+    assert wait_until(lambda: daemon.job(place.job_id).state == DONE, SECONDS)
+    assert daemon.job(look.job_id).state == CANCELLED
+    time.sleep(1)
+    window.shot("glance-and-a-place")
     end(window)
 
 

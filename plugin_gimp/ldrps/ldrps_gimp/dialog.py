@@ -14,8 +14,10 @@ from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.effects_row import EffectsRow
 from ldrps_gimp.errors import CancelledError, RestoreError
+from ldrps_gimp.glance import is_large
 from ldrps_gimp.guide import PATH, open_guide
 from ldrps_gimp.i18n import _
+from ldrps_gimp.looking import Looking
 from ldrps_gimp.messages import Message
 from ldrps_gimp.output import is_simple
 from ldrps_gimp.pictures import Source, picture_of
@@ -47,8 +49,6 @@ _OF_PIXELS = (
     "selection",
 )
 """Settings that change how the result looks."""
-_LARGE = 4_000_000
-"""Pixels from which on a photo is measured for longer than a moment."""
 _LEAVING = (
     Gtk.ResponseType.CANCEL,
     Gtk.ResponseType.CLOSE,
@@ -76,7 +76,7 @@ class RestoreDialog(Pumping):
     def __init__(self, procedure: Any, config: Any, layer: Any) -> None:
         self._config, self._layer = config, layer
         self._daemon = Daemon(default_place(), self._idle)
-        self._looked = Restoration(layer, Choices(), self._daemon, self)
+        looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
         self._places = Places(lambda: not (self._busy or self._closed), self._try)
         # Work that makes way: a look, a place that is tried.
@@ -86,7 +86,7 @@ class RestoreDialog(Pumping):
         self._dialog.connect("response", self._on_response)
         self._dialog.connect("delete-event", self._on_delete)
         self._dialog.set_default_size(*_SIZE)
-        self._build()
+        self._build(looked)
         for name in (*_OF_PIXELS, *(f"amount-{name}" for name in AMOUNTS)):
             config.connect(f"notify::{name}", lambda *_: self._on_settings())
         self._on_settings()
@@ -120,8 +120,8 @@ class RestoreDialog(Pumping):
 
     # How it looks.
 
-    def _build(self) -> None:
-        self._pane = self._make_pane(self._looked)
+    def _build(self, looked: Restoration) -> None:
+        self._pane = self._make_pane(looked)
         self._left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._left.pack_start(self._pane, True, True, 0)
         self._tries = TriesRow(self._take_try)
@@ -133,6 +133,7 @@ class RestoreDialog(Pumping):
         both.pack_start(self._left, True, True, 0)
         self._settings = SettingsColumn(self._config, self._describe, self._open_guide)
         both.pack_start(self._settings, False, False, 0)
+        self._looking = Looking(looked, self._daemon, self._settings)
         content = self._dialog.get_content_area()
         content.pack_start(both, True, True, 0)
         self._status = Status()
@@ -176,8 +177,8 @@ class RestoreDialog(Pumping):
     def _on_place(self, x: float, y: float) -> None:
         if self._busy and not self._yields:
             return
-        # A look goes on, and so does what is done ahead; a place that is tried makes way.
-        self._stopped = self._trying and not self._places.is_ahead
+        # What is done ahead goes on, and so does a glance.
+        self._stopped = self._looking.is_close or (self._trying and not self._places.is_ahead)
         self._places.want(x, y)
 
     def _take_what_is_seen(self) -> None:
@@ -191,10 +192,11 @@ class RestoreDialog(Pumping):
             return self._complain(_("GIMP refused the result; its error console says why."))
         Gimp.displays_flush()
         self._layer = made
-        self._looked = Restoration(made, Choices(), self._daemon, self)
+        looked = Restoration(made, Choices(), self._daemon, self)
+        self._looking = Looking(looked, self._daemon, self._settings)
         self._left.remove(self._pane)
         self._left.remove(self._effects)
-        self._pane = self._make_pane(self._looked)
+        self._pane = self._make_pane(looked)
         self._places.forget()
         self._left.pack_start(self._pane, True, True, 0)
         self._left.reorder_child(self._pane, 0)
@@ -217,14 +219,15 @@ class RestoreDialog(Pumping):
             return False
         try:
             with self._working(_("Looking at the photo ..."), yields=True):
-                found = self._looked.look()
-                self._offer_models()
-            self._tell_found(found, fill_in)
+                is_certain = self._looking.look(fill_in=fill_in)
+            if not is_certain:
+                text = _("What the photo shows is not certain; describe it in your own words.")
+                self._say(text)
             self._go_ahead()
         except CancelledError:
-            self._settings.show_diagnosis("")
+            # For a place, for all of it, or to leave.
+            pass
         except RestoreError as error:
-            self._settings.show_diagnosis("")
             self._complain(str(error))
         self._places.go_on()
         return False
@@ -232,7 +235,7 @@ class RestoreDialog(Pumping):
     def _go_ahead(self) -> None:
         """Restore the middle of a large photo, which is measured for all places by that."""
         area = self._pane.area
-        if area.width * area.height >= _LARGE:
+        if is_large(area):
             self._places.want(area.width / 2, area.height / 2, ahead=True)
 
     def _try(self, x: float, y: float) -> None:
@@ -280,20 +283,6 @@ class RestoreDialog(Pumping):
         for name in ("output", "generated"):
             del settings[name]
         keep(self._config, settings)
-
-    def _offer_models(self) -> None:
-        try:
-            models = self._daemon.models()
-        except CancelledError:
-            raise
-        except RestoreError:
-            # A daemon of an earlier version does not tell.
-            return
-        self._settings.form.offer_models(models)
-
-    def _tell_found(self, found: Message, fill_in: bool) -> None:
-        if not self._settings.show_found(found, fill_in):
-            self._say(_("What the photo shows is not certain; describe it in your own words."))
 
     def _restore(self, choices: Choices) -> Outcome:
         work = Restoration(self._layer, choices, self._daemon, self)
@@ -350,7 +339,7 @@ class RestoreDialog(Pumping):
             if self._canvas:
                 self._canvas.show(raster["width"], raster["height"], pixels)
         elif kind in ("diagnosis", "description"):
-            self._tell_found({kind: event}, fill_in=False)
+            self._settings.show_found({kind: event}, fill_in=False)
         elif text := stage_text(kind, event):
             self._status.bar.set_text(text)
         if kind == "step":

@@ -11,6 +11,8 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.names import finding_names
 
 _STEP = 0.05
+_TONES = ("haze", "light", "cast", "colour")
+"""Findings that a small copy of a photo shows as well."""
 
 
 class Findings(Gtk.Grid):  # type: ignore[misc]
@@ -31,6 +33,11 @@ class Findings(Gtk.Grid):  # type: ignore[misc]
         self._found_damage = "damage" in amounts
         self._show_damage()
 
+    def show_tones(self, amounts: Message) -> None:
+        """Set the amounts of tones alone to the proposed ones."""
+        for name in _TONES:
+            self._rows[name].propose(amounts.get(name, 0.0))
+
     def show_damage(self, marked: bool) -> None:
         """Show the amount of damage where some is marked, or was found."""
         self._marked = marked
@@ -50,7 +57,8 @@ class _Row:
         self._config, self._name = config, f"amount-{name}"
         # Damage that is marked is filled.
         self._proposed = 1.0 if name == "damage" else 0.0
-        self._following = False
+        # A switch that neither the photo nor the user has set is drawn so.
+        self._known = self._following = False
         # Return restores, also after a click here.
         self.switch = Gtk.CheckButton(label=finding_names()[name], focus_on_click=False)
         adjustment = Gtk.Adjustment(lower=0, upper=MAX_AMOUNT, step_increment=_STEP)
@@ -66,7 +74,7 @@ class _Row:
 
     def propose(self, amount: float) -> None:
         """Take what the diagnosis proposes."""
-        self._proposed = amount
+        self._proposed, self._known = amount, True
         self._follow()
 
     @property
@@ -74,10 +82,15 @@ class _Row:
         chosen = self._config.get_property(self._name)
         return self._proposed if chosen == DECIDE else float(chosen)
 
+    @property
+    def _is_open(self) -> bool:
+        return not self._known and self._config.get_property(self._name) == DECIDE
+
     def _follow(self) -> None:
         self._following = True
         amount = self._amount
         self.switch.set_active(amount > 0)
+        self.switch.set_inconsistent(self._is_open)
         self.slider.set_sensitive(amount > 0)
         # Off, it stands where it would begin.
         self.slider.set_value(amount or self._proposed or 1.0)
@@ -93,6 +106,7 @@ class _Row:
             self._choose(max(_STEP / 5, round(slider.get_value(), 2)))
 
     def _choose(self, amount: float) -> None:
-        chosen = float(DECIDE) if amount == self._proposed else amount
+        as_proposed = self._known and amount == self._proposed
+        chosen = float(DECIDE) if as_proposed else amount
         if self._config.get_property(self._name) != chosen:
             self._config.set_property(self._name, chosen)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gi.repository import GdkPixbuf, Gegl, GLib
+from gi.repository import GdkPixbuf, GLib
 
-from ldrps_gimp.pixels import SHOWN, Area
+from ldrps_gimp.pixels import SHOWN, Area, read_reduced
 from ldrps_gimp.viewing import Box, Viewing
 
 _OVERVIEW = 1024
@@ -86,9 +86,10 @@ class Source:
 
     def _get(self, left: int, top: int, width: int, height: int, scale: float) -> Any:
         # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
-        place = Gegl.Rectangle.new(left, top, width, height)
-        data = self._layer.get_buffer().get(place, scale, SHOWN, Gegl.AbyssPolicy.CLAMP)
-        return picture_of(width, height, bytes(data))
+        place = Area(left, top, width, height)
+        return picture_of(
+            width, height, read_reduced(self._layer.get_buffer(), place, SHOWN, scale)
+        )
 
 
 def _pieces(width: int, height: int) -> Iterator[Box]:

@@ -25,6 +25,8 @@ SHOWN = "R'G'B' u8"
 STRIP_ROWS = 64
 _PIECE_COLUMNS = 2048
 """Widest piece in pixels: GIMP hands its tiles over one by one, which keeps a dialog waiting."""
+_REDUCED_COLUMNS = 256
+"""Widest piece of a reduced copy, for which GEGL reads many times its pixels."""
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
@@ -51,10 +53,10 @@ class Area:
             rows = min(count, self.height - top)
             yield Area(self.x, self.y + top, self.width, rows)
 
-    def pieces(self) -> Iterator[Area]:
+    def pieces(self, most: int = _PIECE_COLUMNS) -> Iterator[Area]:
         """Cut into pieces that GIMP takes or gives in a moment; one if it is not wide."""
-        for left in range(0, self.width, _PIECE_COLUMNS):
-            columns = min(_PIECE_COLUMNS, self.width - left)
+        for left in range(0, self.width, most):
+            columns = min(most, self.width - left)
             yield Area(self.x + left, self.y, columns, self.height)
 
     def common(self, other: Area) -> Area:
@@ -194,6 +196,13 @@ def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
 
 
+def read_reduced(buffer: Any, area: Area, form: str, scale: float) -> bytes:
+    """Read samples of a part of a reduced copy of a buffer, in the copy's own pixels."""
+    # Until its tables are there, GEGL reduces bytes to black.
+    Gegl.init(None)
+    return bytes(buffer.get(area.rectangle(), scale, form, Gegl.AbyssPolicy.CLAMP))
+
+
 def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
     """Convert stored samples to RGB of 8 bits for a screen."""
     place = Gegl.Rectangle.new(0, 0, width, height)
@@ -202,11 +211,17 @@ def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
     return bytes(buffer.get(place, 1.0, SHOWN, Gegl.AbyssPolicy.NONE))
 
 
-def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None]) -> bytes:
-    """Read a strip of a layer, with `idle` called in between."""
-    parts = []
-    for piece in strip.pieces():
-        parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
+def read_strip(
+    buffer: Any, strip: Area, form: Format, idle: Callable[[], None], scale: float = 1.0
+) -> bytes:
+    """Read a strip of a layer, or of a copy reduced to a `scale`, with `idle` called in between."""
+    parts, whole_size = [], scale == 1
+    for piece in strip.pieces(_PIECE_COLUMNS if whole_size else _REDUCED_COLUMNS):
+        if whole_size:
+            samples = read(buffer, piece, form.name)
+        else:
+            samples = read_reduced(buffer, piece, form.name, scale)
+        parts.append((samples, piece.width * form.pixel_bytes))
         idle()
     if len(parts) == 1:
         return parts[0][0]

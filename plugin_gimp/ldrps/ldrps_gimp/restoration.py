@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.damage import mask_of
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.generated import MAP
+from ldrps_gimp.glance import SmallCopy
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 from ldrps_gimp.names import stage_names
@@ -81,7 +83,8 @@ class Restoration:
         self.part = None if choices.selection == DAMAGE else selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
-        self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
+        self._profile = profile_of(layer.get_image(), self.form)
+        self._raster = self.form.raster(self.area, self._profile)
         # Asked now: by the end, the layer may be gone.
         self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
@@ -89,6 +92,24 @@ class Restoration:
         self._size = whole(layer)
         # An image of its own is wanted in any case, also of a layer that is no more.
         self._changed = choices.output == NEW_IMAGE
+
+    def glance(self) -> Message:
+        """Have a small copy diagnosed; returns the diagnosis, whose tones alone hold for the photo.
+
+        Fine noise does not survive the reduction, and damage is not looked for.
+        """
+        copy = SmallCopy.of(self.layer, self.area, self.form)
+        header = {
+            # The tagger, for whom no model is waited.
+            "settings": self.choices.to_message() | {"damage": "off", "describer": "tagger"},
+            "raster": self.form.raster(copy.area, self._profile),
+            "diagnose_only": True,
+        }
+        found: Message = {}
+        with contextlib.closing(self._job(header, lambda: copy.chunks(self._daemon.idle))) as job:
+            for event in job:
+                found = event.get("diagnosis", found)
+        return found
 
     def look(self) -> dict[str, Any]:
         """Have the photo diagnosed and described: `diagnosis` and `description` messages."""
@@ -193,9 +214,6 @@ class Restoration:
                 raise RestoreError("internal", _other_kind())
 
     def _events(self, wanted: Message, **settings: Any) -> Any:
-        self.report.stage(_("Looking for the daemon"))
-        self._daemon.ensure_running()
-        self.report.stage(_("Sending the photo"))
         header = {
             "settings": self.choices.to_message() | settings,
             "raster": self._raster,
@@ -203,12 +221,23 @@ class Restoration:
         }
         if self.choices.selection == DAMAGE:
             header["damage"] = mask_of(self.layer, self._daemon.idle)
-        job = self._daemon.submit(header, self._chunks)
+        with contextlib.closing(self._job(header, self._chunks)) as job:
+            for event in job:
+                self._note(event)
+                yield event
+
+    def _job(
+        self, header: Message, pixels: Callable[[], Iterator[bytes]]
+    ) -> Generator[Message, None, None]:
+        """Hand in a job, and yield its events to the end; it is given up with the iterator."""
+        self.report.stage(_("Looking for the daemon"))
+        self._daemon.ensure_running()
+        self.report.stage(_("Sending the photo"))
+        job = self._daemon.submit(header, pixels)
         over = False
         try:
             for event in self._daemon.watch(job):
                 over = "done" in event
-                self._note(event)
                 yield event
         finally:
             if not over:

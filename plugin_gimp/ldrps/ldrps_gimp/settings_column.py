@@ -11,7 +11,7 @@ from ldrps_gimp.findings import Findings
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 from ldrps_gimp.settings_form import SettingsForm
-from ldrps_gimp.words import diagnosis_text
+from ldrps_gimp.words import diagnosis_text, tones_text
 
 _WIDTH = 400
 
@@ -23,7 +23,10 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
         self, config: Any, on_describe: Callable[[], None], on_guide: Callable[[], None]
     ) -> None:
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER)
-        self._diagnosis = Gtk.Label(xalign=0.0, wrap=True, max_width_chars=44)
+        self._diagnosis = Gtk.Label(xalign=0.0, yalign=0.0, wrap=True, max_width_chars=44)
+        # What is below must not move while somebody points at it.
+        _width, two_lines = self._diagnosis.create_pango_layout("X\nX").get_pixel_size()
+        self._diagnosis.set_size_request(-1, two_lines)
         self.show_diagnosis(_("Looking at the photo ..."))
         self._findings = Findings(config)
         self.form = SettingsForm(config, on_describe, on_guide)
@@ -44,6 +47,12 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
     def show_damage(self, marked: bool) -> None:
         """Show the amount of damage only where there is any."""
         self._findings.show_damage(marked)
+
+    def show_tones(self, diagnosis: Message, *, goes_on: bool) -> None:
+        """Show what a glance has found; `goes_on`: noise and damage are still looked for."""
+        self.show_diagnosis(tones_text(diagnosis.get("words", ""), goes_on=goes_on))
+        if "amounts" in diagnosis:
+            self._findings.show_tones(diagnosis["amounts"])
 
     def show_found(self, found: Message, fill_in: bool) -> bool:
         """Show a look's `diagnosis` and `description`, where they are there.

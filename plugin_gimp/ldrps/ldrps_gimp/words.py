@@ -13,6 +13,8 @@ from ldrps_gimp.names import finding_names, recipe_names
 
 _NOISE, _HOT = "noise about ", "hot pixels ("
 _DAMAGED, _AND = "damaged: ", " and "
+_NOT_OF_TONES = ("nothing found", "perhaps ", "JPEG blocks", _NOISE, _HOT, _DAMAGED)
+"""Beginnings of what a small copy of a photo cannot tell."""
 
 
 def diagnosis_text(words: str) -> str:
@@ -50,6 +52,17 @@ def diagnosis_text(words: str) -> str:
             parts.append(known.get(part, part))
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def tones_text(words: str, *, goes_on: bool) -> str:
+    """Translate what was found in a small copy of a photo; `goes_on`: the rest is looked for."""
+    kept = [part for part in _parts(words) if not part.startswith(_NOT_OF_TONES)]
+    tones = diagnosis_text(", ".join(kept))
+    if not goes_on:
+        return tones
+    if not tones:
+        return _("Light and colours are good; still looking for noise and damage ...")
+    return _("{findings}; still looking for noise and damage ...").format(findings=tones)
 
 
 def _damages() -> dict[str, str]:
