@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# For digiKam's Batch Queue Manager, tool "Custom Script":
+# For digiKam's Batch Queue Manager, tool "User Shell Script":
 #   LDRPS_HOT_FOLDER="$HOME/Pictures/In" /path/to/ldrps-queue.sh $INPUT $OUTPUT
 # Puts the photo into a folder that `ldrps watch` watches, and answers at once: digiKam waits 60
 # seconds at most and wants a file, so it gets the photo as it is.

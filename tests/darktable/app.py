@@ -29,6 +29,8 @@ export DISPLAY=:{display} HOME='{home}' LC_ALL=C.UTF-8 XDG_RUNTIME_DIR='{folder}
 export LDRPS_TEST_FOLDER='{folder}' OMP_NUM_THREADS=1 GDK_BACKEND=x11
 for _ in $(seq 100); do xdotool getdisplaygeometry >/dev/null 2>&1 && break; sleep 0.1; done
 (openbox >/dev/null 2>&1 &)
+# The module export takes the photo under the pointer before those that are selected.
+xdotool mousemove 0 0
 exec dbus-run-session -- darktable --library '{folder}/library.db' --configdir '{config}' \
   --conf plugins/lighttable/export/storage_name=ldrps \
   --conf plugins/lighttable/export/format_name=tiff \

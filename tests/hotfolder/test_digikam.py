@@ -1,19 +1,21 @@
-"""digiKam's script: it queues a photo, answers, and says what is wrong.
+"""digiKam's scripts: they restore or queue a photo, answer, and say what is wrong.
 
-Called as the tool "Custom Script" of its Batch Queue Manager does: the files' names in double
-quotes in place of $INPUT and $OUTPUT, the line given to a shell, what digiKam knows of the photo in
-the environment, and sixty seconds of patience.
+Called as the tool "User Shell Script" of its Batch Queue Manager does: the files' names in double
+quotes in place of $INPUT and $OUTPUT, the file for the result there already and empty, the line
+given to a shell, what digiKam knows of the photo in the environment, and sixty seconds of patience.
 """
 
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
+from PIL import Image
 
-from hotfolder.support import is_result_of, names, run_once, write_photo
-from support.daemon import ROOT
+from hotfolder.support import KEYWORDS, SIDECAR, is_result_of, names, run_once, tags, write_photo
+from support.daemon import ROOT, environment
 
 SCRIPT = ROOT / "integrations" / "digikam" / "ldrps-queue.sh"
 KNOWN = {
@@ -23,19 +25,23 @@ KNOWN = {
 PATIENCE_SECONDS = 60
 
 
-def documented():
+def documented(beginning):
     """The line that the guide has people enter."""
     guide = (ROOT / "docs" / "guide" / "photo-managers.md").read_text()
-    return re.search(r"^LDRPS_HOT_FOLDER=.* \$INPUT \$OUTPUT$", guide, re.MULTILINE)[0]
+    return re.search(rf"^{beginning}.* \$INPUT .*\$OUTPUT.*$", guide, re.MULTILINE)[0]
 
 
 def digikam(source, target, folder):
-    line = documented().replace("/path/to/ldrps-queue.sh", f'"{SCRIPT}"')
-    line = line.replace("$HOME/Pictures/In", str(folder))
+    line = documented("LDRPS_HOT_FOLDER=").replace("/path/to/ldrps-queue.sh", f'"{SCRIPT}"')
+    return called(line.replace("$HOME/Pictures/In", str(folder)), source, target)
+
+
+def called(line, source, target, **variables):
+    """Call a script as digiKam does."""
     line = line.replace("$INPUT", f'"{source}"').replace("$OUTPUT", f'"{target}"')
     return subprocess.run(
         ["/bin/sh", "-c", line],
-        env=os.environ | KNOWN,
+        env=os.environ | KNOWN | variables,
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -62,12 +68,53 @@ def test_digikams_script_says_what_is_wrong(tmp_path):
     assert done.returncode == 1
     assert "is no folder" in done.stderr
     assert not (tmp_path / "answer.png").exists()
-    # The only code that digiKam itself takes for an error.
+    # For which digiKam has a message: "Command not found".
     assert digikam_code("/nowhere/ldrps-queue.sh") == 127
 
 
 def digikam_code(script):
     return subprocess.run(["/bin/sh", "-c", f"{script} a b"], capture_output=True).returncode
+
+
+@pytest.fixture
+def restored(daemon, tmp_path):
+    """Restores a photo by the guide's line; returns how that ended and the file for the result."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "ldrps").write_text(f'#!/bin/sh\nexec {sys.executable} -m ldrps_client.cli "$@"\n')
+    (programs / "ldrps").chmod(0o755)
+    own = environment() | {"LDRPS_ADDRESS": daemon.address}
+    own["PATH"] = f"{programs}:{os.environ['PATH']}"
+
+    def restore(photo):
+        target = photo.with_name("BatchTool-x.digikamtempfile" + photo.suffix)
+        target.touch(0o600)
+        return called(documented("timeout "), photo, target, **own), target
+
+    return restore
+
+
+def test_a_photo_is_restored_into_the_file_that_digikam_made_with_what_its_sidecar_says(
+    restored, tmp_path
+):
+    photo = write_photo(tmp_path / "a b.png", 1)
+    (tmp_path / "a b.png.xmp").write_text(SIDECAR.format(rating=4, keywords=KEYWORDS))
+    done, target = restored(photo)
+    assert done.returncode == 0, done.stderr
+    with Image.open(target) as result:
+        assert result.size == (24, 20)
+    told = tags(target)
+    assert (told["rating"], told["keywords"]) == ("4", ["dog"])
+
+
+def test_a_photo_that_cannot_be_restored_leaves_digikams_file_empty(restored, tmp_path):
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"no photo")
+    done, target = restored(photo)
+    assert done.returncode != 0
+    assert "a.png" in done.stderr
+    # Which digiKam takes for an error.
+    assert target.read_bytes() == b""
 
 
 @pytest.mark.parametrize("name", ["a b.png", "it's.png", "été (1).png", "-rf.png", "a;b&c.png"])

@@ -142,6 +142,25 @@ def test_the_command_works_from_the_unpacked_package(tree, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_installation_survives_a_library_that_has_files_for_a_newer_python(deb, tree, tmp_path):
+    output("dpkg-deb", "-e", deb, tmp_path)
+    # Ours; debhelper's part speaks to the system.
+    script = (tmp_path / "postinst").read_text().partition("# Automatically added")[0]
+    assert script.count("/usr/lib/ldrps") == 1
+    (place,) = (tree / "usr/lib/ldrps/lib").glob("python3*/site-packages")
+    newer = place / "newer.py"
+    newer.write_text("def f[T!]: pass\n")
+    try:
+        own = script.replace("/usr/lib/ldrps", f"{tree}/usr/lib/ldrps")
+        assert output("sh", "-c", own, "postinst", "configure") == ""
+        assert list((place / "ldrps_engine" / "__pycache__").glob("*.pyc"))
+    finally:
+        newer.unlink()
+        for folder in list(tree.rglob("__pycache__")):
+            shutil.rmtree(folder)
+
+
+@pytest.mark.slow
 def test_lintian_has_nothing_to_say_that_is_not_overridden_by_name(deb):
     if not shutil.which("lintian"):
         pytest.skip("lintian is not installed")

@@ -73,6 +73,24 @@ def test_a_photo_from_choosing_to_saving(open_page, tmp_path):
     expect(page.get_by_role("heading", name="Drop photos here")).to_be_visible()
 
 
+def test_a_photo_that_is_still_being_read_says_so_in_the_panel(open_page, tmp_path):
+    from playwright.sync_api import expect
+
+    def still_reading(route):
+        told = page.web.json("api/photos")[1]
+        for each in told["photos"]:
+            each["state"] = "reading"
+        told["version"] = -1  # so that the page asks for all of it again
+        route.fulfill(json=told)
+
+    page = open_page()
+    page.route(re.compile(r"/api/photos\?since="), still_reading)
+    page.set_input_files("#files", str(photo(tmp_path / "a.png")))
+    expect(page.locator("#size")).to_have_text("being read and looked at")
+    page.unroute(re.compile(r"/api/photos\?since="))
+    expect(page.locator("#size")).to_have_text("320 × 200, PNG, 8 bit")
+
+
 def test_photos_are_dropped_anywhere(open_page, tmp_path):
     from playwright.sync_api import expect
 

@@ -99,8 +99,8 @@ export class Panel {
   show(photo) {
     this.#photo = photo;
     $("name").textContent = photo.name;
-    $("size").textContent = photo.width
-      ? `${photo.width} × ${photo.height}, ${photo.kind}` : "";
+    const size = photo.width ? `${photo.width} × ${photo.height}, ${photo.kind}` : "";
+    $("size").textContent = photo.state === "reading" ? "being read and looked at" : size;
     $("trouble").hidden = !photo.trouble;
     if ($("trouble").textContent !== photo.trouble) $("trouble").textContent = photo.trouble;
     $("diagnosis").hidden = !photo.findings;
