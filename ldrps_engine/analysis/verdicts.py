@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.analysis.subject import is_subject_in_shadow
 
 Array = NDArray[np.float32]
 
@@ -45,6 +46,7 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
     return (
         whole
         or (backlit > _BACKLIT_FROM and before)
+        or is_subject_in_shadow(colour, seen)
         or (backlit > _FACE_BACKLIT_FROM and _has_face_in_shadow(colour, seen.gain))
     )
 
