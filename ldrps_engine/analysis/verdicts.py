@@ -29,8 +29,10 @@ _VEIL_ALSO_FROM = 0.4
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
-# Pale things before white: three of four pixels are as bright, or half are white paper.
-_HIGH_KEY, _PAPER = 0.88, 0.97
+# Pale things before white: three of four pixels are as bright, or half are white paper. What is
+# over-exposed: two of five are burnt out. Haze is darker than white; of 22 photos with haze the
+# most burnt out are one in five.
+_HIGH_KEY, _PAPER, _BURNT_OUT = 0.88, 0.97, 0.97
 _VEILED_FROM = 0.5
 _UNSURE = 1e-4
 
@@ -52,9 +54,10 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
 
 
 def is_high_key(colour: Array) -> bool:
-    """Tell whether a photo is pale because it shows pale things, or things on white paper."""
+    """Tell whether a photo is pale for pale things, for white paper, or for being over-exposed."""
     pale, usual = np.percentile(colour.max(-1), (25, 50))
-    return bool(pale > _HIGH_KEY or usual > _PAPER)
+    burnt = np.percentile(colour.min(-1), 60)
+    return bool(pale > _HIGH_KEY or usual > _PAPER or burnt > _BURNT_OUT)
 
 
 def is_pale(tones: float, seen: Recognition) -> bool:

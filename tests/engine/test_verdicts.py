@@ -46,6 +46,13 @@ def test_things_on_white_paper_are_meant_to_be_pale():
     assert is_high_key(page)
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.45, True), (0.3, False)])
+def test_a_photo_burnt_out_in_two_fifths_is_over_exposed_and_not_hazy(share, expected):
+    scene = 0.3 + 0.3 * np.random.default_rng(1).random(SIZE, dtype=np.float32)
+    scene[: round(share * SIZE[0])] = 1.0
+    assert is_high_key(scene) is expected
+
+
 def test_a_veiled_scene_is_not_meant_to_be_pale():
     scene = np.random.default_rng(1).random(SIZE, dtype=np.float32)
     assert not is_high_key(0.4 * scene + 0.5)
