@@ -49,7 +49,7 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
         whole
         or (backlit > _BACKLIT_FROM and before)
         or is_subject_in_shadow(colour, seen)
-        or (backlit > _FACE_BACKLIT_FROM and _has_face_in_shadow(colour, seen.gain))
+        or (backlit > _FACE_BACKLIT_FROM and _has_faces_in_shadow(colour, seen.gain))
     )
 
 
@@ -73,7 +73,7 @@ def is_hazy(tones: float, seen: Recognition) -> bool:
     return found + sum(depths) > _HAZE_FROM
 
 
-def _has_face_in_shadow(colour: Array, gain: Array) -> bool:
+def _has_faces_in_shadow(colour: Array, gain: Array) -> bool:
     bright = float(np.quantile(colour.mean(-1), 0.9)) > _BRIGHT_FROM
     if not bright or float(gain.max()) < _FACE_GAIN_FROM:
         return False
@@ -84,8 +84,9 @@ def _has_face_in_shadow(colour: Array, gain: Array) -> bool:
         row, column = (np.array(face.middle) * relative * gain.shape).astype(int)
         return float(gain[min(row, gain.shape[0] - 1), min(column, gain.shape[1] - 1)])
 
-    large = (face for face in find_faces(colour) if max(face.size) >= _FACE_FROM)
-    return any(light_missing(face) >= _FACE_GAIN_FROM for face in large)
+    # Where light falls on one face, another is dark for its skin, or stands in the shade of a hat.
+    large = [face for face in find_faces(colour) if max(face.size) >= _FACE_FROM]
+    return bool(large) and all(light_missing(face) >= _FACE_GAIN_FROM for face in large)
 
 
 def log_odds(probability: float) -> float:

@@ -78,3 +78,15 @@ def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
         seen, probabilities=dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}, gain=gain
     )
     assert lacks_light(np.full(SIZE, bright, np.float32), shadow) is expected
+
+
+@pytest.mark.parametrize(("other", "expected"), [(1.2, True), (0.2, False)])
+def test_a_face_in_the_shadow_beside_one_in_the_light_is_meant(monkeypatch, seen, other, expected):
+    middles = (0.5, 0.25), (0.5, 0.75)
+    faces = [Face(certainty=0.8, middle=at, size=(0.2, 0.2), features=()) for at in middles]
+    monkeypatch.setattr(verdicts, "find_faces", lambda _: faces)
+    gain = np.zeros((10, 10), np.float32)
+    gain[5, 2], gain[5, 7] = 1.2, other
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.6}
+    shadow = replace(seen, probabilities=odds, gain=gain)
+    assert lacks_light(np.full(SIZE, 0.8, np.float32), shadow) is expected
