@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.analysis.subject import is_subject_in_shadow
 
 Array = NDArray[np.float32]
 
@@ -28,8 +29,10 @@ _VEIL_ALSO_FROM = 0.4
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
-# Pale things before white: three of four pixels are as bright, or half are white paper.
-_HIGH_KEY, _PAPER = 0.88, 0.97
+# Pale things before white: three of four pixels are as bright, or half are white paper. What is
+# over-exposed: two of five are burnt out. Haze is darker than white; of 22 photos with haze the
+# most burnt out are one in five.
+_HIGH_KEY, _PAPER, _BURNT_OUT = 0.88, 0.97, 0.97
 _VEILED_FROM = 0.5
 _UNSURE = 1e-4
 
@@ -45,14 +48,16 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
     return (
         whole
         or (backlit > _BACKLIT_FROM and before)
-        or (backlit > _FACE_BACKLIT_FROM and _has_face_in_shadow(colour, seen.gain))
+        or is_subject_in_shadow(colour, seen)
+        or (backlit > _FACE_BACKLIT_FROM and _has_faces_in_shadow(colour, seen.gain))
     )
 
 
 def is_high_key(colour: Array) -> bool:
-    """Tell whether a photo is pale because it shows pale things, or things on white paper."""
+    """Tell whether a photo is pale for pale things, for white paper, or for being over-exposed."""
     pale, usual = np.percentile(colour.max(-1), (25, 50))
-    return bool(pale > _HIGH_KEY or usual > _PAPER)
+    burnt = np.percentile(colour.min(-1), 60)
+    return bool(pale > _HIGH_KEY or usual > _PAPER or burnt > _BURNT_OUT)
 
 
 def is_pale(tones: float, seen: Recognition) -> bool:
@@ -68,7 +73,7 @@ def is_hazy(tones: float, seen: Recognition) -> bool:
     return found + sum(depths) > _HAZE_FROM
 
 
-def _has_face_in_shadow(colour: Array, gain: Array) -> bool:
+def _has_faces_in_shadow(colour: Array, gain: Array) -> bool:
     bright = float(np.quantile(colour.mean(-1), 0.9)) > _BRIGHT_FROM
     if not bright or float(gain.max()) < _FACE_GAIN_FROM:
         return False
@@ -79,8 +84,9 @@ def _has_face_in_shadow(colour: Array, gain: Array) -> bool:
         row, column = (np.array(face.middle) * relative * gain.shape).astype(int)
         return float(gain[min(row, gain.shape[0] - 1), min(column, gain.shape[1] - 1)])
 
-    large = (face for face in find_faces(colour) if max(face.size) >= _FACE_FROM)
-    return any(light_missing(face) >= _FACE_GAIN_FROM for face in large)
+    # Where light falls on one face, another is dark for its skin, or stands in the shade of a hat.
+    large = [face for face in find_faces(colour) if max(face.size) >= _FACE_FROM]
+    return bool(large) and all(light_missing(face) >= _FACE_GAIN_FROM for face in large)
 
 
 def log_odds(probability: float) -> float:

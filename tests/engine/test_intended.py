@@ -43,6 +43,16 @@ def test_a_few_lamps_over_things_in_shadow_are_no_starry_sky(count):
     assert not is_starry(np.clip(street, 0, 1).astype(np.float32))
 
 
+def test_points_alone_among_many_beside_each_other_are_no_starry_sky():
+    street = with_points(0)
+    street[:, 8::32] = street[:, 10::32] = 0.6
+    street[::2, 8::32] = street[1::2, 10::32] = 0.05
+    lone = street.copy()
+    lone[12::24, 24::32] = 0.8
+    assert not is_starry(lone)
+    assert is_starry(np.where(street > 0.3, 0.05, lone).astype(np.float32))
+
+
 def test_noise_is_no_stars():
     rng = np.random.default_rng(2)
     noisy = to_display(0.02 * scene(0.8)) + 0.04 * rng.standard_normal((*SIZE, 3))

@@ -46,6 +46,13 @@ def test_things_on_white_paper_are_meant_to_be_pale():
     assert is_high_key(page)
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.45, True), (0.3, False)])
+def test_a_photo_burnt_out_in_two_fifths_is_over_exposed_and_not_hazy(share, expected):
+    scene = 0.3 + 0.3 * np.random.default_rng(1).random(SIZE, dtype=np.float32)
+    scene[: round(share * SIZE[0])] = 1.0
+    assert is_high_key(scene) is expected
+
+
 def test_a_veiled_scene_is_not_meant_to_be_pale():
     scene = np.random.default_rng(1).random(SIZE, dtype=np.float32)
     assert not is_high_key(0.4 * scene + 0.5)
@@ -71,3 +78,15 @@ def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
         seen, probabilities=dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}, gain=gain
     )
     assert lacks_light(np.full(SIZE, bright, np.float32), shadow) is expected
+
+
+@pytest.mark.parametrize(("other", "expected"), [(1.2, True), (0.2, False)])
+def test_a_face_in_the_shadow_beside_one_in_the_light_is_meant(monkeypatch, seen, other, expected):
+    middles = (0.5, 0.25), (0.5, 0.75)
+    faces = [Face(certainty=0.8, middle=at, size=(0.2, 0.2), features=()) for at in middles]
+    monkeypatch.setattr(verdicts, "find_faces", lambda _: faces)
+    gain = np.zeros((10, 10), np.float32)
+    gain[5, 2], gain[5, 7] = 1.2, other
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.6}
+    shadow = replace(seen, probabilities=odds, gain=gain)
+    assert lacks_light(np.full(SIZE, 0.8, np.float32), shadow) is expected

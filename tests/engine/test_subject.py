@@ -1,0 +1,63 @@
+"""A subject in the shadow before a bright sky is told from dark things and from light ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ldrps_engine.analysis.recognition import recognise
+from ldrps_engine.analysis.subject import is_subject_in_shadow
+from ldrps_engine.analysis.verdicts import lacks_light
+
+CELLS = (10, 10)
+SKY, LIT, DARK = 0.9, 0.45, 0.12
+"""Display values."""
+
+
+@pytest.fixture(scope="module")
+def nothing():
+    return recognise(np.full((160, 160, 3), 0.5, np.float32))
+
+
+def photo(lower):
+    """A sky above, and something of one shade below."""
+    rgb = np.full((160, 160, 3), SKY, np.float32)
+    rgb[80:] = lower
+    return rgb
+
+
+def scene(nothing, about="below", sky=-0.5, lower=-3.0):
+    """What is seen: where the encoder is excited, and the log of light that is expected."""
+    coarse = np.full((10, 10, 8), 0.05, np.float32)
+    coarse[6 : 9 if about == "below" else 6, 3:7] = 2.0
+    coarse[1 : 1 if about == "below" else 4, 3:7] = 2.0
+    expected = np.full(CELLS, sky, np.float32)
+    expected[5:] = lower
+    seen = replace(nothing.seen, coarse=coarse)
+    return replace(nothing, seen=seen, expected_light=expected)
+
+
+def test_a_subject_darker_than_such_a_scene_before_the_sky_lacks_light(nothing):
+    seen = scene(nothing)
+    assert is_subject_in_shadow(photo(DARK), seen)
+    assert lacks_light(photo(DARK), seen)
+
+
+@pytest.mark.parametrize(
+    ("lower", "changed"),
+    [
+        (LIT, {}),
+        (DARK, {"about": "above"}),
+        (DARK, {"lower": -4.2}),
+        (DARK, {"sky": -1.6}),
+    ],
+    ids=["lit", "about the sky", "as dark as it should be", "on a bright wall"],
+)
+def test_what_is_meant_to_be_dark_stays(nothing, lower, changed):
+    assert not is_subject_in_shadow(photo(lower), scene(nothing, **changed))
+
+
+def test_a_dark_photo_with_little_that_is_bright_is_no_subject_before_the_light(nothing):
+    rgb = photo(DARK)
+    rgb[:65] = DARK
+    assert not is_subject_in_shadow(rgb, scene(nothing))
