@@ -19,12 +19,7 @@ Mask = NDArray[np.bool_]
 KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 """Kinds of damage in words for people, by the shape of what is marked."""
 
-_MARKED, _MARKED_BELIEVED = 0.5, 0.3
-_SURELY = 0.9
-"""Probability that a piece reaches somewhere."""
 _LEAST_AREA = 3
-_MEAN, _MEAN_BELIEVED = 0.8, 0.5
-"""Mean probability of a piece; less will do where the user says that the photo is damaged."""
 _ENOUGH = 0.012
 """Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
@@ -54,6 +49,24 @@ _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Least probabilities of a piece of damage."""
+
+    marked: float
+    """Of each of its pixels."""
+    surely: float
+    """Of one of them."""
+    mean: float
+    """Of all of them, in the mean."""
+
+
+_UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
+BELIEVED = Limits(marked=0.3, surely=0.9, mean=0.5)
+"""Limits where the user says that the photo is damaged, for which less will do;
+`benchmarks.damage_limits` compares others."""
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Connected pieces of damage that are sure enough, out of all that were marked."""
@@ -72,17 +85,19 @@ class Pieces:
         believed: bool,
         stains: bool,
         spared: Callable[[], Array | None],
+        limits: Limits | None = None,
     ) -> Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W).
 
         None lies mostly on places that are `spared`, ones in (H, W); asked for where it matters.
         """
-        marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
+        least = limits or (BELIEVED if believed else _UNASKED)
+        marked = likely > least.marked
         parts = Components.of(marked)
         areas, means = parts.areas(), parts.means(likely)
         kept = areas >= _LEAST_AREA
-        kept &= parts.maxima(likely) >= _SURELY
-        kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
+        kept &= parts.maxima(likely) >= least.surely
+        kept &= means >= least.mean
         mask = parts.chosen(kept)
         if not stains and kept.any():
             names = cls(parts, kept, mask, 0.0)._names()
@@ -143,21 +158,26 @@ class Pieces:
 
 
 def believed_pieces(
-    rgb: Array, likely: Array, *, stains: bool, spared: Callable[[], Array | None]
+    rgb: Array,
+    likely: Array,
+    *,
+    stains: bool,
+    spared: Callable[[], Array | None],
+    limits: Limits = BELIEVED,
 ) -> Pieces:
     """Choose pieces of an image (H, W, 1 or 3) that is known to be damaged.
 
     What is sure of them tells what this damage looks like.
     """
-    found = Pieces.of(likely, believed=True, stains=stains, spared=spared)
+    found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
     if found.probability < MENDED_FROM:
         return found
     alike = like_what_is_sure(rgb, likely, found.mask)
-    wide = _wide_parts(alike > _MARKED_BELIEVED, found.mask)
+    wide = _wide_parts(alike > limits.marked, found.mask)
     alike = np.where(wide, np.minimum(alike, likely), alike)
     # What is sure stays so, also where a crack is grey and not white.
     alike = np.where(found.mask, np.maximum(alike, likely), alike)
-    more = Pieces.of(alike, believed=True, stains=stains, spared=spared)
+    more = Pieces.of(alike, believed=True, stains=stains, spared=spared, limits=limits)
     return more if more.probability >= MENDED_FROM else found
 
 
