@@ -59,6 +59,8 @@ class Limits:
     """Of one of them."""
     mean: float
     """Of all of them, in the mean."""
+    colours: float = 3.0
+    """Most that colours like those of sure damage add to the log-odds."""
 
 
 _UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
@@ -172,7 +174,7 @@ def believed_pieces(
     found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
     if found.probability < MENDED_FROM:
         return found
-    alike = like_what_is_sure(rgb, likely, found.mask)
+    alike = like_what_is_sure(rgb, likely, found.mask, limits.colours)
     wide = _wide_parts(alike > limits.marked, found.mask)
     alike = np.where(wide, np.minimum(alike, likely), alike)
     # What is sure stays so, also where a crack is grey and not white.
