@@ -44,13 +44,15 @@ def restore(
 ) -> NoReturn:
     """Report diagnosis and description; `on_step` raises when it has heard enough."""
     inset = Inset.of(photo)
-    _look(inset.picture, settings, inset.telling(on_step))
+    _look(inset, settings, inset.telling(on_step))
     raise InternalError("a look goes no further than the description")
 
 
-def _look(photo: Photo, settings: Settings, on_step: OnStep) -> None:
+def _look(inset: Inset, settings: Settings, on_step: OnStep) -> None:
+    photo = inset.picture
     original = to_working(photo)
-    measured = Measured.of(photo, original, damage=damage_of(photo, original, settings))
+    damage = damage_of(photo, original, settings)
+    measured = Measured.of(photo, original, damage=damage, mounted=inset.is_mounted)
     height, width = measured.mended.shape[:2]
     # As the bundled prior sees it; the findings do not depend on which one is asked later.
     scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))

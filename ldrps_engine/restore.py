@@ -124,7 +124,7 @@ class _Seen:
     @classmethod
     def of(cls, photo: Photo, settings: Settings, inset: Inset, on_step: _ShiftedSteps) -> _Seen:
         """Measure what can be seen of a photo."""
-        measured, said = _measured(inset.picture, settings, on_step)
+        measured, said = _measured(inset, settings, on_step)
         return cls(photo.identity(), _how(settings), inset, measured, said)
 
 
@@ -248,9 +248,10 @@ def _check_mask(photo: Photo, settings: Settings) -> None:
 
 
 def _measured(
-    photo: Photo, settings: Settings, on_step: _ShiftedSteps
+    inset: Inset, settings: Settings, on_step: _ShiftedSteps
 ) -> tuple[Measured, tuple[str, ...]]:
     """Fill what is damaged and measure the photo; with remarks for the user."""
+    photo = inset.picture
     original = to_working(photo)
     found = damage_of(photo, original, settings)
     mask = photo.damage if found is None else found.mask
@@ -266,7 +267,14 @@ def _measured(
         if share < 1:
             filled = original + np.float32(share) * (filled - original)
     mends_hot_pixels = settings.amounts.get("noise") != 0
-    measured = Measured.of(photo, original, filled, mends_hot_pixels=mends_hot_pixels, damage=found)
+    measured = Measured.of(
+        photo,
+        original,
+        filled,
+        mends_hot_pixels=mends_hot_pixels,
+        damage=found,
+        mounted=inset.is_mounted,
+    )
     return measured, said
 
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.settings import Settings
 
+_DOUBTED = 0.5
+"""Amount of fading undone in a print of one hue that is only said to be old: of 16 drawn ones with
+a curve, 28.5 to 34.5 dB if they have not faded, and 28.7 to 27.4 if they have."""
+
 
 def proposed_amounts(
     diagnosis: Diagnosis, settings: Settings, *, marked: bool = False
@@ -19,7 +23,10 @@ def proposed_amounts(
     Sent back as `Settings.amounts`, they give the same picture. Damage is among them only where
     it is `marked` by a mask, or where some was found.
     """
-    faded = diagnosis.is_faded or settings.recipe == "old-photo"
+    told = settings.recipe == "old-photo"
+    # A print of one hue that does not look faded may have been meant as dark as it is.
+    doubted = diagnosis.grey or diagnosis.toned
+    faded = 1.0 if diagnosis.is_faded or not doubted else _DOUBTED
     mended = diagnosis.cast_amount if settings.blind and diagnosis.is_cast else 0.0
     colours = settings.recipe == "colour" or (
         diagnosis.grey and settings.blind and settings.allow_colour
@@ -29,7 +36,7 @@ def proposed_amounts(
         "noise": not settings.blind or diagnosis.needs_work or colours,
         "haze": diagnosis.is_hazy and not diagnosis.is_dark,
         "light": diagnosis.is_dark,
-        "cast": 1.0 if faded else mended,
+        "cast": faded if told or diagnosis.is_faded else mended,
         "colour": colours,
     }
     amounts = {name: float(wrong) for name, wrong in found.items()}

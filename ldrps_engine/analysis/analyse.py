@@ -44,6 +44,8 @@ class Measured:
     known: Known
     damage: Damage | None = None
     """Damage that was found; None: nobody looked."""
+    mounted: bool = False
+    """Tell whether the picture does not fill its rectangle, see `find_cast`."""
 
     @property
     def damage_seen(self) -> Mask | None:
@@ -69,11 +71,13 @@ class Measured:
         *,
         mends_hot_pixels: bool = True,
         damage: Damage | None = None,
+        mounted: bool = False,
     ) -> Measured:
         """Measure a photo, by its working values with damage filled; None: it has none."""
         whole = original if filled is None else filled
         known, mended = Known.of(whole)
-        return cls(photo, original, mended if mends_hot_pixels else whole, known, damage)
+        chosen = mended if mends_hot_pixels else whole
+        return cls(photo, original, chosen, known, damage, mounted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +169,7 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     settings, rgb = request.settings, request.measured.mended
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
-    cast = find_cast(small, seen)
+    cast = find_cast(small, seen, mounted=request.measured.mounted)
     diagnosis, remarks = _diagnosed(request, small, seen, cast)
     on_step(Diagnosed(diagnosis))
     amounts = Amounts.of(diagnosis, settings)

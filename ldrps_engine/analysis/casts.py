@@ -41,6 +41,8 @@ _HELD = 6.0
 _TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -2.13
 """Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
 least pale is; what is left."""
+_MOUNTED = 1.0
+"""What a mount adds to them: of 24 good photos in round ones, one is called cast then."""
 _LEAST_PALE = 0.1
 """Quantile of the depth that a judge of haze sees over the photo: fading has no near and far."""
 _MOST_SURE, _MOST_LIFTED = 7.0, 0.2
@@ -60,8 +62,12 @@ class Cast:
     """Tell whether the photo is grey or toned; the curve keeps its hue."""
 
 
-def find_cast(rgb: Array, seen: Recognition) -> Cast:
-    """Judge an image (H, W, 3) of display values, of which the recogniser saw `seen`."""
+def find_cast(rgb: Array, seen: Recognition, *, mounted: bool = False) -> Cast:
+    """Judge an image (H, W, 3) of display values, of which the recogniser saw `seen`.
+
+    A picture that is `mounted`, in an oval or with rounded or torn corners, is a print or a slide:
+    casts and fading are believed sooner.
+    """
     view = np.clip(resize(rgb, view_size(*rgb.shape[:2]), smooth=True), 0, 1)
     one_hue = is_monochrome(rgb)
     shown = grey_of(view) if one_hue else view
@@ -71,10 +77,12 @@ def find_cast(rgb: Array, seen: Recognition) -> Cast:
     if one_hue:
         return Cast(curve.even(), 0.0, True)
     pale = float(np.quantile(seen.haze.depth, _LEAST_PALE))
-    return Cast(curve, _probability(curve, pale, seen.probabilities), False)
+    return Cast(curve, _probability(curve, pale, seen.probabilities, mounted=mounted), False)
 
 
-def _probability(curve: ToneCurve, pale: float, odds: Mapping[str, float]) -> float:
+def _probability(
+    curve: ToneCurve, pale: float, odds: Mapping[str, float], *, mounted: bool
+) -> float:
     """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
 
     The curve is that which a photo has if it has one. A good photo is hardly ever told to have
@@ -84,6 +92,8 @@ def _probability(curve: ToneCurve, pale: float, odds: Mapping[str, float]) -> fl
     log_odds = _TINTED * _log(odds["tinted"]) + _FADED * _log(odds["faded"]) + _NEITHER
     if odds["hazy"] < _HAZE:
         log_odds += _LIFTED * min(float(curve.low.mean()), _MOST_LIFTED) + _PALE * pale
+    if mounted:
+        log_odds += _MOUNTED
     # Of 187 good photos with colours none looked toned.
     aged = odds["toned"]
     return max(float(1 / (1 + np.exp(-log_odds))), aged if aged > _AGED_FROM else 0.0)

@@ -8,7 +8,7 @@ that is taken for a scratch and filled is worse than a scratch that stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ from ldrps_engine.analysis.damage_pieces import (
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
-from ldrps_engine.analysis.rims import with_rims
+from ldrps_engine.analysis.rims import grown, with_rims
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
 
@@ -51,6 +51,8 @@ _LEAST = 1e-4
 """Probability below which one view says no less to the others."""
 _COVERED = 0.3
 """Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
+_EDGE = 0.006
+"""Width, relative to the long side, of what a mount may have left at the edge of the picture."""
 _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages, and shows faces."""
 
@@ -114,25 +116,27 @@ def look_for_damage(
     """
     sight = _Sight(_copy(rgb, _MOST_PIXELS if believed else _GLANCE), visible)
     view = _View(sight.rgb)
-    pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
+    pieces = _chosen(sight, view, believed=believed, stains=stains)
     if not believed and pieces.probability >= MENDED_FROM / 2:
         closer = _copy(rgb, _MOST_PIXELS)
         if closer.shape != sight.rgb.shape:
             sight = _Sight(closer, visible)
-            pieces = _chosen(sight, view.faces, believed=believed, stains=stains)
+            pieces = _chosen(sight, view, believed=believed, stains=stains)
     return _damage(rgb, visible, sight, pieces)
 
 
-def _chosen(
-    sight: _Sight, faces: Callable[[], tuple[Face, ...]], *, believed: bool, stains: bool
-) -> Pieces:
-    """Choose pieces of what is likely; `faces` is asked for where there are any.
+def _chosen(sight: _Sight, view: _View, *, believed: bool, stains: bool) -> Pieces:
+    """Choose pieces of what is likely; faces are looked for where there are any.
 
     A glint in an eye and a tooth are bright and small, and are not to be filled.
     """
+
+    def spared() -> Array | None:
+        return sight.spared(view.faces)
+
     if believed:
-        return believed_pieces(sight.rgb, sight.from_sides(), stains=stains, faces=faces)
-    return unasked_pieces(sight.rgb, sight.once(), sight.from_sides, stains=stains, faces=faces)
+        return believed_pieces(sight.rgb, sight.from_sides(), stains=stains, spared=spared)
+    return unasked_pieces(sight.rgb, sight.once(), sight.from_sides, stains=stains, spared=spared)
 
 
 def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
@@ -170,9 +174,23 @@ class _Sight:
 
     def _looked(self, views: int) -> Array:
         likely = likely_from_sides(np.clip(self.rgb, 0, 1), views)
-        if self.visible is None:
-            return likely
-        return likely * _reduced(self.visible, (likely.shape[0], likely.shape[1]))
+        return likely if self._seen is None else likely * self._seen
+
+    def spared(self, faces: tuple[Face, ...]) -> Array | None:
+        """Ones (h, w) where lines and specks are no damage; None where there is no such place.
+
+        They are features of `faces`, and the last of a mount beside what is not seen.
+        """
+        features, seen = _features(faces, self.rgb.shape), self._seen
+        if seen is None:
+            return features
+        edge = grown(~seen, math.ceil(_EDGE * max(seen.shape))).astype(np.float32)
+        return edge if features is None else np.maximum(features, edge)
+
+    @cached_property
+    def _seen(self) -> Mask | None:
+        height, width = self.rgb.shape[:2]
+        return None if self.visible is None else _reduced(self.visible, (height, width))
 
 
 def _copy(rgb: Array, most: int) -> Array:
@@ -193,12 +211,20 @@ class _View:
         self._whole = whole
 
     @cached_property
-    def _faces(self) -> tuple[Face, ...]:
+    def faces(self) -> tuple[Face, ...]:
+        """Faces in it."""
         return find_faces(_small(self._whole))
 
-    def faces(self) -> tuple[Face, ...]:
-        """Return the faces in it."""
-        return self._faces
+
+def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
+    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
+    if not faces:
+        return None
+    rows, columns = (
+        np.asarray((np.arange(side) + 0.5) / max(size[:2]), np.float32) for side in size[:2]
+    )
+    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
+    return np.asarray(np.logical_or.reduce(on), np.float32)
 
 
 def _small(rgb: Array) -> Array:

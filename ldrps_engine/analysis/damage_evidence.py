@@ -24,21 +24,20 @@ _UNDAMAGED = 0.05
 """Probability of damage below which a pixel is the picture's."""
 _APART = 3
 """Pixels beside the damage that are neither."""
-_MOST = 3.0
-"""Most that a colour adds to the log-odds of damage, or takes away."""
 
 
-def like_what_is_sure(rgb: Array, likely: Array, sure: Mask) -> Array:
+def like_what_is_sure(rgb: Array, likely: Array, sure: Mask, most: float = 3.0) -> Array:
     """Probability of damage (H, W), given its probability without colours and what is sure.
 
     A pixel's colour counts by its distance to the usual one of sure damage: the likelihood ratio
-    of that distance there and in the undamaged rest.
+    of that distance there and in the undamaged rest. `most` is the
+    most that it adds to the log-odds, or takes away.
     """
     apart = rgb - np.median(rgb[sure], axis=0)
     steps = np.minimum(np.sqrt((apart * apart).mean(2)) * _BINS, _BINS - 1).astype(np.intp)
     picture = (likely < _UNDAMAGED) & ~grown(sure, _APART)
     ratio = np.log(_frequencies(steps[sure]) / _frequencies(steps[picture]))
-    evidence = np.clip(ratio, -_MOST, _MOST).astype(np.float32)[steps]
+    evidence = np.clip(ratio, -most, most).astype(np.float32)[steps]
     odds = np.log(np.maximum(likely, 1e-4) / np.maximum(1 - likely, 1e-4)) + evidence
     return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
 from ldrps_engine.analysis.damage_evidence import like_what_is_sure
-from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.rims import grown, opened
 
 Array = NDArray[np.float32]
@@ -20,12 +19,7 @@ Mask = NDArray[np.bool_]
 KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 """Kinds of damage in words for people, by the shape of what is marked."""
 
-_MARKED, _MARKED_BELIEVED = 0.5, 0.3
-_SURELY = 0.9
-"""Probability that a piece reaches somewhere."""
 _LEAST_AREA = 3
-_MEAN, _MEAN_BELIEVED = 0.8, 0.5
-"""Mean probability of a piece; less will do where the user says that the photo is damaged."""
 _ENOUGH = 0.012
 """Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
@@ -55,6 +49,26 @@ _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Least probabilities of a piece of damage."""
+
+    marked: float
+    """Of each of its pixels."""
+    surely: float
+    """Of one of them."""
+    mean: float
+    """Of all of them, in the mean."""
+    colours: float = 3.0
+    """Most that colours like those of sure damage add to the log-odds."""
+
+
+_UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
+BELIEVED = Limits(marked=0.3, surely=0.9, mean=0.5)
+"""Limits where the user says that the photo is damaged, for which less will do;
+`benchmarks.damage_limits` compares others."""
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Connected pieces of damage that are sure enough, out of all that were marked."""
@@ -72,15 +86,20 @@ class Pieces:
         *,
         believed: bool,
         stains: bool,
-        faces: Callable[[], tuple[Face, ...]],
+        spared: Callable[[], Array | None],
+        limits: Limits | None = None,
     ) -> Pieces:
-        """Choose pieces of what is probably damaged, with `likely` (H, W)."""
-        marked = likely > (_MARKED_BELIEVED if believed else _MARKED)
+        """Choose pieces of what is probably damaged, with `likely` (H, W).
+
+        None lies mostly on places that are `spared`, ones in (H, W); asked for where it matters.
+        """
+        least = limits or (BELIEVED if believed else _UNASKED)
+        marked = likely > least.marked
         parts = Components.of(marked)
         areas, means = parts.areas(), parts.means(likely)
         kept = areas >= _LEAST_AREA
-        kept &= parts.maxima(likely) >= _SURELY
-        kept &= means >= (_MEAN_BELIEVED if believed else _MEAN)
+        kept &= parts.maxima(likely) >= least.surely
+        kept &= means >= least.mean
         mask = parts.chosen(kept)
         if not stains and kept.any():
             names = cls(parts, kept, mask, 0.0)._names()
@@ -89,8 +108,8 @@ class Pieces:
             wide = opened(parts.chosen(kept & (names != "torn edges")), half)
             kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
             mask = parts.chosen(kept) & ~grown(wide, 2 * half)
-        if kept.any() and (features := _features(faces(), likely.shape)) is not None:
-            kept = kept & (parts.means(features) < _MOSTLY)
+        if kept.any() and (places := spared()) is not None:
+            kept = kept & (parts.means(places) < _MOSTLY)
             mask &= parts.chosen(kept)
         total = int(areas[kept].sum())
         if not total or mask.mean() > _MOST_SHARE:
@@ -141,21 +160,26 @@ class Pieces:
 
 
 def believed_pieces(
-    rgb: Array, likely: Array, *, stains: bool, faces: Callable[[], tuple[Face, ...]]
+    rgb: Array,
+    likely: Array,
+    *,
+    stains: bool,
+    spared: Callable[[], Array | None],
+    limits: Limits = BELIEVED,
 ) -> Pieces:
     """Choose pieces of an image (H, W, 1 or 3) that is known to be damaged.
 
     What is sure of them tells what this damage looks like.
     """
-    found = Pieces.of(likely, believed=True, stains=stains, faces=faces)
+    found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
     if found.probability < MENDED_FROM:
         return found
-    alike = like_what_is_sure(rgb, likely, found.mask)
-    wide = _wide_parts(alike > _MARKED_BELIEVED, found.mask)
+    alike = like_what_is_sure(rgb, likely, found.mask, limits.colours)
+    wide = _wide_parts(alike > limits.marked, found.mask)
     alike = np.where(wide, np.minimum(alike, likely), alike)
     # What is sure stays so, also where a crack is grey and not white.
     alike = np.where(found.mask, np.maximum(alike, likely), alike)
-    more = Pieces.of(alike, believed=True, stains=stains, faces=faces)
+    more = Pieces.of(alike, believed=True, stains=stains, spared=spared, limits=limits)
     return more if more.probability >= MENDED_FROM else found
 
 
@@ -175,19 +199,19 @@ def unasked_pieces(
     closely: Callable[[], Array],
     *,
     stains: bool,
-    faces: Callable[[], tuple[Face, ...]],
+    spared: Callable[[], Array | None],
 ) -> Pieces:
     """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
 
     Stains speak for a damaged print, also where they themselves are left; its other damage is
     believed sooner, as far as it is likely when it is looked at `closely`.
     """
-    found = Pieces.of(likely, believed=False, stains=stains, faces=faces)
-    whole = found if stains else Pieces.of(likely, believed=False, stains=True, faces=faces)
+    found = Pieces.of(likely, believed=False, stains=stains, spared=spared)
+    whole = found if stains else Pieces.of(likely, believed=False, stains=True, spared=spared)
     probability = max(whole.probability, found.probability)
     if probability < FILLED_FROM:
         return found
-    every = believed_pieces(rgb, closely(), stains=False, faces=faces)
+    every = believed_pieces(rgb, closely(), stains=False, spared=spared)
     return replace(every, probability=probability) if every.probability else found
 
 
@@ -198,17 +222,6 @@ def _spread(mask: Mask) -> float:
     cells = rows * _CELLS // height * _CELLS + columns * _CELLS // width
     shares = np.bincount(cells, minlength=_CELLS * _CELLS) * (_CELLS * _CELLS / mask.size)
     return float(np.minimum(shares, _MOST_OF_A_CELL).mean())
-
-
-def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
-    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
-    if not faces:
-        return None
-    rows, columns = (
-        np.asarray((np.arange(side) + 0.5) / max(size), np.float32) for side in size[:2]
-    )
-    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
-    return np.asarray(np.logical_or.reduce(on), np.float32)
 
 
 def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -237,13 +237,14 @@ def diagnose(
     small: Array | None = None,
     recognition: Recognition | None = None,
     cast: Cast | None = None,
+    mounted: bool = False,
 ) -> Diagnosis:
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
     sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
     `known` spares measuring again what is known, and `small`, the same image of any smaller size,
-    making it smaller.
+    making it smaller. `mounted`: see `find_cast`.
     Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
     channel prior" (CVPR 2009).
     """
@@ -257,7 +258,7 @@ def diagnose(
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
     seen = recognition or recognise(colour)
-    curved = cast or find_cast(colour, seen)
+    curved = cast or find_cast(colour, seen, mounted=mounted)
     photo = not seen.is_graphic
     dark = tone.dark > _DARK_FROM or lacks_light(colour, seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))

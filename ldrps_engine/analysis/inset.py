@@ -35,7 +35,7 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
         rgb = np.clip(rgb, 0, 1)
     alpha, believed = inset.picture.alpha, recipe == "old-photo"
     visible = None if alpha is None else alpha != 0
-    found = diagnose(rgb, recipe, noise)
+    found = diagnose(rgb, recipe, noise, mounted=inset.is_mounted)
     if recipe != "paper":
         found = found.with_damage(look_for_damage(rgb, visible, believed=believed, stains=False))
     found = replace(found, amounts=proposed_amounts(found, Settings(recipe=recipe)))
@@ -70,6 +70,11 @@ class Inset:
         return Photo.from_samples(
             np.concatenate([samples[..., :colours], shown], 2), part.icc_profile
         )
+
+    @property
+    def is_mounted(self) -> bool:
+        """Tell whether the picture leaves corners of its rectangle free: ovals, torn corners."""
+        return self.frame is not None and self.frame.mask is not None
 
     def place_of(self, crop: Rectangle) -> Rectangle:
         """Place of a crop of the photo in the picture; SettingsError if it is nearly all frame."""

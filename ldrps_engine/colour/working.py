@@ -6,6 +6,8 @@ grey is repeated, and invisible pixels hold what lies beside them.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from ldrps_engine.photo import Part, Photo
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+_EDGE = 0.006
+"""Width, relative to the long side, of the shadow or light that a mount leaves at an edge."""
 
 
 def to_working(photo: Photo) -> Array:
@@ -100,12 +105,25 @@ def _visible(photo: Photo) -> Mask | None:
 def _filled(values: Array, visible: Mask) -> Array:
     """Invisible pixels mirrored from what lies beside them, in rows and then in columns.
 
-    Mirrored rather than smoothed over: the photo's noise is measured from its pixels.
+    Mirrored rather than smoothed over: the photo's noise is measured from its pixels. The shadow
+    that a mount leaves at a picture's edge is not mirrored: it would become a wide dark band.
     """
-    filled, known = _mirrored(values, visible)
+    inner = _without_edge(visible)
+    filled, known = _mirrored(values, inner if inner.any() else visible)
     # Rows with nothing visible are left to the columns, which know all other rows by now.
     columns, _ = _mirrored(filled.swapaxes(0, 1), known.swapaxes(0, 1))
-    return np.ascontiguousarray(columns.swapaxes(0, 1))
+    return np.where(visible[..., None], values, columns.swapaxes(0, 1))
+
+
+def _without_edge(visible: Mask) -> Mask:
+    """Mask (H, W) of what is visible and does not lie beside what is not."""
+    reach = math.ceil(_EDGE * max(visible.shape))
+    hidden = ~visible
+    for axis in (0, 1):
+        along = np.moveaxis(hidden, axis, 0)
+        counts = np.pad(along, ((reach + 1, reach), (0, 0))).cumsum(0, dtype=np.int32)
+        hidden = np.moveaxis(counts[2 * reach + 1 :] > counts[: -2 * reach - 1], 0, axis)
+    return np.asarray(~hidden)
 
 
 def _mirrored(values: Array, visible: Mask) -> tuple[Array, Mask]:

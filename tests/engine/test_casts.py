@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmarks.drawn.fading import KINDS
+from ldrps_engine.analysis.amounts import proposed_amounts
 from ldrps_engine.analysis.casts import find_cast
 from ldrps_engine.analysis.degradation import NEUTRAL
 from ldrps_engine.analysis.diagnosis import diagnose
@@ -102,6 +103,26 @@ def test_toning_stays_unless_more_is_asked_for(models, picture):
         assert spread < 0.3 * np.ptp(photo.pixels, axis=2).mean()
     toned = without_toning(sepia)
     assert np.ptp(toned.undo(sepia), axis=2).mean() < 0.2 * np.ptp(sepia, axis=2).mean()
+
+
+def test_a_mount_makes_a_doubtful_cast_sure_enough_and_a_good_photo_none(picture):
+    rng = np.random.default_rng(0)
+    degraded = KINDS["both"](picture.astype(np.float64), rng).astype(np.float32)
+    for shown in (degraded, picture):
+        seen = recognise(shown)
+        alone, mounted = (find_cast(shown, seen, mounted=how).probability for how in (False, True))
+        assert mounted > alone
+    assert mounted < 0.5
+
+
+def test_a_toned_print_that_is_only_called_old_is_not_made_much_darker(picture):
+    grey = pictures.grey(picture)
+    toned = np.clip(0.9 * grey ** np.array([0.8, 1.0, 1.35]), 0, 1).astype(np.float32)
+    found = diagnose(toned, "old-photo")
+    assert found.grey or found.toned
+    assert not found.is_faded
+    assert proposed_amounts(found, Settings(recipe="old-photo"))["cast"] == 0.5
+    assert proposed_amounts(found, Settings())["cast"] == 0
 
 
 def test_a_good_photo_has_no_cast_to_mend(picture):

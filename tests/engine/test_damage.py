@@ -50,6 +50,19 @@ def test_scratches_are_found_where_they_are_and_named(examples):
     assert found.kinds[0] in ("scratches", "cracks")
 
 
+def test_the_edge_of_a_round_mount_is_no_damage_and_a_crack_that_ends_there_is(monkeypatch):
+    rows, columns = np.mgrid[-128:128, -128:128]
+    visible = np.hypot(rows, columns) < 120
+    ring = visible & (np.hypot(rows, columns) > 118.5)
+    crack = visible & (np.abs(rows - 0.3 * columns) < 2)
+    monkeypatch.setattr(LIKELY, lambda *_: np.where(crack, 0.99, 0.98 * ring).astype(np.float32))
+    found = look_for_damage(pictures.natural(256, 256), visible, believed=True)
+    assert not (found.mask & ring).any()
+    monkeypatch.setattr(LIKELY, lambda *_: np.where(crack, 0.99, 0.0).astype(np.float32))
+    found = look_for_damage(pictures.natural(256, 256), visible, believed=True)
+    assert found.mask[crack].all()
+
+
 def test_what_cannot_be_seen_has_no_damage(examples):
     damaged, _ = scratched(examples("low-light") ** 0.6)
     visible = np.ones(damaged.shape[:2], bool)

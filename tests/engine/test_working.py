@@ -84,6 +84,18 @@ def test_invisible_pixels_do_not_leak():
     assert np.array_equal(black[visible], picture[visible])
 
 
+def test_the_shadow_that_a_mount_leaves_at_the_edge_is_not_mirrored():
+    rows, columns = np.mgrid[-192:192, -192:192]
+    far = np.hypot(rows, columns)
+    pixels = pictures.natural(384, 384)
+    edge = (far < 180) & (far > 178)
+    pixels[edge] = 0, 0, 0
+    alpha = np.where(far < 180, 255, 0).astype(np.uint8)
+    seen = to_working(Photo(pixels, Depth.U8, alpha, b""))
+    assert (seen[edge] == 0).all()
+    assert seen[far >= 180].min() > 0
+
+
 def test_invisible_pixels_and_alpha_are_what_they_were():
     photo = hidden(pictures.natural(), (0.2, 0.4, 0.6))
     done = from_working(1 - to_working(photo), photo)

@@ -1,0 +1,42 @@
+"""Comparison of limits: each is told with what it finds, misses and fills in vain."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from benchmarks.damage_limits import Case, row
+from ldrps_engine.analysis.damage_pieces import BELIEVED
+from support import pictures
+
+
+def case(lines, probability):
+    """A photo with white lines in some columns, and as much probability there."""
+    clean = pictures.natural(96, 128).astype(np.float64)
+    mask = np.zeros(clean.shape[:2], bool)
+    mask[4:92, lines] = True
+    made = Case(clean, np.where(mask[..., None], 1, clean).astype(np.float32), mask)
+    made.__dict__["likely"] = np.where(mask, probability, 0.001).astype(np.float32)
+    return made
+
+
+def test_a_limit_below_what_the_network_says_finds_it_and_one_above_does_not():
+    damaged, good = case(slice(40, 43), 0.92), case(slice(0, 0), 0.0)
+    found, missed = (
+        row(replace(BELIEVED, surely=surely), [damaged], [good]).split() for surely in (0.9, 0.95)
+    )
+    assert found[:4] == ["0.30", "0.90", "0.50", "3.0"]
+    assert float(found[4]) > float(missed[4]) + 6
+    assert float(found[5]) > float(missed[5])
+    assert (found[7], missed[7]) == ("1.000", "0.000")
+    assert (found[8], missed[8]) == ("0.000", "0.000")
+
+
+def test_what_is_filled_in_vain_is_told():
+    wire = case(slice(60, 62), 0.95)
+    wire = Case(wire.clean, wire.clean.astype(np.float32), np.zeros_like(wire.mask))
+    wire.__dict__["likely"] = case(slice(60, 62), 0.95).likely
+    told = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
+    assert float(told[8]) > 1
