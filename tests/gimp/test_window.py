@@ -269,7 +269,7 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
 PLACE = (300, 250)
 MIDDLE = (310, 265)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 87)
+NOISE = (690, 75)
 
 
 def ask_for_place(window, daemon, place=PLACE):

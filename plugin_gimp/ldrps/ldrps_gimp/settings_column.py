@@ -30,9 +30,10 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
         self.show_diagnosis(_("Looking at the photo ..."))
         self._findings = Findings(config)
         self.form = SettingsForm(config, on_describe, on_guide)
-        self._all = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, margin_end=12)
+        self._all = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, margin_end=12)
         for widget in (self._diagnosis, self._findings, self.form):
             self._all.pack_start(widget, False, False, 0)
+        self.form.set_margin_top(6)
         self.add(self._all)
         self.set_size_request(_WIDTH, -1)
 
