@@ -146,7 +146,7 @@ def test_the_installation_survives_a_library_that_has_files_for_a_newer_python(d
     output("dpkg-deb", "-e", deb, tmp_path)
     # Ours; debhelper's part speaks to the system.
     script = (tmp_path / "postinst").read_text().partition("# Automatically added")[0]
-    assert script.count("/usr/lib/ldrps") == 1
+    assert script.count(" /usr/lib/ldrps/") == 2
     (place,) = (tree / "usr/lib/ldrps/lib").glob("python3*/site-packages")
     newer = place / "newer.py"
     newer.write_text("def f[T!]: pass\n")
