@@ -1,4 +1,4 @@
-"""What a photo is about lies in the shadow, before a bright sky or window. No torch.
+"""Subjects in the shadow before a bright sky or window. No torch.
 
 Nothing tells from light alone whether the dark is meant: a skyline or a black car is as dark beside
 what is bright. Three more things are asked. The encoder says what the photo is about: places that

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.subject import is_subject_in_shadow
+from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
 
@@ -21,6 +22,8 @@ _BACKLIT_GAIN_FROM = 2.0
 # factor of 2.7, before something bright.
 _FACE_FROM, _FACE_BACKLIT_FROM, _FACE_GAIN_FROM = 0.1, 0.1, 1.0
 _BRIGHT_FROM = 0.5
+# Three stops between the face and what is bright: 6.3 times as light by day, 12.7 at dusk.
+_FACE_DARKER = 8.0
 # A print of one hue: likely veiled, or both to who sees the scene and to who sees the tones.
 _VEIL_SEEN_FROM = 0.65
 _VEIL_ALSO_FROM = 0.4
@@ -77,16 +80,23 @@ def _has_faces_in_shadow(colour: Array, gain: Array) -> bool:
     bright = float(np.quantile(colour.mean(-1), 0.9)) > _BRIGHT_FROM
     if not bright or float(gain.max()) < _FACE_GAIN_FROM:
         return False
-    height, width = colour.shape[:2]
-    relative = max(height, width) / np.array((height, width))
+    light = luminance(to_linear(np.clip(colour, 0, 1)))
+    dark = float(np.quantile(light, 0.9)) / _FACE_DARKER
+    side = max(light.shape)
+    in_places = side / np.array(light.shape) * gain.shape
 
-    def light_missing(face: Face) -> float:
-        row, column = (np.array(face.middle) * relative * gain.shape).astype(int)
-        return float(gain[min(row, gain.shape[0] - 1), min(column, gain.shape[1] - 1)])
+    def in_shadow(face: Face) -> bool:
+        row, column = (np.array(face.middle) * in_places).astype(int)
+        missing = gain[min(row, gain.shape[0] - 1), min(column, gain.shape[1] - 1)]
+        half = max(face.size) / 4
+        top, left = (np.maximum(np.array(face.middle) - half, 0) * side).astype(int)
+        bottom, right = ((np.array(face.middle) + half) * side).astype(int) + 1
+        skin = float(np.median(light[top:bottom, left:right]))
+        return bool(missing >= _FACE_GAIN_FROM and skin <= dark)
 
     # Where light falls on one face, another is dark for its skin, or stands in the shade of a hat.
     large = [face for face in find_faces(colour) if max(face.size) >= _FACE_FROM]
-    return bool(large) and all(light_missing(face) >= _FACE_GAIN_FROM for face in large)
+    return bool(large) and all(map(in_shadow, large))
 
 
 def log_odds(probability: float) -> float:

@@ -18,7 +18,7 @@ def diagnosis(darkness, inner=None):
 
 
 def pictures(lit=120, border_after=255, dark=0.8):
-    """What a run makes of the dark photo with and without its border."""
+    """Results of the dark photo with and without its border."""
     alone = np.full((SIZE, SIZE, 3), 30, np.uint8)
     whole = np.pad(alone, ((EDGE, EDGE), (EDGE, EDGE), (0, 0)), constant_values=255)
     after = np.full_like(whole, border_after)

@@ -27,7 +27,7 @@ def photo(lower):
 
 
 def scene(nothing, about="below", sky=-0.5, lower=-3.0):
-    """What is seen: where the encoder is excited, and the log of light that is expected."""
+    """Scene with places that excite the encoder, and the log of light that is expected."""
     coarse = np.full((10, 10, 8), 0.05, np.float32)
     coarse[6 : 9 if about == "below" else 6, 3:7] = 2.0
     coarse[1 : 1 if about == "below" else 4, 3:7] = 2.0

@@ -24,6 +24,13 @@ def judged(seen, hazy, faded, depth):
     return replace(seen, probabilities=odds, haze=field)
 
 
+def before(bright, skin):
+    """Faces of one shade in the middle row, before something bright."""
+    rgb = np.full(SIZE, bright, np.float32)
+    rgb[50:110] = skin
+    return rgb
+
+
 @pytest.mark.parametrize(("hazy", "depth"), [(0.75, 0.03), (0.02, 0.18), (0.3, 0.1)])
 def test_one_judge_alone_makes_no_haze(seen, hazy, depth):
     assert not is_hazy(0.1, judged(seen, hazy, 0.0, depth))
@@ -59,16 +66,17 @@ def test_a_veiled_scene_is_not_meant_to_be_pale():
 
 
 @pytest.mark.parametrize(
-    ("face", "missing", "bright", "expected"),
+    ("face", "missing", "bright", "skin", "expected"),
     [
-        (0.26, 1.2, 0.8, True),
-        (0.05, 1.2, 0.8, False),
-        (0.26, 0.7, 0.8, False),
-        (0.26, 1.2, 0.3, False),
+        (0.26, 1.2, 0.8, 0.2, True),
+        (0.05, 1.2, 0.8, 0.2, False),
+        (0.26, 0.7, 0.8, 0.2, False),
+        (0.26, 1.2, 0.3, 0.1, False),
+        (0.26, 1.2, 0.8, 0.35, False),
     ],
 )
 def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
-    monkeypatch, seen, face, missing, bright, expected
+    monkeypatch, seen, face, missing, bright, skin, expected
 ):
     where = Face(certainty=0.8, middle=(0.5, 0.25), size=(face, face), features=())
     monkeypatch.setattr(verdicts, "find_faces", lambda _: (where,))
@@ -77,7 +85,7 @@ def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
     shadow = replace(
         seen, probabilities=dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}, gain=gain
     )
-    assert lacks_light(np.full(SIZE, bright, np.float32), shadow) is expected
+    assert lacks_light(before(bright, skin), shadow) is expected
 
 
 @pytest.mark.parametrize(("other", "expected"), [(1.2, True), (0.2, False)])
@@ -89,4 +97,4 @@ def test_a_face_in_the_shadow_beside_one_in_the_light_is_meant(monkeypatch, seen
     gain[5, 2], gain[5, 7] = 1.2, other
     odds = dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.6}
     shadow = replace(seen, probabilities=odds, gain=gain)
-    assert lacks_light(np.full(SIZE, 0.8, np.float32), shadow) is expected
+    assert lacks_light(before(0.8, 0.2), shadow) is expected
