@@ -40,7 +40,7 @@ Array = NDArray[np.float32]
 _SKIPPED, _COUNT, _UNDAMAGED, _SEED = 40, 4, 8, 77
 _OTHERS = (
     {},
-    *({"marked": value} for value in (0.15, 0.2, 0.4)),
+    *({"marked": value} for value in (0.2, 0.4, 0.5)),
     *({"surely": value} for value in (0.7, 0.8, 0.95)),
     *({"mean": value} for value in (0.3, 0.4, 0.6)),
     *({"colours": value} for value in (2.0, 4.0, 5.0)),

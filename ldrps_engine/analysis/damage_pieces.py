@@ -44,6 +44,9 @@ _WIDEST_ALIKE, _LEAST_WIDE = 0.005, 3
 """The same of what is believed for its colour, and the least of it in pixels."""
 _MOSTLY_WIDE = 0.25
 """Share of such parts from which there is no line."""
+_BESIDE, _ALONG, _FULL = 0.1, 0.5, 0.8
+"""Reach of a print's border from the edge, least share of the side that it runs along, and of its
+bounding box that it fills: a torn edge is ragged. A scratch beside the edge is narrow."""
 _LONG, _STRAIGHT = 9.0, 0.85
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
 """Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
@@ -100,6 +103,8 @@ class Pieces:
         kept = areas >= _LEAST_AREA
         kept &= parts.maxima(likely) >= least.surely
         kept &= means >= least.mean
+        if kept.any():
+            kept = kept & ~_borders(parts, areas)
         mask = parts.chosen(kept)
         if not stains and kept.any():
             names = cls(parts, kept, mask, 0.0)._names()
@@ -224,9 +229,32 @@ def _spread(mask: Mask) -> float:
     return float(np.minimum(shares, _MOST_OF_A_CELL).mean())
 
 
-def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Rows or columns that each piece reaches over."""
+def _borders(parts: Components, areas: NDArray[np.int64]) -> Mask:
+    """Flags (count,) of pieces that are the print's own border: straight bands along its sides."""
+    labels = parts.labels
+    rows, columns = np.nonzero(labels >= 0)
+    which, found = labels[rows, columns], np.zeros(len(areas), bool)
+    down, across = (_ends(which, places, len(areas)) for places in (rows, columns))
+    full = areas > _FULL * (np.ptp(down, axis=0) + 1) * (np.ptp(across, axis=0) + 1)
+    for (first, last), (start, stop), size in (
+        (down, across, labels.shape),
+        (across, down, labels.shape[::-1]),
+    ):
+        along = stop - start + 1 > _ALONG * size[1]
+        beside = (last < _BESIDE * size[0]) | (first >= (1 - _BESIDE) * size[0])
+        found |= full & along & beside & (last - first + 1 > _NARROW * max(size))
+    return found
+
+
+def _ends(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """First and last row or column (2, count) of each piece."""
     low, high = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
     np.minimum.at(low, which, places)
     np.maximum.at(high, which, places)
-    return np.asarray(high - low + 1)
+    return np.stack([low, high])
+
+
+def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Rows or columns that each piece reaches over."""
+    first, last = _ends(which, places, count)
+    return np.asarray(last - first + 1)

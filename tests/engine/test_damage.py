@@ -63,6 +63,18 @@ def test_the_edge_of_a_round_mount_is_no_damage_and_a_crack_that_ends_there_is(m
     assert found.mask[crack].all()
 
 
+def test_a_prints_white_border_is_no_damage_and_a_torn_edge_is(monkeypatch):
+    border, torn = np.zeros((2, 256, 256), bool)
+    border[1:10, 20:236] = border[20:236, 247:255] = True
+    reach = 3 + 9 * np.random.default_rng(0).random(256)
+    torn[:, :14] = np.arange(14) < reach[:, None]
+    likely = np.where(border | torn, 0.98, 0.0).astype(np.float32)
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
+    found = look_for_damage(pictures.natural(256, 256), believed=True)
+    assert not (found.mask & border).any()
+    assert found.mask[torn].all()
+
+
 def test_what_cannot_be_seen_has_no_damage(examples):
     damaged, _ = scratched(examples("low-light") ** 0.6)
     visible = np.ones(damaged.shape[:2], bool)
