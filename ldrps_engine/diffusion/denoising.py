@@ -215,7 +215,7 @@ class NoiseFilter:
     lift: Lift = Lift()
     """Curve by which values are brought to the range of a well exposed photo."""
     members: Members = ALONE
-    """How often each network is asked; an estimate is the mean of what they answer."""
+    """Evaluations by each network; an estimate is the mean of their answers."""
 
     def filter(
         self, rgb: Array, out: Array, on_part: Callable[[int], None], crop: Part | None = None
