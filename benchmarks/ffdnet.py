@@ -5,47 +5,22 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.rivals import FFDNET, FFDNET_TOLD, Floats, Rival, wavelet_sigma
+from ldrps_engine.priors.ffdnet import SHRINK, FFDNet
 
-_WIDTH, _LAYERS, _SHRINK = 96, 12, 2
-_PIXELS = 3 * _SHRINK**2
 _LEAST_SIGMA = 1e-3
 _UNREADABLE = (
     OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, pickle.UnpicklingError,
 )  # fmt: skip
 """Errors that torch.load raises for files that are not its own, or cut short."""
-
-
-class FFDNet(nn.Module):
-    """Network that is told one noise level, on a photo of which 2x2 pixels are one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = [_PIXELS + 1, *[_WIDTH] * (_LAYERS - 1), _PIXELS]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
-        # Names of the layers are those of the published weights: model.0, model.2, ..., model.22.
-        self.model = nn.Sequential(*layers[:-1])
-
-    def forward(self, images: Tensor, sigma: float) -> Tensor:
-        """Denoise (N, 3, H, W) in [0, 1] whose noise has the standard deviation `sigma`."""
-        height, width = images.shape[-2:]
-        even = pad(images, (0, width % _SHRINK, 0, height % _SHRINK), mode="replicate")
-        small = nn.functional.pixel_unshuffle(even, _SHRINK)
-        told = torch.full_like(small[:, :1], sigma)
-        found = nn.functional.pixel_shuffle(self.model(torch.cat((small, told), 1)), _SHRINK)
-        return found[..., :height, :width]
 
 
 class FfdnetRivals:
@@ -66,9 +41,13 @@ class FfdnetRivals:
         return self._denoise(photo, max(wavelet_sigma(photo), _LEAST_SIGMA))
 
     def _denoise(self, photo: Floats, sigma: float) -> Floats:
+        height, width = photo.shape[:2]
         image = torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[None]
+        even = pad(image, (0, width % SHRINK, 0, height % SHRINK), mode="replicate")
+        told = torch.full_like(even[:, :1, ::SHRINK, ::SHRINK], sigma)
         with torch.inference_mode():
-            found: Floats = self._network(image, sigma)[0].permute(1, 2, 0).numpy().astype(float)
+            denoised = self._network(even, told)[0, :, :height, :width]
+        found: Floats = denoised.permute(1, 2, 0).numpy().astype(float)
         return found
 
 

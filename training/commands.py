@@ -126,6 +126,13 @@ def convert_encoder(options: argparse.Namespace, _config: Config) -> None:
     convert_encoder(options.out)
 
 
+def convert_ffdnet(options: argparse.Namespace, _config: Config) -> None:
+    """Convert the published FFDNet."""
+    from training.ffdnet import convert_ffdnet
+
+    convert_ffdnet(options.out)
+
+
 def convert_faces(options: argparse.Namespace, _config: Config) -> None:
     """Convert the published detector of faces."""
     from training.faces import convert_faces

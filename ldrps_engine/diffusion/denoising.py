@@ -2,7 +2,8 @@
 
 Each part is one evaluation of the bundled denoiser, told the level of the noise at each place and
 its spectrum, as FFDNet is told a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of
-several, of the part turned and mirrored, since a network errs differently on each.
+several, of the part turned and mirrored, since a network errs differently on each. Where the noise
+is white, FFDNet itself has a share in the mean.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from ldrps_engine.analysis.noise_condition import BANDS, level_condition, spectr
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
 from ldrps_engine.analysis.resampling import reduce, resize
 from ldrps_engine.colour.srgb import to_display
+from ldrps_engine.diffusion.members import ALONE, Members
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
 from ldrps_engine.photo import Part
 from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
+from ldrps_engine.priors.ffdnet import load_ffdnet
 from ldrps_engine.priors.latent_unet import NoiseCondition
 from ldrps_engine.progress import OnStep, Step
 from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
@@ -46,8 +49,6 @@ _BRIGHT, _EXPOSED = 99.5, 0.95
 _MOST_NOISE, _MOST_GAIN = 60 / 255, 16.0
 _TURNS = (0, 2, 1, 3)
 """Upside down first: most of what eight ways gain is gained by the first four."""
-_MOST_EVALUATED = 24e6
-"""Pixels that all evaluations of one photo have together, unless one has more."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
         return Denoised(plan, plan.rgb, reduce(plan.rgb, plan.view.scaled))
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
-    ways = ways_for(plan.size, quick=plan.quick)
     lift = lift_for(plan.rgb, noise.sigma, _brought_up(plan))
-    work = NoiseFilter(expert, noise, lift, ways)
+    members = Members.of(plan.size, noise.sigma * lift.gain, noise.bands, quick=plan.quick)
+    work = NoiseFilter(expert, noise, lift, members)
     count, out = sum(plan.work), plan.rgb.copy()
 
     def on_part(done: int) -> None:
@@ -164,17 +165,6 @@ def lift_for(rgb: Array, sigma: float, brought_up: float = 1.0) -> Lift:
     return Lift(gain, max(0.0, gain / _EXPOSED - 1 / bright))
 
 
-def ways_for(size: tuple[int, int], *, quick: bool) -> int:
-    """Count the ways in which a photo of (height, width) pixels is turned: 1, 2, 4 or 8.
-
-    As many as take no longer than one evaluation of 24 megapixels.
-    """
-    if quick:
-        return 1
-    affordable = _MOST_EVALUATED / (size[0] * size[1])
-    return int(2 ** np.clip(math.floor(math.log2(affordable)), 0, 3))
-
-
 @dataclass(frozen=True)
 class KnownNoise:
     """A photo's noise, as the network is told of it."""
@@ -192,16 +182,19 @@ class KnownNoise:
             return cls(measured, sigma, np.zeros(BANDS, np.float32))
         return cls(measured, sigma, spectrum_bands(measured.spectrum))
 
-    def condition(self, rgb: Array, patch: int, lift: Lift) -> NoiseCondition:
-        """Return what the network is told of a part (h, w, 3), sides a multiple of `patch`.
+    def relative(self, around: Array) -> Array:
+        """Deviation of the noise over `sigma` where brightness without noise is (h, w, 3)."""
+        if self.measured.sigma < _HARDLY_MEASURED:
+            return np.ones_like(around)
+        return self.measured.level.relative(around) / np.float32(self.measured.spread)
 
-        The levels are those once it is lifted, and its gain at black is left out.
+    def condition(self, around: Array, patch: int, lift: Lift) -> NoiseCondition:
+        """Return what the network is told of a part, by its brightness (h, w, 3) without noise.
+
+        Sides are multiples of `patch`. The levels are those once the part is lifted, and its gain
+        at black is left out.
         """
-        relative = np.ones_like(rgb)
-        around = _smoothed(rgb)
-        if self.measured.sigma >= _HARDLY_MEASURED:
-            relative = self.measured.level.relative(around) / np.float32(self.measured.spread)
-        relative = relative * lift.slope(around)
+        relative = self.relative(around) * lift.slope(around)
         levels = torch.from_numpy(level_condition(relative, patch))
         return NoiseCondition(levels[None], torch.from_numpy(self.bands)[None])
 
@@ -221,8 +214,8 @@ class NoiseFilter:
     noise: KnownNoise
     lift: Lift = Lift()
     """Curve by which values are brought to the range of a well exposed photo."""
-    ways: int = 1
-    """An estimate is the mean of those of the photo turned and mirrored in so many ways, 1 to 8."""
+    members: Members = ALONE
+    """Evaluations by each network; an estimate is the mean of their answers."""
 
     def filter(
         self, rgb: Array, out: Array, on_part: Callable[[int], None], crop: Part | None = None
@@ -244,18 +237,55 @@ class NoiseFilter:
         grow = [(0, -side % self.expert.multiple) for side in (height, width)]
         # Mirrored and not zero: a black edge would be an edge of the picture for the network.
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
-        told = self.noise.condition(padded, self.expert.patch, self.lift)
-        sigma = self.noise.sigma * self.lift.gain
+        around = _smoothed(padded)
+        told = self.noise.condition(around, self.expert.patch, self.lift)
         image = torch.from_numpy(self.lift.up(padded)).permute(2, 0, 1)[None].contiguous()
-        total = torch.zeros_like(image)
-        for way in range(self.ways):
-            check()
-            # Levels belong to places and turn with them; bands hold for all directions.
-            as_turned = NoiseCondition(turned(told.levels, way), told.bands)
-            estimate = self.expert.denoise(turned(image, way), sigma, as_turned)
-            total += turned_back(estimate.to(total), way)
-        mean = (total / self.ways)[0, :, :height, :width]
+        mean = self._own(image, told, check)
+        if self.members.second:
+            sigma = np.float32(self.noise.sigma) * self.noise.relative(around)
+            share = self.members.share_at(around, sigma)
+            mean += share * (self._second(image, told, check) - mean)
+        mean = mean[0, :, :height, :width]
         return self.lift.down(np.ascontiguousarray(mean.permute(1, 2, 0).numpy()), rgb)
+
+    def _own(self, image: Tensor, told: NoiseCondition, check: Callable[[], None]) -> Tensor:
+        """Mean of the bundled denoiser's estimates of an image (1, 3, h, w)."""
+        sigma = self.noise.sigma * self.lift.gain
+
+        def one(images: Tensor, levels: Tensor) -> Tensor:
+            # Levels belong to places and turn with them; bands hold for all directions.
+            return self.expert.denoise(images, sigma, NoiseCondition(levels, told.bands))
+
+        return _mean(self.members.own, image, told.levels, one, check)
+
+    def _second(self, image: Tensor, told: NoiseCondition, check: Callable[[], None]) -> Tensor:
+        """Mean of FFDNet's estimates of an image (1, 3, h, w), told one level for all channels."""
+        device = self.expert.text.device
+        network, sigma = load_ffdnet(str(device)), self.noise.sigma * self.lift.gain
+        variance = (2 * told.levels).exp().mean(1, keepdim=True)
+
+        def one(images: Tensor, levels: Tensor) -> Tensor:
+            return torch.as_tensor(network(images.to(device), levels.to(device)))
+
+        return _mean(self.members.second, image, sigma * variance.sqrt(), one, check)
+
+
+def _mean(
+    ways: int,
+    image: Tensor,
+    levels: Tensor,
+    estimate: Callable[[Tensor, Tensor], Tensor],
+    check: Callable[[], None],
+) -> Tensor:
+    """Mean of estimates of an image (1, 3, h, w) and its levels, turned in so many ways.
+
+    `check` is called before each, and may raise.
+    """
+    total = torch.zeros_like(image)
+    for way in range(ways):
+        check()
+        total += turned_back(estimate(turned(image, way), turned(levels, way)).to(total), way)
+    return total / ways
 
 
 def turned(images: Tensor, way: int) -> Tensor:

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from benchmarks import quality
 from benchmarks.errors import BenchmarkError
-from benchmarks.ffdnet import FFDNet, FfdnetRivals
+from benchmarks.ffdnet import FfdnetRivals
 from benchmarks.rivals import wavelet_sigma
+from ldrps_engine.priors.ffdnet import FFDNet
 
 
 def weights(source=range(12)) -> dict[str, torch.Tensor]:

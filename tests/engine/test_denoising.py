@@ -12,8 +12,8 @@ from ldrps_engine.diffusion.denoising import (
     lift_for,
     turned,
     turned_back,
-    ways_for,
 )
+from ldrps_engine.diffusion.members import Members
 from ldrps_engine.priors.detail_expert import load_detail_expert
 from ldrps_engine.transfer import tiles
 from support import pictures
@@ -43,10 +43,11 @@ def white(sigma):
     return Noise(Level.even(3), spectrum, spectrum, 1.0)
 
 
-def filtered(noisy, sigma=SIGMA, measured=None, ways=1, on_part=lambda _: None):
+def filtered(noisy, sigma=SIGMA, measured=None, ways=1, on_part=lambda _: None, members=None):
     known = KnownNoise.of(measured or white(sigma), sigma)
     out = np.empty_like(noisy)
-    NoiseFilter(load_detail_expert(), known, ways=ways).filter(noisy, out, on_part)
+    asked = members or Members(ways)
+    NoiseFilter(load_detail_expert(), known, members=asked).filter(noisy, out, on_part)
     return out
 
 
@@ -114,18 +115,10 @@ def test_no_two_ways_are_the_same():
     assert len({turned(images, way).numpy().tobytes() for way in range(8)}) == 8
 
 
-@pytest.mark.parametrize(
-    ("size", "ways"), [((256, 256), 8), ((2000, 3000), 4), ((3000, 4000), 2), ((4000, 6000), 1)]
-)
-def test_the_more_pixels_the_fewer_ways(size, ways):
-    assert ways_for(size, quick=False) == ways
-    assert ways_for(size, quick=True) == 1
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 33), (95, 97)])
 def test_photos_of_any_size_are_filtered(size):
     noisy = pictures.noisy(np.full((*size, 3), 0.5, np.float32), 25)
-    found = filtered(noisy, ways=8)
+    found = filtered(noisy, members=Members(4, 2, 0.5))
     assert found.shape == noisy.shape
     assert np.isfinite(found).all()
 
@@ -137,13 +130,14 @@ def test_every_part_is_counted(natural, in_small_parts):
     assert seen == sorted(seen)
 
 
-def test_any_number_of_threads_gives_the_same_bits(noisy, in_small_parts):
+@pytest.mark.parametrize("members", [Members(1), Members(1, 1, 0.5)])
+def test_any_number_of_threads_gives_the_same_bits(noisy, in_small_parts, members):
     before = torch.get_num_threads()
     found = []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found.append(filtered(noisy))
+            found.append(filtered(noisy, members=members))
     finally:
         torch.set_num_threads(before)
     assert np.array_equal(*found)
