@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,7 @@ class Measured:
     known: Known
     damage: Damage | None = None
     """Damage that was found; None: nobody looked."""
+    _: KW_ONLY
     mounted: bool = False
     """Tell whether the picture does not fill its rectangle, see `find_cast`."""
 
@@ -77,7 +78,7 @@ class Measured:
         whole = original if filled is None else filled
         known, mended = Known.of(whole)
         chosen = mended if mends_hot_pixels else whole
-        return cls(photo, original, chosen, known, damage, mounted)
+        return cls(photo, original, chosen, known, damage, mounted=mounted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ _TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -2.13
 """Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
 least pale is; what is left."""
 _MOUNTED = 1.0
-"""What a mount adds to them: of 24 good photos in round ones, one is called cast then."""
+"""Log-odds that a mount adds: of 24 good photos in round ones, one is called cast then."""
 _LEAST_PALE = 0.1
 """Quantile of the depth that a judge of haze sees over the photo: fading has no near and far."""
 _MOST_SURE, _MOST_LIFTED = 7.0, 0.2

@@ -57,11 +57,11 @@ class Limits:
     """Least probabilities of a piece of damage."""
 
     marked: float
-    """Of each of its pixels."""
+    """Least of each of its pixels."""
     surely: float
-    """Of one of them."""
+    """Least that one of them has to have."""
     mean: float
-    """Of all of them, in the mean."""
+    """Least mean of all of them."""
     colours: float = 3.0
     """Most that colours like those of sure damage add to the log-odds."""
 
