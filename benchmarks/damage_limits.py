@@ -41,7 +41,7 @@ Array = NDArray[np.float32]
 _SKIPPED, _COUNT, _UNDAMAGED, _SEED = 40, 4, 8, 77
 _OTHERS = (
     {},
-    *({"marked": value} for value in (0.2, 0.4, 0.5)),
+    *({"marked": value} for value in (0.2, 0.3, 0.5)),
     *({"surely": value} for value in (0.8, 0.9, 0.93, 0.97)),
     *({"mean": value} for value in (0.3, 0.4, 0.6)),
     *({"colours": value} for value in (2.0, 4.0, 5.0)),

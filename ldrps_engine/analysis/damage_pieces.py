@@ -67,7 +67,7 @@ class Limits:
 
 
 _UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
-BELIEVED = Limits(marked=0.3, surely=0.95, mean=0.5)
+BELIEVED = Limits(marked=0.4, surely=0.95, mean=0.5)
 """Limits where the user says that the photo is damaged, for which less will do;
 `benchmarks.damage_limits` compares others."""
 
