@@ -34,7 +34,7 @@ _MOST_SHARE = 0.3
 """Share of a photo from which the marks are the picture itself."""
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
-FILLED_FROM = 0.82
+FILLED_FROM = _CONCENTRATED + 0.005
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
 _MOSTLY = 0.5
 """Share of a piece from which it is taken for what it lies on."""
