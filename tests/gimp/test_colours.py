@@ -51,7 +51,7 @@ def daemon(gimp, shared_daemon, make_daemon):
     shared_daemon.__init__(shared_daemon.folder, address=shared_daemon.address)
 
 
-@pytest.mark.parametrize(("index", "name"), enumerate(PROFILES), ids=PROFILES)
+@pytest.mark.parametrize(("index", "name"), list(enumerate(PROFILES)), ids=list(PROFILES))
 def test_every_precision_gives_what_8_bits_give(gimp, daemon, index, name):
     grey = name.startswith("grey")
     (gimp.shared / "photo.icc").write_bytes(PROFILES[name])
