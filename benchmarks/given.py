@@ -88,12 +88,12 @@ class Row:
     judge: Callable[[Make], Outcome]
 
 
-def _border(name: str, without: str, finding: Callable[[Diagnosis], bool]) -> Row:
-    number, title, file = int(name[0]), name[2:], without.partition("_")[0]
+def _border(number: int, kind: str, border: str, finding: Callable[[Diagnosis], bool]) -> Row:
+    """Hold a picture with a border against the same without one."""
 
     def judge(make: Make) -> Outcome:
-        alone = make(without, "fast")
-        whole = make(f"{file}_{title.replace(' ', '_')}.png", "fast")
+        alone = make(f"{kind}_no_border.png", "fast")
+        whole = make(f"{kind}_{border}.png", "fast")
         said = f"'{alone.diagnosis.words()}' and '{whole.diagnosis.words()}'"
         if whole.inside.shape != alone.after.shape:
             return False, f"{said}; the border is not found to the pixel"
@@ -101,10 +101,10 @@ def _border(name: str, without: str, finding: Callable[[Diagnosis], bool]) -> Ro
         found = finding(alone.diagnosis) and finding(whole.diagnosis)
         kept = whole.outside_is_kept
         right = found and kept and agreement >= _AGREE
-        border = "as it was" if kept else "changed"
-        return right, f"{said}; inside {agreement:.1f} dB, border {border}"
+        outside = "as it was" if kept else "changed"
+        return right, f"{said}; inside {agreement:.1f} dB, border {outside}"
 
-    return Row(number, f"{file}, {title}", judge)
+    return Row(number, f"{kind}, {border.replace('_', ' ')}", judge)
 
 
 def _old_print(make: Make) -> Outcome:
@@ -141,9 +141,9 @@ def _left_alone(file: str) -> Callable[[Make], Outcome]:
 
 
 ROWS = (
-    _border("1 white border 6pc", "noisy_no_border.png", lambda found: found.is_noisy),
-    _border("2 white border 2pc", "dark_no_border.png", lambda found: found.is_dark),
-    _border("3 black border 2pc", "hazy_no_border.png", lambda found: found.is_hazy),
+    _border(1, "noisy", "white_border_6pc", lambda found: found.is_noisy),
+    _border(2, "dark", "white_border_2pc", lambda found: found.is_dark),
+    _border(3, "hazy", "black_border_2pc", lambda found: found.is_hazy),
     Row(5, "old print, paper border", _old_print),
     Row(6, "backlit land, low-light", _backlit),
     Row(7, "page of text", _left_alone("text_page_black_on_white.png")),

@@ -26,7 +26,8 @@ from ldrps_engine.analysis.damage_pieces import (
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.resampling import reduce, resize
-from ldrps_engine.analysis.rims import grown, with_rims
+from ldrps_engine.analysis.rims import with_rims
+from ldrps_engine.colour.working import beside_hidden
 from ldrps_engine.photo import Photo
 from ldrps_engine.settings import Settings
 
@@ -51,8 +52,6 @@ _LEAST = 1e-4
 """Probability below which one view says no less to the others."""
 _COVERED = 0.3
 """Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
-_EDGE = 0.006
-"""Width, relative to the long side, of what a mount may have left at the edge of the picture."""
 _VIEW = 512
 """Long side, in pixels, of the copy that tells photos from pages, and shows faces."""
 
@@ -184,7 +183,7 @@ class _Sight:
         features, seen = _features(faces, self.rgb.shape), self._seen
         if seen is None:
             return features
-        edge = grown(~seen, math.ceil(_EDGE * max(seen.shape))).astype(np.float32)
+        edge = beside_hidden(seen).astype(np.float32)
         return edge if features is None else np.maximum(features, edge)
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.rims import grown
+from ldrps_engine.colour.masks import grown
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -30,8 +30,8 @@ def like_what_is_sure(rgb: Array, likely: Array, sure: Mask, most: float = 3.0) 
     """Probability of damage (H, W), given its probability without colours and what is sure.
 
     A pixel's colour counts by its distance to the usual one of sure damage: the likelihood ratio
-    of that distance there and in the undamaged rest. `most` is the
-    most that it adds to the log-odds, or takes away.
+    of that distance there and in the undamaged rest. It adds no more than `most` to the log-odds,
+    and takes no more away.
     """
     apart = rgb - np.median(rgb[sure], axis=0)
     steps = np.minimum(np.sqrt((apart * apart).mean(2)) * _BINS, _BINS - 1).astype(np.intp)

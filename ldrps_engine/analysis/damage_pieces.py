@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
 from ldrps_engine.analysis.damage_evidence import like_what_is_sure
-from ldrps_engine.analysis.rims import grown, opened
+from ldrps_engine.colour.masks import grown, opened
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.colour.colour_space import Srgb, colour_space, from_srgb, strips, to_srgb
+from ldrps_engine.colour.masks import grown
 from ldrps_engine.photo import Part, Photo
 
 Array = NDArray[np.float32]
@@ -108,22 +109,16 @@ def _filled(values: Array, visible: Mask) -> Array:
     Mirrored rather than smoothed over: the photo's noise is measured from its pixels. The shadow
     that a mount leaves at a picture's edge is not mirrored: it would become a wide dark band.
     """
-    inner = _without_edge(visible)
+    inner = ~beside_hidden(visible)
     filled, known = _mirrored(values, inner if inner.any() else visible)
     # Rows with nothing visible are left to the columns, which know all other rows by now.
     columns, _ = _mirrored(filled.swapaxes(0, 1), known.swapaxes(0, 1))
     return np.where(visible[..., None], values, columns.swapaxes(0, 1))
 
 
-def _without_edge(visible: Mask) -> Mask:
-    """Mask (H, W) of what is visible and does not lie beside what is not."""
-    reach = math.ceil(_EDGE * max(visible.shape))
-    hidden = ~visible
-    for axis in (0, 1):
-        along = np.moveaxis(hidden, axis, 0)
-        counts = np.pad(along, ((reach + 1, reach), (0, 0))).cumsum(0, dtype=np.int32)
-        hidden = np.moveaxis(counts[2 * reach + 1 :] > counts[: -2 * reach - 1], 0, axis)
-    return np.asarray(~hidden)
+def beside_hidden(visible: Mask) -> Mask:
+    """Mark in (H, W) what is not visible, and what a mount may have shaded beside it."""
+    return grown(~visible, math.ceil(_EDGE * max(visible.shape)))
 
 
 def _mirrored(values: Array, visible: Mask) -> tuple[Array, Mask]:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldrps_engine.analysis.rims import any_within
+from ldrps_engine.colour.masks import any_within
 from ldrps_engine.transfer.pyramid import BLOCK, Level, Tiles, pyramid
 
 Array = NDArray[np.float32]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.rims import grown
+from ldrps_engine.colour.masks import grown
 
 
 @pytest.mark.parametrize("reach", [0, 1, 2, 5, 7, 40])

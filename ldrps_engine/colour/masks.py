@@ -1,0 +1,33 @@
+"""Morphology of masks with squares. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def opened(mask: Mask, reach: int) -> Mask:
+    """Return the parts of a mask (H, W) in which squares of `reach` around a pixel fit."""
+    return grown(~grown(~mask, reach), reach) & mask
+
+
+def grown(mask: Mask, reach: int) -> Mask:
+    """Return a mask (H, W) that marks a square around every pixel of another."""
+    return any_within(np.pad(mask, reach), 2 * reach + 1)
+
+
+def any_within(mask: Mask, side: int) -> Mask:
+    """Tell of each square of `side` pixels in a mask (H, W) whether anything in it is marked."""
+    result = mask
+    for axis in (0, 1):
+        along = np.moveaxis(result, axis, 0)
+        reached = 1
+        # Twice as far each time.
+        while reached < side:
+            step = min(reached, side - reached)
+            along = along[: len(along) - step] | along[step:]
+            reached += step
+        result = np.moveaxis(along, 0, axis)
+    return result
