@@ -18,6 +18,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -66,6 +68,8 @@ class Ablation:
     change: Change = _same
     trained: bool = True
     """True where the prior keeps its weights."""
+    sees_scenes: bool = True
+    """True where the semantic encoder sees the photo, and not an even grey."""
 
 
 _WRONG = "a bowl of soup on a kitchen table, close-up of food"
@@ -82,6 +86,7 @@ ABLATIONS = {
     "no guidance": Ablation(change=_unguided),
     "no transfer": Ablation(Settings(layers=("pilot",))),
     "untrained prior": Ablation(trained=False),
+    "no semantics": Ablation(sees_scenes=False),
 }
 
 
@@ -104,7 +109,7 @@ class Engine:
             settings = dataclasses.replace(settings, model=str(self._untrained))
 
         def run(photo: Samples) -> Samples:
-            with _changed(ablation.change):
+            with _changed(ablation.change), _seen(ablation.sees_scenes):
                 return engine_restore(photo, settings, self._models)
 
         return run
@@ -122,6 +127,21 @@ def _changed(change: Change) -> Iterator[None]:
         yield
     finally:
         names["make_plan"] = kept
+
+
+@contextmanager
+def _seen(sees_scenes: bool) -> Iterator[None]:
+    """While this is open, the semantic encoder sees an even grey unless `sees_scenes`."""
+    from ldrps_engine.analysis import recognition
+
+    names = vars(recognition)
+    kept: Any = names["encode"]
+    if not sees_scenes:
+        names["encode"] = lambda view: kept(np.full_like(view, 0.5))
+    try:
+        yield
+    finally:
+        names["encode"] = kept
 
 
 def _write_untrained(folder: Path) -> None:

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from benchmarks import ablations
 from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.diffusion import planning as engine
 from ldrps_engine.diffusion.recipes import make_plan
 from ldrps_engine.settings import Settings
@@ -26,13 +27,23 @@ def test_each_changes_something(name):
     changed = (
         ablation.settings != Settings() or ablation.change(plan) != plan or not ablation.trained
     )
-    assert changed
+    assert changed or not ablation.sees_scenes
 
 
 def test_the_engine_plans_as_before_afterwards():
     with ablations._changed(ablations._unguided):
         assert engine.make_plan is not make_plan
     assert engine.make_plan is make_plan
+
+
+def test_the_encoder_sees_no_scene_while_it_is_to_see_none():
+    photo = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    before = recognise(photo).seen.pooled
+    with ablations._seen(False):
+        blind = recognise(photo).seen.pooled
+        assert np.array_equal(blind, recognise(photo[::-1]).seen.pooled)
+    assert not np.array_equal(before, blind)
+    assert np.array_equal(before, recognise(photo).seen.pooled)
 
 
 def test_the_untrained_prior_has_the_same_shape_and_other_weights(tmp_path):
