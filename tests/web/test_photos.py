@@ -82,6 +82,9 @@ def test_a_result_is_saved_whole_with_its_metadata_and_no_path_of_ours(web, png,
     assert str(web.folder).encode() not in data
     status, _, view = web.ask(f"api/photos/{key}/after")
     assert np.abs(pixels_of(view).astype(int) - pixels_of(data)).mean() < 4
+    small = pixels_of(web.ask(f"api/photos/{key}/small-after")[2]).astype(int)
+    before = pixels_of(web.ask(f"api/photos/{key}/small")[2])
+    assert np.abs(small + before - 255).mean() < 8
 
 
 def test_settings_reach_the_daemon(web, daemon, png):

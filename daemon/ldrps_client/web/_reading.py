@@ -16,7 +16,13 @@ from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.settings import Settings
 
-BEFORE, AFTER, SMALL, PREVIEW = PICTURES = ("before", "after", "small", "preview")
+PICTURES = BEFORE, AFTER, SMALL, SMALL_AFTER, PREVIEW = (
+    "before",
+    "after",
+    "small",
+    "small-after",
+    "preview",
+)
 """Pictures of a photo that the page can ask for."""
 
 

@@ -20,8 +20,8 @@ from ldrps_client.client import Client
 from ldrps_client.files import result_suffix
 from ldrps_client.files._names import fitting, longest_name
 from ldrps_client.web._gallery import Gallery, Upload
-from ldrps_client.web._reading import AFTER, PREVIEW, load
-from ldrps_client.web._views import write_preview, write_view
+from ldrps_client.web._reading import AFTER, PREVIEW, SMALL_AFTER, load
+from ldrps_client.web._views import write_preview, write_small, write_view
 from ldrps_engine.errors import CancelledError, LdrpsError, SettingsError
 from ldrps_engine.settings import RECIPES, Settings
 
@@ -141,6 +141,7 @@ class Runs:
         result.save(target)
         for path in folder.iterdir():
             path.chmod(0o600)
+        write_small(upload.folder / SMALL_AFTER, result.photo)
         write_view(upload.folder / AFTER, result.photo)
         before = upload.results
         facts = _facts_of(target, result, number=upload.result.get("number", 0) + 1)

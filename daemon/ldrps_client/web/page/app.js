@@ -46,7 +46,8 @@ const current = () => photos.find((photo) => photo.id === chosen);
 const viewer = new Viewer();
 const strip = new Strip($("photos").querySelector("ul"), {
   choose: (id) => { chosen = id; show(); },
-  small: (photo) => photo.width ? api.picture(photo.id, "small") : null,
+  small: (photo) => photo.result.name ? api.picture(photo.id, "small-after", photo.result.number)
+    : photo.width ? api.picture(photo.id, "small") : null,
   mark: (photo) => photo.trouble && photo.state !== "refused" ? "troubled" : photo.state,
   words: standing,
 });

@@ -64,17 +64,24 @@ export class Strip {
 
   #update(item, each, current) {
     const button = item.firstChild, small = this.#acts.small(each);
-    if (small && button.querySelector(".blank")) {
-      const image = document.createElement("img");
-      image.alt = "";
-      image.loading = "lazy";
-      image.src = small;
-      button.querySelector(".blank").replaceWith(image);
-    }
+    if (small) this.#picture(button, small);
     item.className = this.#acts.mark(each);
     if (button.ariaCurrent !== String(current)) button.ariaCurrent = String(current);
     const text = button.querySelector("small"), words = this.#acts.words(each);
     if (text.textContent !== words) text.textContent = words;
+  }
+
+  #picture(button, address) {
+    const blank = button.querySelector(".blank"), image = button.querySelector("img");
+    if (blank) {
+      const image = document.createElement("img");
+      image.alt = "";
+      image.loading = "lazy";
+      image.src = address;
+      blank.replaceWith(image);
+    } else if (image.getAttribute("src") !== address) {
+      image.src = address;
+    }
   }
 
   #walk(event) {
