@@ -8,14 +8,16 @@ PHOTO ?= examples/low-light.jpg
 RECIPE ?= auto
 OUT ?= restored
 BIN := .venv/bin
-# Two torch processes fit into the memory of a small machine; each takes a core.
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+# One more than there are cores, since tests of daemons wait; each takes up to 2 GB with its daemon.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
+# Bytecode is written, whatever the shell says: a thousand processes import the same files.
+export PYTHONDONTWRITEBYTECODE =
 # These run in seconds and load no model: their coverage is measured, and must not fall.
 FAST := tests/client tests/daemon tests/hotfolder tests/immich tests/plugin tests/web
 COVERED := --cov=ldrps_wire --cov=ldrps_client --cov=ldrps_daemon --cov=ldrps_gimp
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=25 -rs
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=25 -rs
 
-.PHONY: man restore check test site test-gimp test-darktable test-ray dist deb translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
+.PHONY: man restore check test test-fast test-models gimp-root site test-gimp test-darktable test-ray dist deb translations setup setup-dev stubs pictures gimp-pictures web-picture cost-picture clean
 
 restore: setup
 	@mkdir -p "$(OUT)"
@@ -26,10 +28,19 @@ check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: export HF_HUB_OFFLINE = 1
-test: check
-	@echo "The GIMP for the second part is fetched meanwhile."
-	@$(BIN)/python scripts/gimp_root.py & $(PYTEST) $(COVERED) $(FAST); code=$$?; wait; exit $$code
+# The checks run, and the GIMP for the second part is fetched, beside the first part.
+test: setup-dev
+	@$(MAKE) --no-print-directory --jobs 3 check gimp-root test-fast
+	@$(MAKE) --no-print-directory test-models
+
+gimp-root:
+	@$(BIN)/python scripts/gimp_root.py || true
+
+test-fast test-models: export HF_HUB_OFFLINE = 1
+test-fast:
+	$(PYTEST) $(COVERED) $(FAST)
+
+test-models:
 	$(PYTEST) $(FAST:%=--ignore=%)
 
 site: setup-dev

@@ -18,7 +18,12 @@ if os.name == "posix":  # elsewhere there are no daemons, and tests/portable alo
 plugin.load()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Say what belongs to one worker (`--dist loadgroup`), before xdist reads it."""
+    """Let the slowest begin first."""
     parallel.arrange(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Say which tests share a process."""
+    return parallel.scheduler(config, log) if config.getvalue("dist") == "loadscope" else None

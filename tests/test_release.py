@@ -66,13 +66,18 @@ def test_hosted_ci_runs_folders_that_exist():
 
 def test_every_test_is_run_by_make_test():
     """Tests left out of one of its runs are in the other."""
-    assert "$(PYTEST) $(COVERED) $(FAST)" in (commands := "\n".join(recipe("test")))
-    assert "$(PYTEST) $(FAST:%=--ignore=%)" in commands
+    told = "\n".join(recipe("test"))
+    for target in ("check", "test-fast", "test-models"):
+        assert re.search(rf"\b{target}\b", told), target
+    parts = [*recipe("test-fast"), *recipe("test-models")]
+    assert parts == ["$(PYTEST) $(COVERED) $(FAST)", "$(PYTEST) $(FAST:%=--ignore=%)"]
     makefile = (ROOT / "Makefile").read_text()
     fast = re.search(r"^FAST := (.*)$", makefile, re.MULTILINE)[1].split()
     assert fast
     assert all((ROOT / folder).is_dir() for folder in fast)
     # Nothing is deselected by a marker.
+    started = re.search(r"^PYTEST = (.*)$", makefile, re.MULTILINE)[1]
+    commands = " ".join([started, *parts])
     assert " -m " not in commands.replace("python -m pytest", "")
 
 

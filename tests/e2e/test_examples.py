@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ldrps_client.provenance import read_mark
-from support.daemon import ROOT
+from support.daemon import ROOT, running_daemon
 
 pytestmark = pytest.mark.e2e
 
@@ -19,6 +19,13 @@ NODE = ROOT / "examples" / "node"
 REFLECTION = ROOT / "examples" / "reflection" / "restore.py"
 CONTRACT = ROOT / "proto" / "ldrps" / "v1" / "restoration.proto"
 SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    """One for all tests of this file: none minds what the others hand in."""
+    with running_daemon() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ldrps_client import Client
 from ldrps_client.events import Step
 from ldrps_engine.errors import CancelledError
 from support import pictures
-from support.daemon import ROOT
+from support.daemon import ROOT, running_daemon
 
 pytestmark = pytest.mark.e2e
 
@@ -26,10 +26,11 @@ def small_dark(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def client(start_daemon):
-    daemon = start_daemon(engine="ldrps_engine.restore")
-    return Client(daemon.address, autostart=False), daemon
+@pytest.fixture(scope="module")
+def client():
+    """One daemon for all, whose worker loads the model once."""
+    with running_daemon(engine="ldrps_engine.restore") as daemon:
+        yield Client(daemon.address, autostart=False), daemon
 
 
 def test_dark_photo_comes_out_bright(client, small_dark, tmp_path):

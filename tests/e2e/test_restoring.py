@@ -9,6 +9,7 @@ from support.daemon import (
     header,
     kinds,
     layer_bytes,
+    running_daemon,
     together,
 )
 
@@ -17,7 +18,15 @@ pytestmark = pytest.mark.e2e
 LONG = {"description": "forever"}
 
 
-def test_restores_a_photo(daemon):
+@pytest.fixture(scope="module")
+def daemon():
+    """One for all tests of this file: none minds what the others hand in."""
+    with running_daemon() as running:
+        yield running
+
+
+def test_restores_a_photo(start_daemon):
+    daemon = start_daemon()
     job = daemon.submit(settings={"steps": 4, "layers": ("pilot", "restored")})
     events = list(daemon.watch(job.job_id))
     assert [event.number for event in events] == list(range(1, len(events) + 1))
@@ -122,6 +131,7 @@ def test_status_answers_while_a_job_runs(daemon):
     assert status.workers[0].job_id == job_id
     assert status.pid == daemon.process.pid
     assert status.address == daemon.address
+    daemon.cancel(job_id)
 
 
 def test_log_holds_no_descriptions(daemon):

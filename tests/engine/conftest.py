@@ -1,5 +1,6 @@
 """Models that are loaded once for all tests of the engine."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ldrps_engine.analysis import faces, recognition
 from ldrps_engine.model_store import store
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.stable_diffusion import StableDiffusion
@@ -22,6 +24,31 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _seen_once():
+    """Keep what two networks see in a picture: half of the time of a small photo, again and again.
+
+    Many tests restore the same few photos. Both networks have tests of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faces, "look_for_faces", remembered(faces.look_for_faces))
+        patch.setattr(recognition, "encode", remembered(recognition.encode))
+        yield
+
+
+def remembered(look):
+    """The same function of a picture, which is called once for each picture."""
+    found = {}
+
+    def call(picture):
+        key = picture.shape, hashlib.sha256(np.ascontiguousarray(picture)).digest()
+        if key not in found:
+            found[key] = look(picture)
+        return found[key]
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -52,10 +52,10 @@ def steps_of(settings, models, checkpoint):
     return pixels, list(states)
 
 
-@pytest.mark.parametrize("recipe", ["low-light", "haze", "paper"])
-def test_any_step_can_be_the_last_before_a_break(models, recipe):
+@pytest.mark.parametrize(("recipe", "count"), [("low-light", 3), ("haze", 3), ("paper", 2)])
+def test_any_step_can_be_the_last_before_a_break(models, recipe, count):
     # Both passes, and the first step of the second one, which draws new noise.
-    settings = Settings(recipe=recipe, steps=3, recurrences=1, seed=3)
+    settings = Settings(recipe=recipe, steps=count, recurrences=1, seed=3)
     whole, states = checkpoints_of(settings, models)
     steps = list(states)
     for done, index in enumerate(steps[:4], start=1):
@@ -91,7 +91,7 @@ def test_what_does_not_belong_is_ignored(models):
     _, steps = steps_of(settings, models, None)
     state = stopped_at(steps[0], settings, models)
     for wrong in (b"", b"rubbish", state[:-9], stopped_at(steps[0], Settings(steps=3), models)):
-        assert steps_of(settings, models, wrong)[1] == steps
+        assert stopped_at(steps[0], settings, models, wrong) == state
 
 
 def test_it_goes_on_in_another_process(models, tmp_path):

@@ -21,6 +21,11 @@ from training.metrics import psnr
 CROP = Rectangle(96, 40, 48, 64)
 
 
+def quick(**changes):
+    """Two steps instead of twelve: a crop and the whole are worked on from one sample."""
+    return Settings(**{"steps": 2} | changes)
+
+
 def both(photo, settings, models, crop=CROP):
     """The crop of the whole result, and the crop alone."""
     whole = restore(photo, settings, models)
@@ -29,7 +34,7 @@ def both(photo, settings, models, crop=CROP):
 
 @pytest.mark.parametrize("kind", ["fine", "dark", "hazy", "faded"])
 def test_where_no_noise_is_filtered_it_is_the_result_to_a_step(models, kind):
-    settings = Settings(noise_sigma=0.0)
+    settings = quick(noise_sigma=0.0)
     whole, wanted, found = both(photo_of(degraded(kind)), settings, models)
     assert (found.photo.width, found.photo.height) == (48, 64)
     assert found.diagnosis == whole.diagnosis
@@ -47,21 +52,21 @@ def test_with_noise_it_is_nearly_the_result(models, kind):
 
 def test_a_prior_tuned_to_a_crop_is_nearly_as_one_tuned_to_the_photo(models):
     photo = photo_of(degraded("noisy"))
-    _whole, wanted, found = both(photo, Settings(), models, Rectangle(40, 20, 128, 128))
+    _whole, wanted, found = both(photo, quick(), models, Rectangle(40, 20, 128, 128))
     assert psnr(found.photo.pixels, wanted.pixels) > 45
-    again = restore(photo, Settings(), models, crop=Rectangle(40, 20, 128, 128))
+    again = restore(photo, quick(), models, crop=Rectangle(40, 20, 128, 128))
     assert psnr(again.photo.pixels, wanted.pixels) > 45
 
 
 def test_of_a_large_photo_blocks_are_smoothed_where_a_crop_shows_them(models, monkeypatch):
     file = BytesIO()
     monkeypatch.setattr(planning, "_BLOCKLESS", 1.0)
-    tiled = np.tile(degraded("dark"), (3, 4, 1))
+    tiled = np.tile(degraded("dark"), (2, 3, 1))
     Image.fromarray(np.rint(tiled * 255).astype(np.uint8)).save(file, "JPEG", quality=12)
     photo = Photo.from_samples(np.asarray(Image.open(file)))
     asked = []
     monkeypatch.setattr(planning, "without_blocks", spied(planning.without_blocks, asked))
-    settings = Settings(noise_sigma=0.0)
+    settings = quick(noise_sigma=0.0)
     whole, wanted, found = both(photo, settings, models)
     second = Rectangle(300, 200, 60, 40)
     again = restore(photo, settings, models, crop=second)
@@ -73,7 +78,7 @@ def test_of_a_large_photo_blocks_are_smoothed_where_a_crop_shows_them(models, mo
 def test_all_layers_are_cropped(models):
     layers = ("restored", "pilot", "generated", "findings")
     photo = photo_of(degraded("dark"))
-    whole, _wanted, found = both(photo, Settings(layers=layers, noise_sigma=0.0), models)
+    whole, _wanted, found = both(photo, quick(layers=layers, noise_sigma=0.0), models)
     assert [layer.name for layer in found.layers] == [layer.name for layer in whole.layers]
     for layer, of in zip(found.layers, whole.layers, strict=True):
         part = of.photo.part(CROP.part).to_samples().astype(float)
@@ -84,8 +89,8 @@ def test_all_layers_are_cropped(models):
 
 def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
     photo, seen = photo_of(degraded("dark")), []
-    restore(photo, Settings(), models, crop=CROP)
-    restore(photo, Settings(), models, seen.append, crop=Rectangle(0, 0, 16, 16))
+    restore(photo, quick(), models, crop=CROP)
+    restore(photo, quick(), models, seen.append, crop=Rectangle(0, 0, 16, 16))
     steps = [one for one in seen if isinstance(one, Step)]
     assert {step.stage for step in steps} == {"denoise", "transfer"}
     assert isinstance(seen[0], Diagnosed)
@@ -96,9 +101,9 @@ def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
 def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeypatch):
     photo, measured, models.memo = photo_of(degraded("dark")), [], None
     monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
-    settings = Settings(noise_sigma=0.0)
+    settings = quick(noise_sigma=0.0)
     restore(photo, settings, models, crop=CROP)
-    stronger = Settings(noise_sigma=0.0, amounts={"light": 1.5})
+    stronger = quick(noise_sigma=0.0, amounts={"light": 1.5})
     found = restore(photo, stronger, models, crop=CROP)
     whole = restore(photo, stronger, models)
     assert len(measured) == 1
@@ -108,7 +113,7 @@ def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeyp
     # What is no noise and what is mended are measured otherwise.
     restore(photo, settings, models, crop=CROP)
     measured.clear()
-    restore(photo, Settings(amounts={"noise": 0.0}), models, crop=CROP)
+    restore(photo, quick(amounts={"noise": 0.0}), models, crop=CROP)
     assert len(measured) == 1
 
 
@@ -121,8 +126,8 @@ def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(mo
             raise CancelledError("enough")
 
     with pytest.raises(CancelledError):
-        restore(photo, Settings(), models, stop, crop=CROP)
-    restore(photo, Settings(), models, crop=Rectangle(0, 0, 64, 64))
+        restore(photo, quick(), models, stop, crop=CROP)
+    restore(photo, quick(), models, crop=Rectangle(0, 0, 64, 64))
     assert len(measured) == 1
 
 
@@ -148,18 +153,18 @@ def test_a_crop_takes_no_more_work_than_the_parts_it_touches():
 
 @pytest.mark.parametrize("change", ["photo", "settings", "damage"])
 def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, change):
-    photo, settings, seen = photo_of(degraded("dark")), Settings(noise_sigma=0.0), []
+    photo, settings, seen = photo_of(degraded("dark")), quick(noise_sigma=0.0), []
     restore(photo, settings, models, crop=CROP)
     if change == "photo":
         samples = photo.to_samples().copy()
         samples[0, 0, 0] += 1
         photo = Photo.from_samples(samples)
     elif change == "settings":
-        settings = Settings(noise_sigma=0.0, seed=1)
+        settings = quick(noise_sigma=0.0, seed=1)
     else:
         mask = np.zeros((photo.height, photo.width), bool)
         mask[60:70, 100:110] = True
-        photo, settings = photo.with_damage(mask), Settings(noise_sigma=0.0, damage="mask")
+        photo, settings = photo.with_damage(mask), quick(noise_sigma=0.0, damage="mask")
     found = restore(photo, settings, models, seen.append, crop=CROP)
     assert "sample" in {one.stage for one in seen if isinstance(one, Step)}
     wanted = restore(photo, settings, models).photo.part(CROP.part)
@@ -168,8 +173,8 @@ def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, c
 
 def test_memory_is_given_back_with_the_next_whole_photo_and_at_rest():
     models, photo = ModelCache("cpu"), photo_of(degraded("dark"))
-    for forget in (models.rest, lambda: restore(photo, Settings(noise_sigma=0.0), models)):
-        restore(photo, Settings(noise_sigma=0.0), models, crop=CROP)
+    for forget in (models.rest, lambda: restore(photo, quick(noise_sigma=0.0), models)):
+        restore(photo, quick(noise_sigma=0.0), models, crop=CROP)
         assert models.memo is not None
         forget()
         assert models.memo is None
@@ -178,11 +183,11 @@ def test_memory_is_given_back_with_the_next_whole_photo_and_at_rest():
 def test_a_border_stays_around_what_of_the_picture_is_seen(models):
     picture, box = bordered(degraded("dark"), sides=(30, 30, 30, 30))
     crop = Rectangle(0, 0, 80, 90)
-    whole, wanted, found = both(photo_of(picture), Settings(noise_sigma=0.0), models, crop)
+    whole, wanted, found = both(photo_of(picture), quick(noise_sigma=0.0), models, crop)
     assert whole.diagnosis.inner == found.diagnosis.inner == box
     assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
     with pytest.raises(SettingsError, match="border"):
-        restore(photo_of(picture), Settings(), models, crop=Rectangle(0, 0, 200, 32))
+        restore(photo_of(picture), quick(), models, crop=Rectangle(0, 0, 200, 32))
 
 
 @pytest.mark.parametrize(
@@ -196,4 +201,4 @@ def test_a_border_stays_around_what_of_the_picture_is_seen(models):
 )
 def test_crops_that_cannot_be_are_refused(models, crop, words):
     with pytest.raises(SettingsError, match=words):
-        restore(photo_of(degraded("fine")), Settings(), models, crop=crop)
+        restore(photo_of(degraded("fine")), quick(), models, crop=crop)

@@ -92,7 +92,7 @@ class GimpApp:
         chroot = (
             f"exec chroot '{self.root}' env -i DISPLAY=:{DISPLAY} "
             "PATH=/mnt/shared/bin:/usr/bin:/bin HOME=/mnt/shared/home LC_ALL=C.UTF-8 "
-            "PYTHONDONTWRITEBYTECODE=1 "
+            "PYTHONPYCACHEPREFIX=/mnt/shared/compiled "
             f"XDG_RUNTIME_DIR=/mnt/shared/run bash /mnt/shared/{inside.name}"
         )
         outside = "; ".join([*lines, chroot])

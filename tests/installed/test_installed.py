@@ -34,7 +34,6 @@ timeout = 180
 markers =
     e2e: starts a real daemon
     slow: takes long
-    xdist_group: for runs in parallel
 """
 
 

@@ -256,10 +256,10 @@ def free_port():
 
 
 @contextmanager
-def running_daemon():
+def running_daemon(**options):
     """Run a daemon for as long as the block lasts, in a short folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="ldrps-"))
-    made = Daemon(folder)
+    made = Daemon(folder, **options)
     try:
         yield made
     finally:
