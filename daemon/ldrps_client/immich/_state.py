@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from ldrps_client._places import state_folder_of
 from ldrps_client.hotfolder.store._entry import Entry, Identity
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
@@ -64,12 +65,6 @@ class ImmichState:
         return self.folder / "webhook-secret"
 
 
-def home() -> Path:
-    """Return the folder under `$XDG_STATE_HOME`, else under `~/.local/state`."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "ldrps" / "immich"
-
-
 def _opened(path: Path) -> BinaryIO:
     try:
         return open(path, "wb")
@@ -84,7 +79,7 @@ def opened_state(url: str) -> Iterator[ImmichState]:
     """Hold a server's state while the block runs; OutputError if another process has it."""
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).hostname or "")[:40]
-    folder = home() / f"{plain}-{digest}"
+    folder = state_folder_of("immich") / f"{plain}-{digest}"
     try:
         own_folder(folder)
     except SettingsError as error:
