@@ -147,6 +147,19 @@ def test_a_file_that_is_there_stays(tmp_path, pixels):
     assert path.read_bytes() == before
 
 
+def test_without_unix_sockets_a_sentence_asks_for_the_daemons_address():
+    code = """
+from ldrps_client.cli import main
+os.environ["LDRPS_ADDRESS"] = ""
+for words in (["status"], ["restore", "photo.jpg"], ["doctor", "--json"], ["gimp", "doctor"]):
+    main(words)
+"""
+    done = run_elsewhere(code)
+    assert done.stderr.count("ldrps: this system has no unix sockets, so the daemon runs on") == 2
+    assert "unforeseen" not in done.stdout + done.stderr
+    assert done.stdout.count("this system has no unix sockets") >= 2
+
+
 @pytest.mark.parametrize(
     ("system", "place"),
     [
