@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
+from ldrps_engine.errors import SettingsError
 from ldrps_wire.ownership import check_way, is_private
 
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
@@ -43,8 +45,14 @@ def certificate_file(token_file: Path) -> Path:
 
 def check_address_is_ours(address: str) -> None:
     """Refuse a unix socket that another user could have put there; SettingsError says where."""
-    if address.startswith(UNIX):
-        check_way(socket_path(address))
+    if not address.startswith(UNIX):
+        return
+    if not hasattr(socket, "AF_UNIX"):
+        raise SettingsError(
+            "this system has no unix sockets, so the daemon runs on another machine; name it in "
+            f"{ADDRESS_VARIABLE}, as tls:HOST:PORT, or as 127.0.0.1:PORT with its token here"
+        )
+    check_way(socket_path(address))
 
 
 def socket_path(address: str) -> Path:

@@ -112,7 +112,7 @@ def list_jobs():
 
 @pytest.mark.parametrize("call", [("POST", "/assets"), ("PUT", "/tags"), ("POST", "/stacks")])
 def test_a_server_that_fails_in_between_gets_nothing_twice(fake, run, summer, call):
-    fake.faults[call] = [500]
+    fake.faults[call] = [503]
     code, records, said = run()
     assert code == 7
     assert said == f"{fake.url} cannot answer now: a fault; try again later"
@@ -127,6 +127,38 @@ def test_a_server_that_fails_in_between_gets_nothing_twice(fake, run, summer, ca
     assert [result, summer["a.png"]] in fake.stacks
     assert fake.uploads == 2
     assert not staged.exists()
+
+
+def test_a_photo_at_which_the_server_fails_is_told_and_the_others_go_on(fake, run, summer):
+    # What Immich answers where its disk has lost the file.
+    fake.faults["GET", "/assets/{id}/original"] = [500]
+    code, records, said = run()
+    assert code == 7
+    assert said == f"{fake.url} fails at /api/assets/{summer['a.png']}/original: a fault"
+    assert states(records) == {"a.png": "failed", "b.png": "done", "fine.png": "skipped"}
+    assert states(run()[1])["a.png"] == "done"
+
+
+def test_a_server_that_fails_at_everything_ends_it(fake, run, summer, monkeypatch):
+    # As while its database is away, which it is from the first photo on.
+    def failing(key, _):
+        fake.faults["GET", "/users/me"] = [500]
+        return 500, {"message": "a fault"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "_get_assets_id_original", failing)
+        assert run() == (7, [], f"{fake.url} fails at /api/users/me: a fault; try again later")
+    assert set(states(run()[1]).values()) == {"done", "skipped"}
+
+
+def test_what_a_crash_left_staged_of_finished_work_is_removed(fake, run, summer, monkeypatch):
+    monkeypatch.setattr("ldrps_client.immich._state.ImmichState.drop", lambda *_: None)
+    run()
+    folder = Path(os.environ["XDG_STATE_HOME"]) / "ldrps" / "immich"
+    assert list(folder.glob("*/uploads/*"))
+    assert run()[0] == 0
+    assert fake.uploads == 2
+    assert not list(folder.glob("*/uploads/*"))
 
 
 def test_a_broken_photo_is_told_and_the_others_go_on(fake, run, summer):
@@ -178,8 +210,10 @@ def test_other_servers_are_told(fake, run, monkeypatch):
     assert run()[::2] == (7, f"{fake.url} is Immich 2.7.5; it takes 3.0 or later")
     monkeypatch.setattr(fake, "_get_server_version", lambda *_: (200, b"<html>"))
     assert run()[::2] == (7, f"{fake.url} answers what is no JSON; check the address")
-    monkeypatch.setattr(fake, "_get_server_version", lambda *_: (200, {}))
-    assert run()[::2] == (7, f"{fake.url} answers what Immich 3 does not; check the address")
+    for status, said in ((200, {}), (404, {"message": "Cannot GET"})):
+        answer = status, said
+        monkeypatch.setattr(fake, "_get_server_version", lambda *_, answer=answer: answer)
+        assert run()[::2] == (7, f"{fake.url} answers what Immich 3 does not; check the address")
 
 
 def test_a_server_that_is_away_is_told(options, capsys):
@@ -233,7 +267,11 @@ def test_addresses_are_taken_as_people_write_them(given, address):
 
 
 @pytest.mark.parametrize(
-    "given", ["photos.example", "ftp://x", "http://", "http://u:p@x", "http://x:y", "http://x?a=1"]
+    "given",
+    [
+        *("photos.example", "ftp://x", "http://", "http://u:p@x", "http://x:y", "http://x?a=1"),
+        "http://[x",
+    ],
 )
 def test_what_is_no_address_is_told(given):
     with pytest.raises(SettingsError, match="is none of Immich; give https://HOST"):

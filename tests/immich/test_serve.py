@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -12,6 +13,12 @@ import uuid
 import pytest
 
 from immich.conftest import dark, fine
+from ldrps_client.immich._api import FaultError
+from ldrps_client.immich._restoring import Outcome
+from ldrps_client.immich._state import opened_state
+from ldrps_client.immich.serving import Queue
+from ldrps_engine.errors import OutputError
+from ldrps_engine.settings import Settings
 from support.daemon import environment, wait_until
 
 SECRET = "a-secret"
@@ -147,3 +154,68 @@ def test_a_secret_is_made_where_there_is_none(tmp_path):
     assert len(made) > 30
     assert path.stat().st_mode & 0o777 == 0o600
     assert secret_in(path) == made
+    with pytest.raises(OutputError, match="with the secret cannot be written: no such file"):
+        secret_in(tmp_path / "nowhere" / "secret")
+
+
+class Scripted:
+    """A restorer that does what it is told to, one thing for each call."""
+
+    def __init__(self, *acts):
+        self.acts, self.asked = list(acts), []
+
+    def work(self, entry):
+        self.asked.append(os.fsdecode(entry.source))
+        act = self.acts.pop(0)
+        if isinstance(act, Exception):
+            raise act
+        return act
+
+
+def queue_of(state, restorer, pauses):
+    """A queue that goes on until its restorer has nothing left to do; its pauses are noted."""
+    stop, queued, told = threading.Event(), threading.Event(), []
+    stop.wait = pauses.append
+
+    def on_event(kind, words):
+        told.append((kind, words))
+        if not restorer.acts:
+            stop.set()
+
+    Queue(state, restorer, stop, queued, on_event).run()
+    return told
+
+
+@pytest.fixture
+def state(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with opened_state("http://photos.example") as opened:
+        for name in ("a", "b"):
+            opened.add(name, Settings())
+        yield opened
+
+
+def test_an_asset_at_which_the_server_fails_holds_up_no_other(state):
+    fault = FaultError("no file")
+    done = Outcome(state="done", name="b", words="light")
+    restorer, pauses = Scripted(fault, fault, fault, done), []
+    assert queue_of(state, restorer, pauses) == [("failed", "no file"), ("done", "b: light")]
+    assert restorer.asked == ["a", "a", "a", "b"]
+    assert pauses == [1.0, 2.0]
+
+
+def test_a_ledger_that_cannot_be_written_for_a_while_ends_nothing(state, monkeypatch):
+    claim, faults = state.ledger.claim, [OutputError("the disk is full")] * 2
+    monkeypatch.setattr(state.ledger, "claim", lambda: throw(faults.pop()) if faults else claim())
+    done = [Outcome(state="done", name=name, words="light") for name in ("a", "b")]
+    # Begun, and not to be noted as ended: it is begun again.
+    restorer = Scripted(OutputError("the disk is full"), *done)
+    monkeypatch.setattr(state.ledger, "end", lambda *_, **__: throw(OutputError("still full")))
+    told, pauses = [], []
+    told = queue_of(state, restorer, pauses)
+    assert [kind for kind, _ in told] == ["waiting", "waiting", "waiting", "done", "done"]
+    assert restorer.asked == ["a", "a", "b"]
+
+
+def throw(error):
+    raise error

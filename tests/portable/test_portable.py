@@ -4,6 +4,7 @@ CI runs this folder on macOS and Windows. On Linux a process in which POSIX's mo
 imported stands for those.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ldrps.v1 import restoration_pb2 as pb
+from ldrps_client._places import state_folder_of
 from ldrps_client.files import decode, encode
 from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.settings import Settings
@@ -46,7 +48,7 @@ OF_POSIX = {
 ELSEWHERE = f"""
 import sys; sys.path[:0] = {[*map(str, PATHS)]!r}
 sys.modules.update(dict.fromkeys({POSIX_ONLY!r}))
-import grpc, os, shutil, signal, socket, tempfile, types
+import grpc, os, platformdirs, shutil, signal, socket, tempfile, types
 if hasattr(os, "statvfs"):
     free = shutil.disk_usage(os.getcwd())
     shutil.disk_usage = lambda path: free
@@ -143,6 +145,42 @@ def test_a_file_that_is_there_stays(tmp_path, pixels):
     with pytest.raises(Exception, match=r"in\.png"):
         encode(path, decode(path).photo)
     assert path.read_bytes() == before
+
+
+def test_without_unix_sockets_a_sentence_asks_for_the_daemons_address():
+    code = """
+from ldrps_client.cli import main
+os.environ["LDRPS_ADDRESS"] = ""
+for words in (["status"], ["restore", "photo.jpg"], ["doctor", "--json"], ["gimp", "doctor"]):
+    main(words)
+"""
+    done = run_elsewhere(code)
+    assert done.stderr.count("ldrps: this system has no unix sockets, so the daemon runs on") == 2
+    assert "unforeseen" not in done.stdout + done.stderr
+    assert done.stdout.count("this system has no unix sockets") >= 2
+
+
+@pytest.mark.parametrize(
+    ("system", "place"),
+    [
+        ("linux", "{home}/.local/state/ldrps/watch"),
+        ("darwin", "{home}/Library/Application Support/ldrps/watch"),
+        ("win32", r"C:\Users\ann\AppData\Local/ldrps/watch"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="stands for the other systems")
+def test_state_lies_where_each_system_keeps_it(tmp_path, monkeypatch, system, place):
+    import platformdirs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", system)
+        patch.delenv("XDG_STATE_HOME", raising=False)
+        patch.setenv("HOME", str(tmp_path))
+        # What Windows itself would be asked for.
+        patch.setenv("WIN_PD_OVERRIDE_LOCAL_APPDATA", r"C:\Users\ann\AppData\Local")
+        importlib.reload(platformdirs)
+        assert str(state_folder_of("watch")) == place.format(home=tmp_path)
+    importlib.reload(platformdirs)
 
 
 def test_what_is_no_photo_is_refused_in_a_sentence(tmp_path):

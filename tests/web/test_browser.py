@@ -241,6 +241,9 @@ def test_everything_that_can_be_done_has_a_name(open_page, tmp_path):
         assert len(name) > 0, which
     for image in page.locator("#stage img").all():
         assert image.get_attribute("alt") in ("a.png before", "a.png, after")
+    said = "(all) => all.map((each) => [each.ariaValueText, `${each.value} %`])"
+    for words, value in page.locator("#settings input[type=range]").evaluate_all(said):
+        assert words in (value, "left")
     # What happens is told to those who do not see it.
     assert page.locator("[role=status]").text_content().endswith("a.png: restored")
 
@@ -275,6 +278,15 @@ def test_light_and_dark_can_both_be_read(open_page, tmp_path, scheme):
         assert contrast(page, selector) >= 4.5, selector
     ground = page.locator("#panel").evaluate("(e) => getComputedStyle(e).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 380) == (scheme == "light")
+    # With a system's own few colours, what is chosen must still be told from what is not.
+    page.emulate_media(color_scheme=scheme, forced_colors="active")
+    look = "(e) => getComputedStyle(e).backgroundColor"
+    for chosen, other in (
+        ("#fit", "#swap"),
+        ("nav [aria-current=true]", "nav [aria-current=false]"),
+    ):
+        assert page.locator(chosen).evaluate(look) != page.locator(other).evaluate(look)
+    page.emulate_media(color_scheme=scheme, forced_colors="none")
     # A tinted surround would change how a photo's colours look.
     stage = page.locator("#stage").evaluate("(e) => getComputedStyle(e).backgroundColor")
     assert len(set(re.findall(r"\d+", stage)[:3])) == 1

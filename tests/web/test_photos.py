@@ -1,7 +1,10 @@
 """Photos on the page, asked for over HTTP: read, restored, cancelled, saved, refused."""
 
+import asyncio
+import errno
 import io
 import json
+import os
 import signal
 import socket
 import stat
@@ -13,7 +16,9 @@ from PIL import Image
 
 from ldrps_client.files import decode
 from ldrps_client.provenance import read_mark
-from ldrps_client.web._app import _numbered
+from ldrps_client.web import _app, _reading
+from ldrps_client.web._app import Pages, Parts, _numbered
+from ldrps_client.web._gallery import Gallery
 from ldrps_client.web._taking import file_name
 from ldrps_engine.analysis.inset import diagnose_photo
 from web.conftest import left_behind
@@ -131,6 +136,26 @@ def test_settings_that_are_no_json_are_refused(web, png):
     key = web.add("a.png", png)["id"]
     for body in (b"{", b"\xff", b"[" * 20_000, b"{" * 70_000):
         assert web.refused(f"api/photos/{key}/run", "POST", body)[0] == 400
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path, png, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sentence = f"the page's files in {tmp_path} cannot be kept: no space left on device; make room"
+    gallery = Gallery(tmp_path)
+    upload = gallery.add("a.png")
+    upload.original.write_bytes(png)
+    monkeypatch.setattr(_reading, "write_small", full)
+    _reading._read(gallery, upload)
+    assert upload.state == "refused"
+    assert upload.trouble.startswith(sentence)
+    upload.results = upload.folder
+    monkeypatch.setattr(_app, "_zipped", full)
+    pages = Pages(Parts(gallery, None, None, tmp_path, 1))
+    answer = asyncio.run(pages.results(None))
+    assert answer.status_code == 507
+    assert json.loads(answer.body)["error"]["message"].startswith(sentence)
 
 
 def test_what_is_no_photo_is_told_by_its_own_name(web, png):

@@ -116,11 +116,12 @@ def _folder(folder: Path) -> dict[str, str]:
 
 
 def _daemon(address: str | None) -> dict[str, Any]:
-    with Client(address, autostart=False) as client:
-        try:
+    try:
+        # Also what keeps one from asking: a socket in a stranger's folder, a broken certificate.
+        with Client(address, autostart=False) as client:
             status, jobs = client.status(), client.jobs()
-        except LdrpsError as error:
-            return {"answers": False, "because": str(error)}
+    except LdrpsError as error:
+        return {"answers": False, "because": str(error)}
     failures = Counter(f"{job.reason}: {job.message}" for job in jobs if job.state == "failed")
     states = Counter(job.state for job in jobs)
     return {"answers": True, **asdict(status), "jobs": dict(states), "failures": dict(failures)}

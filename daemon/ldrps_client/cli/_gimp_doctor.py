@@ -113,7 +113,11 @@ def check_daemon(address: str | None) -> list[Finding]:
     """Check whether a daemon answers or can be started, and which models it has."""
     from ldrps_client.client import Client
 
-    with Client(address, autostart=False) as client:
+    try:
+        opened = Client(address, autostart=False)
+    except LdrpsError as error:
+        return [Finding("daemon", False, str(error))]
+    with opened as client:
         try:
             status = client.status()
         except LdrpsError as error:

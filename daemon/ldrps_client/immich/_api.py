@@ -26,12 +26,21 @@ _TIMES = httpx.Timeout(30.0, read=600.0, write=600.0)
 _PAGE = 250
 _MOST_BYTES = 1_000_000_000
 _OLDEST = 3
+_FAULT = 500
 # Immich answers so, and not with 404, about what is not there or belongs to others.
 _GONE = "not found or no "
 
 
 class GoneError(NotFoundError):
     """Absence of an asset on the server, or lack of this user's access to it."""
+
+
+class FaultError(UnavailableError):
+    """Failure of the server at one request: its own trouble, or that of one asset.
+
+    Immich answers so for a file that its disk has lost, and for everything while its database is
+    away.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +93,21 @@ class ImmichApi:
 
     def check(self) -> None:
         """Raise if this is no Immich that we know, or if it does not take the key."""
-        version = self._json("GET", "/server/version")
+        try:
+            self._check_version(self._json("GET", "/server/version"))
+            self._json("GET", "/users/me")
+        except GoneError:
+            raise self._strange() from None
+        except FaultError as error:
+            # At this it fails for no asset's sake.
+            raise UnavailableError(f"{error}; try again later") from None
+
+    def _check_version(self, version: Any) -> None:
         if not isinstance(version, dict) or not isinstance(version.get("major"), int):
             raise self._strange()
         if version["major"] < _OLDEST:
             found = ".".join(str(version.get(part, 0)) for part in ("major", "minor", "patch"))
             raise UnavailableError(f"{self.url} is Immich {found}; it takes {_OLDEST}.0 or later")
-        self._json("GET", "/users/me")
 
     def asset(self, key: str) -> Asset:
         """Return one asset; GoneError if it has gone."""
@@ -204,7 +221,9 @@ class ImmichApi:
             raise GoneError(f"{self.url} has it no longer: {said}")
         if answer.status_code in (413, 507) or "quota" in said.lower():
             raise OutputError(f"{self.url} does not take the upload: {said}")
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.status_code == _FAULT:
+            raise FaultError(f"{self.url} fails at {answer.request.url.path}: {said}")
+        if answer.status_code > _FAULT or answer.status_code == 429:
             raise UnavailableError(f"{self.url} cannot answer now: {said}; try again later")
         if answer.is_redirect:
             where = shown(answer.headers.get("location", ""))
@@ -242,14 +261,13 @@ def _message(answer: httpx.Response) -> str:
 
 def address_of(url: str) -> str:
     """Return the server's address without what follows it; SettingsError if it is none."""
-    parts = urlsplit(url.strip())
+    wrong = SettingsError(f"url '{shown(url)}' is none of Immich; give https://HOST or http://HOST")
     try:
+        parts = urlsplit(url.strip())
         fine = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError:
-        fine = False
+        raise wrong from None
     if not fine or parts.username or parts.query or parts.fragment:
-        raise SettingsError(
-            f"url '{shown(url)}' is none of Immich; give https://HOST or http://HOST"
-        )
+        raise wrong
     path = parts.path.rstrip("/").removesuffix("/api")
     return f"{parts.scheme}://{parts.netloc}{path}"

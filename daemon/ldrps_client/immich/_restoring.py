@@ -22,10 +22,12 @@ from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode_bytes, result_suffix
 from ldrps_client.files._names import fitting, longest_name
 from ldrps_client.hotfolder.store._entry import Entry
-from ldrps_client.immich._api import Asset, GoneError, ImmichApi
+from ldrps_client.hotfolder.work._retry import RetryDecision, retry_decision
+from ldrps_client.immich._api import Asset, FaultError, GoneError, ImmichApi
 from ldrps_client.immich._state import ImmichState
 from ldrps_client.provenance import mark_in
 from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.errors import LdrpsError, OutputError
 
 OnEvent = Callable[[events.Event], None]
 _MARK = "_restored"
@@ -63,6 +65,11 @@ def _quiet(_: events.Event) -> None:
     pass
 
 
+def reaction_to(error: LdrpsError) -> RetryDecision:
+    """Return the reaction to an error that came with an asset."""
+    return RetryDecision.RETRY if isinstance(error, FaultError) else retry_decision(error)
+
+
 class Restorer:
     """Works on one asset at a time."""
 
@@ -90,11 +97,19 @@ class Restorer:
             outcome = self._judged(asset) or self._restored(entry, asset, album, on_event)
         except GoneError as error:
             outcome = Outcome(state="gone", name=key, words=str(error))
-        self._state.drop(entry)
+        except FaultError:
+            # Raises what ails the server as a whole; else it is this asset's own trouble.
+            self._api.check()
+            raise
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise OutputError(f"nothing can be kept in {self._state.folder}: {why}") from error
         ended = {"message": outcome.words, "words": outcome.words, "seconds": outcome.seconds}
         if outcome.result:
             ended["output"] = os.fsencode(outcome.result)
         ledger.end(entry.key, outcome.state, **ended)  # type: ignore[arg-type]
+        # Last: what is staged must not be missing while the ledger still wants it uploaded.
+        self._state.drop(entry)
         return outcome
 
     def _judged(self, asset: Asset) -> Outcome | None:

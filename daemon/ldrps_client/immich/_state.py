@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from ldrps_client._places import state_folder_of
 from ldrps_client.hotfolder.store._entry import Entry, Identity
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
@@ -41,6 +43,18 @@ class ImmichState:
         """Remove a result that the server has."""
         shutil.rmtree(self.staged(entry), ignore_errors=True)
 
+    def resume(self) -> None:
+        """Queue what was begun, of which nothing is lost: what was finished is still staged."""
+        for entry in self.ledger.entries("working", "placing"):
+            self.ledger.change(entry.key, state="queued")
+
+    def sweep(self) -> None:
+        """Remove what a crash left of results that the server has."""
+        wanted = {self.staged(entry).name for entry in self.ledger.entries("queued", "failed")}
+        for folder in (self.folder / "uploads").glob("*"):
+            if folder.name not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def queue_again(self, entry: Entry) -> None:
         """Have an asset worked on once more, as another job."""
         self.ledger.change(entry.key, state="queued", tries=0, round=entry.round + 1)
@@ -51,10 +65,13 @@ class ImmichState:
         return self.folder / "webhook-secret"
 
 
-def home() -> Path:
-    """Return the folder under `$XDG_STATE_HOME`, else under `~/.local/state`."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "ldrps" / "immich"
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open(path, "wb")
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from error
 
 
 @contextmanager
@@ -62,12 +79,12 @@ def opened_state(url: str) -> Iterator[ImmichState]:
     """Hold a server's state while the block runs; OutputError if another process has it."""
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).hostname or "")[:40]
-    folder = home() / f"{plain}-{digest}"
+    folder = state_folder_of("immich") / f"{plain}-{digest}"
     try:
         own_folder(folder)
     except SettingsError as error:
         raise OutputError(f"{error}; set XDG_STATE_HOME to one of your own") from None
-    with open(folder / "lock", "wb") as file:
+    with _opened(folder / "lock") as file:
         try:
             lock(file, wait=False)
         except OSError:
@@ -75,7 +92,7 @@ def opened_state(url: str) -> Iterator[ImmichState]:
                 f"{url} is worked for already; wait for the other 'ldrps immich', or end it"
             ) from None
         with closing(Ledger(folder / "ledger.sqlite")) as ledger:
-            # Begun by one that was killed; what it finished is still staged.
-            for entry in ledger.entries("working", "placing"):
-                ledger.change(entry.key, state="queued")
-            yield ImmichState(ledger, folder)
+            state = ImmichState(ledger, folder)
+            state.resume()
+            state.sweep()
+            yield state

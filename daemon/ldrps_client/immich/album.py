@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ldrps_client.hotfolder.work._retry import RetryDecision, retry_decision
+from ldrps_client.hotfolder.work._retry import RetryDecision
 from ldrps_client.immich._api import Asset, ImmichApi
-from ldrps_client.immich._restoring import Outcome, Restorer
+from ldrps_client.immich._restoring import Outcome, Restorer, reaction_to
 from ldrps_client.immich._state import ImmichState
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.settings import Settings
@@ -47,7 +47,7 @@ def restore_album(
             with progress(listed) as on_event:
                 outcome: Outcome | LdrpsError = restorer.work(entry, album, on_event)
         except LdrpsError as error:
-            if retry_decision(error) is RetryDecision.WAIT:
+            if reaction_to(error) is RetryDecision.WAIT:
                 state.ledger.change(entry.key, state="queued")
                 raise
             state.ledger.end(entry.key, "failed", reason=error.reason, message=str(error))

@@ -26,13 +26,14 @@ from ldrps_client.hotfolder.work._retry import (
     MAX_TRIES,
     Backoff,
     RetryDecision,
-    retry_decision,
     unforeseen,
 )
-from ldrps_client.immich._restoring import Outcome, Restorer, StoppedError
+from ldrps_client.immich._api import FaultError
+from ldrps_client.immich._restoring import Outcome, Restorer, StoppedError, reaction_to
 from ldrps_client.immich._state import ImmichState
 from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
 from ldrps_engine.settings import Settings
+from ldrps_wire.atomic import write_atomically
 from ldrps_wire.system import HAS_OWNERS
 
 __all__ = ["HEADER", "Listening", "private_text", "secret_in", "serve"]
@@ -58,9 +59,15 @@ class Listening:
 
 def secret_in(path: Path) -> str:
     """Return the secret in a file, made if there is none; SettingsError if others may read it."""
-    with suppress(FileExistsError):
-        path.touch(0o600, exist_ok=False)
-        path.write_text(f"{secrets.token_urlsafe(24)}\n")
+    try:
+        if not path.exists():
+            # Whole or not at all: an empty one would keep every later start from working.
+            made = f"{secrets.token_urlsafe(24)}\n".encode()
+            with suppress(FileExistsError):
+                write_atomically(path, made, force=False, mode=0o600)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OutputError(f"{path} with the secret cannot be written: {why}") from None
     return private_text(path, "secret")
 
 
@@ -138,37 +145,55 @@ class Queue:
         self._state, self._restorer, self._on_event = state, restorer, on_event
         self._stop, self._queued = stop, queued
         self._backoff = Backoff(first=1.0)
+        self._interrupted = False
 
     def run(self) -> None:
         """Go on until the end."""
         while not self._stop.is_set():
-            # Before the look: what comes after it sets the event again, and is not overlooked.
-            self._queued.clear()
-            entry = self._state.ledger.claim()
-            if entry is None:
-                self._queued.wait(_IDLE_SECONDS)
-                continue
             try:
-                outcome = self._restorer.work(entry)
-            except StoppedError:
-                # A stop is no failure, and counts as no try.
-                self._state.ledger.change(entry.key, state="queued")
-            except Exception as error:
-                known = error if isinstance(error, LdrpsError) else unforeseen(error)
-                self._trouble(entry.key, known)
-            else:
-                self._backoff.reset()
-                self._on_event(outcome.state, _line(outcome))
+                if self._interrupted:
+                    self._state.resume()
+                    self._interrupted = False
+                self._turn()
+            except LdrpsError as error:
+                # The ledger cannot be written, so nothing can be noted: not even that.
+                self._interrupted = True
+                self._wait(error)
+
+    def _turn(self) -> None:
+        """Work on one asset, or wait for one."""
+        # Before the look: what comes after it sets the event again, and is not overlooked.
+        self._queued.clear()
+        entry = self._state.ledger.claim()
+        if entry is None:
+            self._queued.wait(_IDLE_SECONDS)
+            return
+        try:
+            outcome = self._restorer.work(entry)
+        except StoppedError:
+            # A stop is no failure, and counts as no try.
+            self._state.ledger.change(entry.key, state="queued")
+        except Exception as error:
+            known = error if isinstance(error, LdrpsError) else unforeseen(error)
+            self._trouble(entry.key, known)
+        else:
+            self._backoff.reset()
+            self._on_event(outcome.state, _line(outcome))
+
+    def _wait(self, error: LdrpsError) -> None:
+        self._on_event("waiting", shown(str(error)))
+        self._stop.wait(self._backoff.next())
 
     def _trouble(self, key: str, error: LdrpsError) -> None:
-        decision, ledger = retry_decision(error), self._state.ledger
+        decision, ledger = reaction_to(error), self._state.ledger
         tries = ledger.entry(key).tries + 1
         if decision is RetryDecision.WAIT:
             ledger.change(key, state="queued")
-            self._on_event("waiting", shown(str(error)))
-            self._stop.wait(self._backoff.next())
+            self._wait(error)
         elif decision is RetryDecision.RETRY and tries < MAX_TRIES:
             ledger.change(key, state="queued", tries=tries, round=ledger.entry(key).round + 1)
+            if isinstance(error, FaultError):
+                self._stop.wait(self._backoff.next())
         else:
             ledger.end(key, "failed", reason=error.reason, message=str(error), tries=tries)
             self._on_event("failed", shown(str(error)))
@@ -189,7 +214,8 @@ def serve(
     """Receive webhooks and restore until a signal ends it; `restorer` stops with `stop`."""
     queued = threading.Event()
     receiver = Receiver(state, settings, where.secret, queued)
-    route = Route("/", receiver.receive, methods=["POST"])
+    # Immich's action lets its user choose.
+    route = Route("/", receiver.receive, methods=["POST", "PUT"])
     config: Any = uvicorn.Config(
         Starlette(routes=[route]),
         log_level="critical",

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from ldrps_client._text import plain, shown
 from ldrps_client.cli._output import error_record, unforeseen
+from ldrps_client.web._folder import no_room
 from ldrps_client.web._gallery import MOST_PHOTOS, Gallery, Upload
 from ldrps_client.web._reading import PICTURES, read_later
 from ldrps_client.web._running import Runs, recipes, settings_from
@@ -64,6 +65,8 @@ def answered(handler: Callable[[Pages, Request], Awaitable[Response]]) -> Any:
             return Response(status_code=400)
         except LdrpsError as error:
             return _sentence(error)
+        except OSError as error:
+            return _sentence(no_room(error, self._parts.folder))
         except Exception as bug:
             return _sentence(unforeseen(bug))
 

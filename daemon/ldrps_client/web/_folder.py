@@ -16,6 +16,15 @@ _PREFIX = "ldrps-web-"
 _LOCK = "lock"
 
 
+def no_room(error: OSError, folder: Path) -> OutputError:
+    """Return the error for files of the page that the disk does not take, or has lost."""
+    why = (error.strerror or str(error)).lower()
+    return OutputError(
+        f"the page's files in {folder} cannot be kept: {why}; make room there, or start it again "
+        "with TMPDIR set to another folder"
+    )
+
+
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """Make a folder that goes with the block, and remove those of programs that were killed."""

@@ -8,6 +8,7 @@ from typing import Any
 from ldrps_client._text import shown
 from ldrps_client.cli._output import unforeseen
 from ldrps_client.files import LoadedFile, decode_bytes
+from ldrps_client.web._folder import no_room
 from ldrps_client.web._gallery import Gallery, Upload
 from ldrps_client.web._views import write_small, write_view
 from ldrps_engine.analysis.amounts import proposed_amounts
@@ -46,10 +47,16 @@ def _read(gallery: Gallery, upload: Upload) -> None:
         write_small(upload.folder / SMALL, loaded.photo)
         write_view(upload.folder / BEFORE, loaded.photo)
     except Exception as error:
-        known = error if isinstance(error, LdrpsError) else unforeseen(error)
-        gallery.change(upload, state="refused", trouble=shown(str(known)))
+        gallery.change(upload, state="refused", trouble=trouble_of(error, upload))
     else:
         gallery.change(upload, state="ready", facts=_facts(loaded, found))
+
+
+def trouble_of(error: Exception, upload: Upload) -> str:
+    """Say in one sentence what kept a photo from being read or restored."""
+    if isinstance(error, OSError):
+        error = no_room(error, upload.folder.parent)
+    return shown(str(error if isinstance(error, LdrpsError) else unforeseen(error)))
 
 
 def _facts(loaded: LoadedFile, found: Diagnosis) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from ldrps_client import events
 from ldrps_client._gathering import Gathered
 from ldrps_client._result import Result
 from ldrps_client._text import shown
-from ldrps_client.cli._output import unforeseen
 from ldrps_client.cli._progress import text_of
 from ldrps_client.client import Client
 from ldrps_client.files import result_suffix
 from ldrps_client.files._names import fitting, longest_name
 from ldrps_client.web._gallery import Gallery, Upload
-from ldrps_client.web._reading import AFTER, PREVIEW, SMALL_AFTER, load
+from ldrps_client.web._reading import AFTER, PREVIEW, SMALL_AFTER, load, trouble_of
 from ldrps_client.web._views import write_preview, write_small, write_view
 from ldrps_engine.errors import CancelledError, LdrpsError, SettingsError
 from ldrps_engine.settings import RECIPES, Settings
@@ -98,8 +97,7 @@ class Runs:
             # By the user, who knows; or by somebody else, who does not sit here.
             trouble = "" if upload.stopped else shown(str(error))
         except Exception as error:
-            known = error if isinstance(error, LdrpsError) else unforeseen(error)
-            trouble = shown(str(known))
+            trouble = trouble_of(error, upload)
         finally:
             state = "done" if upload.results else "ready"
             # Last: from now on others may work with it, or remove it.

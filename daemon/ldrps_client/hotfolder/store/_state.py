@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldrps_client._places import state_folder_of
 from ldrps_client.hotfolder.store._claim import claimed
 from ldrps_engine.errors import OutputError, SettingsError
 from ldrps_wire.ownership import check_way
@@ -75,9 +76,8 @@ class StateFolder:
 
 
 def state_home() -> Path:
-    """Return the folder under `$XDG_STATE_HOME`, else under `~/.local/state`."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "ldrps" / "watch"
+    """Return the folder with the state of every watched folder."""
+    return state_folder_of("watch")
 
 
 def state_folder(root: Path) -> StateFolder:

@@ -47,6 +47,7 @@ export class Amounts {
       if (row.range.valueAsNumber !== value) row.range.value = value;
       row.range.disabled = !row.box.checked;
       row.text.textContent = row.box.checked ? `${value} %` : "left";
+      row.range.ariaValueText = row.text.textContent;
     }
     $("found-amounts").hidden = !$("found-amounts").children.length;
     $("reset-amounts").hidden = !this.#own.has(photo.id);
@@ -70,6 +71,7 @@ export class Amounts {
     range.ariaLabel = `Amount of ${NAMES[name].toLowerCase()}`;
     range.id = `amount-${name}`;
     text.htmlFor = range.id;
+    text.ariaLive = "off"; // the slider says it
     label.append(box, NAMES[name]);
     line.append(label, range, text);
     const row = { line, box, range, text, kept: new Map() };

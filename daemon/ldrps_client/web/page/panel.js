@@ -94,6 +94,7 @@ export class Panel {
     const recipe = this.#recipes.find(({ name }) => name === $("recipe").value);
     $("recipe-words").textContent = recipe?.words ?? "";
     $("strength-text").textContent = `${$("strength").value} %`;
+    $("strength").ariaValueText = $("strength-text").textContent;
   }
 
   show(photo) {
