@@ -53,13 +53,11 @@ def _look(inset: Inset, settings: Settings, on_step: OnStep) -> None:
     original = to_working(photo)
     damage = damage_of(photo, original, settings)
     measured = Measured.of(photo, original, damage=damage, mounted=inset.is_mounted)
-    height, width = measured.mended.shape[:2]
-    # As the bundled prior sees it; the findings do not depend on which one is asked later.
-    scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))
     request = Request(
         measured=measured,
         settings=settings,
-        view_size=(max(1, round(height * scale)), max(1, round(width * scale))),
+        # As the bundled prior sees it; the findings do not depend on which one is asked later.
+        view_size=Request.size_in_view(measured.mended, catalogue()[BUNDLED].view),
         prior_knows_scenes=False,
         opinion=None,
         remarks=(),

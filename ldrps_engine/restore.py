@@ -1,32 +1,35 @@
-"""The main path: a photo is analysed, planned for, denoised, sampled and transferred."""
+"""The main path: a photo is analysed, planned for, denoised, sampled and transferred.
+
+What needs torch is imported where a photo first needs it: most photos of an archive need nothing.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.analyse import Measured, Request, analyse
+from ldrps_engine.analysis.analyse import Analysis, Measured, Request, analyse
 from ldrps_engine.analysis.damage import Damage, damage_of
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
-from ldrps_engine.captioning.describer import consult
+from ldrps_engine.analysis.unmet import Done, unmet
+from ldrps_engine.captioning.describer import consult, describe
 from ldrps_engine.colour.working import to_working
-from ldrps_engine.diffusion.denoising import denoise
-from ldrps_engine.diffusion.pilot import Sample, sample
-from ldrps_engine.diffusion.planning import RestorationPlan, plan_restoration
-from ldrps_engine.diffusion.view import View
 from ldrps_engine.errors import SettingsError
+from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 from ldrps_engine.photo import Part, Photo
-from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
-from ldrps_engine.transfer.filling import fill
-from ldrps_engine.transfer.full_size import transfer
+
+if TYPE_CHECKING:
+    from ldrps_engine.diffusion.pilot import Sample
+    from ldrps_engine.diffusion.planning import RestorationPlan
 
 Array = NDArray[np.float32]
 
@@ -60,9 +63,31 @@ def restore(
     inset = known.inset if known else Inset.of(photo)
     tell = _ShiftedSteps(inset.telling(on_step))
     seen = known or _Seen.of(photo, settings, inset, tell)
-    plan = _planned(seen, settings, models, tell)
-    inside = _restored(inset.picture, plan, tell, checkpoint)
+    analysis = _analysed(seen, settings, models, tell)
+    if analysis.leaves_photo_alone:
+        inside = _left_alone(inset.picture, analysis, tell)
+    else:
+        plan = _planned(analysis, models, tell)
+        inside = _restored(inset.picture, plan, tell, checkpoint)
     return inset.restored(inside, time.monotonic() - start)
+
+
+def _left_alone(picture: Photo, analysis: Analysis, on_step: OnStep) -> Restoration:
+    """Return the picture as it is, and what was found; no model has looked at it."""
+    settings, request = analysis.settings, analysis.request
+    said = unmet(settings, analysis.diagnosis, Done())
+    remarks = (*analysis.remarks, *said)
+    description = describe(analysis.recognition, settings, request.opinion, remarks)
+    on_step(description)
+    on_step(Step("transfer", 1, 1))
+    return Restoration(
+        layers=(Layer("restored", picture),),
+        diagnosis=analysis.diagnosis,
+        description=description.text,
+        generated=(0.0, 0.0),
+        remarks=description.remarks,
+        seconds=0.0,
+    )
 
 
 def _restored(
@@ -72,22 +97,30 @@ def _restored(
     if plan.changes_nothing:
         on_step(Step("transfer", 1, 1))
         return _restoration(plan, (Layer(plan.layers[0], picture),))
-    return _transferred(sample(denoise(plan, on_step), on_step, checkpoint), on_step)
+    return _transferred(_sampled(plan, on_step, checkpoint), on_step)
 
 
 def _planned(
-    seen: _Seen,
-    settings: Settings,
-    models: ModelCache,
-    on_step: _ShiftedSteps,
-    crop: Part | None = None,
+    analysis: Analysis, models: ModelCache, on_step: _ShiftedSteps, crop: Part | None = None
 ) -> RestorationPlan:
-    request, prior = _open(seen, settings, models, on_step)
-    return plan_restoration(analyse(request, on_step), prior, on_step, crop)
+    from ldrps_engine.diffusion.planning import plan_restoration
+
+    prior = models.prior(analysis.settings.model, on_step)
+    return plan_restoration(analysis, prior, on_step, crop)
+
+
+def _sampled(plan: RestorationPlan, on_step: OnStep, checkpoint: bytes | None) -> Sample:
+    """Free the photo from its noise, and sample its pilot."""
+    from ldrps_engine.diffusion.denoising import denoise
+    from ldrps_engine.diffusion.pilot import sample
+
+    return sample(denoise(plan, on_step), on_step, checkpoint)
 
 
 def _transferred(sampled: Sample, on_step: OnStep) -> Restoration:
     """Carry the pilot over to the photo, or to the crop that is wanted of it."""
+    from ldrps_engine.transfer.full_size import transfer
+
     writer, plan = transfer(sampled, on_step), sampled.plan
     layers = tuple(Layer(name, writer.photo(name)) for name in plan.layers)
     return _restoration(plan, layers, writer.generated)
@@ -143,6 +176,8 @@ class _Sampled:
 
     def cropped(self, place: Rectangle, on_step: OnStep) -> Sample:
         """Return the sample for a part of the picture inside the frame, freed from noise there."""
+        from ldrps_engine.diffusion.denoising import denoise
+
         plan, known = self.sample.plan.cropped(place.part), self.sample.denoised.scaled
         return replace(self.sample, denoised=denoise(plan, on_step, known))
 
@@ -182,8 +217,8 @@ def _restore_crop(
         known = models.memo = None
         # Somebody who looks at another place before this one is done need not wait for it again.
         seen = models.memo = seen or _Seen.of(photo, settings, inset, tell)
-        plan = _planned(seen, settings, models, tell, place.part)
-        sampled = sample(denoise(plan, tell), tell, checkpoint)
+        analysis = _analysed(seen, settings, models, tell)
+        sampled = _sampled(_planned(analysis, models, tell, place.part), tell, checkpoint)
         models.memo = _Sampled(seen, settings, sampled)
     inside = _transferred(sampled, tell)
     made = inset.cropped(crop).restored(inside, time.monotonic() - start)
@@ -219,23 +254,29 @@ class _ShiftedSteps:
         self._on_step(progress)
 
 
-def _open(
-    seen: _Seen, settings: Settings, models: ModelCache, on_step: OnStep
-) -> tuple[Request, LatentPrior]:
-    """Gather everything that the stages are given: measurements, an opinion, the prior."""
+def _analysed(seen: _Seen, settings: Settings, models: ModelCache, on_step: OnStep) -> Analysis:
+    """Judge a photo by its measurements and by an opinion, if anybody has one."""
     measured = seen.measured
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, on_step)
-    prior = models.prior(settings.model, on_step)
+    view, knows_scenes = _seen_by(settings.model, models, on_step)
     request = Request(
         measured=measured,
         settings=settings,
-        view_size=View.of(prior, measured.mended).scaled,
-        prior_knows_scenes=prior.knows_scenes,
+        view_size=Request.size_in_view(measured.mended, view),
+        prior_knows_scenes=knows_scenes,
         opinion=opinion,
         remarks=(*seen.said, *remarks),
     )
-    return request, prior
+    return analyse(request, on_step)
+
+
+def _seen_by(model: str, models: ModelCache, on_step: OnStep) -> tuple[int, bool]:
+    """(long side of a prior's view, knows scenes); the bundled one need not be loaded for it."""
+    if model == BUNDLED:
+        return catalogue()[BUNDLED].view, False
+    prior = models.prior(model, on_step)
+    return prior.view, prior.knows_scenes
 
 
 def _check_mask(photo: Photo, settings: Settings) -> None:
@@ -254,14 +295,17 @@ def _measured(
     photo = inset.picture
     original = to_working(photo)
     found = damage_of(photo, original, settings)
-    mask = photo.damage if found is None else found.mask
     filled: Array | None = None
     said: tuple[str, ...] = ()
     share = _filled_share(found, settings)
+    # A mask of what was found is made for whoever has it filled.
+    mask = photo.damage if found is None else found.mask if share > 0 else None
     if mask is not None and not mask.any():
         if found is None:
             said = ("the mask of damage lies in the photo's frame, which stays as it is",)
     elif mask is not None and share > 0:
+        from ldrps_engine.transfer.filling import fill
+
         photo = photo.with_damage(mask)
         filled = fill(original, mask, on_step.filled)
         if share < 1:

@@ -22,7 +22,7 @@ from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Depth, Photo
 from ldrps_engine.progress import Diagnosed, OnStep
-from ldrps_engine.settings import Settings
+from ldrps_engine.settings import STAGES, Settings
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -96,6 +96,13 @@ class Request:
     remarks: tuple[str, ...]
     """Sentences for the user, so far."""
 
+    @staticmethod
+    def size_in_view(rgb: Array, long_side: int) -> tuple[int, int]:
+        """Size of a photo (H, W, 3) that is made no larger than a view."""
+        height, width = rgb.shape[:2]
+        scale = min(1.0, long_side / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
     def no_larger_than_view(self, rgb: Array) -> Array:
         """Shrink (H, W, 3) to the view's size; a photo that the view enlarges stays as it is."""
         return reduce(rgb, self.view_size) if self.view_size[1] < rgb.shape[1] else rgb
@@ -153,6 +160,14 @@ class Analysis:
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
         told = asked or self.colours or not self.settings.blind
         return told or self.diagnosis.needs_prior or not self.degradation.is_neutral
+
+    @property
+    def leaves_photo_alone(self) -> bool:
+        """Tell whether the photo comes back as it is, so that no stage has anything to do."""
+        wanted, *others = self.settings.layers
+        mends = self.measured.is_repaired or self.smooths_blocks or self.colours or self.is_faulty
+        plain = wanted == "restored" and set(others) <= set(STAGES)
+        return self.settings.blind and plain and not mends
 
     @property
     def settings(self) -> Settings:

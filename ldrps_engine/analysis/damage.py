@@ -8,8 +8,8 @@ that is taken for a scratch and filled is worse than a scratch that stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -60,22 +60,33 @@ _VIEW = 512
 class Damage:
     """Damaged places of a photo. Neutral: an empty mask, probability 0, no kinds."""
 
-    mask: Mask
-    """Mask (H, W), true where it is damaged."""
+    seen: Mask
+    """Mask (h, w) of the copy in which it was found, true where that is damaged."""
     probability: float
     """Probability of damage that is seen, 0 to 1."""
     kinds: tuple[str, ...]
     """Names out of KINDS, those with the most pixels first."""
+    exactly: Callable[[], Mask] | None = field(default=None, compare=False, repr=False)
+    """Makes the mask of the photo itself; None: the copy is the photo."""
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Mask (H, W) of the photo itself, rims included; made for whoever asks for it."""
+        return self.exactly() if self.exactly else self.seen
 
     @property
     def without_any(self) -> Damage:
         """Undamaged photo of the same size."""
-        return Damage(np.zeros_like(self.mask), 0.0, ())
+        nothing = np.zeros_like(self.seen)
+        return Damage(nothing, 0.0, (), lambda: np.zeros_like(self.mask))
 
     @property
     def share(self) -> float:
-        """Share of the photo's pixels that are damaged."""
-        return float(self.mask.mean())
+        """Share of the pixels that are damaged; of the photo's own where it is sure that any are.
+
+        Elsewhere the mask is hardly ever wanted, and a large photo's takes longer than the rest.
+        """
+        return float((self.mask if self.is_sure else self.seen).mean())
 
     @property
     def is_sure(self) -> bool:
@@ -98,7 +109,7 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     )
     asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
     # Elsewhere the diagnosis knows pages, and what is named alone need not be told from them twice.
-    if found.mask.any() and (asked or found.is_beyond_doubt) and recognise(_small(rgb)).is_graphic:
+    if found.seen.any() and (asked or found.is_beyond_doubt) and recognise(_small(rgb)).is_graphic:
         return found.without_any
     return found
 
@@ -140,17 +151,23 @@ def _chosen(sight: _Sight, view: _View, *, believed: bool, stains: bool) -> Piec
 
 def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
     """Return pieces that were found in a copy as damage of the image itself."""
-    height, width = rgb.shape[:2]
-    mask = pieces.mask
+
+    def exactly() -> Mask:
+        mask = _at_size(pieces.mask, (rgb.shape[0], rgb.shape[1]))
+        mask = with_rims(rgb, mask, sight.rgb, pieces.mask)
+        return mask if visible is None else mask & visible
+
+    return Damage(pieces.mask, pieces.probability, pieces.kinds(), exactly)
+
+
+def _at_size(mask: Mask, size: tuple[int, int]) -> Mask:
+    """Return a mask that was found in a smaller copy in another size."""
+    if mask.shape == size:
+        return mask
     if not mask.any():
-        return Damage(np.zeros((height, width), bool), pieces.probability, pieces.kinds())
-    if mask.shape != (height, width):
-        larger = resize(mask[..., None].astype(np.float32), (height, width), smooth=True)
-        mask = larger[..., 0] > _COVERED
-    mask = with_rims(rgb, mask, sight.rgb, pieces.mask)
-    if visible is not None:
-        mask = mask & visible
-    return Damage(mask, pieces.probability, pieces.kinds())
+        return np.zeros(size, bool)
+    larger = resize(mask[..., None].astype(np.float32), size, smooth=True)
+    return np.asarray(larger[..., 0] > _COVERED)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ MODEL = Path(__file__).parents[1] / "models/damage/damage.safetensors"
 MULTIPLE = 32
 """Both sides of an image must be multiples of this many pixels."""
 _LEVELS = 5
+_AT_ONCE = 100_000
+"""Values of pixels, in all channels, that are convolved at once."""
 
 
 def log_odds(image: Array) -> Array:
@@ -67,7 +69,8 @@ class _Network:
         """Convolve 3 by 3 pixels, with zeros around the image.
 
         The rows of a padded image follow each other in memory: moved by a pixel or a row, all of it
-        is one slice, and nothing is copied.
+        is one slice, and nothing is copied. Sums are made of so few pixels at a time that they stay
+        in the processor's cache.
         """
         taps = self._taps[f"{name}.0.weight"]
         height, width, channels = image.shape
@@ -77,10 +80,16 @@ class _Network:
         count = height * wide
         total = np.empty((count, taps.shape[3]), np.float32)
         total[:] = self._weights[f"{name}.0.bias"]
-        for row in range(3):
-            for column in range(3):
-                start = row * wide + column
-                total += padded[start : start + count] @ taps[row, column]
+        step = _AT_ONCE // max(taps.shape[2:])
+        product = np.empty((min(step, count), taps.shape[3]), np.float32)
+        for first in range(0, count, step):
+            some = total[first : first + step]
+            part = product[: len(some)]
+            for row in range(3):
+                for column in range(3):
+                    start = first + row * wide + column
+                    np.matmul(padded[start : start + len(some)], taps[row, column], out=part)
+                    some += part
         return total.reshape(height, wide, -1)[:, :width]
 
     def halve(self, name: str, image: Array) -> Array:

@@ -43,17 +43,17 @@ _MISSING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """Summary of what is done to a photo."""
+    """Summary of what is done to a photo. Neutral: nothing is."""
 
-    moved: float
+    moved: float = 0.0
     """Mean change of display values by bringing tones back; 0 where they stay."""
-    filters: bool
+    filters: bool = False
     """Noise is filtered."""
-    colours: bool
+    colours: bool = False
     """The photo gets colours."""
-    published: bool
+    published: bool = False
     """The pilot is the result, as published."""
-    samples: bool
+    samples: bool = False
     """The model brings back light, haze, fading or colour."""
     stages: tuple[str, ...] = ()
     """Stages that change the photo."""

@@ -13,14 +13,15 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldrps_engine.captioning.describer import Describer
 from ldrps_engine.errors import ModelError, SettingsError
 from ldrps_engine.model_store.catalogue import catalogue
-from ldrps_engine.priors.base import LatentPrior
-from ldrps_engine.priors.placement import Placement
 from ldrps_engine.progress import Loading, OnStep, ignore
+
+if TYPE_CHECKING:
+    from ldrps_engine.priors.base import LatentPrior
 
 MEMORY_VARIABLE = "LDRPS_MEMORY"
 """Bytes for models on a device, such as `8GB`; unset: most of what the device has."""
@@ -83,6 +84,8 @@ class ModelCache:
 
     def prior(self, name: str, on_step: OnStep = ignore) -> LatentPrior:
         """The prior of that name or path, loaded on first use."""
+        # Only now: a photo that needs no model is not to wait for torch.
+        from ldrps_engine.priors.placement import Placement
         from ldrps_engine.priors.registry import load_prior, prior_bytes
 
         def load() -> LatentPrior:

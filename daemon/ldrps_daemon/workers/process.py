@@ -32,6 +32,10 @@ _KEEP_MEMORY = {
 """Environment that makes glibc keep what tensors leave for the next ones, instead of asking the
 kernel for pages anew: it saves a tenth of an evaluation of the bundled model
 (benchmarks/evaluation.py)."""
+_NO_SPINNING = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment in which numpy's products of matrices stay in the thread that asks for them. Those of
+small networks end so soon that its other threads take as much of the processor by waiting for the
+next one as they help; parts of a large photo are shared out among threads of our own."""
 
 Message = TypeVar("Message")
 
@@ -161,7 +165,7 @@ def environment() -> dict[str, str]:
     """Return the environment of a child that is to import what this process can."""
     # Progress bars of libraries would fill the log; ours go to the client as events.
     paths = os.pathsep.join(filter(None, sys.path))
-    return _KEEP_MEMORY | os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
+    return _KEEP_MEMORY | _NO_SPINNING | os.environ | {"PYTHONPATH": paths, "TQDM_DISABLE": "1"}
 
 
 def leave_with(parent: int) -> None:
