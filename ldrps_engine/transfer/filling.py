@@ -122,6 +122,7 @@ def _paint(
         on_batch(len(level.blocks))
         return
     painter = _Painter(level, effort or _QUICK)
+    painter.look_around(painter.windows(level.blocks))
     for start in range(0, len(level.blocks), _BATCH):
         batch = painter.windows(level.blocks[start : start + _BATCH])
         if effort is None:
@@ -152,19 +153,28 @@ class _Painter:
         part = slice(down.min(), down.max() + 1), slice(across.min(), across.max() + 1)
         larger, missing = self._level.larger(*part), self._level.missing[part]
         fine = np.where(missing[..., None], larger, self._level.known(*part))
-        places = np.ix_(down - part[0].start, across - part[1].start)
-        return np.stack([fine[places], larger[places]])
+        both = np.stack([fine, larger])
+        if all((np.diff(places) == 1).all() for places in (down, across)):
+            return both
+        down, across = np.ix_(down - part[0].start, across - part[1].start)
+        return both[:, down, across]
 
     def windows(self, blocks: Places) -> Places:
         """Return the corners of windows around blocks that begin at places (B, 2)."""
         return blocks + (_SIDE - _MARGIN)
 
+    def look_around(self, places: Places) -> None:
+        """Make all windows that begin no farther than the nearest reach from places (B, 2)."""
+        first = np.maximum(places - _REACHES[0], 0)
+        self._tiles.ensure_around(first, 2 * _REACHES[0] + _SIDE)
+
     def _see(self, place: Places, reach: int) -> tuple[Places, Places]:
         """Make all windows that begin no farther than so from a place; the first, and the last."""
         low = np.maximum(place - reach, 0)
         high = np.minimum(place + reach, np.array(self._whole.shape) - 1)
-        (top, left), (bottom, right) = low.tolist(), (high + _SIDE).tolist()
-        self._tiles.ensure(top, bottom, left, right)
+        if reach > _REACHES[0]:
+            (top, left), (bottom, right) = low.tolist(), (high + _SIDE).tolist()
+            self._tiles.ensure(top, bottom, left, right)
         return low, high + 1
 
     def paint(self, places: Places, grain: float) -> None:
@@ -181,8 +191,6 @@ class _Painter:
 
     def copy(self, places: Places, share: float) -> None:
         """Give blocks of the coarser level so much of the detail of the patch that fits best."""
-        for place in places:
-            self._see(place, _REACHES[0])
         near = np.random.default_rng(0).integers(-_REACHES[0], _REACHES[0] + 1, (_CANDIDATES, 2))
         sources = np.clip(places[:, None] + near, 0, np.array(self._whole.shape) - 1)
         usable = self._whole[sources[..., 0], sources[..., 1]]
@@ -238,10 +246,11 @@ class _Painter:
         for index, place in enumerate(places):
             for reach in _REACHES:
                 low, high = self._see(place, reach)
-                rows, columns = np.nonzero(self._whole[low[0] : high[0], low[1] : high[1]])
-                if len(rows) >= _FEWEST:
-                    chosen = random.choice(len(rows), wanted, replace=len(rows) < wanted)
-                    found[index] = np.stack([rows[chosen], columns[chosen]], 1) + low
+                whole = np.flatnonzero(self._whole[low[0] : high[0], low[1] : high[1]])
+                if len(whole) >= _FEWEST:
+                    chosen = random.choice(len(whole), wanted, replace=len(whole) < wanted)
+                    inside = np.divmod(whole[chosen], high[1] - low[1])
+                    found[index] = np.stack(inside, 1) + low
                     enough[index] = True
                     break
         return found, enough

@@ -25,6 +25,8 @@ BLOCK = 4
 _LEAST = 8
 """Sides of the smallest level, pixels."""
 _TILE = 64
+_TOGETHER = 8
+"""Tiles side by side that are made at once, at most."""
 _AROUND = 3
 """Pixels of the coarser level that an enlarged one depends on, at most."""
 
@@ -57,6 +59,18 @@ class Tiles:
         across = slice(before * _TILE, min(behind * _TILE, width))
         self.values[:, down, across] = self._make(down, across)
         self._made[above:below, before:behind] = True
+
+    def ensure_around(self, places: Places, side: int) -> None:
+        """Make squares of `side` pixels, no more than a tile, that begin at places (B, 2)."""
+        needed = np.zeros_like(self._made)
+        last = np.array(needed.shape) - 1
+        first, end = places // _TILE, np.minimum((places + side - 1) // _TILE, last)
+        for rows in (first[:, 0], end[:, 0]):
+            for columns in (first[:, 1], end[:, 1]):
+                needed[rows, columns] = True
+        for row, column, count in _runs(needed & ~self._made):
+            top, left = row * _TILE, column * _TILE
+            self.ensure(top, top + _TILE, left, left + count * _TILE)
 
     def part(self, rows: slice, columns: slice) -> Array:
         """Return these rows and columns of all images, made if they were not."""
@@ -97,6 +111,18 @@ class Level:
         return large[
             down : down + rows.stop - rows.start, across : across + columns.stop - columns.start
         ]
+
+
+def _runs(tiles: Mask) -> list[tuple[int, int, int]]:
+    """Row, column and count of tiles side by side that are marked, no more than `_TOGETHER`."""
+    runs: list[tuple[int, int, int]] = []
+    for row, column in np.argwhere(tiles).tolist():
+        above, left, count = runs[-1] if runs else (-1, 0, 0)
+        if above == row and left + count == column and count < _TOGETHER:
+            runs[-1] = (row, left, count + 1)
+        else:
+            runs.append((row, column, 1))
+    return runs
 
 
 def pyramid(rgb: Array, mask: Mask) -> list[Level]:
