@@ -40,7 +40,7 @@ def _dark(pixels: Floats, gain: float, _: np.random.Generator) -> Floats:
 
 
 def _hazy(pixels: Floats, depth: float, rng: np.random.Generator) -> Floats:
-    """Koschmieder's veil over a smooth depth, in light or in display values as data sets do."""
+    """Koschmieder's haze over a smooth depth, in light or in display values as data sets do."""
     space = (to_linear, to_srgb) if rng.random() < 0.5 else (np.asarray, np.asarray)
     air = rng.uniform(0.75, 1.0) + rng.uniform(-0.02, 0.02, 3)
     height, width = pixels.shape[:2]

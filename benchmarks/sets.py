@@ -125,7 +125,7 @@ def _white(pixels: Floats, rng: np.random.Generator, sigma: float) -> Floats:
 
 
 def _haze(pixels: Floats, rng: np.random.Generator) -> Floats:
-    """A veil over a smooth depth, in display values as the published data sets have it."""
+    """Haze over a smooth depth, in display values as the published data sets have it."""
     height, width = pixels.shape[:2]
     coarse = Image.fromarray(rng.normal(0, 0.08, (4, 4)).astype(np.float32))
     depth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))

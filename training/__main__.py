@@ -22,7 +22,7 @@ _LEVELS = {
     "midtone": "fit how bright the middle of photos is",
 }
 _JUDGES = {
-    "tone": "fit what dark and veiled photos look like",
+    "tone": "fit what dark and hazy photos look like",
     "correlated-noise": "fit what tells texture from camera noise",
     "noise-detection": "fit what tells noise from texture",
 }

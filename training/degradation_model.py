@@ -182,7 +182,7 @@ class DegradationModel:
             + self._uniform(0.1, 1.2)
         )
         room = (self._uniform(0, 1) < 0.5).float()
-        # In a room nothing is far, and nothing quite near: the veil lies over all of it.
+        # In a room nothing is far, and nothing quite near: the haze lies over all of it.
         depth = depth.clamp(min=0.03) + room * self._uniform(0.3, 1.5)
         wanted = self._uniform(0.05, 1.8) * (1 - room) + self._uniform(0.1, 1.0) * room
         depth = depth / depth.mean((2, 3), keepdim=True) * wanted

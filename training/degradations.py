@@ -20,7 +20,7 @@ def darkened(rgb: Array, rng: np.random.Generator) -> Array:
 
 
 def hazed(rgb: Array, rng: np.random.Generator) -> Array:
-    """Koschmieder's veil over planes and steps of depth, in light or in display values."""
+    """Koschmieder's haze over planes and steps of depth, in light or in display values."""
     height, width = rgb.shape[:2]
     tilt = np.linspace(rng.uniform(-0.5, 0.5), 0, height)[:, None]
     grid = rng.uniform(0.5, 1.2, (rng.integers(1, 6), rng.integers(1, 6))).astype(np.float32)

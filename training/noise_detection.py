@@ -38,7 +38,7 @@ def _examples(
 
 
 def _photo(pack: PhotoPack, index: int, rng: np.random.Generator) -> np.ndarray:
-    """One photo at some size, as it may come: sharpened, saved, grey, dark, veiled, or as it is."""
+    """One photo at some size, as it may come: sharpened, saved, grey, dark, hazy, or as it is."""
     rgb = pack.small(index, int(rng.choice(_LONG_SIDES)))
     for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
         if rng.random() < share:

@@ -48,7 +48,7 @@ def thumbnail(rgb: Array) -> Array:
 
 
 def even_light(rgb: Array) -> Array:
-    """Take out veil and darkness: stretch the 1st to 99th percentile, then gamma to 0.45."""
+    """Take out haze and darkness: stretch the 1st to 99th percentile, then gamma to 0.45."""
     low, high = np.percentile(rgb, (1, 99))
     stretched = np.clip((rgb - low) / max(high - low, 1e-3), 0, 1)
     mean = float(np.clip(stretched.mean(), 0.02, 0.98))

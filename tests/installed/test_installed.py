@@ -60,7 +60,7 @@ def serving(environment):
 
 
 def small_photo(folder):
-    """A veiled gradient."""
+    """A hazy gradient."""
     path = folder / "small.jpg"
     ramp = np.linspace(140, 220, SMALL[0], dtype=np.uint8)
     Image.fromarray(np.dstack([np.tile(ramp, (SMALL[1], 1))] * 3)).save(path, quality=95)
