@@ -16,6 +16,7 @@ from ldrps_engine.analysis.backlight import backlight_gain
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.expectation import CELL, log_light
 from ldrps_engine.analysis.haze import haze_of
+from ldrps_engine.analysis.indoors import indoors
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
@@ -165,7 +166,7 @@ def _beneath(
             return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
     if diagnosis.is_hazy and amounts.haze:
-        gain, offset = haze_of(rgb)
+        gain, offset = haze_of(rgb, indoors(seen.seen) if seen else 0.0)
         return Degradation(gain, offset, "display").raised(amounts.haze)
     return NEUTRAL
 
@@ -187,7 +188,7 @@ def _darkened(
     A good photo does not let all go white that is brighter than white: cameras roll it off. Two
     judges tell how much light is missing: the shape of the light's distribution, and what such a
     scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
-    so that the second decides the more, the surer it is that there is one. Both take a photo that was
+    so that the second decides the more, the surer it is that there is one. Both take a photo
     exposed for its lights, with all else left dark, for a good one with deep shadows: it gets more.
     """
     light = to_linear(rgb)
