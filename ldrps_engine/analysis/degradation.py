@@ -16,10 +16,10 @@ from ldrps_engine.analysis.backlight import backlight_gain
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.expectation import CELL, log_light
 from ldrps_engine.analysis.haze import haze_of
-from ldrps_engine.analysis.indoors import indoors
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
+from ldrps_engine.analysis.surroundings import indoors
 from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
