@@ -19,6 +19,7 @@ from ldrps_engine.analysis.haze import haze_of
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
+from ldrps_engine.analysis.surroundings import indoors
 from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
 from ldrps_engine.photo import Part
@@ -32,6 +33,17 @@ _BRIGHT = 99.9
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
 # Both judges tell the log of light, and err by as much together: the mean of light lies above.
 _LEVEL_DOUBT = 0.45
+_HALF, _LIGHTS = 50, 99.5
+"""Percentiles of light: the middle of the scene, and its lights."""
+_LIT, _LIGHTS_APART = (0.12, 0.25), (2.5, 3.3)
+"""Light of the lights, and the natural log of how much brighter than the middle they are, between
+which a photo is taken to be exposed for them."""
+_NIGHT = (5.5, 7.0)
+"""The same log in which the middle is taken for the night, and stays dark."""
+_NEEDY = (0.8, 1.8)
+"""Natural log of the gain without that, between which a photo is taken to be dark beside them."""
+_MORE = 1.5
+"""Natural log of what such a photo needs on top, and at most as much as without that."""
 _HARDLY = 0.75
 """Mean share of light above which bringing it back would hardly be seen."""
 _DARKEST = 2
@@ -39,6 +51,7 @@ _BLACK_BLOCK = 4
 _ONE_STEP = 1 / 255 / 12.92
 """One step of eight bits, near black, in light."""
 _MOST_WHITE = 4.0
+_DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
 _NO_OFFSET = 1e-4
@@ -153,7 +166,7 @@ def _beneath(
             return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
     if diagnosis.is_hazy and amounts.haze:
-        gain, offset = haze_of(rgb)
+        gain, offset = haze_of(rgb, indoors(seen.seen) if seen else 0.0)
         return Degradation(gain, offset, "display").raised(amounts.haze)
     return NEUTRAL
 
@@ -175,13 +188,15 @@ def _darkened(
     A good photo does not let all go white that is brighter than white: cameras roll it off. Two
     judges tell how much light is missing: the shape of the light's distribution, and what such a
     scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
-    so that the second decides the more, the surer it is that there is one.
+    so that the second decides the more, the surer it is that there is one. Both take a photo
+    exposed for its lights, with all else left dark, for a good one with deep shadows: it gets more.
     """
     light = to_linear(rgb)
     black = _black(light)
     shade = np.ones((1, 1), np.float32)
     if seen and weight:
         shade = backlight_gain(rgb, seen.gain) ** np.float32(weight)
+    lights = float(np.percentile(luminance(light), _LIGHTS))
     light = (light - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
     scene = _Scene.of(light)
     log_gain = scene.gain_to_level(expected_level(light))
@@ -189,6 +204,9 @@ def _darkened(
         of_places = scene.gain_to_places(light, seen.expected_light)
         even = (log_gain + of_places) / 2
         log_gain = even + weight * (max(log_gain, of_places) - even) + _LEVEL_DOUBT**2 / 2
+    needy = max(weight, _rise(log_gain, _NEEDY))
+    more = needy * scene.exposed_for(lights) * min(log_gain, _MORE)
+    log_gain = min(log_gain + more, _LOG_GAINS[1])
     if amount != 1:
         shade = shade ** np.float32(amount)
         scene = _Scene.of(
@@ -198,7 +216,8 @@ def _darkened(
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
     offset = np.broadcast_to(black, field.shape).astype(np.float32)
-    return Degradation(field, offset, "light", white=scene.white(gain))
+    white = scene.white(gain, _MOST_WHITE * float(np.exp(more)))
+    return Degradation(field, offset, "light", white=white)
 
 
 @dataclass(frozen=True)
@@ -215,8 +234,20 @@ class _Scene:
         scene = np.maximum(luminance(light), 0)
         return cls(scene, float(np.percentile(scene, _BRIGHT)), float(scene.max()))
 
-    def white(self, gain: float) -> float:
-        return _white(gain, self.bright, self.brightest)
+    def exposed_for(self, lights: float) -> float:
+        """Certainty, 0 to 1, that a photo was exposed for its lights, and all else is too dark.
+
+        They are nearly as bright as a photo can be, and far brighter than the middle; where that
+        is darker still, it is night.
+        """
+        light = np.maximum(self.light, _DIMMEST)
+        middle, bright = np.log(np.percentile(light, (_HALF, _LIGHTS)))
+        apart = float(bright - middle)
+        return _rise(lights, _LIT) * _rise(apart, _LIGHTS_APART) * (1 - _rise(apart, _NIGHT))
+
+    def white(self, gain: float, most: float = _MOST_WHITE) -> float:
+        """Luminance that is to be white after a gain, at most `most` but for what was white."""
+        return _white(gain, self.bright, self.brightest, most)
 
     def shown(self, light: Array, log_gain: float) -> Array:
         """Light as the photo shows it once the gain is applied."""
@@ -252,15 +283,21 @@ def _black(light: Array) -> Array:
     return np.asarray(excess, dtype=np.float32)
 
 
-def _white(gain: float, bright: float, brightest: float) -> float:
+def _white(gain: float, bright: float, brightest: float, most: float) -> float:
     """The more light is brought back, the more of it is above white; what is bright stays below.
 
     Nothing becomes darker than it was, not even what was above white: `roll_off` of `gain` times
     the brightest is at least that.
     """
-    white = max(2 - 1 / gain, min(gain * bright, _MOST_WHITE))
+    white = max(2 - 1 / gain, min(gain * bright, most))
     room = 1 - (1 - 1 / gain) / max(brightest, 1e-6)
     return min(white, float(np.sqrt(gain / room))) if room > 0 else white
+
+
+def _rise(value: float, bounds: tuple[float, float]) -> float:
+    """Return 0 below the bounds, 1 above them, and what lies between in proportion."""
+    low, high = bounds
+    return float(np.clip((value - low) / (high - low), 0, 1))
 
 
 def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:

@@ -263,7 +263,8 @@ def diagnose(
     dark = tone.dark > _DARK_FROM or lacks_light(colour, seen)
     dark = dark and not (is_starry(rgb) or is_low_key(colour))
     meant = is_high_key(colour) or is_fog(colour, seen.depth)
-    veiled = (is_pale if curved.one_hue else is_hazy)(tone.veiled, seen) and not meant
+    pale = is_pale(tone.veiled, seen) if curved.one_hue else is_hazy(colour, tone.veiled, seen)
+    veiled = pale and not meant
     odds = {**seen.probabilities, "cast": curved.probability}
     one_hue = curved.one_hue
     measured = Diagnosis(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.subject import is_subject_in_shadow
+from ldrps_engine.analysis.surroundings import within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -32,6 +33,11 @@ _VEIL_ALSO_FROM = 0.4
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
+_WITHIN_REACH = 7.0
+"""Log-odds that a thing at arm's length counts against haze."""
+_ABOVE, _NIGHT_SKY, _LIT_BELOW = 8, 0.3, 1.5
+"""Share of the photo, one in so many, in which a night sky is looked for, how bright it is at the
+most, and how many times as bright the whole is. Of 108 hazy photos none has such a sky."""
 # Pale things before white: three of four pixels are as bright, or half are white paper. What is
 # over-exposed: two of five are burnt out. Haze is darker than white; of 22 photos with haze the
 # most burnt out are one in five.
@@ -69,11 +75,23 @@ def is_pale(tones: float, seen: Recognition) -> bool:
     return both or seen.veil > _VEIL_SEEN_FROM
 
 
-def is_hazy(tones: float, seen: Recognition) -> bool:
-    """Tell whether haze lies over a photo with colours, by three judges together."""
+def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
+    """Tell whether haze lies over a photo with colours, by three judges together.
+
+    A thing at arm's length may be pale, but it is not in haze; and air through which lights are
+    seen at night is not darkest above them.
+    """
+    if _is_under_night_sky(colour):
+        return False
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
-    return found + sum(depths) > _HAZE_FROM
+    return found + sum(depths) - _WITHIN_REACH * within_reach(seen.seen) > _HAZE_FROM
+
+
+def _is_under_night_sky(colour: Array) -> bool:
+    bright = colour.max(-1)
+    above = float(np.median(bright[: max(1, len(bright) // _ABOVE)]))
+    return above < _NIGHT_SKY and above * _LIT_BELOW < float(np.median(bright))
 
 
 def _has_faces_in_shadow(colour: Array, gain: Array) -> bool:

@@ -11,6 +11,9 @@ from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.verdicts import is_hazy, is_high_key, is_pale, lacks_light
 
 SIZE = (160, 160, 3)
+SCENE = np.full(SIZE, 0.6, np.float32)
+CARDIGAN, VALLEY = 474, 979
+"""Classes of ImageNet-1k."""
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +36,31 @@ def before(bright, skin):
 
 @pytest.mark.parametrize(("hazy", "depth"), [(0.75, 0.03), (0.02, 0.18), (0.3, 0.1)])
 def test_one_judge_alone_makes_no_haze(seen, hazy, depth):
-    assert not is_hazy(0.1, judged(seen, hazy, 0.0, depth))
+    assert not is_hazy(SCENE, 0.1, judged(seen, hazy, 0.0, depth))
 
 
 @pytest.mark.parametrize(("hazy", "depth"), [(0.75, 0.2), (0.05, 0.3), (0.99, 0.12)])
 def test_judges_that_agree_make_haze(seen, hazy, depth):
-    assert is_hazy(0.3, judged(seen, hazy, 0.0, depth))
+    assert is_hazy(SCENE, 0.3, judged(seen, hazy, 0.0, depth))
+
+
+@pytest.mark.parametrize(("shown", "expected"), [(CARDIGAN, False), (VALLEY, True)])
+def test_a_thing_at_arms_length_is_pale_and_not_in_haze(seen, shown, expected):
+    pale = judged(seen, 0.75, 0.0, 0.2)
+    logits = np.where(np.arange(1000) == shown, 9.0, 0.0).astype(np.float32)
+    assert is_hazy(SCENE, 0.3, replace(pale, seen=replace(seen.seen, logits=logits))) is expected
+
+
+@pytest.mark.parametrize(("sky", "expected"), [(0.2, False), (0.75, True)])
+def test_under_a_night_sky_lights_flare_and_there_is_no_haze(seen, sky, expected):
+    street = SCENE.copy()
+    street[:40] = sky
+    assert is_hazy(street, 0.3, judged(seen, 0.75, 0.0, 0.2)) is expected
 
 
 def test_fading_alone_is_no_haze_over_colours_but_pale_in_a_print_of_one_hue(seen):
     print_ = judged(seen, 0.01, 0.7, 0.1)
-    assert not is_hazy(0.3, print_)
+    assert not is_hazy(SCENE, 0.3, print_)
     assert is_pale(0.3, print_)
 
 
