@@ -1,6 +1,6 @@
 """Damage of prints and film: its place, its kinds, and the certainty. No torch.
 
-A network looks at the photo in parts (`damage_network.py`). What it marks is kept in connected
+A network looks at the photo in parts (`damage_views.py`). What it marks is kept in connected
 pieces: a piece has to be surely damaged somewhere and likely so all over, since a hair or a twig
 that is taken for a scratch and filled is worse than a scratch that stays.
 """
@@ -8,14 +8,14 @@ that is taken for a scratch and filled is worse than a scratch that stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
+from ldrps_engine.analysis.damage_network import MULTIPLE
 from ldrps_engine.analysis.damage_pieces import (
     FILLED_FROM,
     MENDED_FROM,
@@ -23,12 +23,13 @@ from ldrps_engine.analysis.damage_pieces import (
     believed_pieces,
     unasked_pieces,
 )
+from ldrps_engine.analysis.damage_views import VIEWS, likely_from_sides
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.resampling import reduce, resize
+from ldrps_engine.analysis.resampling import means_of_squares, reduce, resize
 from ldrps_engine.analysis.rims import with_rims
 from ldrps_engine.colour.working import beside_hidden
-from ldrps_engine.photo import Photo
+from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import Settings
 
 Array = NDArray[np.float32]
@@ -36,20 +37,18 @@ Mask = NDArray[np.bool_]
 
 _MOST_PIXELS = 3_000_000
 """Most pixels of the copy on which damage is looked for."""
-_SIDE, _OVERLAP = 1024, 64
-"""Parts that are looked at, and what of their surroundings is seen with them, pixels."""
 _GLANCE = 600_000
 """The same where damage is only named, for which it has to cover more than hairlines do."""
+_MUCH_LARGER = 4
+"""Factor of pixels from which a copy is not looked at closely before its worst place is."""
+_PLACE = 0.4
+"""Sides of that place, relative to the copy's."""
 _ENOUGH_LOOKED_AT = 1_000_000
 """Pixels that tell the strength of noise."""
 _NOISE = 0.04
 """Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
 _LEAST_SIDE = 48
 """Short side below which no photo is reduced, pixels."""
-_SIDES = tuple(np.s_[::down, ::along] for down, along in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
-"""Views of a photo: as it is, in mirrors, and turned by both."""
-_LEAST = 1e-4
-"""Probability below which one view says no less to the others."""
 _COVERED = 0.3
 """Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
 _VIEW = 512
@@ -120,33 +119,78 @@ def look_for_damage(
     """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
 
     `believed`: the user says that there is some, and less will do to be sure; else a photo is
-    glanced at first, and most are not looked at closely. Without `stains` none is found that is
+    glanced at first, and most are not looked at closely: of a large one the worst place alone, if
+    even that has too little damage for it to be named. Without `stains` none is found that is
     neither a line nor small nor at the edge: a white collar may be taken for one. Features of faces
     are left alone.
     """
-    sight = _Sight(_copy(rgb, _MOST_PIXELS if believed else _GLANCE), visible)
-    view = _View(sight.rgb)
-    pieces = _chosen(sight, view, believed=believed, stains=stains)
-    if not believed and pieces.probability >= MENDED_FROM / 2:
-        closer = _copy(rgb, _MOST_PIXELS)
-        if closer.shape != sight.rgb.shape:
-            sight = _Sight(closer, visible)
-            pieces = _chosen(sight, view, believed=believed, stains=stains)
-    return _damage(rgb, visible, sight, pieces)
+    copies = _Copies(rgb)
+    sight = _Sight(copies.of(_MOST_PIXELS if believed else _GLANCE), visible)
+    look = _Look(_View(sight.rgb), believed, stains)
+    pieces = look.chosen(sight)
+    if believed or pieces.probability < MENDED_FROM / 2:
+        return _damage(rgb, visible, sight, pieces)
+    closer = _Sight(copies.of(_MOST_PIXELS), visible)
+    if closer.rgb.shape == sight.rgb.shape:
+        return _damage(rgb, visible, sight, pieces)
+    if closer.rgb.size >= _MUCH_LARGER * sight.rgb.size:
+        worst = look.chosen(closer, _worst_place(sight.likely, closer.rgb.shape))
+        if worst.probability < MENDED_FROM:
+            return _damage(rgb, visible, closer, worst)
+    return _damage(rgb, visible, closer, look.chosen(closer))
 
 
-def _chosen(sight: _Sight, view: _View, *, believed: bool, stains: bool) -> Pieces:
-    """Choose pieces of what is likely; faces are looked for where there are any.
+@dataclass(frozen=True)
+class _Look:
+    """Manner of looking for damage in copies of one photo; see `look_for_damage`."""
 
-    A glint in an eye and a tooth are bright and small, and are not to be filled.
-    """
+    view: _View
+    believed: bool
+    stains: bool
 
-    def spared() -> Array | None:
-        return sight.spared(view.faces)
+    def chosen(self, sight: _Sight, place: Part | None = None) -> Pieces:
+        """Choose pieces of what is likely, in one place or all over.
 
-    if believed:
-        return believed_pieces(sight.rgb, sight.from_sides(), stains=stains, spared=spared)
-    return unasked_pieces(sight.rgb, sight.once(), sight.from_sides, stains=stains, spared=spared)
+        Faces are looked for where there are any: a glint in an eye and a tooth are bright and
+        small, and are not to be filled.
+        """
+        seen = sight if place is None else sight.part(place)
+
+        def spared() -> Array | None:
+            features = sight.spared(self.view.faces)
+            return features if features is None or place is None else features[place]
+
+        if self.believed:
+            likely = seen.from_sides()
+            return believed_pieces(seen.rgb, likely, stains=self.stains, spared=spared)
+        found = unasked_pieces(
+            seen.rgb,
+            seen.likely,
+            # A place tells no more than whether the rest is to be looked at.
+            sight.from_sides if place is None else lambda: seen.likely,
+            stains=self.stains,
+            spared=spared,
+        )
+        if place is None:
+            return found
+        mask = np.zeros(sight.rgb.shape[:2], bool)
+        mask[place] = found.mask
+        return replace(found, mask=mask)
+
+
+def _worst_place(likely: Array, size: tuple[int, ...]) -> Part:
+    """Return the place, in a copy of some other size, that has most of what is likely damaged."""
+    sums = np.pad((likely > MENDED_FROM).astype(np.int32).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows, columns = (max(1, int(side * _PLACE)) for side in likely.shape)
+    count = sums[rows:, columns:] - sums[:-rows, columns:]
+    count += sums[:-rows, :-columns] - sums[rows:, :-columns]
+    corner = np.unravel_index(int(count.argmax()), count.shape)
+    begins = (
+        int(start) * larger // smaller // MULTIPLE * MULTIPLE
+        for start, larger, smaller in zip(corner, size, likely.shape, strict=False)
+    )
+    top, left = begins
+    return slice(top, top + int(size[0] * _PLACE)), slice(left, left + int(size[1] * _PLACE))
 
 
 def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
@@ -179,14 +223,20 @@ class _Sight:
     visible: Mask | None
     """Mask of the image itself, true where it is seen; None: all of it."""
 
-    def once(self) -> Array:
+    @cached_property
+    def likely(self) -> Array:
         """Probability (h, w) of damage, at one look."""
         return self._looked(1)
+
+    def part(self, place: Part) -> _Sight:
+        """Return one place of the copy as a copy of its own."""
+        seen = self._seen
+        return _Sight(self.rgb[place], None if seen is None else seen[place])
 
     def from_sides(self) -> Array:
         """Return the same of a small copy from several sides, in a large one's time."""
         height, width = self.rgb.shape[:2]
-        return self._looked(max(1, min(len(_SIDES), _MOST_PIXELS // (height * width))))
+        return self._looked(max(1, min(VIEWS, _MOST_PIXELS // (height * width))))
 
     def _looked(self, views: int) -> Array:
         likely = likely_from_sides(np.clip(self.rgb, 0, 1), views)
@@ -209,15 +259,34 @@ class _Sight:
         return None if self.visible is None else _reduced(self.visible, (height, width))
 
 
-def _copy(rgb: Array, most: int) -> Array:
-    """Return an image of at most so many pixels; reduced further where its noise would disturb."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, math.sqrt(most / (height * width)))
-    if (noise := _noise(rgb)) * scale > _NOISE:
-        # Where noise is strong its grains look like dust, and hide what is finer than they are.
-        scale = max(_NOISE / noise, min(scale, _LEAST_SIDE / min(height, width)))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return rgb if scale == 1 else reduce(rgb, size, smooth=True)
+class _Copies:
+    """Smaller copies of an image."""
+
+    def __init__(self, rgb: Array) -> None:
+        self._rgb = rgb
+
+    def of(self, most: int) -> Array:
+        """Return one of at most so many pixels; smaller still where its noise would disturb."""
+        height, width = self._rgb.shape[:2]
+        scale = min(1.0, math.sqrt(most / (height * width)))
+        if self._noise * scale > _NOISE:
+            # Where noise is strong its grains look like dust, and hide what is finer than they are.
+            scale = max(_NOISE / self._noise, min(scale, _LEAST_SIDE / min(height, width)))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        if scale == 1:
+            return self._rgb
+        # Large ones alone: halves of halves are a little less sharp.
+        large = height * width >= 4 * _MOST_PIXELS
+        return reduce(self._halves if large else self._rgb, size, smooth=True)
+
+    @cached_property
+    def _noise(self) -> float:
+        return _noise(self._rgb)
+
+    @cached_property
+    def _halves(self) -> Array:
+        """The image at half its size, of which smaller copies are made sooner."""
+        return means_of_squares(self._rgb, 2)
 
 
 class _View:
@@ -259,48 +328,6 @@ def _noise(rgb: Array) -> float:
     above = rgb[::every][: len(below)].mean(2)
     apart = (below - above)[:, 1:] - (below - above)[:, :-1]
     return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
-
-
-def probabilities(rgb: Array) -> Array:
-    """Probability (H, W) that each pixel of an image in [0, 1] is damaged, found in parts."""
-    height, width = rgb.shape[:2]
-    colours = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
-    likely = np.empty((height, width), np.float32)
-    for rows, kept_rows in _spans(height):
-        for columns, kept_columns in _spans(width):
-            part = colours[rows, columns]
-            edges = [(0, -side % MULTIPLE) for side in part.shape[:2]]
-            padded = np.pad(part, (*edges, (0, 0)), mode="symmetric")
-            odds = log_odds(padded)[: part.shape[0], : part.shape[1]]
-            inner = (
-                slice(kept_rows.start - rows.start, kept_rows.stop - rows.start),
-                slice(kept_columns.start - columns.start, kept_columns.stop - columns.start),
-            )
-            likely[kept_rows, kept_columns] = 1 / (1 + np.exp(-np.clip(odds[inner], -30, 30)))
-    return likely
-
-
-def likely_from_sides(rgb: Array, views: int) -> Array:
-    """Probability (H, W) of damage in an image in [0, 1], by the mean of so many views of it.
-
-    What the network takes for damage by mistake is often none in a mirror.
-    """
-    if views == 1:
-        return probabilities(rgb)
-    odds = np.zeros(rgb.shape[:2], np.float32)
-    for turn in _SIDES[:views]:
-        seen = np.clip(probabilities(np.ascontiguousarray(rgb[turn]))[turn], _LEAST, 1 - _LEAST)
-        odds += np.log(seen / (1 - seen))
-    return np.asarray(1 / (1 + np.exp(-odds / views)), np.float32)
-
-
-def _spans(length: int) -> Iterator[tuple[slice, slice]]:
-    count = max(1, -(-length // _SIDE))
-    for k in range(count):
-        start, stop = length * k // count, length * (k + 1) // count
-        # Parts begin where pairs of pixels do: what is found does not depend on how it is cut.
-        outer = max(0, start - _OVERLAP) // MULTIPLE * MULTIPLE
-        yield slice(outer, min(length, stop + _OVERLAP)), slice(start, stop)
 
 
 def _reduced(visible: Mask, size: tuple[int, int]) -> Mask:

@@ -41,10 +41,10 @@ def reduce(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Arr
     side = min(values.shape[0] // size[0], values.shape[1] // size[1]) // _SHRINKS_AFTERWARDS
     if side < 2:
         return resize(values, size, smooth=smooth)
-    return resize(_means(values, side), size, smooth=smooth)
+    return resize(means_of_squares(values, side), size, smooth=smooth)
 
 
-def _means(values: Array, side: int) -> Array:
+def means_of_squares(values: Array, side: int) -> Array:
     """Mean of each square of `side` pixels, as a product of matrices: the quickest way to add few.
 
     What is left over at the right and lower edge is left out.

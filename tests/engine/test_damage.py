@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.damage import (
-    Damage,
-    likely_from_sides,
-    look_for_damage,
-    probabilities,
-)
+from ldrps_engine.analysis.damage import Damage, look_for_damage
 from ldrps_engine.analysis.damage_evidence import like_what_is_sure
+from ldrps_engine.analysis.damage_views import likely_from_sides, probabilities
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.analysis.rims import with_rims
@@ -195,7 +191,7 @@ def test_a_small_photo_is_looked_at_from_several_sides_and_nothing_is_turned():
 def test_probabilities_do_not_depend_on_how_a_photo_is_cut_into_parts(monkeypatch):
     rgb = pictures.natural(160, 288)
     whole = probabilities(rgb)
-    monkeypatch.setattr("ldrps_engine.analysis.damage._SIDE", 144)
+    monkeypatch.setattr("ldrps_engine.analysis.damage_views._SIDE", 144)
     # What lies farther away than the overlap counts for next to nothing.
     assert np.abs(probabilities(rgb) - whole).mean() < 0.01
 
@@ -207,6 +203,41 @@ def test_a_large_photo_is_looked_at_reduced_and_its_mask_has_its_own_size(monkey
     found = look_for_damage(large.astype(np.float32), believed=True)
     assert found.mask.shape == large.shape[:2]
     assert iou(found.mask, truth > 0) > 0.4
+
+
+def test_of_a_large_photo_the_worst_place_tells_whether_the_rest_is_looked_at(monkeypatch):
+    looked_at = []
+
+    def likely(rgb, _views):
+        looked_at.append(rgb.shape[:2])
+        marked = np.zeros(rgb.shape[:2], np.float32)
+        # Each glint of the glance is none when it is looked at closely.
+        if len(looked_at) == 1 or damaged:
+            marked[::16, 40:60] = marked[8::16, 140:160] = 1
+        return marked
+
+    monkeypatch.setattr(LIKELY, likely)
+    monkeypatch.setattr("ldrps_engine.analysis.damage._GLANCE", 256 * 256)
+    rgb = np.full((1024, 1024, 3), 0.5, np.float32)
+    for damaged, last in ((False, (409, 409)), (True, (1024, 1024))):
+        looked_at.clear()
+        found = look_for_damage(rgb)
+        assert looked_at[0] == (256, 256)
+        assert looked_at[-1] == last
+        assert found.seen.shape == (1024, 1024)
+        assert found.probability == pytest.approx(0) or damaged
+
+
+def test_a_mask_is_drawn_at_full_size_for_whoever_asks_for_it(monkeypatch, examples):
+    damaged, mask = scratched(examples("low-light") ** 0.6)
+    large = np.kron(damaged, np.ones((2, 2, 1))).astype(np.float32)
+    monkeypatch.setattr("ldrps_engine.analysis.damage._MOST_PIXELS", mask.size)
+    monkeypatch.setattr("ldrps_engine.analysis.damage.with_rims", None)
+    found = look_for_damage(large, believed=True)
+    assert found.probability > 0
+    assert found.seen.shape == mask.shape
+    with pytest.raises(TypeError):
+        found.mask  # noqa: B018
 
 
 @pytest.mark.parametrize(

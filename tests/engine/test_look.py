@@ -12,6 +12,7 @@ from ldrps_engine import look, restore
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed
 from ldrps_engine.settings import Settings
+from support import pictures
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -43,3 +44,27 @@ def test_it_finds_what_the_whole_engine_finds(name):
 def test_it_loads_no_torch():
     code = "import sys; sys.modules['torch'] = None; import ldrps_engine.look"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+ALONE = """
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Described
+from ldrps_engine.restore import ModelCache, restore
+from ldrps_engine.settings import Settings
+
+samples = np.load(sys.argv[1])
+told = []
+done = restore(Photo.from_samples(samples), Settings(), ModelCache("cpu"), told.append)
+assert (done.layers[0].photo.to_samples() == samples).all()
+assert not done.diagnosis.needs_work, done.diagnosis
+assert [step.text for step in told if isinstance(step, Described)] == [done.description]
+"""
+
+
+def test_a_photo_that_needs_nothing_comes_back_without_torch(tmp_path):
+    np.save(tmp_path / "photo.npy", pictures.samples(pictures.natural(256, 256), np.uint8))
+    command = [sys.executable, "-c", ALONE, str(tmp_path / "photo.npy")]
+    subprocess.run(command, check=True, timeout=120)
