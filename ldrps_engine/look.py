@@ -52,7 +52,8 @@ def _look(inset: Inset, settings: Settings, on_step: OnStep) -> None:
     photo = inset.picture
     original = to_working(photo)
     damage = damage_of(photo, original, settings)
-    measured = Measured.of(photo, original, damage=damage, mounted=inset.is_mounted)
+    noisy, mounted = settings.noise_sigma != 0, inset.is_mounted
+    measured = Measured.of(photo, original, damage=damage, mounted=mounted, noisy=noisy)
     height, width = measured.mended.shape[:2]
     # As the bundled prior sees it; the findings do not depend on which one is asked later.
     scale = min(1.0, catalogue()[BUNDLED].view / max(height, width))
