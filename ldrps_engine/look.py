@@ -52,7 +52,8 @@ def _look(inset: Inset, settings: Settings, on_step: OnStep) -> None:
     photo = inset.picture
     original = to_working(photo)
     damage = damage_of(photo, original, settings)
-    measured = Measured.of(photo, original, damage=damage, mounted=inset.is_mounted)
+    noisy, mounted = settings.noise_sigma != 0, inset.is_mounted
+    measured = Measured.of(photo, original, damage=damage, mounted=mounted, noisy=noisy)
     request = Request(
         measured=measured,
         settings=settings,

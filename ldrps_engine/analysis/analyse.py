@@ -73,10 +73,14 @@ class Measured:
         mends_hot_pixels: bool = True,
         damage: Damage | None = None,
         mounted: bool = False,
+        noisy: bool = True,
     ) -> Measured:
-        """Measure a photo, by its working values with damage filled; None: it has none."""
+        """Measure a photo, by its working values with damage filled; None: it has none.
+
+        `noisy`: see `Known.of`.
+        """
         whole = original if filled is None else filled
-        known, mended = Known.of(whole)
+        known, mended = Known.of(whole, noisy=noisy)
         chosen = mended if mends_hot_pixels else whole
         return cls(photo, original, chosen, known, damage, mounted=mounted)
 

@@ -220,11 +220,14 @@ class Known:
     hot_pixels: int
 
     @classmethod
-    def of(cls, rgb: Array) -> tuple[Known, Array]:
-        """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels."""
+    def of(cls, rgb: Array, *, noisy: bool = True) -> tuple[Known, Array]:
+        """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels.
+
+        One that is known not to be `noisy` is not measured for that, which takes longest.
+        """
         hot = find_hot_pixels(rgb)
         rgb = hot.mend(rgb)
-        noise = without_texture(rgb, measure_noise(rgb))
+        noise = without_texture(rgb, measure_noise(rgb)) if noisy else Noise.none(rgb.shape[2])
         return cls(noise=noise, blocks=find_blocks(rgb), hot_pixels=hot.count), rgb
 
 

@@ -143,6 +143,12 @@ class Noise:
     is_sure: bool = False
     """True where all of it is known to be noise."""
 
+    @classmethod
+    def none(cls, channels: int) -> Noise:
+        """Noise of a photo that is known to have none."""
+        spectrum = np.zeros((channels, PATCH, PATCH), np.float32)
+        return cls(Level.even(channels), spectrum, spectrum, 1.0, is_sure=True)
+
     @property
     def sigma(self) -> float:
         """Standard deviation in display values, root mean square over the photo."""

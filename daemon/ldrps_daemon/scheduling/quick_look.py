@@ -12,7 +12,7 @@ LOOK_ENGINE = "ldrps_engine.look"
 
 _BLIND = ("", "auto", "fast")
 _AUTO, _TAGGER = ("", "auto"), "tagger"
-_REMARKED = ("noise_sigma", "steps", "recurrences", "solver", "amounts")
+_REMARKED = ("steps", "recurrences", "solver", "amounts")
 """Settings that the restoration would comment on."""
 
 
@@ -23,7 +23,8 @@ def is_quick_look(header: pb.SubmitHeader) -> bool:
         return False
     asks = any(settings.HasField(name) for name in _REMARKED)
     asks = asks or (settings.HasField("strength") and settings.strength == 0)
-    asks = asks or settings.allow_colour or settings.seed != 0 or "pilot" in settings.layers
+    # Whoever knows that there is no noise spares measuring it.
+    asks = asks or settings.noise_sigma != 0 or settings.allow_colour or settings.seed != 0 or "pilot" in settings.layers
     if asks or settings.model not in ("", "bundled"):
         return False
     return settings.describer == _TAGGER or (

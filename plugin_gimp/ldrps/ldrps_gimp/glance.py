@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ldrps_gimp.pixels import STRIP_ROWS, Area, Format, check_unchanged, read_strip, whole
+from ldrps_gimp.pixels import SHOWN, SHOWN_ALPHA, Area, Format, beside, check_unchanged, whole
+from ldrps_gimp.reduced import piece_side, read_reduced
 
 _LARGE = 4_000_000
 """Pixels from which on a photo is measured for longer than a moment."""
@@ -21,26 +22,38 @@ def is_large(area: Area) -> bool:
 
 @dataclass(frozen=True)
 class SmallCopy:
-    """Copy of an area of a layer, read as it is sent."""
+    """Copy of an area of a layer as a screen shows it, read as it is sent."""
 
     layer: Any
-    form: Format
+    stored: Format
+    """Format of the layer."""
     area: Area
     """The area in the copy's own pixels."""
     scale: float
 
     @classmethod
-    def of(cls, layer: Any, area: Area, form: Format) -> SmallCopy:
-        """Choose the size: by powers of two, since GEGL has halves of pictures at hand."""
+    def of(cls, layer: Any, area: Area, stored: Format) -> SmallCopy:
+        """Choose the size: by powers of two, since GIMP has halves of pictures at hand."""
         scale = 1.0
         while area.width * area.height * scale**2 > _MOST_PIXELS:
             scale /= 2
         sides = (int(side * scale) for side in (area.x, area.y, area.width, area.height))
-        return cls(layer, form, Area(*sides), scale)
+        return cls(layer, stored, Area(*sides), scale)
+
+    @property
+    def form(self) -> Format:
+        """Format of the copy."""
+        alpha = self.stored.channels in (2, 4)
+        return Format(SHOWN_ALPHA if alpha else SHOWN, "u8", 3 + alpha)
 
     def chunks(self, idle: Callable[[], None]) -> Iterator[bytes]:
         """Yield its samples from the top, with `idle` called in between."""
-        buffer, size = self.layer.get_buffer(), whole(self.layer)
-        for strip in self.area.rows(STRIP_ROWS):
-            check_unchanged(self.layer, size, self.form)
-            yield read_strip(buffer, strip, self.form, idle, self.scale)
+        size, form, side = whole(self.layer), self.form, piece_side(self.scale)
+        for strip in self.area.rows(side):
+            parts = []
+            for piece in strip.pieces(side):
+                check_unchanged(self.layer, size, self.stored)
+                samples = read_reduced(self.layer, piece, self.scale, form.name)
+                parts.append((samples, piece.width * form.pixel_bytes))
+                idle()
+            yield beside(parts, strip.height)

@@ -8,18 +8,14 @@ from typing import Any
 
 from gi.repository import GdkPixbuf, GLib
 
-from ldrps_gimp.pixels import SHOWN, Area, read_reduced
+from ldrps_gimp.pixels import Area
+from ldrps_gimp.reduced import piece_side, read_reduced
 from ldrps_gimp.viewing import Box, Viewing
 
 _OVERVIEW = 1024
-"""Long side in pixels of the overview that is read of a photo once."""
+"""Long side in pixels, more or less, of the overview that is read of a photo once."""
 _AROUND = 0.25
 """Share of the view that is read beyond it on each side: dragging reads nothing new then."""
-_PIECE = 256, 24
-"""Size of what is read of the overview at once: a moment's work in photos of a hundred megapixels.
-
-GEGL reduces by whole tiles, so fewer rows alone would not be less work.
-"""
 _EMPTY = 0x808080FF
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST
@@ -32,13 +28,14 @@ class Source:
         """Take the layer; `long_side` is that of the overview, in pixels."""
         self._layer, self._area = layer, area
         self._size = layer.get_width(), layer.get_height()
-        scale = min(1.0, long_side / max(area.width, area.height))
-        self._scale = scale
+        # GIMP has halves of pictures at hand.
+        nearest = round(math.log2(long_side / max(area.width, area.height)))
+        self._scale = scale = min(1.0, 2.0**nearest)
         width, height = _scaled(area.width, scale), _scaled(area.height, scale)
         made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
         made.fill(_EMPTY)
         self._overview = made, Box(0, 0, area.width, area.height)
-        self._unread = _pieces(width, height)
+        self._unread = _pieces(width, height, piece_side(scale))
         self._near: tuple[float, Any, Box] | None = None
 
     def overview(self) -> Any:
@@ -61,7 +58,6 @@ class Source:
         """Return a picture that covers the view, and the part of the photo that it shows."""
         if view.scale <= self._scale or self._scale == 1.0 or not self._is_there():
             return self._overview
-        # GEGL has halves of pictures at hand.
         scale = min(1.0, 2.0 ** math.ceil(math.log2(view.scale)))
         seen = view.seen
         if not self._near or self._near[0] != scale or self._near[2].common(seen) != seen:
@@ -80,23 +76,23 @@ class Source:
         return grown.common(Box(0, 0, self._area.width, self._area.height)) or box
 
     def _read(self, box: Box, scale: float) -> Any:
-        left, top = ((self._area.x + box.x) * scale, (self._area.y + box.y) * scale)
+        left, top = int((self._area.x + box.x) * scale), int((self._area.y + box.y) * scale)
         width, height = _scaled(box.width, scale), _scaled(box.height, scale)
-        return self._get(int(left), int(top), width, height, scale)
+        made = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
+        for piece in _pieces(width, height, piece_side(scale)):
+            part = self._get(left + piece.x, top + piece.y, piece.width, piece.height, scale)
+            part.copy_area(0, 0, piece.width, piece.height, made, piece.x, piece.y)
+        return made
 
     def _get(self, left: int, top: int, width: int, height: int, scale: float) -> Any:
-        # Not get_sub_thumbnail: its Python binding frees the picture's data twice.
         place = Area(left, top, width, height)
-        return picture_of(
-            width, height, read_reduced(self._layer.get_buffer(), place, SHOWN, scale)
-        )
+        return picture_of(width, height, read_reduced(self._layer, place, scale))
 
 
-def _pieces(width: int, height: int) -> Iterator[Box]:
-    across, down = _PIECE
-    for y in range(0, height, down):
-        for x in range(0, width, across):
-            yield Box(x, y, min(across, width - x), min(down, height - y))
+def _pieces(width: int, height: int, side: int) -> Iterator[Box]:
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            yield Box(x, y, min(side, width - x), min(side, height - y))
 
 
 def _scaled(side: int, scale: float) -> int:

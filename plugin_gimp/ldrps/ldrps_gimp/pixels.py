@@ -22,11 +22,10 @@ from ldrps_gimp.messages import Message
 
 SHOWN = "R'G'B' u8"
 """Format of pictures in a window: sRGB."""
+SHOWN_ALPHA = "R'G'B'A u8"
 STRIP_ROWS = 64
 _PIECE_COLUMNS = 2048
 """Widest piece in pixels: GIMP hands its tiles over one by one, which keeps a dialog waiting."""
-_REDUCED_COLUMNS = 256
-"""Widest piece of a reduced copy, for which GEGL reads many times its pixels."""
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}
@@ -196,37 +195,37 @@ def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
 
 
-def read_reduced(buffer: Any, area: Area, form: str, scale: float) -> bytes:
-    """Read samples of a part of a reduced copy of a buffer, in the copy's own pixels."""
-    # Until its tables are there, GEGL reduces bytes to black.
-    Gegl.init(None)
-    return bytes(buffer.get(area.rectangle(), scale, form, Gegl.AbyssPolicy.CLAMP))
+def converted(samples: bytes, width: int, height: int, own: str, form: str) -> bytes:
+    """Convert samples from one of Babl's formats to another."""
+    if own == form:
+        return samples
+    place = Gegl.Rectangle.new(0, 0, width, height)
+    buffer = Gegl.Buffer.new(own, 0, 0, width, height)
+    buffer.set(place, own, samples)
+    return bytes(buffer.get(place, 1.0, form, Gegl.AbyssPolicy.NONE))
 
 
 def shown(samples: bytes, width: int, height: int, form: Format) -> bytes:
     """Convert stored samples to RGB of 8 bits for a screen."""
-    place = Gegl.Rectangle.new(0, 0, width, height)
-    buffer = Gegl.Buffer.new(form.name, 0, 0, width, height)
-    buffer.set(place, form.name, samples)
-    return bytes(buffer.get(place, 1.0, SHOWN, Gegl.AbyssPolicy.NONE))
+    return converted(samples, width, height, form.name, SHOWN)
 
 
-def read_strip(
-    buffer: Any, strip: Area, form: Format, idle: Callable[[], None], scale: float = 1.0
-) -> bytes:
-    """Read a strip of a layer, or of a copy reduced to a `scale`, with `idle` called in between."""
-    parts, whole_size = [], scale == 1
-    for piece in strip.pieces(_PIECE_COLUMNS if whole_size else _REDUCED_COLUMNS):
-        if whole_size:
-            samples = read(buffer, piece, form.name)
-        else:
-            samples = read_reduced(buffer, piece, form.name, scale)
-        parts.append((samples, piece.width * form.pixel_bytes))
+def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None]) -> bytes:
+    """Read a strip of a layer, with `idle` called in between."""
+    parts = []
+    for piece in strip.pieces():
+        parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
         idle()
+    return beside(parts, strip.height)
+
+
+def beside(parts: list[tuple[bytes, int]], rows: int) -> bytes:
+    """Put parts beside each other, each with the bytes of one of its rows."""
     if len(parts) == 1:
         return parts[0][0]
-    rows = range(strip.height)
-    return b"".join(part[row * size : (row + 1) * size] for row in rows for part, size in parts)
+    return b"".join(
+        part[row * size : (row + 1) * size] for row in range(rows) for part, size in parts
+    )
 
 
 def write_strip(

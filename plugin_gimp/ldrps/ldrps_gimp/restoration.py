@@ -42,6 +42,8 @@ _Take = Callable[[Area, bytes], None]
 """Receiver of a strip of a layer."""
 _Taken = tuple[Format, _Take]
 _RESULT = "restored"
+_GLANCE = {"damage": "off", "noise_sigma": 0.0, "describer": "tagger"}
+"""Settings of a glance, which looks for tones alone; and for the tagger no model is waited."""
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
 
@@ -83,8 +85,7 @@ class Restoration:
         self.part = None if choices.selection == DAMAGE else selected(layer)
         self.area = with_context(self.part, layer) if self.part else whole(layer)
         self.form = format_of(layer)
-        self._profile = profile_of(layer.get_image(), self.form)
-        self._raster = self.form.raster(self.area, self._profile)
+        self._raster = self.form.raster(self.area, profile_of(layer.get_image(), self.form))
         # Asked now: by the end, the layer may be gone.
         self._source = provenance.source_record(layer)
         self._found: dict[str, Any] = {}
@@ -100,9 +101,9 @@ class Restoration:
         """
         copy = SmallCopy.of(self.layer, self.area, self.form)
         header = {
-            # The tagger, for whom no model is waited.
-            "settings": self.choices.to_message() | {"damage": "off", "describer": "tagger"},
-            "raster": self.form.raster(copy.area, self._profile),
+            "settings": self.choices.to_message() | _GLANCE,
+            # As a screen shows it: sRGB.
+            "raster": copy.form.raster(copy.area, b""),
             "diagnose_only": True,
         }
         found: Message = {}
