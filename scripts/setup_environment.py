@@ -20,8 +20,6 @@ CONSTRAINTS = ROOT / "constraints.txt"
 INPUTS = (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 3.0
-NEEDED = ("ldrps_engine.restore", "ldrps_daemon.transport.server", "ldrps_client.cli")
-"""Modules that import what a restoration takes."""
 
 
 def main() -> None:
@@ -34,7 +32,6 @@ def main() -> None:
     install_torch()
     print(f"Installing ldrps[{extras}]", flush=True)
     pip("-c", str(CONSTRAINTS), "-e", f"{ROOT}[{extras}]")
-    compile_needed()
     stamp(extras).write_text(wanted)
 
 
@@ -97,20 +94,13 @@ def reachable(url: str) -> bool:
 def pip(*arguments: str) -> None:
     """Install quietly; leave with pip's own words if it fails."""
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # Of 15,000 files few are ever imported; compiling them all takes a third of the whole time.
-    command.append("--no-compile")
+    if "dev" in sys.argv:
+        # Of 15,000 files few are ever imported, and compiled then; all of them take a minute.
+        command.append("--no-compile")
     # Setuptools warns at length of what an editable install is; pip's own words remain.
     quiet = os.environ | {"PYTHONWARNINGS": "ignore"}
     if subprocess.run([*command, *arguments], env=quiet).returncode:
         sys.exit("Installing failed; the lines above say why. Mend that and try again.")
-
-
-def compile_needed() -> None:
-    """Compile what a restoration imports, also where Python is told to write no bytecode."""
-    willing = {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
-    code = "".join(f"import {name}\n" for name in NEEDED)
-    if subprocess.run([str(PYTHON), "-c", code], env=willing).returncode:
-        sys.exit("What was installed cannot be imported; the lines above say why.")
 
 
 def succeeds(*command: str) -> bool:

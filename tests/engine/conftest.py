@@ -26,18 +26,6 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _seen_once():
-    """Keep what two networks see in a picture: half of the time of a small photo, again and again.
-
-    Many tests restore the same few photos. Both networks have tests of their own.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(faces, "look_for_faces", remembered(faces.look_for_faces))
-        patch.setattr(recognition, "encode", remembered(recognition.encode))
-        yield
-
-
 def remembered(look):
     """The same function of a picture, which is called once for each picture."""
     found = {}
@@ -49,6 +37,24 @@ def remembered(look):
         return found[key]
 
     return call
+
+
+_SEEN_ONCE = [
+    (faces, "look_for_faces", remembered(faces.look_for_faces)),
+    (recognition, "encode", remembered(recognition.encode)),
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _seen_once():
+    """Keep what two networks see in a picture: half of the time of a small photo, again and again.
+
+    Many tests restore the same few photos. Both networks have tests of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, once in _SEEN_ONCE:
+            patch.setattr(module, name, once)
+        yield
 
 
 @pytest.fixture(scope="session")
