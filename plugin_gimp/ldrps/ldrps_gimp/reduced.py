@@ -65,5 +65,7 @@ def _is_as_stored(layer: Any) -> bool:
 
     The selection, grey and of 8 bits in every image, shows it.
     """
-    *_found, pixel_bytes = layer.get_image().get_selection().get_sub_thumbnail_data(0, 0, 1, 1, 1, 1)
+    *_found, pixel_bytes = (
+        layer.get_image().get_selection().get_sub_thumbnail_data(0, 0, 1, 1, 1, 1)
+    )
     return bool(pixel_bytes == 1)
