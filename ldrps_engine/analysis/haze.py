@@ -54,8 +54,8 @@ def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
     far = resize(field.depth[..., None], through.shape, smooth=True)[..., 0]
     judged = (far - np.log(through)) / 2
     level = float(judged.mean())
-    depth = (_SPREAD + indoors * _THICKER) * level
-    depth = depth + (_SPREAD + indoors * _DEEPER) * (judged - level)
+    thicker, deeper = _SPREAD + indoors * _THICKER, _SPREAD + indoors * _DEEPER
+    depth = thicker * level + deeper * (judged - level)
     air = np.asarray((field.air + shown_air) / 2, np.float32)
     gain = np.clip(np.exp(-depth), *_TRANSMISSION)[..., None].repeat(3, 2).astype(np.float32)
     return _within_black(gain, ((1 - gain) * air).astype(np.float32), rgb, air)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ldrps_engine.analysis import degradation as degradation_module
 from ldrps_engine.analysis.casts import find_cast
 from ldrps_engine.analysis.degradation import Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import diagnose
@@ -82,6 +83,17 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
     assert white[1] < 0.05
     order = np.argsort(luminance(to_linear(dark)), axis=None)
     assert np.all(np.diff(luminance(to_linear(lit)).ravel()[order]) > -1e-5)
+
+
+@pytest.mark.parametrize(("lamp", "expected"), [(1.0, True), (0.1, False)])
+def test_what_was_exposed_for_its_lights_gets_more_light(natural, monkeypatch, lamp, expected):
+    dark = pictures.darkened(natural, 0.03)
+    dark[:24, :24] = natural[:24, :24] * lamp
+    told = diagnose(dark, "low-light")
+    lit = first_guess(dark, told, "low-light").invert(dark)
+    monkeypatch.setattr(degradation_module, "_MORE", 0.0)
+    less = first_guess(dark, told, "low-light").invert(dark)
+    assert bool(lit[24:].mean() > less[24:].mean() + 0.05) is expected
 
 
 @pytest.mark.parametrize("light", [0.02, 0.2, 0.5, 0.9])

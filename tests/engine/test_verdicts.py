@@ -27,10 +27,11 @@ def judged(seen, hazy, faded, depth):
     return replace(seen, probabilities=odds, haze=field)
 
 
-def before(bright, skin):
-    """Faces of one shade in the middle row, before something bright."""
+def before(bright, skin, worn=0.1):
+    """Faces of one shade in the middle row above clothes of another, before something bright."""
     rgb = np.full(SIZE, bright, np.float32)
-    rgb[50:110] = skin
+    rgb[50:95] = skin
+    rgb[95:] = worn
     return rgb
 
 
@@ -103,6 +104,15 @@ def test_a_large_face_in_the_shadow_before_something_bright_lacks_light(
         seen, probabilities=dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}, gain=gain
     )
     assert lacks_light(before(bright, skin), shadow) is expected
+
+
+def test_a_dark_face_above_clothes_in_full_light_is_dark_of_skin(monkeypatch, seen):
+    where = Face(certainty=0.8, middle=(0.5, 0.25), size=(0.26, 0.26), features=())
+    monkeypatch.setattr(verdicts, "find_faces", lambda _: (where,))
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"backlit": 0.12}
+    lit = replace(seen, probabilities=odds, gain=np.full((10, 10), 1.2, np.float32))
+    assert lacks_light(before(0.8, 0.2, worn=0.4), lit)
+    assert not lacks_light(before(0.8, 0.2, worn=0.7), lit)
 
 
 @pytest.mark.parametrize(("other", "expected"), [(1.2, True), (0.2, False)])
