@@ -27,6 +27,7 @@ from PIL import Image
 from benchmarks import casts
 from benchmarks.borders import photos
 from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
+from benchmarks.drawn.fading import KINDS as CASTS
 from benchmarks.drawn.fading import SLIDES
 from ldrps_engine.restore import ModelCache
 from ldrps_engine.transfer.filling import fill
@@ -162,7 +163,7 @@ def _damage(options: argparse.Namespace) -> int:
 def _casts(options: argparse.Namespace) -> int:
     count = options.count or casts.COUNT
     models = None if options.without_prior else ModelCache("cpu")
-    kinds = SLIDES if options.slides else casts.KINDS
+    kinds = SLIDES if options.slides else CASTS
     pairs = list(casts.outcomes(options.folder, count, options.every, options.seed, models, kinds))
     found, images = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     columns = len(casts.METHODS) + 3
