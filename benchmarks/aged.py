@@ -1,6 +1,7 @@
 """Damage drawn over good photos and filled with its true mask: by us, and by OpenCV.
 
-    python -m benchmarks.aged PHOTOS [--casts] [--count N] [--seed N] [--every N] [--sheet FILE]
+    python -m benchmarks.aged PHOTOS [--casts [--slides]] [--count N] [--seed N] [--every N]
+                              [--sheet FILE]
 
 With `--casts`, casts and fading in place of damage, see `casts.py`. `PHOTOS` holds a `manifest.tsv`
 as for training. Each kind of damage is drawn over each of N photos. PSNR is that of pixels under
@@ -26,6 +27,8 @@ from PIL import Image
 from benchmarks import casts
 from benchmarks.borders import photos
 from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
+from benchmarks.drawn.fading import KINDS as CASTS
+from benchmarks.drawn.fading import SLIDES
 from ldrps_engine.restore import ModelCache
 from ldrps_engine.transfer.filling import fill
 from training.metrics import psnr
@@ -131,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--casts", action="store_true", help="casts and fading in place of damage")
+    slides = "of --casts, slides that have gone red alone"
+    parser.add_argument("--slides", action="store_true", help=slides)
     only = "of --casts, the curves alone: quick"
     parser.add_argument("--without-prior", action="store_true", help=only)
     parser.add_argument("--count", type=int, metavar="N", help="photos (default: 10, casts: 20)")
@@ -158,7 +163,8 @@ def _damage(options: argparse.Namespace) -> int:
 def _casts(options: argparse.Namespace) -> int:
     count = options.count or casts.COUNT
     models = None if options.without_prior else ModelCache("cpu")
-    pairs = list(casts.outcomes(options.folder, count, options.every, options.seed, models))
+    kinds = SLIDES if options.slides else CASTS
+    pairs = list(casts.outcomes(options.folder, count, options.every, options.seed, models, kinds))
     found, images = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     columns = len(casts.METHODS) + 3
     print(f"{len(found) // columns} cases, seed {options.seed}")

@@ -1,14 +1,16 @@
 """Casts and fading drawn over good photos, undone: by `auto`, and by what people use.
 
-    python -m benchmarks.aged PHOTOS --casts [--without-prior] [--count N] [--seed N] [--every N]
+    python -m benchmarks.aged PHOTOS --casts [--slides] [--without-prior] [--count N] [--seed N]
+                              [--every N]
 
-Each kind of `drawn/fading.py` is drawn over each of N photos that nothing was fitted on. PSNR and
+Each kind of `drawn/fading.py` is drawn over each of N photos that nothing was fitted on; with
+`--slides`, only slides that have gone red. PSNR and
 SSIM are of all pixels; the mean is that of the cases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -75,7 +77,12 @@ TOLD, OURS = "ours, told", "ours"
 
 
 def outcomes(
-    folder: Path, count: int, every: int, seed: int, models: ModelCache | None
+    folder: Path,
+    count: int,
+    every: int,
+    seed: int,
+    models: ModelCache | None,
+    kinds: Iterable[str] = tuple(KINDS),
 ) -> Iterator[tuple[Outcome, Floats]]:
     """Every method on every case, with what it made; the degraded photo comes first, as `none`.
 
@@ -84,7 +91,7 @@ def outcomes(
     rng = np.random.default_rng(seed)
     for _, pixels in islice(photos(folder, every), count):
         clean = _smaller(pixels)
-        for kind in KINDS:
+        for kind in kinds:
             degraded = drawn(clean, kind, rng)
             shown = degraded / 255.0
             yield _outcome(kind, "none", shown, clean)
@@ -103,9 +110,8 @@ def _curves(shown: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
     cast = find_cast(shown, seen)
     odds = {"cast": cast.probability}
     diagnosis = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False, probabilities=odds)
-    amount = diagnosis.cast_amount
     whole = cast.curve.within(shown).undo(shown)
-    return whole, cast.curve.raised(amount).within(shown).undo(shown) if amount else shown
+    return whole, whole if diagnosis.is_cast else shown
 
 
 def _smaller(pixels: Floats) -> Floats:
@@ -123,7 +129,7 @@ def table(found: Sequence[Outcome]) -> str:
     """Mean PSNR and SSIM of each kind and method, and by how much ours is over the best other."""
     methods = ["none", *METHODS, TOLD, OURS]
     lines = [f"{'PSNR / SSIM':12}" + "".join(f"{method:>18}" for method in methods)]
-    for kind in (*KINDS, "mean"):
+    for kind in (*dict.fromkeys(one.kind for one in found), "mean"):
         scores = [_mean(found, method, kind) for method in methods]
         lines.append(f"{kind:12}" + "".join(f"{p:10.2f} / {s:.3f}" for p, s in scores))
     best = max(_mean(found, method, "mean")[0] for method in METHODS)

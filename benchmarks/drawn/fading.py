@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 _DARKEST = 0.003
 """Light of the deepest black that a print has."""
 _QUALITY = 92
+_ABSORPTIONS = np.array([[1.0, 0.1, 0.02], [0.22, 1.0, 0.1], [0.08, 0.28, 1.0]])
+"""Density in red, green and blue that a cyan, a magenta and a yellow dye have, as columns."""
 
 
 def cast(pixels: Floats, rng: np.random.Generator) -> Floats:
@@ -44,16 +46,24 @@ def both(pixels: Floats, rng: np.random.Generator) -> Floats:
     return cast(faded(pixels, rng), rng)
 
 
+def reddened(pixels: Floats, rng: np.random.Generator) -> Floats:
+    """A slide whose cyan dye has gone most, 35 to 75 % of it; black is red, and so is all else."""
+    dyes = -np.log10(np.maximum(_light(pixels), _DARKEST)) @ np.linalg.inv(_ABSORPTIONS).T
+    kept = np.array([rng.uniform(0.25, 0.65), rng.uniform(0.85, 1.0), rng.uniform(0.6, 0.95)])
+    return np.clip(_shown(10 ** -np.maximum((dyes * kept) @ _ABSORPTIONS.T, 0)), 0, 1)
+
+
 KINDS: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "cast": cast,
     "faded": faded,
     "both": both,
 }
+SLIDES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {"red slide": reddened}
 
 
 def drawn(pixels: Floats, kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One of KINDS over a photo (H, W, 3), as a JPEG would have kept it."""
-    samples = np.rint(KINDS[kind](pixels, rng) * 255).astype(np.uint8)
+    """One of KINDS or SLIDES over a photo (H, W, 3), as a JPEG would have kept it."""
+    samples = np.rint((KINDS | SLIDES)[kind](pixels, rng) * 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(samples).save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return np.asarray(Image.open(file))

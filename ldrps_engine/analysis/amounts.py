@@ -27,7 +27,7 @@ def proposed_amounts(
     # A print of one hue that does not look faded may have been meant as dark as it is.
     doubted = diagnosis.grey or diagnosis.toned
     faded = 1.0 if diagnosis.is_faded or not doubted else _DOUBTED
-    mended = diagnosis.cast_amount if settings.blind and diagnosis.is_cast else 0.0
+    mended = float(settings.blind and diagnosis.is_cast)
     colours = settings.recipe == "colour" or (
         diagnosis.grey and settings.blind and settings.allow_colour
     )

@@ -38,9 +38,12 @@ ANSWERS = 10
 MOST = (0.45, 0.9, 1.1, 0.5)
 """Most that low, the logs of span and of power, and that of chroma may be."""
 _HELD = 6.0
-_TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -2.13
+_TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -1.58
 """Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
 least pale is; what is left."""
+_COLOURED_BLACK, _MOST_COLOURED = 2.0, 0.3
+"""Weight of how far the channels' darkest tones lie apart, for each unit of a cast's log-odds that
+is above one against; the most that they count."""
 _MOUNTED = 1.0
 """Log-odds that a mount adds: of 24 good photos in round ones, one is called cast then."""
 _LEAST_PALE = 0.1
@@ -77,19 +80,26 @@ def find_cast(rgb: Array, seen: Recognition, *, mounted: bool = False) -> Cast:
     if one_hue:
         return Cast(curve.even(), 0.0, True)
     pale = float(np.quantile(seen.haze.depth, _LEAST_PALE))
-    return Cast(curve, _probability(curve, pale, seen.probabilities, mounted=mounted), False)
+    darkest = darkest_tones(looked_at)
+    return Cast(
+        curve, _probability(curve, pale, darkest, seen.probabilities, mounted=mounted), False
+    )
 
 
 def _probability(
-    curve: ToneCurve, pale: float, odds: Mapping[str, float], *, mounted: bool
+    curve: ToneCurve, pale: float, darkest: Array, odds: Mapping[str, float], *, mounted: bool
 ) -> float:
     """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
 
     The curve is that which a photo has if it has one. A good photo is hardly ever told to have
     lost its black, so how much of it is evidence as well; graded colours and pale things look so
-    to the curve, but to a judge of haze there is something in them that is not pale.
+    to the curve, but to a judge of haze there is something in them that is not pale. Light of
+    another colour, a sunset's or a candle's, leaves black as it is; a dye that has faded does not.
     """
-    log_odds = _TINTED * _log(odds["tinted"]) + _FADED * _log(odds["faded"]) + _NEITHER
+    tinted = _log(odds["tinted"])
+    log_odds = _TINTED * tinted + _FADED * _log(odds["faded"]) + _NEITHER
+    coloured = min(float(np.ptp(darkest)), _MOST_COLOURED)
+    log_odds += _COLOURED_BLACK * coloured * max(tinted + 1, 0.0)
     if odds["hazy"] < _HAZE:
         log_odds += _LIFTED * min(float(curve.low.mean()), _MOST_LIFTED) + _PALE * pale
     if mounted:
@@ -141,6 +151,11 @@ def cast_features(view: Array, expected: Array) -> Array:
     scale = SIDE / max(view.shape[:2])
     small = resize(view, (round(view.shape[0] * scale), round(view.shape[1] * scale)), smooth=True)
     return np.concatenate([pixel_features(small), expected]).astype(np.float32)
+
+
+def darkest_tones(looked_at: Array) -> Array:
+    """Return the darkest tone (3,) of each channel, out of what `cast_features` returned."""
+    return looked_at[: 3 * len(QUANTILES) : len(QUANTILES)]
 
 
 def pixel_features(small: Array) -> Array:

@@ -32,6 +32,11 @@ def test_casts_are_measured_against_what_people_use(tmp_path, capsys):
     assert out[0].startswith("3 cases")
     assert [line.split()[0] for line in out[2:6]] == ["cast", "faded", "both", "mean"]
     assert all("dB over the best of the others" in line for line in out[6:])
+    slides = [str(tmp_path), "--casts", "--slides", "--without-prior"]
+    assert aged.main(slides) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("1 cases")
+    assert [line[:12].strip() for line in out[2:4]] == ["red slide", "mean"]
 
 
 def test_the_command_prints_a_line_for_each_kind(tmp_path, capsys):

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
-from benchmarks.drawn.fading import KINDS
+from benchmarks.drawn.fading import KINDS, reddened
+from ldrps_engine.analysis import casts
 from ldrps_engine.analysis.amounts import proposed_amounts
 from ldrps_engine.analysis.casts import find_cast
 from ldrps_engine.analysis.degradation import NEUTRAL
 from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.analysis.recognition import recognise
+from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.tone_curve import ToneCurve, without_toning
 from ldrps_engine.diffusion.fpam import PhysicalFpam
 from ldrps_engine.photo import Photo
@@ -88,6 +91,31 @@ def test_casts_and_fading_are_brought_nearer_to_the_truth(picture, kind):
         after.append(((undone - picture) ** 2).mean())
     # Half of the error is 3 dB.
     assert np.mean(after) < 0.5 * np.mean(before)
+
+
+@pytest.mark.parametrize(("name", "size"), [("astronaut", (256, 256)), ("chelsea", (170, 256))])
+def test_a_slide_that_has_gone_red_is_found_and_comes_nearer_to_the_truth(name, size):
+    clean = resize(getattr(data, name)().astype(np.float32) / 255, size, smooth=True)
+    assert find_cast(clean, recognise(clean)).probability < 0.3
+    for seed in range(2):
+        slide = reddened(clean.astype(np.float64), np.random.default_rng(seed))
+        slide = slide.astype(np.float32)
+        found = find_cast(slide, recognise(slide))
+        undone = np.clip(found.curve.within(slide).undo(slide), 0, 1)
+        assert found.probability >= 0.65
+        assert ((undone - clean) ** 2).mean() < 0.5 * ((slide - clean) ** 2).mean()
+
+
+def test_a_coloured_black_speaks_for_a_cast_only_where_one_is_seen(picture):
+    seen = recognise(picture).probabilities
+    black, red = np.zeros(3, np.float32), np.array([0.2, 0.0, 0.0], np.float32)
+
+    def judged(tinted, darkest):
+        odds = {**seen, "tinted": tinted, "toned": 0.0}
+        return casts._probability(CURVE, 0.0, darkest, odds, mounted=False)
+
+    assert judged(0.9, red) > judged(0.9, black) + 0.05
+    assert judged(0.1, red) == judged(0.1, black)
 
 
 def test_toning_stays_unless_more_is_asked_for(models, picture):
