@@ -27,13 +27,13 @@ from benchmarks.aged import METHODS
 from benchmarks.borders import photos
 from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
 from benchmarks.report import PSNR_CEILING
-from ldrps_engine.analysis.damage import likely_from_sides
 from ldrps_engine.analysis.damage_pieces import (
     BELIEVED,
     MENDED_FROM,
     Limits,
     believed_pieces,
 )
+from ldrps_engine.analysis.damage_views import likely_from_sides
 from training.metrics import psnr
 
 Array = NDArray[np.float32]

@@ -62,8 +62,8 @@ def restore(
     models.memo = None
     inset = known.inset if known else Inset.of(photo)
     tell = _ShiftedSteps(inset.telling(on_step))
-    seen = known or _Seen.of(photo, settings, inset, tell)
-    analysis = _analysed(seen, settings, models, tell)
+    measured, said = (known.measured, known.said) if known else _measured(inset, settings, tell)
+    analysis = _analysed(measured, said, settings, models, tell)
     if analysis.leaves_photo_alone:
         inside = _left_alone(inset.picture, analysis, tell)
     else:
@@ -217,7 +217,7 @@ def _restore_crop(
         known = models.memo = None
         # Somebody who looks at another place before this one is done need not wait for it again.
         seen = models.memo = seen or _Seen.of(photo, settings, inset, tell)
-        analysis = _analysed(seen, settings, models, tell)
+        analysis = _analysed(seen.measured, seen.said, settings, models, tell)
         sampled = _sampled(_planned(analysis, models, tell, place.part), tell, checkpoint)
         models.memo = _Sampled(seen, settings, sampled)
     inside = _transferred(sampled, tell)
@@ -254,9 +254,14 @@ class _ShiftedSteps:
         self._on_step(progress)
 
 
-def _analysed(seen: _Seen, settings: Settings, models: ModelCache, on_step: OnStep) -> Analysis:
+def _analysed(
+    measured: Measured,
+    said: tuple[str, ...],
+    settings: Settings,
+    models: ModelCache,
+    on_step: OnStep,
+) -> Analysis:
     """Judge a photo by its measurements and by an opinion, if anybody has one."""
-    measured = seen.measured
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, on_step)
     view, knows_scenes = _seen_by(settings.model, models, on_step)
@@ -266,7 +271,7 @@ def _analysed(seen: _Seen, settings: Settings, models: ModelCache, on_step: OnSt
         view_size=Request.size_in_view(measured.mended, view),
         prior_knows_scenes=knows_scenes,
         opinion=opinion,
-        remarks=(*seen.said, *remarks),
+        remarks=(*said, *remarks),
     )
     return analyse(request, on_step)
 

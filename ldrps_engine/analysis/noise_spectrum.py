@@ -70,7 +70,7 @@ def raw_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
     means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
     if len(patches) == 3:
-        patches = np.einsum("kc,cnij->knij", OPPONENT, patches)
+        patches = (OPPONENT @ patches.reshape(3, -1)).reshape(patches.shape)
     energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T).astype(np.float32)
     # Black and white cut noise off, by how much depends on how much there is: look three times.
     # How strong it is, some of the patches tell well enough for that.
