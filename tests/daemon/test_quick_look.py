@@ -7,7 +7,11 @@ from ldrps_daemon.scheduling import quick_look
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
 
 QUICK = [{}, {"recipe": "fast"}, {"description": "a bridge"}, {"describer": "tagger"}]
-QUICK += [{"noise_sigma": 0.0}, {"strength": 0.5}, {"model": "bundled", "layers": ["restored", "generated"]}]
+QUICK += [
+    {"noise_sigma": 0.0},
+    {"strength": 0.5},
+    {"model": "bundled", "layers": ["restored", "generated"]},
+]
 ASKING = [{"recipe": "haze"}, {"noise_sigma": 2.0}, {"steps": 5}, {"recurrences": 0}, {"seed": 1}]
 ASKING += [{"model": "sd15"}, {"strength": 0.0}, {"describer": "x"}, {"layers": ["pilot"]}]
 ASKING += [{"solver": "ddim"}, {"allow_colour": True}]

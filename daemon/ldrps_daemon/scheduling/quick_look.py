@@ -24,7 +24,13 @@ def is_quick_look(header: pb.SubmitHeader) -> bool:
     asks = any(settings.HasField(name) for name in _REMARKED)
     asks = asks or (settings.HasField("strength") and settings.strength == 0)
     # Whoever knows that there is no noise spares measuring it.
-    asks = asks or settings.noise_sigma != 0 or settings.allow_colour or settings.seed != 0 or "pilot" in settings.layers
+    asks = (
+        asks
+        or settings.noise_sigma != 0
+        or settings.allow_colour
+        or settings.seed != 0
+        or "pilot" in settings.layers
+    )
     if asks or settings.model not in ("", "bundled"):
         return False
     return settings.describer == _TAGGER or (
