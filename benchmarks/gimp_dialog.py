@@ -132,6 +132,11 @@ class Dialog:
         found = [each for each in self._notes("gap") if part.began <= each["at"] <= part.ended]
         return sorted(found, key=lambda each: -float(each["seconds"]))
 
+    def openings(self) -> list[float]:
+        """List the seconds of work at once before the dialog was there, and all was warm."""
+        began = self.parts[0].began
+        return [each["seconds"] for each in self._notes("opening") if each["at"] >= began]
+
     def _told(self, script: str, title: str) -> float:
         """Press a key in a window; the time just before."""
         (to, *_) = self._window.titles(title)
@@ -205,6 +210,8 @@ def report(dialog: Dialog) -> None:
             f"{gap['busy']:.2f}",
         ]
         print(f"| {' | '.join(cells)} |")
+    if opening := dialog.openings():
+        print(f"\nBefore there is a window, at most {max(opening):.2f} s at once.")
     if dialog.silent:
         print(f"\nGIMP does not answer for at most {dialog.silent:.2f} s (wanted: {FROZEN}).")
     print()
@@ -226,7 +233,9 @@ def main() -> None:
     photos = chosen.photos or [ROOT / "examples" / "low-light.jpg"]
     with tempfile.TemporaryDirectory(prefix="ldrps-") as folder:
         plug_in = with_heartbeat(Path(folder), import_module("gimp.gimp_app").PLUG_IN)
-        window = import_module("gimp.window").Window(chosen.suite, plug_in=plug_in)
+        # A user's GIMP keeps the byte code; the tests' does not write into this repository.
+        env = {"PYTHONDONTWRITEBYTECODE": ""}
+        window = import_module("gimp.window").Window(chosen.suite, plug_in=plug_in, env=env)
         address = f"unix:{window.app.shared}/run/ldrps/ldrps.sock"
         photo = Image.fromarray(mosaic(photos, chosen.megapixels))
         photo.save(window.app.shared / "photo.png", compress_level=1)

@@ -47,7 +47,9 @@ class Heart:
         passed = now - self._last
         if passed > _LATE:
             where = "; ".join(f"{count}x {at}" for at, count in self._seen.most_common(3))
-            self.note("gap", seconds=passed, busy=busy - self._cpu, where=where)
+            # Before there is a window, nothing of ours can stand still.
+            what = "gap" if self._has_window else "opening"
+            self.note(what, seconds=passed, busy=busy - self._cpu, where=where)
         self._seen.clear()
         self._last, self._cpu = now, busy
         if not self._has_window:

@@ -122,9 +122,13 @@ class Canvas:
         return True
 
 
-def warm_up() -> None:
-    """Let GEGL look for all its operations now, which takes its time at the first one."""
+def warm_up() -> bool:
+    """Let GEGL look for all its operations now, which takes its time at the first one.
+
+    False ends an idle source.
+    """
     Gegl.Node().create_child("gegl:scale-size")
+    return False
 
 
 def sweep(image: Any) -> None:

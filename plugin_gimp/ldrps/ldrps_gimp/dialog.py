@@ -64,8 +64,6 @@ def restore_in_dialog(procedure: Any, config: Any, layer: Any) -> tuple[Outcome,
     """
     GimpUi.init(procedure.get_name())
     check(layer, Choices())
-    # Before there is a dialog that would stand still.
-    warm_up()
     with contextlib.closing(RestoreDialog(procedure, config, layer)) as dialog:
         return dialog.ask()
 
@@ -100,6 +98,8 @@ class RestoreDialog(Pumping):
     def ask(self) -> tuple[Outcome, Choices]:
         """Run until there is a result."""
         GLib.idle_add(self._look, priority=GLib.PRIORITY_LOW)
+        # While the daemon looks; the dialog is there by then.
+        GLib.idle_add(warm_up, priority=GLib.PRIORITY_LOW)
         while self._dialog.run() and not self._closed:
             try:
                 choices = choices_of(self._config)

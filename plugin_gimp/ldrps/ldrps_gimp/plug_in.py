@@ -1,4 +1,8 @@
-"""Plug-in as GIMP runs it: one process for each time it is used."""
+"""Plug-in as GIMP runs it: one process for each time it is used.
+
+What works is imported where it is called: the process that only waits for the dialog would load it
+for nothing, while the user waits.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,12 @@ from typing import Any
 
 from gi.repository import Gimp
 
-from ldrps_gimp import batch, procedures, provenance
+from ldrps_gimp import procedures, provenance
 from ldrps_gimp.canvas import sweep
-from ldrps_gimp.choices import AMOUNTS, DECIDE, NEW_IMAGE, Choices
-from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.choices import AMOUNTS, DECIDE, Choices
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.i18n import DOMAIN, LOCALE_FOLDER, _
-from ldrps_gimp.place import default_place
-from ldrps_gimp.progress import StatusBar
 from ldrps_gimp.refusals import check, only_layer
-from ldrps_gimp.restoration import Outcome, Restoration
 
 _AMOUNTS = [f"amount-{name}" for name in AMOUNTS]
 _STATUS = {"settings": Gimp.PDBStatusType.CALLING_ERROR, "photo": Gimp.PDBStatusType.CALLING_ERROR}
@@ -51,7 +51,7 @@ def _run_restore(
     try:
         layer = only_layer(drawables)
         if mode != Gimp.RunMode.INTERACTIVE:
-            return _returned(procedure, restore(layer, procedures.choices_of(config), mode))
+            return _returned(procedure, _restored(layer, procedures.choices_of(config), mode))
         # What was done about the last photo's findings says nothing of this one's.
         settings = procedures.settings_of(config) | dict.fromkeys(_AMOUNTS, float(DECIDE))
         result, chosen = _ask(procedure, layer, settings)
@@ -76,11 +76,17 @@ def _run_again(
             raise RestoreError("photo", text)
         choices = provenance.choices_of(record)
         if mode != Gimp.RunMode.INTERACTIVE:
-            return _returned(procedure, restore(layer, choices, mode))
+            return _returned(procedure, _restored(layer, choices, mode))
         result, _chosen = _ask(procedure, layer, procedures.as_settings(choices))
         return _returned(procedure, result)
     except Exception as error:
         return _failed(procedure, error, mode)
+
+
+def _restored(layer: Any, choices: Choices, mode: Any) -> Any:
+    from ldrps_gimp.unasked import restore
+
+    return restore(layer, choices, mode)
 
 
 def _only_result(drawables: list[Any]) -> Any:
@@ -92,6 +98,8 @@ def _only_result(drawables: list[Any]) -> Any:
 def _run_all(
     procedure: Any, mode: Any, _image: Any, _drawables: list[Any], config: Any, _data: Any
 ) -> Any:
+    from ldrps_gimp import batch
+
     try:
         if mode == Gimp.RunMode.INTERACTIVE:
             # GTK is loaded only where there is somebody to see it.
@@ -99,7 +107,9 @@ def _run_all(
 
             results = restore_all_in_dialog(procedure, config)
         else:
-            results = _all_restored(procedures.choices_of(config), mode)
+            from ldrps_gimp.unasked import restore_all
+
+            results = restore_all(procedures.choices_of(config), mode)
     except Exception as error:
         return _failed(procedure, error, mode)
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
@@ -107,48 +117,6 @@ def _run_all(
         values.remove(place)
         values.insert(place, value)
     return values
-
-
-def _all_restored(choices: Choices, mode: Any) -> list[batch.Result]:
-    daemon = Daemon(default_place())
-    try:
-        report = StatusBar(_("Restore (LD-RPS)"))
-        results = []
-        for result in batch.restore_all(batch.entries(), choices, daemon, report):
-            results.append(result)
-            if mode != Gimp.RunMode.NONINTERACTIVE:
-                batch.show(result)
-    finally:
-        daemon.close()
-        Gimp.progress_end()
-    if mode != Gimp.RunMode.NONINTERACTIVE:
-        Gimp.message(batch.summary(results))
-    return results
-
-
-def restore(layer: Any, choices: Choices, mode: Any) -> Any:
-    """Restore without a dialog; returns the layer with the result."""
-    check(layer, choices)
-    daemon = Daemon(default_place())
-    try:
-        report = StatusBar(_("Restore (LD-RPS)"))
-        outcome = Restoration(layer, choices, daemon, report).run()
-    finally:
-        daemon.close()
-        Gimp.progress_end()
-    if mode != Gimp.RunMode.NONINTERACTIVE:
-        show(outcome, choices)
-    elif outcome.remarks:
-        Gimp.message("\n".join(outcome.remarks))
-    return outcome.layer
-
-
-def show(outcome: Outcome, choices: Choices) -> None:
-    """Show a result to the user, and say in a line what it is."""
-    if choices.output == NEW_IMAGE:
-        Gimp.Display.new(outcome.layer.get_image())
-    Gimp.displays_flush()
-    Gimp.message("\n".join([outcome.summary, *outcome.remarks]))
 
 
 def _ask(caller: Any, layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -182,6 +150,7 @@ def _ask(caller: Any, layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[s
 def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
     # GTK is loaded only where there is somebody to see it.
     from ldrps_gimp.dialog import restore_in_dialog
+    from ldrps_gimp.unasked import show
 
     try:
         outcome, choices = restore_in_dialog(procedure, config, config.get_property("layer"))

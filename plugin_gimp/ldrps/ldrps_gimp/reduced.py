@@ -63,9 +63,8 @@ def _thumbnail(layer: Any, area: Area, scale: float) -> tuple[bytes, str] | None
 def _is_as_stored(layer: Any) -> bool:
     """Tell whether thumbnails have the drawable's own format, as in GIMP 3.0, or a screen's.
 
-    The selection, grey and of 8 bits in every image, shows it.
+    The selection, which every image has and no format of three bytes, shows it.
     """
-    *_found, pixel_bytes = (
-        layer.get_image().get_selection().get_sub_thumbnail_data(0, 0, 1, 1, 1, 1)
-    )
-    return bool(pixel_bytes == 1)
+    selection = layer.get_image().get_selection()
+    *_found, pixel_bytes = selection.get_sub_thumbnail_data(0, 0, 1, 1, 1, 1)
+    return bool(pixel_bytes != 3)

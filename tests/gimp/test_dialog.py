@@ -1,99 +1,43 @@
 """In a real GIMP with a real window: the dialog, the preview, one step of undo, every way out."""
 
-import contextlib
 import os
-import re
 import signal
 import time
 
 import pytest
 
-from gimp.choice import VARIABLE
-from gimp.test_endings import jobs, newest, running_job
-from gimp.window import BATCH, OPEN, SECONDS, Window
-from ldrps.v1 import restoration_pb2 as pb
-from scripts.gimp_root import find_root
+from gimp.dialog import (
+    CANCELLED,
+    DONE,
+    RUNNING,
+    SETTINGS,
+    daemon,
+    end,
+    nothing_is_complained_of,
+    opened,
+    restore,
+    slowly,
+    window,
+)
+from gimp.test_endings import newest, running_job
+from gimp.window import BATCH, OPEN, SECONDS
 from support.daemon import wait_until
 
+__all__ = ["daemon", "nothing_is_complained_of", "opened", "window"]
+
+pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
+
 PREVIEW = "Preview of what is coming"
-CLOSE = "keep['display'].delete()"
 SELECT = """
 image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 90, 70)
 Gimp.Selection.feather(image, 9)
 answer = state(image)
 """
-# Of a process that is gone, and of the tests' own: they ask for names while a preview goes away.
-COMPLAINTS = {"ldrps-restore-dialog", "gimp-item-get-name"}
 REPLACE = "restore(keep['image'].get_layers()[0], output='replace')"
 AGAIN = """
 image = keep["image"]
 answer = call("ldrps-restore-again", image, image.get_layers()[:1], "INTERACTIVE")[0]
 """
-SETTINGS = """
-import json
-kept = [each.get_parasite("ldrps-provenance") for each in keep["image"].get_layers()[:-1]]
-answer = [json.loads(bytes(each.get_data()))["settings"] for each in kept]
-"""
-RUNNING, DONE, CANCELLED = pb.JOB_STATE_RUNNING, pb.JOB_STATE_DONE, pb.JOB_STATE_CANCELLED
-
-
-@pytest.fixture(scope="module")
-def window(suite):
-    if VARIABLE not in os.environ or not find_root(suite, window=True):
-        pytest.skip("'make test-gimp' tests in a real window, as root")
-    made = Window(suite)
-    yield made
-    made.app.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_complained_of(window):
-    """GIMP says of a process that was killed that it is gone, and must have nothing else to say."""
-    before = len(window.app.log())
-    yield
-    said = window.app.log()[before:]
-    assert not set(re.findall("Calling error for procedure '(.+)'", said)) - COMPLAINTS, said
-    assert "inconsistent state" not in said, said
-
-
-@pytest.fixture
-def daemon(window, make_daemon, request):
-    """Its engine is slow where a test asks for that."""
-    engine = getattr(request, "param", "support.noop_engine")
-    made = make_daemon(window.app, engine=engine)
-    yield made
-    made.stop()
-
-
-slowly = pytest.mark.parametrize("daemon", ["gimp.slow_engine"], indirect=True)
-
-
-@pytest.fixture
-def opened(window, daemon, request):
-    """A photo in GIMP, the dialog over it, and the daemon asked already."""
-    window.open()
-    window.choose()
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS), "the photo was not looked at"
-    time.sleep(0.5)
-    yield window
-    window.shot(f"end-of-{request.node.name}")
-    end(window)
-
-
-def end(window):
-    """No dialog, and no image."""
-    for pid in window.processes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    window.key("Escape")
-    window.do(CLOSE)
-
-
-def restore(opened):
-    """From the press of the button to the result."""
-    opened.press("Return", until=lambda: not opened.has_dialog())
-    # GIMP takes no next one before the processes have gone.
-    assert wait_until(lambda: not opened.processes(), SECONDS)
 
 
 def begin(opened, daemon):
@@ -263,144 +207,6 @@ def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
     opened.shot("nothing-to-do")
     assert opened.is_as_before()
     opened.press("Escape", until=lambda: not opened.has_dialog())
-
-
-# In the dialog: places of the photo when all of it is seen, and the switch of noise.
-PLACE = (300, 250)
-MIDDLE = (310, 265)
-LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 75)
-
-
-def ask_for_place(window, daemon, place=PLACE):
-    """Click on a place, and wait for what is asked for."""
-    before = newest(daemon).job_id
-    window.point(*place, "xdotool click 1")
-    assert wait_until(lambda: newest(daemon).job_id != before, SECONDS), "nothing was asked for"
-    return newest(daemon)
-
-
-def test_a_place_that_is_clicked_on_is_restored_once_and_compared(opened, daemon):
-    job = ask_for_place(opened, daemon)
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    time.sleep(1)
-    opened.shot("place")
-    # Known already; then the line is moved, the wheel zooms, and the photo is dragged.
-    opened.point(*PLACE, "xdotool click 1")
-    drag = "xdotool mousedown 1; {0}; {0}; xdotool mouseup 1"
-    opened.point(
-        *(385, 250),
-        drag.format("xdotool mousemove_relative 40 0"),
-        "xdotool click --repeat 4 4",
-        drag.format("xdotool mousemove_relative -- -20 15"),
-    )
-    time.sleep(1.5)
-    opened.shot("place-zoomed")
-    assert newest(daemon).job_id == job.job_id
-    assert opened.is_as_before()
-
-
-@slowly
-def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
-    window.open(LARGE)
-    window.choose()
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    time.sleep(0.5)
-    first = ask_for_place(window, daemon)
-    assert wait_until(lambda: daemon.job(first.job_id).state == RUNNING, SECONDS)
-    window.shot("place-coming")
-    # Outside of what the first click asked for.
-    second = ask_for_place(window, daemon, (80, 80))
-    assert wait_until(lambda: daemon.job(first.job_id).state == CANCELLED, SECONDS)
-    window.press("Return", until=lambda: newest(daemon).job_id != second.job_id)
-    assert wait_until(lambda: daemon.job(second.job_id).state == CANCELLED, SECONDS)
-    assert wait_until(lambda: newest(daemon).state == RUNNING, SECONDS)
-    window.press("alt+c")
-    assert wait_until(lambda: newest(daemon).state == CANCELLED, SECONDS)
-    end(window)
-
-
-def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, daemon):
-    window.open(OPEN.replace("400, 300", "2600, 1800"))
-    window.choose()
-    # After a glance and a look.
-    assert wait_until(lambda: daemon.status().done == 3, SECONDS), "nothing was done ahead"
-    ahead = newest(daemon)
-    assert ahead.state == DONE
-    time.sleep(1)
-    window.shot("ahead")
-    # What was done ahead is known; another place is asked for.
-    window.point(*MIDDLE, "xdotool click 1")
-    other = ask_for_place(window, daemon, (80, 80))
-    assert other.submitted_at > ahead.submitted_at
-    assert wait_until(lambda: daemon.status().done == 4, SECONDS)
-    time.sleep(0.5)
-    assert daemon.status().done == 4
-    window.shot("ahead-and-a-place")
-    end(window)
-
-
-@pytest.mark.parametrize("daemon", ["gimp.staring_engine"], indirect=True)
-def test_tones_of_a_large_photo_are_told_first_and_a_click_need_not_wait_for_the_rest(
-    window, daemon
-):
-    window.open(OPEN.replace("400, 300", "2600, 1800"))
-    window.choose()
-    assert wait_until(lambda: newest(daemon).width == 2600, SECONDS), "it was not looked at closely"
-    look = newest(daemon)
-    assert wait_until(lambda: daemon.job(look.job_id).state == RUNNING, SECONDS)
-    (glance,) = [job for job in jobs(daemon) if job.job_id != look.job_id]
-    assert (glance.width, glance.height, glance.state) == (650, 450, DONE)
-    window.shot("glance")
-    place = ask_for_place(window, daemon, (80, 80))
-    assert wait_until(lambda: daemon.job(place.job_id).state == DONE, SECONDS)
-    assert daemon.job(look.job_id).state == CANCELLED
-    time.sleep(1)
-    window.shot("glance-and-a-place")
-    end(window)
-
-
-def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(opened, daemon):
-    job = ask_for_place(opened, daemon)
-    assert not job.settings.HasField("amounts")
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    # What was looked at comes again with the new settings, by itself.
-    opened.point(*NOISE, "xdotool click 1")
-    assert wait_until(lambda: newest(daemon).job_id != job.job_id, SECONDS), "it is not tried again"
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    assert newest(daemon).settings.amounts == pb.Amounts(noise=0.0)
-    time.sleep(0.5)
-    opened.shot("finding-off")
-    restore(opened)
-    assert opened.layers() == ["photo (restored)", "photo"]
-    (settings,) = opened.do(SETTINGS)
-    assert settings["amount_noise"] == 0
-    assert settings["amount_haze"] == -1
-
-
-# The newest of the last tries, below the picture.
-FIRST_TRY = 130, 500
-
-
-def test_a_try_comes_back_with_a_click_in_the_next_dialog_too(opened, daemon):
-    ask_for_place(opened, daemon)
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    opened.point(*NOISE, "xdotool click 1")
-    assert wait_until(lambda: newest(daemon).settings.HasField("amounts"), SECONDS)
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    time.sleep(1)
-    opened.press("Escape", until=lambda: not opened.has_dialog())
-    looked = newest(daemon).job_id
-    opened.choose()
-    assert wait_until(lambda: newest(daemon).job_id != looked, SECONDS)
-    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
-    time.sleep(1)
-    opened.shot("tries")
-    opened.point(*FIRST_TRY, "xdotool click 1")
-    time.sleep(1)
-    opened.shot("try-taken")
-    restore(opened)
-    assert newest(daemon).settings.amounts == pb.Amounts(noise=0.0)
 
 
 ALL = """
