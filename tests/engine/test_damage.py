@@ -131,9 +131,9 @@ def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
 
 def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypatch):
     likely = np.zeros((256, 256), np.float32)
-    likely[60:62, 20:220] = 0.97
-    likely[60:62, 120:140] = likely[62:90, 110:150] = 0.97
-    likely[150:152, 20:220] = 0.97
+    likely[60:62, 20:220] = 0.99
+    likely[60:62, 120:140] = likely[62:90, 110:150] = 0.99
+    likely[150:152, 20:220] = 0.99
     monkeypatch.setattr(LIKELY, lambda *_: likely)
     found = look_for_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask[150:152, 20:220].all()
@@ -169,7 +169,7 @@ def test_what_looks_like_sure_damage_is_believed_and_what_looks_like_the_picture
 def test_paper_white_specks_that_are_doubted_go_along_with_a_sure_scratch(monkeypatch):
     rgb = pictures.natural(256, 256) * np.float32(0.7)
     likely = np.full((256, 256), 0.01, np.float32)
-    rgb[60:63, 10:240], likely[60:63, 10:240] = 0.97, 0.97
+    rgb[60:63, 10:240], likely[60:63, 10:240] = 0.97, 0.99
     rgb[150:155, 40:45] = 0.97
     likely[150:155, 40:45] = likely[150:155, 140:145] = 0.5
     monkeypatch.setattr(LIKELY, lambda *_: likely)
