@@ -24,7 +24,7 @@ _ENOUGH = 0.012
 """Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
 """Cells in a row over the photo, and the share of one that counts: glints are in few of them."""
-_ALL_OVER = 0.0055
+_ALL_OVER = 0.006
 """Share of a photo, counted in this way, that is no doubt damage of all of it."""
 _CONCENTRATED = 0.7
 """Greatest probability of damage that is in a few places."""
@@ -67,7 +67,7 @@ class Limits:
 
 
 _UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
-BELIEVED = Limits(marked=0.4, surely=0.97, mean=0.5, colours=3.5)
+BELIEVED = Limits(marked=0.4, surely=0.95, mean=0.5)
 """Limits where the user says that the photo is damaged, for which less will do;
 `benchmarks.damage_limits` compares others."""
 
