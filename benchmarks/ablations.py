@@ -12,11 +12,12 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -115,33 +116,25 @@ class Engine:
         return run
 
 
-@contextmanager
-def _changed(change: Change) -> Iterator[None]:
+def _changed(change: Change) -> AbstractContextManager[object]:
     """While this is open, the engine's plans are changed."""
     from ldrps_engine.diffusion import planning
+    from ldrps_engine.diffusion.recipes import make_plan
 
-    names = vars(planning)
-    kept: Any = names["make_plan"]
-    names["make_plan"] = lambda *given, **more: change(kept(*given, **more))
-    try:
-        yield
-    finally:
-        names["make_plan"] = kept
+    def changed(*given: Any, **more: Any) -> Plan:
+        return change(make_plan(*given, **more))
+
+    return patch.object(planning, "make_plan", changed)
 
 
-@contextmanager
-def _seen(sees_scenes: bool) -> Iterator[None]:
+def _seen(sees_scenes: bool) -> AbstractContextManager[object]:
     """While this is open, the semantic encoder sees an even grey unless `sees_scenes`."""
     from ldrps_engine.analysis import recognition
+    from ldrps_engine.analysis.encoder import encode
 
-    names = vars(recognition)
-    kept: Any = names["encode"]
-    if not sees_scenes:
-        names["encode"] = lambda view: kept(np.full_like(view, 0.5))
-    try:
-        yield
-    finally:
-        names["encode"] = kept
+    if sees_scenes:
+        return nullcontext()
+    return patch.object(recognition, "encode", lambda view: encode(np.full_like(view, 0.5)))
 
 
 def _write_untrained(folder: Path) -> None:

@@ -4,8 +4,8 @@
                               [--every N]
 
 Each kind of `drawn/fading.py` is drawn over each of N photos that nothing was fitted on; with
-`--slides`, only slides that have gone red. PSNR and
-SSIM are of all pixels; the mean is that of the cases.
+`--slides`, only slides that have gone red. PSNR and SSIM are of all pixels; the mean is that of the
+cases.
 """
 
 from __future__ import annotations
