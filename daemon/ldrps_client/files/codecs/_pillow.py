@@ -16,6 +16,7 @@ from ldrps_client.files.codecs._jpeg import (
     LACKS_PASSES,
     check_kind,
     check_whole,
+    coded_picture,
     comments_of,
     holds_pictures,
     lacks_passes,
@@ -64,7 +65,9 @@ def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
         metadata, orientation, lost = _metadata(image)
     stated = Stated() if profile else by_exif(directory_of(metadata.exif), grey=_is_grey(samples))
     odd = (*odd, *_odd_of(image, data))
-    encoding = replace(encoding, stated=stated.profile)
+    as_it_is = orientation == 1 and image.mode in ("L", "RGB")
+    coded = coded_picture(data) if as_it_is else b""
+    encoding = replace(encoding, stated=stated.profile, coded=coded)
     photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
     return Parts(photo, metadata, encoding, (*odd, *_lost_beside(image, data, lost)))
 
