@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from ldrps_client.files import decode, encode
-from ldrps_client.files.codecs._jpeg import coded_picture
+from ldrps_client.files.codecs._coded_jpeg import coded_picture
 from ldrps_engine.photo import Photo
 from support import pictures
 
@@ -140,3 +140,20 @@ def test_a_grey_result_of_a_coloured_source_is_grey(tmp_path):
         tmp_path / "out.jpg", Photo.from_samples(loaded.photo.to_samples()[..., :1]), like=loaded
     )
     assert as_pillow_sees_it(tmp_path / "out.jpg")[0] == "L"
+
+
+@pytest.mark.parametrize(
+    "unsound",
+    [
+        lambda data: data[:2] + b"stray" + data[2:],
+        lambda data: data[:2] + b"\xff\xfe\xff\xff" + data[2:],
+        lambda data: data[:2] + b"\xff\xb5\0\4ab" + data[2:],
+        lambda data: data[:-2],
+        lambda data: b"no JPEG",
+    ],
+    ids=["bytes between segments", "too long a segment", "unknown", "no end", "none"],
+)
+def test_files_that_are_not_sound_are_coded_again(unsound):
+    """Decoders tolerate some of them; a copy with other metadata they might not."""
+    assert coded_picture(jpeg()) != b""
+    assert coded_picture(unsound(jpeg())) == b""

@@ -15,7 +15,8 @@ from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._read import Encoding, LoadedFile
-from ldrps_client.files.codecs._jpeg import comment_segments, with_metadata_of
+from ldrps_client.files.codecs._coded_jpeg import with_metadata_of
+from ldrps_client.files.codecs._jpeg import comment_segments
 from ldrps_client.files.metadata._comments import as_comments, as_texts, is_comment, texts_into_xmp
 from ldrps_client.files.metadata._embedded import sidecar_for
 from ldrps_client.files.metadata._exif import with_resolution, within

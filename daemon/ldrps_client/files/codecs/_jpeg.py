@@ -1,4 +1,4 @@
-"""A JPEG apart from its pixels: its kind, its completeness, its comments, its coded picture."""
+"""A JPEG apart from its pixels: its kind, its completeness, its comments."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ _NO_FRAME = (0xC4, 0xC8, 0xCC)
 _HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 _ALONE = (0x01, *range(0xD0, 0xD9))
 _START_OF_SCAN, _END = 0xDA, 0xD9
-_JFIF_SEGMENT, _ADOBE_SEGMENT, _COMMENT_SEGMENT = 0xE0, 0xEE, 0xFE
-_APPLICATION_SEGMENTS = range(0xE0, 0xF0)
 _TABLES = 0xC4
 _MOST_HEADERS = 1 << 24
 _PROGRESSIVE = (0xC2, 0xCA)
@@ -74,68 +72,16 @@ def _frame(file: BinaryIO) -> tuple[int, int, int, int]:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each segment that has a length; not of the pixels."""
-    for marker, start, end in _markers(data):
-        if marker == _END:
-            return
-        yield marker, start, end
-
-
-def _markers(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, start, end) of each segment that has a length, and of the end of the JPEG."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = found[0][-1], found.end()
         if marker == _END:
-            yield marker, at, at
             return
         if marker in _ALONE or at + 2 > len(data):
             continue
         end = at + int.from_bytes(data[at : at + 2], "big")
         yield marker, at + 2, end
         at = max(end, at)
-
-
-def coded_picture(data: bytes) -> bytes:
-    """Return the picture of a JPEG as it is coded, as a JPEG without metadata.
-
-    What tells decoders how its channels are meant is kept. Empty if the file has no end.
-    """
-    parts, at = [data[:2]], 2
-    for marker, start, end in _markers(data):
-        if marker == _END:
-            return b"".join((*parts, data[at:end]))
-        if marker in _APPLICATION_SEGMENTS or marker == _COMMENT_SEGMENT:
-            parts.append(data[at : start - 4])
-            at = end
-            if _says_what_channels_mean(marker, data[start:end]):
-                parts.append(data[start - 4 : end])
-    return b""
-
-
-def _says_what_channels_mean(marker: int, content: bytes) -> bool:
-    """Tell whether a segment is JFIF's or Adobe's own (ITU-T T.871, T.872)."""
-    kinds = {_JFIF_SEGMENT: b"JFIF\0", _ADOBE_SEGMENT: b"Adobe"}
-    return marker in kinds and content.startswith(kinds[marker])
-
-
-def with_metadata_of(picture: bytes, other: bytes) -> bytes:
-    """Return a JPEG of a `coded_picture` and the metadata of another JPEG.
-
-    JFIF's segment has the other's resolution, if the picture has one; it has to come first.
-    """
-    jfif, rest = b"", []
-    for marker, start, end in _markers(other):
-        if marker in _APPLICATION_SEGMENTS or marker == _COMMENT_SEGMENT:
-            if not _says_what_channels_mean(marker, other[start:end]):
-                rest.append(other[start - 4 : end])
-            elif marker == _JFIF_SEGMENT:
-                jfif = other[start - 4 : end]
-    head, at = picture[:2], 2
-    for marker, start, end in _markers(picture):
-        if marker == _JFIF_SEGMENT and start == at + 4:
-            head, at = head + (jfif or picture[at:end]), end
-        break
-    return b"".join((head, *rest, picture[at:]))
 
 
 def check_whole(data: bytes) -> None:
