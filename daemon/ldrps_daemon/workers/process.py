@@ -112,8 +112,9 @@ class Process(Generic[Message]):
                 message = None
             try:
                 self._loop.call_soon_threadsafe(self._deliver, message)
-            except RuntimeError:  # the loop has been closed
-                return
+            except RuntimeError:
+                # The loop has been closed, so nobody sends any more.
+                return self._line.close()
             if message is None:
                 return
 

@@ -6,6 +6,7 @@ What a system's Python has is told by its documentation: "Availability" with eac
 import asyncio
 import contextlib
 import errno
+import importlib
 import multiprocessing.connection
 import os
 import shutil
@@ -23,7 +24,7 @@ MODULES = {
 NAMES = {
     "windows": {
         "os": (
-            *("fork", "forkpty", "register_at_fork", "mkfifo", "mknod", "pathconf", "sysconf"),
+            *("fork", "forkpty", "mkfifo", "mknod", "pathconf", "sysconf"),
             *("geteuid", "getuid", "getegid", "getgid", "getgroups", "getpgid", "getsid"),
             *("setsid", "setuid", "setgid", "killpg", "nice", "wait", "waitid"),
             *("statvfs", "fstatvfs", "chown", "fchown", "lchown", "fchmod", "fchdir", "chroot"),
@@ -64,6 +65,8 @@ _real |= {name: getattr(os, name) for name in ("unlink", "replace", "rename", "f
 
 def become(system):
     """Make this process, and what it imports from now on, meet `system`."""
+    # It asks for Linux's own parts where `sys.platform` says Linux.
+    importlib.import_module("platformdirs")
     _hide_linuxs_files()
     tempfile._O_TMPFILE_WORKS = False
     if system == "windows":
