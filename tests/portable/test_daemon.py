@@ -170,7 +170,7 @@ print(json.dumps(said))
 def test_that_there_is_no_sandbox_is_told_once(there):
     warnings = [line for line in there.log if " WARNING " in line or " ERROR " in line]
     starts = sum(bool(SERVES.match(line)) for line in there.log)
-    assert len(warnings) == starts
+    assert len(warnings) == starts, "".join(there.log)
     assert all("no sandbox" in line for line in warnings)
 
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from asyncio import selector_events
 from functools import wraps
 
@@ -60,7 +61,7 @@ NAMES = {
 FCNTL = {"macos": ("F_SETLEASE", "F_GETLEASE", "F_NOTIFY")}
 _LINUXS_OWN = ("/proc", "/sys", "/dev/shm")
 _real = {name: getattr(os, name) for name in ("open", "stat", "lstat", "readlink", "scandir")}
-_real |= {name: getattr(os, name) for name in ("unlink", "replace", "rename", "fsync", "getuid")}
+_real |= {name: getattr(os, name) for name in ("unlink", "replace", "rename", "fsync", "getpgid")}
 
 
 def become(system):
@@ -95,7 +96,7 @@ def _hide_linuxs_files():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
 
     def hook(event, arguments):
-        if event in ("open", "os.listdir", "os.scandir") and arguments and not _looking:
+        if event in ("open", "os.listdir", "os.scandir") and not hasattr(_looking, "now"):
             check(arguments[0])
 
     def checked(real):
@@ -111,17 +112,17 @@ def _hide_linuxs_files():
         setattr(os, name, checked(_real[name]))
 
 
-_looking = []
-"""Holds something while the stand-in itself looks into /proc."""
+_looking = threading.local()
+"""Has `now` in a thread in which the stand-in itself looks into /proc."""
 
 
 @contextlib.contextmanager
 def _seeing_all():
-    _looking.append(True)
+    _looking.now = True
     try:
         yield
     finally:
-        _looking.pop()
+        del _looking.now
 
 
 def _without_memory_limits():
@@ -231,7 +232,7 @@ def _number(descriptor):
 
 
 def _check_closed(path):
-    """Raise PermissionError if any process of this user has a file open, or mapped."""
+    """Raise PermissionError if any process of ours has a file open, or mapped."""
     path = os.path.abspath(os.fsdecode(path))
     with contextlib.suppress(OSError), _seeing_all():
         if not os.path.isdir(path) and (pid := _holder(path)):
@@ -239,10 +240,18 @@ def _check_closed(path):
             raise PermissionError(errno.EACCES, words, path)
 
 
+def _group(pid):
+    try:
+        return _real["getpgid"](pid)
+    except ProcessLookupError:
+        return None
+
+
 def _holder(path):
-    mine = str(_real["stat"](path).st_ino)
+    mine, ours = str(_real["stat"](path).st_ino), _real["getpgid"](0)
     for process in _real["scandir"]("/proc"):
-        if not process.name.isdecimal():
+        # Nobody leaves the group of the test there, as sessions are not begun.
+        if not process.name.isdecimal() or _group(int(process.name)) != ours:
             continue
         with contextlib.suppress(OSError):
             for descriptor in _real["scandir"](f"/proc/{process.name}/fd"):
