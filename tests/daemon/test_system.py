@@ -12,7 +12,7 @@ from ldrps_wire import atomic, ownership, system
 
 
 def test_all_of_it_is_there_on_linux():
-    """What Linux is never asked to do without: this is how its own ways are chosen."""
+    """By these its own ways are chosen, so that none of them is lost by mistake."""
     assert system.TELLS_UNIX_PEERS
     assert system.TELLS_TCP_PEERS
     assert system.CONFINES

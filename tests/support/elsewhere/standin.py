@@ -146,7 +146,7 @@ def _be_windows():
     asyncio.set_event_loop_policy(_Policy())
     _start_and_end_processes_otherwise()
     _keep_files_that_are_open()
-    shutil._use_fd_functions = False
+    shutil._use_fd_functions = shutil._USE_CP_SENDFILE = False
     os.set_blocking = None
     free = shutil.disk_usage(os.getcwd())
     shutil.disk_usage = lambda path: free
