@@ -65,7 +65,7 @@ class Pictures:
 
     def take(self, daemon: Any) -> None:
         """All of them. The daemon is killed for the last one."""
-        newest = import_module("gimp.test_endings").newest
+        newest = import_module("gimp.jobs").newest
         self.gimp.open(_OPEN)
         self._place("GIMP$", f"windowsize --sync {{}} {WIDTH} {HEIGHT} windowmove --sync {{}} 0 0")
         self.gimp.key("shift+ctrl+j")  # the photo fills the window

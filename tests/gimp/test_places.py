@@ -4,25 +4,11 @@ import time
 
 import pytest
 
-from gimp.dialog import (
-    CANCELLED,
-    DONE,
-    RUNNING,
-    SETTINGS,
-    daemon,
-    end,
-    nothing_is_complained_of,
-    opened,
-    restore,
-    slowly,
-    window,
-)
-from gimp.test_endings import jobs, newest
+from gimp.dialog import SETTINGS, end, restore, slowly
+from gimp.jobs import CANCELLED, DONE, RUNNING, jobs, newest
 from gimp.window import OPEN, SECONDS
 from ldrps.v1 import restoration_pb2 as pb
 from support.daemon import wait_until
-
-__all__ = ["daemon", "nothing_is_complained_of", "opened", "window"]
 
 pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
 
