@@ -312,9 +312,18 @@ def test_where_grpc_gives_up_the_daemon_ends_and_says_so_there(there):
     there.start()
 
 
-def test_it_is_stopped_by_its_command_there(there):
-    """At the end, as it only starts again where the others need it no more."""
-    code = "from ldrps_client.cli import main; sys.exit(main(['stop', '--json']))"
-    done = elsewhere.run(there.system, there.home, "import sys\n" + code)
-    assert json.loads(done.stdout)["stopped"] is True, done.stderr
+def test_its_commands_tell_of_the_sandbox_and_stop_it_there(there):
+    """At the end, as none of the others can be asked of a daemon that is stopped."""
+    code = """
+import sys
+from ldrps_client.cli import main
+sys.exit(main(["status"]) or main(["doctor", "--json"]) or main(["stop", "--json"]))
+"""
+    done = elsewhere.run(there.system, there.home, code)
+    assert done.returncode == 0, done.stderr
+    *status, found, stopped = done.stdout.splitlines()
+    assert "no sandbox" in " ".join(status)
+    assert sum("no sandbox" in words for words in json.loads(found)["problems"]) == 1
+    assert json.loads(found)["daemon"]["answers"] is True
+    assert json.loads(stopped)["stopped"] is True
     assert there.process.wait(30) == (0 if os.name == "posix" else 15)
