@@ -118,7 +118,7 @@ class DaemonStatus:
     nodes: tuple[NodeStatus, ...] = ()
     """Other machines on which workers are, in a Ray cluster."""
     remarks: tuple[str, ...] = ()
-    """What protects on other systems and not on the daemon's, a sentence each."""
+    """Sentences on what protects on other systems and not on the daemon's."""
 
 
 _PLAIN = (

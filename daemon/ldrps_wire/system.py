@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,6 +71,7 @@ IN_ITS_OWN_SESSION: dict[str, Any] = (
 
 _CREDENTIALS = struct.Struct("3i")
 _LOCKED_BYTE = 1 << 30
+_FREED_SECONDS, _PAUSE_SECONDS = 3.0, 0.1
 _CRASHES = 1 << 31
 
 
@@ -90,14 +92,28 @@ def listening(
 ) -> socket.socket:
     """Open a TCP socket that no other program shares; `both`: for IPv4 and IPv6 alike.
 
-    Windows lets others take a port over unless it is told not to.
+    Windows lets others take a port over unless it is told not to, and then keeps it for a moment
+    from whoever comes after one that was killed.
     """
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
     if exclusive is None:
         return socket.create_server(place, family=family, backlog=backlog, dualstack_ipv6=both)
+    end = time.monotonic() + _FREED_SECONDS
+    while True:
+        try:
+            return _exclusive(place, family, exclusive, backlog=backlog, both=both)
+        except OSError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _exclusive(
+    place: tuple[str, int], family: int, option: int, *, backlog: int, both: bool
+) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
         listener.bind(place)

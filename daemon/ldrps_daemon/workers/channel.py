@@ -34,9 +34,9 @@ class Line:
     """The front's end, from before the worker's start. Use `line`, which knows what there is."""
 
     arguments: Mapping[str, object] = {}
-    """What the worker's command line says of it,"""
+    """Options that the worker's command line needs,"""
     popen: Mapping[str, Any] = {}
-    """and what Popen has to know."""
+    """and those that Popen needs."""
 
     def __init__(self) -> None:
         self._front: socket.socket | None = None

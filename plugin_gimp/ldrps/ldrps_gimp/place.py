@@ -23,7 +23,8 @@ COMMAND_FILE = "command.txt"
 _UNIX = "unix:"
 _TLS = "tls:"
 """Prefix of an address of another machine, which the plug-in does not speak to."""
-_CONNECT_SECONDS = 2.0
+# Windows asks a port of its own that nobody holds for two seconds before it tells.
+_CONNECT_SECONDS = 2.0 if hasattr(os, "fork") else 5.0
 _FIRST_PORT, _PORTS = 26000, 4000
 _TELLS_PEERS = hasattr(socket, "AF_UNIX") and hasattr(socket, "SO_PEERCRED")
 """True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP."""

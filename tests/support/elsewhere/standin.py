@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import errno
 import importlib
-import multiprocessing.connection
 import os
 import shutil
 import socket
@@ -31,7 +30,15 @@ NAMES = {
             *("statvfs", "fstatvfs", "chown", "fchown", "lchown", "fchmod", "fchdir", "chroot"),
             *("pread", "pwrite", "preadv", "pwritev", "readv", "writev", "sendfile", "pipe2"),
             *("posix_fallocate", "posix_fadvise", "sched_yield", "sched_getaffinity", "lockf"),
-            *("fdatasync", "sync", "memfd_create", "copy_file_range", "pidfd_open", "eventfd"),
+            *(
+                "fdatasync",
+                "sync",
+                "set_blocking",
+                "memfd_create",
+                "copy_file_range",
+                "pidfd_open",
+                "eventfd",
+            ),
             *("O_NONBLOCK", "O_CLOEXEC", "O_TMPFILE", "O_DIRECTORY", "O_NOFOLLOW", "O_ACCMODE"),
             *("O_PATH", "O_SYNC", "O_DSYNC", "O_NOCTTY", "O_DIRECT", "O_NOATIME"),
         ),
@@ -143,15 +150,13 @@ def _be_windows():
     socket.socketpair = _loopback_pair
     asyncio.ProactorEventLoop = _Proactor
     asyncio.SelectorEventLoop = _Selector
-    asyncio.set_event_loop_policy(_Policy())
+    asyncio.new_event_loop = asyncio.events.new_event_loop = _Proactor
     _start_and_end_processes_otherwise()
     _keep_files_that_are_open()
-    shutil._use_fd_functions = False
-    os.set_blocking = None
+    for name in ("_use_fd_functions", "_USE_CP_SENDFILE", "_USE_CP_COPY_FILE_RANGE"):
+        setattr(shutil, name, False)
     free = shutil.disk_usage(os.getcwd())
     shutil.disk_usage = lambda path: free
-    del multiprocessing.connection.SocketListener
-    del os.set_blocking
 
 
 class _Selector(selector_events.BaseSelectorEventLoop):
@@ -165,10 +170,6 @@ class _Proactor(selector_events.BaseSelectorEventLoop):
         raise NotImplementedError
 
     remove_reader = add_writer = remove_writer = add_reader
-
-
-class _Policy(asyncio.DefaultEventLoopPolicy):
-    _loop_factory = _Proactor
 
 
 def _loopback_pair(family=None, type=socket.SOCK_STREAM, proto=0):
