@@ -49,7 +49,7 @@ Gimp.displays_flush()
 _HALF_WAY = 0.4
 _CLICK = 330, 240
 """Within the photo in the dialog."""
-_SWITCH = 690, 112
+_SWITCH = 742, 112
 """Switch of the finding in the second row."""
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
 
 PREVIEW = "Preview of what is coming"
 # In the dialog: the switch of the last finding.
-MISSING_COLOUR = (690, 225)
+MISSING_COLOUR = (742, 220)
 SELECT = """
 image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 90, 70)
 Gimp.Selection.feather(image, 9)

@@ -36,8 +36,9 @@ class Seen:
 
     def __init__(self, window):
         self.picture = window.picture()
-        # What is below are small pictures of tries.
-        self.picture = self.picture[: round(0.62 * self.picture.shape[0])]
+        if (self.picture == RESTORED).all(axis=2).any():
+            # What is below are small pictures of tries.
+            self.picture = self.picture[: round(0.62 * self.picture.shape[0])]
 
     def box(self, colour):
         """Left, top, right and bottom of all pixels of a colour, the last two outside of it."""
