@@ -27,6 +27,9 @@ _IN_SHADOW = 0.4
 """Share of what the photo is about that lies in its dark part."""
 _SHORT = 0.3
 """Natural log of the light that what it is about has too little."""
+_SHOWN = np.log(0.005 + DARKEST)
+"""Light of the middle dark place below which nothing is left to be brought up: silhouettes and
+black cloth. Real subjects in the shadow have four times as much."""
 _BEHIND = 1.75
 """Natural log of the light that the bright part should have more than the dark one: of a sky 1.9
 and 2.2 in real backlit photos, of a white wall or carpet 0.6 to 1.63."""
@@ -53,7 +56,8 @@ class Subject:
         in_shadow = float(about[dark].sum())
         behind = float(expected[~dark].mean() - expected[dark].mean())
         short = float((about * (expected - light)).sum())
-        brightly = (light > _BRIGHT).mean() >= _BRIGHTLY
+        shown = float(np.median(light[dark])) > _SHOWN
+        brightly = (light > _BRIGHT).mean() >= _BRIGHTLY and shown
         before = brightly and in_shadow > _IN_SHADOW and short > _SHORT and behind > _BEHIND
         return cls(in_shadow, bool(before))
 

@@ -10,7 +10,7 @@ from ldrps_engine.analysis.subject import Subject
 from ldrps_engine.analysis.verdicts import lacks_light
 
 CELLS = (10, 10)
-SKY, LIT, DARK = 0.9, 0.45, 0.12
+SKY, LIT, DARK, BLACK = 0.9, 0.45, 0.12, 0.02
 """Display values."""
 
 
@@ -50,8 +50,9 @@ def test_a_subject_darker_than_such_a_scene_before_the_sky_lacks_light(nothing):
         (DARK, {"about": "above"}),
         (DARK, {"lower": -4.2}),
         (DARK, {"sky": -1.6}),
+        (BLACK, {}),
     ],
-    ids=["lit", "about the sky", "as dark as it should be", "on a bright wall"],
+    ids=["lit", "about the sky", "as dark as it should be", "on a bright wall", "black"],
 )
 def test_what_is_meant_to_be_dark_stays(nothing, lower, changed):
     assert not Subject.of(photo(lower), scene(nothing, **changed)).before_sky
