@@ -5,8 +5,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.diagnosis import Known, diagnose
+from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.resampling import means_of_squares, reduce, reduce_part
 from ldrps_engine.analysis.samples import display, in_steps
 from ldrps_engine.colour.working import plain_bytes, to_working
