@@ -12,7 +12,7 @@ from ldrps_wire import atomic, ownership, system
 
 
 def test_all_of_it_is_there_on_linux():
-    """By these its own ways are chosen, so that none of them is lost by mistake."""
+    """Keeps its own ways, which are chosen by these, from being lost by mistake."""
     assert system.TELLS_UNIX_PEERS
     assert system.TELLS_TCP_PEERS
     assert system.CONFINES
