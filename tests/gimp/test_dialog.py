@@ -154,27 +154,27 @@ image.clean_all()
 keep["image"], keep["display"] = image, Gimp.Display.new(image)
 answer = state(image)
 """
-COLOUR = """
-image = keep["image"]
-answer = call("ldrps-restore", image, image.get_layers(), "INTERACTIVE", {setting})[0]
-"""
+# The sixth of the recipes.
+WITHOUT_COLOUR = ["alt+i", *["Down"] * 5]
 
 
-@pytest.mark.parametrize("setting", ["recipe='colour'", "amount_colour=1.0"])
-def test_colours_for_a_grey_image_are_refused_before_anything_is_sent(window, daemon, setting):
+@pytest.mark.parametrize("way", ["recipe", "finding"])
+def test_colours_for_a_grey_image_are_refused_before_anything_is_sent(window, daemon, way):
     window.open(GREY)
-    window.app.send(COLOUR.format(setting=setting))
+    window.choose()
     assert wait_until(lambda: newest(daemon).state == DONE, SECONDS), "it was not looked at"
     looked = newest(daemon).job_id
-    if setting.startswith("amount"):
+    time.sleep(0.5)
+    if way == "recipe":
+        window.press(*WITHOUT_COLOUR)
+    else:
         window.point(*MISSING_COLOUR, "xdotool click 1")
-    window.press("Return")
+    window.press("alt+o")
     time.sleep(2)
-    window.shot("grey-and-colour")
+    window.shot(f"grey-and-colour-by-{way}")
     assert window.has_dialog()
     assert newest(daemon).job_id == looked
-    window.press("Escape", until=window.app.has_answered)
-    assert window.app.receive() == "cancel"
+    window.press("Escape", until=lambda: not window.has_dialog())
     assert window.is_as_before()
     end(window)
 
