@@ -23,7 +23,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.cases import manifest
-from ldrps_engine.analysis.diagnosis import Known, diagnose
+from ldrps_engine.analysis.diagnosis import diagnose
+from ldrps_engine.analysis.known import Known
 from training.camera import Camera
 
 Array = NDArray[np.float32]

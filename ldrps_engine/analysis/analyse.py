@@ -12,7 +12,8 @@ from ldrps_engine.analysis.amounts import Amounts, proposed_amounts
 from ldrps_engine.analysis.casts import Cast, find_cast
 from ldrps_engine.analysis.damage import Damage
 from ldrps_engine.analysis.degradation import Degradation, first_guess
-from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, Known, diagnose
+from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, diagnose
+from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.merging import merge
 from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import Noise

@@ -9,15 +9,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.casts import Cast, find_cast
-from ldrps_engine.analysis.correlated_noise import all_is_noise, without_texture
+from ldrps_engine.analysis.correlated_noise import all_is_noise
 from ldrps_engine.analysis.damage import Damage
 from ldrps_engine.analysis.damage_pieces import FILLED_FROM, MENDED_FROM
-from ldrps_engine.analysis.hot_pixels import find_hot_pixels
+from ldrps_engine.analysis.halftone import FOUND_FROM as PRINTED_FROM
 from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
+from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.noise_detection import shows_noise
-from ldrps_engine.analysis.noise_level import Noise, measure_noise
+from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -149,6 +149,11 @@ class Diagnosis:
         """Tell whether there is noise that a person would see."""
         return self.noise_sigma > _NOISE_FROM
 
+    @property
+    def is_printed(self) -> bool:
+        """Tell whether it is a press's print in dots, which are no noise."""
+        return self.probabilities.get("halftone", 0.0) >= PRINTED_FROM
+
     def near_misses(self) -> list[str]:
         """Return what is likely, but not likely enough to be mended: 'perhaps dark'.
 
@@ -189,6 +194,7 @@ class Diagnosis:
             _grade(float(self.is_cast and self._fades), "faded"),
             "without colour" if self.grey else "toned" if self.toned else "",
             "no photo" if self.graphic else "",
+            "halftone print" if self.is_printed and not self.graphic else "",
         ]
         text = ", ".join(filter(None, found))
         noisy = self.is_noisy and not self.graphic
@@ -199,26 +205,6 @@ class Diagnosis:
         said = "; ".join(filter(None, (text, damage, noise, blocks, hot))) or "nothing found"
         said = "; ".join([said, *self.near_misses()])
         return f"{said}; {_BORDER}" if self.inner else said
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """Measurements of a photo at its own size, hot pixels mended."""
-
-    noise: Noise
-    blocks: Blocks
-    hot_pixels: int
-
-    @classmethod
-    def of(cls, rgb: Values, *, noisy: bool = True) -> tuple[Known, Values]:
-        """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels.
-
-        One that is known not to be `noisy` is not measured for that, which takes longest.
-        """
-        hot = find_hot_pixels(rgb)
-        rgb = hot.mend(rgb)
-        noise = without_texture(rgb, measure_noise(rgb)) if noisy else Noise.none(rgb.shape[2])
-        return cls(noise=noise, blocks=find_blocks(rgb), hot_pixels=hot.count), rgb
 
 
 def diagnose(
@@ -244,7 +230,13 @@ def diagnose(
     if known is None:
         known, rgb = Known.of(rgb)
     believed = recipe == "noise"
-    sigma = _noise(rgb, known.noise, believed=believed) if noise is None else noise
+    if noise is not None:
+        sigma = noise
+    elif known.halftone.is_found and not believed:
+        # Dots are not to be smeared, and nothing can be told of noise between them.
+        sigma = 0.0
+    else:
+        sigma = _noise(rgb, known.noise, believed=believed)
     enough = small is not None and max(small.shape) >= min(max(rgb.shape), _SIDE)
     small = _reduced(small if small is not None and enough else rgb)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
@@ -255,6 +247,7 @@ def diagnose(
     dark = dark and not is_starry(rgb)
     meant = is_high_key(colour) or is_fog(colour, seen.depth)
     odds = {**seen.probabilities, "cast": curved.probability}
+    odds["halftone"] = known.halftone.probability
     one_hue, grey = curved.one_hue, _is_grey(colour)
     toned = one_hue and not grey and odds.get("toned", 0.0) > _TONED_FROM
     pale = is_veiled(colour, tone.veiled, seen, one_hue=one_hue, is_print=grey or toned)

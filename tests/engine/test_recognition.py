@@ -119,7 +119,7 @@ def test_a_diagnosis_carries_what_was_likely(examples):
     rgb = examples("haze")
     found = diagnose(rgb)
     assert found.probabilities["hazy"] == max(found.probabilities.values()) > 0.9
-    assert found.probabilities.keys() == {*FINDINGS, "cast"}
+    assert found.probabilities.keys() == {*FINDINGS, "cast", "halftone"}
     given = diagnose(rgb, recognition=recognise(rgb))
     assert given.probabilities.keys() == found.probabilities.keys()
     neutral = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False)

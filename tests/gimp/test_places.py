@@ -4,33 +4,19 @@ import time
 
 import pytest
 
-from gimp.dialog import (
-    CANCELLED,
-    DONE,
-    RUNNING,
-    SETTINGS,
-    daemon,
-    end,
-    nothing_is_complained_of,
-    opened,
-    restore,
-    slowly,
-    window,
-)
-from gimp.test_endings import jobs, newest
+from gimp.dialog import SETTINGS, end, restore, slowly
+from gimp.jobs import CANCELLED, DONE, RUNNING, jobs, newest
 from gimp.window import OPEN, SECONDS
 from ldrps.v1 import restoration_pb2 as pb
 from support.daemon import wait_until
-
-__all__ = ["daemon", "nothing_is_complained_of", "opened", "window"]
 
 pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
 
 # In the dialog: places of the photo when all of it is seen, and the switch of noise.
 PLACE = (300, 250)
-MIDDLE = (310, 265)
+MIDDLE = (367, 265)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 75)
+NOISE = (742, 75)
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -50,7 +36,7 @@ def test_a_place_that_is_clicked_on_is_restored_once_and_compared(opened, daemon
     opened.point(*PLACE, "xdotool click 1")
     drag = "xdotool mousedown 1; {0}; {0}; xdotool mouseup 1"
     opened.point(
-        *(385, 250),
+        *(367, 250),
         drag.format("xdotool mousemove_relative 40 0"),
         "xdotool click --repeat 4 4",
         drag.format("xdotool mousemove_relative -- -20 15"),

@@ -1,0 +1,128 @@
+"""Halftone: the dots of a printed picture, found as peaks of its spectrum. No torch.
+
+A screen repeats in two directions at right angles, at one frequency and all over the print. Cloth,
+bricks and blinds repeat as well: in one direction, by two different lengths, in perspective, or in
+one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.samples import Values, display
+from ldrps_engine.colour.srgb import YCC
+
+Array = NDArray[np.float32]
+
+_TILE = 128
+"""Pixels on a side of the places whose spectra are looked at."""
+_MOST_TILES = 6
+"""Such places along each side of a photo, at most."""
+_LEAST_SIDE = 160
+_COARSEST, _FINEST = 0.07, 0.42
+"""Frequencies of a screen, cycles per pixel: dots from 2.4 to 14 pixels apart."""
+_FLAT = 1.5 / 255
+"""Standard deviation of luma below which a place shows no dots: paper and solid black."""
+_SHOWING = 0.35
+"""Quantile over the places that have to show the peak at least as high."""
+_FEWEST = 4
+_GRID = 1 / 8
+_NEAR_GRID = 0.012
+"""Distance, cycles per pixel, from multiples of the frequency of JPEG's blocks."""
+_HALF, _WIDTH = 3.7, 0.35
+"""Natural log of the power over its surroundings at which it is as likely as not, and how much
+more or less is e times as likely."""
+FOUND_FROM = 0.8
+"""Probability from which it is named, and its dots are left alone."""
+
+
+@dataclass(frozen=True)
+class Halftone:
+    """Screen of a printed picture. Neutral: 0 and 0."""
+
+    probability: float
+    """Probability that it is printed in dots that can be seen, 0 to 1."""
+    period: float
+    """Distance between its dots, in pixels; 0 if it has none."""
+
+    @property
+    def is_found(self) -> bool:
+        """Tell whether it is sure enough to be named."""
+        return self.probability >= FOUND_FROM
+
+
+NONE = Halftone(0.0, 0.0)
+
+
+def find_halftone(rgb: Values) -> Halftone:
+    """Look for a screen in an image (H, W, 1 or 3) at the size it was stored."""
+    if min(rgb.shape[:2]) < _LEAST_SIDE:
+        return NONE
+    excess = [_excess(tile) for tile in _tiles(rgb)]
+    if len(excess) < _FEWEST:
+        return NONE
+    shown = np.quantile(np.stack(excess), _SHOWING, axis=0)
+    # The screen's other direction: the same peak a quarter of a turn further.
+    across = np.rot90(shown)
+    both = np.where(_is_usable(), np.minimum(shown, _highest_near(across)), 0)
+    place = np.unravel_index(int(both.argmax()), both.shape)
+    frequency = float(_frequency()[place])
+    probability = float(1 / (1 + np.exp(-(both[place] - _HALF) / _WIDTH)))
+    return Halftone(probability, 1 / frequency if frequency else 0.0)
+
+
+def _tiles(rgb: Values) -> list[Array]:
+    """Squares of luma, evenly over an image, that are not flat."""
+    found = []
+    starts = [np.linspace(0, side - _TILE, min(side // _TILE * 2, _MOST_TILES)).astype(int)
+              for side in rgb.shape[:2]]  # fmt: skip
+    for top in starts[0]:
+        for left in starts[1]:
+            tile = display(rgb[top : top + _TILE, left : left + _TILE])
+            luma = tile @ YCC[0] if tile.shape[2] == 3 else tile[..., 0]
+            if luma.std() > _FLAT:
+                found.append(luma)
+    return found
+
+
+def _excess(luma: Array) -> Array:
+    """Natural log (n, n) of a tile's power over that of its ring, zero frequency in the middle.
+
+    The array has an odd side, so that a quarter of a turn keeps its middle.
+    """
+    window = np.hanning(_TILE)
+    power = np.abs(np.fft.fft2((luma - luma.mean()) * window[:, None] * window)) ** 2
+    logs = np.fft.fftshift(np.log(power + 1e-9))[1:, 1:]
+    rings = np.rint(_frequency() * _TILE).astype(int)
+    order = np.argsort(rings, axis=None, kind="stable")
+    bounds = np.searchsorted(rings.ravel()[order], np.arange(rings.max() + 2))
+    flat = logs.ravel()[order]
+    usual = np.array([np.median(flat[a:b]) if b > a else 0.0 for a, b in pairwise(bounds)])
+    return np.asarray(logs - usual[rings], np.float32)
+
+
+def _axes() -> Array:
+    return np.asarray(np.arange(1 - _TILE // 2, _TILE // 2) / _TILE, np.float32)
+
+
+def _frequency() -> Array:
+    """Cycles per pixel (n, n)."""
+    return np.asarray(np.hypot(_axes()[:, None], _axes()), np.float32)
+
+
+def _is_usable() -> NDArray[np.bool_]:
+    """Frequencies (n, n) that a screen may have and that JPEG's blocks have not."""
+    frequency, axes = _frequency(), _axes()
+    near = np.abs(axes - _GRID * np.rint(axes / _GRID)) < _NEAR_GRID
+    is_blocks = near[:, None] & near
+    return np.asarray((frequency > _COARSEST) & (frequency < _FINEST) & ~is_blocks)
+
+
+def _highest_near(values: Array) -> Array:
+    """Highest of 3 x 3 values around each (n, n)."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, mode="edge"), (3, 3))
+    return np.asarray(windows.max((-2, -1)))
