@@ -35,7 +35,7 @@ _LEAST = 0.1
 _DARK_BELOW = 0.30
 _NOISE_FROM = 4.5
 # Sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts double.
-_NOISE_BELIEVED = 2.5
+_NOISE_BELIEVED = 0.5
 BLOCKS_FROM = 1.8
 """Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6

@@ -106,7 +106,7 @@ def _excess(luma: Array) -> Array:
 
 
 def _axes() -> Array:
-    return np.arange(1 - _TILE // 2, _TILE // 2) / np.float32(_TILE)
+    return np.asarray(np.arange(1 - _TILE // 2, _TILE // 2) / _TILE, np.float32)
 
 
 def _frequency() -> Array:
