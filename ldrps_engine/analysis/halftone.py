@@ -105,7 +105,7 @@ def _excess(luma: Array) -> Array:
 
 
 def _axes() -> Array:
-    return np.arange(1 - _TILE // 2, _TILE // 2) / np.float32(_TILE)
+    return np.arange(1 - _TILE // 2, _TILE // 2, dtype=np.float32) / np.float32(_TILE)
 
 
 def _frequency() -> Array:
