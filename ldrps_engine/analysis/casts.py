@@ -1,8 +1,8 @@
 """Casts and fading: the curves of a photo's channels, judged from what it shows. No torch.
 
-A small network looks at how the channels are distributed, at the colours of dark, middle and bright
-places, at edges, at what such a scene's colours are (`expectation`), and at what the scene is. It
-answers with the `ToneCurve` that a photo has if it has one. Fitted by `python -m training
+Small networks look at how the channels are distributed, at the colours of dark, middle and bright
+places, at edges, at what such a scene's colours are (`expectation`), and at what the scene is. They
+answer with the `ToneCurve` that a photo has if it has one. Fitted by `python -m training
 fit-casts` on good photos under casts and fading of known strength.
 """
 
@@ -116,14 +116,19 @@ def _log(probability: float) -> float:
 
 
 def answer(looked_at: Array, pooled: Array, weights: Weights) -> Array:
-    """Return the network's answers (ANSWERS,)."""
+    """Return the mean (ANSWERS,) of the networks' answers: they err in different ways."""
     layers = Layers(weights)
     scene = (pooled - weights["scene.mean"]) @ weights["scene.axes"].T
     joined = np.concatenate([looked_at, scene])
-    unit = np.clip((joined - weights["input.mean"]) / weights["input.std"], -_HELD, _HELD)
-    hidden = np.maximum(layers.linear("a", unit.astype(np.float32)), 0)
-    hidden = hidden + np.maximum(layers.linear("b", hidden), 0)
-    return layers.linear("c", hidden)
+    unit = (joined - weights["input.mean"]) / weights["input.std"]
+    inputs = np.clip(unit, -_HELD, _HELD).astype(np.float32)
+    answers: list[Array] = []
+    while layers.has(f"{len(answers)}.a"):
+        name = f"{len(answers)}."
+        hidden = np.maximum(layers.linear(name + "a", inputs), 0)
+        hidden = hidden + np.maximum(layers.linear(name + "b", hidden), 0)
+        answers.append(layers.linear(name + "c", hidden))
+    return np.asarray(np.mean(answers, axis=0), np.float32)
 
 
 def curve_of(answers: Array) -> ToneCurve:
