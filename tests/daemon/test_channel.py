@@ -77,7 +77,9 @@ def test_messages_go_both_ways_and_the_end_is_noticed(called, monkeypatch):
         worker.recv_bytes()
 
 
-@pytest.mark.parametrize("words", [b"", b"x", bytes(64), secrets.token_bytes(64)])
+@pytest.mark.parametrize(
+    "words", [b"", b"x", bytes(64), bytes(range(64))], ids=["none", "one", "zeros", "others"]
+)
 def test_who_does_not_know_the_secret_is_no_worker(called, monkeypatch, words):
     line, process = called
     monkeypatch.setattr(channel, "_PROOF_SECONDS", 0.2)
