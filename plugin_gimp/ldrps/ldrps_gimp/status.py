@@ -39,7 +39,8 @@ class Status(Gtk.Box):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL)
         # There, or a sentence in its place: the picture must not jump when something begins.
-        self.bar = Gtk.ProgressBar(show_text=True, margin=12, opacity=0)
+        sides = {"margin_start": 12, "margin_end": 12, "margin_bottom": 6}
+        self.bar = Gtk.ProgressBar(show_text=True, opacity=0, **sides)
         self._sentence = SentenceBar()
         self._sentence.set_no_show_all(True)
         self.pack_start(self.bar, False, False, 0)
