@@ -26,7 +26,7 @@ class _Segment(NamedTuple):
 
     marker: int
     content: bytes
-    """What follows marker and length; empty at the end."""
+    """Bytes behind marker and length; empty at the end."""
     whole: bytes
     """All of its bytes, from the first 0xFF on."""
 
