@@ -37,7 +37,7 @@ and 2.2 in real backlit photos, of a white wall or carpet 0.6 to 1.63."""
 
 @dataclass(frozen=True)
 class Subject:
-    """What a photo is about, and the light that falls on it."""
+    """Subject of a photo, and the light that falls on it."""
 
     in_shadow: float
     """Share of it, 0 to 1, that lies in the darker of the photo's two classes of light."""

@@ -1,4 +1,4 @@
-"""What is measured of a photo's own bytes is what is measured of their display values."""
+"""Measurements of a photo's own bytes are those of their display values."""
 
 from dataclasses import asdict
 
