@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from ldrps_engine.priors.placement import Placement
@@ -37,12 +36,18 @@ class RandomStableDiffusion(StableDiffusion):
         return torch.randn(1, TOKENS, width, generator=generator).to(self.device)
 
     def _load_autoencoder(self, folder: Path, kind: str) -> Any:
+        from diffusers import AutoencoderKL
+
         return self._made(lambda: AutoencoderKL(**autoencoder_config(self._small)))
 
     def _load_quick(self, folder: Path) -> Any:
+        from diffusers import AutoencoderTiny
+
         return self._made(lambda: AutoencoderTiny(**tiny_config(self._small)))
 
     def _load_networks(self, folder: Path) -> dict[str, Any]:
+        from diffusers import UNet2DConditionModel
+
         unet = self._made(lambda: UNet2DConditionModel(**unet_config(self._small)))
         self.channels = 4
         return {"unet": unet.to(memory_format=torch.channels_last)}
@@ -104,6 +109,8 @@ def _write_index(folder: Path) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
     index = {"_class_name": "StableDiffusionPipeline", **classes}
     (folder / "model_index.json").write_text(json.dumps(index))
+    from diffusers import DDIMScheduler
+
     DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,

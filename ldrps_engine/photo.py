@@ -83,6 +83,11 @@ class Photo:
         return np.divide(colour, np.float32(self.depth.peak), dtype=np.float32)
 
     @property
+    def held(self) -> Samples | None:
+        """Samples (H, W, channels) that it was made of; None where it was made of pixels."""
+        return self._samples
+
+    @property
     def width(self) -> int:
         """Pixels across."""
         return self._shape[1]

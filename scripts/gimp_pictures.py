@@ -49,7 +49,7 @@ Gimp.displays_flush()
 _HALF_WAY = 0.4
 _CLICK = 330, 240
 """Within the photo in the dialog."""
-_SWITCH = 690, 112
+_SWITCH = 742, 112
 """Switch of the finding in the second row."""
 
 
@@ -65,7 +65,7 @@ class Pictures:
 
     def take(self, daemon: Any) -> None:
         """All of them. The daemon is killed for the last one."""
-        newest = import_module("gimp.test_endings").newest
+        newest = import_module("gimp.jobs").newest
         self.gimp.open(_OPEN)
         self._place("GIMP$", f"windowsize --sync {{}} {WIDTH} {HEIGHT} windowmove --sync {{}} 0 0")
         self.gimp.key("shift+ctrl+j")  # the photo fills the window

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from support import parallel, plugin
 
-if os.name == "posix":  # elsewhere there are no daemons, and tests/portable alone is run
+if os.name == "posix":  # elsewhere tests/portable alone is run, which starts its own daemons
     from support.daemon import daemon, start_daemon
 
     __all__ = ["daemon", "start_daemon"]

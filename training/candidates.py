@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -42,6 +41,8 @@ def patch_transform(pack: PhotoPack, config: Config, *, lapped: bool) -> Candida
 
 def convolutional(pack: PhotoPack, config: Config, minutes: float) -> Candidate:
     """diffusers' AutoencoderTiny at its own size, trained on the pack for a few minutes."""
+    from diffusers import AutoencoderTiny
+
     torch.manual_seed(config.train.seed)
     model = AutoencoderTiny(latent_channels=config.autoencoder.latent_channels)
     model.to(memory_format=torch.channels_last)

@@ -6,10 +6,9 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDIMScheduler
-from transformers import PreTrainedTokenizerFast
 
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from training.config import Config, TrainingError
@@ -17,6 +16,9 @@ from training.halves import write_record
 from training.model import noise_levels
 from training.state import read_progress
 from training.train import Run
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
 
 _INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -34,6 +36,8 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
     `untrained` writes the same network before its first step, for the ablation that shows
     what the training brings.
     """
+    from transformers import PreTrainedTokenizerFast
+
     run = Run(work, config)
     if not untrained:
         if read_progress(work, config) is None:
@@ -63,6 +67,8 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
 
 def scheduler(config: Config) -> DDIMScheduler:
     """The training schedule as diffusers' scheduler, so that its config alone suffices."""
+    from diffusers import DDIMScheduler
+
     alphas = noise_levels(config.schedule)
     previous = torch.cat([torch.ones(1, dtype=alphas.dtype), alphas[:-1]])
     return DDIMScheduler(

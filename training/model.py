@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import (
@@ -16,10 +17,12 @@ from tokenizers import (
     trainers,
 )
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from ldrps_engine.priors.latent_unet import LatentUNet
 from training.config import Config, ScheduleConfig
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 
 def noise_levels(schedule: ScheduleConfig) -> Tensor:
@@ -37,6 +40,8 @@ def noise_levels(schedule: ScheduleConfig) -> Tensor:
 
 def train_tokenizer(texts: Iterable[str], config: Config) -> PreTrainedTokenizerFast:
     """A byte-pair tokenizer of the texts that the training photos come with."""
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -74,6 +79,8 @@ def tokenize(tokenizer: object, texts: list[str], config: Config) -> Tensor:
 
 def build_text_encoder(config: Config) -> CLIPTextModel:
     """A CLIP text model small enough to be trained together with the U-Net."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
     shape = config.model
     return CLIPTextModel(
         CLIPTextConfig(

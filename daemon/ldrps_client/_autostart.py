@@ -20,7 +20,7 @@ from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import require_daemon
 from ldrps_wire.ownership import own_folder
-from ldrps_wire.system import lock
+from ldrps_wire.system import IN_ITS_OWN_SESSION, lock
 
 START_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
@@ -123,7 +123,7 @@ def _start(address: str, log: Path) -> subprocess.Popen[bytes]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
+                **IN_ITS_OWN_SESSION,
             )
     except OSError as error:
         raise UnavailableError(f"the daemon cannot be started: {error.strerror}") from None

@@ -6,15 +6,19 @@ import socket
 
 from ldrps_engine.errors import UnavailableError
 from ldrps_wire.address import TLS, UNIX, socket_path
+from ldrps_wire.system import PASSES_DESCRIPTORS, UNIX_FAMILY
 
-_CONNECT_SECONDS = 2.0
+# Windows asks a port of its own that nobody holds for two seconds before it tells.
+_CONNECT_SECONDS = 2.0 if PASSES_DESCRIPTORS else 5.0
 
 
 def is_listening(address: str) -> bool:
     """Tell whether anything accepts connections there, whoever it is."""
     try:
         if address.startswith(UNIX):
-            with socket.socket(socket.AF_UNIX) as probe:
+            if UNIX_FAMILY is None:
+                return False
+            with socket.socket(UNIX_FAMILY) as probe:
                 probe.settimeout(_CONNECT_SECONDS)
                 probe.connect(str(socket_path(address)))
         else:

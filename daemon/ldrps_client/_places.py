@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
+from ldrps_wire.address import state_folder
 
 
 def state_folder_of(part: str) -> Path:
     """Return a part's state folder: under `$XDG_STATE_HOME`, else where the system keeps such."""
-    if home := os.environ.get("XDG_STATE_HOME"):
-        return Path(home) / "ldrps" / part
-    return Path(platformdirs.user_state_dir("ldrps", appauthor=False)) / part
+    return state_folder() / part

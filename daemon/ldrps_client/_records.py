@@ -117,6 +117,8 @@ class DaemonStatus:
     stopping: bool = False
     nodes: tuple[NodeStatus, ...] = ()
     """Other machines on which workers are, in a Ray cluster."""
+    remarks: tuple[str, ...] = ()
+    """Sentences on what protects on other systems and not on the daemon's."""
 
 
 _PLAIN = (
@@ -166,6 +168,7 @@ def status_from_wire(message: pb.StatusResponse) -> DaemonStatus:
             NodeStatus(name=node.name, models=tuple(node.models), trouble=node.trouble)
             for node in message.nodes
         ),
+        remarks=tuple(message.remarks),
         **{name: getattr(message, name) for name in _PLAIN},
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldrps_daemon.config import CARRIED, LOG_FORMATS, SHARED, ServeConfig
+from ldrps_daemon.event_loop import loop_factory
 from ldrps_daemon.observability.logs import set_up
 from ldrps_engine.errors import LdrpsError, UnavailableError
 from ldrps_wire.installed import require_daemon
@@ -94,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Imported after the options are read: `--help` answers at once.
         from ldrps_daemon.transport.server import serve
 
-        asyncio.run(serve(config))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve(config))
     except ModuleNotFoundError as error:
         # With an engine of one's own only what the front itself needs has to be there.
         print(f"ldrps: {error.name} is missing; run pip install 'ldrps[daemon]'", file=sys.stderr)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MAX_PIXELS
-from ldrps_wire.address import default_address, default_token_file
+from ldrps_wire.address import default_address, default_token_file, state_folder
+from ldrps_wire.system import TELLS_UNIX_PEERS
 
 AUTO = "auto"
 LOCAL, RAY = "local", "ray"
@@ -19,6 +20,9 @@ LOG_FORMATS = ("text", "json")
 
 def default_spool() -> Path:
     """Choose a spool on disk rather than in the run folder, which is often memory."""
+    if not TELLS_UNIX_PEERS and not os.environ.get("XDG_CACHE_HOME"):
+        # Where the system keeps what must not be cleared away.
+        return state_folder() / "spool"
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "ldrps" / "spool"
 

@@ -3,7 +3,8 @@
 A call whose method is no UTF-8 ends the loop in which grpc.aio takes calls, for good, and before
 anybody could ask who calls. What follows in gRPC reads memory that it has freed already. So not
 one step further is taken: the process becomes the same command once more, as after a crash, but
-keeps its id and its socket, at which clients wait meanwhile.
+keeps its id and its socket, at which clients wait meanwhile. Where a process cannot become another
+one that easily, it ends, and whoever needs it next starts it, as after a crash too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from ldrps_daemon import systemd
 from ldrps_daemon.systemd import Listener
+from ldrps_engine.errors import InternalError
+from ldrps_wire.system import CONFINES
 
 log = logging.getLogger("ldrps.server")
 _GRPC = "grpc._cython.cygrpc"
@@ -46,6 +49,9 @@ class _Alarm(logging.Handler):
         """Restart where gRPC logs the error itself in the place of a message."""
         if isinstance(record.msg, BaseException):
             kind = type(record.msg).__name__
+            if not CONFINES:
+                log.error("gRPC gave up at a call (%s); start the daemon again, jobs go on", kind)
+                os._exit(InternalError.exit_code)
             log.warning("gRPC gave up at a call (%s); the daemon restarts itself", kind)
             _restart(self._listener)
 

@@ -8,6 +8,8 @@ import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
+from ldrps_wire.system import UNIX_FAMILY
+
 _FIRST_DESCRIPTOR = 3
 _OURS = "ldrps-itself"
 
@@ -46,11 +48,11 @@ def hand_on(listener: Listener) -> None:
 def notify(state: str) -> None:
     """Send `READY=1` or `STOPPING=1`; nothing happens where no one listens. See sd_notify(3)."""
     where = os.environ.get("NOTIFY_SOCKET", "")
-    if not where:
+    if not where or UNIX_FAMILY is None:
         return
     address = "\0" + where[1:] if where.startswith("@") else where
     with (
         contextlib.suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify,
+        socket.socket(UNIX_FAMILY, socket.SOCK_DGRAM) as notify,
     ):
         notify.sendto(state.encode(), address)

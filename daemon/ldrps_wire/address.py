@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import socket
 from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
 from ldrps_wire.ownership import check_way, is_private
+from ldrps_wire.system import TELLS_UNIX_PEERS, UNIX_FAMILY
 
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
 TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
@@ -17,20 +18,49 @@ UNIX = "unix:"
 TLS = "tls:"
 
 
+_FIRST_PORT, _PORTS = 26000, 4000
+"""Ports of daemons where there is no socket to serve on: none that systems give to connections."""
+
+
 def default_address() -> str:
-    """`$LDRPS_ADDRESS`, or the socket in the user's own run folder."""
-    return os.environ.get(ADDRESS_VARIABLE) or f"{UNIX}{run_folder() / SOCKET_NAME}"
+    """`$LDRPS_ADDRESS`, or the socket in the user's own run folder.
+
+    `127.0.0.1:PORT` where the kernel does not tell who is at a socket; each user has a port.
+    """
+    if address := os.environ.get(ADDRESS_VARIABLE):
+        return address
+    if TELLS_UNIX_PEERS:
+        return f"{UNIX}{run_folder() / SOCKET_NAME}"
+    return f"127.0.0.1:{default_port()}"
+
+
+def default_port() -> int:
+    """The user's own port, told from the run folder, so that all who look there agree."""
+    digest = hashlib.sha256(run_folder().as_posix().encode()).digest()
+    return _FIRST_PORT + int.from_bytes(digest[:4], "big") % _PORTS
 
 
 def run_folder() -> Path:
     """The folder of socket, lock and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`.
 
-    The latter also where the former is shared with others, who could be first in it.
+    The latter also where the former is shared with others, who could be first in it. Where the
+    daemon serves on TCP, it is where the system keeps state instead.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and is_private(Path(runtime)):
         return Path(runtime) / "ldrps"
-    return Path.home() / ".cache" / "ldrps" / "run"
+    if TELLS_UNIX_PEERS:
+        return Path.home() / ".cache" / "ldrps" / "run"
+    return state_folder() / "run"
+
+
+def state_folder() -> Path:
+    """The folder for what outlives a process: under `$XDG_STATE_HOME`, else the system's own."""
+    if home := os.environ.get("XDG_STATE_HOME"):
+        return Path(home) / "ldrps"
+    import platformdirs  # which takes a moment, and Linux's own folders are found without it
+
+    return Path(platformdirs.user_state_dir("ldrps", appauthor=False))
 
 
 def default_token_file() -> Path:
@@ -47,10 +77,10 @@ def check_address_is_ours(address: str) -> None:
     """Refuse a unix socket that another user could have put there; SettingsError says where."""
     if not address.startswith(UNIX):
         return
-    if not hasattr(socket, "AF_UNIX"):
+    if UNIX_FAMILY is None:
         raise SettingsError(
-            "this system has no unix sockets, so the daemon runs on another machine; name it in "
-            f"{ADDRESS_VARIABLE}, as tls:HOST:PORT, or as 127.0.0.1:PORT with its token here"
+            f"this system has no unix sockets, so there is no {address}; give 127.0.0.1:PORT, or "
+            "tls:HOST:PORT for another machine"
         )
     check_way(socket_path(address))
 

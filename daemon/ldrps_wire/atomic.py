@@ -5,21 +5,47 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ldrps_wire.system import CLOSED_ON_EXEC, REMOVES_OPEN_FILES, SYNCS_FOLDERS
+
 UNFINISHED = ".part"
 """End of the names of files that are still being written."""
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 
 
 def sync(path: Path) -> None:
-    """Return once a file, or the names in a folder, are safe from a crash of the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Return once a file, or the names in a folder, are safe from a crash of the machine.
+
+    Windows sees to the names itself, and cannot be told to.
+    """
+    if not SYNCS_FOLDERS and path.is_dir():
+        return
+    access = os.O_RDONLY if SYNCS_FOLDERS else os.O_RDWR
+    descriptor = os.open(path, access | CLOSED_ON_EXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file, over another one if need be.
+
+    On Windows that fails while anybody has one of them open, as a scanner of viruses may for a
+    moment: it is tried for a second.
+    """
+    end = time.monotonic() + (0 if REMOVES_OPEN_FILES else _PATIENCE_SECONDS)
+    while True:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -35,7 +61,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             if lasting:
                 os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        replace(unfinished, path)
     except BaseException:
         # The disk may be full: what is of no use must not fill it further.
         unfinished.unlink(missing_ok=True)
@@ -74,11 +100,11 @@ def into_place(part: Path, path: Path, *, force: bool = False, lasting: bool = T
     FileExistsError if the name is taken and `force` is not given.
     """
     if force:
-        os.replace(part, path)
+        replace(part, path)
     else:
         _link_into_place(part, path)
     if lasting:
-        # The new name itself is on the disk only when the folder is. Windows cannot open one.
+        # The new name itself is on the disk only when the folder is.
         with contextlib.suppress(OSError):
             sync(path.parent)
 

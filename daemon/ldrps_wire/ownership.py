@@ -50,6 +50,7 @@ def _check_way(path: Path, named: Path) -> None:
 def own_folder(folder: Path) -> None:
     """Make a folder that only this user can enter, or refuse one that others can."""
     folder = folder.absolute()
+    check_profile(folder)
     try:
         _check_way(folder / "x", folder)
         # Not by `parents`, which leaves their modes to the umask.
@@ -65,6 +66,21 @@ def own_folder(folder: Path) -> None:
         )
     # Once more: somebody may have been faster in a folder that is open to all.
     _check_way(folder / "x", folder)
+
+
+def check_profile(path: Path) -> None:
+    """Refuse a path outside the user's profile where that alone keeps others out: on Windows.
+
+    Nothing where files have owners and modes, which tell more.
+    """
+    if HAS_OWNERS:
+        return
+    home = Path.home()
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(home)):
+        raise SettingsError(
+            f"{path} is not in {home}, which alone is closed to other users of this system; "
+            "give a place in there"
+        )
 
 
 def is_private(folder: Path) -> bool:

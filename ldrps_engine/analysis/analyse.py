@@ -20,6 +20,7 @@ from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
+from ldrps_engine.analysis.samples import display
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
 from ldrps_engine.photo import Depth, Photo
 from ldrps_engine.progress import Diagnosed, OnStep
@@ -82,7 +83,7 @@ class Measured:
         """
         whole = original if filled is None else filled
         known, mended = Known.of(whole, noisy=noisy)
-        chosen = mended if mends_hot_pixels else whole
+        chosen = display(mended) if mends_hot_pixels else whole
         return cls(photo, original, chosen, known, damage, mounted=mounted)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.noise_spectrum import ORDER, PATCH, dct_matrix
+from ldrps_engine.analysis.samples import Values, in_steps
 from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
@@ -75,8 +76,8 @@ def quantisation(quality: int, kind: str) -> Table:
     return np.asarray(np.clip((np.array(_ANNEX_K[kind]) * scale + 50) // 100, 1, 255), np.int64)
 
 
-def find_blocks(rgb: Array) -> Blocks:
-    """Find the grid in an image (H, W, 3) or (H, W, 1) of display values."""
+def find_blocks(rgb: Values) -> Blocks:
+    """Find the grid in an image (H, W, 3) or (H, W, 1)."""
     middle = _middle(rgb)
     luma = _weighted(middle, YCC[0])
     if min(luma.shape) < _LEAST_SIDE:
@@ -98,7 +99,7 @@ def find_blocks(rgb: Array) -> Blocks:
     return Blocks(min(strength, most), top, left, quality, whole)
 
 
-def _middle(rgb: Array) -> Array:
+def _middle(rgb: Values) -> Values:
     """The middle of a large photo, whose corner is on a multiple of eight; others as they are."""
     height, width = rgb.shape[:2]
     if height * width <= _MOST_PIXELS:
@@ -108,9 +109,9 @@ def _middle(rgb: Array) -> Array:
     return rgb[y : height - y, x : width - x]
 
 
-def _weighted(rgb: Array, weights: Array) -> Array:
+def _weighted(rgb: Values, weights: Array) -> Array:
     """Luminance or chroma of JPEG in 8-bit steps, (H, W)."""
-    values = np.clip(rgb, 0, 1) * np.float32(255)
+    values = in_steps(rgb)
     return np.asarray(values @ weights if rgb.shape[2] == 3 else values[..., 0])
 
 

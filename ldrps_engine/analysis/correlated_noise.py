@@ -22,12 +22,14 @@ from ldrps_engine.analysis.noise_spectrum import (
     OPPONENT,
     ORDER,
     PATCH,
-    dct_matrix,
+    Stabilise,
+    energy_of,
     noise_sigma,
-    patches_of,
+    planes_of,
     raw_spectrum,
 )
 from ldrps_engine.analysis.regression import linear, load_model
+from ldrps_engine.analysis.samples import Values
 
 Array = NDArray[np.float32]
 
@@ -48,8 +50,8 @@ _BELIEVED = 0.7
 _SURE = 30.0
 
 
-def without_texture(rgb: Array, noise: Noise) -> Noise:
-    """The noise of (H, W, channels) display values, with all of its slope where that is noise."""
+def without_texture(rgb: Values, noise: Noise) -> Noise:
+    """The noise of an image (H, W, channels), with all of its slope where that is noise."""
     if not is_doubtful(noise):
         return noise
     if all_is_noise(rgb, noise) <= _BELIEVED:
@@ -70,7 +72,7 @@ def is_doubtful(noise: Noise) -> bool:
     return fine < _WHOLE * coarse or noise_sigma(noise.raw[0, _FINE]) > _GRAIN * fine
 
 
-def all_is_noise(rgb: Array, noise: Noise) -> float:
+def all_is_noise(rgb: Values, noise: Noise) -> float:
     """Probability that all that was measured of (H, W, channels) is noise."""
     model = load_model(MODEL)
     logit = float(
@@ -79,19 +81,19 @@ def all_is_noise(rgb: Array, noise: Noise) -> float:
     return float(1 / (1 + np.exp(-np.clip(logit, -_SURE, _SURE))))
 
 
-def correlated_noise_features(rgb: Array, noise: Noise) -> Array:
+def correlated_noise_features(rgb: Values, noise: Noise) -> Array:
     """Statistics of an image (H, W, 3) or (H, W, 1) and of its noise, (51,)."""
-    stabilised = noise.level.stabilise(rgb)
-    small = halved(stabilised) if min(rgb.shape[:2]) >= 2 * PATCH else stabilised
+    stabilise = noise.level.stabilise
+    small = halved(rgb, stabilise)
     return np.concatenate(
         [
             [log_steps(noise.raw_sigma), log_steps(noise_sigma(noise.raw))],
             by_frequency(noise.spectrum),
             by_frequency(noise.raw),
-            by_patch(stabilised),
+            by_patch(rgb, stabilise),
             by_patch(small)[:8],
             by_frequency(raw_spectrum(small)),
-            _slopes(stabilised),
+            _slopes(rgb, stabilise),
             [np.log(noise.spread)],
             [float(np.ptp(np.log(noise.level.curve).mean(0)))],
             _slopes(small),
@@ -99,7 +101,7 @@ def correlated_noise_features(rgb: Array, noise: Noise) -> Array:
     ).astype(np.float32)
 
 
-def _with_chroma(rgb: Array, noise: Noise) -> Array:
+def _with_chroma(rgb: Values, noise: Noise) -> Array:
     """All that was measured, with the chroma that parts without chroma hide.
 
     JPEG and cameras round weak chroma to nothing in most patches, which are then the flattest of
@@ -107,7 +109,7 @@ def _with_chroma(rgb: Array, noise: Noise) -> Array:
     """
     if len(noise.raw) == 1:
         return np.asarray(noise.raw)
-    energy = _energy(noise.level.stabilise(rgb), OPPONENT)
+    energy = _energy(rgb, noise.level.stabilise, OPPONENT)
     texture = energy[0][:, ORDER >= 1] / np.maximum(noise.raw[0][ORDER >= 1] ** 2, 1e-12)
     flat = np.argsort(np.abs(np.log(texture.mean(1) + 1e-6)))[: max(_FEWEST, len(texture) // 8)]
     limit = np.quantile(energy[1:, flat], _COMMON, axis=1, keepdims=True)
@@ -119,24 +121,22 @@ def _with_chroma(rgb: Array, noise: Noise) -> Array:
     return np.concatenate([noise.raw[:1], chroma]).astype(np.float32)
 
 
-def _energy(rgb: Array, rotation: Array) -> Array:
+def _energy(rgb: Values, stabilise: Stabilise, rotation: Array) -> Array:
     """Energies of patches of (H, W, channels) rotated to (K, channels), (K, N, 8, 8)."""
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    patches = planes_of(rgb, step, stabilise)
     rotated = np.einsum("kc,cnij->knij", rotation, patches)
-    energy = np.square(dct_matrix(PATCH) @ rotated @ dct_matrix(PATCH).T)
-    return np.asarray(energy, dtype=np.float32)
+    return energy_of(rotated)
 
 
-def _slopes(rgb: Array) -> Array:
+def _slopes(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     """Excess flatness, in half of the frequencies, of patches flattest in the other, (4,)."""
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    planes = [patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)]
-    luminance = np.mean(planes, axis=0)
+    luminance = planes_of(rgb, step, stabilise).mean(0)
     inside = np.minimum(luminance, 1 - luminance).mean((1, 2)) > 1 / 255
     if inside.sum() > _FEWEST:
         luminance = luminance[inside]
-    energy = np.square(dct_matrix(PATCH) @ luminance @ dct_matrix(PATCH).T)
+    energy = energy_of(luminance)
     energy /= np.maximum(np.median(energy, axis=0), 1e-10)
     parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
     found = np.zeros((2, len(_BANDS)))

@@ -26,8 +26,9 @@ from ldrps_engine.analysis.damage_pieces import (
 from ldrps_engine.analysis.damage_views import VIEWS, likely_from_sides
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.resampling import means_of_squares, reduce, resize
+from ldrps_engine.analysis.resampling import means_of_squares, reduce, reduce_part, resize
 from ldrps_engine.analysis.rims import with_rims
+from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.colour.working import beside_hidden
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import Settings
@@ -114,9 +115,9 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
 
 
 def look_for_damage(
-    rgb: Array, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+    rgb: Values, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
 ) -> Damage:
-    """Find damage in an image (H, W, 1 or 3) of display values; what is not `visible` has none.
+    """Find damage in an image (H, W, 1 or 3); what is not `visible` has none.
 
     `believed`: the user says that there is some, and less will do to be sure; else a photo is
     glanced at first, and most are not looked at closely: of a large one the worst place alone, if
@@ -125,16 +126,16 @@ def look_for_damage(
     are left alone.
     """
     copies = _Copies(rgb)
-    sight = _Sight(copies.of(_MOST_PIXELS if believed else _GLANCE), visible)
+    sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
     look = _Look(_View(sight.rgb), believed, stains)
     pieces = look.chosen(sight)
     if believed or pieces.probability < MENDED_FROM / 2:
         return _damage(rgb, visible, sight, pieces)
-    closer = _Sight(copies.of(_MOST_PIXELS), visible)
-    if closer.rgb.shape == sight.rgb.shape:
+    closer = copies.sight(_MOST_PIXELS, visible)
+    if closer.size == sight.size:
         return _damage(rgb, visible, sight, pieces)
-    if closer.rgb.size >= _MUCH_LARGER * sight.rgb.size:
-        worst = look.chosen(closer, _worst_place(sight.likely, closer.rgb.shape))
+    if math.prod(closer.size) >= _MUCH_LARGER * math.prod(sight.size):
+        worst = look.chosen(closer, _worst_place(sight.likely, closer.size))
         if worst.probability < MENDED_FROM:
             return _damage(rgb, visible, closer, worst)
     return _damage(rgb, visible, closer, look.chosen(closer))
@@ -173,7 +174,7 @@ class _Look:
         )
         if place is None:
             return found
-        mask = np.zeros(sight.rgb.shape[:2], bool)
+        mask = np.zeros(sight.size, bool)
         mask[place] = found.mask
         return replace(found, mask=mask)
 
@@ -193,12 +194,12 @@ def _worst_place(likely: Array, size: tuple[int, ...]) -> Part:
     return slice(top, top + int(size[0] * _PLACE)), slice(left, left + int(size[1] * _PLACE))
 
 
-def _damage(rgb: Array, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
+def _damage(rgb: Values, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
     """Return pieces that were found in a copy as damage of the image itself."""
 
     def exactly() -> Mask:
         mask = _at_size(pieces.mask, (rgb.shape[0], rgb.shape[1]))
-        mask = with_rims(rgb, mask, sight.rgb, pieces.mask)
+        mask = with_rims(display(rgb), mask, sight.rgb, pieces.mask)
         return mask if visible is None else mask & visible
 
     return Damage(pieces.mask, pieces.probability, pieces.kinds(), exactly)
@@ -218,10 +219,17 @@ def _at_size(mask: Mask, size: tuple[int, int]) -> Mask:
 class _Sight:
     """A copy of an image, to be looked at."""
 
-    rgb: Array
-    """The copy (h, w, 1 or 3)."""
+    size: tuple[int, int]
+    """Height and width of the copy."""
+    make: Callable[[Part], Array]
+    """Makes a place (h, w, 1 or 3) of the copy: nobody may want to see the rest."""
     visible: Mask | None
     """Mask of the image itself, true where it is seen; None: all of it."""
+
+    @cached_property
+    def rgb(self) -> Array:
+        """The whole copy (h, w, 1 or 3)."""
+        return self.make((slice(0, self.size[0]), slice(0, self.size[1])))
 
     @cached_property
     def likely(self) -> Array:
@@ -230,12 +238,13 @@ class _Sight:
 
     def part(self, place: Part) -> _Sight:
         """Return one place of the copy as a copy of its own."""
-        seen = self._seen
-        return _Sight(self.rgb[place], None if seen is None else seen[place])
+        seen, rgb = self._seen, self.make(place)
+        size = (rgb.shape[0], rgb.shape[1])
+        return _Sight(size, rgb.__getitem__, None if seen is None else seen[place])
 
     def from_sides(self) -> Array:
         """Return the same of a small copy from several sides, in a large one's time."""
-        height, width = self.rgb.shape[:2]
+        height, width = self.size
         return self._looked(max(1, min(VIEWS, _MOST_PIXELS // (height * width))))
 
     def _looked(self, views: int) -> Array:
@@ -247,7 +256,7 @@ class _Sight:
 
         They are features of `faces`, and the last of a mount beside what is not seen.
         """
-        features, seen = _features(faces, self.rgb.shape), self._seen
+        features, seen = _features(faces, self.size), self._seen
         if seen is None:
             return features
         edge = beside_hidden(seen).astype(np.float32)
@@ -255,17 +264,16 @@ class _Sight:
 
     @cached_property
     def _seen(self) -> Mask | None:
-        height, width = self.rgb.shape[:2]
-        return None if self.visible is None else _reduced(self.visible, (height, width))
+        return None if self.visible is None else _reduced(self.visible, self.size)
 
 
 class _Copies:
     """Smaller copies of an image."""
 
-    def __init__(self, rgb: Array) -> None:
+    def __init__(self, rgb: Values) -> None:
         self._rgb = rgb
 
-    def of(self, most: int) -> Array:
+    def sight(self, most: int, visible: Mask | None) -> _Sight:
         """Return one of at most so many pixels; smaller still where its noise would disturb."""
         height, width = self._rgb.shape[:2]
         scale = min(1.0, math.sqrt(most / (height * width)))
@@ -274,10 +282,15 @@ class _Copies:
             scale = max(_NOISE / self._noise, min(scale, _LEAST_SIDE / min(height, width)))
         size = max(1, round(height * scale)), max(1, round(width * scale))
         if scale == 1:
-            return self._rgb
+            return _Sight(size, lambda place: display(self._rgb[place]), visible)
         # Large ones alone: halves of halves are a little less sharp.
         large = height * width >= 4 * _MOST_PIXELS
-        return reduce(self._halves if large else self._rgb, size, smooth=True)
+
+        def make(place: Part) -> Array:
+            whole = self._halves if large else self._rgb
+            return reduce_part(whole, size, place, smooth=True)
+
+        return _Sight(size, make, visible)
 
     @cached_property
     def _noise(self) -> float:
@@ -292,7 +305,7 @@ class _Copies:
 class _View:
     """A small copy of a photo, made once somebody looks for faces in it."""
 
-    def __init__(self, whole: Array) -> None:
+    def __init__(self, whole: Values) -> None:
         self._whole = whole
 
     @cached_property
@@ -312,20 +325,20 @@ def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
     return np.asarray(np.logical_or.reduce(on), np.float32)
 
 
-def _small(rgb: Array) -> Array:
+def _small(rgb: Values) -> Array:
     """Reduce an image (H, W, 1 or 3) to a copy (h, w, 3) in [0, 1]."""
     height, width, channels = rgb.shape
     scale = min(1.0, _VIEW / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    view = np.clip(rgb if scale == 1 else reduce(rgb, size), 0, 1)
+    view = np.clip(display(rgb) if scale == 1 else reduce(rgb, size), 0, 1)
     return view if channels == 3 else np.repeat(view, 3, axis=2)
 
 
-def _noise(rgb: Array) -> float:
+def _noise(rgb: Values) -> float:
     """Standard deviation of white noise, from the differences of neighbours in small squares."""
     every = max(1, rgb.shape[0] * rgb.shape[1] // _ENOUGH_LOOKED_AT)
-    below = rgb[1::every].mean(2)
-    above = rgb[::every][: len(below)].mean(2)
+    below = display(rgb[1::every]).mean(2)
+    above = display(rgb[::every][: len(below)]).mean(2)
     apart = (below - above)[:, 1:] - (below - above)[:, :-1]
     return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
 

@@ -22,8 +22,9 @@ from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
+from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.analysis.tone import judge_tone
-from ldrps_engine.analysis.verdicts import is_hazy, is_high_key, is_pale, lacks_light, log_odds
+from ldrps_engine.analysis.verdicts import is_high_key, is_veiled, lacks_light, log_odds
 from ldrps_engine.colour.srgb import to_linear
 
 Array = NDArray[np.float32]
@@ -207,7 +208,7 @@ class Diagnosis:
 
 
 def diagnose(
-    rgb: Array,
+    rgb: Values,
     recipe: str = "auto",
     noise: float | None = None,
     known: Known | None = None,
@@ -217,7 +218,7 @@ def diagnose(
     cast: Cast | None = None,
     mounted: bool = False,
 ) -> Diagnosis:
-    """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1].
+    """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1], or of 8-bit samples.
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
     sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
@@ -236,32 +237,29 @@ def diagnose(
         sigma = 0.0
     else:
         sigma = _noise(rgb, known.noise, believed=believed)
-    if small is None or max(small.shape) < min(max(rgb.shape), _SIDE):
-        small = rgb
-    small = _reduced(small)
+    enough = small is not None and max(small.shape) >= min(max(rgb.shape), _SIDE)
+    small = _reduced(small if small is not None and enough else rgb)
     colour = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     tone = judge_tone(colour)
     seen = recognition or recognise(colour)
     curved = cast or find_cast(colour, seen, mounted=mounted)
-    photo = not seen.is_graphic
-    dark = tone.dark > _DARK_FROM or lacks_light(colour, seen)
-    dark = dark and not (is_starry(rgb) or is_low_key(colour))
+    dark = (tone.dark > _DARK_FROM or lacks_light(colour, seen)) and not is_low_key(colour)
+    dark = dark and not is_starry(rgb)
     meant = is_high_key(colour) or is_fog(colour, seen.depth)
-    pale = is_pale(tone.veiled, seen) if curved.one_hue else is_hazy(colour, tone.veiled, seen)
-    veiled = pale and not meant
     odds = {**seen.probabilities, "cast": curved.probability}
     odds["halftone"] = known.halftone.probability
-    one_hue = curved.one_hue
+    one_hue, grey = curved.one_hue, _is_grey(colour)
+    toned = one_hue and not grey and odds.get("toned", 0.0) > _TONED_FROM
+    pale = is_veiled(colour, tone.veiled, seen, one_hue=one_hue, is_print=grey or toned)
+    photo, veiled = not seen.is_graphic, pale and not meant and not dark
     measured = Diagnosis(
         noise_sigma=sigma,
-        haze=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST)
-        if veiled and not dark and photo
-        else 0.0,
+        haze=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST) if veiled and photo else 0.0,
         darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
         cast=_cast_of(colour, odds, one_hue=one_hue),
-        grey=_is_grey(colour),
+        grey=grey,
         graphic=not photo,
-        toned=photo and one_hue and odds.get("toned", 0.0) > _TONED_FROM and not _is_grey(colour),
+        toned=photo and toned,
         probabilities=odds,
         hot_pixels=known.hot_pixels,
         blocks=known.blocks.strength,
@@ -273,7 +271,7 @@ def diagnose(
     return _believing(measured, recipe)
 
 
-def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
+def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
 
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
@@ -286,16 +284,16 @@ def _noise(rgb: Array, noise: Noise, *, believed: bool) -> float:
     in_chroma = chroma * 255 > _NOISE_FROM
     if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
-    white = shows_noise(noise.level.stabilise(rgb), noise.spectrum)
+    white = shows_noise(rgb, noise.spectrum, noise.level.stabilise)
     both = log_odds(white) + log_odds(all_is_noise(rgb, noise))
     return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
 
 
-def _reduced(rgb: Array) -> Array:
+def _reduced(rgb: Values) -> Array:
     """Tones are judged on what a person sees of the whole photo at once."""
     scale = _SIDE / max(rgb.shape[:2])
     if scale >= 1:
-        return rgb
+        return display(rgb)
     return reduce(rgb, (max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))))
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
@@ -57,8 +58,8 @@ class Halftone:
 NONE = Halftone(0.0, 0.0)
 
 
-def find_halftone(rgb: Array) -> Halftone:
-    """Look for a screen in an image (H, W, 1 or 3) of display values at the size it was stored."""
+def find_halftone(rgb: Values) -> Halftone:
+    """Look for a screen in an image (H, W, 1 or 3) at the size it was stored."""
     if min(rgb.shape[:2]) < _LEAST_SIDE:
         return NONE
     excess = [_excess(tile) for tile in _tiles(rgb)]
@@ -74,14 +75,14 @@ def find_halftone(rgb: Array) -> Halftone:
     return Halftone(probability, 1 / frequency if frequency else 0.0)
 
 
-def _tiles(rgb: Array) -> list[Array]:
+def _tiles(rgb: Values) -> list[Array]:
     """Squares of luma, evenly over an image, that are not flat."""
     found = []
     starts = [np.linspace(0, side - _TILE, min(side // _TILE * 2, _MOST_TILES)).astype(int)
               for side in rgb.shape[:2]]  # fmt: skip
     for top in starts[0]:
         for left in starts[1]:
-            tile = rgb[top : top + _TILE, left : left + _TILE]
+            tile = display(rgb[top : top + _TILE, left : left + _TILE])
             luma = tile @ YCC[0] if tile.shape[2] == 3 else tile[..., 0]
             if luma.std() > _FLAT:
                 found.append(luma)
@@ -105,7 +106,7 @@ def _excess(luma: Array) -> Array:
 
 
 def _axes() -> Array:
-    return np.arange(1 - _TILE // 2, _TILE // 2, dtype=np.float32) / np.float32(_TILE)
+    return np.asarray(np.arange(1 - _TILE // 2, _TILE // 2) / _TILE, np.float32)
 
 
 def _frequency() -> Array:

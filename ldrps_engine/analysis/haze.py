@@ -37,11 +37,18 @@ _BELOW_BLACK = 0.5
 _STILL_HAZY = 0.02
 """Haze that both judgements leave, in the logarithm of transmission."""
 _LEAST_LEFT, _AIR = 0.02, (0.2, 1.05)
+_KNOWS_ROOMS = 0.1
+"""Addition to the half that the judge of depth counts, in rooms."""
 _SPREAD = 1.1
 """Factor for the mean of two judges: each hides what it is unsure of, and their mean more so."""
-_THICKER, _DEEPER = 0.1, 0.3
+_THICKER, _DEEPER = 0.25, 0.5
 """Additions to that factor in rooms, for the mean depth and for its differences: a far wall is many
 times as far away as the chair before it. Landscapes have no such steps."""
+_PLACES, _PLACE_REACH = 80, 3
+"""Places along the short side of which each tells how thick haze before it can be at the most, and
+how far around, in places, that holds."""
+_SHADE, _THICKEST = 0.02, 0.05
+"""Share of the light that a shade in a place may lack of black, and least transmission there."""
 
 
 def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
@@ -52,11 +59,16 @@ def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
     through, shown_air = _by_statistics(rgb)
     field = haze_field(rgb)
     far = resize(field.depth[..., None], through.shape, smooth=True)[..., 0]
-    judged = (far - np.log(through)) / 2
+    share = 0.5 + indoors * _KNOWS_ROOMS
+    judged = share * far - (1 - share) * np.log(through)
     level = float(judged.mean())
     thicker, deeper = _SPREAD + indoors * _THICKER, _SPREAD + indoors * _DEEPER
-    depth = thicker * level + deeper * (judged - level)
-    air = np.asarray((field.air + shown_air) / 2, np.float32)
+    air = (field.air + shown_air) / 2
+    # Nothing in a room is so far away that it has the air's colour, and what is haziest is dimmer.
+    air = (air + indoors * np.abs(field.air - shown_air) / 2).astype(np.float32)
+    depth = np.asarray(thicker * level + deeper * (judged - level), np.float32)
+    if indoors:
+        depth -= np.float32(indoors) * _beyond_shades(depth, rgb, air)
     gain = np.clip(np.exp(-depth), *_TRANSMISSION)[..., None].repeat(3, 2).astype(np.float32)
     return _within_black(gain, ((1 - gain) * air).astype(np.float32), rgb, air)
 
@@ -98,6 +110,22 @@ def _tones_tell(rgb: Array) -> float:
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     veiled = judge_tone(colour).veiled
     return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+
+
+def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:
+    """Return how much of depth (h, w) is more than the shades of each place allow, same shape.
+
+    Nothing is darker than the air before it is bright (Meng et al., ICCV 2013). In a room the floor
+    in front shows that, and would hold the haze before the wall behind it to as little.
+    """
+    side = max(1, min(rgb.shape[:2]) // _PLACES)
+    dark = _minimum(dark_channel(rgb / air, patches=max(1, max(rgb.shape[:2]) // side)), 1)
+    most = -np.log(np.clip(1 - dark - _SHADE, _THICKEST, 1))
+    there = resize(np.ascontiguousarray(depth[..., None], np.float32), dark.shape, smooth=True)
+    beyond = np.maximum(there[..., 0] - most, 0).astype(np.float32)
+    smooth = guided(_shrink(rgb.mean(-1), dark.shape), beyond, radius=_PLACE_REACH, epsilon=1e-2)
+    held = np.maximum(smooth, 0)[..., None]
+    return resize(held, (depth.shape[0], depth.shape[1]), smooth=True)[..., 0]
 
 
 def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[Array, Array]:

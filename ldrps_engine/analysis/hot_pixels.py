@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.samples import Values, display, in_steps
+
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -55,17 +57,18 @@ class HotPixels:
     values: Array
     """(N, channels), what is likely to be there."""
 
-    def mend(self, rgb: Array) -> Array:
+    def mend(self, rgb: Values) -> Values:
         """The same image (H, W, channels) with the defects filled in; a copy if there are any."""
         if not self.count:
             return rgb
         mended = rgb.copy()
-        mended[self.rows, self.columns] = self.values
+        values = np.rint(255 * self.values) if rgb.dtype == np.uint8 else self.values
+        mended[self.rows, self.columns] = values
         return mended
 
 
-def find_hot_pixels(rgb: Array) -> HotPixels:
-    """Find them in an image (H, W, channels) of display values."""
+def find_hot_pixels(rgb: Values) -> HotPixels:
+    """Find them in an image (H, W, channels)."""
     steps = _in_steps(rgb)
     found = [_defects(rgb, *_candidates(steps, rgb.shape[2], side), side) for side in (1, 2)]
     count = sum(len(rows) // side**2 for (rows, _), side in zip(found, (1, 2), strict=True))
@@ -78,13 +81,15 @@ def find_hot_pixels(rgb: Array) -> HotPixels:
     return HotPixels(count, rows, columns, _likely(rgb, rows, columns))
 
 
-def _in_steps(rgb: Array) -> Bytes:
+def _in_steps(rgb: Values) -> Bytes:
     """Return the rows of an image in 8-bit steps, (H, W * channels): a quarter of the memory."""
     flat = rgb.reshape(len(rgb), -1)
+    if flat.dtype == np.uint8:
+        return np.asarray(flat, np.uint8)
     steps = np.empty(flat.shape, np.uint8)
     rows = max(1, _STRIP // flat.shape[1])
     for start in range(0, len(flat), rows):
-        strip = np.clip(flat[start : start + rows], 0, 1) * np.float32(255)
+        strip = in_steps(flat[start : start + rows])
         strip += np.float32(0.5)
         steps[start : start + rows] = strip
     return steps
@@ -166,7 +171,7 @@ def _exceeds(steps: Bytes, others: Bytes, least: int) -> Mask:
 
 
 def _defects(
-    rgb: Array, rows: Places, columns: Places, channels: Places, side: int
+    rgb: Values, rows: Places, columns: Places, channels: Places, side: int
 ) -> tuple[Places, Places]:
     """All pixels of those of the candidates, `side` square, that no lens and no scene has made."""
     quiet = np.zeros(len(rows), bool)
@@ -188,7 +193,7 @@ def _defects(
 
 
 def _is_quiet_around(
-    rgb: Array, rows: Places, columns: Places, channels: Places, side: int
+    rgb: Values, rows: Places, columns: Places, channels: Places, side: int
 ) -> Mask:
     """Mark defects around which it may be as quiet as `_is_odd` asks, in the channels given.
 
@@ -201,7 +206,7 @@ def _is_quiet_around(
     near = 1.64 / _DEVIATIONS
     flat, count = rgb.reshape(-1), rgb.shape[2]
     places = (rows * rgb.shape[1] + columns) * count + channels
-    own, ring = flat[places], flat[places[:, None] + offsets * count]
+    own, ring = display(flat[places]), display(flat[places[:, None] + offsets * count])
     out = np.flatnonzero((own > ring.max(1)) | (own < ring.min(1)))
     own, ring = own[out], np.partition(ring[out], (tail, len(offsets) - 1 - tail), axis=1)
     low, high = ring[:, tail], ring[:, -1 - tail]
@@ -211,10 +216,10 @@ def _is_quiet_around(
     return quiet
 
 
-def _is_odd(rgb: Array, rows: Places, columns: Places, side: int) -> tuple[Mask, Mask]:
+def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask, Mask]:
     """Mark the candidates that are defects in one colour, and those as white as a star."""
     reach = np.arange(-_REACH, _REACH + side)
-    windows = rgb[rows[:, None, None] + reach[:, None], columns[:, None, None] + reach]
+    windows = display(rgb[rows[:, None, None] + reach[:, None], columns[:, None, None] + reach])
     own, beside, around = _zones(side)
     ring = windows[:, around]
     middle = np.median(ring, axis=1)
@@ -250,13 +255,13 @@ def _zones(side: int) -> tuple[Mask, Mask, Mask]:
     return far == 0, edge, far >= 2
 
 
-def _likely(rgb: Array, rows: Places, columns: Places) -> Array:
+def _likely(rgb: Values, rows: Places, columns: Places) -> Array:
     """Medians of what lies around, other defects left out."""
     defect = np.zeros(rgb.shape[:2], bool)
     defect[rows, columns] = True
     values = np.empty((len(rows), rgb.shape[2]), np.float32)
     for k, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         part = slice(max(0, row - 2), row + 3), slice(max(0, column - 2), column + 3)
-        known = rgb[part][~defect[part]]
+        known = display(rgb[part])[~defect[part]]
         values[k] = np.median(known, axis=0)
     return values

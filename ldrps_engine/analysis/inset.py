@@ -14,7 +14,8 @@ from ldrps_engine.analysis.diagnosis import Diagnosis, diagnose
 from ldrps_engine.analysis.frame import Frame, find_frame
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.colour.working import from_working, to_working
+from ldrps_engine.analysis.samples import Values
+from ldrps_engine.colour.working import from_working, plain_bytes, to_working
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MIN_SIDE, Photo
 from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
@@ -30,9 +31,7 @@ _PREVIEW = 256
 def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
     """Measure the picture inside a photo's frame; see `diagnose`."""
     inset = Inset.of(photo)
-    rgb = to_working(inset.picture)
-    if rgb.min() < 0 or rgb.max() > 1:
-        rgb = np.clip(rgb, 0, 1)
+    rgb = _values(inset.picture)
     alpha, believed = inset.picture.alpha, recipe == "old-photo"
     visible = None if alpha is None else alpha != 0
     found = diagnose(rgb, recipe, noise, mounted=inset.is_mounted)
@@ -40,6 +39,15 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
         found = found.with_damage(look_for_damage(rgb, visible, believed=believed, stains=False))
     found = replace(found, amounts=proposed_amounts(found, Settings(recipe=recipe)))
     return replace(found, inner=inset.frame.rectangle) if inset.frame else found
+
+
+def _values(picture: Photo) -> Values:
+    """Return what of a picture is measured: its bytes, where floats would tell no more."""
+    plain = plain_bytes(picture)
+    if plain is not None:
+        return plain
+    rgb = to_working(picture)
+    return np.clip(rgb, 0, 1) if rgb.min() < 0 or rgb.max() > 1 else rgb
 
 
 @dataclass(frozen=True)

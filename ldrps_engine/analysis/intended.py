@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.expectation import CELL
 from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.analysis.view import view_size
 from ldrps_engine.colour.srgb import YCC, luminance, to_linear
 
@@ -51,8 +52,8 @@ _COLOURLESS = 0.05
 over woods 0.045 at the most, under even haze over a photo 0.055 at the least."""
 
 
-def is_starry(rgb: Array) -> bool:
-    """Tell whether a dark image (H, W, C) of display values is a night sky full of stars.
+def is_starry(rgb: Values) -> bool:
+    """Tell whether a dark image (H, W, C) is a night sky full of stars.
 
     Half of its fields then have a point of light that stands alone in the dark, and so does a fifth
     of all points. Large photos are reduced to the brightest of each few pixels: no star is too
@@ -86,9 +87,9 @@ def _ring(radius: int) -> list[tuple[int, int]]:
     return [(y, x) for y in span for x in span if max(abs(y), abs(x)) == radius]
 
 
-def _brightest(values: Array) -> Array:
+def _brightest(values: Values) -> Array:
     side = max(1, max(values.shape) // _SIDE)
-    return np.asarray(squares(values, side).max((1, 3)))
+    return np.asarray(squares(display(values), side).max((1, 3)))
 
 
 def is_low_key(rgb: Array) -> bool:

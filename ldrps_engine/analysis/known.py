@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ldrps_engine.analysis.blocks import Blocks, find_blocks
 from ldrps_engine.analysis.correlated_noise import without_texture
 from ldrps_engine.analysis.halftone import Halftone, find_halftone
 from ldrps_engine.analysis.hot_pixels import find_hot_pixels
 from ldrps_engine.analysis.noise_level import Noise, measure_noise
-
-Array = NDArray[np.float32]
+from ldrps_engine.analysis.samples import Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +22,7 @@ class Known:
     halftone: Halftone
 
     @classmethod
-    def of(cls, rgb: Array, *, noisy: bool = True) -> tuple[Known, Array]:
+    def of(cls, rgb: Values, *, noisy: bool = True) -> tuple[Known, Values]:
         """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels.
 
         One that is known not to be `noisy` is not measured for that, which takes longest.

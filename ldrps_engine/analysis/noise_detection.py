@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.noise_spectrum import (
     ORDER,
     PATCH,
-    dct_matrix,
+    Stabilise,
+    energy_of,
     noise_sigma,
     noise_spectrum,
-    patches_of,
+    planes_of,
 )
 from ldrps_engine.analysis.regression import load_model, quadratic
+from ldrps_engine.analysis.samples import Values, display
 
 Array = NDArray[np.float32]
 
@@ -31,7 +33,7 @@ MODEL = Path(__file__).parents[1] / "models/noise_detection.json"
 
 _BANDS = (ORDER < 5, (ORDER >= 5) & (ORDER < 10), ORDER >= 10)
 _MOST_PATCHES = 20_000
-_MOST_PIXELS = 16_000_000
+_MOST_PIXELS = 6_000_000
 _BAND = 128
 _NOT_BLACK, _NOT_WHITE = 0.03, 0.97
 _LEAST_USABLE = 0.1
@@ -41,38 +43,45 @@ _LEAST = 0.1
 _SURE = 30.0
 
 
-def shows_noise(rgb: Array, spectrum: Array) -> float:
-    """Probability that an (H, W, 3) or (H, W, 1) image of display values has noise.
+def shows_noise(rgb: Values, spectrum: Array, stabilise: Stabilise | None = None) -> float:
+    """Probability that an (H, W, 3) or (H, W, 1) image has noise.
 
-    `spectrum` is its `noise_spectrum`.
+    `spectrum` is its `noise_spectrum`, both of values as `stabilise` has them.
     """
     model = load_model(MODEL)
-    logit = float((quadratic(noise_features(rgb, spectrum)[None], model) @ model["weights"])[0])
+    features = noise_features(rgb, spectrum, stabilise)[None]
+    logit = float((quadratic(features, model) @ model["weights"])[0])
     return float(1 / (1 + np.exp(-np.clip(logit, -_SURE, _SURE))))
 
 
-def noise_features(rgb: Array, spectrum: Array) -> Array:
+def noise_features(rgb: Values, spectrum: Array, stabilise: Stabilise | None = None) -> Array:
     """Statistics of an image (H, W, 3) or (H, W, 1) and of its `noise_spectrum`, (39,)."""
-    small = halved(rgb) if min(rgb.shape[:2]) >= 2 * PATCH else rgb
+    small = halved(rgb, stabilise)
     return np.concatenate(
         [
             [log_steps(noise_sigma(spectrum))],
             by_frequency(spectrum),
-            by_patch(rgb),
+            by_patch(rgb, stabilise),
             by_patch(small),
             by_frequency(noise_spectrum(small)),
         ]
     ).astype(np.float32)
 
 
-def halved(rgb: Array) -> Array:
-    """The means of two by two pixels; of a large photo, in bands that are evenly spread."""
+def halved(rgb: Values, stabilise: Stabilise | None = None) -> Array:
+    """The means of two by two pixels; of a large photo, in bands that are evenly spread.
+
+    Of values as `stabilise` has them. An image that would be smaller than two patches stays.
+    """
     height, width, channels = rgb.shape
     every = height * width // _MOST_PIXELS
     if every > 1 and height >= _BAND:
         bands = rgb[: height // _BAND * _BAND].reshape(-1, _BAND, width, channels)
         rgb = bands[::every].reshape(-1, width, channels)
-    rows = rgb[0 : height // 2 * 2 : 2] + rgb[1::2]
+    values = display(rgb) if stabilise is None else stabilise(display(rgb))
+    if min(height, width) < 2 * PATCH:
+        return values
+    rows = values[0 : height // 2 * 2 : 2] + values[1::2]
     return np.asarray((rows[:, 0 : width // 2 * 2 : 2] + rows[:, 1::2]) / 4, dtype=np.float32)
 
 
@@ -94,9 +103,9 @@ def by_frequency(spectrum: Array) -> Array:
     )
 
 
-def by_patch(rgb: Array) -> Array:
+def by_patch(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     """Features of how the energy of luminance is distributed over patches, (13,)."""
-    fine, middle, light = _energies(rgb)
+    fine, middle, light = _energies(rgb, stabilise)
     fines = np.percentile(fine, (1, 5, 20, 50, 80))
     third, two_thirds = np.quantile(light, (1 / 3, 2 / 3))
     parts = (light <= third, (light > third) & (light <= two_thirds), light > two_thirds)
@@ -109,18 +118,18 @@ def by_patch(rgb: Array) -> Array:
     return np.array([*fines, *np.percentile(middle, (1, 5, 20, 50)), together, *floors])
 
 
-def _energies(rgb: Array) -> tuple[Array, Array, Array]:
+def _energies(rgb: Values, stabilise: Stabilise | None) -> tuple[Array, Array, Array]:
     """Log deviation of patches in the highest and the middle band, and how bright they are, (N,).
 
     Black and white are left out where there is anything else: they cut noise off.
     """
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    patches = np.mean([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)], axis=0)
+    patches = planes_of(rgb, step, stabilise).mean(0)
     light = patches.mean((1, 2))
     inside = (light > _NOT_BLACK) & (light < _NOT_WHITE)
     if inside.mean() > _LEAST_USABLE:
         patches, light = patches[inside], light[inside]
     # In the opponent rotation luminance is the mean times the square root of three.
-    energy = 3 * np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)
+    energy = 3 * energy_of(patches)
     middle, fine = (log_steps(np.sqrt(energy[:, band].mean(1))) for band in _BANDS[1:])
     return fine, middle, light

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.noise_spectrum import (
     ORDER,
     PATCH,
-    dct_matrix,
+    energy_of,
     noise_sigma,
     patches_of,
     raw_spectrum,
     without_texture,
 )
+from ldrps_engine.analysis.samples import Values, display
 
 Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -164,17 +165,17 @@ class Noise:
         return np.asarray(self.level.relative(rgb) * np.float32(noise_sigma(self.spectrum)))
 
 
-def measure_noise(rgb: Array) -> Noise:
+def measure_noise(rgb: Values) -> Noise:
     """Measure an image (H, W, 3) or (H, W, 1) of display values."""
     level = noise_level(rgb)
     raw = raw_spectrum(rgb, None if level.is_even else level.stabilise)
     every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    relative = level.relative(np.clip(rgb[::every, ::every], 0, 1))
+    relative = level.relative(np.clip(display(rgb[::every, ::every]), 0, 1))
     spread = float(np.sqrt(np.square(relative, dtype=np.float64).mean()))
     return Noise(level, without_texture(raw), raw, spread)
 
 
-def noise_level(rgb: Array) -> Level:
+def noise_level(rgb: Values) -> Level:
     """Measure how noise of (H, W, channels) grows with brightness, channel by channel.
 
     Even where it is not shown to be otherwise.
@@ -196,10 +197,10 @@ def noise_level(rgb: Array) -> Level:
     return Level(curve / stabilised[:, None], strength)
 
 
-def _present(rgb: Array) -> Doubles:
+def _present(rgb: Values) -> Doubles:
     """Count the samples near each of KNOTS, (channels, 17), in a large photo every so many-th."""
     every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_COUNTED)))
-    sample = rgb[::every, ::every].reshape(-1, rgb.shape[2])
+    sample = display(rgb[::every, ::every]).reshape(-1, rgb.shape[2])
     return np.stack([np.histogram(channel, _edges())[0] for channel in sample.T]).astype(np.float64)
 
 
@@ -215,7 +216,7 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
     usable = cut < 0.02
     if usable.mean() > _LEAST_USABLE:
         patches = patches[usable]
-    energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T)
+    energy = energy_of(patches)
     parity = np.add.outer(np.arange(PATCH), np.arange(PATCH)) % 2
     halves = [energy[:, (ORDER >= _FINE_FROM) & (parity == half)].mean(1) for half in (0, 1)]
     place = np.digitize(patches.mean((1, 2)), _edges()[1:-1])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.clipping import variance_left
+from ldrps_engine.analysis.samples import Values, display
 
 Array = NDArray[np.float32]
 Stabilise = Callable[[Array], Array]
@@ -23,6 +24,8 @@ PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES, _ENOUGH_PATCHES = 40_000, 8_000
+_LARGE, _MOST_OF_LARGE = 12_000_000, 20_000
+"""Pixels of a photo of which fewer patches are looked at, since more of them are flat."""
 ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
 """Height of each frequency of a patch: 0 for its mean, 14 for a checkerboard."""
 # Noise that was resized with its photo is this much stronger at low frequencies.
@@ -51,7 +54,17 @@ def dct_matrix(size: int) -> Array:
     return np.asarray(matrix, dtype=np.float32)
 
 
-def noise_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
+def energy_of(patches: Array) -> Array:
+    """Squares of the DCT of patches (..., 8, 8), same shape.
+
+    One product of large matrices: many of eight by eight take several times as long.
+    """
+    both = np.kron(dct_matrix(PATCH), dct_matrix(PATCH))
+    flat = patches.reshape(-1, PATCH * PATCH) @ both.T
+    return np.asarray(np.square(flat, out=flat).reshape(patches.shape), np.float32)
+
+
+def noise_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     """Standard deviation of noise, (channels, 8, 8), in the units of `rgb`.
 
     `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
@@ -61,17 +74,17 @@ def noise_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
     return without_texture(raw_spectrum(rgb, stabilise))
 
 
-def raw_spectrum(rgb: Array, stabilise: Stabilise | None = None) -> Array:
+def raw_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     """Measure as `noise_spectrum` does, and leave in what may be texture."""
-    step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
-    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
-    if stabilise is not None:
-        patches = np.moveaxis(stabilise(np.moveaxis(patches, 0, -1)), -1, 0)
+    pixels = rgb.shape[0] * rgb.shape[1]
+    most = _MOST_PATCHES if pixels < _LARGE else _MOST_OF_LARGE
+    step = max(2, int(np.sqrt(pixels / most)))
+    patches = planes_of(rgb, step, stabilise)
     means = patches.mean((2, 3))
     room = np.minimum(means, 1 - means)
     if len(patches) == 3:
         patches = (OPPONENT @ patches.reshape(3, -1)).reshape(patches.shape)
-    energy = np.square(dct_matrix(PATCH) @ patches @ dct_matrix(PATCH).T).astype(np.float32)
+    energy = energy_of(patches)
     # Black and white cut noise off, by how much depends on how much there is: look three times.
     # How strong it is, some of the patches tell well enough for that.
     left, some = _not_clipped(room), slice(None, None, max(1, energy.shape[1] // _ENOUGH_PATCHES))
@@ -86,11 +99,22 @@ def noise_sigma(spectrum: Array) -> float:
     return float(np.sqrt((spectrum**2).mean()))
 
 
-def patches_of(channel: Array, step: int) -> Array:
-    """Patches (N, 8, 8) of an (H, W) channel, about every `step` pixels."""
+def planes_of(rgb: Values, step: int, stabilise: Stabilise | None = None) -> Array:
+    """Patches (channels, N, 8, 8) of an image (H, W, channels), of values as `stabilise` has them.
+
+    Changing the patches alone gives the same as changing all of the image.
+    """
+    patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
+    if stabilise is None:
+        return patches
+    return np.moveaxis(stabilise(np.moveaxis(patches, 0, -1)), -1, 0)
+
+
+def patches_of(channel: Values, step: int) -> Array:
+    """Patches (N, 8, 8) of display values of an (H, W) channel, about every `step` pixels."""
     views = np.lib.stride_tricks.sliding_window_view(channel, (PATCH, PATCH))
     rows, columns = (_positions(count, step) for count in views.shape[:2])
-    return views[rows[:, None], columns].reshape(-1, PATCH, PATCH)
+    return display(views[rows[:, None], columns]).reshape(-1, PATCH, PATCH)
 
 
 def _positions(count: int, step: int) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.photo import Part
 
 Array = NDArray[np.float32]
@@ -33,24 +34,32 @@ def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Arr
     return resize_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
 
 
-def reduce(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Array:
+def reduce(values: Values, size: tuple[int, int], *, smooth: bool = False) -> Array:
     """Resample as `resize` does to a size that is many times smaller, several times quicker.
 
     Means of whole pixels come first, as far as they leave the resampling three times to shrink.
     """
+    return reduce_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
+
+
+def reduce_part(
+    values: Values, size: tuple[int, int], part: Part, *, smooth: bool = False
+) -> Array:
+    """Return the rows and columns `part` of `reduce(values, size)`, without resampling the rest."""
     side = min(values.shape[0] // size[0], values.shape[1] // size[1]) // _SHRINKS_AFTERWARDS
-    if side < 2:
-        return resize(values, size, smooth=smooth)
-    return resize(means_of_squares(values, side), size, smooth=smooth)
+    means = display(values) if side < 2 else means_of_squares(values, side)
+    return resize_part(means, size, part, smooth=smooth)
 
 
-def means_of_squares(values: Array, side: int) -> Array:
+def means_of_squares(values: Values, side: int) -> Array:
     """Mean of each square of `side` pixels, as a product of matrices: the quickest way to add few.
 
     What is left over at the right and lower edge is left out.
     """
     rows, columns, channels = values.shape[0] // side, values.shape[1] // side, values.shape[2]
-    shares = np.tile(np.eye(channels, dtype=np.float32), (side, 1)) / np.float32(side * side)
+    white = 255 if values.dtype == np.uint8 else 1
+    shares = np.tile(np.eye(channels, dtype=np.float32), (side, 1))
+    shares /= np.float32(white * side * side)
     means = np.empty((rows, columns, channels), np.float32)
     # So few rows at a time stay in the processor's cache.
     step = max(1, _STRIP // (columns * side * channels))

@@ -8,6 +8,8 @@ that is so bright behind it, as a sky is, or only a white wall on which a dark t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,22 +27,39 @@ _IN_SHADOW = 0.4
 """Share of what the photo is about that lies in its dark part."""
 _SHORT = 0.3
 """Natural log of the light that what it is about has too little."""
+_SHOWN = np.log(0.005 + DARKEST)
+"""Light of the middle dark place below which nothing is left to be brought up: silhouettes and
+black cloth. Real subjects in the shadow have four times as much."""
 _BEHIND = 1.75
 """Natural log of the light that the bright part should have more than the dark one: of a sky 1.9
 and 2.2 in real backlit photos, of a white wall or carpet 0.6 to 1.63."""
 
 
-def is_subject_in_shadow(colour: Array, seen: Recognition) -> bool:
-    """Tell whether what an image (H, W, 3) is about is dark before a bright sky or window."""
-    view = np.clip(resize(colour, view_size(*colour.shape[:2]), smooth=True), 0, 1)
-    light, expected = log_light(np.maximum(luminance(to_linear(view)), 0)), seen.expected_light
-    dark = light <= _between(light)
-    if dark.all() or (light > _BRIGHT).mean() < _BRIGHTLY:
-        return False
-    behind = float(expected[~dark].mean() - expected[dark].mean())
-    about = _importance(seen.seen.coarse, light.shape)
-    short = float((about * (expected - light)).sum())
-    return float(about[dark].sum()) > _IN_SHADOW and short > _SHORT and behind > _BEHIND
+@dataclass(frozen=True)
+class Subject:
+    """What a photo is about, and the light that falls on it."""
+
+    in_shadow: float
+    """Share of it, 0 to 1, that lies in the darker of the photo's two classes of light."""
+    before_sky: bool
+    """Tell whether it is dark before a bright sky or window."""
+
+    @classmethod
+    def of(cls, colour: Array, seen: Recognition) -> Subject:
+        """Look for what an image (H, W, 3) is about."""
+        view = np.clip(resize(colour, view_size(*colour.shape[:2]), smooth=True), 0, 1)
+        light, expected = log_light(np.maximum(luminance(to_linear(view)), 0)), seen.expected_light
+        dark = light <= _between(light)
+        if dark.all():
+            return cls(1.0, False)
+        about = _importance(seen.seen.coarse, light.shape)
+        in_shadow = float(about[dark].sum())
+        behind = float(expected[~dark].mean() - expected[dark].mean())
+        short = float((about * (expected - light)).sum())
+        shown = float(np.median(light[dark])) > _SHOWN
+        brightly = (light > _BRIGHT).mean() >= _BRIGHTLY and shown
+        before = brightly and in_shadow > _IN_SHADOW and short > _SHORT and behind > _BEHIND
+        return cls(in_shadow, bool(before))
 
 
 def _importance(coarse: Array, size: tuple[int, int]) -> Array:

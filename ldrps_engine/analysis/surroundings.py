@@ -19,18 +19,20 @@ _APPLIANCES = (
     *(409, 508, 527, 534, 545, 548, 579, 619, 651, 664, 713, 742, 753, 760, 782, 811, 827, 846),
     *(851, 859, 881, 882, 897),
 )
-# What is photographed at arm's length: insects and spiders, clothes, linen, food.
+# What is photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
+# leaves on the shore.
 _INSECTS = tuple(range(300, 327))
 _CLOTHES = (
     *(399, 411, 433, 445, 451, 452, 457, 459, 464, 465, 474, 496, 502, 514, 529, 552, 568, 578),
     *(601, 608, 610, 614, 617, 630, 636, 638, 639, 655, 658, 689, 697, 735, 748, 770, 774, 775),
     *(793, 806, 808, 824, 834, 841, 842, 869, 885, 887, 906, 911),
 )
-_LINEN = (434, 533, 591, 700, 728, 999)
+_LINEN = (434, 533, 591, 700, 728, 797, 999)
+_SHORE = (*range(107, 127), 327, 328, 329)
 _FOOD = tuple(range(923, 970))
 
 _ROOM = (*_ROOMS, *_FURNITURE, *_APPLIANCES)
-_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD)
+_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE)
 _INDOORS = (0.1, 0.4)
 """Probabilities of a room's classes together from which on there may be one, and surely is. Of ten
 hazy landscapes none has more than 0.07."""

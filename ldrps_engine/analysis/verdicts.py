@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
-from ldrps_engine.analysis.subject import is_subject_in_shadow
+from ldrps_engine.analysis.subject import Subject
 from ldrps_engine.analysis.surroundings import within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
 
@@ -19,6 +19,13 @@ _SHORT_FROM = 1.3
 # Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
 _BACKLIT_FROM = 0.5
 _BACKLIT_GAIN_FROM = 2.0
+_LIT_BY_FLASH, _IN_SHADOW = 5.0, 0.4
+"""Log-odds, for each share of what a photo is about that lies in its dark part less than this one,
+that count against missing light: a flash lights what is near and leaves the rest. Of 18 dark and
+backlit photos the least has 0.39, but for one."""
+_DARK_THINGS, _SURELY_NEAR = 3.0, 0.5
+"""Log-odds that a thing at arm's length counts against missing light: clothes are black, and shown
+on black. How surely it is one where what is before something bright is no subject in the shadow."""
 # Of 100 good photos that may be backlit none has so large a face that is this short of light, by a
 # factor of 2.7, before something bright.
 _FACE_FROM, _FACE_BACKLIT_FROM, _FACE_GAIN_FROM = 0.1, 0.1, 1.0
@@ -38,6 +45,8 @@ _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
 _WITHIN_REACH = 7.0
 """Log-odds that a thing at arm's length counts against haze."""
+_PALE_THINGS = 3.0
+"""The same where things of one hue are shown, and no print of one."""
 _ABOVE, _NIGHT_SKY, _LIT_BELOW = 8, 0.3, 1.5
 """Share of the photo, one in so many, in which a night sky is looked for, how bright it is at the
 most, and how many times as bright the whole is. Of 108 hazy photos none has such a sky."""
@@ -54,13 +63,15 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
 
     A face in the shadow before something bright is what nobody means to be dark.
     """
-    whole = seen.light > _LIGHT_FROM and seen.shortfall > _SHORT_FROM
-    before = float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM
+    near, subject = within_reach(seen.seen), Subject.of(colour, seen)
+    doubt = _DARK_THINGS * near + _LIT_BY_FLASH * max(_IN_SHADOW - subject.in_shadow, 0)
     backlit = seen.probabilities["backlit"]
+    whole = log_odds(seen.light) - doubt > log_odds(_LIGHT_FROM)
+    before = log_odds(backlit) - doubt > log_odds(_BACKLIT_FROM)
     return (
-        whole
-        or (backlit > _BACKLIT_FROM and before)
-        or is_subject_in_shadow(colour, seen)
+        (whole and seen.shortfall > _SHORT_FROM)
+        or (before and float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM)
+        or (subject.before_sky and near < _SURELY_NEAR)
         or (backlit > _FACE_BACKLIT_FROM and _has_faces_in_shadow(colour, seen.gain))
     )
 
@@ -72,10 +83,24 @@ def is_high_key(colour: Array) -> bool:
     return bool(pale > _HIGH_KEY or usual > _PAPER or burnt > _BURNT_OUT)
 
 
-def is_pale(tones: float, seen: Recognition) -> bool:
-    """Tell whether a print of one hue has lost its black, by its tones and what is seen in it."""
-    both = tones > _VEILED_FROM and seen.veil > _VEIL_ALSO_FROM
-    return both or seen.veil > _VEIL_SEEN_FROM
+def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
+    """Tell whether what has one hue has lost its black, by its tones and what is seen in it.
+
+    If it is no print, grey or toned, it shows things of one hue, which may be pale as well.
+    """
+    near = 0.0 if is_print else within_reach(seen.seen)
+    veil = log_odds(seen.veil) - _PALE_THINGS * near
+    both = tones > _VEILED_FROM and veil > log_odds(_VEIL_ALSO_FROM)
+    return both or veil > log_odds(_VEIL_SEEN_FROM)
+
+
+def is_veiled(
+    colour: Array, tones: float, seen: Recognition, *, one_hue: bool, is_print: bool
+) -> bool:
+    """Tell whether a veil lies over a photo: haze, or where there is one hue a lost black."""
+    if one_hue:
+        return is_pale(tones, seen, is_print=is_print)
+    return is_hazy(colour, tones, seen)
 
 
 def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.colour.colour_space import Srgb, colour_space, from_srgb, strips, to_srgb
 from ldrps_engine.colour.masks import grown
-from ldrps_engine.photo import Part, Photo
+from ldrps_engine.photo import Depth, Part, Photo
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -31,6 +31,18 @@ def to_working(photo: Photo) -> Array:
     if visible is not None:
         values = _filled(values, visible)
     return np.repeat(values, 3, axis=2) if photo.is_grey else values
+
+
+def plain_bytes(photo: Photo) -> NDArray[np.uint8] | None:
+    """Return samples (H, W, 3) of which a 255th are the working values; None where there are none.
+
+    They are the photo's own: of eight bits, in sRGB, in colour, and all to be seen.
+    """
+    held = photo.held if photo.depth is Depth.U8 and not photo.is_grey else None
+    if held is None or _visible(photo) is not None:
+        return None
+    plain = isinstance(colour_space(photo.icc_profile, grey=False), Srgb)
+    return np.asarray(held[..., :3], np.uint8) if plain else None
 
 
 class Canvas:

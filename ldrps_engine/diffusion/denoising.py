@@ -24,11 +24,12 @@ from ldrps_engine.colour.srgb import to_display
 from ldrps_engine.diffusion.members import ALONE, Members
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import preview
-from ldrps_engine.photo import Part
+from ldrps_engine.photo import Depth, Part
 from ldrps_engine.priors.detail_expert import DetailExpert, load_detail_expert
 from ldrps_engine.priors.ffdnet import load_ffdnet
 from ldrps_engine.priors.latent_unet import NoiseCondition
 from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.transfer.debanding import Debanding
 from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
 
 Array = NDArray[np.float32]
@@ -73,7 +74,7 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     lift = lift_for(plan.rgb, noise.sigma, _brought_up(plan))
     members = Members.of(plan.size, noise.sigma * lift.gain, noise.bands, quick=plan.quick)
-    work = NoiseFilter(expert, noise, lift, members)
+    work = NoiseFilter(expert, noise, lift, members, _debanding(plan))
     count, out = sum(plan.work), plan.rgb.copy()
 
     def on_part(done: int) -> None:
@@ -86,6 +87,14 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
         whole = plan.crop is None
         scaled = reduce(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
     return Denoised(plan, out, scaled)
+
+
+def _debanding(plan: RestorationPlan) -> Debanding | None:
+    """Return what smooths steps of eight bits that light makes visible."""
+    raises = plan.degradation.space == "light" and not plan.degradation.is_neutral
+    if not raises or plan.analysis.measured.photo.depth is not Depth.U8:
+        return None
+    return Debanding.of(plan.degradation, reduce(plan.rgb, plan.view.scaled), plan.size)
 
 
 def _denoised_view(plan: RestorationPlan, expert: DetailExpert) -> Array:
@@ -216,6 +225,8 @@ class NoiseFilter:
     """Curve by which values are brought to the range of a well exposed photo."""
     members: Members = ALONE
     """Evaluations by each network; an estimate is the mean of their answers."""
+    debanding: Debanding | None = None
+    """Smoothing of what the filter leaves; None: there is none."""
 
     def filter(
         self, rgb: Array, out: Array, on_part: Callable[[int], None], crop: Part | None = None
@@ -227,7 +238,10 @@ class NoiseFilter:
         """
 
         def one(tile: Tile, check: Callable[[], None]) -> None:
-            out[tile.inner] = self.part(rgb[tile.outer], check)[tile.kept]
+            values = self.part(rgb[tile.outer], check)
+            if self.debanding:
+                values = self.debanding.smooth(values, tile.outer)
+            out[tile.inner] = values[tile.kept]
 
         each(parts_to_denoise(rgb.shape[:2], crop), one, on_part)
 

@@ -31,6 +31,7 @@ _MOST = 0.85
 _DESCRIBER_SHARE = 0.5
 # Weights are not all: activations, and copies while they are read.
 _AROUND = 1.25
+_UNKNOWN = 1 << 62
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 Kind = Literal["prior", "describer"]
@@ -227,6 +228,9 @@ def _chosen_share() -> float:
 
 def _device_bytes(device: str) -> int:
     if device == "cpu":
+        # Windows does not say: nothing has to leave then unless the variable sets a limit.
+        if not hasattr(os, "sysconf"):
+            return _UNKNOWN
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     import torch
 

@@ -133,8 +133,9 @@ def test_thumbnails_of_the_photo_before_are_gone(sources, tmp_path):
     encode(tmp_path / "out.jpg", loaded.photo, like=loaded)
     assert not [name for name in tags(tmp_path / "out.jpg") if "humbnail" in name]
     # Not only unlinked: no bytes of it are left.
-    assert small.read_bytes()[200:400] in source.read_bytes()
-    assert small.read_bytes()[200:400] not in (tmp_path / "out.jpg").read_bytes()
+    picture = small.read_bytes()[-200:]
+    assert picture in source.read_bytes()
+    assert picture not in (tmp_path / "out.jpg").read_bytes()
 
 
 def exif_with(order="<", note=b"", orientation=1, size=(64, 48)):

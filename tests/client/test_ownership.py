@@ -255,3 +255,16 @@ def test_an_error_names_what_was_asked_for(folder):
     with pytest.raises(SettingsError) as caught:
         own_folder(folder / "spool")
     assert f"on the way to {folder}/spool, can be written by others" in str(caught.value)
+
+
+def test_without_owners_only_the_profile_is_private(tmp_path, monkeypatch):
+    """On Windows access lists decide, and the profile's are closed to others."""
+    monkeypatch.setattr(ownership, "HAS_OWNERS", False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "ann")
+    (tmp_path / "ann").mkdir()
+    own_folder(tmp_path / "ann" / "ldrps" / "run")
+    (tmp_path / "ann" / "out").symlink_to(tmp_path)
+    for elsewhere in ("shared", "annabel", "ann/out/shared"):
+        with pytest.raises(SettingsError, match="alone is closed to other users"):
+            own_folder(tmp_path / elsewhere)
+        assert not (tmp_path / elsewhere).exists()

@@ -113,6 +113,19 @@ def test_lines_all_over_are_filled_unasked_and_a_lamp_is_not(monkeypatch):
     assert not found["lamp"].is_beyond_doubt
 
 
+@pytest.mark.parametrize("coloured", [True, False], ids=["in colour", "grey"])
+def test_what_may_be_twigs_or_spray_is_filled_unasked_in_prints_without_colours(
+    monkeypatch, coloured
+):
+    likely = np.zeros((256, 256), np.float32)
+    likely[20, 10:240] = likely[148, 10:120] = 0.97
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
+    picture = pictures.natural(256, 256)
+    found = look_for_damage(picture if coloured else pictures.grey(picture), stains=False)
+    assert found.is_sure
+    assert found.is_beyond_doubt is not coloured
+
+
 def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
     """As the recipe `auto` looks for damage, which fills no stains."""
     rows, columns = np.mgrid[:256, :256]

@@ -4,17 +4,19 @@ import itertools
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
 from ldrps_engine.diffusion.solver import Solver
 from ldrps_engine.settings import SOLVERS
+from support.lazy import diffusers
 
 CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 ZERO = {"solver_order": 2, "final_sigmas_type": "zero", "timestep_spacing": "trailing"}
 SCHEDULERS = {
-    "ddim": lambda: DDIMScheduler(**CONFIG, clip_sample=False, timestep_spacing="trailing"),
-    "dpm++": lambda: DPMSolverMultistepScheduler(**CONFIG, **ZERO),
-    "unipc": lambda: UniPCMultistepScheduler(**CONFIG, **ZERO),
+    "ddim": lambda: diffusers.DDIMScheduler(
+        **CONFIG, clip_sample=False, timestep_spacing="trailing"
+    ),
+    "dpm++": lambda: diffusers.DPMSolverMultistepScheduler(**CONFIG, **ZERO),
+    "unipc": lambda: diffusers.UniPCMultistepScheduler(**CONFIG, **ZERO),
 }
 # diffusers 0.42 copies its tables in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.subject import is_subject_in_shadow
+from ldrps_engine.analysis.subject import Subject
 from ldrps_engine.analysis.verdicts import lacks_light
 
 CELLS = (10, 10)
-SKY, LIT, DARK = 0.9, 0.45, 0.12
+SKY, LIT, DARK, BLACK = 0.9, 0.45, 0.12, 0.02
 """Display values."""
 
 
@@ -39,7 +39,7 @@ def scene(nothing, about="below", sky=-0.5, lower=-3.0):
 
 def test_a_subject_darker_than_such_a_scene_before_the_sky_lacks_light(nothing):
     seen = scene(nothing)
-    assert is_subject_in_shadow(photo(DARK), seen)
+    assert Subject.of(photo(DARK), seen).before_sky
     assert lacks_light(photo(DARK), seen)
 
 
@@ -50,14 +50,24 @@ def test_a_subject_darker_than_such_a_scene_before_the_sky_lacks_light(nothing):
         (DARK, {"about": "above"}),
         (DARK, {"lower": -4.2}),
         (DARK, {"sky": -1.6}),
+        (BLACK, {}),
     ],
-    ids=["lit", "about the sky", "as dark as it should be", "on a bright wall"],
+    ids=["lit", "about the sky", "as dark as it should be", "on a bright wall", "black"],
 )
 def test_what_is_meant_to_be_dark_stays(nothing, lower, changed):
-    assert not is_subject_in_shadow(photo(lower), scene(nothing, **changed))
+    assert not Subject.of(photo(lower), scene(nothing, **changed)).before_sky
+
+
+@pytest.mark.parametrize(("about", "expected"), [("below", True), ("above", False)])
+def test_what_a_flash_has_lit_is_not_short_of_light_for_the_dark_behind_it(
+    nothing, about, expected
+):
+    odds = dict.fromkeys(nothing.probabilities, 0.0) | {"dark": 0.7}
+    seen = replace(scene(nothing, about, lower=-4.2), probabilities=odds, shortfall=1.5)
+    assert lacks_light(photo(DARK), seen) is expected
 
 
 def test_a_dark_photo_with_little_that_is_bright_is_no_subject_before_the_light(nothing):
     rgb = photo(DARK)
     rgb[:65] = DARK
-    assert not is_subject_in_shadow(rgb, scene(nothing))
+    assert not Subject.of(rgb, scene(nothing)).before_sky

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ldrps_engine.analysis import haze
 from ldrps_engine.analysis.haze import haze_of
+from ldrps_engine.analysis.haze_field import HazeField
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.analysis.surroundings import indoors, within_reach
 
@@ -44,3 +46,26 @@ def test_haze_in_a_room_is_deeper_where_it_is_thick(natural):
     outside, inside = (-np.log(haze_of(hazy, where)[0][..., 0]) for where in (0.0, 1.0))
     assert inside.mean() > outside.mean()
     assert np.ptp(inside) > np.ptp(outside)
+
+
+def test_black_things_in_a_room_hold_the_haze_before_them_alone():
+    """Air of 1 that adds no more than 0.1 leaves 0.9; it may have added 0.7 to the other half."""
+    rgb = np.full((160, 240, 3), 0.7, np.float32)
+    rgb[:, :120] = 0.1
+    depth = np.full((40, 60), 0.8, np.float32)
+    beyond = haze._beyond_shades(depth, rgb, np.ones(3, np.float32))
+    assert beyond.shape == depth.shape
+    np.testing.assert_allclose(depth[:, :20] - beyond[:, :20], -np.log(0.88), atol=0.01)
+    np.testing.assert_allclose(beyond[:, 40:], 0, atol=0.01)
+
+
+def test_the_air_of_a_room_is_what_the_brighter_judge_takes_it_for(natural, monkeypatch):
+    hazy = 0.95 - (0.95 - natural) * np.float32(0.6)
+    for shown in (0.7, 0.9):
+        told = np.full((48, 64), 0.6, np.float32), np.full(3, shown, np.float32)
+        field = HazeField(np.full((32, 32), 0.5, np.float32), np.full(3, 0.8, np.float32))
+        monkeypatch.setattr(haze, "_by_statistics", lambda _, told=told: told)
+        monkeypatch.setattr(haze, "haze_field", lambda _, field=field: field)
+        for inside, air in ((1.0, max(shown, 0.8)), (0.0, (shown + 0.8) / 2)):
+            gain, offset = haze_of(hazy, inside)
+            np.testing.assert_allclose(offset / (1 - gain), air, rtol=1e-4)

@@ -65,6 +65,29 @@ def test_fading_alone_is_no_haze_over_colours_but_pale_in_a_print_of_one_hue(see
     assert is_pale(0.3, print_)
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_print", "expected"),
+    [(CARDIGAN, True, True), (CARDIGAN, False, False), (VALLEY, False, True)],
+)
+def test_a_pale_dress_is_no_print_that_has_lost_its_black(seen, shown, is_print, expected):
+    pale = judged(seen, 0.3, 0.45, 0.1)
+    logits = np.where(np.arange(1000) == shown, 9.0, 0.0).astype(np.float32)
+    dress = replace(pale, seen=replace(seen.seen, logits=logits))
+    assert is_pale(0.3, dress, is_print=is_print) is expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "likely", "expected"),
+    [(CARDIGAN, 0.7, False), (CARDIGAN, 0.99, True), (VALLEY, 0.7, True)],
+)
+def test_black_clothes_are_darker_than_most_before_they_lack_light(seen, shown, likely, expected):
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"dark": likely}
+    logits = np.where(np.arange(1000) == shown, 9.0, 0.0).astype(np.float32)
+    told = replace(seen, probabilities=odds, shortfall=1.5, gain=np.zeros((10, 10), np.float32))
+    dark = replace(told, seen=replace(seen.seen, logits=logits))
+    assert lacks_light(np.full(SIZE, 0.2, np.float32), dark) is expected
+
+
 def test_things_on_white_paper_are_meant_to_be_pale():
     page = np.ones(SIZE, np.float32)
     page[40:110, 30:130] = 0.5

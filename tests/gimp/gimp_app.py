@@ -41,7 +41,9 @@ class GimpError(AssertionError):
 class GimpApp:
     """One GIMP. `shared` is a folder that is /mnt/shared inside."""
 
-    def __init__(self, suite="trixie", *, window=False, plug_in=PLUG_IN, env=(), keys=_KEYS):
+    def __init__(
+        self, suite="trixie", *, window=False, plug_in=PLUG_IN, env=(), keys=_KEYS, gimprc=""
+    ):
         self.root = find_root(suite, window=window)
         self.shared = Path(tempfile.mkdtemp(prefix="ldrps-"))
         self.window = window
@@ -51,7 +53,7 @@ class GimpApp:
         for folder in (self._target, self.root / "mnt/shared", self.root / "mnt/tests"):
             folder.mkdir(parents=True, exist_ok=True)
         (self.shared / "run").mkdir(mode=0o700)
-        (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]))
+        (settings / "gimprc").write_text(_QUIET.format(release=RELEASES[suite]) + gimprc)
         (settings / "shortcutsrc").write_text(keys)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.shared / "agent"))

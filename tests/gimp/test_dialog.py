@@ -6,28 +6,16 @@ import time
 
 import pytest
 
-from gimp.dialog import (
-    CANCELLED,
-    DONE,
-    RUNNING,
-    SETTINGS,
-    daemon,
-    end,
-    nothing_is_complained_of,
-    opened,
-    restore,
-    slowly,
-    window,
-)
-from gimp.test_endings import newest, running_job
+from gimp.dialog import SETTINGS, end, restore, slowly
+from gimp.jobs import CANCELLED, DONE, QUEUED, RUNNING, newest, running_job
 from gimp.window import BATCH, OPEN, SECONDS
 from support.daemon import wait_until
-
-__all__ = ["daemon", "nothing_is_complained_of", "opened", "window"]
 
 pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
 
 PREVIEW = "Preview of what is coming"
+# In the dialog: the switch of the last finding.
+MISSING_COLOUR = (742, 220)
 SELECT = """
 image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 60, 90, 70)
 Gimp.Selection.feather(image, 9)
@@ -122,6 +110,72 @@ def test_without_a_daemon_the_dialog_waits_for_one(window, make_daemon):
     restore(window)
     assert window.layers() == ["photo (restored: noise 3)", "photo"]
     daemon.stop()
+    end(window)
+
+
+@slowly
+def test_another_try_after_a_crash_does_not_wait_behind_the_lost_one(opened, daemon, make_daemon):
+    begin(opened, daemon)
+    lost = newest(daemon).job_id
+    daemon.stop(signal.SIGKILL)
+    assert opened.is_as_before(), (opened.before, opened.state())
+    # What it had, it takes up again where it comes back.
+    again = make_daemon(opened.app, engine="gimp.slow_engine", spool=daemon.spool)
+    assert again.job(lost).state in (QUEUED, RUNNING)
+    opened.press("Return", until=lambda: newest(again).job_id != lost)
+    assert wait_until(lambda: newest(again).state == RUNNING, SECONDS), "it waits"
+    assert again.job(lost).state == CANCELLED
+    opened.press("alt+c")
+    assert wait_until(lambda: newest(again).state == CANCELLED, SECONDS)
+    assert opened.is_as_before()
+    again.stop()
+
+
+@slowly
+def test_a_diagnosis_does_not_wait_behind_what_is_restored(window, daemon):
+    other = daemon.submit(settings={"description": "forever"}, detached=True).job_id
+    assert wait_until(lambda: daemon.job(other).state == RUNNING, SECONDS)
+    window.open()
+    window.choose()
+    assert wait_until(lambda: newest(daemon).job_id != other, SECONDS), "it was not looked at"
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS), "the diagnosis waits"
+    assert daemon.job(other).state == RUNNING
+    time.sleep(0.5)
+    window.shot("diagnosis-beside-a-run")
+    daemon.cancel(other)
+    end(window)
+
+
+GREY = """
+image, layer = new_image(400, 300, "GRAY")
+image.undo_disable()
+image.undo_enable()
+image.clean_all()
+keep["image"], keep["display"] = image, Gimp.Display.new(image)
+answer = state(image)
+"""
+# The sixth of the recipes.
+WITHOUT_COLOUR = ["alt+i", *["Down"] * 5]
+
+
+@pytest.mark.parametrize("way", ["recipe", "finding"])
+def test_colours_for_a_grey_image_are_refused_before_anything_is_sent(window, daemon, way):
+    window.open(GREY)
+    window.choose()
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS), "it was not looked at"
+    looked = newest(daemon).job_id
+    time.sleep(0.5)
+    if way == "recipe":
+        window.press(*WITHOUT_COLOUR)
+    else:
+        window.point(*MISSING_COLOUR, "xdotool click 1")
+    window.press("alt+o")
+    time.sleep(2)
+    window.shot(f"grey-and-colour-by-{way}")
+    assert window.has_dialog()
+    assert newest(daemon).job_id == looked
+    window.press("Escape", until=lambda: not window.has_dialog())
+    assert window.is_as_before()
     end(window)
 
 

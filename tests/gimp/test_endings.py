@@ -8,11 +8,10 @@ import time
 
 import pytest
 
-from ldrps.v1 import restoration_pb2 as pb
+from gimp.jobs import PATIENCE, newest, running_job
 from support.daemon import wait_until
 
 PLUG_IN = "plug-ins/ldrps/ldrps.py"
-PATIENCE = 120
 START = """
 image, layer = new_image(200, 150)
 keep["image"], keep["wanted"] = image, inverted(pixels(layer), layer)
@@ -50,31 +49,6 @@ def plug_in(gimp):
     found = []
     assert wait_until(lambda: found or found.extend(gimp.processes(PLUG_IN)) or gimp.has_answered())
     return found[0] if found else None
-
-
-def running_job(daemon, but=None):
-    """The process id of the worker that is at the newest job, once a step was reached.
-
-    `but` is one that is known to be dead.
-    """
-
-    found = []
-
-    def look():
-        at_work = [w.pid for w in daemon.status().workers if w.state == pb.WORKER_STATE_BUSY]
-        found[:] = [pid for pid in at_work if pid != but and newest(daemon).step > 0]
-        return found
-
-    assert wait_until(look, PATIENCE), "no worker is at work"
-    return found[0]
-
-
-def jobs(daemon):
-    return list(daemon.stub.ListJobs(pb.ListJobsRequest()).jobs)
-
-
-def newest(daemon):
-    return next(iter(jobs(daemon)), pb.Job())
 
 
 @pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gimp.test_endings import newest
+from gimp.jobs import newest
 from ldrps.v1 import restoration_pb2 as pb
 from support.profiles import KNOWN
 

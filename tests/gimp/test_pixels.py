@@ -218,9 +218,12 @@ REFUSALS = {
     "steps": ("refusal([layer], steps=0)", "steps is 0"),
     "too strong": ("refusal([layer], strength=1.5)", "strength is 1.5; use a value from 0"),
     "weak": ("refusal([layer], strength=-0.01)", "strength is -0.01"),
+    "no number": ("refusal([layer], strength=float('nan'))", "'nan' for argument 'strength'"),
     "passes": ("refusal([layer], recurrences=9)", "recurrences is 9; use a value from -1 to 3"),
     "many steps": ("refusal([layer], steps=1001)", "steps is 1001"),
     "noise": ("refusal([layer], noise_sigma=200)", "noise-sigma is 200"),
+    "less than no noise": ("refusal([layer], noise_sigma=-0.5)", "noise-sigma is -0.5"),
+    "endless": ("refusal([layer], strength=float('inf'))", "strength is inf"),
     "seed": ("refusal([layer], seed=-1)", "seed is -1"),
     "words": ("refusal([layer], description='x' * 401)", "401 characters"),
 }
@@ -261,6 +264,7 @@ elsewhere.delete()
         ("U32_NON_LINEAR", "", "precision"),
         ("DOUBLE_NON_LINEAR", "", "precision"),
         ("U8_NON_LINEAR", "image.convert_grayscale(); more = {'recipe': 'colour'}", "Mode > RGB"),
+        ("U8_LINEAR", "image.convert_grayscale(); more = {'amount_colour': 0.5}", "Mode > RGB"),
         (
             "U8_NON_LINEAR",
             "image.convert_indexed(Gimp.ConvertDitherType.NONE,"

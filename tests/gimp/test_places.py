@@ -4,33 +4,20 @@ import time
 
 import pytest
 
-from gimp.dialog import (
-    CANCELLED,
-    DONE,
-    RUNNING,
-    SETTINGS,
-    daemon,
-    end,
-    nothing_is_complained_of,
-    opened,
-    restore,
-    slowly,
-    window,
-)
-from gimp.test_endings import jobs, newest
+from gimp.dialog import SETTINGS, end, restore, slowly
+from gimp.jobs import CANCELLED, DONE, RUNNING, jobs, newest
 from gimp.window import OPEN, SECONDS
 from ldrps.v1 import restoration_pb2 as pb
 from support.daemon import wait_until
-
-__all__ = ["daemon", "nothing_is_complained_of", "opened", "window"]
 
 pytestmark = pytest.mark.usefixtures("nothing_is_complained_of")
 
 # In the dialog: places of the photo when all of it is seen, and the switch of noise.
 PLACE = (300, 250)
-MIDDLE = (310, 265)
+MIDDLE = (367, 265)
+CORNER = (130, 90)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
-NOISE = (690, 75)
+NOISE = (742, 75)
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -50,7 +37,7 @@ def test_a_place_that_is_clicked_on_is_restored_once_and_compared(opened, daemon
     opened.point(*PLACE, "xdotool click 1")
     drag = "xdotool mousedown 1; {0}; {0}; xdotool mouseup 1"
     opened.point(
-        *(385, 250),
+        *(367, 250),
         drag.format("xdotool mousemove_relative 40 0"),
         "xdotool click --repeat 4 4",
         drag.format("xdotool mousemove_relative -- -20 15"),
@@ -71,7 +58,7 @@ def test_a_place_makes_way_for_another_and_for_the_whole(window, daemon):
     assert wait_until(lambda: daemon.job(first.job_id).state == RUNNING, SECONDS)
     window.shot("place-coming")
     # Outside of what the first click asked for.
-    second = ask_for_place(window, daemon, (80, 80))
+    second = ask_for_place(window, daemon, CORNER)
     assert wait_until(lambda: daemon.job(first.job_id).state == CANCELLED, SECONDS)
     window.press("Return", until=lambda: newest(daemon).job_id != second.job_id)
     assert wait_until(lambda: daemon.job(second.job_id).state == CANCELLED, SECONDS)
@@ -92,7 +79,7 @@ def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, dae
     window.shot("ahead")
     # What was done ahead is known; another place is asked for.
     window.point(*MIDDLE, "xdotool click 1")
-    other = ask_for_place(window, daemon, (80, 80))
+    other = ask_for_place(window, daemon, CORNER)
     assert other.submitted_at > ahead.submitted_at
     assert wait_until(lambda: daemon.status().done == 4, SECONDS)
     time.sleep(0.5)
@@ -113,7 +100,7 @@ def test_tones_of_a_large_photo_are_told_first_and_a_click_need_not_wait_for_the
     (glance,) = [job for job in jobs(daemon) if job.job_id != look.job_id]
     assert (glance.width, glance.height, glance.state) == (650, 450, DONE)
     window.shot("glance")
-    place = ask_for_place(window, daemon, (80, 80))
+    place = ask_for_place(window, daemon, CORNER)
     assert wait_until(lambda: daemon.job(place.job_id).state == DONE, SECONDS)
     assert daemon.job(look.job_id).state == CANCELLED
     time.sleep(1)
@@ -140,7 +127,7 @@ def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(o
 
 
 # The newest of the last tries, below the picture.
-FIRST_TRY = 130, 500
+FIRST_TRY = 130, 537
 
 
 def test_a_try_comes_back_with_a_click_in_the_next_dialog_too(opened, daemon):

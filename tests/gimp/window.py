@@ -4,6 +4,9 @@ import os
 import shutil
 import time
 
+import numpy as np
+from PIL import Image
+
 from gimp.gimp_app import GimpApp
 from support.daemon import wait_until
 
@@ -95,6 +98,19 @@ class Window:
         """Move the pointer to a place of the dialog, and do something there; what that says."""
         move = f"xdotool mousemove --sync --window {self.titles(DIALOG)[0]} {x} {y}"
         return self.app.run("; ".join([move, "sleep 0.3", *then]))
+
+    def resize(self, width, height):
+        """Give the dialog another size, at the screen's corner."""
+        (dialog, *_) = self.titles(DIALOG)
+        self.app.run(
+            f"xdotool windowmove {dialog} 2 20 windowsize --sync {dialog} {width} {height}"
+        )
+
+    def picture(self):
+        """The dialog as it is seen, (height, width, 3) of 8 bits."""
+        (dialog, *_) = self.titles(DIALOG)
+        self.app.run(f"import -window {dialog} -depth 8 /mnt/shared/seen.png")
+        return np.asarray(Image.open(self.app.shared / "seen.png").convert("RGB"))
 
     def write(self, text):
         """Type into the field that has the keyboard."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 
 from ldrps_engine.errors import ModelError
 from ldrps_engine.model_store import store
@@ -21,6 +20,7 @@ from ldrps_engine.priors.registry import load_prior
 from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures, tiny_models
+from support.lazy import diffusers
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guide" / "models.md"
 
@@ -245,7 +245,7 @@ def test_a_tiny_autoencoder_of_other_latents_is_left_alone(tmp_path):
 def test_a_flows_step_is_the_samplers_step(tmp_path):
     """One DDIM step between two of our alphas is one Euler step of diffusers' flow sampler."""
     prior = load_prior(str(flux2_guided(tmp_path / "model")), Placement())
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
     scheduler.set_timesteps(sigmas=[1.0, 0.6, 0.3])
     first, second = float(scheduler.sigmas[1]), float(scheduler.sigmas[2])
     step, after = (int((prior._schedule.sigmas - s).abs().argmin()) for s in (first, second))

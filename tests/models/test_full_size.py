@@ -2,25 +2,20 @@
 
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKL,
-    AutoencoderKLFlux2,
-    Flux2Transformer2DModel,
-    UNet2DConditionModel,
-)
 
 from ldrps_engine.model_store.catalogue import catalogue
 from ldrps_engine.priors.flux2 import Flux2
 from ldrps_engine.priors.placement import Parts, Placement, network_bytes
 from ldrps_engine.priors.schedule import Schedule
 from ldrps_engine.priors.sdxl import StableDiffusionXL
+from support.lazy import diffusers
 
 SIDE = 1024
 
 
 def sdxl():
     """Model configured like Stable Diffusion XL base 1.0."""
-    unet = UNet2DConditionModel(
+    unet = diffusers.UNet2DConditionModel(
         sample_size=128,
         in_channels=4,
         out_channels=4,
@@ -35,7 +30,7 @@ def sdxl():
         addition_time_embed_dim=256,
         projection_class_embeddings_input_dim=2816,
     )
-    vae = AutoencoderKL(
+    vae = diffusers.AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(128, 256, 512, 512),
@@ -47,7 +42,7 @@ def sdxl():
 
 def flux2_klein():
     """Model configured like FLUX.2 klein 4B: 5 and 20 blocks, the text of a Qwen3 4B."""
-    transformer = Flux2Transformer2DModel(
+    transformer = diffusers.Flux2Transformer2DModel(
         in_channels=128,
         num_layers=5,
         num_single_layers=20,
@@ -56,7 +51,7 @@ def flux2_klein():
         joint_attention_dim=3 * 2560,
         guidance_embeds=False,
     )
-    return {"transformer": transformer, "vae": AutoencoderKLFlux2()}
+    return {"transformer": transformer, "vae": diffusers.AutoencoderKLFlux2()}
 
 
 def on_meta(kind, make, channels, factor):

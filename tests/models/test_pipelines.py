@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import math
 
-import diffusers
 import pytest
 import torch
 
@@ -15,6 +14,7 @@ from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior
 from ldrps_engine.priors.schedule import Schedule
 from support import tiny_models
+from support.lazy import diffusers
 
 WORDS, STEPS, SCALE, SIDE = "a red photo", 4, 5.0, 64
 LAYERS = (1, 2, 3)
@@ -50,15 +50,16 @@ def ours(prior, noisy, steps, alphas):
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (lambda f: tiny_models.stable_diffusion(f, "epsilon"), diffusers.StableDiffusionPipeline),
-        (tiny_models.stable_diffusion, diffusers.StableDiffusionPipeline),
-        (tiny_models.stable_diffusion_xl, diffusers.StableDiffusionXLPipeline),
+        (lambda f: tiny_models.stable_diffusion(f, "epsilon"), "StableDiffusionPipeline"),
+        (tiny_models.stable_diffusion, "StableDiffusionPipeline"),
+        (tiny_models.stable_diffusion_xl, "StableDiffusionXLPipeline"),
     ],
     ids=["epsilon", "v", "sdxl"],
 )
 def test_stable_diffusion(tmp_path, make, kind):
     folder = make(tmp_path / "model")
     start = torch.randn(1, 4, SIDE // 8, SIDE // 8, generator=torch.manual_seed(0))
+    kind = getattr(diffusers, kind)
     expected, scheduler = theirs(kind, folder, start.clone(), eta=0.0)
     prior = load_prior(str(folder), Placement())
     steps = scheduler.timesteps.tolist()

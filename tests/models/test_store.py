@@ -3,10 +3,8 @@
 import re
 import shutil
 
-import diffusers
 import pytest
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 
 from ldrps_daemon.scheduling.worker_specs import LocalPool
@@ -19,6 +17,7 @@ from ldrps_engine.priors.model_cache import MEMORY_VARIABLE, ModelCache, parse_b
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.registry import load_prior, prior_bytes
 from support import tiny_describers, tiny_models
+from support.lazy import diffusers, transformers
 
 
 def test_the_catalogue_says_all_there_is_to_say():

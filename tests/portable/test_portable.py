@@ -1,14 +1,12 @@
 """Parts meant to work on every system: reading and writing files, and the plug-in's own modules.
 
-CI runs this folder on macOS and Windows. On Linux a process in which POSIX's modules cannot be
-imported stands for those.
+CI runs this folder on macOS and Windows. On Linux processes whose Python lacks what those systems
+lack stand for them (support/elsewhere).
 """
 
 import importlib
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +19,7 @@ from ldrps_engine.errors import PhotoError, SettingsError
 from ldrps_engine.settings import Settings
 from ldrps_gimp import messages
 from ldrps_gimp.vendor.hpack import Decoder, Encoder
-
-ROOT = Path(__file__).parents[2]
-POSIX_ONLY = ("fcntl", "grp", "pwd", "resource", "termios")
-PATHS = [ROOT, ROOT / "proto", ROOT / "daemon", ROOT / "tests"]
+from support import elsewhere
 
 
 @pytest.fixture
@@ -32,59 +27,11 @@ def pixels():
     return np.random.default_rng(3).integers(0, 256, (24, 32, 3), np.uint8)
 
 
-MODULES = sorted(
-    ".".join(path.relative_to(ROOT / "daemon").with_suffix("").parts).removesuffix(".__init__")
-    for room in ("ldrps_client", "ldrps_wire")
-    for path in (ROOT / "daemon" / room).rglob("*.py")
-    if path.stem != "__main__"
-)
-OF_POSIX = {
-    "os": ("geteuid", "getuid", "pathconf", "sysconf", "statvfs", "fork", "mkfifo",
-           "O_NONBLOCK", "O_CLOEXEC", "O_TMPFILE"),
-    "signal": ("SIGIO", "SIGHUP", "SIGKILL"),
-    "socket": ("AF_UNIX",),
-}  # fmt: skip
-"""Names that Windows lacks in modules that it has."""
-ELSEWHERE = f"""
-import sys; sys.path[:0] = {[*map(str, PATHS)]!r}
-sys.modules.update(dict.fromkeys({POSIX_ONLY!r}))
-import grpc, os, platformdirs, shutil, signal, socket, tempfile, types
-if hasattr(os, "statvfs"):
-    free = shutil.disk_usage(os.getcwd())
-    shutil.disk_usage = lambda path: free
-    tempfile._O_TMPFILE_WORKS = False
-    def remove(module, name):
-        if hasattr(module, name): delattr(module, name)
-    for module, names in {OF_POSIX!r}.items():
-        for name in names: remove(sys.modules[module], name)
-from support import plugin; plugin.load()
-"""
-"""Begins a process in which Linux looks as Windows does to those who ask for its parts."""
-
-
-def run_elsewhere(code, *arguments, **variables):
-    command = [sys.executable, "-c", ELSEWHERE + code, *map(str, arguments)]
-    environment = os.environ | variables
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-
-def test_all_that_a_client_and_the_plugin_import_imports_where_there_is_no_posix():
-    assert len(MODULES) > 80
-    plugin = ("http2", "grpc_call", "messages", "sockets", "ownership", "daemon", "errors")
-    names = [*MODULES, *(f"ldrps_gimp.{name}" for name in plugin)]
-    code = (
-        "import importlib, traceback\n"
-        f"for name in {names!r}:\n"
-        "    try: importlib.import_module(name)\n"
-        "    except Exception: print(name, traceback.format_exc())\n"
-    )
-    done = run_elsewhere(code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_photo_is_read_checked_and_written_there(tmp_path, pixels):
+@pytest.mark.parametrize("system", elsewhere.SYSTEMS)
+def test_a_photo_is_read_checked_and_written_there(tmp_path, pixels, system):
     Image.fromarray(pixels).save(tmp_path / "in.png")
     code = """
+import os, sys
 from pathlib import Path
 from ldrps_client.files import check_folder, decode, encode
 folder = Path(sys.argv[1])
@@ -95,22 +42,26 @@ from ldrps_wire.ownership import check_way, is_private, own_folder
 check_way(folder / "x"); own_folder(folder / "own"); assert is_private(folder)
 from ldrps_wire.system import lock, memory_bytes, is_locked
 with open(folder / "lock", "wb") as file: lock(file, wait=True); assert not is_locked(file)
-assert memory_bytes() is None
+assert (memory_bytes() is None) == (not hasattr(os, "sysconf"))
 """
-    done = run_elsewhere(code, tmp_path)
+    done = elsewhere.run(system, tmp_path, code, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     with Image.open(tmp_path / "out.png") as made:
         assert np.array_equal(np.asarray(made), pixels)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the daemon runs on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="the daemon here is one on Linux")
 def test_a_client_there_restores_through_a_daemon_over_tcp(tmp_path, pixels, start_daemon):
     from support.daemon import free_port, wait_until
 
     address, token = f"127.0.0.1:{free_port()}", str(tmp_path / "token")
     start_daemon(address=address, token_file=token)
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    code = "from ldrps_client.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from ldrps_client.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    def run_elsewhere(code, *words, **known):
+        return elsewhere.run("windows", tmp_path, code, *words, **known)
+
     known = {"LDRPS_ADDRESS": address, "LDRPS_TOKEN_FILE": token}
     # A machine that is busy may let the first handshake wait for too long.
     assert wait_until(lambda: run_elsewhere(code, "status", **known).returncode == 0, 60)
@@ -147,17 +98,31 @@ def test_a_file_that_is_there_stays(tmp_path, pixels):
     assert path.read_bytes() == before
 
 
-def test_without_unix_sockets_a_sentence_asks_for_the_daemons_address():
+@pytest.mark.skipif(hasattr(os, "mkfifo") and sys.platform != "linux", reason="has unix sockets")
+def test_without_unix_sockets_a_sentence_names_an_address_that_there_is(tmp_path):
     code = """
+import os
 from ldrps_client.cli import main
-os.environ["LDRPS_ADDRESS"] = ""
-for words in (["status"], ["restore", "photo.jpg"], ["doctor", "--json"], ["gimp", "doctor"]):
-    main(words)
+for address in ("", "unix:/run/x/s"):
+    os.environ["LDRPS_ADDRESS"] = address
+    for words in (["status"], ["stop"], ["doctor", "--json"], ["gimp", "doctor"]):
+        main(words)
 """
-    done = run_elsewhere(code)
-    assert done.stderr.count("ldrps: this system has no unix sockets, so the daemon runs on") == 2
+    done = elsewhere.run("windows", tmp_path, code)
     assert "unforeseen" not in done.stdout + done.stderr
-    assert done.stdout.count("this system has no unix sockets") >= 2
+    assert done.stderr.count("ldrps: no daemon has been on 127.0.0.1:") == 1
+    assert done.stdout.count("nothing to stop") == 1
+    assert done.stderr.count("this system has no unix sockets, so there is no unix:/run/x/s") == 2
+    assert done.stdout.count("this system has no unix sockets") >= 1
+
+
+def test_the_daemon_refuses_a_unix_socket_where_nobody_tells_who_is_there(tmp_path):
+    code = "from ldrps_daemon.__main__ import main; import sys; sys.exit(main(sys.argv[1:]))"
+    words = ["--address=unix:/run/x/s", "--engine=support.noop_engine"]
+    for system in elsewhere.SYSTEMS:
+        done = elsewhere.run(system, tmp_path, code, *words)
+        assert done.returncode == 2
+        assert done.stderr.endswith("so serve on 127.0.0.1:PORT\n"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,8 @@ import json
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen2VLImageProcessorPil,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-    SmolVLMConfig,
-    SmolVLMForConditionalGeneration,
-    SmolVLMImageProcessorPil,
-)
+
+from support.lazy import transformers
 
 _QWEN = (
     "<|endoftext|>",
@@ -53,7 +44,7 @@ _SMOL_CHAT = (
 def qwen3_vl(folder):
     """Make a model shaped like Qwen3-VL."""
     tokenizer = _tokenizer(_QWEN, _QWEN_CHAT, eos="<|im_end|>", pad="<|endoftext|>")
-    config = Qwen3VLConfig(
+    config = transformers.Qwen3VLConfig(
         text_config=_text(len(tokenizer)),
         vision_config={
             "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2,
@@ -63,7 +54,7 @@ def qwen3_vl(folder):
         },
         **_qwen_tokens(tokenizer),
     )  # fmt: skip
-    _save(Qwen3VLForConditionalGeneration, config, folder)
+    _save(transformers.Qwen3VLForConditionalGeneration, config, folder)
     _processed(folder, tokenizer, "Qwen3VLProcessor", _qwen_images(16))
     # As published: named after the version that needs torchvision.
     _change(folder / "preprocessor_config.json", image_processor_type="Qwen2VLImageProcessorFast")
@@ -73,7 +64,7 @@ def qwen3_vl(folder):
 def qwen2_5_vl(folder):
     """Make a model shaped like Qwen2.5-VL."""
     tokenizer = _tokenizer(_QWEN, _QWEN_CHAT, eos="<|im_end|>", pad="<|endoftext|>")
-    config = Qwen2_5_VLConfig(
+    config = transformers.Qwen2_5_VLConfig(
         text_config=_text(len(tokenizer)),
         vision_config={
             "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2,
@@ -82,14 +73,14 @@ def qwen2_5_vl(folder):
         },
         **_qwen_tokens(tokenizer),
     )  # fmt: skip
-    _save(Qwen2_5_VLForConditionalGeneration, config, folder)
+    _save(transformers.Qwen2_5_VLForConditionalGeneration, config, folder)
     return _processed(folder, tokenizer, "Qwen2_5_VLProcessor", _qwen_images(14))
 
 
 def smolvlm2(folder):
     """Make a model shaped like SmolVLM2."""
     tokenizer = _tokenizer(_SMOL, _SMOL_CHAT, eos="<end_of_utterance>", pad="<pad>")
-    config = SmolVLMConfig(
+    config = transformers.SmolVLMConfig(
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         pad_token_id=tokenizer.pad_token_id,
         scale_factor=2,
@@ -99,8 +90,8 @@ def smolvlm2(folder):
         },
         text_config={"model_type": "llama", **_text(len(tokenizer), rope=False)},
     )  # fmt: skip
-    _save(SmolVLMForConditionalGeneration, config, folder)
-    images = SmolVLMImageProcessorPil(
+    _save(transformers.SmolVLMForConditionalGeneration, config, folder)
+    images = transformers.SmolVLMImageProcessorPil(
         size={"longest_edge": 64}, max_image_size={"longest_edge": 32}, do_image_splitting=True
     )
     return _processed(folder, tokenizer, "SmolVLMProcessor", images, image_seq_len=4)
@@ -129,7 +120,7 @@ def _change(path, **values):
 
 
 def _qwen_images(patch):
-    return Qwen2VLImageProcessorPil(
+    return transformers.Qwen2VLImageProcessorPil(
         patch_size=patch, merge_size=2, temporal_patch_size=2,
         size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64},
     )  # fmt: skip
@@ -163,7 +154,9 @@ def _tokenizer(special, chat, eos, pad):
     made = Tokenizer(models.BPE(vocabulary, []))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token=eos, pad_token=pad)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token=eos, pad_token=pad
+    )
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
     tokenizer.chat_template = chat
     return tokenizer

@@ -6,24 +6,9 @@ Each function writes a folder in the layout that the family is published in, and
 import json
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    AutoencoderKLFlux2,
-    AutoencoderTiny,
-    DDIMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-    Flux2Transformer2DModel,
-    UNet2DConditionModel,
-)
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    PreTrainedTokenizerFast,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+
+from support.lazy import diffusers, transformers
 
 _WORDS = ("a", "photo", "red", "green", "blue", "grey", "above", "below", ",")
 _CHAT = "{% for message in messages %}a photo , {{ message['content'] }}{% endfor %}"
@@ -35,7 +20,7 @@ def stable_diffusion(folder, prediction="v_prediction", channels=4):
         torch.manual_seed(0)
         _autoencoder(channels).save_pretrained(folder / "vae")
         _unet(channels).save_pretrained(folder / "unet")
-        CLIPTextModel(_text_config()).save_pretrained(folder / "text_encoder")
+        transformers.CLIPTextModel(_text_config()).save_pretrained(folder / "text_encoder")
     _tokenizer().save_pretrained(folder / "tokenizer")
     _schedule(prediction).save_pretrained(folder / "scheduler")
     classes = {
@@ -61,8 +46,8 @@ def stable_diffusion_xl(folder):
             projection_class_embeddings_input_dim=16 + 6 * 8,
         )
         unet.save_pretrained(folder / "unet")
-        CLIPTextModel(_text_config()).save_pretrained(folder / "text_encoder")
-        second = CLIPTextModelWithProjection(_text_config())
+        transformers.CLIPTextModel(_text_config()).save_pretrained(folder / "text_encoder")
+        second = transformers.CLIPTextModelWithProjection(_text_config())
         second.save_pretrained(folder / "text_encoder_2")
     _tokenizer().save_pretrained(folder / "tokenizer")
     _tokenizer().save_pretrained(folder / "tokenizer_2")
@@ -85,11 +70,11 @@ def flux2(folder, distilled=True, dynamic=True):
         torch.manual_seed(0)
         _flux2_autoencoder().save_pretrained(folder / "vae")
         _flux2_transformer().save_pretrained(folder / "transformer")
-        Qwen3ForCausalLM(_language_config()).save_pretrained(folder / "text_encoder")
+        transformers.Qwen3ForCausalLM(_language_config()).save_pretrained(folder / "text_encoder")
     tokenizer = _tokenizer()
     tokenizer.chat_template = _CHAT
     tokenizer.save_pretrained(folder / "tokenizer")
-    schedule = FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=dynamic)
+    schedule = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=dynamic)
     schedule.save_pretrained(folder / "scheduler")
     classes = {
         "vae": "AutoencoderKLFlux2",
@@ -105,7 +90,7 @@ def tiny_autoencoder(folder, channels=4):
     """Make a decoder shaped like TAESD, for the Stable Diffusion families."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        AutoencoderTiny(
+        diffusers.AutoencoderTiny(
             latent_channels=channels,
             encoder_block_out_channels=(4, 4, 4, 4),
             decoder_block_out_channels=(4, 4, 4, 4),
@@ -134,7 +119,7 @@ def _index(folder, pipeline, classes, **more):
 
 
 def _schedule(prediction):
-    return DDIMScheduler(
+    return diffusers.DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -146,7 +131,7 @@ def _schedule(prediction):
 
 
 def _autoencoder(channels):
-    return AutoencoderKL(
+    return diffusers.AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(4, 4, 4, 8),
@@ -159,7 +144,7 @@ def _autoencoder(channels):
 
 
 def _flux2_autoencoder(**more):
-    made = AutoencoderKLFlux2(
+    made = diffusers.AutoencoderKLFlux2(
         block_out_channels=(4, 4, 4, 8),
         layers_per_block=1,
         latent_channels=32,
@@ -174,7 +159,7 @@ def _flux2_autoencoder(**more):
 
 
 def _flux2_transformer():
-    return Flux2Transformer2DModel(
+    return diffusers.Flux2Transformer2DModel(
         in_channels=128,
         num_layers=1,
         num_single_layers=1,
@@ -201,11 +186,11 @@ def _unet(channels, **more):
         "norm_num_groups": 4,
         "use_linear_projection": True,
     }
-    return UNet2DConditionModel(**shape | more)
+    return diffusers.UNet2DConditionModel(**shape | more)
 
 
 def _text_config():
-    return CLIPTextConfig(
+    return transformers.CLIPTextConfig(
         vocab_size=16,
         hidden_size=16,
         intermediate_size=32,
@@ -220,7 +205,7 @@ def _text_config():
 
 
 def _language_config():
-    return Qwen3Config(
+    return transformers.Qwen3Config(
         vocab_size=16,
         hidden_size=16,
         intermediate_size=32,
@@ -237,7 +222,7 @@ def _tokenizer():
     vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=16,
         pad_token="<pad>",

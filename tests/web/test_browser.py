@@ -329,7 +329,7 @@ def test_a_run_is_followed_and_cancelled(open_page, start_daemon, start_web, tmp
     held = start_daemon()
     page = open_page(start_web(address=held.address))
     # Something else goes first, for ever.
-    first = held.submit(settings={"description": "forever"}).job_id
+    first = held.submit(settings={"description": "forever"}, detached=True).job_id
     add(page, photo(tmp_path / "a.png"))
     page.get_by_role("button", name="Restore", exact=True).click()
     expect(page.locator("#doing")).to_have_text(re.compile("next in line|waiting"))

@@ -14,6 +14,7 @@ from ldrps_client._records import DaemonStatus, Job, NodeStatus, ResidentModel, 
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
+from ldrps_wire.system import TELLS_UNIX_PEERS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,7 +63,7 @@ def _picture(client: Client) -> RenderableType:
     answer = client.status()
     # All that it knows: a batch job that yields may be older than many that have ended.
     open_jobs = [job for job in client.jobs(MAX_JOBS) if job.state in ("queued", "running")]
-    parts: list[RenderableType] = [_head(answer), _workers(answer.workers)]
+    parts: list[RenderableType] = [_head(answer), *answer.remarks, _workers(answer.workers)]
     if answer.nodes:
         parts.append(_nodes(answer.nodes))
     if open_jobs:
@@ -156,25 +157,37 @@ def _stop(pid: int, address: str) -> bool:
     if pid <= 1:
         raise UnavailableError(f"the daemon on {address} names no process; stop it by hand")
     try:
+        # Which ends it at once on Windows: its jobs go on all the same, from their checkpoints.
         os.kill(pid, signal.SIGTERM)
         _wait(pid, address)
     except ProcessLookupError:
         pass
     except PermissionError:
         raise UnavailableError(f"the daemon (pid {pid}) is another user's; stop it there") from None
+    except OSError as error:
+        raise UnavailableError(
+            f"the daemon (pid {pid}) cannot be ended ({error.strerror})"
+        ) from None
     return True
 
 
 def _wait(pid: int, address: str) -> None:
-    """Return when the process has gone; ProcessLookupError shows that."""
+    """Return when the process has gone; ProcessLookupError may show that."""
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        os.kill(pid, 0)
         # A child that nobody waits for keeps its number; it serves no longer all the same.
-        if _is_zombie(pid):
+        if _is_gone(pid, address):
             return
         time.sleep(_PAUSE_SECONDS)
     raise UnavailableError(f"the daemon (pid {pid}) on {address} does not end; kill it by hand")
+
+
+def _is_gone(pid: int, address: str) -> bool:
+    if not TELLS_UNIX_PEERS:
+        # Windows has no signal that only asks, and macOS does not tell of zombies.
+        return not is_listening(address)
+    os.kill(pid, 0)
+    return _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:

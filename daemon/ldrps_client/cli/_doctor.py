@@ -25,7 +25,8 @@ from ldrps_client.client import Client
 from ldrps_engine.errors import LdrpsError, OutputError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import missing
-from ldrps_wire.system import memory_bytes
+from ldrps_wire.remarks import remarks
+from ldrps_wire.system import CONFINES, memory_bytes
 
 _PACKAGES = (
     *("ldrps", "torch", "diffusers", "transformers", "safetensors", "numpy", "grpcio"),
@@ -149,10 +150,11 @@ def _problems(found: dict[str, Any]) -> list[str]:
             "no daemon answers; 'ldrps serve' shows why, or that it was only not running",
         ),
         (
-            installed and not all(found["sandbox"].values()),
+            CONFINES and installed and not all(found["sandbox"].values()),
             "decoding is not locked in entirely; send raw pixels, as our clients do, "
             "or install libseccomp and use Linux 5.13 or later",
         ),
+        *((True, words) for words in remarks()),
         (
             found["system"]["free_disk_bytes"] < _SPARE_BYTES,
             "the disk is nearly full; make room, or give --spool another one",

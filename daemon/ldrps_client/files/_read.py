@@ -53,6 +53,8 @@ class Encoding:
     """JPEG chroma subsampling as Pillow counts it: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0."""
     progressive: bool = False
     """True for a JPEG that loads in passes."""
+    coded: bytes = field(default=b"", repr=False)
+    """Picture of a JPEG as it is coded, of which the pixels are the photo's own."""
     lossless: bool = False
     """True for a WebP that kept every pixel."""
     compression: str = "zlib"

@@ -15,6 +15,7 @@ from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._read import Encoding, LoadedFile
+from ldrps_client.files.codecs._coded_jpeg import with_metadata_of
 from ldrps_client.files.codecs._jpeg import comment_segments
 from ldrps_client.files.metadata._comments import as_comments, as_texts, is_comment, texts_into_xmp
 from ldrps_client.files.metadata._embedded import sidecar_for
@@ -154,7 +155,9 @@ def _encoded(
     photo = _fitting(photo, kind)
     encoding = like.encoding if like else Encoding()
     if not _is_same_space(photo, kind, like):
-        encoding = replace(encoding, stated=b"", colour_chunks=(), nclx=None)
+        encoding = replace(encoding, stated=b"", colour_chunks=(), nclx=None, coded=b"")
+    if encoding.coded and not (like and _is_same_picture(photo, like.photo)):
+        encoding = replace(encoding, coded=b"")
     try:
         return _bytes_of(kind, photo, metadata, encoding)
     except (OSError, ValueError, MemoryError) as error:
@@ -167,6 +170,10 @@ def _is_same_space(photo: Photo, kind: Format, like: LoadedFile | None) -> bool:
         (like.format, like.photo.icc_profile, like.photo.is_grey)
         == (kind, photo.icc_profile, photo.is_grey)
     )
+
+
+def _is_same_picture(photo: Photo, source: Photo) -> bool:
+    return photo.depth is source.depth and np.array_equal(photo.to_samples(), source.to_samples())
 
 
 def _bytes_of(kind: Format, photo: Photo, metadata: Metadata, encoding: Encoding) -> bytes:
@@ -209,6 +216,10 @@ def _through_pillow(
 ) -> bytes:
     from PIL import Image
 
+    # A picture that nothing has changed is not coded again, which would cost it a little each time.
+    coded = encoding.coded if kind is Format.JPEG else b""
+    if coded:
+        samples = samples[:8, :8]
     buffer = io.BytesIO()
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     options: dict[str, object] = {
@@ -218,6 +229,8 @@ def _through_pillow(
     }
     Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
     data = buffer.getvalue()
+    if coded:
+        return with_metadata_of(coded, data)
     return _with_nclx(data, encoding.nclx) if encoding.nclx and encoding.stated else data
 
 

@@ -24,6 +24,7 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import StoredLayers
+from ldrps_wire.system import CLOSED_ON_EXEC, write_at
 
 log = logging.getLogger("ldrps.jobs")
 _LENGTH = struct.Struct("<I")
@@ -198,11 +199,11 @@ class EventLog:
 
     def _write(self, data: bytes) -> None:
         """Write one record behind the last whole one, over whatever lies there."""
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | CLOSED_ON_EXEC, 0o600)
         try:
             if os.fstat(descriptor).st_size != self._size:
                 os.ftruncate(descriptor, self._size)
-            if os.pwrite(descriptor, data, self._size) < len(data):
+            if write_at(descriptor, data, self._size) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)

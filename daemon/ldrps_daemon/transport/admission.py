@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from ldrps_engine.analysis.rectangle import check_crop
 from ldrps_engine.errors import BusyError, LimitError, ModelError, PhotoError, SettingsError
 from ldrps_engine.model_store.store import is_path
 from ldrps_wire.conversion import check_raster, crop_of, raster_bytes, result_format
+from ldrps_wire.system import memory_bytes
 
 MAX_DEADLINE = 30 * 24 * 3600.0
 FIXED_BYTES = 1280 << 20
@@ -161,7 +161,10 @@ def memory_limit(config: ServeConfig) -> int:
 
 
 def _machine_bytes() -> int:
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    present = memory_bytes()
+    if present is None:
+        # Not told: a worker that finds too little says so.
+        return _UNKNOWN
     try:
         return min(present, int(_CGROUP.read_text()))
     except (OSError, ValueError):

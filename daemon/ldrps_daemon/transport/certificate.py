@@ -16,6 +16,7 @@ from ldrps_engine.errors import SettingsError
 from ldrps_wire.address import certificate_file
 from ldrps_wire.atomic import write_atomically
 from ldrps_wire.ownership import check_way, own_folder
+from ldrps_wire.system import is_open_to_others
 
 # RFC 5280, 4.1.2.5: no date at which it ends. It is replaced by deleting it.
 _FIRST_DAY, _LAST_DAY = datetime(2000, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
@@ -54,7 +55,7 @@ def own_pair(token_file: Path) -> Path:
             # Several daemons may start at once: one of them names it.
             _write(key_file, _make(), replace=False)
         check_way(key_file)
-        if key_file.stat().st_mode & 0o077:
+        if is_open_to_others(key_file):
             raise SettingsError(f"key file {key_file} is open to others; delete it")
         pair = key_file.read_bytes()
         public = pair[pair.find(b"-----BEGIN CERTIFICATE") :]

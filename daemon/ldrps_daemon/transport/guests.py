@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
+
+from ldrps_wire.system import SELECTED_SOCKETS, resource
 
 log = logging.getLogger("ldrps.peer_proxy")
 EXTRA = 16
@@ -28,6 +29,9 @@ _DESCRIPTORS_EACH = 4
 has not spoken (lobby.py)."""
 _DESCRIPTORS_KEPT = 256
 """File descriptors for the journal, photos, workers, and connections about to be turned away."""
+_SOCKETS_EACH, _SOCKETS_KEPT = 3, 32
+"""The same of the sockets that the loop itself watches, where those are what is scarce: gRPC's end
+is not among them."""
 
 
 @dataclass(eq=False)
@@ -146,6 +150,8 @@ class Guests:
 
 def affordable(limit: int) -> int:
     """Raise the limit of file descriptors, and return how many connections they allow."""
+    if SELECTED_SOCKETS is not None:
+        return min(limit, (SELECTED_SOCKETS - _SOCKETS_KEPT) // _SOCKETS_EACH - EXTRA)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = (limit + EXTRA) * _DESCRIPTORS_EACH + _DESCRIPTORS_KEPT
     if soft < needed:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ldrps_daemon.transport.peers import may_enter, party
-from ldrps_wire.system import credentials
+from ldrps_wire.system import UNIX_FAMILY, credentials
 
 SILENT_SECONDS = 30.0
 """Seconds after which a connection that has sent nothing is cut off."""
@@ -189,7 +189,7 @@ class Lobby:
 
     def _identify(self, accepted: socket.socket) -> Visitor | None:
         try:
-            if accepted.family == socket.AF_UNIX:
+            if accepted.family == UNIX_FAMILY:
                 pid, uid = credentials(accepted)
                 if not may_enter(uid):
                     self._complain(f"user {uid} was turned away")

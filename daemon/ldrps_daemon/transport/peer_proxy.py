@@ -4,33 +4,27 @@ gRPC for Python tells nobody which user or process is at the other end, cannot t
 systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
 read. So connections are accepted in the lobby, the kernel is asked who made them, and those that
 speak come here: TLS is undone, the heads of calls are read along, and bytes are carried to gRPC's
-own socket beside this one. Each connection there comes from a name that the kernel chose, which
-leads back to its client.
+own server (inner.py). Each connection there comes from a name that the kernel chose, which leads
+back to its client.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ldrps_daemon.transport.guests import FIRST_CALL_SECONDS, Guest, Guests
 from ldrps_daemon.transport.headers import HeadReader, UnreadableError
+from ldrps_daemon.transport.inner import BUFFER_BYTES, Inner
 from ldrps_daemon.transport.lobby import Lobby, Visitor
 
 log = logging.getLogger("ldrps.peer_proxy")
-BUFFER_BYTES = 1 << 18
-_TRIES, _PAUSE_SECONDS = 20, 0.1
-_PEER = "unix-abstract:"
-"""Prefix of a connection's name, as gRPC has it."""
 
 
 class PeerProxy:
@@ -39,11 +33,11 @@ class PeerProxy:
     def __init__(
         self,
         listeners: Sequence[socket.socket],
-        inner: Path,
+        inner: Inner,
         guests: Guests,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take gRPC's socket `inner`, the limits `guests`, and `tls` for TCP."""
+        """Take gRPC's place `inner`, the limits `guests`, and `tls` for TCP."""
         self._tls = tls
         self._lobby = Lobby(listeners, guests.limit, self._enter, guests.complain)
         self._inner = inner
@@ -93,7 +87,7 @@ class PeerProxy:
         await asyncio.sleep(0)
 
     def _guest(self, peer: str) -> Guest | None:
-        return self._by_name.get(peer.removeprefix(_PEER))
+        return self._by_name.get(peer)
 
     def _enter(self, visitor: Visitor) -> None:
         """Admit a connection that has spoken."""
@@ -158,11 +152,11 @@ class PeerProxy:
             return
         heads = HeadReader()
         first = heads.feed(first)
-        inner = await self._connected()
-        name = os.fsdecode(inner.getsockname()[1:])
+        inner = await self._inner.connect()
+        name = self._inner.name(inner)
         self._by_name[name] = guest
         try:
-            back, onward = await asyncio.open_unix_connection(sock=inner, limit=BUFFER_BYTES)
+            back, onward = await self._inner.streams(inner)
             onward.write(first)
             try:
                 async with asyncio.TaskGroup() as both:
@@ -176,29 +170,6 @@ class PeerProxy:
                 onward.transport.abort()
         finally:
             self._by_name.pop(name, None)
-
-    async def _connected(self) -> socket.socket:
-        """Open a connection to gRPC, which has been given a name."""
-        for _ in range(_TRIES):
-            try:
-                inner = socket.socket(socket.AF_UNIX)
-                break
-            except OSError as error:
-                # Connections that were cut off may not have let go of theirs yet.
-                if error.errno not in (errno.EMFILE, errno.ENFILE):
-                    raise
-                await asyncio.sleep(_PAUSE_SECONDS)
-        else:
-            raise OSError(errno.EMFILE, "no file descriptors are left")
-        inner.setblocking(False)
-        try:
-            # The kernel chooses the name: one that can be guessed, others could take first.
-            inner.bind("")
-            await asyncio.get_running_loop().sock_connect(inner, str(self._inner))
-        except BaseException:
-            inner.close()
-            raise
-        return inner
 
 
 def _reader() -> tuple[asyncio.StreamReader, asyncio.StreamReaderProtocol]:

@@ -8,6 +8,8 @@ import os
 import socket
 import struct
 
+from ldrps_wire.system import TELLS_TCP_PEERS
+
 # See sock_diag(7): a netlink header, inet_diag_req_v2, and in the answer inet_diag_msg.
 _SOCK_DIAG, _BY_FAMILY, _REQUEST, _ANY = 4, 20, 1, 0xFFFFFFFF
 _HEADER = struct.Struct("=IHHII")
@@ -43,7 +45,12 @@ def party(peer: socket.socket) -> str:
 
 
 def user_of(peer: socket.socket) -> int | None:
-    """Find the user of the process at the other end of a TCP connection within this machine."""
+    """Find the user of the process at the other end of a TCP connection within this machine.
+
+    None where the kernel does not tell: then all users of the machine are one party.
+    """
+    if not TELLS_TCP_PEERS:
+        return None
     with contextlib.suppress(OSError, struct.error):
         return _user_of(peer)
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import socket
@@ -13,6 +12,7 @@ from typing import IO, Any
 from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_wire.address import TLS, UNIX, run_folder
 from ldrps_wire.ownership import own_folder as own_folder
+from ldrps_wire.system import CLOSED_ON_EXEC, TELLS_UNIX_PEERS, listening, lock
 
 # sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
 MAX_SOCKET_PATH = 106
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def inner(self) -> Path:
-        """Return gRPC's own socket, behind the proxy."""
+        """Return the place of gRPC's own socket, behind the proxy, where it is one."""
         return self.lock.with_name(f"{self.lock.stem}~")
 
 
@@ -57,6 +57,11 @@ def check_address(address: str) -> Place:
 
 
 def _unix_place(path: Path) -> Place:
+    if not TELLS_UNIX_PEERS:
+        raise SettingsError(
+            f"the address {UNIX}{path} is refused; this system does not tell who is at a unix "
+            "socket, so serve on 127.0.0.1:PORT"
+        )
     if not path.name:
         raise SettingsError("the address names no socket; give unix:PATH")
     path = path.absolute()
@@ -66,7 +71,7 @@ def _unix_place(path: Path) -> Place:
 
 def _check_length(path: Path, remedy: str) -> None:
     length = len(os.fsencode(path))
-    if length > MAX_SOCKET_PATH:
+    if TELLS_UNIX_PEERS and length > MAX_SOCKET_PATH:
         raise SettingsError(
             f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
             f"taken, so {remedy}"
@@ -76,10 +81,10 @@ def _check_length(path: Path, remedy: str) -> None:
 def take_lock(place: Place) -> IO[str]:
     """Hold the address until the file is closed; UnavailableError if another daemon does."""
     # Opened without truncating: until it is ours, the file holds the other daemon's pid.
-    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | CLOSED_ON_EXEC, 0o600)
     file = os.fdopen(descriptor, "r+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, wait=False)
     except BlockingIOError:
         pid = file.read().strip() or "unknown"
         file.close()
@@ -95,7 +100,7 @@ def take_lock(place: Place) -> IO[str]:
 def listen(path: Path) -> socket.socket:
     """Open the socket for clients, readable by this user alone from its first moment."""
     path.unlink(missing_ok=True)  # left by a daemon that was killed
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
         listener.bind(str(path))
@@ -130,18 +135,4 @@ def listen_on(target: str) -> list[socket.socket]:
 
 def _listener_at(family: socket.AddressFamily, place: Any) -> socket.socket:
     both = family == socket.AF_INET6 and place[0] == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(place[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
-
-
-def bind(server: Any, place: Place) -> None:
-    """Bind gRPC to its own socket behind the proxy. Needs the lock."""
-    place.inner.unlink(missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        server.add_insecure_port(f"{UNIX}{place.inner}")
-    except RuntimeError:
-        raise UnavailableError(
-            f"cannot serve on {place.inner}; see whether its folder can be written"
-        ) from None
-    finally:
-        os.umask(before)
+    return listening(place[:2], family, backlog=_BACKLOG, both=both)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
 from ldrps_daemon import systemd
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.event_loop import ending_by_signal
 from ldrps_daemon.observability.metrics import exposed
 from ldrps_daemon.observability.tracing import traced
 from ldrps_daemon.scheduling.dispatch import Dispatcher
@@ -29,12 +29,12 @@ from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
 from ldrps_daemon.transport.certificate import own_context
 from ldrps_daemon.transport.guests import Guests, affordable
+from ldrps_daemon.transport.inner import inner_at
 from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import (
     Place,
-    bind,
     check_address,
     listen,
     listen_on,
@@ -43,6 +43,7 @@ from ldrps_daemon.transport.security import (
 )
 from ldrps_daemon.transport.servicer import Servicer
 from ldrps_daemon.transport.tokens import TokenInterceptor, read_token, tls_context
+from ldrps_wire.remarks import remarks
 
 log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
@@ -75,6 +76,7 @@ async def running(
     tls = _tls(config, place)
     async with contextlib.AsyncExitStack() as opened:
         opened.enter_context(take_lock(place))
+        inner = inner_at(place.inner, config.token_file)
         spool = spool_folder(config.spool, place.target)
         pool = await opened.enter_async_context(pool_of(config, spool))
         dispatcher = Dispatcher(config, spool, pool)
@@ -82,10 +84,11 @@ async def running(
         sockets = [listener.socket] if listener else listen_on(place.target)
         for each in sockets:
             opened.callback(each.close)
-        proxy = PeerProxy(sockets, place.inner, _guests(config), tls)
-        server = grpc.aio.server(options=_OPTIONS, interceptors=_interceptors(config, place, proxy))
+        proxy = PeerProxy(sockets, inner, _guests(config), tls)
+        options = [*_OPTIONS, *inner.options]
+        server = grpc.aio.server(options=options, interceptors=_interceptors(config, place, proxy))
         healthy = await _add_services(server, config, dispatcher, proxy)
-        bind(server, place)
+        inner.bind(server)
         await dispatcher.start()
         await server.start()
         await proxy.open()
@@ -99,6 +102,7 @@ async def running(
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)
             await proxy.close()
+            inner.remove()
             _unlink(place, listener)
 
 
@@ -109,7 +113,6 @@ def _listener(place: Place, given: Listener | None) -> Listener | None:
 
 
 def _unlink(place: Place, listener: Listener | None) -> None:
-    place.inner.unlink(missing_ok=True)
     if place.socket and listener and listener.ours:
         place.socket.unlink(missing_ok=True)
 
@@ -151,12 +154,12 @@ async def _add_services(
 async def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     listener = systemd.handed_over()
-    with contextlib.closing(listener.socket) if listener else contextlib.nullcontext():
+    closing = contextlib.closing(listener.socket) if listener else contextlib.nullcontext()
+    with ending_by_signal(stopped.set), closing:
         async with running(config, listener, alone=True):
+            for words in remarks():
+                log.warning("%s", words)
             print(f"ldrps: serving on {config.address}", file=sys.stderr, flush=True)
             systemd.notify("READY=1")
             await stopped.wait()

@@ -25,6 +25,7 @@ from ldrps_daemon.transport.clients import Clients
 from ldrps_daemon.transport.intake import Intake
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_engine.errors import BusyError, InternalError, LdrpsError, UnavailableError
+from ldrps_wire.remarks import remarks
 from ldrps_wire.status import REASON_KEY, RETRY_AFTER_KEY, sentence, status_of
 
 log = logging.getLogger("ldrps.server")
@@ -108,6 +109,7 @@ class Servicer(pb_grpc.RestorationServicer):
                 cancelled=counts.cancelled,
                 crashes=counts.crashes,
                 preemptions=counts.preemptions,
+                remarks=remarks(),
                 stopping=self._dispatcher.stopping,
                 nodes=[
                     pb.Node(name=node.name, models=node.models, trouble=node.trouble)

@@ -19,13 +19,15 @@ from ldrps_daemon.transport.security import own_folder
 from ldrps_engine.errors import AccessError, SettingsError
 from ldrps_wire.ownership import check_way
 from ldrps_wire.status import AUTHORIZATION_KEY, REASON_KEY
+from ldrps_wire.system import CLOSED_ON_EXEC, is_open_to_others
 
 
 def read_token(path: Path) -> str:
     """Return the token in a file, made if there is none. It is kept so that clients stay valid."""
     own_folder(path.parent)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | CLOSED_ON_EXEC
+        descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         return _existing(path)
     token = secrets.token_hex(32)
@@ -36,7 +38,7 @@ def read_token(path: Path) -> str:
 
 def _existing(path: Path) -> str:
     check_way(path)
-    if path.stat().st_mode & 0o077:
+    if is_open_to_others(path):
         raise SettingsError(f"token file {path} is open to others; delete it") from None
     token = path.read_text().strip()
     if not token:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from ldrps_client.files import load_readers
 from ldrps_daemon.workers.sandbox import Limits, restrict
 from ldrps_engine.errors import InternalError, LdrpsError, LimitError
+from ldrps_wire.system import CONFINES
 
 log = logging.getLogger("ldrps.decoder")
 ERROR = b"E"
@@ -40,6 +41,7 @@ _FIXED_MEMORY = 2 << 30
 _COPIES = 4
 _SLACK = 1 << 20
 STDIN = Path("/proc/self/fd/0")
+"""Name under which a process that may open no other file reads the one that it was given."""
 _LIBRARIES = ("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/local/lib")
 _OPTIONAL = ("pillow_heif", "rawpy")
 
@@ -50,7 +52,8 @@ def lock_in(max_pixels: int, cpu_seconds: int, files: Iterable[Path] = ()) -> No
     nowhere = os.open(os.devnull, os.O_WRONLY)
     limits = limits_for(max_pixels, cpu_seconds)
     layers = restrict(limits, [STDIN, *files, *code_folders()])
-    if not (layers.seccomp and layers.landlock):
+    # Where no system has it, the daemon said so once, at its start.
+    if CONFINES and not (layers.seccomp and layers.landlock):
         log.warning(
             "decoding is not locked in entirely; 'ldrps doctor' shows what is missing",
             extra=vars(layers),
@@ -93,24 +96,28 @@ def code_folders() -> list[Path]:
 
 
 @contextmanager
-def refusing(out: BinaryIO) -> Iterator[None]:
-    """Write any exception raised inside as a refusal, so that the worker hears of it in words."""
+def refusing(out: BinaryIO, source: Path = STDIN) -> Iterator[None]:
+    """Write any exception raised inside as a refusal, so that the worker hears of it in words.
+
+    The client is not told the name of `source`, the photo's file here.
+    """
     try:
         yield
         out.flush()
     except LdrpsError as error:
-        _refuse(out, error)
+        _refuse(out, error, source)
     except MemoryError:
-        _refuse(out, LimitError("the photo needs more memory than there is for its file"))
+        words = "the photo needs more memory than there is for its file"
+        _refuse(out, LimitError(words), source)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             # Nor is there room for words.
             os._exit(DISK_FULL)
         what = f"{type(error).__name__}: {error}"[:_WORDS]
-        _refuse(out, InternalError(f"the daemon's own code failed at this file ({what})"))
+        words = f"the daemon's own code failed at this file ({what})"
+        _refuse(out, InternalError(words), source)
 
 
-def _refuse(out: BinaryIO, error: LdrpsError) -> None:
-    # The file's name there is none of the client's.
-    words = str(error).replace(str(STDIN), "the file")
+def _refuse(out: BinaryIO, error: LdrpsError, source: Path) -> None:
+    words = str(error).replace(str(source), "the file")
     out.write(ERROR + json.dumps({"reason": error.reason, "message": words}).encode())

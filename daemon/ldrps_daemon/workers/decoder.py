@@ -1,6 +1,7 @@
 """A process that decodes one file and ends, locked in: image libraries have had holes before.
 
-Standard input is the file, standard output another one that takes the result: a `P`, the length
+Standard input is the file, or `--source` names it where a process cannot be locked in; standard
+output another one that takes the result: a `P`, the length
 of a pb.Raster, that, and the samples; or an `E` and JSON with reason and message.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import BinaryIO
 
 from ldrps_client.files import Format, LoadedFile, decode, fitting_metadata, holds_xmp
@@ -28,18 +30,19 @@ def main() -> None:
     parser.add_argument("--max-pixels", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--result", type=Format.__getitem__)
+    parser.add_argument("--source", type=Path, default=STDIN)
     given = parser.parse_args()
     leave_with(given.parent)
-    with os.fdopen(1, "wb", closefd=False) as out, refusing(out):
+    with os.fdopen(1, "wb", closefd=False) as out, refusing(out, given.source):
         lock_in(given.max_pixels, _CPU_SECONDS)
-        loaded = _decoded(given.max_pixels)
+        loaded = _decoded(given.source, given.max_pixels)
         if given.result:
             _check(given.result, loaded)
         _write(out, loaded.photo)
 
 
-def _decoded(max_pixels: int) -> LoadedFile:
-    loaded = decode(STDIN)
+def _decoded(source: Path, max_pixels: int) -> LoadedFile:
+    loaded = decode(source)
     photo = loaded.photo
     if photo.width * photo.height > max_pixels:
         raise LimitError(

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Result
 from ldrps_client.files import Format, LoadedFile, decode
-from ldrps_daemon.workers.confined import FILE, LENGTH, lock_in, refusing
+from ldrps_daemon.workers.confined import FILE, LENGTH, STDIN, lock_in, refusing
 from ldrps_daemon.workers.process import leave_with
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.photo import Photo
@@ -38,12 +38,12 @@ def main() -> None:
     parser.add_argument("--max-pixels", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--result", type=Format.__getitem__, required=True)
-    parser.add_argument("--source", type=int, help="descriptor of the photo's own file")
+    parser.add_argument("--source", type=Path, help="the photo's own file")
     given = parser.parse_args()
     leave_with(given.parent)
-    source = Path(f"/proc/self/fd/{given.source}") if given.source is not None else None
+    source: Path | None = given.source
     request, out = os.fdopen(0, "rb", closefd=False), os.fdopen(1, "wb", closefd=False)
-    with request, out, refusing(out):
+    with request, out, refusing(out, source or STDIN):
         lock_in(given.max_pixels, _CPU_SECONDS, [source] if source else [])
         how, photo = _read(request)
         result = result_of(how, photo, decode(source) if source else None)

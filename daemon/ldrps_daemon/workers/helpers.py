@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,15 +14,19 @@ from ldrps_daemon.workers.confined import DISK_FULL
 from ldrps_daemon.workers.process import environment
 from ldrps_daemon.workers.sandbox import ONE_THREAD
 from ldrps_engine.errors import InternalError, OutputError
+from ldrps_wire.system import HAS_OWNERS, KILLED, exit_status
 
 _POLL_SECONDS = 0.05
-TOO_LONG = -signal.SIGKILL
+TOO_LONG = KILLED
 """Exit status of a process that was killed because its time was up."""
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 """Errors for what the machine has too little of for the moment, whatever is asked of it."""
 
 
 _NAMES = {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"}
+if not HAS_OWNERS:
+    # Without which no program starts on Windows.
+    _NAMES |= {"SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE"}
 _BEGINNINGS = ("LC_", "MALLOC_", "PYTHON")
 
 
@@ -58,7 +61,7 @@ def run(
         if process.poll() is None:
             process.kill()
             process.wait()
-    return process.returncode
+    return exit_status(process.returncode)
 
 
 def _started(

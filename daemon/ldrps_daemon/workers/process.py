@@ -8,7 +8,6 @@ import ctypes
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +18,10 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from ldrps_daemon.workers.channel import Line, line
 from ldrps_daemon.workers.pipe import receive_report
 from ldrps_daemon.workers.transport import OnReport, Options, Transport
+from ldrps_wire.system import CONFINES, IN_ITS_OWN_SESSION, PASSES_DESCRIPTORS
 
 _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
@@ -60,14 +61,12 @@ class Process(Generic[Message]):
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as undo:
-            self._front, back = socket.socketpair()
-            undo.callback(self._front.close)
-            with back:
-                self._pipe = Connection(os.dup(self._front.fileno()))
-                undo.callback(self._pipe.close)
-                self._process = _spawned(back.fileno(), options)
+            self._line = line()
+            undo.callback(self._line.close)
+            self._process = _spawned(self._line, options)
             undo.callback(self._process.wait)
             undo.callback(self._process.kill)
+            self._line.started(self._process)
             try:
                 threading.Thread(target=self._read, daemon=True).start()
             except RuntimeError as error:
@@ -81,7 +80,7 @@ class Process(Generic[Message]):
 
     def send_bytes(self, data: bytes, /) -> None:
         """Send one message; OSError if the worker is known to be gone."""
-        self._pipe.send_bytes(data)
+        self._line.send_bytes(data)
 
     def memory_bytes(self) -> int:
         """Resident set of the worker."""
@@ -95,9 +94,7 @@ class Process(Generic[Message]):
     async def kill(self) -> int:
         """End the process at once and return its exit code."""
         self.end()
-        if self._front.fileno() >= 0:
-            # Wakes the reading thread even if a grandchild still holds the other end.
-            _shut(self._front)
+        self._line.shut()
         # Not in a thread: the machine may have none to give just when a start has failed.
         while (code := self._process.poll()) is None:
             await asyncio.sleep(_POLL_SECONDS)
@@ -106,15 +103,18 @@ class Process(Generic[Message]):
     def _read(self) -> None:
         # A thread, so that a worker that stops in the middle of a message blocks nobody else.
         message: Message | None
+        pipe: Connection | None = None
         while True:
             try:
-                message = self._receive(self._pipe)
+                pipe = pipe or self._line.opened()
+                message = self._receive(pipe)
             except (EOFError, OSError, DecodeError):
                 message = None
             try:
                 self._loop.call_soon_threadsafe(self._deliver, message)
-            except RuntimeError:  # the loop has been closed
-                return
+            except RuntimeError:
+                # The loop has been closed, so nobody sends any more.
+                return self._line.close()
             if message is None:
                 return
 
@@ -122,8 +122,7 @@ class Process(Generic[Message]):
         self._on_message(self, message)
         # Closed here, not in the thread: a send could meet a descriptor that is used anew.
         if message is None:
-            self._pipe.close()
-            self._front.close()
+            self._line.close()
 
 
 def launch(options: Options, on_report: OnReport) -> Transport:
@@ -131,21 +130,14 @@ def launch(options: Options, on_report: OnReport) -> Transport:
     return Process(options, on_report, receive_report)
 
 
-def _spawned(pipe: int, options: Options) -> subprocess.Popen[bytes]:
+def _spawned(line: Line, options: Options) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        _command(pipe, options),
-        stdin=subprocess.DEVNULL,
+        _command(line, options),
         stdout=sys.stderr.fileno() if _has_descriptor() else subprocess.DEVNULL,
         env=environment(),
-        pass_fds=[pipe],
         # Ctrl-C in a terminal is for the front; it decides what becomes of the worker.
-        start_new_session=True,
+        **{**IN_ITS_OWN_SESSION, **line.popen},
     )
-
-
-def _shut(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
 
 
 def _has_descriptor() -> bool:
@@ -155,8 +147,8 @@ def _has_descriptor() -> bool:
         return False
 
 
-def _command(pipe: int, options: Options) -> list[str]:
-    given = {"pipe": pipe, "parent": os.getpid(), **options}
+def _command(line: Line, options: Options) -> list[str]:
+    given = {**line.arguments, "parent": os.getpid(), **options}
     words = [f"--{name}={value}" for name, value in given.items()]
     return [sys.executable, "-P", "-m", "ldrps_daemon.workers.worker", *words]
 
@@ -169,10 +161,14 @@ def environment() -> dict[str, str]:
 
 
 def leave_with(parent: int) -> None:
-    """Have the kernel end this process, a child, when its parent goes, however that happens."""
-    if sys.platform == "linux":
+    """Have the kernel end this process, a child, when its parent goes, however that happens.
+
+    Elsewhere a worker notices that its line has ended, and a helper ends with its one file.
+    """
+    if CONFINES:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    # In a virtual environment on Windows another process stands between the two.
+    if PASSES_DESCRIPTORS and os.getppid() != parent:
         os._exit(0)
 
 

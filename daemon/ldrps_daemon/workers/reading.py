@@ -19,6 +19,7 @@ from ldrps_engine.photo import Photo, check_white
 from ldrps_wire.conversion import photo_from_wire, result_format
 from ldrps_wire.masks import mask_from_wire
 from ldrps_wire.status import error_of
+from ldrps_wire.system import CONFINES
 
 DECODER = "ldrps_daemon.workers.decoder"
 DECODE_SECONDS = 300.0
@@ -45,6 +46,8 @@ def _photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> 
 def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     decoded = order.attempt.decoded
     given: dict[str, object] = {"max-pixels": order.max_pixels}
+    if not CONFINES:
+        given["source"] = order.folder.pixels
     if kind := result_format(header):
         given["result"] = kind.name
     try:

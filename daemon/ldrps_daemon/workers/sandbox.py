@@ -2,24 +2,24 @@
 
 Three layers, all of the kernel's own: resource limits; seccomp, under which only the calls listed
 in `_ALLOWED` exist; Landlock, under which no file can be opened but the given ones. A machine
-without the last two leaves the limits; `restrict` says what holds.
+without the last two leaves the limits, as far as its system has such; `restrict` says what holds.
 `python -m ldrps_daemon.workers.sandbox` prints that for this machine.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
-import fcntl
 import json
 import os
-import resource
 import struct
-import termios
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from ldrps_wire.system import CONFINES, resource
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1"
@@ -45,8 +45,6 @@ _ALLOWED = (
 )
 """System calls seen when our formats are decoded, and those that C libraries may use instead."""
 _CLONE_THREAD, _PR_SET_NAME = 0x10000, 15
-_CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
-_TEMPORARY = getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY  # Linux alone has it
 _WORD = 0xFFFFFFFF
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
@@ -77,6 +75,20 @@ class Limits:
 
 def restrict(limits: Limits, readable: Sequence[Path]) -> Layers:
     """Lock this process in for good. `readable`: files and folders it may still open."""
+    _set(limits)
+    if not CONFINES:
+        return Layers(seccomp=False, landlock=False)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        return Layers(seccomp=False, landlock=False)
+    # Made first: the library that makes it could not be opened afterwards.
+    calls = _calls()
+    return Layers(landlock=_landlock(libc, readable), seccomp=calls is not None and _load(calls))
+
+
+def _set(limits: Limits) -> None:
+    if resource is None:
+        return
     for kind, most in (
         (resource.RLIMIT_AS, limits.memory),
         (resource.RLIMIT_FSIZE, limits.output),
@@ -84,13 +96,9 @@ def restrict(limits: Limits, readable: Sequence[Path]) -> Layers:
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (most, most))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        return Layers(seccomp=False, landlock=False)
-    # Made first: the library that makes it could not be opened afterwards.
-    calls = _calls()
-    return Layers(landlock=_landlock(libc, readable), seccomp=calls is not None and _load(calls))
+        # Elsewhere a limit may be one that the system takes from nobody, as macOS does with memory.
+        with contextlib.nullcontext() if CONFINES else contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(kind, (most, most))
 
 
 def _landlock(libc: ctypes.CDLL, readable: Iterable[Path]) -> bool:
@@ -167,11 +175,16 @@ _Condition = tuple[int, int, int]
 
 def _conditions() -> list[tuple[str, *tuple[_Condition, ...]]]:
     """List the calls of which only some are harmless, distinguished by their arguments."""
+    import fcntl
+    import termios
+
+    changes = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+    temporary = os.O_TMPFILE & ~os.O_DIRECTORY
     controls = (fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC)
     requests = (termios.TCGETS, termios.FIOCLEX, termios.FIONCLEX)
     return [
-        ("open", (1, _CHANGES | _TEMPORARY, os.O_RDONLY)),
-        ("openat", (2, _CHANGES | _TEMPORARY, os.O_RDONLY)),
+        ("open", (1, changes | temporary, os.O_RDONLY)),
+        ("openat", (2, changes | temporary, os.O_RDONLY)),
         # The C library falls back to it from clone3, whose flags cannot be seen.
         ("clone", (0, _CLONE_THREAD, _CLONE_THREAD)),
         # abort() sends itself a signal.

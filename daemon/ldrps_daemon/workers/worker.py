@@ -11,7 +11,6 @@ import importlib
 import logging
 import os
 import queue
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from ldrps_daemon.observability.logs import set_up
 from ldrps_daemon.storage.sizes import peak_bytes
 from ldrps_daemon.storage.spool import write_layers
 from ldrps_daemon.workers import pipe as wire
+from ldrps_daemon.workers.channel import to_front
 from ldrps_daemon.workers.helpers import SCARCE, UnableError
 from ldrps_daemon.workers.pipe import End, ModelCommand, NotNow, Order, OutOfMemory, Paused
 from ldrps_daemon.workers.process import leave_with
@@ -40,6 +40,7 @@ from ldrps_engine.settings import Settings
 from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
+from ldrps_wire.system import resource
 
 log = logging.getLogger("ldrps.worker")
 LOW_MEMORY, ON_CPU = 1, 2
@@ -290,14 +291,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def _limit_memory(limit: int) -> None:
     """Make an allocation beyond the limit fail here, before the kernel ends some process."""
-    if limit:
+    if limit and resource is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def main() -> None:
     """Run the process that the pool starts."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pipe", type=int, required=True)
+    parser.add_argument("--pipe", type=int, help="descriptor; none: see channel.py")
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--engine", required=True)
@@ -308,7 +309,7 @@ def main() -> None:
     leave_with(given.parent)
     _limit_memory(given.memory)
     set_up(given.log_format)
-    Worker(Connection(given.pipe), given.device, given.engine).run()
+    Worker(to_front(given.pipe), given.device, given.engine).run()
 
 
 if __name__ == "__main__":

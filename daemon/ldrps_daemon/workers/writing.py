@@ -21,6 +21,7 @@ from ldrps_engine.errors import InternalError, LdrpsError, OutputError
 from ldrps_engine.result import Layer, Restoration
 from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import FILE_FORMATS, raster_of, settings_from_proto
+from ldrps_wire.system import CONFINES
 
 ENCODER = "ldrps_daemon.workers.encoder"
 ENCODE_SECONDS = 1200.0
@@ -90,9 +91,12 @@ class _Encoding:
         given: dict[str, object] = {"max-pixels": self._max_pixels, "result": self._kind.name}
         with contextlib.ExitStack() as stack:
             fds = []
-            if self._has_file:
+            if self._has_file and not CONFINES:
+                given["source"] = self._source
+            elif self._has_file:
+                # By its descriptor: no file can be opened by a name in there.
                 source = stack.enter_context(self._source.open("rb"))
-                given["source"] = source.fileno()
+                given["source"] = f"/proc/self/fd/{source.fileno()}"
                 fds.append(source.fileno())
             streams = (payload, taken)
             seconds = ENCODE_SECONDS

@@ -254,6 +254,7 @@ MESSAGES: dict[str, dict[int, tuple[str, str, str, str]]] = {
         17: ("preemptions", "uint64", "", "plain"),
         18: ("stopping", "bool", "", "plain"),
         19: ("nodes", "", "Node", "repeated"),
+        20: ("remarks", "string", "", "repeated"),
     },
     "Node": {
         1: ("name", "string", "", "plain"),

@@ -14,7 +14,7 @@ from typing import Any
 from gi.repository import Gegl, Gimp
 
 from ldrps_gimp.i18n import _
-from ldrps_gimp.pixels import STRIP_ROWS, Area
+from ldrps_gimp.pixels import SHOWN, STRIP_ROWS, Area, new_buffer
 
 _MARK = "ldrps-preview"
 _LEAST_PAUSE = 0.5
@@ -96,8 +96,9 @@ class Canvas:
 
         False if the layer went away meanwhile: GIMP ends a process that writes to a removed one.
         """
-        small = Gegl.Buffer.new("R'G'B' u8", 0, 0, width, height)
-        small.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B' u8", pixels)
+        picture = Area(0, 0, width, height)
+        small = new_buffer(SHOWN, picture)
+        small.set(picture.rectangle(), SHOWN, pixels)
         graph = Gegl.Node()
         source = graph.create_child("gegl:buffer-source")
         source.set_property("buffer", small)

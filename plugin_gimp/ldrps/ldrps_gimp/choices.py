@@ -59,11 +59,9 @@ class Choices:
         _within("strength", self.strength, 0.0, 1.0)
         _within("recurrences", self.recurrences, DECIDE, MAX_RECURRENCES)
         _within("steps", self.steps, DECIDE, MAX_STEPS)
-        _within("noise-sigma", self.noise_sigma, DECIDE, MAX_NOISE)
+        _decided_or_within("noise-sigma", self.noise_sigma, MAX_NOISE)
         for name in AMOUNTS:
-            amount = getattr(self, f"amount_{name}")
-            if amount != DECIDE:
-                _within(f"amount-{name}", amount, 0.0, MAX_AMOUNT)
+            _decided_or_within(f"amount-{name}", getattr(self, f"amount_{name}"), MAX_AMOUNT)
         _within("seed", self.seed, 0, 2**31 - 1)
         if self.steps == 0:
             raise RestoreError("settings", _("steps is 0; use 1 or more, or -1 to let it decide."))
@@ -111,6 +109,13 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise RestoreError(
             "settings", text.format(name=name, value=value, allowed=", ".join(allowed))
         )
+
+
+def _decided_or_within(name: str, value: float, high: float) -> None:
+    # What lies between -1 and 0 is no number of its own, and would be taken for -1.
+    if value != DECIDE and not 0.0 <= value <= high:
+        text = _("{name} is {value}; use a value from {low} to {high}, or -1 to let it decide.")
+        raise RestoreError("settings", text.format(name=name, value=value, low=0.0, high=high))
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -16,7 +16,7 @@ from ldrps_gimp.http2 import Connection
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
 from ldrps_gimp.ownership import make_folder
-from ldrps_gimp.place import Place, command, next_step, run_folder
+from ldrps_gimp.place import IN_ITS_OWN_SESSION, Place, command, next_step, run_folder
 
 CHUNK_BYTES = 1 << 20
 _CALL_SECONDS = 10.0
@@ -121,7 +121,7 @@ class Daemon:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    start_new_session=True,
+                    **IN_ITS_OWN_SESSION,
                 )
         except OSError as error:
             raise RestoreError(

@@ -92,5 +92,7 @@ def is_simple(layer: Any) -> bool:
         layer.get_mask() is None
         and layer.get_opacity() == _OPAQUE
         and layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
+        and layer.get_composite_mode() == Gimp.LayerCompositeMode.AUTO
+        and layer.get_composite_space() == Gimp.LayerColorSpace.AUTO
         and not layer.get_filters()
     )

@@ -195,12 +195,22 @@ def read(buffer: Any, area: Area, form: str, dx: int = 0, dy: int = 0) -> bytes:
     return bytes(buffer.get(area.rectangle(dx, dy), 1.0, form, Gegl.AbyssPolicy.NONE))
 
 
+def new_buffer(form: str, area: Area) -> Any:
+    """Make a buffer that belongs to no layer, in one of Babl's formats.
+
+    GIMP does not open GEGL for a plug-in. Without that, a buffer loses what it cannot keep in its
+    cache: there is no file that it could go to.
+    """
+    Gegl.init(None)
+    return Gegl.Buffer.new(form, area.x, area.y, area.width, area.height)
+
+
 def converted(samples: bytes, width: int, height: int, own: str, form: str) -> bytes:
     """Convert samples from one of Babl's formats to another."""
     if own == form:
         return samples
-    place = Gegl.Rectangle.new(0, 0, width, height)
-    buffer = Gegl.Buffer.new(own, 0, 0, width, height)
+    area = Area(0, 0, width, height)
+    place, buffer = area.rectangle(), new_buffer(own, area)
     buffer.set(place, own, samples)
     return bytes(buffer.get(place, 1.0, form, Gegl.AbyssPolicy.NONE))
 

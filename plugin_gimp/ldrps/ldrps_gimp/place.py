@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
@@ -20,7 +23,21 @@ COMMAND_FILE = "command.txt"
 _UNIX = "unix:"
 _TLS = "tls:"
 """Prefix of an address of another machine, which the plug-in does not speak to."""
-_CONNECT_SECONDS = 2.0
+# Windows asks a port of its own that nobody holds for two seconds before it tells.
+_CONNECT_SECONDS = 2.0 if hasattr(os, "fork") else 5.0
+_FIRST_PORT, _PORTS = 26000, 4000
+_TELLS_PEERS = hasattr(socket, "AF_UNIX") and hasattr(socket, "SO_PEERCRED")
+"""True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP."""
+
+IN_ITS_OWN_SESSION: dict[str, Any] = (
+    {"start_new_session": True}
+    if hasattr(os, "fork")
+    else {
+        "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+        | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    }
+)
+"""Arguments of Popen for a process that outlives this one; on Windows it opens no window."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Place:
         if not self.address.startswith(_UNIX):
             return self._connect_tcp()
         if not hasattr(socket, "AF_UNIX"):
-            raise OSError(f"this system has no unix sockets; set {ADDRESS_VARIABLE}")
+            raise OSError("this system has no unix sockets; use 127.0.0.1:PORT")
         path = self.address.removeprefix(_UNIX)
         check_way(Path(path.removeprefix("//") if path.startswith("///") else path))
         sock = socket.socket(socket.AF_UNIX)
@@ -106,10 +123,17 @@ class Place:
 
 
 def default_place() -> Place:
-    """Return `$LDRPS_ADDRESS`, or the socket in the user's own run folder."""
+    """Return `$LDRPS_ADDRESS`, or the user's own socket, or a port where daemons have none."""
     if address := os.environ.get(ADDRESS_VARIABLE):
         return Place(_checked(address), chosen=True)
+    if not _TELLS_PEERS:
+        return Place(f"127.0.0.1:{_default_port()}", chosen=False)
     return Place(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
+
+
+def _default_port() -> int:
+    digest = hashlib.sha256(run_folder().as_posix().encode()).digest()
+    return _FIRST_PORT + int.from_bytes(digest[:4], "big") % _PORTS
 
 
 def _checked(address: str) -> str:
@@ -127,12 +151,26 @@ def _checked(address: str) -> str:
 def run_folder() -> Path:
     """Return the folder of socket and token: under `$XDG_RUNTIME_DIR`, else under `~/.cache`.
 
-    The latter also where the former is shared with others, who could be first in it.
+    The latter also where the former is shared with others, who could be first in it. Where the
+    daemon serves on TCP, it is where the system keeps state instead.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and is_private(Path(runtime)):
         return Path(runtime) / "ldrps"
-    return Path.home() / ".cache" / "ldrps" / "run"
+    if _TELLS_PEERS:
+        return Path.home() / ".cache" / "ldrps" / "run"
+    return state_folder() / "run"
+
+
+def state_folder() -> Path:
+    """Return the folder for what outlives a process, as platformdirs tells it to the command."""
+    if home := os.environ.get("XDG_STATE_HOME"):
+        return Path(home) / "ldrps"
+    if local := os.environ.get("LOCALAPPDATA"):
+        return Path(local) / "ldrps"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "ldrps"
+    return Path.home() / ".local" / "state" / "ldrps"
 
 
 def token_file() -> Path:

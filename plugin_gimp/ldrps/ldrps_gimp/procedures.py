@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -167,8 +167,9 @@ def _add_int(procedure: Any, name: str, label: str, blurb: str, neutral: int) ->
 
 
 def _add_double(procedure: Any, name: str, label: str, blurb: str, neutral: float) -> None:
-    most = sys.float_info.max
-    procedure.add_double_argument(name, label, blurb, -most, most, neutral, _RW)
+    # Else GObject keeps the default instead of NaN, which lies within no bounds.
+    flags = _RW | GObject.ParamFlags.LAX_VALIDATION
+    procedure.add_double_argument(name, label, blurb, -math.inf, math.inf, neutral, flags)
 
 
 def _range(least: int, most: int) -> str:

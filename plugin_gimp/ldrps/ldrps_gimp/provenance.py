@@ -56,9 +56,13 @@ def choices_of(record: dict[str, Any]) -> Choices:
     known = {field.name for field in fields(Choices)}
     given = record.get("settings")
     if not isinstance(given, dict):
-        raise RestoreError("settings", _("The layer's settings are broken; choose them again."))
+        raise RestoreError("settings", _broken())
     today = {_FORMER.get(name, name): value for name, value in given.items()}
-    return Choices(**{name: value for name, value in today.items() if name in known})
+    try:
+        return Choices(**{name: value for name, value in today.items() if name in known})
+    except TypeError:
+        # A word where a number should be: nothing that we have written.
+        raise RestoreError("settings", _broken()) from None
 
 
 def source_of(record: dict[str, Any], image: Any) -> Any | None:
@@ -69,3 +73,7 @@ def source_of(record: dict[str, Any], image: Any) -> Any | None:
         return None
     tattoo = source.get("tattoo") if isinstance(source, dict) else None
     return image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) else None
+
+
+def _broken() -> str:
+    return _("The layer's settings are broken; choose them again.")

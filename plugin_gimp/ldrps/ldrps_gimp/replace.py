@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
 from hashlib import blake2b
 from typing import Any
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Gimp
 
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.generated import MAP
@@ -19,6 +18,7 @@ from ldrps_gimp.pixels import (
     Format,
     blend,
     crop,
+    new_buffer,
     read,
     read_strip,
     selection_over,
@@ -39,7 +39,7 @@ class Replace(Output):
         super().__init__(layer, area, form, part, idle)
         self._mask = selection_over(layer, area) if part else None
         # Not in the layer's shadow yet: any other filter that runs meanwhile takes that one too.
-        self._made = Gegl.Buffer.new(form.name, *astuple(area))
+        self._made = new_buffer(form.name, area)
         self._shadow: Any = None
         source = layer.get_buffer()
         self._sent = {strip: self._digest(source, strip) for strip in self._strips()}

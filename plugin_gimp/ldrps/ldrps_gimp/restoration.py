@@ -33,6 +33,7 @@ from ldrps_gimp.pixels import (
     whole,
     with_context,
 )
+from ldrps_gimp.remarks import remark_text
 from ldrps_gimp.results import output_of
 from ldrps_gimp.stages import Stages
 from ldrps_gimp.viewing import Box
@@ -159,7 +160,8 @@ class Restoration:
 
     @property
     def _remarks(self) -> list[str]:
-        said = list(self._found.get("description", {}).get("remarks", []))
+        told = self._found.get("description", {}).get("remarks", [])
+        said = [remark_text(remark) for remark in told]
         if self._effects and self.choices.output == NEW_IMAGE:
             said.append(_("The layer's effects are not in the new image."))
         return said

@@ -116,11 +116,29 @@ class Twin(NewLayer):
 
     def _make(self, image: Any) -> None:
         self._mask = selection_over(self.layer, self.area) if self.part else None
-        self._new = self.layer.copy()
+        # A copy of a text, a shape or a linked file would be rendered anew over the result.
+        # Effects can only be copied with what they are on; then it is told so when it comes in.
+        is_plain = type(self.layer) is Gimp.Layer or self.layer.get_filters()
+        self._new = self.layer.copy() if is_plain else self._plain_copy()
         for lock in (self._new.set_lock_content, self._new.set_lock_position):
             lock(False)
         self._new.set_edit_mask(False)
         self._buffer = self._new.get_buffer()
+
+    def _plain_copy(self) -> Any:
+        """Copy what the layer is rendered as."""
+        layer, size = self.layer, (self._size.width, self._size.height)
+        look = layer.type(), layer.get_opacity(), layer.get_mode()
+        made = Gimp.Layer.new(self.image, self.name, *size, *look)
+        for name in ("composite_mode", "composite_space", "blend_space"):
+            getattr(made, f"set_{name}")(getattr(layer, f"get_{name}")())
+        source, target = layer.get_buffer(), made.get_buffer()
+        for strip in self._size.rows(STRIP_ROWS):
+            samples = read_strip(source, strip, self.form, self.idle)
+            write_strip(target, strip, samples, self.form, self.idle)
+        if layer.get_mask():
+            copy_mask(layer, made, self._size, self.idle)
+        return made
 
     def _mask_new(self) -> None:
         """Give the copy the source's mask."""
@@ -149,6 +167,8 @@ class Twin(NewLayer):
 
     def _insert(self) -> None:
         super()._insert()
+        if hasattr(self._new, "rasterize"):
+            checked(self._new.rasterize())
         checked(self.layer.set_visible(False))
 
 
@@ -169,19 +189,8 @@ class NewImage(_Fresh):
         _found, x, y = self.image.get_resolution()
         self._made.set_resolution(x, y)
         self._make(self._made)
-        if mask := layer.get_mask():
-            self._take_mask(mask)
-
-    def _take_mask(self, mask: Any) -> None:
-        """Copy the part of the source's mask that lies over the image."""
-        checked(self._new.add_mask(self._new.create_mask(Gimp.AddMaskType.WHITE)))
-        own = self._new.get_mask()
-        form = format_of(own)
-        source, target = mask.get_buffer(), own.get_buffer()
-        for strip in self.area.rows(STRIP_ROWS):
-            samples = read_strip(source, strip, form, self.idle)
-            write_strip(target, strip, samples, form, self.idle, -self.area.x, -self.area.y)
-        self._new.set_edit_mask(False)
+        if layer.get_mask():
+            copy_mask(layer, self._new, self.area, idle)
 
     def expect_map(self) -> Callable[[Area, bytes], None]:
         """Prepare a map in the image of its own."""
@@ -209,6 +218,18 @@ class NewImage(_Fresh):
         super().discard()
         self._let_go()
         self._made.delete()
+
+
+def copy_mask(source: Any, target: Any, area: Area, idle: Callable[[], None]) -> None:
+    """Give a layer that covers an area of another one the part of its mask that lies there."""
+    theirs = source.get_mask()
+    checked(target.add_mask(target.create_mask(Gimp.AddMaskType.WHITE)))
+    form = format_of(target.get_mask())
+    old, new = theirs.get_buffer(), target.get_mask().get_buffer()
+    for strip in area.rows(STRIP_ROWS):
+        samples = read_strip(old, strip, form, idle)
+        write_strip(new, strip, samples, form, idle, -area.x, -area.y)
+    target.set_edit_mask(False)
 
 
 def output_of(mode: str, layer: Any) -> type[Output]:

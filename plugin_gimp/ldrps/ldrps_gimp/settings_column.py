@@ -22,7 +22,8 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
     def __init__(
         self, config: Any, on_describe: Callable[[], None], on_guide: Callable[[], None]
     ) -> None:
-        super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER)
+        # Its sliders would have it share what a larger window brings, which is for the picture.
+        super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER, hexpand=False)
         self._diagnosis = Gtk.Label(xalign=0.0, yalign=0.0, wrap=True, max_width_chars=44)
         # What is below must not move while somebody points at it.
         _width, two_lines = self._diagnosis.create_pango_layout("X\nX").get_pixel_size()

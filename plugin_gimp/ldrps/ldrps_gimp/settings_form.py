@@ -33,11 +33,12 @@ class SettingsForm(Form):
         self.combo("selection", selection_names())
         self.combo("output", output_names())
         self.note("output", output_hints())
-        self.check(PREVIEW)
-        self.attach(self._make_more(config), 0, 20, 2, 1)
         guide = Gtk.Button(label=_("_Guide"), use_underline=True, halign=Gtk.Align.START)
         guide.connect("clicked", lambda _button: on_guide())
-        self.attach(guide, 0, 21, 2, 1)
+        # Beside the switch: where all findings are listed, there is no room for a row of its own.
+        self.attach(guide, 0, self._row, 1, 1)
+        self.check(PREVIEW)
+        self.attach(self._make_more(config), 0, 20, 2, 1)
 
     def _make_more(self, config: Any) -> Any:
         more = Form(config)

@@ -38,8 +38,9 @@ class Status(Gtk.Box):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL)
-        # Always there: the picture must not jump when something begins.
-        self.bar = Gtk.ProgressBar(show_text=True, margin=12, opacity=0)
+        # There, or a sentence in its place: the picture must not jump when something begins.
+        sides = {"margin_start": 12, "margin_end": 12, "margin_bottom": 6}
+        self.bar = Gtk.ProgressBar(show_text=True, opacity=0, **sides)
         self._sentence = SentenceBar()
         self._sentence.set_no_show_all(True)
         self.pack_start(self.bar, False, False, 0)
@@ -48,6 +49,7 @@ class Status(Gtk.Box):  # type: ignore[misc]
     def begin(self, text: str) -> None:
         """Show that something is under way; earlier sentences no longer hold."""
         self._sentence.set_visible(False)
+        self.bar.set_visible(True)
         self.bar.set_opacity(1)
         self.stage(text)
 
@@ -63,7 +65,13 @@ class Status(Gtk.Box):  # type: ignore[misc]
     def say(self, text: str) -> None:
         """Show a sentence."""
         self._sentence.say(text)
+        self._make_room()
 
     def complain(self, text: str) -> None:
         """Show an error."""
         self._sentence.complain(text)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Let a sentence have the bar's place, unless something is under way."""
+        self.bar.set_visible(self.bar.get_opacity() > 0)

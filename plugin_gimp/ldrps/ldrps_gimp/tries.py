@@ -19,6 +19,7 @@ from typing import Any
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.ownership import make_folder
+from ldrps_gimp.place import state_folder
 
 MOST = 5
 SIDE = 64
@@ -80,13 +81,7 @@ class Tries:
 
 def state_file() -> Path:
     """Return the file under `$XDG_STATE_HOME`, else where the system keeps such files."""
-    if home := os.environ.get("XDG_STATE_HOME"):
-        folder = Path(home)
-    elif local := os.environ.get("LOCALAPPDATA"):
-        folder = Path(local)
-    else:
-        folder = Path.home() / ".local" / "state"
-    return folder / "ldrps" / "gimp" / "tries.json"
+    return state_folder() / "gimp" / "tries.json"
 
 
 def _as_plain(one: Try) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from PIL import Image, JpegImagePlugin
 from ldrps_client.files._formats import DAMAGED
 from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding, Parts
+from ldrps_client.files.codecs._coded_jpeg import coded_picture
 from ldrps_client.files.codecs._deep_avif import bits_of, read_deep_avif
 from ldrps_client.files.codecs._jpeg import (
     LACKS_PASSES,
@@ -56,7 +57,8 @@ def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
         check_size(*image.size)
         data = _all(file)
         # Else a few bytes are decoded to as many grey pixels as their header says.
-        if image.width * image.height > _MOST_PER_BYTE * len(data):
+        pixels = image.width * image.height
+        if pixels > _MOST_PER_BYTE * len(data):
             raise PhotoError(DAMAGED)
         check_whole(data)
         encoding = _as_jpeg(image)
@@ -64,7 +66,10 @@ def read_jpeg(file: BinaryIO, kind: Format) -> Parts:
         metadata, orientation, lost = _metadata(image)
     stated = Stated() if profile else by_exif(directory_of(metadata.exif), grey=_is_grey(samples))
     odd = (*odd, *_odd_of(image, data))
-    encoding = replace(encoding, stated=stated.profile)
+    as_it_is = orientation == 1 and image.mode in ("L", "RGB")
+    coded = coded_picture(data) if as_it_is else b""
+    is_readable = pixels <= _MOST_PER_BYTE * len(coded)
+    encoding = replace(encoding, stated=stated.profile, coded=coded if is_readable else b"")
     photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
     return Parts(photo, metadata, encoding, (*odd, *_lost_beside(image, data, lost)))
 

@@ -1,0 +1,32 @@
+"""Display values out of what holds them: floats, or a photo's own 8-bit samples. No torch.
+
+A large photo's floats take four times the memory of its bytes, and longer to make than most of what
+is measured of them. So whoever looks at a part of a photo takes either, and makes floats of that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+Values = Array | Bytes
+"""(H, W, channels): display values, or bytes of which 255 is 1."""
+
+
+def display(values: NDArray[np.generic]) -> Array:
+    """Return display values of any shape; floats as they are."""
+    if values.dtype != np.uint8:
+        return np.asarray(values, np.float32)
+    shown: Array = np.divide(values, np.float32(255), dtype=np.float32)
+    return shown
+
+
+def in_steps(values: Values) -> Array:
+    """Return 8-bit steps as floats, those of display values held to [0, 1]."""
+    if values.dtype == np.uint8:
+        return values.astype(np.float32)
+    steps = np.clip(np.asarray(values, np.float32), 0, 1)
+    steps *= np.float32(255)
+    return steps
