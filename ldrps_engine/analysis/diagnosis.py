@@ -264,8 +264,9 @@ def diagnose(
         hot_pixels=known.hot_pixels,
         blocks=known.blocks.strength,
     )
-    if measured.is_cast and odds["faded"] > odds["hazy"]:
-        # What lies over the colours of an old print is no haze.
+    is_print = measured.grey or measured.toned
+    if (measured.is_cast or (one_hue and not is_print)) and odds["faded"] > odds["hazy"]:
+        # What lies over the colours of an old print, or over few colours, is no haze.
         measured = replace(measured, haze=0.0)
     return _believing(measured, recipe)
 

@@ -1,5 +1,7 @@
 """Casts and fading: curves that undo them, and what is left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -42,8 +44,6 @@ def test_undoing_a_curve_is_the_reverse_of_doing_it(picture):
 
 
 def test_fpam_does_and_undoes_the_same_curve_as_the_analysis(picture):
-    from dataclasses import replace
-
     fpam = PhysicalFpam(replace(NEUTRAL, curve=CURVE, space="display"))
     clean = torch.from_numpy(picture).permute(2, 0, 1)[None]
     with torch.no_grad():
@@ -155,3 +155,20 @@ def test_a_toned_print_that_is_only_called_old_is_not_made_much_darker(picture):
 
 def test_a_good_photo_has_no_cast_to_mend(picture):
     assert not diagnose(picture).is_cast
+
+
+@pytest.mark.parametrize(("toned", "hazy", "faded", "is_veiled"), [
+    (0.2, 0.02, 0.9, False),
+    (0.2, 0.9, 0.02, True),
+    (0.9, 0.02, 0.9, True),
+])  # fmt: skip
+def test_fading_of_few_colours_that_are_no_print_is_no_haze(picture, toned, hazy, faded, is_veiled):
+    """A thing of one hue under light of another colour was called hazy and lost 11 dB."""
+    grey = 0.35 + 0.4 * pictures.grey(picture) ** np.array([0.8, 1.0, 1.3])
+    shown = grey.astype(np.float32)
+    seen = recognise(shown)
+    assert find_cast(shown, seen).one_hue
+    odds = dict.fromkeys(seen.probabilities, 0.0) | {"toned": toned, "hazy": hazy, "faded": faded}
+    found = diagnose(shown, recognition=replace(seen, probabilities=odds))
+    assert not found.grey
+    assert (found.haze > 0) == is_veiled
