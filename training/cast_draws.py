@@ -16,7 +16,7 @@ _SHARES = (0.3, 0.35, 0.35)
 _FADINGS = (0.35, 0.35, 0.3)
 """Shares of `faded`, `thinned` and `discoloured` among what has faded."""
 _LOST_FIRST = (0.6, 0.25, 0.15)
-"""How often cyan, magenta and yellow are the dye that has faded most: cyan in the dark."""
+"""Odds of cyan, magenta and yellow to be the dye that has faded most: cyan in the dark."""
 _UNWANTED = np.array([[0, 0.1, 0.03], [0.2, 0, 0.12], [0.08, 0.28, 0]])
 """Density in red, green and blue that a cyan, a magenta and a yellow dye (columns) have in vain,
 as shares of their own: about those of colour films, see Hunt, "The Reproduction of Colour"."""

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ldrps_engine import look, restore
-from ldrps_engine.analysis import diagnosis
+from ldrps_engine.analysis import known
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed
 from ldrps_engine.settings import Settings
@@ -45,7 +45,7 @@ def test_it_finds_what_the_whole_engine_finds(name):
 def test_who_knows_that_there_is_no_noise_is_told_the_same_without_measuring_it(monkeypatch):
     photo = Photo.from_samples(np.asarray(Image.open(EXAMPLES / "haze.jpg")))
     wanted = findings(restore, photo, noise_sigma=0.0)
-    monkeypatch.setattr(diagnosis, "measure_noise", None)
+    monkeypatch.setattr(known, "measure_noise", None)
     assert findings(look, photo, noise_sigma=0.0) == wanted
     assert wanted[0].diagnosis.is_hazy
 
