@@ -32,7 +32,7 @@ DRAG = "xdotool mousedown 1; {0}; {0}; xdotool mouseup 1"
 
 
 class Seen:
-    """Where the colours of a plain photo are in the dialog's picture."""
+    """Places of a plain photo's colours in the dialog's picture."""
 
     def __init__(self, window):
         self.picture = window.picture()

@@ -1,4 +1,4 @@
-"""What the engine remarks is told in the dialog's words."""
+"""Remarks of the engine are told in the dialog's words."""
 
 import itertools
 import re
