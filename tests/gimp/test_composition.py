@@ -26,6 +26,10 @@ layer.add_mask(mask)
 mask.get_buffer().set(Gegl.Rectangle.new(0, 0, 50, 70), "Y u8", bytes(range(50)) * 70)
 mask.update(0, 0, 100, 70)""",
     "effect": "layer.append_filter(Gimp.DrawableFilter.new(layer, 'gegl:invert', 'inverted'))",
+    "soft edges": """
+edge = bytes([200, 90, 40, 128, 60, 90, 200, 1, 60, 90, 200, 254, 90, 90, 90, 255]) * 500
+layer.get_buffer().set(Gegl.Rectangle.new(0, 20, 100, 20), "R'G'B'A u8", edge)
+layer.update(0, 0, 100, 70)""",
     "hidden": "layer.set_visible(False)",
     "all": """
 layer.add_mask(layer.create_mask(Gimp.AddMaskType.ALPHA))
@@ -40,7 +44,8 @@ SELECT = "image.select_ellipse(Gimp.ChannelOps.REPLACE, 30, 20, 40, 30)"
 @pytest.mark.parametrize("select", ["", SELECT], ids=["whole", "selection"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_new_layer_is_seen_as_replaced_pixels_would_be(served, look, select):
-    stack = STACK.format(look=LOOKS[look], select=select, alpha=True)
+    # A hidden one is to be simple otherwise.
+    stack = STACK.format(look=LOOKS[look], select=select, alpha=look != "hidden")
     found = served.do(f"""{stack}
 made = restore(layer)
 new = seen()

@@ -18,6 +18,8 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.pixels import Area, Format, check_unchanged, whole
 
 _OPAQUE = 100.0
+_PARTLY = 1 / 255, 254 / 255
+"""Opacities of pixels that neither hide what is below them nor are hidden themselves."""
 
 
 class Output(ABC):
@@ -95,4 +97,13 @@ def is_simple(layer: Any) -> bool:
         and layer.get_composite_mode() == Gimp.LayerCompositeMode.AUTO
         and layer.get_composite_space() == Gimp.LayerColorSpace.AUTO
         and not layer.get_filters()
+        and not _is_translucent(layer)
     )
+
+
+def _is_translucent(layer: Any) -> bool:
+    """Tell whether what lies below shows through pixels, as it does through soft edges."""
+    if not layer.has_alpha():
+        return False
+    found = layer.histogram(Gimp.HistogramChannel.ALPHA, *_PARTLY)
+    return bool(found.count)
