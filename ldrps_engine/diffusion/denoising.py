@@ -38,7 +38,8 @@ _WITHOUT_CHROMA = 0.95
 """Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
 _HARDLY_MEASURED = 0.5 / 255
 """Noise below this tells nothing of its level and spectrum."""
-_ONE_STEP = 1 / 255
+_ROUNDING = 1 / 255 / math.sqrt(12)
+"""Noise of rounding to eight bits. Less is left where JPEG has smoothed it away."""
 _HARDLY_SEEN = 2 / 255
 """Noise that is seen nowhere but in shadows which are brought up."""
 _LAMPS = 1.5
@@ -94,8 +95,8 @@ def _debanding(plan: RestorationPlan) -> Debanding | None:
     """Return what smooths steps of eight bits that light makes visible."""
     analysis = plan.analysis
     raises = plan.degradation.space == "light" and not plan.degradation.is_neutral
-    # Noise of a step and more has dithered them: the mean of many is what was there.
-    is_dithered = analysis.measured_noise.sigma > _ONE_STEP
+    # With as much noise as rounding makes they are dithered: the mean of many is what was there.
+    is_dithered = analysis.measured_noise.sigma > _ROUNDING
     if not raises or is_dithered or analysis.measured.photo.depth is not Depth.U8:
         return None
     return Debanding.of(plan.degradation, reduce(plan.rgb, plan.view.scaled), plan.size)

@@ -1,9 +1,14 @@
 """Shadows of a few steps that are brought to light lose the steps and keep their edges."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.diffusion import denoising
+from ldrps_engine.photo import Depth
 from ldrps_engine.transfer.debanding import Debanding
 from ldrps_engine.transfer.tiles import tiles
 from training.metrics import psnr
@@ -74,3 +79,27 @@ def test_parts_do_not_show(shadow):
     for tile in tiles(*SIZE, 64, 24):
         part = smoothed(banded, guess, tile.outer)
         assert np.allclose(part[tile.kept], whole[tile.inner], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "depth", "space", "smooths"),
+    [
+        (0.1, Depth.U8, "light", True),
+        (0.5, Depth.U8, "light", False),
+        (0.1, Depth.U16, "light", False),
+        (0.1, Depth.U8, "display", False),
+    ],
+)
+def test_steps_are_smoothed_where_no_noise_has_dithered_them(shadow, sigma, depth, space, smooths):
+    analysis = SimpleNamespace(
+        measured_noise=SimpleNamespace(sigma=sigma / 255),
+        measured=SimpleNamespace(photo=SimpleNamespace(depth=depth)),
+    )
+    plan = SimpleNamespace(
+        analysis=analysis,
+        degradation=replace(darkened(30), space=space),
+        rgb=rounded(shadow),
+        size=SIZE,
+        view=SimpleNamespace(scaled=(80, 112)),
+    )
+    assert (denoising._debanding(plan) is not None) is smooths
