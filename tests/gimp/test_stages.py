@@ -59,7 +59,8 @@ image.delete()
         "place": [-3, 9, 70, 150],
         "mask": alpha,
         "selected": True,
-        "source": True,
+        # Its alpha is soft: one over the other would count twice.
+        "source": not alpha,
     }
 
 
