@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.guided_filter import guided
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.colour.srgb import luminance, to_linear
 
@@ -37,22 +38,3 @@ def backlight_gain(rgb: Array, missing: Array) -> Array:
     brightest = np.log(np.maximum(to_linear(small).max(-1), _FLOOR))
     field = np.minimum(_SHARE * field, np.log(_CEILING) - brightest)
     return np.asarray(np.exp(-np.clip(field, 0, _MOST)), np.float32)
-
-
-def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
-    """Filter values (h, w) along the edges of a grey guide (h, w): He, Sun and Tang, ECCV 2010."""
-    mean_g, mean_v = box(guide, radius), box(values, radius)
-    slope = (box(guide * values, radius) - mean_g * mean_v) / (
-        box(guide * guide, radius) - mean_g**2 + epsilon
-    )
-    offset = mean_v - slope * mean_g
-    return box(slope, radius) * guide + box(offset, radius)
-
-
-def box(values: Array, radius: int) -> Array:
-    """Return the mean of the square around each place, edges repeated."""
-    padded = np.pad(values.astype(np.float64), radius, mode="edge")
-    sums = np.pad(padded.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    side = 2 * radius + 1
-    window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return np.asarray(window / side**2, dtype=np.float32)

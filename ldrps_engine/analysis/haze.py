@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.backlight import guided
 from ldrps_engine.analysis.diagnosis import dark_channel
+from ldrps_engine.analysis.guided_filter import guided
 from ldrps_engine.analysis.haze_field import haze_field
 from ldrps_engine.analysis.resampling import resize, squares
 from ldrps_engine.analysis.scene_levels import expected_airlight_contrast, expected_midtone

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.backlight import box
 from ldrps_engine.analysis.encoder import Seen, encode
+from ldrps_engine.analysis.guided_filter import box
 from ldrps_engine.analysis.monochrome import grey_of, with_chroma
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.view import normalised_luma, view_size

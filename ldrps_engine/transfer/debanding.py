@@ -1,8 +1,8 @@
 """Deep shadows without the steps of eight bits, where light is brought back to them.
 
 A place of two or three steps holds no more than that: its colours are those of rounding and of
-JPEG's blocks, which a gain of four stops makes stains. A guided filter (He, Sun and Tang, "Guided
-image filtering", TPAMI 2013) keeps edges of more than the steps; chroma follows luma.
+JPEG's blocks, which a gain of four stops makes stains. A guided filter keeps edges of more than the
+steps; chroma follows luma.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from ldrps_engine.analysis.degradation import Degradation
+from ldrps_engine.analysis.guided_filter import guided
 from ldrps_engine.analysis.resampling import resize_part
 from ldrps_engine.colour.srgb import YCC
 from ldrps_engine.photo import Part
@@ -59,32 +57,13 @@ class Debanding:
         above = np.clip(raised / _SEEN - 1, 0, _MOST)
         if not above.any():
             return rgb
-        edge = _plane(np.square(_EDGE * above))
-        luma = _plane(rgb @ YCC[0])
-        smoothed = _guided(luma, luma, _LUMA_RADIUS, edge)
-        chroma = torch.from_numpy(rgb).permute(2, 0, 1)[:, None] - luma
-        followed = _guided(smoothed, chroma, _CHROMA_RADIUS, edge)
-        share = _plane(np.minimum(above / 2, 1))
-        found = smoothed + chroma + share * (followed - chroma)
-        return np.ascontiguousarray(found[:, 0].permute(1, 2, 0).numpy())
-
-
-def _plane(values: NDArray[np.generic]) -> Tensor:
-    """Return values (h, w) as single precision (1, 1, h, w)."""
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
-
-
-def _guided(guide: Tensor, values: Tensor, radius: int, edge: Tensor) -> Tensor:
-    """Filter (N, 1, h, w) by a guide (1, 1, h, w); `edge` is the variance that is kept by half."""
-    mean, centre = _box(guide, radius), _box(values, radius)
-    variance = _box(guide * guide, radius) - mean * mean
-    slope = (_box(guide * values, radius) - mean * centre) / (variance + edge + _TINY)
-    return _box(slope, radius) * guide + _box(centre - slope * mean, radius)
-
-
-def _box(values: Tensor, radius: int) -> Tensor:
-    """Mean over (2 radius + 1) squared pixels, as far as they lie within the image."""
-    for along in ((2 * radius + 1, 1), (1, 2 * radius + 1)):
-        around = along[0] // 2, along[1] // 2
-        values = avg_pool2d(values, along, 1, around, count_include_pad=False)
-    return values
+        edge = np.square(_EDGE * above) + _TINY
+        share = np.minimum(above / 2, 1)
+        luma = np.asarray(rgb @ YCC[0], np.float32)
+        smoothed = guided(luma, luma, _LUMA_RADIUS, edge)
+        out = np.empty_like(rgb)
+        for channel in range(3):
+            chroma = rgb[..., channel] - luma
+            followed = guided(smoothed, chroma, _CHROMA_RADIUS, edge)
+            out[..., channel] = smoothed + chroma + share * (followed - chroma)
+        return out

@@ -1,6 +1,5 @@
 """JPEG: all of it is there or it is refused; its comments; kinds that are taken, and are not."""
 
-import io
 import struct
 import sys
 
@@ -16,15 +15,7 @@ from ldrps_client.files.metadata._packet import Name, Packet
 from ldrps_client.hotfolder.detect._rules import Rules
 from ldrps_engine.errors import InternalError, PhotoError
 from ldrps_engine.photo import Photo
-from support import pictures
-
-
-def jpeg(size=(320, 240), mode="RGB", **options):
-    values = pictures.natural(size[1], size[0])
-    image = Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)).convert(mode)
-    file = io.BytesIO()
-    image.save(file, "JPEG", **{"quality": 90, **options})
-    return file.getvalue()
+from support.pictures import jpeg, natural
 
 
 def write(path, data):
@@ -93,7 +84,7 @@ def test_what_follows_the_end_is_none(tmp_path):
 
 @pytest.mark.parametrize("tile", [None, (64, 64)])
 def test_a_hole_in_a_jpeg_within_a_tiff(tmp_path, tile):
-    values = np.rint(pictures.natural(240, 320) * 255).astype(np.uint8)
+    values = np.rint(natural(240, 320) * 255).astype(np.uint8)
     path = tmp_path / "in.tif"
     tifffile.imwrite(path, values, photometric="rgb", compression="jpeg", tile=tile)
     assert decode(path).photo.width == 320
@@ -175,7 +166,7 @@ def test_every_ending_of_a_jpeg(tmp_path, address, ending):
 
 
 def test_a_lossless_jpeg_is_read(tmp_path):
-    values = np.rint(pictures.natural(48, 64) * 255).astype(np.uint8)
+    values = np.rint(natural(48, 64) * 255).astype(np.uint8)
     path = write(tmp_path / "in.jpg", imagecodecs.jpeg8_encode(values, lossless=True))
     assert np.array_equal(decode(path).photo.to_samples(), values)
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 from ldrps_client.files import decode, encode
 from ldrps_client.files.codecs._coded_jpeg import coded_picture
 from ldrps_engine.photo import Photo
-from support import pictures
+from support.pictures import jpeg
 
 KINDS = {
     "baseline": {},
@@ -27,14 +27,6 @@ KINDS = {
         "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
     },
 }
-
-
-def jpeg(size=(320, 240), mode="RGB", **options):
-    values = pictures.natural(size[1], size[0])
-    image = Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)).convert(mode)
-    file = io.BytesIO()
-    image.save(file, "JPEG", **{"quality": 90, **options})
-    return file.getvalue()
 
 
 def without_jfif(data):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.backlight import backlight_gain, box, guided
+from ldrps_engine.analysis.backlight import backlight_gain
+from ldrps_engine.analysis.guided_filter import box, guided
 from ldrps_engine.colour.srgb import to_display, to_linear
 from support import pictures
 

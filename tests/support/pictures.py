@@ -59,6 +59,14 @@ def as_jpeg(image, quality):
     return file
 
 
+def jpeg(size=(320, 240), mode="RGB", **options):
+    """Return a file of a natural picture (width, height); `options` are Pillow's."""
+    samples = np.rint(np.clip(natural(size[1], size[0]), 0, 1) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(samples).convert(mode).save(file, "JPEG", **{"quality": 90, **options})
+    return file.getvalue()
+
+
 def noisy(picture, sigma, seed=0):
     """White Gaussian noise, `sigma` in 8-bit steps, not clipped."""
     rng = np.random.default_rng(seed)
