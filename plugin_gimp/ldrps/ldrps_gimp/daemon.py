@@ -17,6 +17,7 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
 from ldrps_gimp.ownership import make_folder
 from ldrps_gimp.place import IN_ITS_OWN_SESSION, Place, command, next_step, run_folder
+from ldrps_gimp.sentences import refusal_text
 
 CHUNK_BYTES = 1 << 20
 _CALL_SECONDS = 10.0
@@ -302,7 +303,7 @@ class Daemon:
         if reason == "cancelled":
             return CancelledError(error.details)
         if reason:
-            return RestoreError(reason, _sentence(error.details))
+            return RestoreError(reason, refusal_text(error.details))
         if _is_loss(error) or error.code == "DEADLINE_EXCEEDED":
             if self.place.is_listening():
                 return RestoreError("unavailable", self._silence())
@@ -346,15 +347,9 @@ def _path(method: str, service: str = "Restoration") -> str:
 
 def _raise_failure(event: Message) -> None:
     if failed := event.get("failed"):
-        raise RestoreError(failed["reason"], _sentence(failed["message"]))
+        raise RestoreError(failed["reason"], refusal_text(failed["message"]))
     if (cancelled := event.get("cancelled")) is not None:
         raise CancelledError(cancelled["message"])
-
-
-def _sentence(text: str) -> str:
-    """Capitalise and end the daemon's sentence, which is made for a terminal."""
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _last_line(log: bytes) -> str:

@@ -5,23 +5,22 @@ The daemon makes them for a terminal: "amount haze is 0.5, but no haze was found
 
 from __future__ import annotations
 
-import re
-
 from ldrps_gimp.i18n import _
 from ldrps_gimp.names import finding_names, recipe_names
+from ldrps_gimp.sentences import as_sentence, matched
 
 
 def remark_text(remark: str) -> str:
     """Translate a remark; one that is not known comes back as a sentence."""
-    for pattern, text in _known().items():
-        if found := re.fullmatch(pattern, remark):
-            words = found.groupdict()
-            if "finding" in words:
-                words["finding"] = finding_names().get(words["finding"], words["finding"])
-            if "recipe" in words:
-                words["recipe"] = dict(recipe_names()).get(words["recipe"], words["recipe"])
-            return text.format(**words)
-    return remark[:1].upper() + remark[1:] + ("" if remark.endswith(".") else ".")
+    found = matched(remark, _known())
+    if found is None:
+        return as_sentence(remark)
+    text, words = found
+    if "finding" in words:
+        words["finding"] = finding_names().get(words["finding"], words["finding"])
+    if "recipe" in words:
+        words["recipe"] = dict(recipe_names()).get(words["recipe"], words["recipe"])
+    return text.format(**words)
 
 
 def _known() -> dict[str, str]:
