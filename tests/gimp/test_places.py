@@ -18,6 +18,9 @@ MIDDLE = (367, 265)
 CORNER = (130, 90)
 LARGE = OPEN.replace("400, 300", "1800, 1400")
 NOISE = (742, 75)
+NOISE_AMOUNT = NOISE[0] + 230, NOISE[1]
+"""Near the middle of its slider."""
+DRAG_LEFT = "xdotool mousedown 1; xdotool mousemove_relative -- -40 0; xdotool mouseup 1"
 
 
 def ask_for_place(window, daemon, place=PLACE):
@@ -124,6 +127,22 @@ def test_a_finding_that_is_switched_off_is_left_in_the_place_and_in_the_result(o
     (settings,) = opened.do(SETTINGS)
     assert settings["amount_noise"] == 0
     assert settings["amount_haze"] == -1
+
+
+def test_an_amount_that_is_dragged_is_used_for_the_place_and_the_result(opened, daemon):
+    job = ask_for_place(opened, daemon)
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    opened.point(*NOISE_AMOUNT, DRAG_LEFT)
+    assert wait_until(lambda: newest(daemon).job_id != job.job_id, SECONDS), "it is not tried again"
+    assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
+    amounts = newest(daemon).settings.amounts
+    assert 0 < amounts.noise < 1
+    assert amounts == pb.Amounts(noise=amounts.noise)
+    time.sleep(0.5)
+    opened.shot("finding-less")
+    restore(opened)
+    (settings,) = opened.do(SETTINGS)
+    assert settings["amount_noise"] == amounts.noise
 
 
 # The newest of the last tries, below the picture.
