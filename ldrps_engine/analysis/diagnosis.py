@@ -18,7 +18,7 @@ from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.noise_detection import shows_noise
 from ldrps_engine.analysis.noise_level import Noise
-from ldrps_engine.analysis.noise_spectrum import noise_sigma
+from ldrps_engine.analysis.noise_spectrum import is_white, noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
@@ -277,16 +277,18 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
     to which light is brought back, and the judges have learnt from none such. Noise that chroma
     shows is not doubted either: texture is in luminance. Two judges are heard, that of white noise
-    and that of noise as cameras leave it: heath and gravel deceive either of them.
+    and that of noise as cameras leave it: heath and gravel deceive either of them. The latter has
+    nothing to say of noise that is white.
     """
     sigma = noise.sigma * 255
     chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
     in_chroma = chroma * 255 > _NOISE_FROM
     if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
-    white = shows_noise(rgb, noise.spectrum, noise.level.stabilise)
-    both = log_odds(white) + log_odds(all_is_noise(rgb, noise))
-    return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
+    odds = log_odds(shows_noise(rgb, noise.spectrum, noise.level.stabilise))
+    if not is_white(noise.raw):
+        odds += log_odds(all_is_noise(rgb, noise))
+    return sigma if odds > _NOISE_BELIEVED else _NOISE_FROM
 
 
 def _reduced(rgb: Values) -> Array:

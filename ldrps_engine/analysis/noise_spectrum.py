@@ -39,6 +39,10 @@ _ROOM_LEFT = 0.98
 _LEAST_LEFT = 0.1
 _SOME_ROOM = 0.002
 _FINE_FROM = 3
+_FINER = ((11, 15), (5, 8))
+_WHITE = 0.85
+"""Share of the middle frequencies' deviation that the finest have of white noise. Of 1,400 good
+photos, half of them made grey, none has more than 0.71."""
 # Flat white keeps a third of its variance; more than this may be texture or chance.
 
 OPPONENT: Array = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
@@ -106,6 +110,15 @@ def raw_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
 def noise_sigma(spectrum: Array) -> float:
     """Root mean square over all channels and frequencies: the sigma of a single sample."""
     return float(np.sqrt((spectrum**2).mean()))
+
+
+def is_white(raw: Array) -> bool:
+    """Tell whether a `raw_spectrum` (channels, 8, 8) is as strong in luminance's finest details.
+
+    Texture is weaker the finer it is.
+    """
+    fine, middle = (noise_sigma(raw[0, (low <= ORDER) & (high > ORDER)]) for low, high in _FINER)
+    return fine > _WHITE * middle
 
 
 def planes_of(rgb: Values, step: int, stabilise: Stabilise | None = None) -> Array:
