@@ -22,7 +22,7 @@ from ldrps_engine.analysis.noise_spectrum import is_white, noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
-from ldrps_engine.analysis.samples import Values, display
+from ldrps_engine.analysis.samples import Values, display, highest, lowest
 from ldrps_engine.analysis.tone import judge_tone
 from ldrps_engine.analysis.verdicts import is_high_key, is_veiled, lacks_light, log_odds
 from ldrps_engine.colour.srgb import to_linear
@@ -315,14 +315,14 @@ def _grade(amount: float, word: str) -> str:
 
 def _darkness(rgb: Array) -> float:
     """From the 90th percentile of the brightest channel: a night scene with lights is dark too."""
-    bright = float(np.percentile(rgb.max(-1), 90))
+    bright = float(np.percentile(highest(rgb), 90))
     return float(np.clip(1 - bright / (2 * _DARK_BELOW), 0, 1))
 
 
 def dark_channel(rgb: Array, patches: int = 40) -> Array:
     """Smallest value of any channel in blocks of about 1/40 of the long side, (h, w)."""
     size = max(1, max(rgb.shape[:2]) // patches)
-    blocks = squares(rgb.min(-1), size)
+    blocks = squares(lowest(rgb), size)
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
 
 
@@ -340,5 +340,5 @@ def _cast(light: Array) -> float:
 
 
 def _is_grey(rgb: Array) -> bool:
-    spread = rgb.max(-1) - rgb.min(-1)
+    spread = highest(rgb) - lowest(rgb)
     return bool(np.percentile(spread, 99) < 0.02)

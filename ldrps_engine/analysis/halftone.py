@@ -8,13 +8,11 @@ one place.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.medians import median
 from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.colour.srgb import YCC
 
@@ -97,27 +95,14 @@ def _excess(luma: Array) -> Array:
     The array has an odd side, so that a quarter of a turn keeps its middle.
     """
     window = np.hanning(_TILE)
-    half = np.fft.rfft2((luma - luma.mean()) * window[:, None] * window)
-    logs = _both_halves(np.log(half.real**2 + half.imag**2 + 1e-9))
-    rings, order, bounds = _rings()
-    flat = logs.ravel()[order]
-    usual = np.array([median(flat[a:b]) for a, b in pairwise(bounds)])
-    return np.asarray(logs - usual[rings], np.float32)
-
-
-def _both_halves(half: NDArray[np.float64]) -> NDArray[np.float64]:
-    """All frequencies (n, n) of a real image, zero in the middle, from `rfft2`'s half of them."""
-    right = np.fft.fftshift(half, axes=0)[1:, :-1]
-    # Opposite frequencies have the same power.
-    return np.concatenate([right[::-1, :0:-1], right], axis=1)
-
-
-@cache
-def _rings() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """(ring (n, n) of each frequency, its places ring by ring, where in these each ring begins)."""
+    power = np.abs(np.fft.fft2((luma - luma.mean()) * window[:, None] * window)) ** 2
+    logs = np.fft.fftshift(np.log(power + 1e-9))[1:, 1:]
     rings = np.rint(_frequency() * _TILE).astype(int)
     order = np.argsort(rings, axis=None, kind="stable")
-    return rings, order, np.searchsorted(rings.ravel()[order], np.arange(rings.max() + 2))
+    bounds = np.searchsorted(rings.ravel()[order], np.arange(rings.max() + 2))
+    flat = logs.ravel()[order]
+    usual = np.array([np.median(flat[a:b]) if b > a else 0.0 for a, b in pairwise(bounds)])
+    return np.asarray(logs - usual[rings], np.float32)
 
 
 def _axes() -> Array:
