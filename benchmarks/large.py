@@ -132,7 +132,7 @@ def _measured(daemon: Served, photo: Path, out: Path, kind: str, recipe: str) ->
 def _line(what: str, took: float, held: Held, told: dict[str, Any]) -> str:
     each = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in held.each.items())
     return (
-        f"{what}: {took:.0f} s, {held.cpu:.0f} s of CPU, engine {told['seconds']:.0f} s; "
+        f"{what}: {took:.0f} s, {held.cpu:.1f} s of CPU, engine {told['seconds']:.0f} s; "
         f"{held.together / 2**20:.0f} MiB in all ({each}); {told['diagnosis']['words']}"
     )
 
