@@ -48,7 +48,7 @@ NODE_MS = Figure(
 )  # fmt: skip
 SEAT_SECONDS = Figure(
     "a worker's processor time for a megapixel, clean photo", 3.4 / 24, "s", "measured",
-    "`large --megapixels 24 --kinds clean`, one core; taken as the worker's alone, which is an upper bound",
+    "`large --megapixels 24`, one core; taken as the worker's alone, which is an upper bound",
 )  # fmt: skip
 FILTER_TFLOP = Figure(
     "bundled denoiser, one evaluation of a megapixel", 0.158, "TFLOP", "counted",
