@@ -70,7 +70,7 @@ def energy_of(patches: Array) -> Array:
 
 
 def _energy_by_frequency(patches: Array) -> Array:
-    """What `energy_of` returns of (N, 8, 8), with a row for each frequency, (64, N)."""
+    """Squares of the DCT of patches (N, 8, 8), with a row for each frequency, (64, N)."""
     both = np.kron(dct_matrix(PATCH), dct_matrix(PATCH))
     rows = both @ patches.reshape(-1, PATCH * PATCH).T
     return np.asarray(np.square(rows, out=rows), np.float32)
