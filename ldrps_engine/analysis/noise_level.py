@@ -262,10 +262,10 @@ def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
     """Smooth curves (channels, 17) through upper bounds, of much the same shape in all channels."""
     flat, weight = logs.ravel(), weights.ravel()
     smooth = _roughness(*logs.shape)
-    fitted: Doubles = np.full(len(flat), np.average(flat, weights=weight))
+    fitted = np.full(len(flat), np.average(flat, weights=weight))
     for _ in range(_ROUNDS):
         share = weight * np.where(flat > fitted, np.maximum(_ABOVE, weight), _BELOW)
-        fitted = np.linalg.solve(smooth + np.diag(share), share * flat)
+        fitted = np.asarray(np.linalg.solve(smooth + np.diag(share), share * flat), np.float64)
     return np.asarray(fitted.reshape(logs.shape))
 
 
