@@ -286,11 +286,21 @@ def _predict(
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
     # The prediction is linear: that of the one less that of the other is that of their difference.
     seen = (target - mean - grain * (alike - mean)) * known[:, None]
-    factor = torch.linalg.cholesky(given)
-    solved = torch.cholesky_solve(seen.transpose(1, 2), factor) * known[..., None]
+    solved = _solved(given, seen.transpose(1, 2)) * known[..., None]
     left = mean[..., :fine] + grain * (alike - mean)[..., :fine]
     predicted: Tensor = left + (covariance[:, :fine] @ solved).transpose(1, 2)
     return predicted
+
+
+def _solved(matrices: Tensor, right: Tensor) -> Tensor:
+    """Solve positive definite systems (B, P, P) for right sides (B, P, K)."""
+    count = torch.get_num_threads()
+    # Threads would meet after each small system: on busy cores that takes a hundred times as long.
+    torch.set_num_threads(1)
+    try:
+        return torch.cholesky_solve(right, torch.linalg.cholesky(matrices))
+    finally:
+        torch.set_num_threads(count)
 
 
 def _gather(
