@@ -143,7 +143,9 @@ def report(title: str, count: int, touched: Sequence[Touched]) -> None:
     if not count:
         return
     unasked = [one for one in touched if not one.needed]
-    print(f"{title}: {len(touched)} of {count} touched ({100 * len(touched) / count:.1f} %), ", end="")
+    print(
+        f"{title}: {len(touched)} of {count} touched ({100 * len(touched) / count:.1f} %), ", end=""
+    )
     print(f"{len(unasked)} without need ({100 * len(unasked) / count:.1f} %)")
     for name in CAUSES:
         of_it = [one for one in touched if name in one.causes]

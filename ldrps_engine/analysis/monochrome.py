@@ -12,6 +12,14 @@ Array = NDArray[np.float32]
 _DEGREE = 3
 _USUAL, _MOST = 0.014, 0.027
 """Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells."""
+_NO_COLOUR = 0.02
+"""Difference of channels that is none to the eye."""
+
+
+def is_grey(rgb: Array) -> bool:
+    """Tell whether (H, W, 3) display values have no colour at all."""
+    spread = rgb.max(-1) - rgb.min(-1)
+    return bool(np.percentile(spread, 99) < _NO_COLOUR)
 
 
 def is_monochrome(rgb: Array) -> bool:
