@@ -19,7 +19,7 @@ from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.monochrome import is_grey
 from ldrps_engine.analysis.noise_detection import shows_noise
-from ldrps_engine.analysis.noise_level import Noise
+from ldrps_engine.analysis.noise_level import Noise, growth
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from ldrps_engine.analysis.recognition import TONED_FROM, Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
@@ -38,6 +38,9 @@ _DARK_BELOW = 0.30
 _NOISE_FROM = 4.5
 # Sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts double.
 _NOISE_BELIEVED = 0.5
+# Of 150 noisy photos, drawn, none that is found grows more than by 0.32; of six lawns and cloths
+# that were called noisy all do. A real one whose black is cut off does, and has as much chroma.
+_GROWS, _BELIEVED_GROWING, _COLOURED_GROWING = 0.5, 4.0, 0.5
 BLOCKS_FROM = 1.8
 """Steps between blocks, in 8-bit steps, that a person sees."""
 _SURE = 0.6
@@ -281,11 +284,15 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     """
     sigma = noise.sigma * 255
     chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
-    in_chroma = chroma * 255 > _NOISE_FROM
-    if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
+    if sigma <= _NOISE_FROM or believed:
+        return sigma
+    grows = growth(rgb, noise.level) > _GROWS
+    if not grows and (chroma * 255 > _NOISE_FROM or noise.is_sure):
         return sigma
     white = shows_noise(rgb, noise.spectrum, noise.level.stabilise)
     both = log_odds(white) + log_odds(all_is_noise(rgb, noise))
+    if grows and (both < _BELIEVED_GROWING or chroma * 255 < _COLOURED_GROWING * sigma):
+        return _NOISE_FROM
     return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
 
 
