@@ -20,7 +20,7 @@ _APPLIANCES = (
     *(851, 859, 881, 882, 897),
 )
 # What is photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
-# leaves on the shore.
+# leaves on the shore, tools and other things that are held in a hand.
 _INSECTS = tuple(range(300, 327))
 _CLOTHES = (
     *(399, 411, 433, 445, 451, 452, 457, 459, 464, 465, 474, 496, 502, 514, 529, 552, 568, 578),
@@ -30,9 +30,14 @@ _CLOTHES = (
 _LINEN = (434, 533, 591, 700, 728, 797, 999)
 _SHORE = (*range(107, 127), 327, 328, 329)
 _FOOD = tuple(range(923, 970))
+_HELD_IN_HAND = (
+    *(418, 473, 507, 512, 531, 549, 563, 587, 593, 604, 605, 622, 623, 626, 629, 633, 644, 647),
+    *(666, 673, 677, 695, 696, 709, 710, 711, 714, 719, 720, 722, 749, 761, 767, 769, 772, 773),
+    *(783, 784, 798, 826, 828, 836, 837, 844, 845, 855, 893, 902, 910),
+)
 
 _ROOM = (*_ROOMS, *_FURNITURE, *_APPLIANCES)
-_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE)
+_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE, *_HELD_IN_HAND)
 _INDOORS = (0.1, 0.4)
 """Probabilities of a room's classes together from which on there may be one, and surely is. Of ten
 hazy landscapes none has more than 0.07."""

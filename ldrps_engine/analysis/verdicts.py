@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.subject import Subject
-from ldrps_engine.analysis.surroundings import within_reach
+from ldrps_engine.analysis.surroundings import indoors, within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -41,6 +41,9 @@ _VEIL_ALSO_FROM = 0.4
 # A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
 # judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
+_OUTDOORS = 0.6
+"""Log-odds that haze needs besides where there are no rooms: pale ground and snow have as much.
+Of ten hazy landscapes none has less than 3.6 to spare, of rooms with haze one has 0.1."""
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
 _WITHIN_REACH = 7.0
@@ -113,7 +116,8 @@ def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
         return False
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
-    return found + sum(depths) - _WITHIN_REACH * within_reach(seen.seen) > _HAZE_FROM
+    doubt = _WITHIN_REACH * within_reach(seen.seen) + _OUTDOORS * (1 - indoors(seen.seen))
+    return found + sum(depths) - doubt > _HAZE_FROM
 
 
 def _is_under_night_sky(colour: Array) -> bool:
