@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from benchmarks import no_photos
 from benchmarks.cases import manifest
@@ -31,6 +30,7 @@ from benchmarks.sets import Samples
 from benchmarks.sheet import Cell, contact_sheet
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.analysis.resampling import squares
 from ldrps_engine.errors import LdrpsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.model_cache import ModelCache
@@ -123,10 +123,11 @@ def shown(one: Touched, before: Samples, models: ModelCache) -> list[Cell]:
     plain = before[..., :3]
     changed = np.abs(after.astype(np.float32) - plain).mean(2)
     size = [min(_CROP, side) for side in plain.shape[:2]]
-    middle = np.unravel_index(int(uniform_filter(changed, _CROP // 4).argmax()), changed.shape)
+    most = squares(changed, _CROP // 4).mean((1, 3))
+    block = np.unravel_index(int(most.argmax()), most.shape)
     top, left = (
-        int(np.clip(at - side // 2, 0, whole - side))
-        for at, side, whole in zip(middle, size, plain.shape, strict=False)
+        int(np.clip((at + 0.5) * (_CROP // 4) - side // 2, 0, whole - side))
+        for at, side, whole in zip(block, size, plain.shape, strict=False)
     )
     place = np.s_[top : top + size[0], left : left + size[1]]
     name = one.name.rpartition("/")[2]
