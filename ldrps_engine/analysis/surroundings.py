@@ -20,7 +20,7 @@ _APPLIANCES = (
     *(851, 859, 881, 882, 897),
 )
 # What is photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
-# leaves on the shore, tools and other things that are held in a hand.
+# leaves on the shore; tools and other things that are held in a hand.
 _INSECTS = tuple(range(300, 327))
 _CLOTHES = (
     *(399, 411, 433, 445, 451, 452, 457, 459, 464, 465, 474, 496, 502, 514, 529, 552, 568, 578),
@@ -37,7 +37,7 @@ _HELD_IN_HAND = (
 )
 
 _ROOM = (*_ROOMS, *_FURNITURE, *_APPLIANCES)
-_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE, *_HELD_IN_HAND)
+_REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE)
 _INDOORS = (0.1, 0.4)
 """Probabilities of a room's classes together from which on there may be one, and surely is. Of ten
 hazy landscapes none has more than 0.07."""
@@ -53,6 +53,11 @@ def indoors(seen: Seen) -> float:
 def within_reach(seen: Seen) -> float:
     """Return how surely, 0 to 1, a photo is of a thing at arm's length."""
     return _certainty(seen, _REACH, _NEAR)
+
+
+def in_hand(seen: Seen) -> float:
+    """Return how surely, 0 to 1, a photo is of a tool or another thing that is held in a hand."""
+    return _certainty(seen, _HELD_IN_HAND, _NEAR)
 
 
 def _certainty(seen: Seen, classes: tuple[int, ...], bounds: tuple[float, float]) -> float:

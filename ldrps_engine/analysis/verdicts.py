@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.subject import Subject
-from ldrps_engine.analysis.surroundings import indoors, within_reach
+from ldrps_engine.analysis.surroundings import in_hand, indoors, within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -116,7 +116,8 @@ def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
         return False
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
-    doubt = _WITHIN_REACH * within_reach(seen.seen) + _OUTDOORS * (1 - indoors(seen.seen))
+    near = max(within_reach(seen.seen), in_hand(seen.seen))
+    doubt = _WITHIN_REACH * near + _OUTDOORS * (1 - indoors(seen.seen))
     return found + sum(depths) - doubt > _HAZE_FROM
 
 
