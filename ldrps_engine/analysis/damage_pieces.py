@@ -40,6 +40,9 @@ _FILLED_ELSEWHERE = 0.9
 """The same where nothing else says that the photo is an old print: twigs, spray, drops, snow and
 masts are bright and thin. Of 734 good photos five are as likely damaged as this; with what follows
 none is, and of 37 photos that damage was drawn over six in seven still are."""
+_RIM, _LEAST_INSIDE = 0.1, 0.4
+"""Share of each side that is the photo's rim, and least share of the damage that lies inside of it:
+elsewhere it is a line that frames the picture."""
 _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
 """Least pieces, greatest median distance of their pixels from the usual one, which is the paper's,
 least value of that, and greatest share of the photo, for damage to be filled there: words are of
@@ -246,7 +249,9 @@ def unasked_pieces(
 
 def _shows_paper(rgb: Array, mask: Mask) -> bool:
     """Tell whether all that is masked has one bright colour, as where a print has lost emulsion."""
-    if mask.mean() > _MOST_PAPER:
+    rim = [math.ceil(_RIM * side) for side in mask.shape]
+    inside = mask[rim[0] : -rim[0], rim[1] : -rim[1]].sum()
+    if mask.mean() > _MOST_PAPER or inside < _LEAST_INSIDE * mask.sum():
         return False
     shown = rgb[mask]
     paper = np.median(shown, axis=0)

@@ -133,15 +133,18 @@ def test_what_may_be_twigs_or_spray_is_filled_unasked_in_prints_without_colours(
 
 @pytest.mark.parametrize(
     ("shown", "filled"),
-    [("paper", True), ("drops", False), ("words", False), ("a frame", False)],
+    [("paper", True), ("drops", False), ("words", False), ("a frame", False), ("a rim", False)],
 )
 def test_in_a_photo_with_colours_only_what_shows_the_same_paper_is_filled_unasked(
     monkeypatch, shown, filled
 ):
-    """Drops and twigs are of many colours, words are large, a frame's line is grey."""
+    """Drops and twigs are of many colours, words are large, a frame is grey or along the edges."""
     rows, columns = np.mgrid[:256, :256]
     wide = 8 if shown == "words" else 1
     marked = (rows % 64 - 20 < wide) & (rows % 64 >= 20) & (columns > 10) & (columns < 240)
+    if shown == "a rim":
+        off = np.minimum(np.minimum(rows, 255 - rows), np.minimum(columns, 255 - columns))
+        marked = (off == 9) | (off == 15)
     likely = np.where(marked, np.float32(0.97), np.float32(0))
     monkeypatch.setattr(LIKELY, lambda *_: likely)
     colour = np.full((256, 256, 1), 0.55 if shown == "a frame" else 0.92, np.float32)
@@ -175,7 +178,7 @@ def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
     for name, marked in (("both", line | blots), ("line", line)):
         likely = np.where(marked, np.float32(0.97), np.float32(0))
         monkeypatch.setattr(LIKELY, lambda *_, p=likely: p)
-        picture = bare(pictures.natural(256, 256), marked)
+        picture = bare(pictures.grey(pictures.natural(256, 256)), marked)
         found[name] = look_for_damage(picture, stains=False)
     assert found["both"].is_beyond_doubt
     assert found["both"].mask[line].mean() > 0.9
