@@ -94,7 +94,7 @@ def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
 
     If it is no print, grey or toned, it shows things of one hue, which may be pale as well.
     """
-    near = 0.0 if is_print else within_reach(seen.seen)
+    near = 0.0 if is_print else _held(seen)
     veil = log_odds(seen.veil) - _PALE_THINGS * near
     both = tones > _VEILED_FROM and veil > log_odds(_VEIL_ALSO_FROM)
     return both or veil > log_odds(_VEIL_SEEN_FROM)
@@ -119,9 +119,12 @@ def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
         return False
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
-    near = max(within_reach(seen.seen), in_hand(seen.seen))
-    doubt = _WITHIN_REACH * near + _OUTDOORS * (1 - indoors(seen.seen))
+    doubt = _WITHIN_REACH * _held(seen) + _OUTDOORS * (1 - indoors(seen.seen))
     return found + sum(depths) - doubt > _HAZE_FROM
+
+
+def _held(seen: Recognition) -> float:
+    return max(within_reach(seen.seen), in_hand(seen.seen))
 
 
 def _is_under_night_sky(colour: Array) -> bool:
