@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,7 +228,8 @@ def unasked_pieces(
     told by `is_print`, has to show the same paper in all places. Strokes on paper are none.
     """
 
-    def besides() -> Array | None:
+    @cache
+    def besides() -> Array:
         places, strokes = spared(), _strokes(rgb)
         return strokes if places is None else np.maximum(places, strokes)
 
