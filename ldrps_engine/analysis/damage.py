@@ -125,7 +125,7 @@ def look_for_damage(
     """
     copies = _Copies(rgb)
     sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
-    look = _Look(Contents(sight.rgb), believed, stains)
+    look = _Look(Contents(sight.rgb), Contents(rgb), believed, stains)
     pieces = look.chosen(sight)
     if believed or pieces.probability < MENDED_FROM / 2:
         return _damage(rgb, visible, sight, pieces)
@@ -144,6 +144,9 @@ class _Look:
     """Manner of looking for damage in copies of one photo; see `look_for_damage`."""
 
     contents: Contents
+    """Contents of the smallest copy: faces are as good in it."""
+    whole: Contents
+    """Contents of the image itself, whose colours tell what it is."""
     believed: bool
     stains: bool
 
@@ -169,7 +172,7 @@ class _Look:
             sight.from_sides if place is None else lambda: seen.likely,
             stains=self.stains,
             spared=spared,
-            is_print=lambda: self.contents.is_print,
+            is_print=lambda: self.whole.is_print,
         )
         if place is None:
             return found
