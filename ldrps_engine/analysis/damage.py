@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.damage_contents import Contents, features_of
 from ldrps_engine.analysis.damage_network import MULTIPLE
 from ldrps_engine.analysis.damage_pieces import (
     FILLED_FROM,
@@ -24,9 +25,8 @@ from ldrps_engine.analysis.damage_pieces import (
     unasked_pieces,
 )
 from ldrps_engine.analysis.damage_views import VIEWS, likely_from_sides
-from ldrps_engine.analysis.faces import Face, find_faces
-from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.resampling import means_of_squares, reduce, reduce_part, resize
+from ldrps_engine.analysis.faces import Face
+from ldrps_engine.analysis.resampling import means_of_squares, reduce_part, resize
 from ldrps_engine.analysis.rims import with_rims
 from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.colour.working import beside_hidden
@@ -52,8 +52,6 @@ _LEAST_SIDE = 48
 """Short side below which no photo is reduced, pixels."""
 _COVERED = 0.3
 """Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
-_VIEW = 512
-"""Long side, in pixels, of the copy that tells photos from pages, and shows faces."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     )
     asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
     # Elsewhere the diagnosis knows pages, and what is named alone need not be told from them twice.
-    if found.seen.any() and (asked or found.is_beyond_doubt) and recognise(_small(rgb)).is_graphic:
+    if found.seen.any() and (asked or found.is_beyond_doubt) and Contents(rgb).is_graphic:
         return found.without_any
     return found
 
@@ -127,7 +125,7 @@ def look_for_damage(
     """
     copies = _Copies(rgb)
     sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
-    look = _Look(_View(sight.rgb), believed, stains)
+    look = _Look(Contents(sight.rgb), Contents(rgb), believed, stains)
     pieces = look.chosen(sight)
     if believed or pieces.probability < MENDED_FROM / 2:
         return _damage(rgb, visible, sight, pieces)
@@ -145,7 +143,10 @@ def look_for_damage(
 class _Look:
     """Manner of looking for damage in copies of one photo; see `look_for_damage`."""
 
-    view: _View
+    contents: Contents
+    """Contents of the smallest copy: faces are as good in it."""
+    whole: Contents
+    """Contents of the image itself, whose colours tell what it is."""
     believed: bool
     stains: bool
 
@@ -158,7 +159,7 @@ class _Look:
         seen = sight if place is None else sight.part(place)
 
         def spared() -> Array | None:
-            features = sight.spared(self.view.faces)
+            features = sight.spared(self.contents.faces)
             return features if features is None or place is None else features[place]
 
         if self.believed:
@@ -171,6 +172,7 @@ class _Look:
             sight.from_sides if place is None else lambda: seen.likely,
             stains=self.stains,
             spared=spared,
+            is_print=lambda: self.whole.is_print,
         )
         if place is None:
             return found
@@ -256,7 +258,7 @@ class _Sight:
 
         They are features of `faces`, and the last of a mount beside what is not seen.
         """
-        features, seen = _features(faces, self.size), self._seen
+        features, seen = features_of(faces, self.size), self._seen
         if seen is None:
             return features
         edge = beside_hidden(seen).astype(np.float32)
@@ -300,38 +302,6 @@ class _Copies:
     def _halves(self) -> Array:
         """The image at half its size, of which smaller copies are made sooner."""
         return means_of_squares(self._rgb, 2)
-
-
-class _View:
-    """A small copy of a photo, made once somebody looks for faces in it."""
-
-    def __init__(self, whole: Values) -> None:
-        self._whole = whole
-
-    @cached_property
-    def faces(self) -> tuple[Face, ...]:
-        """Faces in it."""
-        return find_faces(_small(self._whole))
-
-
-def _features(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
-    """Ones (H, W) on eyes, noses and mouths; None where there are none."""
-    if not faces:
-        return None
-    rows, columns = (
-        np.asarray((np.arange(side) + 0.5) / max(size[:2]), np.float32) for side in size[:2]
-    )
-    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
-    return np.asarray(np.logical_or.reduce(on), np.float32)
-
-
-def _small(rgb: Values) -> Array:
-    """Reduce an image (H, W, 1 or 3) to a copy (h, w, 3) in [0, 1]."""
-    height, width, channels = rgb.shape
-    scale = min(1.0, _VIEW / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    view = np.clip(display(rgb) if scale == 1 else reduce(rgb, size), 0, 1)
-    return view if channels == 3 else np.repeat(view, 3, axis=2)
 
 
 def _noise(rgb: Values) -> float:

@@ -62,10 +62,10 @@ def find_halftone(rgb: Values) -> Halftone:
     """Look for a screen in an image (H, W, 1 or 3) at the size it was stored."""
     if min(rgb.shape[:2]) < _LEAST_SIDE:
         return NONE
-    excess = [_excess(tile) for tile in _tiles(rgb)]
-    if len(excess) < _FEWEST:
+    tiles = _tiles(rgb)
+    if len(tiles) < _FEWEST:
         return NONE
-    shown = np.quantile(np.stack(excess), _SHOWING, axis=0)
+    shown = np.quantile(_excess(np.stack(tiles)), _SHOWING, axis=0)
     # The screen's other direction: the same peak a quarter of a turn further.
     across = np.rot90(shown)
     both = np.where(_is_usable(), np.minimum(shown, _highest_near(across)), 0)
@@ -90,19 +90,24 @@ def _tiles(rgb: Values) -> list[Array]:
 
 
 def _excess(luma: Array) -> Array:
-    """Natural log (n, n) of a tile's power over that of its ring, zero frequency in the middle.
+    """Natural log (tiles, n, n) of each tile's power over that of its ring, zero in the middle.
 
-    The array has an odd side, so that a quarter of a turn keeps its middle.
+    The arrays have an odd side, so that a quarter of a turn keeps their middle.
     """
     window = np.hanning(_TILE)
-    power = np.abs(np.fft.fft2((luma - luma.mean()) * window[:, None] * window)) ** 2
-    logs = np.fft.fftshift(np.log(power + 1e-9))[1:, 1:]
+    waves = (luma - luma.mean((1, 2), keepdims=True)) * window[:, None] * window
+    power = np.abs(np.fft.fft2(waves)) ** 2
+    logs = np.fft.fftshift(np.log(power + 1e-9), (1, 2))[:, 1:, 1:]
     rings = np.rint(_frequency() * _TILE).astype(int)
     order = np.argsort(rings, axis=None, kind="stable")
     bounds = np.searchsorted(rings.ravel()[order], np.arange(rings.max() + 2))
-    flat = logs.ravel()[order]
-    usual = np.array([np.median(flat[a:b]) if b > a else 0.0 for a, b in pairwise(bounds)])
-    return np.asarray(logs - usual[rings], np.float32)
+    flat = logs.reshape(len(logs), -1)[:, order]
+    # Whoever asks for medians tile by tile waits for the asking.
+    usual = np.zeros((len(logs), len(bounds) - 1))
+    for ring, (first, end) in enumerate(pairwise(bounds)):
+        if end > first and ring <= _FINEST * _TILE + 2:
+            usual[:, ring] = np.median(flat[:, first:end], axis=1)
+    return np.asarray(logs - usual[:, rings], np.float32)
 
 
 def _axes() -> Array:

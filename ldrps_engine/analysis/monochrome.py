@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.samples import highest
+from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
@@ -17,6 +17,14 @@ _ENOUGH = 250_000
 """Pixels that tell as much as all of a larger image."""
 _USUAL, _MOST = 0.014, 0.027
 """Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells."""
+_NO_COLOUR = 0.02
+"""Difference of channels that is none to the eye."""
+
+
+def is_grey(rgb: Array) -> bool:
+    """Tell whether (H, W, 3) display values have no colour at all."""
+    spread = highest(rgb) - lowest(rgb)
+    return bool(np.percentile(spread, 99) < _NO_COLOUR)
 
 
 def is_monochrome(rgb: Array) -> bool:

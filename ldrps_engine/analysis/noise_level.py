@@ -55,6 +55,8 @@ _BEND, _TILT, _APART, _ALIKE = 0.1, 0.02, 1.0, 0.05
 _ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
 _STEEPEST = 16.0
+_GROWS_FROM = 0.1
+"""Display value below which black may cut noise off, and so lets it grow."""
 _EVEN = 0.16
 """Root mean square of the logarithm of a level below which noise counts as even: measured on
 photos with even noise it is less."""
@@ -195,6 +197,22 @@ def noise_level(rgb: Values) -> Level:
     stabilised = 1 / np.stack([1 / np.interp(_GRID, KNOTS, of) for of in curve]).mean(1)
     strength = stabilised / np.sqrt(np.square(stabilised).mean())
     return Level(curve / stabilised[:, None], strength)
+
+
+def growth(rgb: Values, level: Level) -> float:
+    """Return the power of display values with which noise of (H, W, channels) grows, 0 if even.
+
+    A camera's tone curve takes from its noise in bright places at least what light adds, so that it
+    is 0 or below; texture is a share of the light it is seen in, which is 1.
+    """
+    present = _present(rgb) * ((KNOTS > _GROWS_FROM) & (KNOTS < 1 - _GROWS_FROM / 2))
+    if level.is_even or not present.any():
+        return 0.0
+    bright = np.broadcast_to(np.log(np.maximum(KNOTS, _GROWS_FROM)), present.shape)
+    total = np.maximum(present.sum(1, keepdims=True), 1)
+    apart = bright - (present * bright).sum(1, keepdims=True) / total
+    spread = float((present * apart**2).sum())
+    return float((present * apart * np.log(level.curve)).sum()) / spread if spread else 0.0
 
 
 def _present(rgb: Values) -> Doubles:

@@ -32,6 +32,8 @@ QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
 """Quantiles of each channel that it looks at besides."""
 
 _GRAPHIC_FROM = 0.15
+TONED_FROM = 0.5
+"""Probability from which a print of one hue is taken for toned."""
 
 SPREAD = (0.1, 0.5, 0.9)
 """Quantiles over the cells of what is there, and of the maps."""

@@ -20,7 +20,7 @@ _APPLIANCES = (
     *(851, 859, 881, 882, 897),
 )
 # What is photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
-# leaves on the shore.
+# leaves on the shore; tools and other things that are held in a hand.
 _INSECTS = tuple(range(300, 327))
 _CLOTHES = (
     *(399, 411, 433, 445, 451, 452, 457, 459, 464, 465, 474, 496, 502, 514, 529, 552, 568, 578),
@@ -30,6 +30,11 @@ _CLOTHES = (
 _LINEN = (434, 533, 591, 700, 728, 797, 999)
 _SHORE = (*range(107, 127), 327, 328, 329)
 _FOOD = tuple(range(923, 970))
+_HELD_IN_HAND = (
+    *(418, 473, 507, 512, 531, 549, 563, 587, 593, 604, 605, 622, 623, 626, 629, 633, 644, 647),
+    *(666, 673, 677, 695, 696, 709, 710, 711, 714, 719, 720, 722, 749, 761, 767, 769, 772, 773),
+    *(783, 784, 798, 826, 828, 836, 837, 844, 845, 855, 893, 902, 910),
+)
 
 _ROOM = (*_ROOMS, *_FURNITURE, *_APPLIANCES)
 _REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE)
@@ -48,6 +53,11 @@ def indoors(seen: Seen) -> float:
 def within_reach(seen: Seen) -> float:
     """Return how surely, 0 to 1, a photo is of a thing at arm's length."""
     return _certainty(seen, _REACH, _NEAR)
+
+
+def in_hand(seen: Seen) -> float:
+    """Return how surely, 0 to 1, a photo is of a tool or another thing that is held in a hand."""
+    return _certainty(seen, _HELD_IN_HAND, _NEAR)
 
 
 def _certainty(seen: Seen, classes: tuple[int, ...], bounds: tuple[float, float]) -> float:

@@ -9,7 +9,7 @@ from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
 from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.analysis.subject import Subject
-from ldrps_engine.analysis.surroundings import within_reach
+from ldrps_engine.analysis.surroundings import in_hand, indoors, within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -24,6 +24,9 @@ _LIT_BY_FLASH, _IN_SHADOW = 5.0, 0.4
 """Log-odds, for each share of what a photo is about that lies in its dark part less than this one,
 that count against missing light: a flash lights what is near and leaves the rest. Of 18 dark and
 backlit photos the least has 0.39, but for one."""
+_SUBJECT_LIT = 12.0
+"""The same against light that is missing before something bright: who stands there is in the
+shadow. Five of six backlit photos have 0.41 and more, a spotted dog before a dark room 0.22."""
 _DARK_THINGS, _SURELY_NEAR = 3.0, 0.5
 """Log-odds that a thing at arm's length counts against missing light: clothes are black, and shown
 on black. How surely it is one where what is before something bright is no subject in the shadow."""
@@ -42,6 +45,9 @@ _VEIL_ALSO_FROM = 0.4
 # A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
 # judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
+_OUTDOORS = 0.6
+"""Log-odds that haze needs besides where there are no rooms: pale ground and snow have as much.
+Of ten hazy landscapes none has less than 3.6 to spare, of rooms with haze one has 0.1."""
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
 """Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
 _WITHIN_REACH = 7.0
@@ -65,10 +71,10 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
     A face in the shadow before something bright is what nobody means to be dark.
     """
     near, subject = within_reach(seen.seen), Subject.of(colour, seen)
-    doubt = _DARK_THINGS * near + _LIT_BY_FLASH * max(_IN_SHADOW - subject.in_shadow, 0)
+    black, lit = _DARK_THINGS * near, max(_IN_SHADOW - subject.in_shadow, 0)
     backlit = seen.probabilities["backlit"]
-    whole = log_odds(seen.light) - doubt > log_odds(_LIGHT_FROM)
-    before = log_odds(backlit) - doubt > log_odds(_BACKLIT_FROM)
+    whole = log_odds(seen.light) - black - _LIT_BY_FLASH * lit > log_odds(_LIGHT_FROM)
+    before = log_odds(backlit) - black - _SUBJECT_LIT * lit > log_odds(_BACKLIT_FROM)
     return (
         (whole and seen.shortfall > _SHORT_FROM)
         or (before and float(np.quantile(seen.gain, 0.8)) > _BACKLIT_GAIN_FROM)
@@ -89,7 +95,7 @@ def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
 
     If it is no print, grey or toned, it shows things of one hue, which may be pale as well.
     """
-    near = 0.0 if is_print else within_reach(seen.seen)
+    near = 0.0 if is_print else _held(seen)
     veil = log_odds(seen.veil) - _PALE_THINGS * near
     both = tones > _VEILED_FROM and veil > log_odds(_VEIL_ALSO_FROM)
     return both or veil > log_odds(_VEIL_SEEN_FROM)
@@ -114,7 +120,12 @@ def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
         return False
     found = _HAZE_SEEN * log_odds(seen.probabilities["hazy"]) + _HAZE_TONES * log_odds(tones)
     depths = (weight * float(np.quantile(seen.haze.depth, q)) for q, weight in _HAZE_DEPTHS)
-    return found + sum(depths) - _WITHIN_REACH * within_reach(seen.seen) > _HAZE_FROM
+    doubt = _WITHIN_REACH * _held(seen) + _OUTDOORS * (1 - indoors(seen.seen))
+    return found + sum(depths) - doubt > _HAZE_FROM
+
+
+def _held(seen: Recognition) -> float:
+    return max(within_reach(seen.seen), in_hand(seen.seen))
 
 
 def _is_under_night_sky(colour: Array) -> bool:

@@ -74,6 +74,24 @@ def test_noise_is_still_seen_after_a_jpeg_has_taken_its_chroma(sigma, quality):
     assert diagnose(saved_as_jpeg(noisy, quality)).is_noisy
 
 
+@pytest.mark.parametrize("chroma", [True, False], ids=["in chroma", "in luminance"])
+@pytest.mark.parametrize("convinced", [True, False])
+def test_what_grows_with_light_as_texture_does_is_noise_in_chroma_alone(
+    monkeypatch, convinced, chroma
+):
+    judge = 0.99 if convinced else 0.2
+    for name in ("shows_noise", "all_is_noise"):
+        monkeypatch.setattr(f"ldrps_engine.analysis.diagnosis.{name}", lambda *_: judge)
+    rng = np.random.default_rng(0)
+    steps = np.repeat(np.linspace(0.15, 0.85, 16), 16)
+    ramp = np.broadcast_to(steps[None, :, None], (192, 256, 3))
+    drawn = rng.standard_normal((192, 256, 3 if chroma else 1))
+    picture = np.clip(ramp * (1 + 0.1 * drawn), 0, 1).astype(np.float32)
+    assert diagnose(picture).is_noisy is (convinced and chroma)
+    even = np.clip(ramp + 0.05 * drawn, 0, 1).astype(np.float32)
+    assert diagnose(even).is_noisy is (convinced or chroma)
+
+
 def test_a_person_who_says_noise_is_believed():
     picture = pictures.textured()
     measured = noise_sigma(noise_spectrum(picture)) * 255

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.noise_level import EVEN, KNOTS, Level, measure_noise, noise_level
+from ldrps_engine.analysis.noise_level import EVEN, KNOTS, Level, growth, measure_noise, noise_level
 from ldrps_engine.analysis.noise_spectrum import noise_sigma
 from support import pictures
 
@@ -50,6 +50,23 @@ def test_the_level_is_right_at_each_brightness(make, deviation):
     assert not found.level.is_even
     ratio = in_places(found, deviation)
     assert np.sqrt(np.mean(np.log(ratio) ** 2)) < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("power", "made"), [(1.0, lambda v: 0.09 * v), (0.5, lambda v: 0.07 * v**0.5), (-0.8, falls)]
+)
+def test_growth_is_the_power_of_brightness_in_which_noise_grows(power, made):
+    """Texture is a share of the light it is seen in; a camera's noise grows by less than none."""
+    picture = ramp()
+    assert growth(picture, measure_noise(noisy(picture, made)).level) == pytest.approx(
+        power, abs=0.25
+    )
+
+
+def test_growth_of_even_noise_and_in_black_alone_is_none():
+    assert growth(ramp(), Level.even(3)) == 0
+    black = np.full((64, 64, 3), 0.01, np.float32)
+    assert growth(black, Level(np.linspace(1, 4, 17)[None].repeat(3, 0), np.ones(3))) == 0
 
 
 def test_the_level_is_each_channels_own():

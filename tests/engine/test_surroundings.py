@@ -9,9 +9,9 @@ from ldrps_engine.analysis import haze
 from ldrps_engine.analysis.haze import haze_of
 from ldrps_engine.analysis.haze_field import HazeField
 from ldrps_engine.analysis.recognition import recognise
-from ldrps_engine.analysis.surroundings import indoors, within_reach
+from ldrps_engine.analysis.surroundings import in_hand, indoors, within_reach
 
-WARDROBE, BEE, VALLEY = 894, 309, 979
+WARDROBE, BEE, VALLEY, SCREW = 894, 309, 979, 783
 """Classes of ImageNet-1k."""
 
 
@@ -32,6 +32,12 @@ def of(seen, *classes):
 def test_what_is_shown_tells_where_it_is(seen, shown, inside, near):
     told = of(seen, shown)
     assert (indoors(told), within_reach(told)) == (inside, near)
+
+
+def test_a_tool_is_in_a_hand_and_counts_against_haze_alone(seen):
+    told = of(seen, SCREW)
+    assert (indoors(told), within_reach(told), in_hand(told)) == (0, 0, 1)
+    assert in_hand(of(seen, BEE)) == 0
 
 
 def test_both_are_certain_by_degrees(seen):
