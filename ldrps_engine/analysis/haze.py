@@ -108,8 +108,8 @@ def _tones_tell(rgb: Array) -> float:
     have says nothing about how thick it is: the dark channel tells alone.
     """
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
-    veiled = judge_tone(colour).veiled
-    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+    hazy = judge_tone(colour).hazy
+    return float(np.clip((hazy - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
 
 
 def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:

@@ -14,7 +14,7 @@ _NO_CHANGE = 1 / 255
 """Mean change of tones, in display values, that nobody sees."""
 _TONES = {
     "low-light": "recipe low-light found no light missing, so the photo keeps the light it has",
-    "haze": "recipe haze found no veil that can be taken off, so the photo keeps its contrast",
+    "haze": "recipe haze found no haze that can be removed, so the photo keeps its contrast",
     "old-photo": "recipe old-photo found black and white in their places, so the tones stay as "
     "they are",
 }
