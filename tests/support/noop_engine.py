@@ -2,8 +2,8 @@
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
 `hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
-one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
-it is started again from a checkpoint. `same` gives the photo back as it came.
+one unless memory is saved for the job; `forever` goes on until it is stopped, and `linger` until it
+is started again from a checkpoint. `same` gives the photo back as it came.
 
 Damage is filled with black. The stage denoised is half-way between the photo and the result.
 """

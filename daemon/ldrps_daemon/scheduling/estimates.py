@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.storage.journal import Timing
+from ldrps_daemon.storage.rows import Timing
 
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
 from ldrps_daemon.storage.eventlog import EventLog, pack
-from ldrps_daemon.storage.journal import Row
+from ldrps_daemon.storage.rows import Row
 from ldrps_daemon.storage.sizes import (
     expected_bytes,
     header_bytes,
@@ -63,7 +63,7 @@ class Job:
         self.loss_step = 0
         """Last step with a checkpoint when a machine was last lost."""
         self.memory_saving = 0
-        """Level of economy with memory, see `pipe.Order`."""
+        """Level of saving memory, see `pipe.Order`."""
         self.preemptions = 0
         self.interruptions = 0
         """Number of daemons in a row that died while a worker had this job."""
@@ -114,7 +114,7 @@ class Job:
             waited=self.waited(),
             crashes=self.crashes,
             crash_step=self.crash_step,
-            economy=self.memory_saving,
+            memory_saving=self.memory_saving,
             preemptions=self.preemptions,
             cancelling=self.cancel_message,
             ended_at=time.time() if ending else 0.0,
@@ -240,7 +240,7 @@ class Job:
         self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
         self.submitted_at, self.started_at = row.submitted_at, row.started_at
         self.crashes, self.crash_step = row.crashes, row.crash_step
-        self.memory_saving, self.preemptions = row.economy, row.preemptions
+        self.memory_saving, self.preemptions = row.memory_saving, row.preemptions
         self.interruptions = row.running
         self.cancel_message = row.cancelling
         self._waited = row.waited

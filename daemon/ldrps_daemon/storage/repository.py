@@ -15,8 +15,9 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
 from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.journal import Journal, Row, Timing
+from ldrps_daemon.storage.journal import Journal
 from ldrps_daemon.storage.recovery import clear_strays, recovered, set_aside
+from ldrps_daemon.storage.rows import Row, Timing
 from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_engine.errors import InternalError
 
