@@ -146,7 +146,7 @@ async def accepted(dispatcher, **settings):
 
 
 async def pixels(job):
-    events = [event async for event in job.follow(1, False)]
+    events = [event async for event in job.feed.follow(1, False)]
     assert events[-1].HasField("done"), events[-1]
     return b"".join(e.layer_chunk.data for e in events if e.HasField("layer_chunk"))
 

@@ -136,7 +136,7 @@ async def idle(dispatcher):
 
 
 async def ended(job):
-    return [event async for event in job.follow(1, False)]
+    return [event async for event in job.feed.follow(1, False)]
 
 
 def test_a_job_waits_for_the_first_worker(play):
@@ -156,7 +156,7 @@ def test_a_job_waits_for_the_first_worker(play):
 
 
 async def first(job):
-    async for event in job.follow(1, False):
+    async for event in job.feed.follow(1, False):
         yield event
         return
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import daemon as daemon_module
-from ldrps_gimp import place
+from ldrps_gimp import place, starting
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
@@ -328,7 +327,7 @@ def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
 
 
 def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
-    monkeypatch.setattr(daemon_module, "_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(starting, "_SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
     (alone / "ldrps").mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as hung:

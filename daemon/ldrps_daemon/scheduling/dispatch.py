@@ -89,7 +89,7 @@ class Dispatcher:
         for job_id, reports in self._placed.items():
             reports.slot.pause(job_id)
         for job in self.index.open():
-            job.suspend()
+            job.feed.suspend()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
@@ -156,7 +156,7 @@ class Dispatcher:
         if job.grace:
             job.grace.cancel()
         try:
-            with job.watched(previews):
+            with job.feed.watched(previews):
                 self._announcer.watch(job)
                 yield
         finally:
@@ -196,7 +196,7 @@ class Dispatcher:
             job.deadline = loop.call_later(seconds, self._cancel_soon, job, words)
 
     def _guard(self, job: Job, grace: float) -> None:
-        if job.header.detached or job.watchers or job.ended or self.stopping:
+        if job.header.detached or job.feed.watchers or job.ended or self.stopping:
             return
         if job.grace:
             job.grace.cancel()

@@ -52,7 +52,7 @@ class JobReports:
         if report.HasField("step"):
             report.step.seconds_left = self._after(report.step)
         self._job.publish(report)
-        wanted = self._job.preview_watchers > 0
+        wanted = self._job.feed.preview_watchers > 0
         if wanted != self._previews:
             self._previews = wanted
             self.slot.want_previews(self._job.id, wanted)

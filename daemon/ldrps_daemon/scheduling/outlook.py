@@ -96,7 +96,7 @@ class Announcer:
 
     def leave(self, job: Job) -> None:
         """Note that a watcher has left."""
-        if not job.watchers:
+        if not job.feed.watchers:
             self._watched.pop(job.id, None)
 
     def announce(self, *new: Job) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import Gimp, GimpUi, GLib, Gtk
+from gi.repository import GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
-from ldrps_gimp.effects_row import EffectsRow
+from ldrps_gimp.effects_row import EffectsRow, layer_of_what_is_seen
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.glance import is_large
 from ldrps_gimp.guide import PATH, open_guide
@@ -185,12 +185,9 @@ class RestoreDialog(Pumping):
         """Go on with a new layer at the top, which holds the whole image as it is seen."""
         if self._busy:
             return
-        image = self._layer.get_image()
-        name = _("{layer} (as seen)").format(layer=self._layer.get_name())
-        made = Gimp.Layer.new_from_visible(image, image, name)
-        if not image.insert_layer(made, None, 0):
+        made = layer_of_what_is_seen(self._layer)
+        if made is None:
             return self._complain(_("GIMP refused the result; its error console says why."))
-        Gimp.displays_flush()
         self._layer = made
         looked = Restoration(made, Choices(), self._daemon, self)
         self._looking = Looking(looked, self._daemon, self._settings)
