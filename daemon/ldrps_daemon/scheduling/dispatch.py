@@ -19,14 +19,10 @@ from ldrps_daemon.scheduling.failure_policy import FailurePolicy
 from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.job_reports import JobReports
 from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
-from ldrps_daemon.scheduling.pool import (
-    StartError,
-    WorkerDiedError,
-    WorkerLostError,
-    WorkerSlot,
-)
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
 from ldrps_daemon.scheduling.slot_set import SlotSet, spare_starts
+from ldrps_daemon.scheduling.worker_errors import StartError, WorkerDiedError, WorkerLostError
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.scheduling.worker_specs import Load, LocalPool, Pool, WorkerSpec
 from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job

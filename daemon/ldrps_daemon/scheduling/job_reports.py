@@ -6,7 +6,7 @@ import time
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
-from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.storage.attempts import Attempt
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers.pipe import Saved, Sized
