@@ -77,7 +77,7 @@ def restore(
 
 @dataclass(frozen=True)
 class _Job:
-    """What every stage is given beside the photo."""
+    """Settings, models and callback, which every stage is given beside the photo."""
 
     settings: Settings
     models: ModelCache

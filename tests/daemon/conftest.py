@@ -84,3 +84,10 @@ def accepted(keep, job, spool):
         return keep(accept)
 
     return make
+
+
+@pytest.fixture
+def models_folder(monkeypatch, tmp_path):
+    """An empty folder for models."""
+    monkeypatch.setenv("LDRPS_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"

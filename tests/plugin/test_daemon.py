@@ -1,24 +1,22 @@
 """The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors, its start."""
 
 import contextlib
-import os
 import signal
 import socket
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import place, starting
+from ldrps_gimp import place
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import RpcError
 from ldrps_gimp.place import Place
 from plugin import grpc_server
-from support.daemon import environment, wait_until
+from support.daemon import wait_until
 
 ROOT = Path(__file__).parents[2]
 SIDE = 20
@@ -286,73 +284,6 @@ def test_a_socket_of_somebody_else_is_not_spoken_to(tmp_path, monkeypatch):
     assert not heard
 
 
-@pytest.fixture
-def alone(tmp_path_factory, monkeypatch):
-    """A user without a daemon."""
-    folder = tmp_path_factory.mktemp("r")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    monkeypatch.delenv("LDRPS_ADDRESS", raising=False)
-    return folder
-
-
-def test_the_daemon_is_started_and_outlives_us(alone, monkeypatch):
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={alone}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = alone / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {alone}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    ours = Daemon(place.default_place())
-    try:
-        ours.ensure_running()
-        pid = ours.status()["pid"]
-        assert os.getsid(pid) != os.getsid(0)
-        ours.ensure_running()
-        assert ours.status()["pid"] == pid
-    finally:
-        ours.close()
-        os.kill(int((alone / "pid").read_text()), signal.SIGTERM)
-    assert wait_until(lambda: not (alone / "ldrps" / "ldrps.sock").exists())
-
-
-def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
-    program = alone / "broken"
-    program.write_text("#!/bin/sh\necho 'ldrps: something is missing' >&2\nexit 6\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
-    with pytest.raises(RestoreError, match="something is missing"):
-        Daemon(place.default_place()).ensure_running()
-
-
-def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
-    monkeypatch.setattr(starting, "_SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
-    (alone / "ldrps").mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as hung:
-        hung.bind(str(alone / "ldrps" / "ldrps.sock"))
-        hung.listen()
-        with pytest.raises(
-            RestoreError, match=r"Something listens on .* does not answer"
-        ) as caught:
-            Daemon(place.default_place()).ensure_running()
-    assert caught.value.reason == "unavailable"
-
-
-def test_one_that_is_about_to_answer_is_waited_for(start_daemon):
-    """Stopped for a while, as it is for others while it starts."""
-    daemon = start_daemon()
-    os.kill(daemon.process.pid, signal.SIGSTOP)
-    later = threading.Timer(3, os.kill, (daemon.process.pid, signal.SIGCONT))
-    later.start()
-    ours = client(daemon.address)
-    ours.ensure_running()
-    assert ours.status()["pid"] == daemon.process.pid
-    later.join()
-    ours.close()
-
-
 def test_a_full_queue_is_waited_for(tmp_path):
     """Its kernel takes no connection more until somebody there accepts one."""
     path, crowd = str(tmp_path / "s"), []
@@ -371,17 +302,6 @@ def test_a_full_queue_is_waited_for(tmp_path):
         accepting.join()
     for each in crowd:
         each.close()
-
-
-def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
-    monkeypatch.setenv("LDRPS_ADDRESS", f"unix:{alone}/other")
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
-    with pytest.raises(RestoreError, match="No daemon answers"):
-        Daemon(place.default_place()).ensure_running()
-    for address in ("somewhere", "tls:elsewhere:443"):
-        monkeypatch.setenv("LDRPS_ADDRESS", address)
-        with pytest.raises(RestoreError, match="not an address"):
-            place.default_place()
 
 
 def test_both_clients_look_in_the_same_place(alone, monkeypatch):
