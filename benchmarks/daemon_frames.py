@@ -31,11 +31,11 @@ from ldrps_engine.errors import UnavailableError
 
 _AT_ONCE = 8
 _PATIENCE = 60.0
+# Seconds without a byte after which a client that stays leaves as well.
 _QUIET = 0.2
-"""Seconds without a byte after which a client that stays leaves as well."""
 _WARM_UP = 1500
+# Seconds in which a daemon without work gives back the memory that a crowd took at its height.
 _REST = 25.0
-"""Seconds in which a daemon without work gives back the memory that a crowd took at its height."""
 _SLACK_BYTES = 16 << 20
 _SLACK_DESCRIPTORS = 4
 

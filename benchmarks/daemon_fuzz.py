@@ -48,8 +48,8 @@ SECONDS = 60.0
 _AT_ONCE = 32
 _LOOKS = 10
 _WARM_UP = 2000
+# Words of grpc.aio's client for an answer that came before it had sent all, and is lost.
 _LOCAL = "Internal error from Core"
-"""Words of grpc.aio's client for an answer that came before it had sent all, and is lost."""
 _UNLIMITED = [("grpc.max_send_message_length", -1)]
 
 

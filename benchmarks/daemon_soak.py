@@ -16,8 +16,8 @@ from benchmarks.daemon_process import Served, descriptors, picture, resident_byt
 from benchmarks.errors import BenchmarkError
 from ldrps_client import Client
 
+# Jobs before the first look: interpreters and allocators grow to their size in these.
 _WARM_UP = 100
-"""Jobs before the first look: interpreters and allocators grow to their size in these."""
 _SLACK_BYTES = 16 << 20
 
 

@@ -18,14 +18,14 @@ DAY = 86_400.0
 SIZES = (1.0, 12.0, 24.0)
 """Megapixels."""
 MEDIUM = 12.0
+# A queue in front of something that is busier than this grows long.
 _FULL = 0.8
-"""A queue in front of something that is busier than this grows long."""
 _EIGHT = 8
 _MOST_EVALUATIONS, _EVALUATED = 8, 24
+# Gigabytes of a megapixel, 8 bits.
 _BYTES = 3e-3
-"""Gigabytes of a megapixel, 8 bits."""
+# Default of `--spool-bytes`.
 _SPOOL = 32 * 1.073741824
-"""Default of `--spool-bytes`."""
 _FRONTS = (1, 10, 40, 80)
 _SECONDS, _WARM_UP = 200.0, 200.0
 

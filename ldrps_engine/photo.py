@@ -18,8 +18,8 @@ MAX_ASPECT = 64
 _STRIP = 1 << 20
 _HALF_MAX = 65_504.0
 _SAMPLED = 512
+# Largest share of a photo that a mask may cover: the rest is what it is filled from.
 _MOST_DAMAGE = 0.75
-"""Largest share of a photo that a mask may cover: the rest is what it is filled from."""
 
 Samples = NDArray[np.generic]
 Mask = NDArray[np.bool_]

@@ -72,8 +72,8 @@ def ignore(_: Progress, /) -> None:
     """For callers who only want the result."""
 
 
+# Filling is told as one part of so many of the work.
 _PARTS_OF_FILLING = 5
-"""Filling is told as one part of so many of the work."""
 
 
 class PictureSteps:

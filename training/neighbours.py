@@ -15,8 +15,8 @@ Pixels = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 _SIDE = 32
+# Whole frames that correlate more than this show the same picture.
 _TWIN = 0.98
-"""Whole frames that correlate more than this show the same picture."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from training.photos import PhotoPack
 _LONG_SIDES = (256, 384, 512, 512, 768, 1024)
 _WEAKEST, _STRONGEST = 5.0, 45.0
 _INVISIBLE = 1.5
+# Weaker noise is taken away by JPEG itself.
 _SEEN_IN_JPEG = 8.0
-"""Weaker noise is taken away by JPEG itself."""
 
 
 def _examples(

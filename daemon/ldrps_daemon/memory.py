@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from ldrps_daemon.workers.process import resident_bytes
 
+# Growth since the last time for which it is worth a look into all arenas, some milliseconds.
 _GROWTH_BYTES = 4 << 20
-"""Growth since the last time for which it is worth a look into all arenas, some milliseconds."""
 
 
 class Thrift:

@@ -25,8 +25,8 @@ from ldrps_engine.settings import STAGES, Settings
 
 Array = NDArray[np.float32]
 
+# Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
-"""Least noise of a file of 8 bits, in its steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

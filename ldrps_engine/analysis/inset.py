@@ -24,8 +24,8 @@ from ldrps_engine.settings import GREY_LAYERS, Settings
 
 Picture = NDArray[np.uint8]
 
+# Long side of a preview, pixels.
 _PREVIEW = 256
-"""Long side of a preview, pixels."""
 
 
 def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = None) -> Diagnosis:

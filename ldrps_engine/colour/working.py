@@ -18,8 +18,8 @@ from ldrps_engine.photo import Depth, Part, Photo
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Width, relative to the long side, of the shadow or light that a mount leaves at an edge.
 _EDGE = 0.006
-"""Width, relative to the long side, of the shadow or light that a mount leaves at an edge."""
 
 
 def to_working(photo: Photo) -> Array:

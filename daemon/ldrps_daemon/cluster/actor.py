@@ -37,11 +37,11 @@ from ldrps_daemon.workers.pipe import MAX_REPORT, is_end
 from ldrps_daemon.workers.process import Process
 
 _POLL_SECONDS = 20.0
+# Longest that a message waits for others, for each answer costs the front a millisecond, however
+# much is in it. No job's end waits, nor does what is large.
 _GATHER_SECONDS = 0.1
-"""Longest that a message waits for others, for each answer costs the front a millisecond, however
-much is in it. No job's end waits, nor does what is large."""
+# Most messages that may wait for the front: those with pieces are large.
 _AHEAD = 4
-"""Most messages that may wait for the front: those with pieces are large."""
 _FOLDERS = "ldrps-node-"
 _UNLIMITED = 1 << 62
 

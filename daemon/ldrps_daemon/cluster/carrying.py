@@ -31,8 +31,8 @@ TO_FRONT = {b"k": "checkpoint", b"r": "result"}
 _MORE, _LAST = b"+", b"."
 _LENGTH_BYTES = 8
 _HEAD_BYTES = 3
+# Length from which a message is large.
 _ALONE_BYTES = 64 << 10
-"""Length from which a message is large."""
 
 Message = bytes | memoryview
 Block = bytes | PickleBuffer

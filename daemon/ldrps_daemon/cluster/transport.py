@@ -36,8 +36,8 @@ from ldrps_daemon.workers.transport import OnReport, Options
 log = logging.getLogger("ldrps.cluster")
 _KILLED = -9
 _FAREWELL_SECONDS = 1.0
+# Most parts of files on their way to a node: more would fill its store where it has many GPUs.
 _AHEAD = 3
-"""Most parts of files on their way to a node: more would fill its store where it has many GPUs."""
 
 
 @dataclass(frozen=True)

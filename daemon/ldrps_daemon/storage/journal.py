@@ -26,10 +26,10 @@ log = logging.getLogger("ldrps.journal")
 T = TypeVar("T")
 
 _TIMINGS_KEPT = 2000
+# Unused pages that a journal may keep for rows to come.
 _MOST_FREE_PAGES = 256
-"""Unused pages that a journal may keep for rows to come."""
+# Allowed numbers of marks of a timing.
 _MARKS = (0, 10)
-"""Allowed numbers of marks of a timing."""
 _CHANGING = tuple(n for n in COLUMNS if n not in ("id", "key", "client", "header"))
 
 

@@ -46,8 +46,8 @@ ALTER TABLE jobs ADD COLUMN ended_tick REAL NOT NULL DEFAULT 0
 )
 """Statements that lead from each version of the tables to the next."""
 _WAIT_SECONDS = 5.0
+# Size to which the write-ahead log is cut back after it was larger.
 _LOG_BYTES = 4 << 20
-"""Size to which the write-ahead log is cut back after it was larger."""
 ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """Errors of SQLite; the second where it quotes a damaged schema."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)

@@ -24,8 +24,8 @@ from ldrps_engine.errors import InternalError
 log = logging.getLogger("ldrps.jobs")
 JOURNAL = "journal.db"
 _FIRST_PAUSE = 0.5
+# Longest pause in seconds between two tries to write down the end of a job.
 _LONGEST_PAUSE = 5.0
-"""Longest pause in seconds between two tries to write down the end of a job."""
 
 
 @dataclass(kw_only=True)

@@ -24,14 +24,14 @@ _STRANGERS_SHARE = 4
 FIRST_CALL_SECONDS = 30.0
 """Seconds after which a connection that has begun no call is cut off."""
 _COMPLAINT_SECONDS = 10.0
+# File descriptors of each: the client's socket, ours to gRPC, gRPC's end of that, and one that has
+# not spoken (lobby.py).
 _DESCRIPTORS_EACH = 4
-"""File descriptors of each: the client's socket, ours to gRPC, gRPC's end of that, and one that
-has not spoken (lobby.py)."""
+# File descriptors for the journal, photos, workers, and connections about to be turned away.
 _DESCRIPTORS_KEPT = 256
-"""File descriptors for the journal, photos, workers, and connections about to be turned away."""
+# The same of the sockets that the loop itself watches, where those are what is scarce: gRPC's end
+# is not among them.
 _SOCKETS_EACH, _SOCKETS_KEPT = 3, 32
-"""The same of the sockets that the loop itself watches, where those are what is scarce: gRPC's end
-is not among them."""
 
 
 @dataclass(eq=False)

@@ -21,14 +21,14 @@ from ldrps_wire.system import UNIX_FAMILY, credentials
 
 SILENT_SECONDS = 30.0
 """Seconds after which a connection that has sent nothing is cut off."""
+# Connections that wait to be accepted; a unix socket refuses more.
 _BACKLOG = 4096
-"""Connections that wait to be accepted; a unix socket refuses more."""
+# Most connections accepted in one turn.
 _KEPT_AT_ONCE = 64
-"""Most connections accepted in one turn."""
+# Most seconds of accepting before those inside have their turn.
 _TURN_SECONDS = 0.005
-"""Most seconds of accepting before those inside have their turn."""
+# Connections of each party let in before it is the next one's turn.
 _LET_IN_AT_ONCE = 4
-"""Connections of each party let in before it is the next one's turn."""
 _FEWEST = 16
 _PAUSE_SECONDS = 0.1
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

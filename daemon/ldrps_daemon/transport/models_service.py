@@ -28,8 +28,8 @@ log = logging.getLogger("ldrps.models")
 _PROGRESS_SECONDS = 0.2
 Work = Callable[[str, OnProgress], object]
 """Function that does something with the model of a name on this machine, in a thread."""
+# Most machines whose troubles are told in one sentence.
 _NAMED = 3
-"""Most machines whose troubles are told in one sentence."""
 
 
 class ModelsServicer(pb_grpc.ModelsServicer):

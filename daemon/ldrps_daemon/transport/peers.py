@@ -18,8 +18,8 @@ _PORTS = struct.Struct(">HH")
 _USER = struct.Struct("=I")
 _USER_OFFSET = _HEADER.size + 4 + 48 + 12
 _DIAG_SECONDS = 1.0
+# Bits of an IPv6 address that one party has for itself.
 _NEIGHBOURS = 64
-"""Bits of an IPv6 address that one party has for itself."""
 
 
 def may_enter(uid: int) -> bool:

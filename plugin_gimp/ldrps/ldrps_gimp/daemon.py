@@ -28,8 +28,8 @@ _TICK_SECONDS = 0.05
 _QUEUE_SECONDS = 5.0
 _QUEUE_PAUSE = 0.01
 _HEALTH = "/grpc.health.v1.Health/Check"
+# Serialised HealthCheckResponse{status: SERVING}, the one message outside our contract.
 _SERVING = b"\x08\x01"
-"""Serialised HealthCheckResponse{status: SERVING}, the one message outside our contract."""
 
 
 class Daemon:

@@ -37,6 +37,7 @@ from ldrps_gimp.tries_row import TriesRow
 from ldrps_gimp.viewing import crop_around
 
 _SIZE = 1160, 724
+# Settings that change how the result looks.
 _OF_PIXELS = (
     "recipe",
     "strength",
@@ -48,7 +49,6 @@ _OF_PIXELS = (
     "model",
     "selection",
 )
-"""Settings that change how the result looks."""
 _LEAVING = (
     Gtk.ResponseType.CANCEL,
     Gtk.ResponseType.CLOSE,

@@ -26,10 +26,10 @@ from ldrps_gimp.pixels import (
 
 MAP = Format("Y' u8", "u8", 1)
 """As it comes from the daemon."""
+# Colour of generated places; in a grey image, its brightness.
 _COLOUR = "#ff0000"
-"""Colour of generated places; in a grey image, its brightness."""
+# Opacity in percent of the layer where everything is generated.
 _OPACITY = 75.0
-"""Opacity in percent of the layer where everything is generated."""
 
 
 class Map:

@@ -21,13 +21,13 @@ _TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 COMMAND_FILE = "command.txt"
 """File in the plug-in's folder: the `ldrps` command that installed it, by `gimp install`."""
 _UNIX = "unix:"
+# Prefix of an address of another machine, which the plug-in does not speak to.
 _TLS = "tls:"
-"""Prefix of an address of another machine, which the plug-in does not speak to."""
 # Windows asks a port of its own that nobody holds for two seconds before it tells.
 _CONNECT_SECONDS = 2.0 if hasattr(os, "fork") else 5.0
 _FIRST_PORT, _PORTS = 26000, 4000
+# True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP.
 _TELLS_PEERS = hasattr(socket, "AF_UNIX") and hasattr(socket, "SO_PEERCRED")
-"""True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP."""
 
 IN_ITS_OWN_SESSION: dict[str, Any] = (
     {"start_new_session": True}
