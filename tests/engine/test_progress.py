@@ -1,4 +1,4 @@
-"""What the engine tells while it works, and that it stops when told."""
+"""Progress that the engine tells of, and the end that it comes to when told."""
 
 import itertools
 

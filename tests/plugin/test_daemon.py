@@ -1,4 +1,4 @@
-"""The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors, its start."""
+"""The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors."""
 
 import contextlib
 import signal
@@ -302,17 +302,6 @@ def test_a_full_queue_is_waited_for(tmp_path):
         accepting.join()
     for each in crowd:
         each.close()
-
-
-def test_both_clients_look_in_the_same_place(alone, monkeypatch):
-    from ldrps_wire.address import default_address, default_token_file
-
-    assert place.default_place().address == default_address()
-    assert place.token_file() == default_token_file()
-    monkeypatch.setenv("LDRPS_TOKEN_FILE", "/some/token")
-    assert place.token_file() == default_token_file()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
-    assert place.default_place().address == default_address()
 
 
 def test_both_clients_know_the_same_choices():

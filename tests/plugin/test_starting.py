@@ -91,3 +91,14 @@ def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
         monkeypatch.setenv("LDRPS_ADDRESS", address)
         with pytest.raises(RestoreError, match="not an address"):
             place.default_place()
+
+
+def test_both_clients_look_in_the_same_place(alone, monkeypatch):
+    from ldrps_wire.address import default_address, default_token_file
+
+    assert place.default_place().address == default_address()
+    assert place.token_file() == default_token_file()
+    monkeypatch.setenv("LDRPS_TOKEN_FILE", "/some/token")
+    assert place.token_file() == default_token_file()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    assert place.default_place().address == default_address()
