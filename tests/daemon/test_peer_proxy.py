@@ -318,7 +318,7 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
     asyncio.run(main())
 
 
-def test_nothing_behind_the_gate_ends_the_connection(tmp_path):
+def test_nothing_behind_the_proxy_ends_the_connection(tmp_path):
     async def main():
         made = PeerProxy([listen(tmp_path / "s")], UnixInner(tmp_path / "nothing"), Guests(9, 9))
         await made.open()

@@ -295,7 +295,7 @@ def ends(pid, seconds=30):
 
 @pytest.mark.skipif(not ON_LINUX, reason="reads /proc to find the port")
 def test_where_grpc_gives_up_the_daemon_ends_and_says_so_there(there):
-    """Past the gate, with the daemon's own key. It restarts itself on Linux."""
+    """Past the peer proxy, with the daemon's own key. It restarts itself on Linux."""
     before = len(there.log)
     key, certificate = there.own("token.key").read_bytes(), there.own("token.pem").read_bytes()
     proved = grpc.ssl_channel_credentials(certificate, key, certificate)

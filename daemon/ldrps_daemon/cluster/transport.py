@@ -178,12 +178,12 @@ class RayTransport:
         messages: list[Message] = [COMMAND + data]
         try:
             if command["do"] == "work" and not self._place.spool:
-                return await self._carry(command, messages)
+                return await self._send_job(command, messages)
         except OSError as error:
             return self._on_report(self, NotNow(error.strerror or str(error)))
         await _of_loop(self._given(carrying.blocks(messages)))
 
-    async def _carry(self, command: dict[str, Any], order: Iterable[Message]) -> None:
+    async def _send_job(self, command: dict[str, Any], order: Iterable[Message]) -> None:
         """Send a job's files and the order for it, which a node ignores if it cannot take them."""
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])

@@ -1,4 +1,4 @@
-"""Fate of jobs that did not simply end: crashes, preemption, too little memory."""
+"""Retry or failure of jobs that did not simply end: crashes, preemption, too little memory."""
 
 from __future__ import annotations
 

@@ -105,9 +105,9 @@ class PeerProxy:
                 reader, writer = await _streams(visitor.socket)
                 if self._tls:
                     reader, secure = await self._secured(guest, writer)
-                    await self._carry(guest, reader, secure)
+                    await self._forward(guest, reader, secure)
                 else:
-                    await self._carry(guest, reader, writer)
+                    await self._forward(guest, reader, writer)
         except UnreadableError as error:
             self._guests.complain(f"a connection of {guest.party} was cut: {error}")
         except (OSError, asyncio.CancelledError):
@@ -143,7 +143,7 @@ class PeerProxy:
         loop = asyncio.get_running_loop()
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
-    async def _carry(
+    async def _forward(
         self, guest: Guest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         # Who says nothing after the handshake takes no descriptors inside.
