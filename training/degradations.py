@@ -86,6 +86,14 @@ def as_jpeg(rgb: Array, rng: np.random.Generator) -> Array:
         return _opened(image)
 
 
+def processed(rgb: Array, rng: np.random.Generator) -> Array:
+    """As it may come from a program: sharpened, saved as JPEG, both, or as it is."""
+    for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
+        if rng.random() < share:
+            rgb = degrade(rgb, rng)
+    return rgb
+
+
 def stored(rgb: Array) -> Array:
     """As an 8-bit file would hold it."""
     return _opened(_image(rgb))

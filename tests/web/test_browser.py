@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from support.daemon import ROOT
+from web.conftest import shows_black_beside_white
 
 EXAMPLES = ROOT / "examples"
 
@@ -177,11 +178,7 @@ def test_what_is_seen_is_the_photo_and_its_result(open_page, tmp_path):
     add(page, tmp_path / "black.png")
     restore(page)
     page.wait_for_timeout(500)
-    shot = np.asarray(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("L"))
-    height, width = shot.shape
-    at = slice(height // 2 - 100, height // 2 - 60)
-    assert shot[at, width // 2 - 150 : width // 2 - 40].max() < 8
-    assert shot[at, width // 2 + 40 : width // 2 + 150].min() > 247
+    assert shows_black_beside_white(page)
 
 
 def test_what_is_wrong_is_a_sentence_on_the_page(open_page, start_web, tmp_path):
