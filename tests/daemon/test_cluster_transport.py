@@ -247,8 +247,9 @@ def test_another_version_there_makes_jobs_wait_and_says_so(play, monkeypatch):
     monkeypatch.setattr(transport, "version", lambda: "0.2.0")
 
     async def scene(dispatcher, ray):
-        await accepted(dispatcher)
+        job = await accepted(dispatcher)
         await trouble(dispatcher, "10.0.0.7: it has ldrps 0.1.0, the daemon 0.2.0; install the")
+        assert job.state == pb.JOB_STATE_QUEUED
 
     play(scene)
 
