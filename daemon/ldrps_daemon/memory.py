@@ -16,7 +16,7 @@ from ldrps_daemon.workers.process import resident_bytes
 _GROWTH_BYTES = 4 << 20
 
 
-class Thrift:
+class MemoryTrimmer:
     """Watches this process's memory; `give_back` is called now and then."""
 
     def __init__(self) -> None:

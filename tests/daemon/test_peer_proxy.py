@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ldrps_daemon.transport import guests as guests_module
-from ldrps_daemon.transport import lobby, peers
+from ldrps_daemon.transport import acceptor, peers
+from ldrps_daemon.transport import connections as connections_module
 from ldrps_daemon.transport import peer_proxy as proxies
 from ldrps_daemon.transport.certificate import certificate_file, own_context
-from ldrps_daemon.transport.guests import EXTRA, Guests
+from ldrps_daemon.transport.connections import EXTRA, Connections
 from ldrps_daemon.transport.headers import PREFACE, HeadReader
 from ldrps_daemon.transport.inner import UnixInner
 from ldrps_daemon.transport.peer_proxy import PeerProxy
@@ -33,7 +33,7 @@ def any_bytes(monkeypatch):
 
 
 @asynccontextmanager
-async def standing(folder, limit=9, behind=None, party_limit=None):
+async def standing(folder, limit=9, behind=None, group_limit=None):
     """A proxy, with an echo behind it."""
 
     async def echo(reader, writer):
@@ -49,7 +49,9 @@ async def standing(folder, limit=9, behind=None, party_limit=None):
 
     server = await asyncio.start_unix_server(answer, folder / "inner")
     made = PeerProxy(
-        [listen(folder / "s")], UnixInner(folder / "inner"), Guests(limit, party_limit or limit)
+        [listen(folder / "s")],
+        UnixInner(folder / "inner"),
+        Connections(limit, group_limit or limit),
     )
     await made.open()
     try:
@@ -112,7 +114,7 @@ def test_bytes_come_through_tls_both_ways(tmp_path):
         data = os.urandom(5 << 20)
         server = await asyncio.start_unix_server(bye, tmp_path / "inner")
         listener = socket.create_server(("127.0.0.1", 0))
-        made = PeerProxy([listener], UnixInner(tmp_path / "inner"), Guests(40, 40), context)
+        made = PeerProxy([listener], UnixInner(tmp_path / "inner"), Connections(40, 40), context)
         await made.open()
         port = listener.getsockname()[1]
         assert await asyncio.gather(*(talk(port, data) for _ in range(4))) == [data] * 4
@@ -172,7 +174,7 @@ def test_names_that_somebody_else_took_keep_nobody_out(tmp_path):
 
 
 def test_other_users_are_turned_away(tmp_path, monkeypatch):
-    monkeypatch.setattr(lobby, "credentials", lambda peer: (1, os.geteuid() + 1))
+    monkeypatch.setattr(acceptor, "credentials", lambda peer: (1, os.geteuid() + 1))
 
     async def main():
         async with standing(tmp_path) as made:
@@ -266,8 +268,8 @@ def test_idle_connections_give_way_oldest_first(tmp_path):
 
 
 def test_who_never_begins_a_call_is_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(guests_module, "FIRST_CALL_SECONDS", 0.2)
-    monkeypatch.setattr(lobby, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(connections_module, "FIRST_CALL_SECONDS", 0.2)
+    monkeypatch.setattr(acceptor, "SILENT_SECONDS", 0.2)
 
     async def main():
         async with standing(tmp_path) as made:
@@ -320,7 +322,9 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
 
 def test_nothing_behind_the_proxy_ends_the_connection(tmp_path):
     async def main():
-        made = PeerProxy([listen(tmp_path / "s")], UnixInner(tmp_path / "nothing"), Guests(9, 9))
+        made = PeerProxy(
+            [listen(tmp_path / "s")], UnixInner(tmp_path / "nothing"), Connections(9, 9)
+        )
         await made.open()
         assert await echoed(tmp_path, b"x") == b""
         await made.close()

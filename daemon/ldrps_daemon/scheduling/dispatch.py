@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.memory import Thrift
+from ldrps_daemon.memory import MemoryTrimmer
 from ldrps_daemon.scheduling.endings import Endings
 from ldrps_daemon.scheduling.estimates import kind_of
 from ldrps_daemon.scheduling.failure_policy import FailurePolicy
@@ -67,7 +67,7 @@ class Dispatcher:
         self._announcer = Announcer(self.queue, self.outlook, self._why)
         self._placed: dict[str, JobReports] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thrift = Thrift()
+        self._trimmer = MemoryTrimmer()
 
     async def start(self) -> None:
         """Resume old jobs, then begin to work. No process is started before there is a job."""
@@ -342,5 +342,5 @@ class Dispatcher:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.repository.sweep()
-            await asyncio.to_thread(self._thrift.give_back)
+            await asyncio.to_thread(self._trimmer.give_back)
             self._make_way()

@@ -28,7 +28,7 @@ from ldrps_daemon.self_restart import restarted_when_broken
 from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
 from ldrps_daemon.transport.certificate import own_context
-from ldrps_daemon.transport.guests import Guests, affordable
+from ldrps_daemon.transport.connections import Connections, affordable
 from ldrps_daemon.transport.inner import inner_at
 from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
@@ -84,7 +84,7 @@ async def running(
         sockets = [listener.socket] if listener else listen_on(place.target)
         for each in sockets:
             opened.callback(each.close)
-        proxy = PeerProxy(sockets, inner, _guests(config), tls)
+        proxy = PeerProxy(sockets, inner, _connections(config), tls)
         options = [*_OPTIONS, *inner.options]
         server = grpc.aio.server(options=options, interceptors=_interceptors(config, place, proxy))
         healthy = await _add_services(server, config, dispatcher, proxy)
@@ -124,9 +124,9 @@ def _tls(config: ServeConfig, place: Place) -> ssl.SSLContext | None:
     return tls_context(config) if place.certified else own_context(config.token_file)
 
 
-def _guests(config: ServeConfig) -> Guests:
+def _connections(config: ServeConfig) -> Connections:
     limit = affordable(config.max_connections)
-    return Guests(limit, min(limit, config.connections_per_client))
+    return Connections(limit, min(limit, config.connections_per_client))
 
 
 def _interceptors(config: ServeConfig, place: Place, proxy: PeerProxy) -> list[Any]:
