@@ -13,7 +13,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.cluster import actor as node
-from ldrps_daemon.cluster import carrying, transport
+from ldrps_daemon.cluster import file_transfer, transport
 from ldrps_daemon.cluster.transport import Place, RayTransport
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.scheduling.worker_specs import LocalPool, WorkerSpec
@@ -270,7 +270,7 @@ def test_a_node_that_takes_no_photo_makes_the_job_wait(play, monkeypatch):
 
 
 def test_a_node_whose_disk_is_full_half_way_does_not_begin_the_job(play, monkeypatch):
-    monkeypatch.setattr(carrying, "PIECE_BYTES", 300)
+    monkeypatch.setattr(file_transfer, "PIECE_BYTES", 300)
     taken, orders = [], []
 
     def full(self, piece):
@@ -279,7 +279,7 @@ def test_a_node_whose_disk_is_full_half_way_does_not_begin_the_job(play, monkeyp
             raise OSError(28, "No space left on device")
 
     async def scene(dispatcher, ray):
-        monkeypatch.setattr(carrying.Receiver, "take", full)
+        monkeypatch.setattr(file_transfer.Receiver, "take", full)
         command = node.WorkerActor._command
         monkeypatch.setattr(
             node.WorkerActor,

@@ -59,7 +59,9 @@ def test_it_is_not_looked_for_where_nothing_has_grown(monkeypatch):
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
-    MemoryTrimmer().give_back()
+    trimmer = MemoryTrimmer()
+    trimmer.give_back()
+    assert trimmer._trim is None
 
 
 def test_a_daemon_does_so_now_and_then_beside_its_calls(config, tmp_path, monkeypatch):

@@ -16,9 +16,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from ldrps_daemon.cluster import carrying
+from ldrps_daemon.cluster import file_transfer
 from ldrps_daemon.cluster.actor import WorkerActor, version
-from ldrps_daemon.cluster.carrying import (
+from ldrps_daemon.cluster.file_transfer import (
     BEGIN,
     COMMAND,
     END,
@@ -126,7 +126,7 @@ class RayTransport:
                 block = await coming
                 # The next block is on its way while this one is written.
                 coming = self._asked("receive")
-                for message in carrying.unpacked(block):
+                for message in file_transfer.unpacked(block):
                     if message[:1] == END:
                         self._code = int(message[1:])
                         return self._gone(None)
@@ -181,18 +181,18 @@ class RayTransport:
                 return await self._send_job(command, messages)
         except OSError as error:
             return self._on_report(self, NotNow(error.strerror or str(error)))
-        await _of_loop(self._given(carrying.blocks(messages)))
+        await _of_loop(self._given(file_transfer.blocks(messages)))
 
     async def _send_job(self, command: dict[str, Any], order: Iterable[Message]) -> None:
         """Send a job's files and the order for it, which a node ignores if it cannot take them."""
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])
         await asyncio.to_thread(attempt.path.mkdir, 0o700)
-        self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
+        self._receiver = Receiver(attempt, file_transfer.TO_FRONT, limit)
         folder = JobFolder(Path(command["folder"]))
-        names = carrying.TO_NODE.values()
-        files = (carrying.pieces(folder, name, kept=False) for name in names)
-        blocks = carrying.blocks(itertools.chain([BEGIN], *files, order))
+        names = file_transfer.TO_NODE.values()
+        files = (file_transfer.pieces(folder, name, kept=False) for name in names)
+        blocks = file_transfer.blocks(itertools.chain([BEGIN], *files, order))
         under_way: deque[asyncio.Future[str]] = deque()
         try:
             # Ray copies a piece before it goes, which is not to hold up the loop.

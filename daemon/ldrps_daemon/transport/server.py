@@ -30,7 +30,7 @@ from ldrps_daemon.systemd import Listener
 from ldrps_daemon.transport.certificate import own_context
 from ldrps_daemon.transport.connections import Connections, affordable
 from ldrps_daemon.transport.inner import inner_at
-from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
+from ldrps_daemon.transport.interceptors import CallInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import (
@@ -132,7 +132,7 @@ def _connections(config: ServeConfig) -> Connections:
 def _interceptors(config: ServeConfig, place: Place, proxy: PeerProxy) -> list[Any]:
     # The proxy asks the kernel who is at a unix socket; on TCP the token tells.
     guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
-    return [*guards, GuestInterceptor(proxy), MessageInterceptor()]
+    return [*guards, CallInterceptor(proxy), MessageInterceptor()]
 
 
 async def _add_services(

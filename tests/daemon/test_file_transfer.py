@@ -5,13 +5,13 @@ from pickle import PickleBuffer
 
 import pytest
 
-from ldrps_daemon.cluster import actor, carrying
-from ldrps_daemon.cluster.carrying import Receiver
+from ldrps_daemon.cluster import actor, file_transfer
+from ldrps_daemon.cluster.file_transfer import Receiver
 from ldrps_daemon.storage.spool import JobFolder
 
 
 def test_a_file_comes_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(carrying, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(file_transfer, "PIECE_BYTES", 1000)
     here, there = JobFolder(tmp_path / "here"), JobFolder(tmp_path / "there")
     for folder in (here, there):
         folder.path.mkdir()
@@ -19,43 +19,43 @@ def test_a_file_comes_as_it_was(tmp_path, monkeypatch):
         here.pixels.write_bytes(bytes(range(256)) * 20)
         with here.pixels.open("r+b") as file:
             file.truncate(size)
-        receiver = Receiver(there, carrying.TO_NODE, 10_000)
-        for piece in carrying.pieces(here, "pixels"):
+        receiver = Receiver(there, file_transfer.TO_NODE, 10_000)
+        for piece in file_transfer.pieces(here, "pixels"):
             receiver.take(piece)
         assert there.pixels.read_bytes() == here.pixels.read_bytes()
     assert [path.name for path in there.path.iterdir()] == ["pixels"]
-    assert not list(carrying.pieces(here, "checkpoint"))
+    assert not list(file_transfer.pieces(here, "checkpoint"))
 
 
 def test_messages_come_in_their_order_large_ones_without_being_joined(tmp_path):
     large = bytes(100_000)
     sent = [b"B", b"C1", large, large, b"C2", memoryview(b"C3")]
-    blocks = list(carrying.blocks(sent))
+    blocks = list(file_transfer.blocks(sent))
     assert [type(block) for block in blocks] == [bytes, PickleBuffer, PickleBuffer, bytes]
     came = [block if isinstance(block, bytes) else memoryview(block) for block in blocks]
-    assert [bytes(each) for block in came for each in carrying.unpacked(block)] == sent
+    assert [bytes(each) for block in came for each in file_transfer.unpacked(block)] == sent
 
 
 @pytest.mark.parametrize("block", [b"x", bytes(9), b"\0\0\0\0\0\0\0\5abc", memoryview(b"")])
 def test_what_is_no_block_of_messages_is_refused(block):
     with pytest.raises(ValueError, match="no "):
-        list(carrying.unpacked(block))
+        list(file_transfer.unpacked(block))
 
 
 def test_pieces_that_are_not_kept_share_their_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(carrying, "PIECE_BYTES", 100)
+    monkeypatch.setattr(file_transfer, "PIECE_BYTES", 100)
     folder = JobFolder(tmp_path)
     folder.pixels.write_bytes(bytes(range(250)))
-    kept = list(carrying.pieces(folder, "pixels"))
+    kept = list(file_transfer.pieces(folder, "pixels"))
     assert b"".join(piece[3:] for piece in kept) == bytes(range(250))
-    passing = carrying.pieces(folder, "pixels", kept=False)
+    passing = file_transfer.pieces(folder, "pixels", kept=False)
     assert b"".join(bytes(piece[3:]) for piece in passing) == bytes(range(250))
-    first, second, _ = carrying.pieces(folder, "pixels", kept=False)
+    first, second, _ = file_transfer.pieces(folder, "pixels", kept=False)
     assert first.obj is second.obj
 
 
 def test_half_a_file_gets_no_name(tmp_path):
-    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    receiver = Receiver(JobFolder(tmp_path), file_transfer.TO_FRONT, 100)
     receiver.take(b"Fr+half")
     assert not (tmp_path / "result").exists()
     receiver.close()
@@ -63,9 +63,9 @@ def test_half_a_file_gets_no_name(tmp_path):
 
 
 def test_a_file_with_a_part_that_found_no_room_gets_no_name(tmp_path, monkeypatch):
-    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    receiver = Receiver(JobFolder(tmp_path), file_transfer.TO_FRONT, 100)
     with monkeypatch.context() as full:
-        full.setattr(carrying.os, "fsync", no_room)
+        full.setattr(file_transfer.os, "fsync", no_room)
         with pytest.raises(OSError, match="No space"):
             receiver.take(b"Fk.half")
     assert not list(tmp_path.iterdir())
@@ -97,12 +97,12 @@ def no_room(_):
 )
 def test_a_node_that_talks_rubbish_writes_nothing(tmp_path, piece, said):
     with pytest.raises(ValueError, match=said):
-        Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100).take(piece)
+        Receiver(JobFolder(tmp_path), file_transfer.TO_FRONT, 100).take(piece)
     assert not list(tmp_path.iterdir())
 
 
 def test_checkpoints_take_each_others_place(tmp_path):
-    receiver = Receiver(JobFolder(tmp_path), carrying.TO_FRONT, 100)
+    receiver = Receiver(JobFolder(tmp_path), file_transfer.TO_FRONT, 100)
     for number in range(9):
         receiver.take(b"Fk." + bytes([number]) * 60)
     assert (tmp_path / "checkpoint").read_bytes() == bytes([8]) * 60
