@@ -89,6 +89,7 @@ def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
 
 def to_linear(srgb: Floats) -> Floats:
     """The sRGB curve undone (IEC 61966-2-1)."""
+    # In double precision, and not the engine's: the sets are the same whatever the engine does.
     return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
 
 
