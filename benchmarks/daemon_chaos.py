@@ -112,7 +112,7 @@ def _job(daemon: Served, seed: int, number: int) -> _Seen:
 
 
 def _patiently(work: Callable[[], T]) -> T:
-    """As a client does that nobody watches: again, until there is a daemon."""
+    """Submit as an unattended client does: again and again, until there is a daemon."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -171,7 +171,7 @@ def bombard(daemon: Served, cases: Iterator[tuple[bytes, bool]], outcome: Outcom
 
 
 def drawn(streams: list[bytes], cases: int, seed: int) -> Iterator[tuple[bytes, bool]]:
-    """So many cases; the same for the same seed and streams."""
+    """Draw so many cases; the same for the same seed and streams."""
     dice = random.Random(seed)
     return ((spoilt(dice, streams), dice.random() < 0.3) for _ in range(cases))
 

@@ -95,7 +95,7 @@ async def _stream(messages: Sequence[bytes]) -> Any:
 
 
 async def answered(address: str, channel: Any, case: Case, said: list[str]) -> str:
-    """As `send`, and again by gRPC's other client if this one lost the answer."""
+    """Call `send`, and again by gRPC's other client if this one lost the answer."""
     code = await send(channel, case, said)
     return await asyncio.to_thread(_plainly, address, case, said) if said == [_LOCAL] else code
 
@@ -147,7 +147,7 @@ def run(cases: int, seed: int) -> Outcome:
 
 
 def _still_well(daemon: Served, outcome: Outcome) -> None:
-    """It restores, and its log holds no bug that a call ran into."""
+    """Check that it restores, and that its log holds no bug that a call ran into."""
     photo = picture(1)
     with daemon.client() as client:
         if not np.array_equal(client.restore(photo).photo.to_samples(), 255 - photo):

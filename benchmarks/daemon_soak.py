@@ -68,7 +68,7 @@ def _look(daemon: Served, client: Client) -> Holdings:
 
 
 def _shared(pid: int) -> int:
-    """Not what lies in /dev/shm: other programs put their files there too."""
+    """Leave out what lies in /dev/shm: other programs put their files there too."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return sum("/dev/shm/" in line or "/memfd:" in line or "/SYSV" in line for line in lines)
 

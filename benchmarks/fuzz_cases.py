@@ -137,6 +137,6 @@ def _bitten(dice: random.Random, message: bytes) -> bytes:
 
 
 def drawn(cases: int, seed: int) -> Iterator[Case]:
-    """So many cases; the same for the same seed."""
+    """Draw so many cases; the same for the same seed."""
     dice = random.Random(seed)
     return (case_of(dice) for _ in range(cases))

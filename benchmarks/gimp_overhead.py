@@ -208,7 +208,7 @@ def measure(app: Any, version: str) -> None:
 
 
 def measure_cancel(app: Any, address: str, version: str) -> None:
-    """From Cancel to the acknowledgement and to a free worker, with the real daemon."""
+    """Seconds from Cancel to the acknowledgement and to a free worker, with the real daemon."""
     start = import_module("support.daemon").Daemon
     with tempfile.TemporaryDirectory(prefix="ldrps-") as folder:
         daemon = start(Path(folder), address=address, engine="gimp.slow_engine")

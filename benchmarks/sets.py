@@ -82,7 +82,7 @@ def derive(kind: str, folder: Path, limit: int | None = None) -> TestSet:
 
 
 def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
-    """From [0, 1] to 8 bits, rounded to nearest."""
+    """Convert from [0, 1] to 8 bits, rounded to nearest."""
     samples: Samples = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return samples
 

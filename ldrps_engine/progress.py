@@ -69,7 +69,7 @@ class OnStep(Protocol):
 
 
 def ignore(_: Progress, /) -> None:
-    """For callers who only want the result."""
+    """Ignore progress, for callers who only want the result."""
 
 
 # Filling is told as one part of so many of the work.

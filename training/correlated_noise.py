@@ -57,7 +57,7 @@ def taken(rgb: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _toned(rgb: Array, rng: np.random.Generator) -> Array:
-    """In some light and colours."""
+    """Put a photo into some light and colours."""
     if rng.random() < 0.1:
         rgb = grey(rgb)
     how = rng.random()

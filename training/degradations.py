@@ -87,7 +87,7 @@ def as_jpeg(rgb: Array, rng: np.random.Generator) -> Array:
 
 
 def processed(rgb: Array, rng: np.random.Generator) -> Array:
-    """As it may come from a program: sharpened, saved as JPEG, both, or as it is."""
+    """Process a photo as programs do: sharpened, saved as JPEG, both, or as it is."""
     for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
         if rng.random() < share:
             rgb = degrade(rgb, rng)
@@ -95,7 +95,7 @@ def processed(rgb: Array, rng: np.random.Generator) -> Array:
 
 
 def stored(rgb: Array) -> Array:
-    """As an 8-bit file would hold it."""
+    """Round to what an 8-bit file would hold."""
     return _opened(_image(rgb))
 
 

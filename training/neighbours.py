@@ -29,7 +29,7 @@ class Neighbour:
 
 
 def nearest(pictures: Sequence[Pixels], pack: PhotoPack, indices: Sequence[int]) -> list[Neighbour]:
-    """For each picture its nearest among squares, whole and half as large, of `indices`.
+    """Find the nearest of each picture among squares, whole and half as large, of `indices`.
 
     Training sees crops at many scales and mirrored, so those are compared, not only photos.
     """

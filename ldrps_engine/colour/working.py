@@ -143,7 +143,7 @@ def _mirrored(values: Array, visible: Mask) -> tuple[Array, Mask]:
 
 
 def _sources(visible: Mask) -> NDArray[np.intp]:
-    """For each place of a row, the visible place it takes its value from."""
+    """Find the visible place from which each place of a row takes its value."""
     places = np.arange(visible.size)
     left = np.maximum.accumulate(np.where(visible, places, -1))
     right = np.minimum.accumulate(np.where(visible, places, visible.size)[::-1])[::-1]

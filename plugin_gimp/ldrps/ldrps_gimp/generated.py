@@ -36,7 +36,7 @@ class Map:
     """One map. No image knows it until it is inserted."""
 
     def __init__(self, image: Any, layer: Any, area: Area, idle: Callable[[], None]) -> None:
-        """For `image`, of an area of the layer that is restored."""
+        """Make a map for `image`, of an area of the layer that is restored."""
         self._source, self._area, self._idle, self._image = layer, area, idle, image
         self._inserted = False
         self._selection: bytes | None = None
