@@ -1,4 +1,7 @@
-"""Measurement of a photo at its own size, before anything is judged. No torch."""
+"""Beginning of the first stage: measurement of a photo at its own size. No torch.
+
+Nothing is judged here.
+"""
 
 from __future__ import annotations
 
