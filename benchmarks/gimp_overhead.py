@@ -40,14 +40,14 @@ from ldrps_gimp import restoration
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 class Silent:
     def stage(self, text): pass
     def event(self, kind, event): pass
     def fraction(self, done): pass
 image, layer = new_image({width}, {height})
 turns = [time.monotonic()]
-daemon = Daemon(default_place(), lambda: turns.append(time.monotonic()))
+daemon = Daemon(default_endpoint(), lambda: turns.append(time.monotonic()))
 """
 _TIMED = """
 def busy():

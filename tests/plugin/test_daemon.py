@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import place
+from ldrps_gimp import endpoint
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.endpoint import Endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import RpcError
-from ldrps_gimp.place import Place
 from plugin import grpc_server
 from support.daemon import wait_until
 
@@ -25,7 +25,7 @@ RASTER = {"width": SIDE, "height": SIDE, "channels": 3, "sample_type": 1}
 
 
 def client(address, idle=lambda: None):
-    return Daemon(Place(address, chosen=True), idle)
+    return Daemon(Endpoint(address, chosen=True), idle)
 
 
 def submit(daemon, **choices):
@@ -190,8 +190,8 @@ def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
 
 
 def test_one_that_went_away_and_can_be_started_is_tried_again(daemon, monkeypatch):
-    monkeypatch.setattr(place.shutil, "which", lambda name: "/usr/bin/ldrps")
-    ours = Daemon(Place(daemon.address, chosen=False))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: "/usr/bin/ldrps")
+    ours = Daemon(Endpoint(daemon.address, chosen=False))
     job = submit(ours, description="forever")
     with pytest.raises(RestoreError, match="Try again"):
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
@@ -272,7 +272,7 @@ def test_one_with_another_certificate_is_not_the_daemon(tmp_path, monkeypatch):
 
 def test_a_socket_of_somebody_else_is_not_spoken_to(tmp_path, monkeypatch):
     listener, heard = listening(tmp_path)
-    monkeypatch.setattr(place, "is_ours", lambda sock: False)
+    monkeypatch.setattr(endpoint, "is_ours", lambda sock: False)
     with pytest.raises(RestoreError, match="does not prove to be your daemon"):
         client(f"unix:{tmp_path}/s").status()
     monkeypatch.undo()
@@ -295,7 +295,7 @@ def test_a_full_queue_is_waited_for(tmp_path):
                 crowd.append(socket.socket(socket.AF_UNIX))
                 crowd[-1].setblocking(False)
                 crowd[-1].connect(path)
-        assert Place(f"unix:{path}", chosen=True).is_listening()
+        assert Endpoint(f"unix:{path}", chosen=True).is_listening()
         accepting = threading.Timer(0.5, lambda: crowd.append(busy.accept()[0]))
         accepting.start()
         crowd.append(client(f"unix:{path}")._connected())

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ldrps_gimp import place, starting
+from ldrps_gimp import endpoint, starting
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
 from plugin.test_daemon import client
@@ -30,10 +30,10 @@ def test_the_daemon_is_started_and_outlives_us(alone, monkeypatch):
     program = alone / "program"
     program.write_text(f'#!/bin/sh\nshift\necho $$ > {alone}/pid\nexec {" ".join(words)} "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
-    ours = Daemon(place.default_place())
+    ours = Daemon(endpoint.default_endpoint())
     try:
         ours.ensure_running()
         pid = ours.status()["pid"]
@@ -50,14 +50,14 @@ def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
     program = alone / "broken"
     program.write_text("#!/bin/sh\necho 'ldrps: something is missing' >&2\nexit 6\n")
     program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
     with pytest.raises(RestoreError, match="something is missing"):
-        Daemon(place.default_place()).ensure_running()
+        Daemon(endpoint.default_endpoint()).ensure_running()
 
 
 def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
     monkeypatch.setattr(starting, "_SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: pytest.fail("looked for a program"))
     (alone / "ldrps").mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(str(alone / "ldrps" / "ldrps.sock"))
@@ -65,7 +65,7 @@ def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
         with pytest.raises(
             RestoreError, match=r"Something listens on .* does not answer"
         ) as caught:
-            Daemon(place.default_place()).ensure_running()
+            Daemon(endpoint.default_endpoint()).ensure_running()
     assert caught.value.reason == "unavailable"
 
 
@@ -84,21 +84,21 @@ def test_one_that_is_about_to_answer_is_waited_for(start_daemon):
 
 def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
     monkeypatch.setenv("LDRPS_ADDRESS", f"unix:{alone}/other")
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: pytest.fail("looked for a program"))
     with pytest.raises(RestoreError, match="No daemon answers"):
-        Daemon(place.default_place()).ensure_running()
+        Daemon(endpoint.default_endpoint()).ensure_running()
     for address in ("somewhere", "tls:elsewhere:443"):
         monkeypatch.setenv("LDRPS_ADDRESS", address)
         with pytest.raises(RestoreError, match="not an address"):
-            place.default_place()
+            endpoint.default_endpoint()
 
 
 def test_both_clients_look_in_the_same_place(alone, monkeypatch):
     from ldrps_wire.address import default_address, default_token_file
 
-    assert place.default_place().address == default_address()
-    assert place.token_file() == default_token_file()
+    assert endpoint.default_endpoint().address == default_address()
+    assert endpoint.token_file() == default_token_file()
     monkeypatch.setenv("LDRPS_TOKEN_FILE", "/some/token")
-    assert place.token_file() == default_token_file()
+    assert endpoint.token_file() == default_token_file()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
-    assert place.default_place().address == default_address()
+    assert endpoint.default_endpoint().address == default_address()

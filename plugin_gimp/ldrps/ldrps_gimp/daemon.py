@@ -10,12 +10,12 @@ from typing import Any
 
 from ldrps_gimp import starting
 from ldrps_gimp._contract import PACKAGE
+from ldrps_gimp.endpoint import Endpoint, command, next_step
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
-from ldrps_gimp.place import Place, command, next_step
 from ldrps_gimp.sentences import refusal_text
 
 CHUNK_BYTES = 1 << 20
@@ -35,8 +35,8 @@ _SERVING = b"\x08\x01"
 class Daemon:
     """One daemon. `idle` is called while we wait, and may raise to break off."""
 
-    def __init__(self, place: Place, idle: Callable[[], None] = lambda: None) -> None:
-        self.place = place
+    def __init__(self, endpoint: Endpoint, idle: Callable[[], None] = lambda: None) -> None:
+        self.endpoint = endpoint
         self.idle = idle
         self._connection: Connection | None = None
         self._abandoned: list[str] = []
@@ -72,7 +72,7 @@ class Daemon:
 
     def _way_back(self) -> str:
         """Return what to do about a daemon that went away."""
-        if self.place.chosen or command() is None:
+        if self.endpoint.chosen or command() is None:
             return next_step()
         return _("Try again; it will be restarted.")
 
@@ -198,14 +198,14 @@ class Daemon:
             except (OSError, ImportError) as error:
                 raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
             self._connection = connection
-        return Call(connection, path, self.place.metadata(), seconds)
+        return Call(connection, path, self.endpoint.metadata(), seconds)
 
     def _connected(self) -> socket.socket:
         """Open a socket to the daemon, in its turn where many wait at the door."""
         deadline = time.monotonic() + _QUEUE_SECONDS
         while True:
             try:
-                return self.place.connect()
+                return self.endpoint.connect()
             except BlockingIOError:
                 # The kernel's queue is full, which it is not for long.
                 if time.monotonic() > deadline:
@@ -223,9 +223,9 @@ class Daemon:
         if reason:
             return RestoreError(reason, refusal_text(error.details))
         if _is_loss(error) or error.code == "DEADLINE_EXCEEDED":
-            if self.place.is_listening():
-                return RestoreError("unavailable", starting.silence(self.place))
-            text = _("No daemon answers on {address}.").format(address=self.place.address)
+            if self.endpoint.is_listening():
+                return RestoreError("unavailable", starting.silence(self.endpoint))
+            text = _("No daemon answers on {address}.").format(address=self.endpoint.address)
             return RestoreError("unavailable", f"{text} {next_step()}")
         text = _("The daemon answered {code}: {details}")
         return RestoreError("internal", text.format(code=error.code, details=error.details))

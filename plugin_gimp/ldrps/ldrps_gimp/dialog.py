@@ -13,6 +13,7 @@ from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.effects_row import EffectsRow, layer_of_what_is_seen
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.glance import is_large
 from ldrps_gimp.guide import PATH, open_guide
@@ -22,7 +23,6 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.output import is_simple
 from ldrps_gimp.pictures import Source, picture_of
 from ldrps_gimp.pixels import whole
-from ldrps_gimp.place import default_place
 from ldrps_gimp.places import Places
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, as_settings, choices_of, keep
@@ -73,7 +73,7 @@ class RestoreDialog(Pumping):
 
     def __init__(self, procedure: Any, config: Any, layer: Any) -> None:
         self._config, self._layer = config, layer
-        self._daemon = Daemon(default_place(), self._idle)
+        self._daemon = Daemon(default_endpoint(), self._idle)
         looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
         self._places = Places(lambda: not (self._busy or self._closed), self._try)

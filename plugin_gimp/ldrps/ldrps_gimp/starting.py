@@ -6,10 +6,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from ldrps_gimp.endpoint import IN_ITS_OWN_SESSION, Endpoint, command, next_step, run_folder
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 from ldrps_gimp.ownership import make_folder
-from ldrps_gimp.place import IN_ITS_OWN_SESSION, Place, command, next_step, run_folder
 
 if TYPE_CHECKING:
     from ldrps_gimp.daemon import Daemon
@@ -27,28 +27,28 @@ def answers_late(daemon: Daemon) -> bool:
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS
-    while daemon.place.is_listening():
+    while daemon.endpoint.is_listening():
         if daemon.is_serving():
             return True
         if time.monotonic() > deadline:
-            raise RestoreError("unavailable", silence(daemon.place))
+            raise RestoreError("unavailable", silence(daemon.endpoint))
         daemon.sleep(_TICK_SECONDS)
     return False
 
 
-def silence(place: Place) -> str:
+def silence(endpoint: Endpoint) -> str:
     """Sentence about an address where somebody listens and does not answer."""
     text = _(
         "Something listens on {address} but does not answer. Try again in a moment, "
         "or end it by hand."
     )
-    return text.format(address=place.address)
+    return text.format(address=endpoint.address)
 
 
 def start(daemon: Daemon) -> None:
     """Start the daemon; RestoreError says why that failed, and what to do."""
-    if daemon.place.chosen:
-        text = _("No daemon answers on {address}.").format(address=daemon.place.address)
+    if daemon.endpoint.chosen:
+        text = _("No daemon answers on {address}.").format(address=daemon.endpoint.address)
         raise RestoreError("unavailable", f"{text} {next_step()}")
     program = command()
     if program is None:
@@ -62,7 +62,7 @@ def start(daemon: Daemon) -> None:
             began_at = output.tell()
             # In a session of its own: it outlives GIMP, for the next photo.
             process = subprocess.Popen(
-                [program, "serve", "--address", daemon.place.address],
+                [program, "serve", "--address", daemon.endpoint.address],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

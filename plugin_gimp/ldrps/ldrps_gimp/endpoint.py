@@ -41,7 +41,7 @@ IN_ITS_OWN_SESSION: dict[str, Any] = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """An address, and what is known about who may start a daemon there."""
 
     address: str
@@ -122,13 +122,13 @@ class Place:
         return {"authorization": f"Bearer {token}"}
 
 
-def default_place() -> Place:
+def default_endpoint() -> Endpoint:
     """Return `$LDRPS_ADDRESS`, or the user's own socket, or a port where daemons have none."""
     if address := os.environ.get(ADDRESS_VARIABLE):
-        return Place(_checked(address), chosen=True)
+        return Endpoint(_checked(address), chosen=True)
     if not _TELLS_PEERS:
-        return Place(f"127.0.0.1:{_default_port()}", chosen=False)
-    return Place(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
+        return Endpoint(f"127.0.0.1:{_default_port()}", chosen=False)
+    return Endpoint(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
 
 
 def _default_port() -> int:
