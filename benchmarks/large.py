@@ -49,7 +49,11 @@ class Held:
     @property
     def cpu(self) -> float:
         """Seconds of CPU, of all."""
-        return sum(self.ended.values()) - sum(self.began.values())
+        return sum(map(self.cpu_of, self.ended))
+
+    def cpu_of(self, name: str) -> float:
+        """Seconds of CPU of one process."""
+        return self.ended[name] - self.began[name]
 
     def look(self, names: dict[int, str]) -> None:
         """Note what the processes hold now."""
@@ -130,9 +134,12 @@ def _measured(daemon: Served, photo: Path, out: Path, kind: str, recipe: str) ->
 
 
 def _line(what: str, took: float, held: Held, told: dict[str, Any]) -> str:
-    each = ", ".join(f"{name} {size / 2**20:.0f}" for name, size in held.each.items())
+    each = ", ".join(
+        f"{name} {size / 2**20:.0f} MiB and {held.cpu_of(name):.1f} s"
+        for name, size in held.each.items()
+    )
     return (
-        f"{what}: {took:.0f} s, {held.cpu:.0f} s of CPU, engine {told['seconds']:.0f} s; "
+        f"{what}: {took:.0f} s, {held.cpu:.1f} s of CPU, engine {told['seconds']:.0f} s; "
         f"{held.together / 2**20:.0f} MiB in all ({each}); {told['diagnosis']['words']}"
     )
 

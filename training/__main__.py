@@ -112,7 +112,7 @@ def _add_fits(parsers: _Parsers) -> None:
     curving = parsers.add_parser("fit-casts", help="fit what casts and fading did to photos")
     curving.add_argument("photos", type=Path, help="folder of photos with a manifest.tsv")
     curving.add_argument("out", type=Path)
-    curving.add_argument("--every", type=int, default=9, help="each Nth photo (default: 9)")
+    curving.add_argument("--every", type=int, default=1, help="each Nth photo (default: all)")
     curving.set_defaults(run=commands.fit_casts)
     for level, what in _LEVELS.items():
         fitting = parsers.add_parser(f"fit-{level}", help=what)

@@ -26,12 +26,12 @@ from training.scene_pack import HOLDOUT_EVERY, TIERS
 
 Array = NDArray[np.float32]
 
-DRAWS = 6
+DRAWS = 12
 """Pictures drawn of each photo."""
 MEMBERS = 4
 """Networks whose answers are averaged."""
 _PAIRS = 128
-_AXES = 48
+_AXES = 24
 _WIDTH = 160
 _EPOCHS = 16
 _BATCH = 256
@@ -138,7 +138,7 @@ def undone(answers: Tensor, before: Tensor) -> Tensor:
     return grey + chroma * (shown - grey)
 
 
-def fit_casts(photos: Path, out: Path, every: int = 9) -> None:
+def fit_casts(photos: Path, out: Path, every: int = 1) -> None:
     """Fit, report on held-out photos, write weights."""
     training = _examples(photos, every, np.random.default_rng(0), unseen=False)
     testing = _examples(photos, every, np.random.default_rng(1), unseen=True)

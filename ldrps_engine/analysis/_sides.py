@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.rectangle import SIDES, Rectangle
+from ldrps_engine.analysis.samples import highest
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -106,7 +107,7 @@ def steepest(view: Array, colour: Array, near: int, reach: int) -> int:
 
 def distance(values: Array, colour: Array) -> Array:
     """The largest difference of any channel, (H, W) for (H, W, 3)."""
-    return np.asarray(np.abs(values - colour).max(-1), dtype=np.float32)
+    return np.asarray(highest(np.abs(values - colour)), dtype=np.float32)
 
 
 def tolerance_of(strip: Array, colour: Array) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.expectation import CELL
 from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.analysis.samples import highest, lowest
 
 Array = NDArray[np.float32]
 
@@ -32,8 +33,8 @@ def contradiction(view: Array, depth: Array) -> float:
     `view` is (h, w, 3) display values, `depth` (h / 16, w / 16) the optical depth of the haze. Air
     that is added in light, and not in display values, would have brightened dark things more.
     """
-    air = float(np.quantile(view.max(-1), _AIR))
-    cells = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
+    air = float(np.quantile(highest(view), _AIR))
+    cells = squares(lowest(view), CELL).transpose(0, 2, 1, 3)
     darkest = np.quantile(cells.reshape(*cells.shape[:2], -1), _DARKEST, axis=-1)
     added = air * (1 - np.exp(-depth))
     return float(((darkest < _SURELY * added) & (added > _SEEN)).mean())

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.guided_filter import guided
 from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.samples import highest
 from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -35,6 +36,6 @@ def backlight_gain(rgb: Array, missing: Array) -> Array:
     light = np.log(np.maximum(luminance(to_linear(small)), 0) + _FLOOR)
     wanted = resize(np.ascontiguousarray(missing[..., None]), size, smooth=True)[..., 0]
     field = guided(light, wanted, _RADIUS, _EPSILON)
-    brightest = np.log(np.maximum(to_linear(small).max(-1), _FLOOR))
+    brightest = np.log(np.maximum(highest(to_linear(small)), _FLOOR))
     field = np.minimum(_SHARE * field, np.log(_CEILING) - brightest)
     return np.asarray(np.exp(-np.clip(field, 0, _MOST)), np.float32)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.layers import Weights, load_weights
+from ldrps_engine.analysis.layers import Weights, load_weights, relu
 
 Array = NDArray[np.float32]
 
@@ -30,18 +30,18 @@ _AT_ONCE = 100_000
 def log_odds(image: Array) -> Array:
     """Log-odds (H, W) that a pixel of an image (H, W, 3) in [0, 1] is damaged."""
     net = _network(MODEL)
-    hidden = _relu(net.convolve("enter", _unshuffled(image - np.float32(0.5))))
+    hidden = relu(net.convolve("enter", _unshuffled(image - np.float32(0.5))))
     seen: list[Array] = []
     for level in range(_LEVELS):
         hidden = net.looked("look", level, hidden)
         if level < _LEVELS - 1:
             seen.append(hidden)
-            hidden = _relu(net.halve(f"down.{level}", hidden))
-    hidden = _relu(hidden + net.convolve("widest", hidden))
+            hidden = relu(net.halve(f"down.{level}", hidden))
+    hidden = relu(hidden + net.convolve("widest", hidden))
     for level in reversed(range(_LEVELS - 1)):
         narrow = net.mix(f"narrow.{level}", hidden)
         larger = narrow.repeat(2, 0).repeat(2, 1)
-        hidden = net.looked("up", level, _relu(seen[level] + larger))
+        hidden = net.looked("up", level, relu(seen[level] + larger))
     return _shuffled(net.mix("leave", hidden))
 
 
@@ -58,7 +58,7 @@ class _Network:
 
     def looked(self, name: str, level: int, hidden: Array) -> Array:
         """Apply a residual layer."""
-        return _relu(hidden + self.convolve(f"{name}.{level}", hidden))
+        return relu(hidden + self.convolve(f"{name}.{level}", hidden))
 
     def mix(self, name: str, image: Array) -> Array:
         """Convolve single pixels."""
@@ -107,10 +107,6 @@ class _Network:
 @cache
 def _network(path: Path) -> _Network:
     return _Network(load_weights(path))
-
-
-def _relu(values: Array) -> Array:
-    return np.maximum(values, 0)
 
 
 def _unshuffled(image: Array) -> Array:

@@ -120,7 +120,9 @@ class Degradation:
         `level` (H, W, 3) is how much noise there is, relative to that which is amplified.
         """
         step = np.float32(2 / 255)
-        change = self.invert(rgb + step) - self.invert(rgb)
+        change = np.full_like(rgb, step)
+        if not self.is_neutral or self.white != 1:
+            change = self.invert(rgb + step) - self.invert(rgb)
         if level is not None:
             change = change * level
         return float(np.sqrt((change**2).mean()) / step)

@@ -18,11 +18,11 @@ from ldrps_engine.analysis.intended import is_fog, is_low_key, is_starry
 from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.noise_detection import shows_noise
 from ldrps_engine.analysis.noise_level import Noise
-from ldrps_engine.analysis.noise_spectrum import noise_sigma
+from ldrps_engine.analysis.noise_spectrum import is_white, noise_sigma
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
-from ldrps_engine.analysis.samples import Values, display
+from ldrps_engine.analysis.samples import Values, display, highest, lowest
 from ldrps_engine.analysis.tone import judge_tone
 from ldrps_engine.analysis.verdicts import is_hazy_or_faded, is_high_key, lacks_light, log_odds
 from ldrps_engine.colour.srgb import to_linear
@@ -277,16 +277,18 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
     to which light is brought back, and the judges have learnt from none such. Noise that chroma
     shows is not doubted either: texture is in luminance. Two judges are heard, that of white noise
-    and that of noise as cameras leave it: heath and gravel deceive either of them.
+    and that of noise as cameras leave it: heath and gravel deceive either of them. The latter has
+    nothing to say of noise that is white.
     """
     sigma = noise.sigma * 255
     chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
     in_chroma = chroma * 255 > _NOISE_FROM
     if sigma <= _NOISE_FROM or in_chroma or believed or noise.is_sure:
         return sigma
-    white = shows_noise(rgb, noise.spectrum, noise.level.stabilise)
-    both = log_odds(white) + log_odds(all_is_noise(rgb, noise))
-    return sigma if both > _NOISE_BELIEVED else _NOISE_FROM
+    odds = log_odds(shows_noise(rgb, noise.spectrum, noise.level.stabilise))
+    if not is_white(noise.raw):
+        odds += log_odds(all_is_noise(rgb, noise))
+    return sigma if odds > _NOISE_BELIEVED else _NOISE_FROM
 
 
 def _reduced(rgb: Values) -> Array:
@@ -313,14 +315,14 @@ def _grade(amount: float, word: str) -> str:
 
 def _darkness(rgb: Array) -> float:
     """From the 90th percentile of the brightest channel: a night scene with lights is dark too."""
-    bright = float(np.percentile(rgb.max(-1), 90))
+    bright = float(np.percentile(highest(rgb), 90))
     return float(np.clip(1 - bright / (2 * _DARK_BELOW), 0, 1))
 
 
 def dark_channel(rgb: Array, patches: int = 40) -> Array:
     """Smallest value of any channel in blocks of about 1/40 of the long side, (h, w)."""
     size = max(1, max(rgb.shape[:2]) // patches)
-    blocks = squares(rgb.min(-1), size)
+    blocks = squares(lowest(rgb), size)
     return np.asarray(np.percentile(blocks, 5, axis=(1, 3)), dtype=np.float32)
 
 
@@ -338,5 +340,5 @@ def _cast(light: Array) -> float:
 
 
 def _is_grey(rgb: Array) -> bool:
-    spread = rgb.max(-1) - rgb.min(-1)
+    spread = highest(rgb) - lowest(rgb)
     return bool(np.percentile(spread, 99) < 0.02)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.encoder import Seen
 from ldrps_engine.analysis.layers import Layers, load_weights
 from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.analysis.samples import lowest
 from ldrps_engine.colour.srgb import YCC, luminance, to_linear
 
 Array = NDArray[np.float32]
@@ -89,7 +90,7 @@ def cell_statistics(view: Array) -> Array:
     means = converted.mean((1, 3))
     contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
     saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))
-    darkest = squares(view.min(-1), CELL).transpose(0, 2, 1, 3)
+    darkest = squares(lowest(view), CELL).transpose(0, 2, 1, 3)
     shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., SHADE]
     logs = [light, shade, np.log(contrast + FLAT), np.log(saturation + FLAT)]
     return np.asarray(np.stack([*logs, means[..., 1], means[..., 2]], -1), np.float32)

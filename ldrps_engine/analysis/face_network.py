@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.layers import Layers, load_weights
-from ldrps_engine.analysis.resampling import resize
+from ldrps_engine.analysis.layers import Layers, load_weights, relu
 
 Array = NDArray[np.float32]
 
@@ -36,7 +35,7 @@ VALUES = 16
 def look_for_faces(image: Array) -> tuple[Array, Array]:
     """Return log-odds (h / 4, w / 4) of a face, and the VALUES there, of an image in [0, 1]."""
     layers = Layers(load_weights(MODEL))
-    hidden = np.maximum(layers.convolve("stem", 2 * image - 1, 2), 0)
+    hidden = relu(layers.convolve("stem", 2 * image - 1, 2))
     seen = []
     for scale, widths in enumerate(DOWN):
         for index, width in enumerate(widths):
@@ -44,22 +43,34 @@ def look_for_faces(image: Array) -> tuple[Array, Array]:
             hidden = _block(layers, f"down.{scale}.{index}", hidden, width, 2 if halves else 1)
         seen.append(hidden)
     for scale, (width, blocks) in enumerate(UP):
-        before = np.maximum(layers.convolve(f"skip.{scale}", seen[-2 - scale]), 0)
-        narrow = np.maximum(layers.convolve(f"narrow.{scale}", hidden), 0)
-        hidden = before + resize(narrow, before.shape[:2], smooth=True)
+        before = relu(layers.convolve(f"skip.{scale}", seen[-2 - scale]))
+        narrow = relu(layers.convolve(f"narrow.{scale}", hidden))
+        hidden = before + _twice(_twice(narrow).swapaxes(0, 1)).swapaxes(0, 1)
         for index in range(blocks):
             hidden = _block(layers, f"up.{scale}.{index}", hidden, width, 1)
     return layers.convolve("odds", hidden)[..., 0], layers.convolve("values", hidden)
 
 
+def _twice(image: Array) -> Array:
+    """Twice as many rows (2 h, w, C), bilinear: each is three quarters of its own, one of the next.
+
+    Resampling channel by channel took more than half of the network's time.
+    """
+    own, edged = image * np.float32(0.75), np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")
+    edged *= np.float32(0.25)
+    return np.stack((own + edged[:-2], own + edged[2:]), 1).reshape(-1, *image.shape[1:])
+
+
 def _block(layers: Layers, name: str, hidden: Array, width: int, stride: int) -> Array:
     """Two depthwise convolutions, each mixed by a convolution of single pixels, and a residual."""
     inner = layers.convolve_depthwise(f"{name}.look.0", hidden, stride)
-    inner = np.maximum(layers.convolve(f"{name}.mix.0", inner), 0)
+    inner = relu(layers.convolve(f"{name}.mix.0", inner))
     inner = layers.convolve_depthwise(f"{name}.look.1", inner, 1)
     inner = layers.convolve(f"{name}.mix.1", inner)
     if stride == 2:
         height, across, channels = hidden.shape
-        hidden = hidden.reshape(height // 2, 2, across // 2, 2, channels).max((1, 3))
+        rows = hidden.reshape(height // 2, 2, across // 2, 2, channels)
+        rows = np.maximum(rows[:, 0], rows[:, 1])
+        hidden = np.maximum(rows[:, :, 0], rows[:, :, 1])
     inner[..., : hidden.shape[2]] += hidden
-    return np.maximum(inner, 0)
+    return relu(inner)

@@ -14,6 +14,7 @@ from ldrps_engine.analysis.diagnosis import dark_channel
 from ldrps_engine.analysis.guided_filter import guided
 from ldrps_engine.analysis.haze_field import haze_field
 from ldrps_engine.analysis.resampling import resize, squares
+from ldrps_engine.analysis.samples import lowest
 from ldrps_engine.analysis.scene_levels import expected_airlight_contrast, expected_midtone
 from ldrps_engine.analysis.tone import judge_tone
 from ldrps_engine.colour.srgb import luminance
@@ -137,10 +138,10 @@ def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[A
     undone = (rgb - resize(offset, rgb.shape[:2], smooth=True)) / resize(
         gain, rgb.shape[:2], smooth=True
     )
-    lowest = float(np.percentile(undone.min(-1), _BELOW_BLACK))
-    if lowest >= 0:
+    black = float(np.percentile(lowest(undone), _BELOW_BLACK))
+    if black >= 0:
         return gain, offset
-    thinner = (air - lowest) / air
+    thinner = (air - black) / air
     return (gain * thinner).astype(np.float32), (offset + gain * air * (1 - thinner)).astype(
         np.float32
     )
@@ -155,9 +156,9 @@ def _floor(dark: Array) -> float:
 
 def _airlight(rgb: Array) -> Array:
     """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
-    lowest = rgb.min(-1).ravel()
-    count = min(max(16, lowest.size // 200), lowest.size)
-    haziest = np.argpartition(lowest, -count)[-count:]
+    veil = lowest(rgb).ravel()
+    count = min(max(16, veil.size // 200), veil.size)
+    haziest = np.argpartition(veil, -count)[-count:]
     colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
     return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
 

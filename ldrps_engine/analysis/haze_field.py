@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.layers import Layers, load_weights, softplus
 from ldrps_engine.analysis.resampling import reduce, squares
+from ldrps_engine.analysis.samples import lowest
 
 Array = NDArray[np.float32]
 
@@ -113,7 +114,7 @@ def _entered(told: Array) -> Array:
 
 def _summary(told: Array) -> tuple[Array, Array]:
     """Quantiles over the photo and the colour of its far cells (39,), and that colour (3,)."""
-    means, dark = told[..., :3].reshape(-1, 3), told[..., 3:6].min(-1).ravel()
+    means, dark = told[..., :3].reshape(-1, 3), lowest(told[..., 3:6]).ravel()
     channels = np.quantile(means, QUANTILES, axis=0).T.ravel()
     count = max(1, dark.size // FAR)
     far = means[np.argpartition(dark, -count)[-count:]].mean(0)

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
+_STRIP = 1 << 15
+"""Values of an image that are multiplied at a time."""
+
 
 @cache
 def load_weights(path: Path) -> Weights:
@@ -40,26 +43,33 @@ class Layers:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         kernel = weight.shape[2]
         if kernel == 1:
-            return image @ weight[:, :, 0, 0].T + bias
-        windows = _windows(image, kernel, stride)
-        height, width = windows.shape[:2]
-        flat = windows.reshape(height * width, -1)
-        return (flat @ weight.reshape(len(weight), -1).T + bias).reshape(height, width, -1)
+            found = image.reshape(-1, image.shape[2]) @ weight[:, :, 0, 0].T
+            found += bias
+            return found.reshape(*image.shape[:2], -1)
+        views = _shifted(image, kernel, stride)
+        columns = np.concatenate(views, axis=-1).reshape(-1, len(views) * image.shape[2])
+        flat = columns @ weight.transpose(2, 3, 1, 0).reshape(columns.shape[1], -1)
+        flat += bias
+        return flat.reshape(*views[0].shape[:2], -1)
 
     def convolve_depthwise(self, name: str, image: Array, stride: int) -> Array:
         """Convolve each channel by itself, with TensorFlow's padding."""
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
-        kernel = weight.shape[2]
-        padded = _padded(image, kernel, stride)
-        height, width = (-(-side // stride) for side in image.shape[:2])
-        out = np.broadcast_to(bias, (height, width, len(bias))).copy()
+        height, width, channels = (*(-(-side // stride) for side in image.shape[:2]), len(bias))
+        views = [_rows(view) for view in _shifted(image, weight.shape[2], stride)]
+        out = np.empty((height, width * channels), np.float32)
         # A product for each of the kernel's places: windows would copy the image k squared times.
-        for row in range(kernel):
-            for column in range(kernel):
-                rows = slice(row, row + stride * (height - 1) + 1, stride)
-                columns = slice(column, column + stride * (width - 1) + 1, stride)
-                out += padded[rows, columns] * weight[:, 0, row, column]
-        return out
+        # Rows as long as they are, not pixels of a few channels, and so few at a time that they
+        # stay in the processor's cache.
+        weights = np.tile(weight.reshape(channels, -1).T, (1, width))
+        step = max(1, _STRIP // out.shape[1])
+        product = np.empty((step, out.shape[1]), np.float32)
+        for top in range(0, height, step):
+            strip, made = out[top : top + step], product[: height - top]
+            strip[:] = np.tile(bias, width)
+            for view, factors in zip(views, weights, strict=True):
+                strip += np.multiply(view[top : top + step], factors, out=made)
+        return out.reshape(height, width, channels)
 
     def linear(self, name: str, values: Array) -> Array:
         """Apply a linear layer to (..., in)."""
@@ -68,9 +78,14 @@ class Layers:
         )
 
 
+def relu(values: Array) -> Array:
+    """Hold values to 0 or more, in their own place."""
+    return np.maximum(values, 0, out=values)
+
+
 def relu6(values: Array) -> Array:
-    """Hold values between 0 and 6."""
-    return np.clip(values, 0, 6)
+    """Hold values between 0 and 6, in their own place."""
+    return np.minimum(relu(values), 6, out=values)
 
 
 def softplus(values: Array) -> Array:
@@ -79,11 +94,24 @@ def softplus(values: Array) -> Array:
     return np.asarray(np.logaddexp(0, values), dtype=np.float32)
 
 
-def _windows(image: Array, kernel: int, stride: int) -> Array:
-    """Windows (h', w', C, k, k) of an image."""
+def _shifted(image: Array, kernel: int, stride: int) -> list[Array]:
+    """Views (h', w', C) of a padded image: what each of the kernel's places sees, row by row."""
     padded = _padded(image, kernel, stride)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(0, 1))
-    return windows[::stride, ::stride]
+    height, width = (stride * (-(-side // stride) - 1) + 1 for side in image.shape[:2])
+    return [
+        padded[row : row + height : stride, column : column + width : stride]
+        for row in range(kernel)
+        for column in range(kernel)
+    ]
+
+
+def _rows(view: Array) -> Array:
+    """A view (h, w, C) as (h, w * C), copied only where pixels do not follow each other."""
+    height, width, channels = view.shape
+    if view.strides[1] != channels * view.itemsize:
+        return view.reshape(height, -1)
+    strides = view.strides[0], view.itemsize
+    return np.lib.stride_tricks.as_strided(view, (height, width * channels), strides)
 
 
 def _padded(image: Array, kernel: int, stride: int) -> Array:

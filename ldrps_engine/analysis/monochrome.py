@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.samples import highest
 from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
 
 _DEGREE = 3
+_ENOUGH = 250_000
+"""Pixels that tell as much as all of a larger image."""
 _USUAL, _MOST = 0.014, 0.027
 """Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells."""
 
@@ -20,16 +25,17 @@ def is_monochrome(rgb: Array) -> bool:
     A toned print has one curve from luma to chroma; things that have colours of their own do not
     lie on any.
     """
-    luma, chroma = _split(rgb)
+    every = max(1, math.isqrt(rgb.shape[0] * rgb.shape[1] // _ENOUGH))
+    luma, chroma = _split(rgb[::every, ::every])
     powers = np.vander(luma, _DEGREE + 1)
     curve, *_ = np.linalg.lstsq(powers, chroma, rcond=None)
-    beside = np.abs(chroma - powers @ curve).max(-1)
+    beside = highest(np.abs(chroma - powers @ curve))
     return bool(np.quantile(beside, 0.8) < _USUAL and np.quantile(beside, 0.95) < _MOST)
 
 
 def mean_chroma(rgb: Array) -> float:
     """Return the mean over (H, W, 3) display values of the larger of Cb and Cr, 0 to 0.5."""
-    return float(np.abs(_split(rgb)[1]).max(-1).mean())
+    return float(highest(np.abs(_split(rgb)[1])).mean())
 
 
 def grey_of(rgb: Array) -> Array:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,27 +260,29 @@ def _bound(one: Array, other: Array) -> tuple[float, float]:
 
 def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
     """Smooth curves (channels, 17) through upper bounds, of much the same shape in all channels."""
-    channels, count = logs.shape
-    design, smooth = [], np.zeros((0, channels * count))
+    flat, weight = logs.ravel(), weights.ravel()
+    smooth = _roughness(*logs.shape)
+    fitted = np.full(len(flat), np.average(flat, weights=weight))
+    for _ in range(_ROUNDS):
+        share = weight * np.where(flat > fitted, np.maximum(_ABOVE, weight), _BELOW)
+        fitted = np.asarray(np.linalg.solve(smooth + np.diag(share), share * flat), np.float64)
+    return np.asarray(fitted.reshape(logs.shape))
+
+
+@cache
+def _roughness(channels: int, count: int) -> Doubles:
+    """Quadratic form (n, n) of n = channels * count logarithms: how far they are from smooth curves
+    of much the same shape."""
+    rows = []
     for c in range(channels):
         own = np.zeros((count, channels * count))
         own[:, c * count : (c + 1) * count] = np.eye(count)
         tilt = np.diff(own, axis=0)
         others = np.mean([np.roll(tilt, count * k, axis=1) for k in range(channels)], axis=0)
-        rows = [_BEND * count * np.diff(own, n=2, axis=0), _TILT * count * tilt]
+        rows += [_BEND * count * np.diff(own, n=2, axis=0), _TILT * count * tilt]
         # A channel that tells nothing, since black has cut off its noise, is as strong as the rest.
         mean = own.mean(0, keepdims=True)
         alike = np.mean([np.roll(mean, count * k, axis=1) for k in range(channels)], axis=0)
-        smooth = np.concatenate([smooth, *rows, _APART * (tilt - others), _ALIKE * (mean - alike)])
-        design.append(own)
-    bounds = np.concatenate(design)
-    flat, weight = logs.ravel(), weights.ravel()
-    fitted = np.full(len(flat), np.average(flat, weights=weight))
-    for _ in range(_ROUNDS):
-        share = np.sqrt(weight * np.where(flat > fitted, np.maximum(_ABOVE, weight), _BELOW))[
-            :, None
-        ]
-        left = np.concatenate([share * bounds, smooth])
-        right = np.concatenate([share[:, 0] * flat, np.zeros(len(smooth))])
-        fitted = np.linalg.lstsq(left, right, rcond=None)[0]
-    return np.asarray(fitted.reshape(channels, count))
+        rows += [_APART * (tilt - others), _ALIKE * (mean - alike)]
+    design = np.concatenate(rows)
+    return np.asarray(design.T @ design)

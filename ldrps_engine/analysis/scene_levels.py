@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.regression import Regression, held, linear, quadratic
 from ldrps_engine.analysis.resampling import squares
+from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.colour.srgb import luminance
 
 Array = NDArray[np.float32]
@@ -65,14 +66,14 @@ def shape_of_light(light: Array) -> tuple[float, Array]:
     grey = luminance(means)
     level = float(grey.mean()) + 1e-6
     dark = np.percentile(grey, (2, 10, 25, 50, 75, 90, 97)) / level
-    bright = np.percentile(means.max(-1), (50, 90, 99)) / level
+    bright = np.percentile(highest(means), (50, 90, 99)) / level
     return float(np.log(level)), _joined(np.log(np.concatenate([dark, bright]) + 1e-4))
 
 
 def airlight_contrast(rgb: Array, air: Array) -> tuple[float, Array]:
     """Log mean contrast of (H, W, 3) display values to `air` (3,), and features (20,) apart."""
     means = _block_means(np.maximum(air - rgb, 0), _CONTRAST_BLOCKS)
-    grey, most, least = means.mean(-1), means.max(-1), means.min(-1)
+    grey, most, least = means.mean(-1), highest(means), lowest(means)
     level = float(grey.mean()) + 1e-4
     shape = np.concatenate(
         [
@@ -88,7 +89,7 @@ def airlight_contrast(rgb: Array, air: Array) -> tuple[float, Array]:
 def shape_of_tones(rgb: Array) -> tuple[float, Array]:
     """Median of (H, W, 3) display values, and features (23,) that a grey haze does not change."""
     means = _block_means(rgb, _TONE_BLOCKS)
-    grey, most, least = means.mean(-1), means.max(-1), means.min(-1)
+    grey, most, least = means.mean(-1), highest(means), lowest(means)
     median, spread = float(np.median(grey)), float(grey.std()) + _LEAST_SPREAD
     darkest = squares(least, _DARKEST_BLOCK).min((1, 3))
     tones = np.concatenate(

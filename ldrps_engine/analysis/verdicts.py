@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ldrps_engine.analysis.faces import Face, find_faces
 from ldrps_engine.analysis.recognition import Recognition
+from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.analysis.subject import Subject
 from ldrps_engine.analysis.surroundings import within_reach
 from ldrps_engine.colour.srgb import luminance, to_linear
@@ -78,8 +79,8 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
 
 def is_high_key(colour: Array) -> bool:
     """Tell whether a photo is pale for pale things, for white paper, or for being over-exposed."""
-    pale, usual = np.percentile(colour.max(-1), (25, 50))
-    burnt = np.percentile(colour.min(-1), 60)
+    pale, usual = np.percentile(highest(colour), (25, 50))
+    burnt = np.percentile(lowest(colour), 60)
     return bool(pale > _HIGH_KEY or usual > _PAPER or burnt > _BURNT_OUT)
 
 
@@ -117,7 +118,7 @@ def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
 
 
 def _is_under_night_sky(colour: Array) -> bool:
-    bright = colour.max(-1)
+    bright = highest(colour)
     above = float(np.median(bright[: max(1, len(bright) // _ABOVE)]))
     return above < _NIGHT_SKY and above * _LIT_BELOW < float(np.median(bright))
 

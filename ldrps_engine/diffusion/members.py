@@ -27,6 +27,8 @@ _SHARES = (0.7, 0.35, 0.0)
 """Share of FFDNet at these deviations of white noise: files cut strong noise off, and it was
 trained on noise that nothing cuts off."""
 _LEAST_SHARE = 0.05
+_WORTH_A_SECOND, _QUICK_PIXELS = 0.7, 6e6
+"""Whiteness from which FFDNet is worth its time in a hurry, and pixels of a photo up to which."""
 _NO_ROOM, _ENOUGH_ROOM = 0.5, 2.0
 """Deviations of the noise between brightness and black or white: so near to them FFDNet has no
 share, and from so far its whole one."""
@@ -47,14 +49,17 @@ class Members:
     def of(cls, size: tuple[int, int], sigma: float, bands: Array, *, quick: bool) -> Members:
         """Choose for a photo of (height, width) pixels and its noise, see `KnownNoise`.
 
-        As many evaluations as take no longer than one of 24 megapixels by the bundled denoiser.
-        `sigma` is the deviation of the noise as the networks see it.
+        As many evaluations as take no longer than one of 24 megapixels by the bundled denoiser; if
+        it has to be `quick`, one by each network that gains by it. `sigma` is the deviation of the
+        noise as the networks see it.
         """
+        white = whiteness(bands)
+        share = white * float(np.interp(sigma, _SIGMAS, _SHARES))
         if quick:
-            return cls()
+            few = white >= _WORTH_A_SECOND and size[0] * size[1] <= _QUICK_PIXELS
+            return cls(1, 1, share) if few and share >= _LEAST_SHARE else cls()
         affordable = _MOST_EVALUATED / (size[0] * size[1])
         ways = int(2 ** np.clip(math.floor(math.log2(affordable)), 0, math.log2(_MOST_WAYS)))
-        share = whiteness(bands) * float(np.interp(sigma, _SIGMAS, _SHARES))
         if ways < 4 or share < _LEAST_SHARE:
             return cls(ways)
         # Half of the time for each.

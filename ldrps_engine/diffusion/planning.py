@@ -72,7 +72,7 @@ class RestorationPlan:
     """Contents of the photo, for the prior."""
     sampling: Plan
     faces: tuple[Face, ...] = ()
-    """Faces in the photo; none are looked for where nothing is done to it."""
+    """Faces in the photo; none are looked for where no more than noise is filtered."""
     crop: Part | None = None
     """The only part of the photo that is wanted of the result; None: all of it."""
 
@@ -197,7 +197,8 @@ def plan_restoration(
         sampling=sampling,
         crop=crop,
     )
-    if plan.stages or plan.pilot_only:
+    # Nothing of a face could be redrawn where noise alone is filtered.
+    if plan.pilot_only or set(plan.stages) - {"denoised"}:
         plan = replace(plan, faces=find_faces(mended))
     moved = 0.0 if guess.is_neutral else float(np.abs(mended - np.clip(small, 0, 1)).mean())
     description = _with_unmet(plan, moved)

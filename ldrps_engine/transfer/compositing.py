@@ -174,6 +174,8 @@ def generated_share(measured: Array, restored: Array) -> Array:
     model. The distance of the two, relative to how bright the brighter one is: 0 where the model
     changed nothing, 1 where the photo gave nothing. In black it is relative to dark grey.
     """
+    if measured is restored:
+        return np.zeros(measured.shape[:2], np.float32)
     own, other = np.clip(measured, 0, 1), np.clip(restored, 0, 1)
     bright = np.maximum(np.maximum(_norm(own), _norm(other)), _LEAST_LIGHT)
     return np.minimum(_norm(other - own) / bright, 1)

@@ -113,7 +113,7 @@ def test_limits_follow_the_size_of_photos():
 
 def test_costs_follow_time_and_price():
     assert scale.cost_per_million(3.6, 2.0) == pytest.approx(2000)
-    assert scale.slot_seconds(24, 0) == pytest.approx(14)
+    assert scale.slot_seconds(24, 0) == pytest.approx(3.4)
     assert scale.gpu_seconds(989 * 0.3) == pytest.approx(1)
     # As many evaluations as one of 24 megapixels takes, eight at most.
     whole = scale.filter_tflop(24)

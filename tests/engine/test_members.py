@@ -78,8 +78,14 @@ def test_the_more_pixels_the_fewer_evaluations(size, white, other):
         assert (found.own + 2 * found.second) * size[0] * size[1] <= 24e6
 
 
-def test_fast_asks_once():
-    assert Members.of(SMALL, SIGMA, WHITE, quick=True) == Members(1)
+def test_fast_asks_once_and_ffdnet_where_noise_is_white_in_photos_that_are_not_large():
+    white = Members.of(SMALL, SIGMA, WHITE, quick=True)
+    assert (white.own, white.second) == (1, 1)
+    assert white.share == Members.of(SMALL, SIGMA, WHITE, quick=False).share
+    assert Members.of((3000, 4000), SIGMA, WHITE, quick=True) == Members(1)
+    # As noise that was reduced to half its size with its photo.
+    assert Members.of(SMALL, SIGMA, WHITE + 0.15, quick=True) == Members(1)
+    assert Members.of(SMALL, 80 / 255, WHITE, quick=True) == Members(1)
 
 
 def test_noise_stronger_than_any_that_ffdnet_knows_is_not_given_to_it():

@@ -51,6 +51,16 @@ def test_noise_of_a_grey_photo_is_judged_to_be_noise(sigma, seed):
     assert diagnose(np.repeat(grey, 3, axis=2)).is_noisy
 
 
+def test_who_judges_noise_of_cameras_is_not_heard_on_white_noise(natural, monkeypatch):
+    monkeypatch.setattr("ldrps_engine.analysis.diagnosis.all_is_noise", lambda *_: 1e-9)
+    grey = pictures.grey(natural)[..., :1]
+    assert diagnose(np.repeat(pictures.noisy(grey, 10), 3, axis=2)).is_noisy
+    # Noise whose neighbours are alike is not white.
+    white = pictures.noisy(np.zeros_like(grey), 20)
+    smooth = (white + np.roll(white, 1, 0) + np.roll(white, 1, 1) + np.roll(white, 1, (0, 1))) / 2
+    assert not diagnose(np.repeat(grey + smooth, 3, axis=2)).is_noisy
+
+
 def test_noise_that_chroma_shows_is_not_doubted(natural, monkeypatch):
     monkeypatch.setattr("ldrps_engine.analysis.diagnosis.shows_noise", lambda *_: 0.0)
     assert diagnose(pictures.noisy(natural, 10)).is_noisy

@@ -7,8 +7,10 @@ from ldrps_engine.analysis.noise_spectrum import (
     OPPONENT,
     PATCH,
     dct_matrix,
+    is_white,
     noise_sigma,
     noise_spectrum,
+    raw_spectrum,
 )
 from support import pictures
 
@@ -56,6 +58,14 @@ def test_white_noise_has_a_flat_spectrum():
     assert np.all((spectrum > 6.5) & (spectrum < 14))
 
 
+@pytest.mark.parametrize("make", [pictures.natural, pictures.textured])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_texture_is_not_as_strong_in_its_finest_details_as_white_noise(make, seed):
+    assert not is_white(raw_spectrum(pictures.grey(make(seed=seed))[..., :1]))
+    flat = pictures.grey(pictures.natural(seed=seed))[..., :1]
+    assert is_white(raw_spectrum(pictures.noisy(flat, 15)))
+
+
 def test_noise_that_was_resized_has_a_falling_spectrum(natural):
     white = np.random.default_rng(0).normal(0, 20 / 255, (98, 130, 3))
     smooth = sum(
@@ -67,6 +77,7 @@ def test_noise_that_was_resized_has_a_falling_spectrum(natural):
     low, high = spectrum[:, 1:3, 1:3].mean(), spectrum[:, 6:, 6:].mean()
     # The kernel passes 0.9 there and 0.01 here; texture and edges leave a little more.
     assert low > 5 * high
+    assert not is_white(spectrum)
 
 
 def test_black_and_white_that_cut_noise_off_do_not_hide_it():

@@ -9,7 +9,7 @@ from ldrps_engine.analysis.diagnosis import diagnose
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.analysis.known import Known
 from ldrps_engine.analysis.resampling import means_of_squares, reduce, reduce_part
-from ldrps_engine.analysis.samples import display, in_steps
+from ldrps_engine.analysis.samples import display, highest, in_steps, lowest
 from ldrps_engine.colour.working import plain_bytes, to_working
 from ldrps_engine.photo import Photo
 from support import pictures
@@ -73,3 +73,10 @@ def test_a_part_of_a_reduced_photo_is_what_the_whole_has_there(noisy, size):
         reduce(noisy, size, smooth=True)[part],
         rtol=1e-5,
     )
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_highest_and_the_lowest_channel_are_numpys(channels):
+    values = np.random.default_rng(channels).normal(size=(5, 4, channels)).astype(np.float32)
+    np.testing.assert_array_equal(highest(values), values.max(-1))
+    np.testing.assert_array_equal(lowest(values), values.min(-1))
