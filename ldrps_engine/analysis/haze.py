@@ -156,9 +156,9 @@ def _floor(dark: Array) -> float:
 
 def _airlight(rgb: Array) -> Array:
     """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
-    veil = lowest(rgb).ravel()
-    count = min(max(16, veil.size // 200), veil.size)
-    haziest = np.argpartition(veil, -count)[-count:]
+    lows = lowest(rgb).ravel()
+    count = min(max(16, lows.size // 200), lows.size)
+    haziest = np.argpartition(lows, -count)[-count:]
     colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
     return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
 
