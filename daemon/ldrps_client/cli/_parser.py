@@ -96,23 +96,14 @@ def _add_restore(commands: Any) -> None:
     add("-o", "--output", metavar="PATH", help="a file, or a folder with a trailing /")
     add("--recipe", default="auto", metavar="NAME", help=f"one of {', '.join(RECIPES)}")
     add("--strength", type=float, default=1.0, metavar="X", help="0 to 1 (default: 1)")
-    add(
-        "--description",
-        metavar="TEXT",
-        help="the scene in your own words (default: what the describer sees)",
-    )
+    add("--description", metavar="TEXT", help="the scene in your own words (default: found out)")
     add("--recurrences", type=int, metavar="N", help="further passes, 0 to 3")
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
     several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
     add("--samples", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
-    add(
-        "--describer",
-        default="auto",
-        metavar="NAME",
-        help="model that describes the scene, or tagger",
-    )
+    add("--describer", default="auto", metavar="NAME", help="model that describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     colour = "let auto and fast colour photos that have none"
