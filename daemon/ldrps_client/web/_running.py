@@ -35,8 +35,8 @@ _RECIPES = {
     "haze": "the photo is hazy",
     "noise": "the photo is noisy",
     "colour": "the photo has no colour; the colours are invented",
-    "old-photo": "the photo is old, and has a cast or has faded; a print of one hue keeps "
-    "its tone, and is corrected half as far unless it looks faded",
+    "old-photo": "the photo is old and has a cast or has faded; a print in one hue keeps its "
+    "tone, and is corrected only half as far unless it looks faded",
     "paper": "the published method with its constants and step counts, for comparison",
 }
 # Settings that the page may set, and their types.
