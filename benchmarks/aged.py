@@ -34,8 +34,8 @@ from ldrps_engine.transfer.filling import fill
 from training.metrics import psnr
 
 COUNT = 10
+# Neighbourhood that OpenCV's methods look at, pixels.
 _RADIUS = 5
-"""Neighbourhood that OpenCV's methods look at, pixels."""
 
 Fill = Callable[[Floats, Mask], Floats]
 

@@ -32,8 +32,8 @@ Array = NDArray[np.float32]
 _SHOTS = 6
 _BINS = 8
 _LEAST_SHARE = 0.02
+# So near to black and white noise is cut off.
 _ENDS = 0.04
-"""So near to black and white noise is cut off."""
 _EVERY = 25
 _SIDE, _LARGE = 512, 1024
 _STRONGEST = 45 / 255

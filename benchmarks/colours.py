@@ -33,8 +33,8 @@ from training.metrics import Lpips, colourfulness, psnr
 
 Floats = NDArray[np.float32]
 
+# Pixels on the short side at the most.
 _SIDE = 256
-"""Pixels on the short side at the most."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from training.metrics import psnr
 NOTHING = "none"
 """The method that gives the photo back."""
 
+# Gains that are tried, in powers of two either way.
 _STOPS = 8.0
-"""Gains that are tried, in powers of two either way."""
 
 
 @dataclass(frozen=True, kw_only=True)

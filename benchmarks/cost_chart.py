@@ -33,8 +33,8 @@ _PAPER, _INK, _RULE = (255, 255, 255), (35, 35, 35), (222, 222, 222)
 _OURS, _RIVAL = (190, 45, 35), (45, 95, 165)
 _RIVALS = {FFDNET, FFDNET_TOLD, *(rival.name for rival in RIVALS)}
 _LEAST_COST = 1e-3
+# Factor of cost that is left free at both ends of the axis.
 _ROOM = 1.6
-"""Factor of cost that is left free at both ends of the axis."""
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _Box = tuple[float, float, float, float]

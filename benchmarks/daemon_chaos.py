@@ -30,8 +30,8 @@ T = TypeVar("T")
 _CLIENTS = 4
 _PATIENCE = 600.0
 _PAUSE = (0.2, 2.5)
+# Seconds that a daemon takes to start where nothing else runs.
 _USUAL_START = 1.0
-"""Seconds that a daemon takes to start where nothing else runs."""
 _STEPS = (10, 100)
 _DAEMON_SHARE = 0.4
 
@@ -112,7 +112,7 @@ def _job(daemon: Served, seed: int, number: int) -> _Seen:
 
 
 def _patiently(work: Callable[[], T]) -> T:
-    """As a client does that nobody watches: again, until there is a daemon."""
+    """Submit as an unattended client does: again and again, until there is a daemon."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

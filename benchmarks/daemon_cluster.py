@@ -25,8 +25,8 @@ from ldrps_client import Client
 
 _STEPS = 100
 _HEIGHT, _WIDTH = 4000, 6000
+# Photos before those that are measured: they start workers, and touch memory first.
 _WARM = 2
-"""Photos before those that are measured: they start workers, and touch memory first."""
 
 
 def options_of(pool: str, workers: int) -> dict[str, object]:

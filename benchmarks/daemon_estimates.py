@@ -16,8 +16,8 @@ from benchmarks.daemon_process import REAL, dark_scene, served
 from ldrps_client import Client, events
 
 _SIDES = (200, 1600)
+# Jobs after which the daemon is taken to know the machine.
 _LEARNING = 8
-"""Jobs after which the daemon is taken to know the machine."""
 
 
 @dataclass(frozen=True)

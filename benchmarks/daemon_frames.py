@@ -31,11 +31,11 @@ from ldrps_engine.errors import UnavailableError
 
 _AT_ONCE = 8
 _PATIENCE = 60.0
+# Seconds without a byte after which a client that stays leaves as well.
 _QUIET = 0.2
-"""Seconds without a byte after which a client that stays leaves as well."""
 _WARM_UP = 1500
+# Seconds in which a daemon without work gives back the memory that a crowd took at its height.
 _REST = 25.0
-"""Seconds in which a daemon without work gives back the memory that a crowd took at its height."""
 _SLACK_BYTES = 16 << 20
 _SLACK_DESCRIPTORS = 4
 
@@ -171,7 +171,7 @@ def bombard(daemon: Served, cases: Iterator[tuple[bytes, bool]], outcome: Outcom
 
 
 def drawn(streams: list[bytes], cases: int, seed: int) -> Iterator[tuple[bytes, bool]]:
-    """So many cases; the same for the same seed and streams."""
+    """Draw so many cases; the same for the same seed and streams."""
     dice = random.Random(seed)
     return ((spoilt(dice, streams), dice.random() < 0.3) for _ in range(cases))
 

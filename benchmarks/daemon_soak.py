@@ -16,8 +16,8 @@ from benchmarks.daemon_process import Served, descriptors, picture, resident_byt
 from benchmarks.errors import BenchmarkError
 from ldrps_client import Client
 
+# Jobs before the first look: interpreters and allocators grow to their size in these.
 _WARM_UP = 100
-"""Jobs before the first look: interpreters and allocators grow to their size in these."""
 _SLACK_BYTES = 16 << 20
 
 
@@ -68,7 +68,7 @@ def _look(daemon: Served, client: Client) -> Holdings:
 
 
 def _shared(pid: int) -> int:
-    """Not what lies in /dev/shm: other programs put their files there too."""
+    """Leave out what lies in /dev/shm: other programs put their files there too."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return sum("/dev/shm/" in line or "/memfd:" in line or "/SYSV" in line for line in lines)
 

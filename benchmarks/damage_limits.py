@@ -39,6 +39,7 @@ from training.metrics import psnr
 Array = NDArray[np.float32]
 
 _SKIPPED, _COUNT, _UNDAMAGED, _SEED = 40, 4, 8, 77
+# Changes of what ships, one at a time.
 _OTHERS = (
     {},
     *({"marked": value} for value in (0.2, 0.3, 0.5)),
@@ -46,7 +47,6 @@ _OTHERS = (
     *({"mean": value} for value in (0.3, 0.4, 0.6)),
     *({"colours": value} for value in (2.0, 4.0, 5.0)),
 )
-"""Changes of what ships, one at a time."""
 _VIEWS = 4
 
 

@@ -17,10 +17,10 @@ from benchmarks.rivals import FFDNET, FFDNET_TOLD, Floats, Rival, wavelet_sigma
 from ldrps_engine.priors.ffdnet import SHRINK, FFDNet
 
 _LEAST_SIGMA = 1e-3
+# Errors that torch.load raises for files that are not its own, or cut short.
 _UNREADABLE = (
     OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, pickle.UnpicklingError,
 )  # fmt: skip
-"""Errors that torch.load raises for files that are not its own, or cut short."""
 
 
 class FfdnetRivals:

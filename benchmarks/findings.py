@@ -57,6 +57,7 @@ _OPEN: Mapping[str, tuple[str, ...]] = {
     "damage": ("cast", "toned", "faded", "noise", "blocks"),
 }
 
+# Other names under which a diagnosis may carry a finding.
 _SPELLINGS: Mapping[str, str] = {
     "noisy": "noise",
     "grainy": "noise",
@@ -71,7 +72,6 @@ _SPELLINGS: Mapping[str, str] = {
     "toning": "toned",
     "backlight": "backlit",
 }
-"""Other names under which a diagnosis may carry a finding."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Loss:
     """True where it came back in sRGB instead of its own profile."""
 
     def words(self) -> str:
-        """For the table."""
+        """Format for the table."""
         parts = [f"{self.mean:.1f}, at most {self.worst:.0f}" if self.worst else "exact"]
         parts += [f"alpha {self.alpha:.0f}"] if self.alpha else []
         parts += ["as sRGB"] if self.converted else []
@@ -133,7 +133,7 @@ def _compared(given: Photo, back: Photo) -> Loss:
 
 
 def _alpha(photo: Photo) -> NDArray[np.float64]:
-    """From 0 to 1; one zero for an opaque photo."""
+    """Transparency from 0 to 1; one zero for an opaque photo."""
     if photo.alpha is None:
         return np.zeros((1, 1))
     return photo.alpha.astype(np.float64) / photo.depth.peak

@@ -21,8 +21,8 @@ from ldrps_gimp import plug_in
 
 _BEAT_MS = 20
 _LOOK_SECONDS = 0.01
+# Seconds between two beats that are noted.
 _LATE = 0.06
-"""Seconds between two beats that are noted."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

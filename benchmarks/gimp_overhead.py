@@ -40,14 +40,14 @@ from ldrps_gimp import restoration
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import CancelledError
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 class Silent:
     def stage(self, text): pass
     def event(self, kind, event): pass
     def fraction(self, done): pass
 image, layer = new_image({width}, {height})
 turns = [time.monotonic()]
-daemon = Daemon(default_place(), lambda: turns.append(time.monotonic()))
+daemon = Daemon(default_endpoint(), lambda: turns.append(time.monotonic()))
 """
 _TIMED = """
 def busy():
@@ -208,7 +208,7 @@ def measure(app: Any, version: str) -> None:
 
 
 def measure_cancel(app: Any, address: str, version: str) -> None:
-    """From Cancel to the acknowledgement and to a free worker, with the real daemon."""
+    """Seconds from Cancel to the acknowledgement and to a free worker, with the real daemon."""
     start = import_module("support.daemon").Daemon
     with tempfile.TemporaryDirectory(prefix="ldrps-") as folder:
         daemon = start(Path(folder), address=address, engine="gimp.slow_engine")

@@ -32,14 +32,14 @@ from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from training.metrics import psnr
 
+# Decibels between what is restored inside a border and without one.
 _AGREE = 45.0
-"""Decibels between what is restored inside a border and without one."""
+# Factor by which a dark picture's mean grows at least.
 _LIT = 1.5
-"""Factor by which a dark picture's mean grows at least."""
+# Share of the steps between neighbours that is left at most, where grain is filtered.
 _SMOOTH = 0.75
-"""Share of the steps between neighbours that is left at most, where grain is filtered."""
+# Mean change, in 8-bit steps, of what is left alone.
 _SAME = 0.5
-"""Mean change, in 8-bit steps, of what is left alone."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _steps_of(
 
 @contextmanager
 def in_full_precision(prior: Any) -> Iterator[None]:
-    """As the published code computes: single precision, plain memory format."""
+    """Compute as the published code does: single precision, plain memory format."""
     network = prior._parts.use("unet")
     others = [prior._parts.use(key) for key in ("vae", "quick")]
     # torch's own `to`: that of diffusers warns of layers that these networks lack.

@@ -104,7 +104,7 @@ def on_purpose(folder: Path) -> list[Photograph]:
 
 
 def spread(photos: list[_Photo], limit: int | None) -> list[_Photo]:
-    """At most `limit` of them, evenly over the whole list."""
+    """Choose at most `limit` of them, evenly over the whole list."""
     if limit is None or limit >= len(photos):
         return photos
     return [photos[index * len(photos) // limit] for index in range(limit)]

@@ -20,6 +20,7 @@ from rich.console import Console
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.arguments import positive
 from benchmarks.cost_chart import check_picture, draw_costs
 from benchmarks.errors import BenchmarkError
 from benchmarks.ffdnet import FfdnetRivals
@@ -227,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--recipe", action="append", metavar="NAME", help="a recipe, pilot, or none; repeatable")
     add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run beside")
     add("--ffdnet", type=Path, metavar="WEIGHTS", help="ffdnet_color.pth, to run FFDNet as well")
-    add("--limit", type=_positive, metavar="N", help="only the first N photos of each set")
+    add("--limit", type=positive, metavar="N", help="only the first N photos of each set")
     add("--lpips", type=Path, metavar="WEIGHTS", help="LPIPS weights for AlexNet (safetensors)")
     add("--seed", type=int, default=0, help="seed of the sampler; sets do not depend on it")
     add("--json", type=Path, metavar="FILE", help="write the rows of the table")
@@ -235,15 +236,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--details", type=Path, metavar="FILE", help="write a CSV with a line for each photo")
     add("--out", type=Path, metavar="DIR", help="save what was restored")
     add("--sheets", type=Path, metavar="DIR", help="save a contact sheet for each set")
-    add("--threads", type=_positive, metavar="N", help="threads of torch and OpenCV")
+    add("--threads", type=positive, metavar="N", help="threads of torch and OpenCV")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
 
 
 if __name__ == "__main__":

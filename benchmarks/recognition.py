@@ -22,6 +22,7 @@ if __package__ in (None, ""):
 
 from benchmarks import no_photos
 from benchmarks import recognition_report as report
+from benchmarks.arguments import positive
 from benchmarks.calibration import reliabilities
 from benchmarks.charts import draw_matrix, draw_reliability
 from benchmarks.compared import Compared, compare, rivals
@@ -222,19 +223,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--recipe", action="append", default=[], choices=RECIPES, help="beside auto, on those "
         "with a reference; repeatable")  # fmt: skip
     add("--rivals", choices=("none", "fast", "all"), default="fast", help="filters to run beside")
-    add("--limit", type=_positive, metavar="N", help="at most N good photos, no photos ...")
-    add("--jobs", type=_positive, default=1, metavar="N", help="processes side by side")
-    add("--threads", type=_positive, metavar="N", help="threads of torch in each process")
+    add("--limit", type=positive, metavar="N", help="at most N good photos, no photos ...")
+    add("--jobs", type=positive, default=1, metavar="N", help="processes side by side")
+    add("--threads", type=positive, metavar="N", help="threads of torch in each process")
     add("--json", type=Path, metavar="FILE", help="write all rows")
     add("--pictures", type=Path, metavar="DIR", help="save matrix, reliability diagram and sheets")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ FFDNET, FFDNET_TOLD = "ffdnet", "ffdnet, told"
 
 
 def chosen(which: str) -> tuple[Rival, ...]:
-    """For `--rivals none`, `fast` or `all`; installed or not."""
+    """Return the methods for `--rivals none`, `fast` or `all`; installed or not."""
     if which == "none":
         return ()
     return tuple(rival for rival in RIVALS if which == "all" or not rival.slow)

@@ -18,14 +18,14 @@ DAY = 86_400.0
 SIZES = (1.0, 12.0, 24.0)
 """Megapixels."""
 MEDIUM = 12.0
+# A queue in front of something that is busier than this grows long.
 _FULL = 0.8
-"""A queue in front of something that is busier than this grows long."""
 _EIGHT = 8
 _MOST_EVALUATIONS, _EVALUATED = 8, 24
+# Gigabytes of a megapixel, 8 bits.
 _BYTES = 3e-3
-"""Gigabytes of a megapixel, 8 bits."""
+# Default of `--spool-bytes`.
 _SPOOL = 32 * 1.073741824
-"""Default of `--spool-bytes`."""
 _FRONTS = (1, 10, 40, 80)
 _SECONDS, _WARM_UP = 200.0, 200.0
 
@@ -48,7 +48,7 @@ def gpu_seconds(tflop: float) -> float:
     return tflop / known.PEAK_TFLOPS.value / known.UTILISATION.value
 
 
-def seat_seconds(megapixels: float, tflop: float) -> float:
+def slot_seconds(megapixels: float, tflop: float) -> float:
     """Time that a worker has a photo: its own processor's, then the GPU's."""
     return known.SEAT_SECONDS.value * megapixels + gpu_seconds(tflop)
 
@@ -67,12 +67,12 @@ def plant(fronts: int, megapixels: float = MEDIUM, *, carried: bool = True) -> P
     accept = known.SUBMIT_MS.value / 1000
     return Plant(
         fronts=fronts,
-        seats=int(known.GPUS.value),
+        slots=int(known.GPUS.value),
         photos_a_second=known.PHOTOS_A_DAY.value / DAY,
         accept_seconds=accept,
         send_seconds=(loop - accept) / 2,
         finish_seconds=(loop - accept) / 2,
-        work_seconds=seat_seconds(megapixels, filter_tflop(megapixels)),
+        work_seconds=slot_seconds(megapixels, filter_tflop(megapixels)),
         photo_gigabytes=photo_gigabytes(megapixels),
         network=known.NETWORK_GB.value,
         disk=known.DISK_GB.value,
@@ -85,17 +85,17 @@ def plant(fronts: int, megapixels: float = MEDIUM, *, carried: bool = True) -> P
 
 def limits(megapixels: float) -> dict[str, float]:
     """Photos a second at which each part of one installation with one front is saturated."""
-    size, seat = photo_gigabytes(megapixels), seat_seconds(megapixels, filter_tflop(megapixels))
+    size, slot = photo_gigabytes(megapixels), slot_seconds(megapixels, filter_tflop(megapixels))
     return {
         "a front's event loop, photos carried": 1 / loop_seconds(megapixels),
         "the same, `--job-store shared`": 1 / loop_seconds(megapixels, carried=False),
         "the same, if photos did not pass through it": 1 / loop_seconds(0.0),
         "a front's network, photos carried": known.NETWORK_GB.value / (2 * size),
         "a front's disk": known.DISK_GB.value / (2 * size),
-        "`--spool-bytes` at its default (photos being worked on)": _SPOOL / (2 * size) / seat,
-        f"{known.GPUS.value:,.0f} GPUs, one worker each": known.GPUS.value / seat,
-        "Ray's actors": known.RAY_ACTORS.value / seat,
-        "Ray's nodes": _EIGHT * known.RAY_NODES.value / seat,
+        "`--spool-bytes` at its default (photos being worked on)": _SPOOL / (2 * size) / slot,
+        f"{known.GPUS.value:,.0f} GPUs, one worker each": known.GPUS.value / slot,
+        "Ray's actors": known.RAY_ACTORS.value / slot,
+        "Ray's nodes": _EIGHT * known.RAY_NODES.value / slot,
     }
 
 
@@ -133,12 +133,12 @@ def cost_table() -> Table:
     rows = [["", "GPU, s", "worker, s", "GPUs for ten million a day", "H100, $", "H200, $",
              "H100 if the GPU alone counted, $"]]  # fmt: skip
     for name, tflop in work().items():
-        gpu, seat = gpu_seconds(tflop), seat_seconds(MEDIUM, tflop)
-        gpus = known.PHOTOS_A_DAY.value / DAY * seat / _FULL
+        gpu, slot = gpu_seconds(tflop), slot_seconds(MEDIUM, tflop)
+        gpus = known.PHOTOS_A_DAY.value / DAY * slot / _FULL
         rows.append([
-            name, f"{gpu:.3f}", f"{seat:.1f}", f"{gpus:,.0f}",
-            _span(seat, known.H100_LOW, known.H100_HIGH),
-            _span(seat, known.H200_LOW, known.H200_HIGH),
+            name, f"{gpu:.3f}", f"{slot:.1f}", f"{gpus:,.0f}",
+            _span(slot, known.H100_LOW, known.H100_HIGH),
+            _span(slot, known.H200_LOW, known.H200_HIGH),
             _span(gpu, known.H100_LOW, known.H100_HIGH),
         ])  # fmt: skip
     return rows
@@ -169,7 +169,7 @@ def simulation_table(fronts: Iterable[int], seconds: float, warm_up: float) -> T
             rows.append([
                 str(count), "carried" if carried else "shared",
                 f"{told.done_a_second * DAY / 1e6:.2f}", f"{told.loop_busy:.2f}",
-                f"{told.seats_busy:.2f}", f"{told.wait(50):.1f}, {told.wait(99):.1f}",
+                f"{told.slots_busy:.2f}", f"{told.wait(50):.1f}, {told.wait(99):.1f}",
                 f"{told.refused / (told.refused + len(told.stays)):.0%}",
             ])  # fmt: skip
     return rows

@@ -54,7 +54,7 @@ class Plant:
     """An installation, and the share of it that a photo takes."""
 
     fronts: int
-    seats: int
+    slots: int
     """Workers, of all fronts together."""
     photos_a_second: float
     accept_seconds: float
@@ -84,7 +84,7 @@ class _Front:
     inward: Station
     outward: Station
     disk: Station
-    seats: Station
+    slots: Station
     here: int = 0
 
 
@@ -102,7 +102,7 @@ class Outcome:
     """Photos in the installation at the end."""
     loop_busy: float = 0.0
     """Shares of the time,"""
-    seats_busy: float = 0.0
+    slots_busy: float = 0.0
 
     def wait(self, percent: float) -> float:
         """Percentile of the wait for a worker; NaN if nobody got one."""
@@ -112,30 +112,30 @@ class Outcome:
 def simulate(plant: Plant, seconds: float, warm_up: float, seed: int = 1) -> Outcome:
     """Run the installation for so long after a warm-up that is not counted."""
     env, dice = simpy.Environment(), random.Random(seed)
-    share, left = divmod(plant.seats, plant.fronts)
+    share, left = divmod(plant.slots, plant.fronts)
     fronts = [
         _Front(
             loop=Station(env, 1),
             inward=Station(env, 1),
             outward=Station(env, 1),
             disk=Station(env, 1),
-            seats=Station(env, share + (index < left)),
+            slots=Station(env, share + (index < left)),
         )
         for index in range(plant.fronts)
     ]
     outcome = Outcome()
     env.process(_arrivals(env, plant, fronts, outcome, dice, warm_up))
     env.run(warm_up)
-    before = [(front.loop.busy, front.seats.busy) for front in fronts]
+    before = [(front.loop.busy, front.slots.busy) for front in fronts]
     env.run(warm_up + seconds)
     outcome.here = sum(front.here for front in fronts)
     outcome.done_a_second = len(outcome.stays) / seconds
     worked = [
-        (front.loop.busy - loop, front.seats.busy - seats)
-        for front, (loop, seats) in zip(fronts, before, strict=True)
+        (front.loop.busy - loop, front.slots.busy - slots)
+        for front, (loop, slots) in zip(fronts, before, strict=True)
     ]
     outcome.loop_busy = sum(loop for loop, _ in worked) / plant.fronts / seconds
-    outcome.seats_busy = sum(seats for _, seats in worked) / plant.seats / seconds
+    outcome.slots_busy = sum(slots for _, slots in worked) / plant.slots / seconds
     return outcome
 
 
@@ -175,8 +175,8 @@ def _photo(
     yield from front.disk.serve(to_disk)
     yield from front.loop.serve(plant.accept_seconds)
     queued = env.now
-    with front.seats.taken() as seat:
-        yield seat
+    with front.slots.taken() as slot:
+        yield slot
         held = env.now
         if held >= warm_up:
             outcome.waits.append(held - queued)
@@ -188,7 +188,7 @@ def _photo(
             yield from front.inward.serve(over_network)
             yield from front.disk.serve(to_disk)
         yield from front.loop.serve(plant.finish_seconds)
-        front.seats.worked(env.now - max(held, warm_up))
+        front.slots.worked(env.now - max(held, warm_up))
     yield from front.outward.serve(over_network)
     front.here -= 1
     if env.now >= warm_up:

@@ -82,13 +82,14 @@ def derive(kind: str, folder: Path, limit: int | None = None) -> TestSet:
 
 
 def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
-    """From [0, 1] to 8 bits, rounded to nearest."""
+    """Convert from [0, 1] to 8 bits, rounded to nearest."""
     samples: Samples = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return samples
 
 
 def to_linear(srgb: Floats) -> Floats:
     """The sRGB curve undone (IEC 61966-2-1)."""
+    # In double precision, and not the engine's: the sets are the same whatever the engine does.
     return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
 
 

@@ -22,11 +22,11 @@ from ldrps_engine.progress import Progress, Step
 from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 
+# One step: what it makes of the photo costs what any pilot does.
 _SETTINGS = {
     "hazy": Settings(recipe="haze", steps=1, recurrences=0, noise_sigma=0.0),
     "noisy": Settings(recipe="noise", steps=1, recurrences=0),
 }
-"""One step: what it makes of the photo costs what any pilot does."""
 
 
 def main() -> int:

@@ -43,7 +43,7 @@ class Way:
 
 
 def ways() -> list[Way]:
-    """From the published work to ours, one change at a time."""
+    """Steps from the published work to ours, one change at a time."""
     paper, ours = plan_of(Settings(recipe="paper")), plan_of(Settings())
     guided = LdrpsStep(guidance=dataclasses.replace(LOW_LIGHT_SCRIPT.guidance, below=1000))
     fifty = plan_of(Settings(steps=50, recurrences=0))
@@ -67,7 +67,7 @@ def fast(solver: str) -> Plan:
 
 
 def plan_of(settings: Settings) -> Plan:
-    """For a dark photo with some noise."""
+    """Plan for a dark photo with some noise."""
     return make_plan(settings, _DARK, _NOISE)
 
 

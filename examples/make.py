@@ -1,4 +1,4 @@
-"""How the four example photos were made: `python examples/make.py FOLDER_OF_ORIGINALS`.
+"""Make the four example photos: `python examples/make.py FOLDER_OF_ORIGINALS`.
 
 Physical degradations of clean photos, with a fixed seed. README.md names the originals.
 """

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ldrps_engine.analysis.analyse import Measured, Request, analyse
-from ldrps_engine.analysis.damage import damage_of
+from ldrps_engine.analysis.analyse import Request, analyse
 from ldrps_engine.analysis.inset import Inset
+from ldrps_engine.analysis.measuring import measure
 from ldrps_engine.captioning.describer import describe
-from ldrps_engine.colour.working import to_working
 from ldrps_engine.errors import InternalError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 from ldrps_engine.photo import Photo
-from ldrps_engine.progress import OnStep, ignore
+from ldrps_engine.progress import OnStep, PictureSteps, ignore
 from ldrps_engine.settings import Settings
 
 __all__ = ["ModelCache", "restore"]
@@ -44,24 +43,20 @@ def restore(
 ) -> NoReturn:
     """Report diagnosis and description; `on_step` raises when it has heard enough."""
     inset = Inset.of(photo)
-    _look(inset, settings, inset.telling(on_step))
+    _look(inset, settings, PictureSteps(on_step, inset.of_whole))
     raise InternalError("a look goes no further than the description")
 
 
 def _look(inset: Inset, settings: Settings, on_step: OnStep) -> None:
-    photo = inset.picture
-    original = to_working(photo)
-    damage = damage_of(photo, original, settings)
-    noisy, mounted = settings.noise_sigma != 0, inset.is_mounted
-    measured = Measured.of(photo, original, damage=damage, mounted=mounted, noisy=noisy)
+    measured = measure(inset, settings, noisy=settings.noise_sigma != 0)
     request = Request(
         measured=measured,
         settings=settings,
         # As the bundled prior sees it; the findings do not depend on which one is asked later.
-        view_size=Request.size_in_view(measured.mended, catalogue()[BUNDLED].view),
+        view=catalogue()[BUNDLED].view,
         prior_knows_scenes=False,
         opinion=None,
-        remarks=(),
+        remarks=measured.remarks,
     )
     analysis = analyse(request, on_step)
     on_step(describe(analysis.recognition, settings, None, analysis.remarks))

@@ -18,8 +18,8 @@ MAX_ASPECT = 64
 _STRIP = 1 << 20
 _HALF_MAX = 65_504.0
 _SAMPLED = 512
+# Largest share of a photo that a mask may cover: the rest is what it is filled from.
 _MOST_DAMAGE = 0.75
-"""Largest share of a photo that a mask may cover: the rest is what it is filled from."""
 
 Samples = NDArray[np.generic]
 Mask = NDArray[np.bool_]
@@ -60,7 +60,7 @@ class Photo:
         alpha: Samples | None = None,
         icc_profile: bytes = b"",
     ) -> None:
-        """From pixels (H, W, 1 or 3), and alpha (H, W) in the depth's own samples."""
+        """Make a photo from pixels (H, W, 1 or 3), and alpha (H, W) in the depth's own samples."""
         self._pixels: NDArray[np.float32] | None = pixels
         self._samples: Samples | None = None
         self._shape: tuple[int, ...] = pixels.shape
@@ -104,7 +104,7 @@ class Photo:
 
     @classmethod
     def from_samples(cls, samples: Samples, icc_profile: bytes = b"") -> Photo:
-        """From (H, W) or (H, W, 1..4) samples: grey, grey+alpha, RGB or RGBA.
+        """Make a photo from (H, W) or (H, W, 1..4) samples: grey, grey+alpha, RGB or RGBA.
 
         Raises PhotoError for other layouts and types or samples that are not finite,
         LimitError for sizes we do not take.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -69,4 +69,35 @@ class OnStep(Protocol):
 
 
 def ignore(_: Progress, /) -> None:
-    """For callers who only want the result."""
+    """Ignore progress, for callers who only want the result."""
+
+
+# Filling is told as one part of so many of the work.
+_PARTS_OF_FILLING = 5
+
+
+class PictureSteps:
+    """The step callback for work on the picture inside a frame, of which filling is the first part.
+
+    Filling of damage is a fifth of the work: how many steps come after it is known only once the
+    photo is measured, and that takes the filled one.
+    """
+
+    def __init__(self, on_step: OnStep, of_whole: Callable[[Progress], Progress]) -> None:
+        """`of_whole` makes progress with the picture that with the photo around it."""
+        self._on_step, self._of_whole = on_step, of_whole
+        self._filled = 0
+
+    def filled(self, done: int, count: int) -> None:
+        """Take note of how many parts of how many are filled."""
+        self._filled = count
+        self._on_step(Step("fill", done, _PARTS_OF_FILLING * count))
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Pass on what the later stages tell, behind the filling."""
+        if isinstance(progress, Step) and self._filled:
+            before = -(-progress.count // (_PARTS_OF_FILLING - 1))
+            progress = replace(
+                progress, index=progress.index + before, count=progress.count + before
+            )
+        self._on_step(self._of_whole(progress))

@@ -16,8 +16,8 @@ MIRROR = "http://deb.debian.org/debian"
 MISSING = 3
 """Exit code of the scripts that make them."""
 _SECONDS = 3600
+# Command that leaves no process behind when it ends, and no /proc or /sys in a deleted root.
 _ALONE = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
-"""Command that leaves no process behind when it ends, and no /proc or /sys in a deleted root."""
 
 
 class Missing(Exception):

@@ -47,10 +47,10 @@ for layer in keep["image"].get_layers():
 Gimp.displays_flush()
 """
 _HALF_WAY = 0.4
+# Within the photo in the dialog.
 _CLICK = 330, 240
-"""Within the photo in the dialog."""
+# Switch of the finding in the second row.
 _SWITCH = 742, 112
-"""Switch of the finding in the second row."""
 
 
 class Pictures:

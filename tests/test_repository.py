@@ -206,11 +206,33 @@ def test_only_what_runs_in_gimp_alone_is_left_out_of_the_coverage():
         assert "gi.repository" in path.read_text(), f"{name} can be run by tests"
 
 
+LONGEST_FILE, LONGEST_FUNCTION = 350, 45
+"""Lines; of a function, those below its docstring."""
+
+
 def ours():
     """All modules of ours that are no tests, and not generated."""
     rooms = ("daemon", "ldrps_engine", "plugin_gimp", "training", "benchmarks", "scripts")
     found = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
     return [path for path in found if "vendor" not in path.parts]
+
+
+def functions(path):
+    """Name and lines, without those of its docstring, of each function in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node, clean=False)
+            first = node.body[1] if text and len(node.body) > 1 else node.body[0]
+            yield f"{path.relative_to(ROOT)} {node.name}", node.end_lineno - first.lineno + 1
+
+
+def test_no_file_and_no_function_is_longer_than_a_reader_takes_in():
+    written = [*ours(), *(ROOT / "tests").rglob("*.py")]
+    assert len(written) > 800
+    lengths = {path: len(path.read_text().splitlines()) for path in written}
+    assert {path for path, length in lengths.items() if length > LONGEST_FILE} == set()
+    found = dict(each for path in written for each in functions(path))
+    assert {name for name, length in found.items() if length > LONGEST_FUNCTION} == set()
 
 
 def constructors():

@@ -13,8 +13,8 @@ from training.config import Config, TrainingError, load_config
 
 _Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _Run = Callable[[argparse.Namespace, Config], None]
+# Opens the run of a network; `train-NAME` trains it and `export-NAME` exports it.
 _Open = Callable[[argparse.Namespace, Config], Any]
-"""Opens the run of a network; `train-NAME` trains it and `export-NAME` exports it."""
 _DEFAULT = Path(__file__).with_name("bundled.toml")
 _LEVELS = {
     "exposure": "fit how bright good photos are",

@@ -46,7 +46,7 @@ class AveragedPrior:
         return self._vae.decode(latents).sample / 2 + 0.5
 
     def decode_quickly(self, latents: Tensor) -> Tensor:
-        """As `decode`: one matrix product."""
+        """Decode as `decode` does: one matrix product."""
         return self.decode(latents)
 
     def embed(self, text: str) -> Tensor:

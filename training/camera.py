@@ -127,7 +127,7 @@ def demosaic(light: Array) -> Array:
 
 
 def saved(rgb: Array, quality: int) -> Array:
-    """As an 8-bit file holds it: rounded, or a JPEG with chroma at half the size."""
+    """Store as an 8-bit file holds it: rounded, or a JPEG with chroma at half the size."""
     image = Image.fromarray(np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
     if quality:
         file = io.BytesIO()

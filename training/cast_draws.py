@@ -13,13 +13,13 @@ WORN, MOUNTED = 0.5, 0.25
 """Share of pictures with dark corners and grain, and of those behind a round mount."""
 _KINDS = ("cast", "faded", "both")
 _SHARES = (0.3, 0.35, 0.35)
+# Shares of `faded`, `thinned` and `discoloured` among what has faded.
 _FADINGS = (0.35, 0.35, 0.3)
-"""Shares of `faded`, `thinned` and `discoloured` among what has faded."""
+# Odds of cyan, magenta and yellow to be the dye that has faded most: cyan in the dark.
 _LOST_FIRST = (0.6, 0.25, 0.15)
-"""Odds of cyan, magenta and yellow to be the dye that has faded most: cyan in the dark."""
+# Density in red, green and blue that a cyan, a magenta and a yellow dye (columns) have in vain, as
+# shares of their own: about those of colour films, see Hunt, "The Reproduction of Colour".
 _UNWANTED = np.array([[0, 0.1, 0.03], [0.2, 0, 0.12], [0.08, 0.28, 0]])
-"""Density in red, green and blue that a cyan, a magenta and a yellow dye (columns) have in vain,
-as shares of their own: about those of colour films, see Hunt, "The Reproduction of Colour"."""
 
 
 def degraded(clean: Array, rng: np.random.Generator) -> tuple[Array, Array]:

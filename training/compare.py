@@ -22,8 +22,8 @@ _PHOTOS = 24
 _CROP = 256
 _TIMED_SIDE = 512
 _REPEATS = 7
+# Root mean square that noise in the latents is to make in the picture: 10 of 255.
 _ERROR = 10 / 127.5
-"""Root mean square that noise in the latents is to make in the picture: 10 of 255."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from ldrps_engine.analysis.correlated_noise import correlated_noise_features, is
 from ldrps_engine.analysis.noise_level import measure_noise
 from ldrps_engine.analysis.regression import linear
 from training.camera import Camera, film
-from training.degradations import Array, as_jpeg, darkened, faded, grey, hazed, sharpened, stored
+from training.degradations import Array, darkened, faded, grey, hazed, processed, stored
 from training.logistic import Judge
 from training.photos import PhotoPack
 
@@ -36,8 +36,8 @@ def _examples(
 
 def _pair(rgb: Array, rng: np.random.Generator) -> Iterator[tuple[Array, int]]:
     """One photo as it may come without noise, twice, and with it."""
-    yield stored(_processed(_toned(rgb, rng), rng)), 0
-    yield stored(_processed(rgb, rng)), 0
+    yield stored(processed(_toned(rgb, rng), rng)), 0
+    yield stored(processed(rgb, rng)), 0
     rgb = _toned(rgb, rng)
     for _ in range(_TRIES):
         noisy, clean = taken(rgb, rng)
@@ -57,7 +57,7 @@ def taken(rgb: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _toned(rgb: Array, rng: np.random.Generator) -> Array:
-    """In some light and colours."""
+    """Put a photo into some light and colours."""
     if rng.random() < 0.1:
         rgb = grey(rgb)
     how = rng.random()
@@ -66,13 +66,6 @@ def _toned(rgb: Array, rng: np.random.Generator) -> Array:
     if how < 0.25:
         return hazed(rgb, rng)
     return faded(rgb, rng) if how < 0.29 else rgb
-
-
-def _processed(rgb: Array, rng: np.random.Generator) -> Array:
-    for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
-        if rng.random() < share:
-            rgb = degrade(rgb, rng)
-    return rgb
 
 
 CORRELATED_NOISE = Judge(

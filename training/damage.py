@@ -26,8 +26,8 @@ from training.state import warm_weights
 WEIGHTS = "damage.safetensors"
 STATE = "damage-state.safetensors"
 _HELD_OUT_BATCHES = 8
+# Batches on which a warm start measures what normalisation goes by.
 _WARM_BATCHES = 12
-"""Batches on which a warm start measures what normalisation goes by."""
 CURVE = "damage-curve.tsv"
 SOURCE_WEIGHT = {
     "elementary/wallpapers": 20.0,

@@ -18,10 +18,10 @@ from training.belongings import with_belongings
 from training.damage_shapes import SHAPES, Array, Rng, blurred, log_uniform, smooth_noise
 from training.photos import PhotoPack
 
+# Coverage from which a pixel counts as damaged.
 _COVERED = 0.3
-"""Coverage from which a pixel counts as damaged."""
+# Difference below which changed pixels count less, and their weight.
 _UNSEEN, _LITTLE = 0.03, 0.3
-"""Difference below which changed pixels count less, and their weight."""
 _WARM = np.array([-0.8, 0, 1.3], np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 

@@ -17,8 +17,8 @@ Rng = np.random.Generator
 Shape = Callable[[int, Rng], Array]
 """Function from the side of a crop to coverage (side, side), 0 to 1."""
 
+# Factor by which smooth outlines are drawn larger.
 _FINE = 3
-"""Factor by which smooth outlines are drawn larger."""
 
 
 class Pen:

@@ -21,8 +21,8 @@ from ldrps_engine.priors.srgb import linear_to_srgb, luma, luminance, srgb_to_li
 
 _KINDS = ("good", "dark", "backlit", "hazy", "tinted", "faded", "toned")
 _SHARES = (0.36, 0.14, 0.12, 0.18, 0.09, 0.05, 0.06)
+# Missing stops from which a photo is called dark, from which surely, and below which not.
 _STOPS = {"dark": (1.2, 1.6, 0.7), "backlit": (0.9, 1.1, 0.6)}
-"""Missing stops from which a photo is called dark, from which surely, and below which not."""
 _SUBJECT = 0.3
 
 

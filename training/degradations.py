@@ -86,8 +86,16 @@ def as_jpeg(rgb: Array, rng: np.random.Generator) -> Array:
         return _opened(image)
 
 
+def processed(rgb: Array, rng: np.random.Generator) -> Array:
+    """Process a photo as programs do: sharpened, saved as JPEG, both, or as it is."""
+    for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
+        if rng.random() < share:
+            rgb = degrade(rgb, rng)
+    return rgb
+
+
 def stored(rgb: Array) -> Array:
-    """As an 8-bit file would hold it."""
+    """Round to what an 8-bit file would hold."""
     return _opened(_image(rgb))
 
 

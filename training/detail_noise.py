@@ -20,12 +20,12 @@ from training.camera import Array, Camera, film, saved
 
 LATENT_PATCH = 2
 _WEAKEST, _STRONGEST = 1 / 255, 62 / 255
+# Share of crops of which a part is as white, or as black, as a file can be: flat, and half of its
+# noise cut off.
 _CLIPPED = 0.15
-"""Share of crops of which a part is as white, or as black, as a file can be: flat, and half of its
-noise cut off."""
 _GAINS = (1.2, 3.0)
+# Photos are so many times as large when noise is added that is resized with them.
 _LEAST_FACTOR, _LARGEST_FACTOR = 0.6, 2.2
-"""Photos are so many times as large when noise is added that is resized with them."""
 _KNOTS = np.linspace(0, 1, 9)
 _FEW = 60
 _EVEN_SIGMA = 0.5 / 255

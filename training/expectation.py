@@ -31,8 +31,8 @@ _RATE, _LAST_RATE, _DECAY = 1e-3, 1e-5, 0.05
 _BATCH = 64
 _DROPPED_FINE, _DROPPED_WHOLE = 0.15, 0.3
 _LEAST_SPREAD = 1e-4
+# Weight of the error of a photo's mean over its cells, besides that of every cell.
 _WHOLE_ERROR = 0.5
-"""Weight of the error of a photo's mean over its cells, besides that of every cell."""
 _SCALES = ("fine.mean", "fine.std", "whole.mean", "whole.std", "target.mean", "target.std")
 _CHUNK = 512
 _NAMES = ("light", "dark channel", "contrast", "saturation", "Cb", "Cr")

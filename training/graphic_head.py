@@ -22,12 +22,12 @@ _RATE, _LAST_RATE, _DECAY = 1e-3, 1e-5, 0.3
 _BATCH = 128
 _DROPPED = 0.3
 _LEAST_SPREAD = 1e-3
+# Share of the drawn graphics that is trained on; the others are for the report.
 _TRAINED_SHARE = 0.8
-"""Share of the drawn graphics that is trained on; the others are for the report."""
+# Labels, smoothed.
 _SURE = (0.01, 0.99)
-"""Labels, smoothed."""
+# Weight of the graphics, of which there are fewer.
 _RARE = 3.0
-"""Weight of the graphics, of which there are fewer."""
 _THRESHOLDS = (0.2, 0.5, 0.9)
 
 

@@ -32,8 +32,8 @@ STATE = "haze-state.safetensors"
 CELLS = "cells.npy"
 CURVE = "haze-curve.tsv"
 _HELD_OUT = 192
+# Squared error added before its logarithm: what is near enough need not come nearer.
 _LEAST_ERROR = 5e-4
-"""Squared error added before its logarithm: what is near enough need not come nearer."""
 _REDUCED_FROM, _REDUCED_TO = 700, 400
 _SMALLEST = 0.55
 CROPS = {

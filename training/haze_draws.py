@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Shares of rooms, and of rooms and landscapes together.
 _ROOM, _OUTSIDE = 0.5, 0.78
-"""Shares of rooms, and of rooms and landscapes together."""
+# Mean optical depths that are drawn.
 _DEPTHS = (0.18, 1.1)
-"""Mean optical depths that are drawn."""
 _DEEPEST = 2.6
 _NEVER = 1e3
+# Share whose air was added in light and not in display values.
 _IN_LIGHT = 0.2
-"""Share whose air was added in light and not in display values."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ CHANNELS = (24, 48, 64, 64)
 """Channels on the grid of cells, and on those of 2, 4 and 8 cells."""
 _CONTEXT = 96
 _SUMMARY = 4 * len(QUANTILES) + 3
+# Bias from which depth starts: a softplus of it is an ordinary haze.
 _THIN = -0.5
-"""Bias from which depth starts: a softplus of it is an ordinary haze."""
 
 
 class HazeNetwork(nn.Module):

@@ -17,8 +17,8 @@ from training.photos import PhotoPack
 Examples = Callable[[PhotoPack, list[int], np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """Features (N, F) and class numbers (N,) of some of a pack's photos, degraded or not."""
 
+# Percent of the features left out at both ends of their range: no extrapolation.
 _OUTSIDE = 0.5
-"""Percent of the features left out at both ends of their range: no extrapolation."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ Pixels = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 _SIDE = 32
+# Whole frames that correlate more than this show the same picture.
 _TWIN = 0.98
-"""Whole frames that correlate more than this show the same picture."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Neighbour:
 
 
 def nearest(pictures: Sequence[Pixels], pack: PhotoPack, indices: Sequence[int]) -> list[Neighbour]:
-    """For each picture its nearest among squares, whole and half as large, of `indices`.
+    """Find the nearest of each picture among squares, whole and half as large, of `indices`.
 
     Training sees crops at many scales and mirrored, so those are compared, not only photos.
     """

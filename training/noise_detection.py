@@ -9,15 +9,15 @@ import numpy as np
 from ldrps_engine.analysis.noise_detection import noise_features
 from ldrps_engine.analysis.noise_spectrum import noise_spectrum
 from ldrps_engine.analysis.regression import quadratic
-from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, sharpened, stored
+from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, processed, stored
 from training.logistic import Judge
 from training.photos import PhotoPack
 
 _LONG_SIDES = (256, 384, 512, 512, 768, 1024)
 _WEAKEST, _STRONGEST = 5.0, 45.0
 _INVISIBLE = 1.5
+# Weaker noise is taken away by JPEG itself.
 _SEEN_IN_JPEG = 8.0
-"""Weaker noise is taken away by JPEG itself."""
 
 
 def _examples(
@@ -39,10 +39,7 @@ def _examples(
 
 def _photo(pack: PhotoPack, index: int, rng: np.random.Generator) -> np.ndarray:
     """One photo at some size, as it may come: sharpened, saved, grey, dark, hazy, or as it is."""
-    rgb = pack.small(index, int(rng.choice(_LONG_SIDES)))
-    for degrade, share in ((sharpened, 0.35), (as_jpeg, 0.4)):
-        if rng.random() < share:
-            rgb = degrade(rgb, rng)
+    rgb = processed(pack.small(index, int(rng.choice(_LONG_SIDES))), rng)
     if rng.random() < 0.12:
         rgb = grey(rgb)
     how = rng.random()

@@ -27,9 +27,9 @@ from training.encoder import SemanticEncoder
 
 _INFINITE = float("inf")
 _ZOOM, _ASPECT = (0.6, 1.0), (0.85, 1.18)
+# Share of each feature's channels that is lost. What tells one photo from all others, and so lets
+# its colours be learnt by heart, loses the most.
 _THINNED = {"fine": 0.1, "coarse": 0.25, "pooled": 0.5}
-"""Share of each feature's channels that is lost. What tells one photo from all others, and so lets
-its colours be learnt by heart, loses the most."""
 _WITHOUT_POOLED = 0.5
 _TONE_SIZE, _CHROMA_SIZE = SIDE // 4, SIDE // 2
 

@@ -30,8 +30,8 @@ Look = tuple[float, Array]
 """Level of a photo, and features that are to tell it."""
 
 _SIDE = 256
+# Times that each photo is looked at for the haze prior, every time below another air.
 _VIEWS = 4
-"""Times that each photo is looked at for the haze prior, every time below another air."""
 _AIR = (0.75, 1.0)
 
 

@@ -17,8 +17,8 @@ from training.halves import RECORD, read_halves
 
 CHECKPOINT = "checkpoint.safetensors"
 """State of the first training in its work folder."""
+# Errors of reading a strange file, or of loading it into a network.
 _UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
-"""Errors of reading a strange file, or of loading it into a network."""
 
 
 @dataclass(frozen=True)

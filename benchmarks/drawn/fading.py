@@ -18,11 +18,11 @@ from ldrps_engine.colour.srgb import to_display, to_linear
 
 Floats = NDArray[np.float64]
 
+# Light of the deepest black that a print has.
 _DARKEST = 0.003
-"""Light of the deepest black that a print has."""
 _QUALITY = 92
+# Density in red, green and blue that a cyan, a magenta and a yellow dye have, as columns.
 _ABSORPTIONS = np.array([[1.0, 0.1, 0.02], [0.22, 1.0, 0.1], [0.08, 0.28, 1.0]])
-"""Density in red, green and blue that a cyan, a magenta and a yellow dye have, as columns."""
 
 
 def cast(pixels: Floats, rng: np.random.Generator) -> Floats:

@@ -14,13 +14,13 @@ Floats = NDArray[np.float64]
 
 PERIODS = (3.0, 12.0)
 """Least and most distance between dots, pixels."""
+# Degrees of cyan, magenta, yellow and black.
 _ANGLES = (15.0, 75.0, 0.0, 45.0)
-"""Degrees of cyan, magenta, yellow and black."""
+# Dots are drawn on a grid so many times as fine.
 _FINER = 3
-"""Dots are drawn on a grid so many times as fine."""
 _PAPER, _INK = 0.93, 0.06
+# Share of the common density that black ink prints.
 _BLACK = 0.7
-"""Share of the common density that black ink prints."""
 
 
 def printed(pixels: Floats, rng: np.random.Generator, *, colours: bool = True) -> Floats:

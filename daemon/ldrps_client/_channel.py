@@ -44,8 +44,8 @@ CA_VARIABLE = "LDRPS_TLS_CA"
 CERT_VARIABLE = "LDRPS_TLS_CERT"
 KEY_VARIABLE = "LDRPS_TLS_KEY"
 _RETRY_AFTER = 10.0
+# Parts of gRPC's messages about a server whose certificate is wrong or missing.
 _NOT_PROVED = ("handshak", "CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "WRONG_VERSION_NUMBER")
-"""Parts of gRPC's messages about a server whose certificate is wrong or missing."""
 
 
 def open_channel(address: str) -> Any:

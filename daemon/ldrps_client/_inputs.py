@@ -33,8 +33,8 @@ _WAYS_FROM_PIL = {
     # and refuses this one.
     "LAB": "convert it to RGB with PIL.ImageCms",
 }
+# Tags of a TIFF's first directory, and of EXIF's, that do not say how its pixels are stored.
 _DESCRIPTIVE = (270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
-"""Tags of a TIFF's first directory, and of EXIF's, that do not say how its pixels are stored."""
 _CLEARLY_NOT_ONE = 2.0
 
 

@@ -18,8 +18,8 @@ from ldrps_engine.model_store.store import is_path, link
 # Reading tens of gigabytes from a slow disk takes a while.
 _LOAD_SECONDS = 900.0
 _CALL_SECONDS = 30.0
+# A cluster's nodes remove it too, in processes that have to start.
 _REMOVE_SECONDS = 120.0
-"""A cluster's nodes remove it too, in processes that have to start."""
 
 OnProgress = Callable[[str, int, int], None]
 """Function called with the file, the bytes done, and the bytes in all."""

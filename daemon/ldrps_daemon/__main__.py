@@ -19,29 +19,38 @@ _NUMBERS = {
     "--queue-limit": (int, "jobs that may wait"),
     "--jobs-per-client": (int, "jobs that one client may have here at once"),
     "--max-pixels": (int, "largest photo taken"),
-    "--max-bytes": (int, "largest payload taken"),
-    "--bytes-per-client": (int, "payloads that one client may have here at once"),
-    "--spool-bytes": (int, "payloads and results on disk, all together"),
-    "--spare-bytes": (int, "so much of the disk is left to others"),
-    "--memory-bytes": (int, "what a worker on the CPU may use (default: most of the machine's)"),
-    "--max-connections": (int, "connections at once"),
-    "--connections-per-client": (int, "connections that one process, or address, has at once"),
-    "--rest-seconds": (float, "a worker without work for so long frees its device's memory"),
-    "--idle-seconds": (float, "a worker without work for so long exits and frees its memory"),
-    "--checkpoint-seconds": (float, "at most so much work is lost when a process dies"),
-    "--batch-wait-seconds": (float, "a batch job that waited for so long is not overtaken"),
-    "--max-crashes": (int, "a job at which so many workers died in a row has failed"),
-    "--grace-seconds": (float, "an attached job that nobody watches for so long is cancelled"),
-    "--reconnect-seconds": (float, "the same after the daemon was started again"),
-    "--stall-seconds": (float, "a submit that sends nothing for so long is refused"),
-    "--min-bytes-per-second": (int, "a submit that is slower than this is refused"),
-    "--cancel-seconds": (float, "a worker that does not stop for so long is killed"),
-    "--hang-seconds": (float, "a worker that is silent for so long is killed"),
-    "--start-seconds": (float, "a worker that is not ready after so long is killed"),
-    "--stop-seconds": (float, "so long a stop waits for running jobs to be checkpointed"),
-    "--keep-seconds": (float, "results are kept for so long"),
-    "--max-kept-jobs": (int, "so many ended jobs are kept"),
-    "--max-kept-bytes": (int, "so many bytes of results are kept"),
+    "--max-bytes": (int, "largest payload that is accepted, in bytes"),
+    "--bytes-per-client": (int, "bytes of payload that one client may have here at once"),
+    "--spool-bytes": (int, "bytes on disk for all payloads and results together"),
+    "--spare-bytes": (int, "bytes of the disk that are left free for others"),
+    "--memory-bytes": (
+        int,
+        "memory that a worker on the CPU may use (default: most of the machine's)",
+    ),
+    "--max-connections": (int, "most connections at a time"),
+    "--connections-per-client": (int, "most connections of one process or address at a time"),
+    "--rest-seconds": (float, "idle seconds after which a worker frees its device's memory"),
+    "--idle-seconds": (float, "idle seconds after which a worker exits and frees its memory"),
+    "--checkpoint-seconds": (float, "most seconds of work that are lost when a process dies"),
+    "--batch-wait-seconds": (
+        float,
+        "seconds of waiting after which a batch job is not overtaken any more",
+    ),
+    "--max-crashes": (int, "workers in a row that may die at a job before it fails"),
+    "--grace-seconds": (
+        float,
+        "seconds without a watcher after which an attached job is cancelled",
+    ),
+    "--reconnect-seconds": (float, "the same after a restart of the daemon"),
+    "--stall-seconds": (float, "seconds without data after which a submit is refused"),
+    "--min-bytes-per-second": (int, "rate below which a submit is refused"),
+    "--cancel-seconds": (float, "seconds after which a worker that does not stop is killed"),
+    "--hang-seconds": (float, "seconds after which a silent worker is killed"),
+    "--start-seconds": (float, "seconds after which a worker that is not ready is killed"),
+    "--stop-seconds": (float, "seconds that a stop waits for running jobs to be checkpointed"),
+    "--keep-seconds": (float, "seconds for which results are kept"),
+    "--max-kept-jobs": (int, "most ended jobs that are kept"),
+    "--max-kept-bytes": (int, "most bytes of results that are kept"),
     "--metrics-port": (int, "Prometheus metrics on this port of 127.0.0.1 (default: none)"),
 }
 
@@ -68,7 +77,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tls-cert", type=Path, default=absent, help="certificate chain (PEM)")
     made.add_argument("--tls-key", type=Path, default=absent, help="its private key (PEM)")
     made.add_argument(
-        "--tls-client-ca", type=Path, default=absent, help="who signs clients' certificates (PEM)"
+        "--tls-client-ca",
+        type=Path,
+        default=absent,
+        help="authority that signs clients' certificates (PEM)",
     )
     made.add_argument(
         "--log-format", choices=LOG_FORMATS, default=absent, help="text (default) or json"

@@ -1,7 +1,7 @@
 """Event loop of the daemon, and signals that end it, on systems whose loops can do less.
 
-On Windows the usual loop (asyncio.ProactorEventLoop) watches no sockets, which the lobby needs, so
-it is the one on `select`; and none there takes signals.
+On Windows the usual loop (asyncio.ProactorEventLoop) watches no sockets, which the acceptor needs,
+so it is the one on `select`; and none there takes signals.
 """
 
 from __future__ import annotations

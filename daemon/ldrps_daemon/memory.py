@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from ldrps_daemon.workers.process import resident_bytes
 
+# Growth since the last time for which it is worth a look into all arenas, some milliseconds.
 _GROWTH_BYTES = 4 << 20
-"""Growth since the last time for which it is worth a look into all arenas, some milliseconds."""
 
 
-class Thrift:
+class MemoryTrimmer:
     """Watches this process's memory; `give_back` is called now and then."""
 
     def __init__(self) -> None:

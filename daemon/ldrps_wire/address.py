@@ -18,8 +18,8 @@ UNIX = "unix:"
 TLS = "tls:"
 
 
+# Ports of daemons where there is no socket to serve on: none that systems give to connections.
 _FIRST_PORT, _PORTS = 26000, 4000
-"""Ports of daemons where there is no socket to serve on: none that systems give to connections."""
 
 
 def default_address() -> str:

@@ -19,10 +19,10 @@ from ldrps_engine.analysis.rectangle import SIDES
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Share of the image's outline that has the border's colour.
 _AROUND = 0.97
-"""Share of the image's outline that has the border's colour."""
+# Tolerances to try, see `_sides`.
 _STRONGER = (0.0, 6 / 255, 14 / 255)
-"""Tolerances to try, see `_sides`."""
 _LEAST_AREA, _MOST_AREA = 0.2, 0.985
 _ELLIPSE_FILLED, _STICKING_OUT = 0.965, 0.004
 _RECTANGLE_FILLED = 0.965

@@ -2,89 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.amounts import Amounts, proposed_amounts
 from ldrps_engine.analysis.casts import Cast, find_cast
-from ldrps_engine.analysis.damage import Damage
 from ldrps_engine.analysis.degradation import Degradation, first_guess
 from ldrps_engine.analysis.diagnosis import BLOCKS_FROM, Diagnosis, diagnose
-from ldrps_engine.analysis.known import Known
+from ldrps_engine.analysis.measuring import Measured
 from ldrps_engine.analysis.merging import merge
 from ldrps_engine.analysis.monochrome import grey_of, is_monochrome
 from ldrps_engine.analysis.noise_level import Noise
 from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
-from ldrps_engine.analysis.samples import display
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
-from ldrps_engine.photo import Depth, Photo
+from ldrps_engine.photo import Depth
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import STAGES, Settings
 
 Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
+# Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
-"""Least noise of a file of 8 bits, in its steps."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One photo and what is measured of it at its own size, before anything is judged."""
-
-    photo: Photo
-    """The photo inside its frame."""
-    original: Array
-    """Its working values as they came, (H, W, 3)."""
-    mended: Array
-    """The same without damage and hot pixels."""
-    known: Known
-    damage: Damage | None = None
-    """Damage that was found; None: nobody looked."""
-    _: KW_ONLY
-    mounted: bool = False
-    """Tell whether the picture does not fill its rectangle, see `find_cast`."""
-
-    @property
-    def damage_seen(self) -> Mask | None:
-        """Damage that was found, or that the user marked, (H, W); None: nobody looked."""
-        return self.photo.damage if self.damage is None else self.damage.mask
-
-    @property
-    def is_repaired(self) -> bool:
-        """Tell whether damage was filled or hot pixels mended."""
-        # Comparing a large photo takes a while, and nearly always it is the same array.
-        return self.mended is not self.original and self._differs
-
-    @cached_property
-    def _differs(self) -> bool:
-        return not np.array_equal(self.mended, self.original)
-
-    @classmethod
-    def of(
-        cls,
-        photo: Photo,
-        original: Array,
-        filled: Array | None = None,
-        *,
-        mends_hot_pixels: bool = True,
-        damage: Damage | None = None,
-        mounted: bool = False,
-        noisy: bool = True,
-    ) -> Measured:
-        """Measure a photo, by its working values with damage filled; None: it has none.
-
-        `noisy`: see `Known.of`.
-        """
-        whole = original if filled is None else filled
-        known, mended = Known.of(whole, noisy=noisy)
-        chosen = display(mended) if mends_hot_pixels else whole
-        return cls(photo, original, chosen, known, damage, mounted=mounted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +35,8 @@ class Request:
 
     measured: Measured
     settings: Settings
-    view_size: tuple[int, int]
-    """(height, width) of the photo in the prior's view."""
+    view: int
+    """Long side of the prior's view, pixels."""
     prior_knows_scenes: bool
     """The prior gives colours itself; otherwise the scene expert does."""
     opinion: Opinion | None
@@ -102,16 +44,12 @@ class Request:
     remarks: tuple[str, ...]
     """Sentences for the user, so far."""
 
-    @staticmethod
-    def size_in_view(rgb: Array, long_side: int) -> tuple[int, int]:
-        """Size of a photo (H, W, 3) that is made no larger than a view."""
-        height, width = rgb.shape[:2]
-        scale = min(1.0, long_side / max(height, width))
-        return max(1, round(height * scale)), max(1, round(width * scale))
-
     def no_larger_than_view(self, rgb: Array) -> Array:
         """Shrink (H, W, 3) to the view's size; a photo that the view enlarges stays as it is."""
-        return reduce(rgb, self.view_size) if self.view_size[1] < rgb.shape[1] else rgb
+        height, width = rgb.shape[:2]
+        scale = min(1.0, self.view / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        return reduce(rgb, size) if size[1] < width else rgb
 
 
 @dataclass(frozen=True, kw_only=True)

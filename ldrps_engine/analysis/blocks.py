@@ -21,9 +21,9 @@ from ldrps_engine.colour.srgb import YCC
 Array = NDArray[np.float32]
 Table = NDArray[np.int64]
 
+# Standard errors by which the grid's places stand out, in rows and in columns: alone, and with
+# coefficients that speak for it.
 _SURE, _LIKELY = 6.0, 1.0
-"""Standard errors by which the grid's places stand out, in rows and in columns: alone, and with
-coefficients that speak for it."""
 _MOST_STEP = 6.0
 _FLAT_SHARE = 0.2
 _MOST_PIXELS = 4_000_000
@@ -34,10 +34,10 @@ _MOST_BLOCKS = 20_000
 _LEAST_COUNT = 150
 _PERIODIC = 0.3
 _NEARLY = 0.9
+# Height of steps in flat parts over the quantisation step of the mean: two errors, each even.
 _STEP_OF_DC = 0.06
-"""Height of steps in flat parts over the quantisation step of the mean: two errors, each even."""
+# More than this is the scene's.
 _MOST_OF_DC = 0.09
-"""More than this is the scene's."""
 
 _ANNEX_K: dict[str, list[int]] = {
     "luma": [

@@ -26,7 +26,7 @@ from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.analysis.resampling import reduce, squares
 from ldrps_engine.analysis.samples import Values, display, highest, lowest
 from ldrps_engine.analysis.tone import judge_tone
-from ldrps_engine.analysis.verdicts import is_high_key, is_veiled, lacks_light, log_odds
+from ldrps_engine.analysis.verdicts import is_hazy_or_faded, is_high_key, lacks_light, log_odds
 from ldrps_engine.colour.srgb import to_linear
 
 Array = NDArray[np.float32]
@@ -61,7 +61,7 @@ class Diagnosis:
     noise_sigma: float
     """Standard deviation of noise in 8-bit steps of the photo as it is."""
     haze: float
-    """Share of the light that is haze, above 0 to 1; 0 where the photo does not look veiled."""
+    """Share of the light that is haze, 0 to 1; 0 where the photo looks neither hazy nor faded."""
     darkness: float
     """Lack of light, above 0 to 1 (nearly black); 0 where the photo does not look too dark."""
     cast: float
@@ -145,7 +145,7 @@ class Diagnosis:
 
     @property
     def is_faded(self) -> bool:
-        """Tell whether black and white have drawn together; a print's veil is no haze."""
+        """Tell whether black and white have drawn together; a print's lost black is no haze."""
         return self.haze > 0 and (self.grey or self.toned)
 
     @property
@@ -165,10 +165,10 @@ class Diagnosis:
         """
         odds = self.probabilities
         light = odds.get("dark", 0.0) + odds.get("backlit", 0.0)
-        veil = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
+        pale = odds.get("hazy", 0.0) + odds.get("faded", 0.0)
         if self.graphic or self.is_dark or self.is_hazy or self.is_faded or self.is_noisy:
             return []
-        likely = (("perhaps dark", light), ("perhaps hazy", veil))
+        likely = (("perhaps dark", light), ("perhaps hazy", pale))
         return [words for words, share in likely if share > _LIKELY]
 
     @property
@@ -228,7 +228,7 @@ def diagnose(
     sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
     `known` spares measuring again what is known, and `small`, the same image of any smaller size,
     making it smaller. `mounted`: see `find_cast`.
-    Source of the veil: the dark channel of He, Sun and Tang, "Single image haze removal using dark
+    Source of the haze: the dark channel of He, Sun and Tang, "Single image haze removal using dark
     channel prior" (CVPR 2009).
     """
     if known is None:
@@ -254,11 +254,11 @@ def diagnose(
     odds["halftone"] = known.halftone.probability
     one_hue, grey = curved.one_hue, is_grey(colour)
     toned = one_hue and not grey and odds.get("toned", 0.0) > TONED_FROM
-    pale = is_veiled(colour, tone.veiled, seen, one_hue=one_hue, is_print=grey or toned)
-    photo, veiled = not seen.is_graphic, pale and not meant and not dark
+    pale = is_hazy_or_faded(colour, tone.hazy, seen, one_hue=one_hue, is_print=grey or toned)
+    photo, hazy = not seen.is_graphic, pale and not meant and not dark
     measured = Diagnosis(
         noise_sigma=sigma,
-        haze=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST) if veiled and photo else 0.0,
+        haze=max(1 - float(np.exp(-np.median(seen.depth))), _LEAST) if hazy and photo else 0.0,
         darkness=max(_darkness(colour), seen.darkness, _LEAST) if dark and photo else 0.0,
         cast=_cast_of(colour, odds, one_hue=one_hue),
         grey=grey,

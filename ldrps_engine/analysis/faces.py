@@ -19,18 +19,18 @@ from ldrps_engine.analysis.resampling import reduce
 
 Array = NDArray[np.float32]
 
+# Long sides at which the photo is looked at, pixels.
 _SIDES = (192, 320)
-"""Long sides at which the photo is looked at, pixels."""
+# Certainty from which it is a face: fruit and flowers are less.
 _SURE = 0.55
-"""Certainty from which it is a face: fruit and flowers are less."""
+# Overlap, of the union, from which two are the same face.
 _SAME = 0.3
-"""Overlap, of the union, from which two are the same face."""
+# Points that are features: eyes, tip of the nose, mouth; those behind are ears.
 _POINTS = 4
-"""Points that are features: eyes, tip of the nose, mouth; those behind are ears."""
+# Outline of a face relative to the box, which ends at the brows' upper edge and the cheeks.
 _GROWN = 1.15
-"""Outline of a face relative to the box, which ends at the brows' upper edge and the cheeks."""
+# Radius around a feature, relative to the box.
 _FEATURE = 0.16
-"""Radius around a feature, relative to the box."""
 
 
 @dataclass(frozen=True)

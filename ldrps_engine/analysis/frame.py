@@ -27,11 +27,11 @@ from ldrps_engine.photo import MAX_ASPECT, MIN_SIDE, Part, Photo
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Long side of what straight borders are searched in, pixels.
 _LOOKED_AT = 1200
-"""Long side of what straight borders are searched in, pixels."""
 _SHAPES_AT = 512
+# A print on its paper, a line around it: so many borders may lie in each other.
 _WITHIN_EACH_OTHER = 3
-"""A print on its paper, a line around it: so many borders may lie in each other."""
 _STRIP = 256
 _LEAST = 32
 _CORNER = 0.25

@@ -109,8 +109,8 @@ def _tones_tell(rgb: Array) -> float:
     have says nothing about how thick it is: the dark channel tells alone.
     """
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
-    veiled = judge_tone(colour).veiled
-    return float(np.clip((veiled - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+    hazy = judge_tone(colour).hazy
+    return float(np.clip((hazy - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
 
 
 def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:
@@ -156,9 +156,9 @@ def _floor(dark: Array) -> float:
 
 def _airlight(rgb: Array) -> Array:
     """Colour of the haze, (3,): the haziest half percent of the scene, half way to neutral."""
-    veil = lowest(rgb).ravel()
-    count = min(max(16, veil.size // 200), veil.size)
-    haziest = np.argpartition(veil, -count)[-count:]
+    lows = lowest(rgb).ravel()
+    count = min(max(16, lows.size // 200), lows.size)
+    haziest = np.argpartition(lows, -count)[-count:]
     colour = np.maximum(np.median(rgb.reshape(-1, 3)[haziest], axis=0), 0.3)
     return np.asarray((colour + colour.max()) / 2, dtype=np.float32)
 

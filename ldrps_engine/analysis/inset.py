@@ -18,14 +18,14 @@ from ldrps_engine.analysis.samples import Values
 from ldrps_engine.colour.working import from_working, plain_bytes, to_working
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import MIN_SIDE, Photo
-from ldrps_engine.progress import Diagnosed, OnStep, Progress, Step
+from ldrps_engine.progress import Diagnosed, Progress, Step
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import GREY_LAYERS, Settings
 
 Picture = NDArray[np.uint8]
 
+# Long side of a preview, pixels.
 _PREVIEW = 256
-"""Long side of a preview, pixels."""
 
 
 def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = None) -> Diagnosis:
@@ -147,20 +147,15 @@ class Inset:
             inside[~self.frame.mask] = 0
         return Photo.from_samples(samples)
 
-    def telling(self, on_step: OnStep) -> OnStep:
-        """The same callback, for work on the picture: it is told of the photo as a whole."""
-        frame = self.frame
-        if frame is None:
-            return on_step
-
-        def tell(progress: Progress) -> None:
-            if isinstance(progress, Diagnosed):
-                progress = Diagnosed(replace(progress.diagnosis, inner=frame.rectangle))
-            elif isinstance(progress, Step) and progress.preview:
-                progress = replace(progress, preview=self._preview(progress.preview))
-            on_step(progress)
-
-        return tell
+    def of_whole(self, progress: Progress) -> Progress:
+        """Progress of work on the picture, as that of the photo as a whole."""
+        if self.frame is None:
+            return progress
+        if isinstance(progress, Diagnosed):
+            return Diagnosed(replace(progress.diagnosis, inner=self.frame.rectangle))
+        if isinstance(progress, Step) and progress.preview:
+            return replace(progress, preview=self._preview(progress.preview))
+        return progress
 
     def _preview(self, inside: Callable[[], Picture]) -> Callable[[], Picture]:
         return lambda: self._around_preview(inside())

@@ -21,35 +21,35 @@ from ldrps_engine.colour.srgb import YCC, luminance, to_linear
 
 Array = NDArray[np.float32]
 
+# Pixels around a star within which the sky is dark again.
 _POINT = 4
-"""Pixels around a star within which the sky is dark again."""
+# Difference of a star from its sky, share of it left around the star, and brightest sky: display
+# values.
 _BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
-"""Difference of a star from its sky, share of it left around the star, and brightest sky: display
-values."""
 _SIDE = 512
+# Fields on a side in which stars are looked for.
 _FIELDS = 10
-"""Fields on a side in which stars are looked for."""
+# Share of fields with a star: lamps of a town are in a third of them at the most.
 _STARRY = 0.5
-"""Share of fields with a star: lamps of a town are in a third of them at the most."""
+# Share of the points of light that stand alone: 0.4 to 0.52 in four drawn skies, 0.06 at most in
+# lamp-lit and large photos, whose many bright details are beside each other.
 _ALONE = 0.2
-"""Share of the points of light that stand alone: 0.4 to 0.52 in four drawn skies, 0.06 at most in
-lamp-lit and large photos, whose many bright details are beside each other."""
+# Light below which a place lies in shadow, and below which it has been cut off.
 _SHADE, _CLIPPED = 0.05, 1e-3
-"""Light below which a place lies in shadow, and below which it has been cut off."""
 _MOSTLY = 0.5
+# Relative contrast of shadows with nothing in them; those of 27 under-exposed photos have 0.17 and
+# more, those of low key 0.06.
 _NOTHING = 0.1
-"""Relative contrast of shadows with nothing in them; those of 27 under-exposed photos have 0.17
-and more, those of low key 0.06."""
+# Optical depth of the middle place in fog, and contrast (display values) that it would have without
+# the air. Of 22 hazy photos none is thicker than 0.54. Even haze over a photo that is plain in most
+# places leaves as little.
 _THICK, _BLANK = 0.62, 0.035
-"""Optical depth of the middle place in fog, and contrast (display values) that it would have
-without the air. Of 22 hazy photos none is thicker than 0.54. Even haze over a photo that is plain
-in most places leaves as little."""
+# Quantiles of the depth, and the far over the near one in fog: dense, even haze over 14 plain ones
+# has 1.95 at the most, fog that is drawn by distance over 19 has 2.1 to 3.1, but for three.
 _NEAR, _FAR, _DEEPENS = 0.05, 0.95, 2.05
-"""Quantiles of the depth, and the far over the near one in fog: dense, even haze over 14 plain ones
-has 1.95 at the most, fog that is drawn by distance over 19 has 2.1 to 3.1, but for three."""
+# Chroma that the most colourful place would have without the air, less the usual one: in drawn fog
+# over woods 0.045 at the most, under even haze over a photo 0.055 at the least.
 _COLOURLESS = 0.05
-"""Chroma that the most colourful place would have without the air, less the usual one: in drawn fog
-over woods 0.045 at the most, under even haze over a photo 0.055 at the least."""
 
 
 def is_starry(rgb: Values) -> bool:

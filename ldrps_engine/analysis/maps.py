@@ -15,8 +15,8 @@ from ldrps_engine.settings import MAPS
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Standard deviation of noise that a map shows white.
 _WHITE_NOISE = 32 / 255
-"""Standard deviation of noise that a map shows white."""
 
 
 def finding_maps(

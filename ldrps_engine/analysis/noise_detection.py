@@ -5,7 +5,7 @@ weaker and texture is not (Zontak, Mosseri and Irani, CVPR 2013): the measured n
 in luminance and in chroma; how much energy the smoothest patches have, of which noise leaves none
 without; how fine and coarser energy go together, and fine energy with brightness. Fitted by
 `python -m training fit-noise-detection` on good photos, sharpened, saved as JPEG, in less light or
-behind a veil, without noise and with it.
+behind haze, without noise and with it.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def read_answer(text: str, source: str) -> Opinion | None:
 
 
 def clean_scene(value: Any) -> str:
-    """At most 20 words of plain letters and digits; empty if there are not at least two."""
+    """Return at most 20 words of plain letters and digits; empty if there are not at least two."""
     if not isinstance(value, str):
         return ""
     plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in value)

@@ -23,13 +23,13 @@ Array = NDArray[np.float32]
 FOUND = 0.4
 """Least probability that some place shows a thing, where it counts as found."""
 
+# Times the encoder's usual view on a side: a thing of a fifth of the photo is one place there.
 _LARGER = 2
-"""Times the encoder's usual view on a side: a thing of a fifth of the photo is one place there."""
+# Distances in cells, luma and features (cosines) over which places are alike, one deviation.
 _REACH, _LUMA, _FEATURES = 5.0, 0.07, 0.35
-"""Distances in cells, luma and features (cosines) over which places are alike, one deviation."""
 _WALK, _STEPS = 0.9, 24
+# Edge of a thing, as a share of what its middle gets of the walk, and how soft the edge is.
 _MIDDLE, _SOFT = 0.45, 0.07
-"""Edge of a thing, as a share of what its middle gets of the walk, and how soft the edge is."""
 _TOP = 0.99
 
 

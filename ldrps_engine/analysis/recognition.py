@@ -72,8 +72,8 @@ class Recognition:
         return min(1.0, self.probabilities["dark"] + self.probabilities["backlit"])
 
     @property
-    def veil(self) -> float:
-        """Probability, 0 to 1, that a veil lies over the photo, in the air or on the print."""
+    def hazy_or_faded(self) -> float:
+        """Probability, 0 to 1, that haze lies over the photo or a print has lost its black."""
         return min(1.0, self.probabilities["hazy"] + self.probabilities["faded"])
 
     @property

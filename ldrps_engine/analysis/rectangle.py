@@ -29,12 +29,12 @@ class Rectangle:
 
     @property
     def rows(self) -> slice:
-        """From the first to the last."""
+        """Slice from the first to the last."""
         return slice(self.top, self.top + self.height)
 
     @property
     def columns(self) -> slice:
-        """From the first to the last."""
+        """Slice from the first to the last."""
         return slice(self.left, self.left + self.width)
 
     @property

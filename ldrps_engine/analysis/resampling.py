@@ -11,8 +11,8 @@ from ldrps_engine.photo import Part
 Array = NDArray[np.float32]
 
 _SHRINKS_AFTERWARDS = 3
+# Samples that are added at a time.
 _STRIP = 1 << 16
-"""Samples that are added at a time."""
 
 
 def squares(values: Array, side: int) -> Array:

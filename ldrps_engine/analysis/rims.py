@@ -17,12 +17,12 @@ from ldrps_engine.colour.masks import grown
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Width of a rim, in pixels of the copy on which damage was found.
 _REACH = 1.0
-"""Width of a rim, in pixels of the copy on which damage was found."""
+# Reach of what tells the damage's colour, and its surroundings', which begin a little apart.
 _INSIDE, _OUTSIDE, _APART = 2, 6, 2
-"""Reach of what tells the damage's colour, and its surroundings', which begin a little apart."""
+# Part of the way from the surroundings to the damage from which it is a rim.
 _SHARE = 0.25
-"""Part of the way from the surroundings to the damage from which it is a rim."""
 _DEVIATIONS = 5.0
 
 

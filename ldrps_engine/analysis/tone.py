@@ -1,4 +1,4 @@
-"""Judgement of a photo's tones: fine, too little light, or a veil. No torch.
+"""Judgement of a photo's tones: fine, too little light, or haze. No torch.
 
 A quadratic classifier on statistics of a photo reduced to about 128 pixels, where its noise has
 averaged out: its contrast to white as it is and should be, quantiles of the brightest and darkest
@@ -22,7 +22,7 @@ from ldrps_engine.colour.srgb import LUMA
 
 Array = NDArray[np.float32]
 
-CLASSES = ("fine", "dark", "veiled")
+CLASSES = ("fine", "dark", "hazy")
 MODEL = Path(__file__).parents[1] / "models/tone.json"
 
 _SIDE = 128
@@ -33,11 +33,11 @@ _FLOORS = (1, 5, 25, 50, 75, 95)
 
 @dataclass(frozen=True)
 class Tone:
-    """Probabilities that a photo's tones are fine, too dark or behind a veil; they sum to 1."""
+    """Probabilities that a photo's tones are fine, too dark, or hazy or faded; they sum to 1."""
 
     fine: float
     dark: float
-    veiled: float
+    hazy: float
 
 
 def judge_tone(rgb: Array) -> Tone:

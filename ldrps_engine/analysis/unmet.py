@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.settings import STAGES, Settings
 
+# Mean change of tones, in display values, that nobody sees.
 _NO_CHANGE = 1 / 255
-"""Mean change of tones, in display values, that nobody sees."""
 _TONES = {
     "low-light": "recipe low-light found no light missing, so the photo keeps the light it has",
-    "haze": "recipe haze found no veil that can be taken off, so the photo keeps its contrast",
+    "haze": "recipe haze found no haze that can be removed, so the photo keeps its contrast",
     "old-photo": "recipe old-photo found black and white in their places, so the tones stay as "
     "they are",
 }
 
+# Amounts of what recipes are about.
 _ABOUT = {
     "low-light": "light",
     "haze": "haze",
@@ -26,7 +27,6 @@ _ABOUT = {
     "old-photo": "cast",
     "colour": "colour",
 }
-"""Amounts of what recipes are about."""
 _RECIPE = {amount: recipe for recipe, amount in _ABOUT.items()}
 _LEFT = {
     "light": "light",

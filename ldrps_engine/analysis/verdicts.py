@@ -39,9 +39,9 @@ _FACE_DARKER = 8.0
 _WORN = 0.4
 """Light of clothes in the shadow, as a share of what is bright: a white shirt's 0.2; of 20 dark
 faces drawn into portraits the one that was taken for a backlit one is above clothes of 0.87."""
-# A print of one hue: likely veiled, or both to who sees the scene and to who sees the tones.
-_VEIL_SEEN_FROM = 0.65
-_VEIL_ALSO_FROM = 0.4
+# A print of one hue: likely faded, or both to who sees the scene and to who sees the tones.
+_FADED_SEEN_FROM = 0.65
+_FADED_ALSO_FROM = 0.4
 # A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
 # judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
@@ -61,7 +61,7 @@ most, and how many times as bright the whole is. Of 108 hazy photos none has suc
 # over-exposed: two of five are burnt out. Haze is darker than white; of 22 photos with haze the
 # most burnt out are one in five.
 _HIGH_KEY, _PAPER, _BURNT_OUT = 0.88, 0.97, 0.97
-_VEILED_FROM = 0.5
+_FADED_TONES_FROM = 0.5
 _UNSURE = 1e-4
 
 
@@ -96,15 +96,15 @@ def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
     If it is no print, grey or toned, it shows things of one hue, which may be pale as well.
     """
     near = 0.0 if is_print else _held(seen)
-    veil = log_odds(seen.veil) - _PALE_THINGS * near
-    both = tones > _VEILED_FROM and veil > log_odds(_VEIL_ALSO_FROM)
-    return both or veil > log_odds(_VEIL_SEEN_FROM)
+    faded = log_odds(seen.hazy_or_faded) - _PALE_THINGS * near
+    both = tones > _FADED_TONES_FROM and faded > log_odds(_FADED_ALSO_FROM)
+    return both or faded > log_odds(_FADED_SEEN_FROM)
 
 
-def is_veiled(
+def is_hazy_or_faded(
     colour: Array, tones: float, seen: Recognition, *, one_hue: bool, is_print: bool
 ) -> bool:
-    """Tell whether a veil lies over a photo: haze, or where there is one hue a lost black."""
+    """Tell whether haze lies over a photo or, where there is one hue, its black is lost."""
     if one_hue:
         return is_pale(tones, seen, is_print=is_print)
     return is_hazy(colour, tones, seen)

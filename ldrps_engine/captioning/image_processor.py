@@ -17,7 +17,7 @@ from ldrps_engine.priors.components import load_tokenizer, told_as
 
 
 def load_processor(folder: Path, name: str) -> Any:
-    """From a describer's folder; ModelError if it cannot be had or knows no chat."""
+    """Read from a describer's folder; ModelError if it cannot be had or knows no chat."""
     with told_as(name, "processor"):
         if importlib.util.find_spec("torchvision"):
             from transformers import AutoProcessor

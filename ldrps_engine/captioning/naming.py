@@ -23,12 +23,12 @@ TABLE = Path(__file__).parents[1] / "models/semantic/words.tsv"
 
 THING, PLACE = "thing", "place"
 
+# Most that a picture may look like a page or a drawing and still be described.
 _PHOTO_BELOW = 0.2
-"""Most that a picture may look like a page or a drawing and still be described."""
+# Least probability of a second word, 0 to 1, of what the first one leaves.
 _BESIDE = 0.8
-"""Least probability of a second word, 0 to 1, of what the first one leaves."""
+# Least probability that the first word has to leave for a second one to be looked for.
 _LEAST_LEFT = 0.05
-"""Least probability that the first word has to leave for a second one to be looked for."""
 
 
 @dataclass(frozen=True)

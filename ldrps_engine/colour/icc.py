@@ -30,7 +30,7 @@ class ProfileError(ValueError):
 
 
 class Curve(Protocol):
-    """From a channel's display values to light and back; odd around 0, open above 1."""
+    """Curve from a channel's display values to light and back; odd around 0, open above 1."""
 
     def decode(self, values: Array) -> Array:
         """Display values to light."""

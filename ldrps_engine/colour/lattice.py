@@ -101,7 +101,7 @@ def _grid(axes: _Numbers) -> _Numbers:
 
 
 def _nearest(wanted: _Numbers, reached: _Numbers) -> NDArray[np.intp]:
-    """For each wanted value, which of those reached is the nearest."""
+    """Find the nearest of the values that are reached, for each that is wanted."""
     chunks = (wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK))
     size = (reached**2).sum(1)
     return np.concatenate([(size - 2 * chunk @ reached.T).argmin(1) for chunk in chunks])

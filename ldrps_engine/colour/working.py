@@ -18,8 +18,8 @@ from ldrps_engine.photo import Depth, Part, Photo
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Width, relative to the long side, of the shadow or light that a mount leaves at an edge.
 _EDGE = 0.006
-"""Width, relative to the long side, of the shadow or light that a mount leaves at an edge."""
 
 
 def to_working(photo: Photo) -> Array:
@@ -143,7 +143,7 @@ def _mirrored(values: Array, visible: Mask) -> tuple[Array, Mask]:
 
 
 def _sources(visible: Mask) -> NDArray[np.intp]:
-    """For each place of a row, the visible place it takes its value from."""
+    """Find the visible place from which each place of a row takes its value."""
     places = np.arange(visible.size)
     left = np.maximum.accumulate(np.where(visible, places, -1))
     right = np.minimum.accumulate(np.where(visible, places, visible.size)[::-1])[::-1]

@@ -26,8 +26,8 @@ from ldrps_engine.priors.scene_statistics import CHROMA_STD
 
 Array = NDArray[np.float32]
 
+# Variance of luma below which chroma is smoothed over (He, Sun and Tang's epsilon).
 _EDGES = 1e-3
-"""Variance of luma below which chroma is smoothed over (He, Sun and Tang's epsilon)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ class PhysicalFpam(nn.Module):
         return gain, grow(self.offset) + _OFFSET_RATE * gain * grow(self.offset_change)
 
     def _faded(self, image: Tensor) -> Tensor:
-        """As `ToneCurve.redo`."""
+        """Apply the curves, as `ToneCurve.redo`."""
         if not self._curved:
             return image
         grey = grey_of(image)
@@ -135,7 +135,7 @@ class PhysicalFpam(nn.Module):
         return self.low + self.span * unit
 
     def _unfaded(self, image: Tensor) -> Tensor:
-        """As `ToneCurve.undo`."""
+        """Undo the curves, as `ToneCurve.undo`."""
         if not self._curved:
             return image
         unit = (image - self.low) / self.span

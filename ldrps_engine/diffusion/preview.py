@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.resampling import reduce, resize
 from ldrps_engine.photo import Part
 
+# Long side of a preview at most, pixels.
 _SIDE = 256
-"""Long side of a preview at most, pixels."""
+# Long side at most of one that has the photo's own detail, pixels.
 _MOSAIC_SIDE = 576
-"""Long side at most of one that has the photo's own detail, pixels."""
 
 
 def preview(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:

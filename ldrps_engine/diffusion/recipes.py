@@ -72,8 +72,8 @@ NOISE_SCRIPT = Script(
 )
 
 _FAST_STEPS = 4
+# Steps with a prior that does not know scenes: one more brings nothing.
 _FEWEST_STEPS = 2
-"""Steps with a prior that does not know scenes: one more brings nothing."""
 _COLOURINGS = 4
 _COLOURING_STEPS = 5
 

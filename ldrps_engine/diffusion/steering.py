@@ -21,10 +21,10 @@ from ldrps_engine.priors.scene_statistics import CHROMA_STD
 
 Array = NDArray[np.float32]
 
+# Noise of a colour where its thing surely is, in standard deviations of chroma over photos.
 _LEVEL = 0.4
-"""Noise of a colour where its thing surely is, in standard deviations of chroma over photos."""
+# Least share of a place that a thing must have there for its colour to be told.
 _LEAST = 0.25
-"""Least share of a place that a thing must have there for its colour to be told."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ldrps_engine.priors.schedule import nearest_step
 
+# Noise over signal above which steps spread over its logarithm would be wasted.
 _MOST_NOISE = 30.0
-"""Noise over signal above which steps spread over its logarithm would be wasted."""
 
 
 class Spacing(Enum):

@@ -227,7 +227,7 @@ def _checked(entry: Entry, path: Path, file: _Remote) -> str:
 
 
 def _git_sum(path: Path) -> str:
-    """As git names a file's contents: the only sum that the hub has of small files."""
+    """Git's name for a file's contents: the only sum that the hub has of small files."""
     data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 

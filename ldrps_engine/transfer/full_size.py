@@ -12,7 +12,9 @@ from ldrps_engine.analysis.maps import finding_maps
 from ldrps_engine.diffusion.pilot import Sample
 from ldrps_engine.diffusion.planning import RestorationPlan
 from ldrps_engine.diffusion.preview import Mosaic
+from ldrps_engine.photo import Photo
 from ldrps_engine.progress import OnStep, Step
+from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import STAGES
 from ldrps_engine.transfer.compositing import (
     Composite,
@@ -25,7 +27,7 @@ from ldrps_engine.transfer.compositing import (
 Array = NDArray[np.float32]
 
 
-def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
+def transfer(sample: Sample, on_step: OnStep) -> Restoration:
     """Compose the photo, freed from noise, with the pilot's tones, part by part."""
     plan, analysis = sample.plan, sample.plan.analysis
     *before, last = plan.work
@@ -55,7 +57,27 @@ def transfer(sample: Sample, on_step: OnStep) -> LayerWriter:
         on_step(Step("transfer", first + done, first + last, picture))
 
     compose(_compositor(sample), put, on_part, plan.crop)
-    return writer
+    layers = tuple(Layer(name, writer.photo(name)) for name in plan.layers)
+    return _restoration(plan, layers, writer.generated)
+
+
+def unchanged(picture: Photo, plan: RestorationPlan, on_step: OnStep) -> Restoration:
+    """Return the picture as it is where a plan changes nothing."""
+    on_step(Step("transfer", 1, 1))
+    return _restoration(plan, (Layer(plan.layers[0], picture),), (0.0, 0.0))
+
+
+def _restoration(
+    plan: RestorationPlan, layers: tuple[Layer, ...], generated: tuple[float, float]
+) -> Restoration:
+    return Restoration(
+        layers=layers,
+        diagnosis=plan.analysis.diagnosis,
+        description=plan.description.text,
+        generated=generated,
+        remarks=plan.description.remarks,
+        seconds=0.0,
+    )
 
 
 def _compositor(sample: Sample) -> Compositor:

@@ -67,8 +67,8 @@ def make_judge(threads):
 
     def judge(photo, recipe):
         level = photo[..., :3].mean()
-        dark, veil = float(level < 50), float(np.percentile(photo[..., :3], 1) > 120)
-        found = Diagnosis(noise_sigma=0.0, haze=veil, darkness=dark, cast=0.0, grey=False)
+        dark, haze = float(level < 50), float(np.percentile(photo[..., :3], 1) > 120)
+        found = Diagnosis(noise_sigma=0.0, haze=haze, darkness=dark, cast=0.0, grey=False)
         if recipe == DIAGNOSE:
             return judged(found, None)
         factor = 2 if found.needs_work else 1

@@ -14,7 +14,7 @@ from benchmarks.scale_simulation import Plant, Station, lasting, simulate
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations" / "scale.md"
 SMALL = Plant(
-    fronts=2, seats=20, photos_a_second=1.0, accept_seconds=0.01, send_seconds=0.02,
+    fronts=2, slots=20, photos_a_second=1.0, accept_seconds=0.01, send_seconds=0.02,
     finish_seconds=0.02, work_seconds=10.0, photo_gigabytes=0.036, network=3.0, disk=2.0,
     here_at_most=40,
 )  # fmt: skip
@@ -60,7 +60,7 @@ def test_photos_here_are_those_that_come_times_how_long_they_stay():
     told = simulate(SMALL, seconds=3000, warm_up=300)
     assert told.done_a_second == pytest.approx(1.0, rel=0.05)
     mean = sum(told.stays) / len(told.stays)
-    assert told.seats_busy * SMALL.seats == pytest.approx(told.done_a_second * 10.06, rel=0.05)
+    assert told.slots_busy * SMALL.slots == pytest.approx(told.done_a_second * 10.06, rel=0.05)
     assert mean > 10.06
     # Little's law; what is there at one moment scatters.
     assert told.here == pytest.approx(mean, abs=4 * math.sqrt(mean))
@@ -113,7 +113,7 @@ def test_limits_follow_the_size_of_photos():
 
 def test_costs_follow_time_and_price():
     assert scale.cost_per_million(3.6, 2.0) == pytest.approx(2000)
-    assert scale.seat_seconds(24, 0) == pytest.approx(3.4)
+    assert scale.slot_seconds(24, 0) == pytest.approx(3.4)
     assert scale.gpu_seconds(989 * 0.3) == pytest.approx(1)
     # As many evaluations as one of 24 megapixels takes, eight at most.
     whole = scale.filter_tflop(24)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import daemon_chaos, daemon_frames, daemon_fuzz, daemon_load, daemon_soak
+from benchmarks import (
+    daemon_chaos,
+    daemon_frames,
+    daemon_fuzz,
+    daemon_load,
+    daemon_soak,
+    fuzz_cases,
+)
 from ldrps.v1 import restoration_pb2 as pb
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -52,15 +59,15 @@ def running():
         yield daemon
 
 
-METHODS = st.sampled_from(daemon_fuzz.OTHERS)
+METHODS = st.sampled_from(fuzz_cases.OTHERS)
 SUBMITS = st.builds(
-    lambda seed, cut: tuple(daemon_fuzz.valid(random.Random(seed))[:cut]),
+    lambda seed, cut: tuple(fuzz_cases.valid(random.Random(seed))[:cut]),
     st.integers(0, 9),
     st.integers(0, 3),
 )
 STREAMS = st.one_of(
     SUBMITS,
-    st.permutations(daemon_fuzz.valid(random.Random(1))).map(tuple),
+    st.permutations(fuzz_cases.valid(random.Random(1))).map(tuple),
     st.lists(st.binary(max_size=200), max_size=4).map(tuple),
 )
 
@@ -70,9 +77,9 @@ STREAMS = st.one_of(
 )
 @given(
     st.one_of(
-        st.builds(daemon_fuzz.Case, st.just(daemon_fuzz.SUBMIT), STREAMS),
+        st.builds(fuzz_cases.Case, st.just(fuzz_cases.SUBMIT), STREAMS),
         st.builds(
-            daemon_fuzz.Case, METHODS, st.binary(max_size=99).map(lambda b: (b,)), st.just(0.5)
+            fuzz_cases.Case, METHODS, st.binary(max_size=99).map(lambda b: (b,)), st.just(0.5)
         ),
     )
 )
@@ -90,7 +97,7 @@ def test_rubbish_leaves_nothing_in_memory(running):
     pid = running.process.pid
 
     def rubbish(count):
-        cases = (daemon_fuzz.Case(daemon_fuzz.SUBMIT, (b"\xff" * 9,)) for _ in range(count))
+        cases = (fuzz_cases.Case(fuzz_cases.SUBMIT, (b"\xff" * 9,)) for _ in range(count))
         outcome = daemon_fuzz.Outcome()
         asyncio.run(daemon_fuzz.bombard(running.address, cases, outcome))
         assert set(outcome.codes) == {"INVALID_ARGUMENT"}
@@ -108,7 +115,7 @@ def test_the_fuzzer_can_tell_a_crash(running):
 
     async def main():
         async with grpc.aio.insecure_channel(f"{running.address}-gone") as channel:
-            case = daemon_fuzz.Case("Restoration/Status", (b"",))
+            case = fuzz_cases.Case("Restoration/Status", (b"",))
             return await daemon_fuzz.send(channel, case)
 
     assert asyncio.run(main()) == "UNAVAILABLE"

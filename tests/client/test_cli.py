@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from ldrps_client.cli import main
 from ldrps_client.files import decode, encode
 from ldrps_engine.errors import BY_REASON
 from ldrps_engine.photo import Photo
-from support import pictures
 
 
 def one_sentence(text):
@@ -110,15 +108,6 @@ def test_every_option_reaches_the_daemon(ldrps, photo, fake):
     assert (sent.recipe, sent.strength, sent.description) == ("haze", 0.5, "a bridge")
     assert (sent.recurrences, sent.steps, sent.seed) == (2, 30, 9)
     assert (sent.model, sent.noise_sigma) == ("sd21", 4.5)
-
-
-def test_json_is_one_object_and_nothing_else(ldrps, photo):
-    code, out, err = ldrps("restore", photo, "--json")
-    assert (code, err) == (0, "")
-    (record,) = json.loads(out)["results"]
-    assert record["output"] == str(photo.with_name("in_restored.png"))
-    assert record["diagnosis"]["words"] == "noise about 3"
-    assert record["settings"]["recipe"] == "auto"
 
 
 def test_one_bad_photo_does_not_stop_the_rest(ldrps, photo, tmp_path):
@@ -282,36 +271,6 @@ def test_a_bug_is_one_sentence(ldrps, photo, monkeypatch):
     assert "Traceback" in ldrps("restore", photo)[2]
 
 
-def test_diagnose_needs_no_daemon(ldrps, photo, fake):
-    code, out, _ = ldrps("diagnose", photo, "--json")
-    assert code == 0
-    (record,) = json.loads(out)["results"]
-    assert {"noise_sigma", "haze", "darkness", "cast", "grey", "words"} <= set(record["diagnosis"])
-    assert str(photo) in ldrps("diagnose", photo)[1]
-    assert not fake.submits
-
-
-def test_diagnose_says_where_the_picture_lies_in_its_border(ldrps, tmp_path):
-    picture = pictures.samples(pictures.darkened(pictures.natural(96, 128)), np.uint8)
-    whole = np.full((116, 150, 3), 250, np.uint8)
-    whole[12:108, 9:137] = picture
-    path = tmp_path / "scan.png"
-    Image.fromarray(whole).save(path)
-    (record,) = json.loads(ldrps("diagnose", path, "--json")[1])["results"]
-    assert record["diagnosis"]["inner"] == {"left": 9, "top": 12, "width": 128, "height": 96}
-    assert record["diagnosis"]["darkness"] > 0
-    said = ldrps("diagnose", path)[1]
-    assert "dark; border left as it is" in said
-    assert "picture 128x96 at 9, 12" in said
-
-
-def test_diagnose_refuses_what_restore_refuses(ldrps, tmp_path):
-    path = bad_photos.write("bilevel.png", tmp_path)
-    code, _, err = ldrps("diagnose", path)
-    assert code == 3
-    assert "without greys" in one_sentence(err)
-
-
 def test_version_and_help_name_all_exit_codes(capsys):
     for option in ("--version", "--help"):
         with pytest.raises(SystemExit) as caught:
@@ -354,29 +313,6 @@ def test_a_photo_larger_than_the_daemon_is_set_to_take(start_daemon, photo, caps
     assert record["error"]["reason"] == "limit"
     assert "takes at most 3000 pixels" in record["error"]["message"]
     assert not photo.with_name("in_restored.png").exists()
-
-
-def test_json_lines_tell_all_that_happens_as_it_happens(ldrps, photo, tmp_path):
-    code, out, err = ldrps("restore", photo, tmp_path / "none.png", "--json-lines")
-    told = [json.loads(line) for line in out.splitlines()]
-    assert code == 3
-    assert "none.png" in err
-    kinds = [each["event"] for each in told]
-    assert kinds[0] == "started"
-    assert told[0]["pid"] == os.getpid()
-    assert kinds[-2:] == ["done", "failed"]
-    assert {each["photo"] for each in told[:-1]} == {str(photo)}
-    assert Path(told[-2]["output"]).exists()
-    assert told[-1]["error"]["exit_code"] == 3
-    steps = [each for each in told if each["event"] == "step"]
-    assert steps
-    assert steps[-1]["index"] <= steps[-1]["count"]
-
-
-def test_json_lines_and_json_exclude_each_other(ldrps, photo):
-    code, out, _ = ldrps("restore", photo, "--json-lines", "--json")
-    assert code == 2
-    assert "exclude each other" in json.loads(out)["error"]["message"]
 
 
 def test_a_sidecar_is_taken_in_on_request_alone(ldrps, photo, tmp_path):

@@ -16,13 +16,13 @@ def test_what_belongs_to_the_user_is_left_out(monkeypatch):
     text = (
         f"{home}/Pictures/x.jpg and /media/jane/wedding.tif for jane on {host}, "
         f"token {secret}, from 192.168.1.7 and 127.0.0.1, "
-        "at /usr/lib/python3/site-packages/ldrps_daemon/scheduling/pool.py line 3"
+        "at /usr/lib/python3/site-packages/ldrps_daemon/scheduling/worker_slot.py line 3"
     )
     shown = anonymised({"a": [text]})["a"][0]
     for private in (str(home), "wedding", "jane", secret, "192.168.1.7"):
         assert private not in shown
     assert "127.0.0.1" in shown
-    assert "pool.py" in shown
+    assert "worker_slot.py" in shown
 
 
 def test_without_a_daemon_it_says_so(ldrps):

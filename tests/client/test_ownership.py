@@ -14,8 +14,8 @@ import pytest
 
 from ldrps_client import Client
 from ldrps_engine.errors import LdrpsError, SettingsError
+from ldrps_gimp import endpoint
 from ldrps_gimp import ownership as plugins
-from ldrps_gimp import place
 from ldrps_gimp.errors import RestoreError
 from ldrps_wire import ownership
 from ldrps_wire.address import run_folder
@@ -182,7 +182,7 @@ def spy(shared):
 
 def test_a_run_folder_that_is_shared_is_not_used(shared, spy):
     assert run_folder() == Path.home() / ".cache" / "ldrps" / "run"
-    assert place.run_folder() == run_folder()
+    assert endpoint.run_folder() == run_folder()
     with Client(autostart=False) as client, pytest.raises(LdrpsError):
         client.status()
     assert not spy
@@ -201,7 +201,7 @@ def test_nor_is_a_socket_in_it_that_somebody_names(shared, spy):
     assert "use a folder of your own" in ran.stderr
     assert "Traceback" not in ran.stderr
     with pytest.raises(RestoreError, match="not safe"):
-        place.Place(address, chosen=True).connect()
+        endpoint.Endpoint(address, chosen=True).connect()
     assert not spy
 
 

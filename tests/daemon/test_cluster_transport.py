@@ -13,8 +13,8 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.cluster import actor as node
-from ldrps_daemon.cluster import carrying, transport
-from ldrps_daemon.cluster.transport import Place, RayTransport
+from ldrps_daemon.cluster import file_transfer, transport
+from ldrps_daemon.cluster.transport import NodeDevice, RayTransport
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from ldrps_daemon.scheduling.worker_specs import LocalPool, WorkerSpec
 from ldrps_daemon.storage.jobs import Job
@@ -117,7 +117,7 @@ def play(config, tmp_path, monkeypatch):
         async def main():
             ray, spool = Ray(), tmp_path / "spool"
             spool.mkdir()
-            where = place(spool) if place else Place("n", "10.0.0.7", 1)
+            where = place(spool) if place else NodeDevice("n", "10.0.0.7", 1)
             launch = functools.partial(RayTransport, ray, where)
             pool = OneWorker(launch)
             dispatcher = Dispatcher(config(stop_seconds=1.0, **options), spool, pool)
@@ -146,7 +146,7 @@ async def accepted(dispatcher, **settings):
 
 
 async def pixels(job):
-    events = [event async for event in job.follow(1, False)]
+    events = [event async for event in job.feed.follow(1, False)]
     assert events[-1].HasField("done"), events[-1]
     return b"".join(e.layer_chunk.data for e in events if e.HasField("layer_chunk"))
 
@@ -224,7 +224,7 @@ def test_a_job_is_cancelled_there(play):
 def test_a_shared_spool_carries_nothing(play, tmp_path):
     def place(spool):
         (spool / "seen-by-nodes").write_text("proof")
-        return Place("n", "10.0.0.7", 1, str(spool), "proof")
+        return NodeDevice("n", "10.0.0.7", 1, str(spool), "proof")
 
     async def scene(dispatcher, ray):
         assert await pixels(await accepted(dispatcher)) == INVERTED
@@ -239,7 +239,7 @@ def test_a_spool_that_the_node_does_not_see_makes_jobs_wait_and_says_so(play):
         await trouble(dispatcher, "10.0.0.7: it does not see the shared spool /nowhere (No such")
         assert job.state == pb.JOB_STATE_QUEUED
 
-    play(scene, lambda _: Place("n", "10.0.0.7", 1, "/nowhere", "proof"))
+    play(scene, lambda _: NodeDevice("n", "10.0.0.7", 1, "/nowhere", "proof"))
 
 
 def test_another_version_there_makes_jobs_wait_and_says_so(play, monkeypatch):
@@ -247,8 +247,9 @@ def test_another_version_there_makes_jobs_wait_and_says_so(play, monkeypatch):
     monkeypatch.setattr(transport, "version", lambda: "0.2.0")
 
     async def scene(dispatcher, ray):
-        await accepted(dispatcher)
+        job = await accepted(dispatcher)
         await trouble(dispatcher, "10.0.0.7: it has ldrps 0.1.0, the daemon 0.2.0; install the")
+        assert job.state == pb.JOB_STATE_QUEUED
 
     play(scene)
 
@@ -269,7 +270,7 @@ def test_a_node_that_takes_no_photo_makes_the_job_wait(play, monkeypatch):
 
 
 def test_a_node_whose_disk_is_full_half_way_does_not_begin_the_job(play, monkeypatch):
-    monkeypatch.setattr(carrying, "PIECE_BYTES", 300)
+    monkeypatch.setattr(file_transfer, "PIECE_BYTES", 300)
     taken, orders = [], []
 
     def full(self, piece):
@@ -278,7 +279,7 @@ def test_a_node_whose_disk_is_full_half_way_does_not_begin_the_job(play, monkeyp
             raise OSError(28, "No space left on device")
 
     async def scene(dispatcher, ray):
-        monkeypatch.setattr(carrying.Receiver, "take", full)
+        monkeypatch.setattr(file_transfer.Receiver, "take", full)
         command = node.WorkerActor._command
         monkeypatch.setattr(
             node.WorkerActor,

@@ -4,7 +4,7 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of, work_of
-from ldrps_daemon.storage.journal import Timing
+from ldrps_daemon.storage.rows import Timing
 
 
 def learnt(*pairs, kind="k"):

@@ -9,8 +9,8 @@ from asyncio import selector_events
 import pytest
 
 from ldrps_daemon.event_loop import ending_by_signal, loop_factory
-from ldrps_daemon.transport import guests
-from ldrps_daemon.transport.lobby import Lobby
+from ldrps_daemon.transport import connections
+from ldrps_daemon.transport.acceptor import Acceptor
 
 
 def test_the_usual_loop_is_taken_here():
@@ -43,10 +43,10 @@ def test_a_signal_ends_what_waits_for_nothing_else(factory, number):
 
 
 def test_connections_are_as_many_as_select_can_watch(monkeypatch):
-    monkeypatch.setattr(guests, "SELECTED_SOCKETS", 512)
-    taken = guests.affordable(256)
-    lobby = Lobby([], taken, print, print)
-    # Each has the client's socket and ours to gRPC; those that wait in the lobby, one.
-    assert 2 * (taken + guests.EXTRA) + lobby._places <= 512 - guests._SOCKETS_KEPT
+    monkeypatch.setattr(connections, "SELECTED_SOCKETS", 512)
+    taken = connections.affordable(256)
+    acceptor = Acceptor([], taken, print, print)
+    # Each has the client's socket and ours to gRPC; those that wait in the acceptor, one.
+    assert 2 * (taken + connections.EXTRA) + acceptor._places <= 512 - connections._SOCKETS_KEPT
     assert taken == 144
-    assert guests.affordable(20) == 20
+    assert connections.affordable(20) == 20

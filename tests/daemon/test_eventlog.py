@@ -69,13 +69,13 @@ def test_an_end_comes_under_the_number_behind_the_last_that_was_seen(tmp_path, d
 
 
 def test_a_watcher_gets_what_was_held_back_though_nothing_follows(job, disk, monkeypatch):
-    monkeypatch.setattr("ldrps_daemon.storage.jobs._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("ldrps_daemon.storage.event_feed._RETRY_SECONDS", 0.01)
 
     async def main():
         made = job()
         disk.takes = 3
         made.publish(step(1))
-        events = made.follow(1, False)
+        events = made.feed.follow(1, False)
         coming = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.1)
         assert not coming.done()
@@ -135,8 +135,8 @@ def test_a_number_past_the_last_is_an_error_that_says_so(job, ended, fine, wrong
         if ended:
             made.end(pb.Event(done=pb.Done()))
         with pytest.raises(LimitError, match=rf"from_event {wrong} is past.*from 1 to {fine}"):
-            await anext(made.follow(wrong, False))
-        coming = asyncio.ensure_future(anext(made.follow(fine, False)))
+            await anext(made.feed.follow(wrong, False))
+        coming = asyncio.ensure_future(anext(made.feed.follow(fine, False)))
         await asyncio.sleep(0.01)
         assert coming.done() is ended
         coming.cancel()

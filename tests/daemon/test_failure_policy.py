@@ -1,4 +1,4 @@
-"""Fate of jobs that did not simply end."""
+"""Retry or failure of jobs that did not simply end."""
 
 import asyncio
 

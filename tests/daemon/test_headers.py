@@ -1,4 +1,4 @@
-"""The gate's reading along of calls' heads."""
+"""The peer proxy inspects the headers of calls."""
 
 import pytest
 from hpack import Encoder

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from ldrps_daemon.transport import inner as inner_module
-from ldrps_daemon.transport.guests import Guests
+from ldrps_daemon.transport.connections import Connections
 from ldrps_daemon.transport.inner import LoopbackInner, UnixInner, inner_at
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import listen
@@ -64,7 +64,7 @@ async def asked(address, credentials=None):
 
 def test_grpc_calls_a_connection_by_the_name_that_the_proxy_knows(inner, tmp_path):
     async def main():
-        proxy = PeerProxy([listen(tmp_path / "s")], inner, Guests(9, 9))
+        proxy = PeerProxy([listen(tmp_path / "s")], inner, Connections(9, 9))
         async with serving(inner):
             await proxy.open()
             try:

@@ -22,7 +22,7 @@ def stored(folder, *sides):
 
 
 async def collect(job, number=0, previews=False):
-    return [event async for event in job.follow(number, previews)]
+    return [event async for event in job.feed.follow(number, previews)]
 
 
 def test_layers_lie_between_what_was_said_and_the_end(job, tmp_path):
@@ -79,9 +79,9 @@ def test_watchers_see_events_as_they_come_and_only_the_latest_preview(job):
 
 def test_watchers_are_counted(job):
     made = job()
-    with made.watched(True), made.watched(False):
-        assert (made.watchers, made.preview_watchers) == (2, 1)
-    assert (made.watchers, made.preview_watchers) == (0, 0)
+    with made.feed.watched(True), made.feed.watched(False):
+        assert (made.feed.watchers, made.feed.preview_watchers) == (2, 1)
+    assert (made.feed.watchers, made.feed.preview_watchers) == (0, 0)
 
 
 def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_path):
@@ -91,7 +91,7 @@ def test_the_oldest_results_go_first_but_not_under_a_reader(config, job, tmp_pat
         index.add(each)
         each.end(pb.Event(done=pb.Done()))
         each.ended_tick += number
-    with jobs[0].watched(False):
+    with jobs[0].feed.watched(False):
         index.sweep()
         assert index.newest(9) == [jobs[0]]
     with pytest.raises(NotFoundError):
@@ -130,12 +130,12 @@ def test_metrics_may_look_while_jobs_come(config, job):
     class Herald:
         """Another job comes while this one is looked at."""
 
-        ended, payload_bytes = False, 960
+        ended, payload_bytes, watchers = False, 960, 1
 
         @property
-        def watchers(self):
+        def feed(self):
             index.add(job(raster=raster))
-            return 1
+            return self
 
     index._jobs = {"herald": Herald()}
     assert index.watchers() == 1

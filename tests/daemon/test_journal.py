@@ -6,8 +6,9 @@ import pytest
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.eventlog import EventLog, pack, unpack
-from ldrps_daemon.storage.journal import Journal, Row, Timing
+from ldrps_daemon.storage.journal import Journal
 from ldrps_daemon.storage.recovery import recovered
+from ldrps_daemon.storage.rows import Row, Timing
 from ldrps_engine.errors import InternalError
 
 RASTER = pb.Raster(width=20, height=16, channels=3, sample_type=1)
@@ -108,6 +109,7 @@ def test_the_journal_of_the_version_before_is_taken_over(tmp_path):
         db.executescript(
             "ALTER TABLE timings DROP COLUMN marks; ALTER TABLE jobs DROP COLUMN boot;"
             "ALTER TABLE jobs DROP COLUMN submitted_tick; ALTER TABLE jobs DROP COLUMN ended_tick;"
+            "ALTER TABLE jobs RENAME COLUMN memory_saving TO economy;"
             "PRAGMA user_version = 1;"
             "INSERT INTO timings VALUES ('k', 5, 2.5, 0)"
         )

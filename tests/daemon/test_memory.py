@@ -9,21 +9,21 @@ import threading
 import pytest
 
 from ldrps_daemon import memory
-from ldrps_daemon.memory import Thrift
+from ldrps_daemon.memory import MemoryTrimmer
 from ldrps_daemon.scheduling import dispatch
 from ldrps_daemon.scheduling.dispatch import Dispatcher
 from support.daemon import environment
 
 CROWD = """
 import ctypes, os, sys
-from ldrps_daemon.memory import Thrift
+from ldrps_daemon.memory import MemoryTrimmer
 from ldrps_daemon.workers.process import resident_bytes
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]
-thrift = Thrift()
-thrift.give_back()
+trimmer = MemoryTrimmer()
+trimmer.give_back()
 blocks = []
 for _ in range(60_000):
     blocks.append(libc.malloc(1000))
@@ -32,7 +32,7 @@ for _ in range(60_000):
 for block in blocks[:-1]:
     libc.free(block)
 before = resident_bytes(os.getpid())
-thrift.give_back()
+trimmer.give_back()
 print(before - resident_bytes(os.getpid()))
 """
 
@@ -50,22 +50,24 @@ def test_it_is_not_looked_for_where_nothing_has_grown(monkeypatch):
     trims, resident = [], [100 << 20]
     monkeypatch.setattr(memory, "_malloc_trim", lambda: trims.append)
     monkeypatch.setattr(memory, "resident_bytes", lambda _: resident[0])
-    thrift = Thrift()
+    trimmer = MemoryTrimmer()
     for grown in (0, 0, 1, 2, 6, 0):
         resident[0] += grown << 20
-        thrift.give_back()
+        trimmer.give_back()
     assert len(trims) == 2
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
-    Thrift().give_back()
+    trimmer = MemoryTrimmer()
+    trimmer.give_back()
+    assert trimmer._trim is None
 
 
 def test_a_daemon_does_so_now_and_then_beside_its_calls(config, tmp_path, monkeypatch):
     monkeypatch.setattr(dispatch, "_SWEEP_SECONDS", 0.01)
     threads = []
-    monkeypatch.setattr(Thrift, "give_back", lambda _: threads.append(threading.get_ident()))
+    monkeypatch.setattr(MemoryTrimmer, "give_back", lambda _: threads.append(threading.get_ident()))
 
     async def main():
         dispatcher = Dispatcher(config(), tmp_path)

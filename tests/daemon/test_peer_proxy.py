@@ -9,17 +9,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ldrps_daemon.transport import guests as guests_module
-from ldrps_daemon.transport import lobby, peers
+from ldrps_daemon.transport import acceptor, peers
+from ldrps_daemon.transport import connections as connections_module
 from ldrps_daemon.transport import peer_proxy as proxies
 from ldrps_daemon.transport.certificate import certificate_file, own_context
-from ldrps_daemon.transport.guests import EXTRA, Guest, Guests
+from ldrps_daemon.transport.connections import EXTRA, Connections
 from ldrps_daemon.transport.headers import PREFACE, HeadReader
 from ldrps_daemon.transport.inner import UnixInner
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import listen
 from ldrps_wire.system import credentials
-from support.daemon import environment
 
 
 class AnyBytes:
@@ -34,7 +33,7 @@ def any_bytes(monkeypatch):
 
 
 @asynccontextmanager
-async def standing(folder, limit=9, behind=None, party_limit=None):
+async def standing(folder, limit=9, behind=None, group_limit=None):
     """A proxy, with an echo behind it."""
 
     async def echo(reader, writer):
@@ -50,7 +49,9 @@ async def standing(folder, limit=9, behind=None, party_limit=None):
 
     server = await asyncio.start_unix_server(answer, folder / "inner")
     made = PeerProxy(
-        [listen(folder / "s")], UnixInner(folder / "inner"), Guests(limit, party_limit or limit)
+        [listen(folder / "s")],
+        UnixInner(folder / "inner"),
+        Connections(limit, group_limit or limit),
     )
     await made.open()
     try:
@@ -113,7 +114,7 @@ def test_bytes_come_through_tls_both_ways(tmp_path):
         data = os.urandom(5 << 20)
         server = await asyncio.start_unix_server(bye, tmp_path / "inner")
         listener = socket.create_server(("127.0.0.1", 0))
-        made = PeerProxy([listener], UnixInner(tmp_path / "inner"), Guests(40, 40), context)
+        made = PeerProxy([listener], UnixInner(tmp_path / "inner"), Connections(40, 40), context)
         await made.open()
         port = listener.getsockname()[1]
         assert await asyncio.gather(*(talk(port, data) for _ in range(4))) == [data] * 4
@@ -173,7 +174,7 @@ def test_names_that_somebody_else_took_keep_nobody_out(tmp_path):
 
 
 def test_other_users_are_turned_away(tmp_path, monkeypatch):
-    monkeypatch.setattr(lobby, "credentials", lambda peer: (1, os.geteuid() + 1))
+    monkeypatch.setattr(acceptor, "credentials", lambda peer: (1, os.geteuid() + 1))
 
     async def main():
         async with standing(tmp_path) as made:
@@ -266,66 +267,9 @@ def test_idle_connections_give_way_oldest_first(tmp_path):
     asyncio.run(main())
 
 
-def guests(limit, party_limit, *, proved=True):
-    """Guests, and a way to let one in that remembers who was cut off."""
-    made, cut = Guests(limit, party_limit), []
-
-    def come(party, calls=0, proved=proved):
-        guest = Guest(
-            f"{party} {len(made)}", party, lambda: cut.append(guest), proved=proved, calls=calls
-        )
-        return guest if made.admit(guest) else None
-
-    return made, cut, come
-
-
-def test_one_party_does_not_take_the_place_of_others():
-    async def main():
-        made, cut, come = guests(100, 10)
-        ours = come("us")
-        crowd = [come("them") for _ in range(30)]
-        assert cut == crowd[:20]
-        assert len(made) == 11
-        assert ours not in cut
-
-    asyncio.run(main())
-
-
-def test_strangers_push_out_only_strangers_and_of_the_largest_crowd():
-    async def main():
-        made, cut, come = guests(40, 40, proved=False)
-        ours, new = come("us", proved=True), come("us")
-        crowd = [come("them", calls=1) for _ in range(1000)]
-        assert None not in crowd
-        assert {guest.party for guest in cut} == {"them"}
-        assert len(made) <= 1 + 40 // 4
-        with new.calling(proves=True):
-            pass
-        assert new.proved
-        assert not {ours, new} & set(cut)
-
-    asyncio.run(main())
-
-
-def test_beyond_the_limit_there_is_room_for_short_calls_alone():
-    async def main():
-        made, _, come = guests(5, 5)
-        crowd = [come("us", calls=1) for _ in range(5)]
-        extra = [come("us", calls=1) for _ in range(EXTRA)]
-        assert None not in crowd + extra
-        assert come("us", calls=1) is None
-        assert all(made.lets_stay(guest) for guest in crowd)
-        assert not any(made.lets_stay(guest) for guest in extra)
-        for guest in crowd + extra[2:]:
-            made.leave(guest)
-        assert made.lets_stay(extra[0])
-
-    asyncio.run(main())
-
-
 def test_who_never_begins_a_call_is_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(guests_module, "FIRST_CALL_SECONDS", 0.2)
-    monkeypatch.setattr(lobby, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(connections_module, "FIRST_CALL_SECONDS", 0.2)
+    monkeypatch.setattr(acceptor, "SILENT_SECONDS", 0.2)
 
     async def main():
         async with standing(tmp_path) as made:
@@ -341,48 +285,6 @@ def test_who_never_begins_a_call_is_cut_off(tmp_path, monkeypatch):
             writer.close()
 
     asyncio.run(main())
-
-
-def test_complaints_do_not_fill_the_log(caplog):
-    made = Guests(1, 1)
-    for _ in range(1000):
-        made.complain("a connection was turned away")
-    assert len(caplog.records) == 1
-
-
-@pytest.mark.parametrize("soft", [300, 700, 4096])
-def test_descriptors_are_kept_for_the_rest(soft):
-    """In a process of its own, whose limit cannot be raised."""
-    import subprocess
-    import sys
-
-    code = (
-        "import resource, sys; soft = int(sys.argv[1])\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), soft))\n"
-        "from ldrps_daemon.transport.guests import affordable; print(affordable(256))\n"
-        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(soft)],
-        capture_output=True, text=True, env=environment(), check=True,
-    )  # fmt: skip
-    count, limit = map(int, ran.stdout.split())
-    assert (count == 256) == (soft == 4096)
-    assert 1 <= count <= 256
-    assert limit <= soft
-    if soft > 300:
-        assert 4 * (count + EXTRA) + 256 <= limit
-    assert ("file descriptors" in ran.stderr) == (count < 256)
-
-
-def test_strangers_on_tcp_are_known_by_their_user():
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        socket.create_connection(listener.getsockname()),
-        listener.accept()[0] as theirs,
-    ):
-        assert peers.user_of(theirs) == os.geteuid()
-        assert peers.party(theirs) == f"127.0.0.1 user {os.geteuid()}"
 
 
 def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
@@ -418,9 +320,11 @@ def test_a_reader_that_does_not_read_holds_up_only_itself(tmp_path):
     asyncio.run(main())
 
 
-def test_nothing_behind_the_gate_ends_the_connection(tmp_path):
+def test_nothing_behind_the_proxy_ends_the_connection(tmp_path):
     async def main():
-        made = PeerProxy([listen(tmp_path / "s")], UnixInner(tmp_path / "nothing"), Guests(9, 9))
+        made = PeerProxy(
+            [listen(tmp_path / "s")], UnixInner(tmp_path / "nothing"), Connections(9, 9)
+        )
         await made.open()
         assert await echoed(tmp_path, b"x") == b""
         await made.close()

@@ -1,91 +1,17 @@
-"""Workers that come and go, which the test plays."""
+"""Jobs whose workers come and go."""
 
 import asyncio
-import json
-from pathlib import Path
 
 import pytest
 
+from daemon.played_workers import SECONDS, Specs, accepted, ended, finish, first, idle, photo_bytes
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.dispatch import Dispatcher
-from ldrps_daemon.scheduling.worker_specs import Load, WorkerSpec
-from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.spool import JobFolder, write_layers
+from ldrps_daemon.scheduling.worker_specs import Load
+from ldrps_daemon.storage.spool import write_layers
 from ldrps_daemon.workers.pipe import Lost, Paused, Saved
 from ldrps_engine.result import Layer
-from ldrps_engine.settings import Settings
-from ldrps_wire.conversion import photo_to_wire
 from support.daemon import grey_photo
-
-SECONDS = 30
-
-
-class Worker:
-    """A transport to nobody."""
-
-    pid = 1
-
-    def __init__(self, options, on_report):
-        self.tell = lambda report: on_report(self, report)
-        self.orders = []
-        self.ended = False
-        asyncio.get_running_loop().call_soon(self.tell, pb.Worker(state=pb.WORKER_STATE_IDLE))
-
-    def send_bytes(self, data):
-        self.orders.append(json.loads(data))
-
-    def memory_bytes(self):
-        return 0
-
-    def end(self):
-        self.ended = True
-
-    async def kill(self):
-        self.end()
-        return 0
-
-    async def ordered(self):
-        """The files of the attempt that it was ordered to make."""
-        while not self.orders:
-            await asyncio.sleep(0.01)
-        return JobFolder(self._path("attempt"))
-
-    def _path(self, name):
-        return Path(self.orders[-1][name])
-
-
-class Specs:
-    """A pool whose workers the test gives and takes."""
-
-    trouble = "no machine has joined yet"
-    leaving = ()
-
-    def __init__(self):
-        self.workers = {}
-
-    async def open(self, on_specs):
-        self.give = lambda *names: on_specs([self._spec(name) for name in names])
-
-    async def close(self):
-        pass
-
-    def want(self, load):
-        self.load = load
-
-    def _spec(self, name):
-        return WorkerSpec(name=name, device="cpu", launch=self._launcher(name))
-
-    def _launcher(self, name):
-        def launch(options, on_report):
-            self.workers[name] = Worker(options, on_report)
-            return self.workers[name]
-
-        return self.__dict__.setdefault(f"launch {name}", launch)
-
-    async def worker(self, name):
-        while name not in self.workers:
-            await asyncio.sleep(0.01)
-        return self.workers[name]
 
 
 @pytest.fixture
@@ -108,37 +34,6 @@ def play(config, tmp_path):
     return run
 
 
-async def accepted(dispatcher, priority=pb.PRIORITY_INTERACTIVE, **settings):
-    raster, data = photo_to_wire(grey_photo())
-    job = Job(
-        pb.SubmitHeader(raster=raster, detached=True, priority=priority),
-        Settings(**settings),
-        dispatcher.spool,
-    )
-    with job.folder.make(job.header) as file:
-        file.write(data)
-    await dispatcher.accept(job)
-    return job
-
-
-def finish(worker, files, value):
-    """Write a result as a worker does, and tell of it."""
-    files.path.mkdir(exist_ok=True)
-    (header,) = write_layers(files.result, [Layer("restored", grey_photo(value=value))])
-    worker.tell(pb.Event(layer_header=header))
-    worker.tell(pb.Event(done=pb.Done(seconds=1.0)))
-
-
-async def idle(dispatcher):
-    """Return when every worker waits for a job."""
-    while len(dispatcher.queue._idle) < len(dispatcher.slots):
-        await asyncio.sleep(0.01)
-
-
-async def ended(job):
-    return [event async for event in job.follow(1, False)]
-
-
 def test_a_job_waits_for_the_first_worker(play):
     async def scene(dispatcher, pool):
         job = await accepted(dispatcher)
@@ -153,12 +48,6 @@ def test_a_job_waits_for_the_first_worker(play):
         assert not list(job.folder.path.glob("attempt-*"))
 
     play(scene)
-
-
-async def first(job):
-    async for event in job.follow(1, False):
-        yield event
-        return
 
 
 def test_a_worker_that_goes_costs_the_work_since_the_checkpoint_and_no_crash(play):
@@ -213,10 +102,6 @@ def test_what_a_lost_worker_says_and_writes_later_counts_for_nothing(play):
         assert job.folder.result.stat().st_size == len(photo_bytes())
 
     play(scene)
-
-
-def photo_bytes():
-    return photo_to_wire(grey_photo())[1]
 
 
 def test_a_photo_that_takes_every_machine_with_it_fails_at_last(play):

@@ -15,7 +15,7 @@ from ldrps_client import Client, _reaching
 from ldrps_daemon.transport.certificate import own_context
 from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import InternalError, LdrpsError, SettingsError, UnavailableError
-from ldrps_gimp.place import Place
+from ldrps_gimp.endpoint import Endpoint
 from plugin import grpc_server
 from support.daemon import (
     command,
@@ -102,7 +102,7 @@ def test_every_name_of_this_machine_is_served(start_daemon, tmp_path, monkeypatc
     monkeypatch.setenv("LDRPS_TOKEN_FILE", str(token))
     with Client(address, autostart=False) as client:
         assert client.status().pid == daemon.process.pid
-    with Place(address, chosen=True).connect() as sock:
+    with Endpoint(address, chosen=True).connect() as sock:
         assert sock.version().startswith("TLSv1.")
 
 

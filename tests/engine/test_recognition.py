@@ -25,7 +25,7 @@ def recognised(examples):
 def test_low_light_is_dark_and_not_hazy(recognised):
     found = recognised["low-light"]
     assert found.probabilities["dark"] > 0.9
-    assert found.veil < 0.1
+    assert found.hazy_or_faded < 0.1
     # A twelfth of the light: log 12 is 2.5.
     assert 1.5 < np.median(found.gain) < 3.5
     assert np.median(found.depth) < 0.15
@@ -47,7 +47,7 @@ def test_haze_is_hazy_and_not_dark(recognised):
 def test_what_only_is_noisy_or_grey_is_neither_dark_nor_hazy(recognised, name):
     found = recognised[name]
     assert found.light < 0.3
-    assert found.veil < 0.3
+    assert found.hazy_or_faded < 0.3
     assert found.graphic < 0.1
 
 

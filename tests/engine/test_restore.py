@@ -1,37 +1,17 @@
 """The main path with the bundled model on small photos: what comes back, and how."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 
-from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.photo import Photo
-from ldrps_engine.progress import Described, Diagnosed, Step
+from ldrps_engine.progress import Described
 from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 from support import pictures
 from training.metrics import psnr
 
 SIZE = (48, 64)
-
-
-@pytest.fixture(scope="module")
-def small():
-    return pictures.natural(*SIZE)
-
-
-@pytest.fixture(scope="module")
-def dark(small):
-    return Photo.from_samples(pictures.samples(pictures.darkened(small, 0.06), np.uint8))
-
-
-@pytest.fixture(scope="module")
-def dim(small):
-    """Dark and noisy: here the prior has a say."""
-    noisy = pictures.noisy(pictures.darkened(small, 0.06), 8)
-    return Photo.from_samples(pictures.samples(noisy, np.uint8))
 
 
 def photo_of(picture, dtype=np.uint8):
@@ -42,6 +22,12 @@ def quick(**changes):
     """Few steps, no filtering of noise: what is tested does not depend on them."""
     plain = {"recipe": "low-light", "steps": 2, "recurrences": 0, "noise_sigma": 0.0}
     return Settings(**plain | changes)
+
+
+def progress_of(photo, settings, models):
+    seen = []
+    restore(photo, settings, models, seen.append)
+    return seen
 
 
 def test_a_dark_photo_becomes_brighter_and_comes_nearer_to_the_truth(models, small, dark):
@@ -162,109 +148,6 @@ def test_layers_come_in_the_order_asked_for(models, dim):
     assert np.array_equal(both.layers[1].photo.pixels, one.photo.pixels)
     assert not np.array_equal(both.layers[0].photo.pixels, one.photo.pixels)
     assert both.photo is both.layers[0].photo
-
-
-def progress_of(photo, settings, models):
-    seen = []
-    restore(photo, settings, models, seen.append)
-    return seen
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        (Settings(), ["denoise", "sample", "transfer"]),
-        (Settings(recipe="noise", noise_sigma=10.0), ["denoise", "transfer"]),
-        (
-            Settings(recipe="low-light", noise_sigma=5.0, steps=3, recurrences=2),
-            ["denoise", "sample", "refine", "transfer"],
-        ),
-        (Settings(recipe="paper", steps=1, recurrences=1), ["sample", "refine", "transfer"]),
-    ],
-    ids=["auto", "noise", "both", "paper"],
-)
-def test_steps_are_counted_to_the_end(models, dark, settings, expected):
-    seen = progress_of(dark, settings, models)
-    assert [type(each) for each in seen[:2]] == [Diagnosed, Described]
-    steps = seen[2:]
-    assert all(isinstance(each, Step) for each in steps)
-    indices = [each.index for each in steps]
-    # The last one may be told again while nothing is done.
-    assert indices == sorted(indices)
-    # 0 says that the first is under way.
-    assert set(indices) - {0} == set(range(1, steps[0].count + 1))
-    assert len({each.count for each in steps}) == 1
-    stages = [stage for stage, _ in itertools.groupby(each.stage for each in steps)]
-    assert stages == expected
-
-
-def test_a_clean_photo_is_one_step(models, natural):
-    steps = progress_of(photo_of(natural), Settings(), models)[2:]
-    assert {(each.stage, each.count) for each in steps} == {("transfer", 1)}
-    assert steps[-1].index == 1
-
-
-def test_the_picture_sharpens_to_the_result_part_by_part(models):
-    shape = 600, 1100
-    photo = photo_of(pictures.darkened(pictures.natural(*shape)))
-    seen = []
-
-    def show(progress):
-        if isinstance(progress, Step) and progress.preview:
-            seen.append((progress.stage, progress.preview()))
-
-    done = restore(photo, quick(), models, show)
-    wanted = resize(done.photo.pixels, seen[-1][1].shape[:2])
-    assert seen[-1][0] == "transfer"
-    assert seen[-1][1].shape == (314, 576, 3)
-    off = np.abs(seen[-1][1] / 255 - wanted).mean()
-    pilot = next(picture for stage, picture in reversed(seen) if stage == "sample")
-    coarse = resize(pilot.astype(np.float32) / 255, seen[-1][1].shape[:2])
-    assert off < 0.01
-    assert off < 0.5 * np.abs(coarse - wanted).mean()
-
-
-def test_a_step_shows_a_small_picture_when_asked(models, dark):
-    steps = progress_of(dark, quick(), models)[2:]
-    preview = steps[0].preview()
-    assert preview.dtype == np.uint8
-    assert preview.ndim == 3
-    assert preview.shape[2] == 3
-    assert max(preview.shape) <= 256
-    # The photo's proportions, and a picture of it in good light.
-    assert preview.shape[1] / preview.shape[0] == pytest.approx(SIZE[1] / SIZE[0], rel=0.02)
-    assert preview.mean() > dark.pixels.mean() * 255
-
-
-class StopError(Exception):
-    pass
-
-
-@pytest.mark.parametrize("last", [1, 2, 3])
-def test_raising_stops_the_work_within_one_step(models, dark, last):
-    seen = []
-
-    def on_step(progress):
-        seen.append(progress)
-        if isinstance(progress, Step) and progress.index == last:
-            raise StopError
-
-    with pytest.raises(StopError):
-        restore(dark, quick(steps=2), models, on_step)
-    # The last step may be told several times on a slow machine, with more of it done each time.
-    told = [each.index for each in seen if isinstance(each, Step)]
-    assert list(dict.fromkeys(told)) == list(range(1, last + 1))
-    assert told.count(last) == 1
-
-
-def test_raising_at_the_diagnosis_stops_before_any_step(models, dark):
-    def on_step(progress):
-        assert not isinstance(progress, Step)
-        if isinstance(progress, Diagnosed):
-            raise StopError
-
-    with pytest.raises(StopError):
-        restore(dark, quick(), models, on_step)
 
 
 def test_a_given_sigma_decides_how_much_is_filtered(models):

@@ -10,7 +10,7 @@ from support import pictures
 
 def judged(rgb):
     tone = judge_tone(rgb)
-    return max(("fine", "dark", "veiled"), key=lambda name: getattr(tone, name))
+    return max(("fine", "dark", "hazy"), key=lambda name: getattr(tone, name))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -19,7 +19,7 @@ def judged(rgb):
     [
         (np.asarray, "fine"),
         (pictures.darkened, "dark"),
-        (pictures.hazed, "veiled"),
+        (pictures.hazed, "hazy"),
         (lambda rgb: pictures.noisy(rgb, 30), "fine"),
         (lambda rgb: pictures.grey(pictures.darkened(rgb)), "dark"),
     ],
@@ -31,7 +31,7 @@ def test_tones_are_told_apart_with_noise_and_without_colour(degrade, expected, s
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (16, 16), (130, 70)])
 def test_a_photo_of_any_size_is_judged_with_shares_that_sum_to_one(size):
     tone = judge_tone(np.full((*size, 3), 0.4, np.float32))
-    assert tone.fine + tone.dark + tone.veiled == pytest.approx(1)
+    assert tone.fine + tone.dark + tone.hazy == pytest.approx(1)
     assert np.isfinite(tone_features(np.full((*size, 3), 0.4, np.float32))).all()
 
 

@@ -106,7 +106,7 @@ def test_what_is_done_needs_no_words(models, recipe, spoil):
     ("recipe", "sentence"),
     [
         ("low-light", "recipe low-light found no light missing, so the photo keeps"),
-        ("haze", "recipe haze found no veil that can be taken off, so the photo keeps"),
+        ("haze", "recipe haze found no haze that can be removed, so the photo keeps"),
         ("old-photo", "recipe old-photo found black and white in their places, so the tones stay"),
     ],
 )

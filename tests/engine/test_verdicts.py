@@ -1,4 +1,4 @@
-"""Verdicts hear more than one judge, and pale things are no veil."""
+"""Verdicts hear more than one judge, and pale things are no haze."""
 
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def test_a_photo_burnt_out_in_two_fifths_is_over_exposed_and_not_hazy(share, exp
     assert is_high_key(scene) is expected
 
 
-def test_a_veiled_scene_is_not_meant_to_be_pale():
+def test_a_hazy_scene_is_not_meant_to_be_pale():
     scene = np.random.default_rng(1).random(SIZE, dtype=np.float32)
     assert not is_high_key(0.4 * scene + 0.5)
 

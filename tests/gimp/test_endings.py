@@ -160,7 +160,7 @@ sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.restoration import Restoration
 
 class Meddling:
@@ -177,7 +177,7 @@ class Meddling:
 
 image, layer = new_image(200, 150)
 other = add_layer(image, 20, 20, name="other")
-wanted, daemon = inverted(pixels(layer), layer), Daemon(default_place())
+wanted, daemon = inverted(pixels(layer), layer), Daemon(default_endpoint())
 try:
     choices = Choices(output={output!r}, generated={generated})
     made = Restoration(layer, choices, daemon, Meddling()).run().layer

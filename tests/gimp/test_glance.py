@@ -16,7 +16,7 @@ from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.glance import SmallCopy
 from ldrps_gimp.pixels import Area, format_of, whole
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.restoration import Restoration
 """
 LARGE = """
@@ -110,7 +110,7 @@ class Silent:
     stage = fraction = staticmethod(lambda _told: None)
     event = staticmethod(lambda kind, _event: answered.append(kind))
 answered = []
-daemon = Daemon(default_place())
+daemon = Daemon(default_endpoint())
 answer = Restoration(layer, Choices(), daemon, Silent()).glance()["words"], answered
 daemon.close()
 image.delete()

@@ -8,7 +8,7 @@ sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.restoration import Restoration
 
 image, layer = new_image(300, 200, precision={precision!r}, alpha=True)
@@ -43,7 +43,7 @@ class Meddling:
             {late}
 
 meddling = Meddling()
-daemon = Daemon(default_place(), meddling.idle)
+daemon = Daemon(default_endpoint(), meddling.idle)
 try:
     made = Restoration(layer, Choices(output="replace"), daemon, meddling).run().layer
     after = pixels(made)

@@ -52,7 +52,7 @@ def test_a_name_says_what_was_done(served):
 answer = [done_text(Choices(**given), {{"diagnosis": {{"words": words}}}})
           for given, words in {cases!r}]
 said = {{"words": "nothing found"}}
-remark = "recipe haze found no veil that can be taken off, so the photo keeps its contrast"
+remark = "recipe haze found no haze that can be removed, so the photo keeps its contrast"
 found = {{"diagnosis": said, "description": {{"remarks": [remark]}}}}
 answer.append(done_text(Choices(recipe="haze"), found))
 """)

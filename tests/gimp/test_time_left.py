@@ -9,7 +9,7 @@ import glob, sys, time
 sys.path[:0] = glob.glob("/mnt/shared/home/.config/GIMP/3.*/plug-ins/ldrps")
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
-from ldrps_gimp.place import default_place
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.progress import stage_text
 from ldrps_gimp.restoration import Restoration
 
@@ -25,7 +25,7 @@ class Clock:
             self.told.append([time.monotonic(), stage_text(kind, event)])
 
 image, layer = new_image(300, 200)
-daemon = Daemon(default_place())
+daemon = Daemon(default_endpoint())
 # Photos in which nothing is wrong are done at once.
 for _ in range(4):
     assert not Restoration(layer, Choices(description="same"), daemon, Clock()).run().changed

@@ -67,9 +67,9 @@ def test_mounts(tmp_path):
         "4 1 0:42 / /mnt/phone/card rw - vfat /dev/b rw\n"
     )
     nas = mount_of(Path("/mnt/my nas/photos"), table)
-    assert (nas.point, nas.kind, nas.tells_changes) == ("/mnt/my nas", "nfs4", False)
-    assert not mount_of(Path("/mnt/phone/a"), table).tells_changes
-    assert mount_of(Path("/mnt/phone/card/a"), table).tells_changes
+    assert (nas.point, nas.kind, nas.reports_changes) == ("/mnt/my nas", "nfs4", False)
+    assert not mount_of(Path("/mnt/phone/a"), table).reports_changes
+    assert mount_of(Path("/mnt/phone/card/a"), table).reports_changes
     assert mount_of(Path("/mnt/phonebook"), table).point == "/"
 
 

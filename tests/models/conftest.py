@@ -21,10 +21,7 @@ def models_folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_sd21(tmp_path_factory):
     """Repository of Stable Diffusion 2.1, in tiny, its weights in half precision."""
-    folder = tiny_models.stable_diffusion(tmp_path_factory.mktemp("sd21"), "epsilon")
-    for path in folder.rglob("*.safetensors"):
-        path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
-    return files_below(folder)
+    return files_below(tiny_models.published_sd21(tmp_path_factory.mktemp("sd21")))
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
-from ldrps_gimp import http2
+from ldrps_gimp import frames
 from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
 from ldrps_gimp.vendor.hpack import Encoder
 
 OK = [(":status", "200"), ("content-type", "application/grpc")]
 DONE = [("grpc-status", "0")]
-END_BOTH = http2.END_HEADERS | http2.END_STREAM
+END_BOTH = frames.END_HEADERS | frames.END_STREAM
 
 
 def frame(kind, flags, stream, payload):
@@ -22,8 +22,8 @@ def frame(kind, flags, stream, payload):
     return head + payload
 
 
-def headers(fields, flags=http2.END_HEADERS, stream=1):
-    return frame(http2.HEADERS, flags, stream, Encoder().encode(fields))
+def headers(fields, flags=frames.END_HEADERS, stream=1):
+    return frame(frames.HEADERS, flags, stream, Encoder().encode(fields))
 
 
 def message(data):
@@ -31,15 +31,15 @@ def message(data):
 
 
 def rst(code):
-    return frame(http2.RST_STREAM, 0, 1, struct.pack(">I", code))
+    return frame(frames.RST_STREAM, 0, 1, struct.pack(">I", code))
 
 
 def goaway(last, code=0):
-    return frame(http2.GOAWAY, 0, 0, struct.pack(">II", last, code))
+    return frame(frames.GOAWAY, 0, 0, struct.pack(">II", last, code))
 
 
-SETTINGS = frame(http2.SETTINGS, 0, 0, b"")
-ANSWER = headers(OK) + frame(http2.DATA, 0, 1, message(b"hello")) + headers(DONE, END_BOTH)
+SETTINGS = frame(frames.SETTINGS, 0, 0, b"")
+ANSWER = headers(OK) + frame(frames.DATA, 0, 1, message(b"hello")) + headers(DONE, END_BOTH)
 
 
 @contextlib.contextmanager
@@ -89,18 +89,18 @@ def test_an_answer_cut_into_single_bytes():
 
 def test_padding_priorities_pings_and_headers_in_pieces():
     block = Encoder().encode(OK)
-    padded = http2.PADDED | http2.PRIORITISED
+    padded = frames.PADDED | frames.PRIORITISED
     first = bytes([3]) + bytes(5) + block[:2] + bytes(3)
     words = [
         SETTINGS,
-        frame(http2.PING, 0, 0, b"12345678"),
-        frame(http2.HEADERS, padded, 1, first),
-        frame(http2.CONTINUATION, 0, 1, block[2:4]),
-        frame(http2.CONTINUATION, http2.END_HEADERS, 1, block[4:]),
-        frame(http2.PRIORITY, 0, 1, bytes(5)),
+        frame(frames.PING, 0, 0, b"12345678"),
+        frame(frames.HEADERS, padded, 1, first),
+        frame(frames.CONTINUATION, 0, 1, block[2:4]),
+        frame(frames.CONTINUATION, frames.END_HEADERS, 1, block[4:]),
+        frame(frames.PRIORITY, 0, 1, bytes(5)),
         frame(0x77, 0, 0, b"a kind of frame yet to be invented"),
-        frame(http2.DATA, http2.PADDED, 1, b"\x04" + message(b"hello")[:6] + bytes(4)),
-        frame(http2.DATA, 0, 1, message(b"hello")[6:]),
+        frame(frames.DATA, frames.PADDED, 1, b"\x04" + message(b"hello")[:6] + bytes(4)),
+        frame(frames.DATA, 0, 1, message(b"hello")[6:]),
         headers(DONE, END_BOTH),
     ]
     assert ask(*words) == b"hello"
@@ -148,14 +148,14 @@ def test_no_new_call_on_a_server_that_goes_away():
         (b"HTTP/1.1 400 Bad Request\r\n\r\n",),
         (b"\x00" * 40,),
         (b"\xff" * 40,),
-        (SETTINGS, frame(http2.HEADERS, http2.END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff\xff")),
-        (SETTINGS, frame(http2.PUSH_PROMISE, http2.END_HEADERS, 1, bytes(4))),
-        (SETTINGS, frame(http2.HEADERS, 0, 1, b""), frame(http2.DATA, 0, 1, b"")),
-        (SETTINGS, frame(http2.CONTINUATION, 0, 1, b"")),
-        (SETTINGS, frame(http2.DATA, http2.PADDED, 1, b"\x09abc")),
-        (SETTINGS, frame(http2.WINDOW_UPDATE, 0, 1, b"ab")),
+        (SETTINGS, frame(frames.HEADERS, frames.END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff\xff")),
+        (SETTINGS, frame(frames.PUSH_PROMISE, frames.END_HEADERS, 1, bytes(4))),
+        (SETTINGS, frame(frames.HEADERS, 0, 1, b""), frame(frames.DATA, 0, 1, b"")),
+        (SETTINGS, frame(frames.CONTINUATION, 0, 1, b"")),
+        (SETTINGS, frame(frames.DATA, frames.PADDED, 1, b"\x09abc")),
+        (SETTINGS, frame(frames.WINDOW_UPDATE, 0, 1, b"ab")),
         (SETTINGS, headers(OK)[:-1]),
-        (SETTINGS, headers(OK), frame(http2.DATA, 0, 1, message(b"hello")[:7])),
+        (SETTINGS, headers(OK), frame(frames.DATA, 0, 1, message(b"hello")[:7])),
         (),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_server_that_says_nothing():
 
 
 def test_a_window_that_shrinks_below_zero_stops_us_until_it_grows():
-    small = frame(http2.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
+    small = frame(frames.SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
     with server_that_says(small, stay=True) as connection:
         call = Call(connection, "/x.Y/Z", {}, 0.5)
         connection.turn(None)

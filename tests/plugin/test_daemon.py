@@ -1,25 +1,22 @@
-"""The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors, its start."""
+"""The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors."""
 
 import contextlib
-import os
 import signal
 import socket
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import daemon as daemon_module
-from ldrps_gimp import place
+from ldrps_gimp import endpoint
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.endpoint import Endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import RpcError
-from ldrps_gimp.place import Place
 from plugin import grpc_server
-from support.daemon import environment, wait_until
+from support.daemon import wait_until
 
 ROOT = Path(__file__).parents[2]
 SIDE = 20
@@ -28,7 +25,7 @@ RASTER = {"width": SIDE, "height": SIDE, "channels": 3, "sample_type": 1}
 
 
 def client(address, idle=lambda: None):
-    return Daemon(Place(address, chosen=True), idle)
+    return Daemon(Endpoint(address, chosen=True), idle)
 
 
 def submit(daemon, **choices):
@@ -193,8 +190,8 @@ def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
 
 
 def test_one_that_went_away_and_can_be_started_is_tried_again(daemon, monkeypatch):
-    monkeypatch.setattr(place.shutil, "which", lambda name: "/usr/bin/ldrps")
-    ours = Daemon(Place(daemon.address, chosen=False))
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: "/usr/bin/ldrps")
+    ours = Daemon(Endpoint(daemon.address, chosen=False))
     job = submit(ours, description="forever")
     with pytest.raises(RestoreError, match="Try again"):
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
@@ -275,7 +272,7 @@ def test_one_with_another_certificate_is_not_the_daemon(tmp_path, monkeypatch):
 
 def test_a_socket_of_somebody_else_is_not_spoken_to(tmp_path, monkeypatch):
     listener, heard = listening(tmp_path)
-    monkeypatch.setattr(place, "is_ours", lambda sock: False)
+    monkeypatch.setattr(endpoint, "is_ours", lambda sock: False)
     with pytest.raises(RestoreError, match="does not prove to be your daemon"):
         client(f"unix:{tmp_path}/s").status()
     monkeypatch.undo()
@@ -285,73 +282,6 @@ def test_a_socket_of_somebody_else_is_not_spoken_to(tmp_path, monkeypatch):
     tmp_path.chmod(0o700)
     listener.close()
     assert not heard
-
-
-@pytest.fixture
-def alone(tmp_path_factory, monkeypatch):
-    """A user without a daemon."""
-    folder = tmp_path_factory.mktemp("r")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    monkeypatch.delenv("LDRPS_ADDRESS", raising=False)
-    return folder
-
-
-def test_the_daemon_is_started_and_outlives_us(alone, monkeypatch):
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={alone}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = alone / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {alone}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    ours = Daemon(place.default_place())
-    try:
-        ours.ensure_running()
-        pid = ours.status()["pid"]
-        assert os.getsid(pid) != os.getsid(0)
-        ours.ensure_running()
-        assert ours.status()["pid"] == pid
-    finally:
-        ours.close()
-        os.kill(int((alone / "pid").read_text()), signal.SIGTERM)
-    assert wait_until(lambda: not (alone / "ldrps" / "ldrps.sock").exists())
-
-
-def test_a_daemon_that_does_not_start_says_why(alone, monkeypatch):
-    program = alone / "broken"
-    program.write_text("#!/bin/sh\necho 'ldrps: something is missing' >&2\nexit 6\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(place.shutil, "which", lambda name: str(program))
-    with pytest.raises(RestoreError, match="something is missing"):
-        Daemon(place.default_place()).ensure_running()
-
-
-def test_none_is_started_beside_one_that_does_not_answer(alone, monkeypatch):
-    monkeypatch.setattr(daemon_module, "_SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
-    (alone / "ldrps").mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as hung:
-        hung.bind(str(alone / "ldrps" / "ldrps.sock"))
-        hung.listen()
-        with pytest.raises(
-            RestoreError, match=r"Something listens on .* does not answer"
-        ) as caught:
-            Daemon(place.default_place()).ensure_running()
-    assert caught.value.reason == "unavailable"
-
-
-def test_one_that_is_about_to_answer_is_waited_for(start_daemon):
-    """Stopped for a while, as it is for others while it starts."""
-    daemon = start_daemon()
-    os.kill(daemon.process.pid, signal.SIGSTOP)
-    later = threading.Timer(3, os.kill, (daemon.process.pid, signal.SIGCONT))
-    later.start()
-    ours = client(daemon.address)
-    ours.ensure_running()
-    assert ours.status()["pid"] == daemon.process.pid
-    later.join()
-    ours.close()
 
 
 def test_a_full_queue_is_waited_for(tmp_path):
@@ -365,35 +295,13 @@ def test_a_full_queue_is_waited_for(tmp_path):
                 crowd.append(socket.socket(socket.AF_UNIX))
                 crowd[-1].setblocking(False)
                 crowd[-1].connect(path)
-        assert Place(f"unix:{path}", chosen=True).is_listening()
+        assert Endpoint(f"unix:{path}", chosen=True).is_listening()
         accepting = threading.Timer(0.5, lambda: crowd.append(busy.accept()[0]))
         accepting.start()
         crowd.append(client(f"unix:{path}")._connected())
         accepting.join()
     for each in crowd:
         each.close()
-
-
-def test_none_is_started_for_an_address_that_somebody_chose(alone, monkeypatch):
-    monkeypatch.setenv("LDRPS_ADDRESS", f"unix:{alone}/other")
-    monkeypatch.setattr(place.shutil, "which", lambda name: pytest.fail("looked for a program"))
-    with pytest.raises(RestoreError, match="No daemon answers"):
-        Daemon(place.default_place()).ensure_running()
-    for address in ("somewhere", "tls:elsewhere:443"):
-        monkeypatch.setenv("LDRPS_ADDRESS", address)
-        with pytest.raises(RestoreError, match="not an address"):
-            place.default_place()
-
-
-def test_both_clients_look_in_the_same_place(alone, monkeypatch):
-    from ldrps_wire.address import default_address, default_token_file
-
-    assert place.default_place().address == default_address()
-    assert place.token_file() == default_token_file()
-    monkeypatch.setenv("LDRPS_TOKEN_FILE", "/some/token")
-    assert place.token_file() == default_token_file()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
-    assert place.default_place().address == default_address()
 
 
 def test_both_clients_know_the_same_choices():

@@ -237,9 +237,9 @@ def test_every_word_of_a_diagnosis_is_translated():
     neutral = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.0, cast=0.0, grey=False)
     said = {
         Diagnosis(
-            noise_sigma=0.0, haze=veil, darkness=dark, cast=cast, grey=grey, inner=inner
+            noise_sigma=0.0, haze=haze, darkness=dark, cast=cast, grey=grey, inner=inner
         ).words()
-        for veil, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
+        for haze, dark, cast, grey, inner in product(grades, grades, grades, (False, True), inside)
     }
     said.add(replace(neutral, graphic=True).words())
     said |= {replace(neutral, probabilities={name: 0.7}).words() for name in ("dark", "hazy")}

@@ -135,16 +135,16 @@ def test_a_client_and_the_plug_in_restore_there(there):
 from ldrps_client._channel import credentials, open_channel
 from ldrps.v1 import restoration_pb2 as pb, restoration_pb2_grpc as pb_grpc
 from ldrps_wire.address import default_address, run_folder
-from ldrps_gimp import place
+from ldrps_gimp import endpoint
 from ldrps_gimp.daemon import Daemon
 from PIL import Image
 import io
-assert place.default_place().address == default_address()
-assert place.run_folder() == run_folder()
+assert endpoint.default_endpoint().address == default_address()
+assert endpoint.run_folder() == run_folder()
 with Client(autostart=False) as client:
     said["client"] = client.restore(photo()).layers[0].photo.to_samples().tolist()
     said["remarks"] = client.status().remarks
-daemon = Daemon(place.default_place())
+daemon = Daemon(endpoint.default_endpoint())
 raster = {"width": 20, "height": 20, "channels": 3, "sample_type": 1}
 header = {"settings": {}, "raster": raster}
 job = daemon.submit(header, lambda: [photo().to_samples().tobytes()])
@@ -295,7 +295,7 @@ def ends(pid, seconds=30):
 
 @pytest.mark.skipif(not ON_LINUX, reason="reads /proc to find the port")
 def test_where_grpc_gives_up_the_daemon_ends_and_says_so_there(there):
-    """Past the gate, with the daemon's own key. It restarts itself on Linux."""
+    """Past the peer proxy, with the daemon's own key. It restarts itself on Linux."""
     before = len(there.log)
     key, certificate = there.own("token.key").read_bytes(), there.own("token.pem").read_bytes()
     proved = grpc.ssl_channel_credentials(certificate, key, certificate)

@@ -28,7 +28,8 @@ class HubServer:
         self.break_after = None
         """Bytes after which the next download breaks off, once."""
         self.requests = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.hub = self
         self._server.daemon_threads = True
         # Callers that leave in the middle are what some tests are about.
         self._server.handle_error = lambda *_: None
@@ -41,82 +42,86 @@ class HubServer:
         self._server.server_close()
         self._thread.join()
 
-    def _handler(hub):
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_GET(self):
-                hub.requests.append((self.path, dict(self.headers)))
-                if not self._refused():
-                    self._answer(send=True)
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of somebody who fetches; `server.hub` says how it is answered."""
 
-            def do_HEAD(self):
-                hub.requests.append((self.path, dict(self.headers)))
-                if not self._refused():
-                    self._answer(send=False)
+    protocol_version = "HTTP/1.1"
 
-            def log_message(self, *_):
-                pass
+    @property
+    def hub(self):
+        return self.server.hub
 
-            def _refused(self):
-                if hub.status:
-                    self._reply(hub.status, b"{}")
-                elif hub.gated:
-                    self._reply(403, b"{}", {"X-Error-Code": "GatedRepo"})
-                elif hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
-                    self._reply(401, b"{}", {"X-Error-Code": "RepoNotFound"})
-                elif hub.lost_revision:
-                    self._reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-                else:
-                    return False
-                return True
+    def do_GET(self):
+        self.hub.requests.append((self.path, dict(self.headers)))
+        if not self._refused():
+            self._answer(send=True)
 
-            def _answer(self, send):
-                if found := re.fullmatch(
-                    r"/api/models/([^/]+/[^/]+)/tree/([^?]+)(\?.*)?", self.path
-                ):
-                    self._json(_tree(hub.repositories[found[1]]))
-                elif found := re.fullmatch(
-                    r"/api/models/([^/]+/[^/]+)(/revision/[^?]+)?(\?.*)?", self.path
-                ):
-                    self._json({"id": found[1], "sha": COMMIT, "siblings": []})
-                elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path):
-                    self._file(hub.repositories[found[1]][found[3]], found[3], send)
-                else:
-                    self._reply(404, b"{}")
+    def do_HEAD(self):
+        self.hub.requests.append((self.path, dict(self.headers)))
+        if not self._refused():
+            self._answer(send=False)
 
-            def _json(self, value):
-                self._reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def log_message(self, *_):
+        pass
 
-            def _file(self, data, path, send):
-                headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_sha(data)}"'}
-                start = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-                begin = int(start[1]) if start else 0
-                body = data if path != hub.corrupt else data[:-1] + bytes([data[-1] ^ 1])
-                body = body[begin:]
-                if start:
-                    headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
-                cut = (
-                    hub.break_after if send and len(body) > (hub.break_after or len(body)) else None
-                )
-                self._reply(206 if start else 200, body, headers, send, cut)
+    def _refused(self):
+        if self.hub.status:
+            self._reply(self.hub.status, b"{}")
+        elif self.hub.gated:
+            self._reply(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        elif self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+            self._reply(401, b"{}", {"X-Error-Code": "RepoNotFound"})
+        elif self.hub.lost_revision:
+            self._reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+        else:
+            return False
+        return True
 
-            def _reply(self, status, body, headers=None, send=True, cut=None):
-                self.send_response(status)
-                for key, value in (headers or {}).items():
-                    self.send_header(key, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if cut is not None:
-                    hub.break_after = None
-                    self.wfile.write(body[:cut])
-                    self.wfile.flush()
-                    self.close_connection = True
-                    self.connection.close()
-                elif send and self.command != "HEAD":
-                    self.wfile.write(body)
+    def _answer(self, send):
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^?]+)(\?.*)?", self.path):
+            self._json(_tree(self.hub.repositories[found[1]]))
+        elif found := re.fullmatch(
+            r"/api/models/([^/]+/[^/]+)(/revision/[^?]+)?(\?.*)?", self.path
+        ):
+            self._json({"id": found[1], "sha": COMMIT, "siblings": []})
+        elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path):
+            self._file(self.hub.repositories[found[1]][found[3]], found[3], send)
+        else:
+            self._reply(404, b"{}")
 
-        return Handler
+    def _json(self, value):
+        self._reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _file(self, data, path, send):
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_sha(data)}"'}
+        start = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        begin = int(start[1]) if start else 0
+        body = data if path != self.hub.corrupt else data[:-1] + bytes([data[-1] ^ 1])
+        body = body[begin:]
+        if start:
+            headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+        cut = (
+            self.hub.break_after
+            if send and len(body) > (self.hub.break_after or len(body))
+            else None
+        )
+        self._reply(206 if start else 200, body, headers, send, cut)
+
+    def _reply(self, status, body, headers=None, send=True, cut=None):
+        self.send_response(status)
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if cut is not None:
+            self.hub.break_after = None
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.close()
+        elif send and self.command != "HEAD":
+            self.wfile.write(body)
 
 
 def _tree(files):

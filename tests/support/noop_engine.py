@@ -2,8 +2,8 @@
 
 The description, if it is one of these words, makes it misbehave: `die` ends the process,
 `hang` stops it, `raise` raises, `refuse` raises a ModelError, `memory` a MemoryError, `much memory`
-one unless the job is tried with economy; `forever` goes on until it is stopped, and `linger` until
-it is started again from a checkpoint. `same` gives the photo back as it came.
+one unless memory is saved for the job; `forever` goes on until it is stopped, and `linger` until it
+is started again from a checkpoint. `same` gives the photo back as it came.
 
 Damage is filled with black. The stage denoised is half-way between the photo and the result.
 """
@@ -81,24 +81,7 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
     text = settings.description or "a photo"
     on_step(Described(text, "user" if settings.description else "tagger"))
     count = settings.steps or DEFAULT_STEPS
-    state = _read(checkpoint, photo)
-    for index in range(int(state[0]) + 1, count + 1):
-        time.sleep(STEP_SECONDS)
-        if index == min(3, count):
-            _misbehave(text, models)
-        state = _advanced(state)
-        step = Step("sample", index, count, _preview, state.tobytes)
-        on_step(step)
-        while text == "forever" or (text == "linger" and checkpoint is None):
-            time.sleep(0.01)
-            saved = None if text == "forever" else step.checkpoint
-            # Another stage: the same step told again would not be heard of.
-            on_step(replace(step, stage="wait", checkpoint=saved))
-    # What every step has added is taken off again, so that one too few or too many shows.
-    expected = _read(None, photo)
-    for _ in range(count):
-        expected = _advanced(expected)
-    wrong = np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
+    wrong = _stepped(photo, text, count, models, on_step, checkpoint)
     restored = photo.pixels if text == "same" else 1.0 - photo.pixels - wrong
     if photo.damage is not None:
         restored = np.where(photo.damage[..., None], np.float32(0), restored)
@@ -117,6 +100,28 @@ def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None)
         generated=(0.25, 0.5),
         seconds=time.monotonic() - started,
     )
+
+
+def _stepped(photo, text, count, models, on_step, checkpoint):
+    """Take the steps, and return how far the photo is off for one too few or too many."""
+    state = _read(checkpoint, photo)
+    for index in range(int(state[0]) + 1, count + 1):
+        time.sleep(STEP_SECONDS)
+        if index == min(3, count):
+            _misbehave(text, models)
+        state = _advanced(state)
+        step = Step("sample", index, count, _preview, state.tobytes)
+        on_step(step)
+        while text == "forever" or (text == "linger" and checkpoint is None):
+            time.sleep(0.01)
+            saved = None if text == "forever" else step.checkpoint
+            # Another stage: the same step told again would not be heard of.
+            on_step(replace(step, stage="wait", checkpoint=saved))
+    # What every step has added is taken off again, so that one too few or too many shows.
+    expected = _read(None, photo)
+    for _ in range(count):
+        expected = _advanced(expected)
+    return np.float32((int(state[1]) - int(expected[1])) % 256 / 255)
 
 
 def _stages(photo, restored):

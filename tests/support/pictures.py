@@ -80,8 +80,8 @@ def darkened(picture, light=0.06):
 
 def hazed(picture, transmission=0.35, air=(0.84, 0.86, 0.88)):
     """The same scene behind an even haze, composed in light."""
-    veil = to_linear(np.array(air, np.float32)) * (1 - transmission)
-    return to_display((to_linear(picture) * transmission + veil).astype(np.float32))
+    scattered = to_linear(np.array(air, np.float32)) * (1 - transmission)
+    return to_display((to_linear(picture) * transmission + scattered).astype(np.float32))
 
 
 def grey(picture):

@@ -230,3 +230,11 @@ def _tokenizer():
         bos_token="<start>",
         eos_token="<end>",
     )
+
+
+def published_sd21(folder):
+    """Make the repository of Stable Diffusion 2.1, in tiny: its weights in half precision."""
+    made = stable_diffusion(folder, "epsilon")
+    for path in made.rglob("*.safetensors"):
+        path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
+    return made

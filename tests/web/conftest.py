@@ -1,6 +1,7 @@
 """The real page: `ldrps web` as a process, with a daemon whose engine only inverts the photo."""
 
 import http.client
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ import sys
 import time
 from urllib.parse import quote, urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from support.daemon import environment, running_daemon, wait_until
 
@@ -187,3 +190,12 @@ def reach(page, selector):
         if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
             return
     raise AssertionError(f"{selector} is not reached")
+
+
+def shows_black_beside_white(page):
+    """Tell whether the stage is black left of the border and white right of it."""
+    shot = np.asarray(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("L"))
+    height, width = shot.shape
+    at = slice(height // 2 - 100, height // 2 - 60)
+    left, right = width // 2 - 150, width // 2 + 40
+    return shot[at, left : left + 110].max() < 8 and shot[at, right : right + 110].min() > 247

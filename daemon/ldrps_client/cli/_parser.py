@@ -93,17 +93,17 @@ def _add_restore(commands: Any) -> None:
     parser = _add(commands, "restore", "_restore:restore", "restore photos")
     add = parser.add_argument
     add("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG, TIFF, WebP or AVIF")
-    add("-o", "--output", metavar="PATH", help="file, or folder with a / at its end")
+    add("-o", "--output", metavar="PATH", help="a file, or a folder with a trailing /")
     add("--recipe", default="auto", metavar="NAME", help=f"one of {', '.join(RECIPES)}")
     add("--strength", type=float, default=1.0, metavar="X", help="0 to 1 (default: 1)")
-    add("--description", metavar="TEXT", help="the scene in your words (default: found out)")
+    add("--description", metavar="TEXT", help="the scene in your own words (default: found out)")
     add("--recurrences", type=int, metavar="N", help="further passes, 0 to 3")
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
     several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
     add("--samples", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
-    add("--describer", default="auto", metavar="NAME", help="who describes it, or tagger")
+    add("--describer", default="auto", metavar="NAME", help="model that describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
     add("--noise-sigma", type=float, metavar="X", help="noise in 8-bit steps (default: measured)")
     colour = "let auto and fast colour photos that have none"
@@ -116,13 +116,13 @@ def _add_restore(commands: Any) -> None:
         metavar="NAMES",
         help=f"comma-separated, of {', '.join((*LAYERS, ALL_STAGES, FINDINGS))}",
     )
-    add("--before-after", metavar="PATH", help="also write both beside each other")
+    add("--before-after", metavar="PATH", help="also write both side by side")
     signing = "sign content credentials with a certificate and its key, in PEM form"
     add("--c2pa", nargs=2, metavar=("CERT", "KEY"), help=signing)
-    add("--force", action="store_true", help="replace files that are there already")
+    add("--force", action="store_true", help="replace existing files")
     add("--no-start", action="store_true", help="do not start a daemon if none answers")
-    add("--sidecars", action="store_true", help="take in what XMP sidecars of photos say")
-    add("--json-lines", action="store_true", help="print one JSON object for all that happens")
+    add("--sidecars", action="store_true", help="include what the photos' XMP sidecars say")
+    add("--json-lines", action="store_true", help="print one JSON object for each event")
     _add_common(parser)
 
 
@@ -175,9 +175,9 @@ def _add_redo(commands: Any) -> None:
     parser = _add(commands, "redo", "_redo:redo", "restore again as a result says it was made")
     add = parser.add_argument
     add("photos", nargs="+", metavar="RESTORED", help="results of ldrps restore")
-    add("-o", "--output", metavar="PATH", help="file, or folder with a / at its end")
-    add("--original", metavar="PATH", help="the photo it was made from, or the folder that has it")
-    add("--force", action="store_true", help="replace files that are there already")
+    add("-o", "--output", metavar="PATH", help="a file, or a folder with a trailing /")
+    add("--original", metavar="PATH", help="the original photo, or the folder that holds it")
+    add("--force", action="store_true", help="replace existing files")
     add("--no-start", action="store_true", help="do not start a daemon if none answers")
     _add_common(parser)
 
@@ -196,7 +196,7 @@ def _add_completion(commands: Any) -> None:
 
 def _add_daemon_commands(commands: Any) -> None:
     status = _add(commands, "status", "_daemon:status", "say how the daemon is")
-    status.add_argument("--watch", action="store_true", help="go on until Ctrl-C")
+    status.add_argument("--watch", action="store_true", help="keep going until Ctrl-C")
     _add_common(status)
     doctor = _add(commands, "doctor", "_doctor:doctor", "collect an anonymised report")
     doctor.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
@@ -216,4 +216,6 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object, no more")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else"
+    )

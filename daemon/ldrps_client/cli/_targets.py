@@ -123,7 +123,7 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
         if text is not None and is_folder(text):
             check_folder(Path(text))
         elif text is not None and len(photos) > 1:
-            raise OutputError(f"{text} would be written twice; give a folder with a / at its end")
+            raise OutputError(f"{text} would be written twice; give a folder with a trailing /")
     originals = {_place_of(photo) for photo in photos}
     taken: set[tuple[str, str]] = set()
     done: set[tuple[str, str]] = set()

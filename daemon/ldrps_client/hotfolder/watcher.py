@@ -143,7 +143,7 @@ class FolderWatcher:
     def _begin_events(self) -> Events | None:
         mount = mount_of(self._config.root)
         if self._config.poll == "always" or (
-            self._config.poll == "auto" and not mount.tells_changes
+            self._config.poll == "auto" and not mount.reports_changes
         ):
             self._polls = True
             why = f"on {mount.kind}" if self._config.poll == "auto" else "as asked"

@@ -24,9 +24,10 @@ from ldrps_client.web._views import write_preview, write_small, write_view
 from ldrps_engine.errors import CancelledError, LdrpsError, SettingsError
 from ldrps_engine.settings import RECIPES, Settings
 
+# Photos handed in at a time: while one is worked on, the next one is sent.
 _TOGETHER = 2
-"""Photos handed in at a time: while one is worked on, the next one is sent."""
 _MARK = "_restored"
+# Recipes, each in the words of docs/reference/settings.md.
 _RECIPES = {
     "auto": "finds out what is wrong and corrects it; leaves a photo alone if nothing is",
     "fast": "like auto, several times faster and slightly less well",
@@ -34,17 +35,16 @@ _RECIPES = {
     "haze": "the photo is hazy",
     "noise": "the photo is noisy",
     "colour": "the photo has no colour; the colours are invented",
-    "old-photo": "the photo is old, and has a cast or has faded; a print of one hue keeps "
-    "its tone, and is corrected half as far unless it looks faded",
+    "old-photo": "the photo is old and has a cast or has faded; a print in one hue keeps its "
+    "tone, and is corrected only half as far unless it looks faded",
     "paper": "the published method with its constants and step counts, for comparison",
 }
-"""Recipes, each in the words of docs/reference/settings.md."""
+# Settings that the page may set, and their types.
 _KINDS: dict[str, tuple[Any, str]] = {
     "recipe": (str, "a text"),
     "strength": (int | float, "a number"),
     "amounts": (dict, "numbers by name"),
 }
-"""Settings that the page may set, and their types."""
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:

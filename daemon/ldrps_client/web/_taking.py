@@ -17,8 +17,8 @@ from ldrps_wire.system import free_bytes
 
 MEGABYTE = 1_000_000
 _LONGEST = 200
+# Bytes that stay free for pictures and results.
 _SPARE = 200 * MEGABYTE
-"""Bytes that stay free for pictures and results."""
 
 
 class GoneError(Exception):

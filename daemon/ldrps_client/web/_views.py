@@ -14,8 +14,8 @@ from ldrps_engine.photo import Photo
 from ldrps_wire.atomic import write_atomically
 
 _ROWS = 512
+# Grey that shows through where a photo is transparent.
 _GROUND = 0.5
-"""Grey that shows through where a photo is transparent."""
 _QUALITY = 95
 _PREVIEW_QUALITY = 85
 

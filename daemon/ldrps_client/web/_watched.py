@@ -35,8 +35,8 @@ from ldrps_engine.errors import LdrpsError, NotFoundError, SettingsError
 
 MOST = 200
 """Most results listed of each folder and verdict, the newest."""
+# Most results whose views are kept; some megabytes each.
 _KEPT = 12
-"""Most results whose views are kept; some megabytes each."""
 _GROUPS: tuple[tuple[Verdict, ...], ...] = (
     ("",),
     ("accepted",),

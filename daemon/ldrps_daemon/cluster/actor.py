@@ -21,8 +21,8 @@ from pickle import PickleBuffer
 from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.cluster import carrying
-from ldrps_daemon.cluster.carrying import (
+from ldrps_daemon.cluster import file_transfer
+from ldrps_daemon.cluster.file_transfer import (
     BEGIN,
     END,
     MEMORY,
@@ -37,11 +37,11 @@ from ldrps_daemon.workers.pipe import MAX_REPORT, is_end
 from ldrps_daemon.workers.process import Process
 
 _POLL_SECONDS = 20.0
+# Longest that a message waits for others, for each answer costs the front a millisecond, however
+# much is in it. No job's end waits, nor does what is large.
 _GATHER_SECONDS = 0.1
-"""Longest that a message waits for others, for each answer costs the front a millisecond, however
-much is in it. No job's end waits, nor does what is large."""
+# Most messages that may wait for the front: those with pieces are large.
 _AHEAD = 4
-"""Most messages that may wait for the front: those with pieces are large."""
 _FOLDERS = "ldrps-node-"
 _UNLIMITED = 1 << 62
 
@@ -104,7 +104,7 @@ class WorkerActor:
         while self._turn != int(number):
             await self._turns.wait()
         try:
-            for message in carrying.unpacked(block):
+            for message in file_transfer.unpacked(block):
                 await self._accept(message)
         finally:
             self._turn += 1
@@ -136,7 +136,7 @@ class WorkerActor:
             while not self._large:
                 async with asyncio.timeout_at(until):
                     message, is_awaited = await self._messages.get()
-                if carrying.is_large(message):
+                if file_transfer.is_large(message):
                     self._large = message
                     break
                 found.append(message)
@@ -147,7 +147,7 @@ class WorkerActor:
         if self._large and not found:
             return self._alone()
         memory = self._process.memory_bytes() if self._process else 0
-        return carrying.joined([MEMORY + str(memory).encode(), *found])
+        return file_transfer.joined([MEMORY + str(memory).encode(), *found])
 
     def _alone(self) -> PickleBuffer:
         message, self._large = self._large, None
@@ -168,7 +168,7 @@ class WorkerActor:
         assert self._process
         while (message := await self._raw.get()) is not None:
             if self._folder and self._attempt and (name := _announced_file(message)):
-                pieces = carrying.pieces(self._attempt, name)
+                pieces = file_transfer.pieces(self._attempt, name)
                 while piece := await asyncio.to_thread(next, pieces, None):
                     await self._messages.put((piece, False))
             ended = self._attempt if is_end(message) else None
@@ -185,7 +185,7 @@ class WorkerActor:
                 # One that never came to an end.
                 shutil.rmtree(self._job.path, ignore_errors=True)
             job = JobFolder(Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
-            self._receiver = Receiver(job, carrying.TO_NODE, _UNLIMITED, lasting=False)
+            self._receiver = Receiver(job, file_transfer.TO_NODE, _UNLIMITED, lasting=False)
             self._job = job
 
     def _command(self, data: bytes) -> bytes:

@@ -17,8 +17,8 @@ from ldrps_engine.errors import LdrpsError, ModelError
 from ldrps_engine.model_store import hub, store
 
 _PROGRESS_SECONDS = 0.5
+# Longest silence: who asks notices by the next answer that nobody wants it any more.
 _BEAT_SECONDS = 2.0
-"""Longest silence: who asks notices by the next answer that nobody wants it any more."""
 _MAX_WORDS = 300
 
 

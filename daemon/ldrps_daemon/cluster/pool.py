@@ -14,7 +14,7 @@ from typing import Any
 from ldrps_daemon.cluster.autoscaling import Autoscaling
 from ldrps_daemon.cluster.connection import joined
 from ldrps_daemon.cluster.models import NodeModels, name_of
-from ldrps_daemon.cluster.transport import Place, RayTransport
+from ldrps_daemon.cluster.transport import NodeDevice, RayTransport
 from ldrps_daemon.config import AUTO, SHARED, ServeConfig
 from ldrps_daemon.scheduling.worker_specs import Load, Node, OnProgress, WorkerSpec
 from ldrps_engine.errors import SettingsError
@@ -151,7 +151,7 @@ class RayPool:
 
     def _spec(self, key: tuple[str, int], places: Mapping[tuple[str, int], str]) -> WorkerSpec:
         name, (node, index) = places[key], key
-        place = Place(
+        node_device = NodeDevice(
             node, name.partition("/")[0], 0 if self._on_cpu else 1, self._spool, self._proof
         )
         device = "cpu" if self._on_cpu else "cuda:0"
@@ -159,7 +159,7 @@ class RayPool:
         return WorkerSpec(
             name=f"{shown}@{name}",
             device=device,
-            launch=functools.partial(RayTransport, self._ray, place),
+            launch=functools.partial(RayTransport, self._ray, node_device),
             memory_bytes=self._memory if self._on_cpu else 0,
         )
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from ldrps_daemon.cluster import carrying
+from ldrps_daemon.cluster import file_transfer
 from ldrps_daemon.cluster.actor import WorkerActor, version
-from ldrps_daemon.cluster.carrying import (
+from ldrps_daemon.cluster.file_transfer import (
     BEGIN,
     COMMAND,
     END,
@@ -36,12 +36,12 @@ from ldrps_daemon.workers.transport import OnReport, Options
 log = logging.getLogger("ldrps.cluster")
 _KILLED = -9
 _FAREWELL_SECONDS = 1.0
+# Most parts of files on their way to a node: more would fill its store where it has many GPUs.
 _AHEAD = 3
-"""Most parts of files on their way to a node: more would fill its store where it has many GPUs."""
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeDevice:
     """Node and device for an actor, and its access to files."""
 
     node: str
@@ -59,11 +59,13 @@ class Place:
 class RayTransport:
     """One actor with one worker. Its epoch ends with it: a new worker is another transport."""
 
-    def __init__(self, ray: ModuleType, place: Place, options: Options, report: OnReport) -> None:
+    def __init__(
+        self, ray: ModuleType, node_device: NodeDevice, options: Options, report: OnReport
+    ) -> None:
         """Have Ray start an actor; success or failure is reported later."""
         self.pid = 0
         self._ray: Any = ray
-        self._place = place
+        self._node_device = node_device
         self._on_report = report
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._receiver: Receiver | None = None
@@ -109,8 +111,8 @@ class RayTransport:
 
     def _placed(self) -> Any:
         strategies = self._ray.util.scheduling_strategies
-        where = strategies.NodeAffinitySchedulingStrategy(self._place.node, soft=False)
-        wants = {"num_gpus": 1, "num_cpus": 0} if self._place.gpus else {"num_cpus": 1}
+        where = strategies.NodeAffinitySchedulingStrategy(self._node_device.node, soft=False)
+        wants = {"num_gpus": 1, "num_cpus": 0} if self._node_device.gpus else {"num_cpus": 1}
         # Neither is to be repeated by Ray: the daemon alone knows what a job has done already.
         never = {"max_restarts": 0, "max_task_retries": 0}
         remote = self._ray.remote(WorkerActor)
@@ -119,14 +121,14 @@ class RayTransport:
     async def _run(self, options: dict[str, object]) -> None:
         try:
             if why := await self._start(options):
-                return self._on_report(self, CannotStart(f"{self._place.host}: {why}"))
+                return self._on_report(self, CannotStart(f"{self._node_device.host}: {why}"))
             self._tasks.append(self._spawn(self._feed()))
             coming = self._asked("receive")
             while True:
                 block = await coming
                 # The next block is on its way while this one is written.
                 coming = self._asked("receive")
-                for message in carrying.unpacked(block):
+                for message in file_transfer.unpacked(block):
                     if message[:1] == END:
                         self._code = int(message[1:])
                         return self._gone(None)
@@ -148,7 +150,11 @@ class RayTransport:
 
     async def _start(self, options: dict[str, object]) -> str:
         """Have the actor start its worker; returns why it does not, empty if it does."""
-        request = {"options": options, "spool": self._place.spool, "proof": self._place.proof}
+        request = {
+            "options": options,
+            "spool": self._node_device.spool,
+            "proof": self._node_device.proof,
+        }
         try:
             answer = json.loads(await self._asked("start", json.dumps(request).encode()))
         except Exception as error:
@@ -177,22 +183,22 @@ class RayTransport:
         command = json.loads(data)
         messages: list[Message] = [COMMAND + data]
         try:
-            if command["do"] == "work" and not self._place.spool:
-                return await self._carry(command, messages)
+            if command["do"] == "work" and not self._node_device.spool:
+                return await self._send_job(command, messages)
         except OSError as error:
             return self._on_report(self, NotNow(error.strerror or str(error)))
-        await _of_loop(self._given(carrying.blocks(messages)))
+        await _of_loop(self._given(file_transfer.blocks(messages)))
 
-    async def _carry(self, command: dict[str, Any], order: Iterable[Message]) -> None:
+    async def _send_job(self, command: dict[str, Any], order: Iterable[Message]) -> None:
         """Send a job's files and the order for it, which a node ignores if it cannot take them."""
         attempt = JobFolder(Path(command["attempt"]))
         limit = int(command["spool_bytes"])
         await asyncio.to_thread(attempt.path.mkdir, 0o700)
-        self._receiver = Receiver(attempt, carrying.TO_FRONT, limit)
+        self._receiver = Receiver(attempt, file_transfer.TO_FRONT, limit)
         folder = JobFolder(Path(command["folder"]))
-        names = carrying.TO_NODE.values()
-        files = (carrying.pieces(folder, name, kept=False) for name in names)
-        blocks = carrying.blocks(itertools.chain([BEGIN], *files, order))
+        names = file_transfer.TO_NODE.values()
+        files = (file_transfer.pieces(folder, name, kept=False) for name in names)
+        blocks = file_transfer.blocks(itertools.chain([BEGIN], *files, order))
         under_way: deque[asyncio.Future[str]] = deque()
         try:
             # Ray copies a piece before it goes, which is not to hold up the loop.
@@ -216,7 +222,7 @@ class RayTransport:
     def _check(self, why: str) -> None:
         """Raise OSError if the node could not take a part of a job."""
         if why:
-            raise OSError(0, f"{self._place.host}: {why}")
+            raise OSError(0, f"{self._node_device.host}: {why}")
 
     async def _take(self, message: memoryview) -> None:
         tag, body = bytes(message[:1]), message[1:]
@@ -234,7 +240,7 @@ class RayTransport:
             raise ValueError("this is no message of a node")
 
     def _said(self) -> dict[str, object]:
-        return {"node": self._place.host, "pid": self.pid}
+        return {"node": self._node_device.host, "pid": self.pid}
 
     def _asked(self, method: str, *arguments: bytes) -> asyncio.Future[Any]:
         return _of_loop(getattr(self._actor, method).remote(*arguments))

@@ -1,1 +1,1 @@
-"""Scheduling: the order, time and place of jobs, and the fate of those that fail."""
+"""Scheduling: the order, time and place of jobs, and what becomes of those that fail."""

@@ -12,21 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_daemon.config import ServeConfig
-from ldrps_daemon.memory import Thrift
+from ldrps_daemon.memory import MemoryTrimmer
 from ldrps_daemon.scheduling.endings import Endings
 from ldrps_daemon.scheduling.estimates import kind_of
 from ldrps_daemon.scheduling.failure_policy import FailurePolicy
 from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.scheduling.job_reports import JobReports
 from ldrps_daemon.scheduling.outlook import Announcer, Outlook, Turn
-from ldrps_daemon.scheduling.pool import (
-    StartError,
-    WorkerDiedError,
-    WorkerLostError,
-    WorkerSlot,
-)
 from ldrps_daemon.scheduling.quick_look import is_quick_look, look_engine
 from ldrps_daemon.scheduling.slot_set import SlotSet, spare_starts
+from ldrps_daemon.scheduling.worker_errors import StartError, WorkerDiedError, WorkerLostError
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.scheduling.worker_specs import Load, LocalPool, Pool, WorkerSpec
 from ldrps_daemon.storage.attempts import FolderStore, JobStore
 from ldrps_daemon.storage.jobs import Job
@@ -71,7 +67,7 @@ class Dispatcher:
         self._announcer = Announcer(self.queue, self.outlook, self._why)
         self._placed: dict[str, JobReports] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thrift = Thrift()
+        self._trimmer = MemoryTrimmer()
 
     async def start(self) -> None:
         """Resume old jobs, then begin to work. No process is started before there is a job."""
@@ -89,7 +85,7 @@ class Dispatcher:
         for job_id, reports in self._placed.items():
             reports.slot.pause(job_id)
         for job in self.index.open():
-            job.suspend()
+            job.feed.suspend()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.stop_seconds):
                 while self._placed:
@@ -156,7 +152,7 @@ class Dispatcher:
         if job.grace:
             job.grace.cancel()
         try:
-            with job.watched(previews):
+            with job.feed.watched(previews):
                 self._announcer.watch(job)
                 yield
         finally:
@@ -196,7 +192,7 @@ class Dispatcher:
             job.deadline = loop.call_later(seconds, self._cancel_soon, job, words)
 
     def _guard(self, job: Job, grace: float) -> None:
-        if job.header.detached or job.watchers or job.ended or self.stopping:
+        if job.header.detached or job.feed.watchers or job.ended or self.stopping:
             return
         if job.grace:
             job.grace.cancel()
@@ -346,5 +342,5 @@ class Dispatcher:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.repository.sweep()
-            await asyncio.to_thread(self._thrift.give_back)
+            await asyncio.to_thread(self._trimmer.give_back)
             self._make_way()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ldrps.v1 import restoration_pb2 as pb
-from ldrps_daemon.storage.journal import Timing
+from ldrps_daemon.storage.rows import Timing
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -20,14 +20,14 @@ _Begun = tuple[float, float]
 
 _TENTHS = 10
 _WORKING = ("denoise", "sample", "refine")
+# Most jobs of a kind that are remembered: models, drivers and neighbours change.
 _KEPT = 32
-"""Most jobs of a kind that are remembered: models, drivers and neighbours change."""
 _ANY = ""
 _SAMPLED, _PLAIN = " sampled", " plain"
+# Relative difference below which two photos say nothing about the cost of size.
 _SAME_SIZE = 0.05
-"""Relative difference below which two photos say nothing about the cost of size."""
+# Least part of the time predicted from a job's own pace that is reported as left.
 _OWN_PACE = 0.1
-"""Least part of the time predicted from a job's own pace that is reported as left."""
 
 
 def kind_of(settings: pb.Settings, device: str) -> str:

@@ -1,4 +1,4 @@
-"""Fate of jobs that did not simply end: crashes, preemption, too little memory."""
+"""Retry or failure of jobs that did not simply end: crashes, preemption, too little memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.storage.repository import JobRepository
 
 log = logging.getLogger("ldrps.dispatch")
+# Extra deaths allowed to daemons, more often killed for reasons of their own than workers.
 _DAEMONS = 3
-"""Extra deaths allowed to daemons, more often killed for reasons of their own than workers."""
+# Extra losses allowed to machines, for the same reason.
 _MACHINES = 3
-"""Extra losses allowed to machines, for the same reason."""
 _MOST_SAVING = {"cpu": 1, "cuda": 2}
 
 

@@ -17,10 +17,10 @@ from ldrps_daemon import clock
 from ldrps_daemon.storage.jobs import Job
 
 _TURNS_KEPT = 256
+# Longest time for which a worker leaves a job to one that suits it better: it may never come.
 _GIVE_WAY_SECONDS = 0.1
-"""Longest time for which a worker leaves a job to one that suits it better: it may never come."""
+# Clients that were served; the later, the larger the number.
 _Served = Mapping[str, int]
-"""Clients that were served; the later, the larger the number."""
 
 
 class Candidate(Protocol):

@@ -6,7 +6,7 @@ import time
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
-from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.storage.attempts import Attempt
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers.pipe import Saved, Sized
@@ -52,7 +52,7 @@ class JobReports:
         if report.HasField("step"):
             report.step.seconds_left = self._after(report.step)
         self._job.publish(report)
-        wanted = self._job.preview_watchers > 0
+        wanted = self._job.feed.preview_watchers > 0
         if wanted != self._previews:
             self._previews = wanted
             self.slot.want_previews(self._job.id, wanted)

@@ -12,10 +12,10 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.scheduling.fair_queue import FairQueue
 from ldrps_daemon.storage.jobs import Job
 
+# Most jobs predicted one by one; those behind them are assumed to take as long as these.
 _EXACT = 64
-"""Most jobs predicted one by one; those behind them are assumed to take as long as these."""
+# Most watchers told of each change; more of them are told now and then.
 _AT_ONCE = 64
-"""Most watchers told of each change; more of them are told now and then."""
 _PAUSE_SECONDS = 1.0
 
 
@@ -96,7 +96,7 @@ class Announcer:
 
     def leave(self, job: Job) -> None:
         """Note that a watcher has left."""
-        if not job.watchers:
+        if not job.feed.watchers:
             self._watched.pop(job.id, None)
 
     def announce(self, *new: Job) -> None:

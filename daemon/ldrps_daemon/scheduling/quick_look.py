@@ -12,8 +12,8 @@ LOOK_ENGINE = "ldrps_engine.look"
 
 _BLIND = ("", "auto", "fast")
 _AUTO, _TAGGER = ("", "auto"), "tagger"
+# Settings that the restoration would comment on.
 _REMARKED = ("steps", "recurrences", "solver", "amounts")
-"""Settings that the restoration would comment on."""
 
 
 def is_quick_look(header: pb.SubmitHeader) -> bool:

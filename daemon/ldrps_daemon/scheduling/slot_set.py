@@ -9,7 +9,7 @@ from typing import Any
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.fair_queue import FairQueue
-from ldrps_daemon.scheduling.pool import WorkerSlot
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.scheduling.worker_specs import WorkerSpec
 
 

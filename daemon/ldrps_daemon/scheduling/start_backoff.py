@@ -8,8 +8,8 @@ from __future__ import annotations
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
+# Seconds within which any start is taken for a usual one.
 _USUAL_SECONDS = 10.0
-"""Seconds within which any start is taken for a usual one."""
 
 
 class StartBackoff:

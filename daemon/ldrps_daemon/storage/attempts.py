@@ -7,14 +7,13 @@ what its heir has saved stays as it is. The front alone gives a file the name un
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from typing import Protocol
 
 from ldrps_daemon.storage.spool import ATTEMPT, JobFolder
-from ldrps_wire.atomic import sync
+from ldrps_wire.atomic import replace, sync
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Attempt:
     def keep_checkpoint(self) -> bool:
         """Let the job's next worker go on from this one's checkpoint; False if it saved none."""
         try:
-            os.replace(self.files.checkpoint, self.job.checkpoint)
+            replace(self.files.checkpoint, self.job.checkpoint)
         except FileNotFoundError:
             # What it has just told of may have been kept with what it told of before.
             return self.job.checkpoint.exists()
@@ -42,7 +41,7 @@ class Attempt:
 
         OSError if there is no result. Waits for the disk.
         """
-        os.replace(self.files.result, self.job.result)
+        replace(self.files.result, self.job.result)
         self.discard()
         # Only with this does the name outlive a crash of the machine, as the journal does.
         sync(self.job.path)

@@ -28,11 +28,11 @@ from ldrps_wire.system import CLOSED_ON_EXEC, write_at
 
 log = logging.getLogger("ldrps.jobs")
 _LENGTH = struct.Struct("<I")
+# Start of a record. No length without a mark equals it: events are far smaller than that.
 _MARK = b"\xffEv\xfe"
-"""Start of a record. No length without a mark equals it: events are far smaller than that."""
 _HEAD = struct.Struct("<4sII")
+# Most numbers that can be lost between two records; beyond that, the number itself is wrong.
 _MOST_MISSING = 1_000_000
-"""Most numbers that can be lost between two records; beyond that, the number itself is wrong."""
 
 
 def pack(events: Iterable[pb.Event]) -> bytes:

@@ -63,7 +63,7 @@ class JobIndex:
 
     def watchers(self) -> int:
         """Number of watchers of all jobs together."""
-        return sum(job.watchers for job in self._all())
+        return sum(job.feed.watchers for job in self._all())
 
     def sweep(self, spare: int = 0) -> None:
         """Forget ended jobs, longest ended first, until all limits are kept.
@@ -78,7 +78,7 @@ class JobIndex:
             # Nobody can have fetched the newest yet, whose photo was let in with it in mind.
             wanted = self._bytes + spare > self._config.spool_bytes and (spare or kept > 1)
             # Someone who is reading a result may finish.
-            if job.watchers or not (over or wanted or job.ended_tick < oldest):
+            if job.feed.watchers or not (over or wanted or job.ended_tick < oldest):
                 continue
             kept -= 1
             kept_bytes -= job.spool_bytes

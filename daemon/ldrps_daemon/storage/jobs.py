@@ -1,4 +1,4 @@
-"""One job: its state, its numbered events, and its watchers."""
+"""One job: its state, and what is written down of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon import clock
+from ldrps_daemon.storage.event_feed import EventFeed
 from ldrps_daemon.storage.eventlog import EventLog, pack
-from ldrps_daemon.storage.journal import Row
+from ldrps_daemon.storage.rows import Row
 from ldrps_daemon.storage.sizes import (
     expected_bytes,
     header_bytes,
@@ -22,17 +22,52 @@ from ldrps_daemon.storage.sizes import (
     slim,
 )
 from ldrps_daemon.storage.spool import JobFolder, StoredLayers
-from ldrps_engine.errors import LimitError, UnavailableError
 from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import settings_to_proto
 
-_ONCE = ("diagnosis", "description")
-_RETRY_SECONDS = 1.0
 _orders = itertools.count()
 
 
 class Job:
     """A job from its acceptance until it is swept."""
+
+    order: int
+    """Number that grows from one accepted job to the next."""
+    state = pb.JOB_STATE_QUEUED
+    started_at = 0.0
+    ended_at = 0.0
+    ended_tick = 0.0
+    """Time of the end on the clock that does not jump, see `clock.py`."""
+    reason = ""
+    message = ""
+    crashes = 0
+    """Number of workers in a row that died at this job without progress."""
+    crash_step = 0
+    """Last step with a checkpoint when a worker last died."""
+    losses = 0
+    """Number of machines in a row that were lost at this job without progress."""
+    loss_step = 0
+    """Last step with a checkpoint when a machine was last lost."""
+    memory_saving = 0
+    """Level of saving memory, see `pipe.Order`."""
+    preemptions = 0
+    interruptions = 0
+    """Number of daemons in a row that died while a worker had this job."""
+    saved_step = 0
+    """Last step with a checkpoint."""
+    cancel_message = ""
+    ending = False
+    """True while its end is being written down."""
+    announced_position = -1
+    announced_why = ""
+    """Reason in the last Queued event."""
+    decoded_bytes = 0
+    """Size of a file's photo in bytes, once a worker has decoded it."""
+    checkpoint_bytes = 0
+    """Size of its checkpoint."""
+    grace: asyncio.TimerHandle | None = None
+    """Timer that runs while nobody watches."""
+    deadline: asyncio.TimerHandle | None = None
 
     def __init__(
         self, header: pb.SubmitHeader, settings: Settings, spool: Path, client: str = ""
@@ -42,63 +77,21 @@ class Job:
         self.settings = settings
         self.client = client
         self.folder = JobFolder(spool / self.id)
+        self.feed = EventFeed(self.id, self.folder.events)
         self.order = next(_orders)
-        """Number that grows from one accepted job to the next."""
-        self.state = pb.JOB_STATE_QUEUED
         self.submitted_at = time.time()
         self.submitted_tick = clock.now()
-        self.started_at = 0.0
-        self.ended_at = 0.0
-        self.ended_tick = 0.0
-        """Time of the end on the clock that does not jump, see `clock.py`."""
         self.step = pb.Step()
-        self.reason = ""
-        self.message = ""
-        self.crashes = 0
-        """Number of workers in a row that died at this job without progress."""
-        self.crash_step = 0
-        """Last step with a checkpoint when a worker last died."""
-        self.losses = 0
-        """Number of machines in a row that were lost at this job without progress."""
-        self.loss_step = 0
-        """Last step with a checkpoint when a machine was last lost."""
-        self.memory_saving = 0
-        """Level of economy with memory, see `pipe.Order`."""
-        self.preemptions = 0
-        self.interruptions = 0
-        """Number of daemons in a row that died while a worker had this job."""
-        self.saved_step = 0
-        """Last step with a checkpoint."""
         self.cancelling = asyncio.Event()
-        self.cancel_message = ""
-        self.ending = False
-        """True while its end is being written down."""
-        self.watchers = 0
-        self.preview_watchers = 0
-        self.announced_position = -1
-        self.announced_why = ""
-        """Reason in the last Queued event."""
-        self.decoded_bytes = 0
-        """Size of a file's photo in bytes, once a worker has decoded it."""
-        self.checkpoint_bytes = 0
-        """Size of its checkpoint."""
         self.on_resize: Callable[[Job], None] = _to_nobody
         """Function called when its share of the spool has changed."""
-        self.grace: asyncio.TimerHandle | None = None
-        """Timer that runs while nobody watches."""
-        self.deadline: asyncio.TimerHandle | None = None
-        self._retry: asyncio.TimerHandle | None = None
         self._waited = 0.0
         self._queued_at = self.submitted_tick
-        self._published: set[str] = set()
-        self._set_up_log()
 
-    def _set_up_log(self) -> None:
-        self.log = EventLog(self.folder.events)
-        self._preview = pb.Event()
-        self._preview_serial = 0
-        self._suspended = False
-        self._changed = asyncio.Event()
+    @property
+    def log(self) -> EventLog:
+        """Its events."""
+        return self.feed.log
 
     def row(self, ending: pb.Event | None = None, headers: tuple[pb.LayerHeader, ...] = ()) -> Row:
         """Return the job's row for the journal, ended or not."""
@@ -114,7 +107,7 @@ class Job:
             waited=self.waited(),
             crashes=self.crashes,
             crash_step=self.crash_step,
-            economy=self.memory_saving,
+            memory_saving=self.memory_saving,
             preemptions=self.preemptions,
             cancelling=self.cancel_message,
             ended_at=time.time() if ending else 0.0,
@@ -196,37 +189,7 @@ class Job:
 
     def publish(self, event: pb.Event) -> None:
         """Log an event, or show a preview to those who watch now."""
-        if self.ended:
-            return
-        if event.HasField("preview"):
-            event.number = self.log.last
-            self._preview = event
-            self._preview_serial += 1
-        elif event.WhichOneof("kind") not in self._published:
-            self.log.add(event)
-            self._note(event)
-            self._write_soon()
-        self._notify()
-
-    def _write_soon(self) -> None:
-        """Schedule another try to write what the disk did not take, as nothing more may be told."""
-        if not self.log.held_back or (self._retry and not self._retry.cancelled()):
-            return
-        loop = asyncio.get_running_loop()
-        self._retry = loop.call_later(_RETRY_SECONDS, self._write_again)
-
-    def _write_again(self) -> None:
-        self._retry = None
-        if not self.ended and not self.log.flush():
-            self._write_soon()
-        self._notify()
-
-    def _note(self, event: pb.Event) -> None:
-        kind = event.WhichOneof("kind")
-        if kind in _ONCE:
-            # A job that goes on after a break finds out the same again.
-            self._published.add(kind)
-        if kind == "step":
+        if self.feed.publish(event) and event.WhichOneof("kind") == "step":
             self.step = event.step
 
     def start(self) -> None:
@@ -240,7 +203,7 @@ class Job:
         self.id, self.folder = row.id, JobFolder(self.folder.path.with_name(row.id))
         self.submitted_at, self.started_at = row.submitted_at, row.started_at
         self.crashes, self.crash_step = row.crashes, row.crash_step
-        self.memory_saving, self.preemptions = row.economy, row.preemptions
+        self.memory_saving, self.preemptions = row.memory_saving, row.preemptions
         self.interruptions = row.running
         self.cancel_message = row.cancelling
         self._waited = row.waited
@@ -251,9 +214,10 @@ class Job:
             # thrown away for it, so what has ended counts as having ended just now.
             self.submitted_tick = clock.now() - max(0.0, time.time() - row.submitted_at)
             self.ended_tick = clock.now() if row.ending else 0.0
-        self._set_up_log()
-        for event in self.log.recover():
-            self._note(event)
+        self.feed = EventFeed(self.id, self.folder.events)
+        for event in self.feed.recover():
+            if event.WhichOneof("kind") == "step":
+                self.step = event.step
 
     def requeue(self) -> None:
         """Return to waiting, after an interruption."""
@@ -278,70 +242,13 @@ class Job:
         self.ended_tick = self.ended_tick or clock.now()
         self.reason = event.failed.reason
         self.message = event.failed.message or event.cancelled.message
-        self.log.end(event, layers)
-        # What a worker may still show must not hold memory for as long as the job is kept.
-        self._preview = pb.Event()
-        for timer in (self.grace, self.deadline, self._retry):
+        for timer in (self.grace, self.deadline):
             if timer:
                 timer.cancel()
         self.header = slim(self.header)
         self.folder.drop_input()
+        self.feed.end(event, layers)
         self.on_resize(self)
-        self._notify()
-
-    def suspend(self) -> None:
-        """Tell watchers that this daemon will not see the end."""
-        self._suspended = True
-        self._notify()
-
-    @contextmanager
-    def watched(self, previews: bool) -> Iterator[None]:
-        """Count a watcher while the block runs."""
-        self.watchers += 1
-        self.preview_watchers += previews
-        try:
-            yield
-        finally:
-            self.watchers -= 1
-            self.preview_watchers -= previews
-
-    async def follow(self, from_event: int, previews: bool) -> AsyncIterator[pb.Event]:
-        """Yield events from a number on, to the end. Never more than one is held for a watcher.
-
-        LimitError if there is no such number, and none to come before others; UnavailableError
-        when the daemon stops before the end.
-        """
-        number = max(1, from_event)
-        self._check(number)
-        shown = self._preview_serial
-        while True:
-            # Taken before reading, so that no change can slip in between.
-            changed = self._changed
-            while event := await self.log.read(number):
-                yield event
-                number += 1
-            if self.ended:
-                return
-            if self._suspended:
-                raise UnavailableError("the daemon is stopping; the job goes on when it is back")
-            if previews and shown != self._preview_serial:
-                shown = self._preview_serial
-                yield self._preview
-            await changed.wait()
-
-    def _check(self, number: int) -> None:
-        last = self.log.last
-        if number <= last + (not self.ended):
-            return
-        known = f"has told {last} events and " + ("has ended" if self.ended else "goes on")
-        raise LimitError(
-            f"job '{self.id}' {known}, so from_event {number} is past the last one; "
-            f"watch from 1 to {last + (not self.ended)}"
-        )
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
     def to_proto(self, position: int, estimated_seconds: float = 0.0) -> pb.Job:
         """Convert to the contract's message."""

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.eventlog import pack, unpack
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.journal import Row
+from ldrps_daemon.storage.rows import Row
 from ldrps_daemon.storage.sizes import payload_bytes
 from ldrps_daemon.storage.spool import JobFolder, StoredLayers
 from ldrps_engine.errors import LdrpsError

@@ -15,16 +15,17 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.estimates import Course, Estimator, kind_of
 from ldrps_daemon.storage.job_index import JobIndex
 from ldrps_daemon.storage.jobs import Job
-from ldrps_daemon.storage.journal import Journal, Row, Timing
+from ldrps_daemon.storage.journal import Journal
 from ldrps_daemon.storage.recovery import clear_strays, recovered, set_aside
+from ldrps_daemon.storage.rows import Row, Timing
 from ldrps_daemon.storage.spool import StoredLayers
 from ldrps_engine.errors import InternalError
 
 log = logging.getLogger("ldrps.jobs")
 JOURNAL = "journal.db"
 _FIRST_PAUSE = 0.5
+# Longest pause in seconds between two tries to write down the end of a job.
 _LONGEST_PAUSE = 5.0
-"""Longest pause in seconds between two tries to write down the end of a job."""
 
 
 @dataclass(kw_only=True)

@@ -8,12 +8,12 @@ from ldrps.v1 import restoration_pb2 as pb
 from ldrps_engine.settings import GREY_LAYERS, spelt_out
 from ldrps_wire.conversion import raster_bytes
 
+# Samples assumed for each byte of a file until it is decoded.
 _SAMPLES_PER_BYTE = 12
-"""Samples assumed for each byte of a file until it is decoded."""
+# Size in bytes up to which a header is not worth counting: a profile or a mask makes it large.
 _SMALL_HEADER = 1 << 12
-"""Size in bytes up to which a header is not worth counting: a profile or a mask makes it large."""
+# Constant growth, in bytes, of noise encoded without loss; a 32nd is added to it.
 _ENCODED_MORE = 1 << 16
-"""Constant growth, in bytes, of noise encoded without loss; a 32nd is added to it."""
 
 
 def payload_bytes(header: pb.SubmitHeader) -> int:

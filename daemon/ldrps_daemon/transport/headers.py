@@ -15,8 +15,8 @@ _FRAME_HEAD = 9
 _HEADERS, _PUSH_PROMISE, _CONTINUATION = 1, 5, 9
 _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
 _PRIORITY_BYTES = 5
+# Most bytes of one call's headers, packed and unpacked. gRPC itself refuses much less.
 _MOST_BYTES = 1 << 20
-"""Most bytes of one call's headers, packed and unpacked. gRPC itself refuses much less."""
 
 
 class UnreadableError(Exception):

@@ -44,7 +44,7 @@ _UNREADABLE = _Refused(
 )
 
 
-class GuestInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Tells the proxy which connections have calls under way.
 
     It comes behind the check of tokens, so that what arrives here may call.

@@ -15,7 +15,8 @@ from typing import Any
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps.v1 import restoration_pb2_grpc as pb_grpc
-from ldrps_daemon.scheduling.pool import WorkerDiedError, WorkerSlot
+from ldrps_daemon.scheduling.worker_errors import WorkerDiedError
+from ldrps_daemon.scheduling.worker_slot import WorkerSlot
 from ldrps_daemon.scheduling.worker_specs import OnProgress, Pool
 from ldrps_daemon.transport.servicer import answering
 from ldrps_engine.errors import BusyError, CancelledError, InternalError, ModelError
@@ -27,8 +28,8 @@ log = logging.getLogger("ldrps.models")
 _PROGRESS_SECONDS = 0.2
 Work = Callable[[str, OnProgress], object]
 """Function that does something with the model of a name on this machine, in a thread."""
+# Most machines whose troubles are told in one sentence.
 _NAMED = 3
-"""Most machines whose troubles are told in one sentence."""
 
 
 class ModelsServicer(pb_grpc.ModelsServicer):

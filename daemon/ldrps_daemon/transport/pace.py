@@ -10,8 +10,8 @@ from typing import TypeVar
 from ldrps_daemon.config import ServeConfig
 from ldrps_engine.errors import BusyError, PhotoError
 
+# Seconds before which nobody is called slow.
 _SLOW_SECONDS = 5.0
-"""Seconds before which nobody is called slow."""
 _RETRY_SECONDS = 10.0
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 gRPC for Python tells nobody which user or process is at the other end, cannot take a socket from
 systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
-read. So connections are accepted in the lobby, the kernel is asked who made them, and those that
+read. So connections are accepted by the acceptor, the kernel is asked who made them, and those that
 speak come here: TLS is undone, the heads of calls are read along, and bytes are carried to gRPC's
 own server (inner.py). Each connection there comes from a name that the kernel chose, which leads
 back to its client.
@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ldrps_daemon.transport.guests import FIRST_CALL_SECONDS, Guest, Guests
+from ldrps_daemon.transport.acceptor import Acceptor, PendingConnection
+from ldrps_daemon.transport.connections import FIRST_CALL_SECONDS, Connection, Connections
 from ldrps_daemon.transport.headers import HeadReader, UnreadableError
 from ldrps_daemon.transport.inner import BUFFER_BYTES, Inner
-from ldrps_daemon.transport.lobby import Lobby, Visitor
 
 log = logging.getLogger("ldrps.peer_proxy")
 
@@ -34,49 +34,49 @@ class PeerProxy:
         self,
         listeners: Sequence[socket.socket],
         inner: Inner,
-        guests: Guests,
+        connections: Connections,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take gRPC's place `inner`, the limits `guests`, and `tls` for TCP."""
+        """Take gRPC's place `inner`, the limits `connections`, and `tls` for TCP."""
         self._tls = tls
-        self._lobby = Lobby(listeners, guests.limit, self._enter, guests.complain)
+        self._acceptor = Acceptor(listeners, connections.limit, self._enter, connections.complain)
         self._inner = inner
-        self._guests = guests
-        self._by_name: dict[str, Guest] = {}
+        self._connections = connections
+        self._by_name: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def connections(self) -> int:
         """Number of connections that have spoken and are open."""
-        return len(self._guests)
+        return len(self._connections)
 
     def client(self, peer: str) -> str:
         """Return the client at the other end of a connection that gRPC calls `peer`."""
-        guest = self._guest(peer)
-        return guest.name if guest else "unknown"
+        connection = self._connection(peer)
+        return connection.name if connection else "unknown"
 
     def lets_stay(self, peer: str) -> bool:
-        """Tell whether there is room for a call that takes its time; see `guests.py`."""
-        guest = self._guest(peer)
-        return guest is None or self._guests.lets_stay(guest)
+        """Tell whether there is room for a call that takes its time; see `connections.py`."""
+        connection = self._connection(peer)
+        return connection is None or self._connections.lets_stay(connection)
 
     @contextmanager
     def calling(self, peer: str, *, proves: bool) -> Iterator[None]:
         """Mark a connection as in use; `proves`: by somebody who is allowed to call."""
-        guest = self._guest(peer)
-        if guest is None:
+        connection = self._connection(peer)
+        if connection is None:
             yield
             return
-        with guest.calling(proves=proves):
+        with connection.calling(proves=proves):
             yield
 
     async def open(self) -> None:
         """Begin to let clients in."""
-        self._lobby.open()
+        self._acceptor.open()
 
     async def close(self) -> None:
         """Let nobody in any more and cut off whoever is inside."""
-        self._lobby.close()
+        self._acceptor.close()
         # Those who were let in just now begin, so that they can end what they hold.
         await asyncio.sleep(0)
         for task in self._tasks:
@@ -86,42 +86,42 @@ class PeerProxy:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    def _guest(self, peer: str) -> Guest | None:
+    def _connection(self, peer: str) -> Connection | None:
         return self._by_name.get(peer)
 
-    def _enter(self, visitor: Visitor) -> None:
+    def _enter(self, pending: PendingConnection) -> None:
         """Admit a connection that has spoken."""
-        task = asyncio.get_running_loop().create_task(self._receive(visitor))
+        task = asyncio.get_running_loop().create_task(self._receive(pending))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _receive(self, visitor: Visitor) -> None:
+    async def _receive(self, pending: PendingConnection) -> None:
         task = asyncio.current_task()
         assert task
-        guest = Guest(visitor.name, visitor.party, task.cancel, proved=visitor.known)
+        connection = Connection(pending.name, pending.group, task.cancel, proved=pending.known)
         writer = None
         try:
-            if self._guests.admit(guest):
-                reader, writer = await _streams(visitor.socket)
+            if self._connections.admit(connection):
+                reader, writer = await _streams(pending.socket)
                 if self._tls:
-                    reader, secure = await self._secured(guest, writer)
-                    await self._carry(guest, reader, secure)
+                    reader, secure = await self._secured(connection, writer)
+                    await self._forward(connection, reader, secure)
                 else:
-                    await self._carry(guest, reader, writer)
+                    await self._forward(connection, reader, writer)
         except UnreadableError as error:
-            self._guests.complain(f"a connection of {guest.party} was cut: {error}")
+            self._connections.complain(f"a connection of {connection.group} was cut: {error}")
         except (OSError, asyncio.CancelledError):
             # Whoever is still there sees the connection end, which says it all.
             pass
         finally:
-            self._guests.leave(guest)
+            self._connections.leave(connection)
             if writer:
                 writer.transport.abort()
             else:
-                visitor.socket.close()
+                pending.socket.close()
 
     async def _secured(
-        self, guest: Guest, writer: asyncio.StreamWriter
+        self, connection: Connection, writer: asyncio.StreamWriter
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Shake hands, and speak in clear from then on.
 
@@ -139,12 +139,12 @@ class PeerProxy:
         assert transport
         protocol.connection_made(transport)
         if name := _common_name(transport.get_extra_info("peercert")):
-            guest.name = f"cert {name}"
+            connection.name = f"cert {name}"
         loop = asyncio.get_running_loop()
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
-    async def _carry(
-        self, guest: Guest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    async def _forward(
+        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         # Who says nothing after the handshake takes no descriptors inside.
         first = await reader.read(BUFFER_BYTES)
@@ -154,7 +154,7 @@ class PeerProxy:
         first = heads.feed(first)
         inner = await self._inner.connect()
         name = self._inner.name(inner)
-        self._by_name[name] = guest
+        self._by_name[name] = connection
         try:
             back, onward = await self._inner.streams(inner)
             onward.write(first)

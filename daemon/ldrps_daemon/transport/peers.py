@@ -18,8 +18,8 @@ _PORTS = struct.Struct(">HH")
 _USER = struct.Struct("=I")
 _USER_OFFSET = _HEADER.size + 4 + 48 + 12
 _DIAG_SECONDS = 1.0
+# Bits of an IPv6 address that one group has for itself.
 _NEIGHBOURS = 64
-"""Bits of an IPv6 address that one party has for itself."""
 
 
 def may_enter(uid: int) -> bool:
@@ -27,8 +27,8 @@ def may_enter(uid: int) -> bool:
     return uid in (os.geteuid(), 0)
 
 
-def party(peer: socket.socket) -> str:
-    """Name the party that shares the limit of connections with a TCP peer.
+def peer_group(peer: socket.socket) -> str:
+    """Name the group that shares the limit of connections with a TCP peer.
 
     On this machine it is a user, else an address, or the IPv6 network of one.
     """
@@ -47,7 +47,7 @@ def party(peer: socket.socket) -> str:
 def user_of(peer: socket.socket) -> int | None:
     """Find the user of the process at the other end of a TCP connection within this machine.
 
-    None where the kernel does not tell: then all users of the machine are one party.
+    None where the kernel does not tell: then all users of the machine are one group.
     """
     if not TELLS_TCP_PEERS:
         return None

@@ -22,7 +22,7 @@ _ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 @dataclass(frozen=True)
-class Place:
+class ListenAddress:
     """A checked address: the place to bind, and the lock that makes it ours alone."""
 
     target: str
@@ -39,24 +39,24 @@ class Place:
         return self.lock.with_name(f"{self.lock.stem}~")
 
 
-def check_address(address: str) -> Place:
+def check_address(address: str) -> ListenAddress:
     """Accept unix sockets, loopback TCP and TLS; SettingsError says why not anything else."""
     if address.startswith(UNIX):
-        return _unix_place(Path(re.sub("^//", "", address.removeprefix(UNIX))))
+        return _unix_address(Path(re.sub("^//", "", address.removeprefix(UNIX))))
     certified = address.startswith(TLS)
     target = address.removeprefix(TLS)
     match = (_ANY_HOST if certified else _LOOPBACK).fullmatch(target)
     if match and 0 < int(match[2]) <= 65535:
         lock = run_folder() / f"tcp-{match[2]}.lock"
         _check_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
-        return Place(target, lock, certified=certified)
+        return ListenAddress(target, lock, certified=certified)
     raise SettingsError(
         f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
         "tls:HOST:PORT with a certificate, because nothing else would protect photos on a network"
     )
 
 
-def _unix_place(path: Path) -> Place:
+def _unix_address(path: Path) -> ListenAddress:
     if not TELLS_UNIX_PEERS:
         raise SettingsError(
             f"the address {UNIX}{path} is refused; this system does not tell who is at a unix "
@@ -66,7 +66,7 @@ def _unix_place(path: Path) -> Place:
         raise SettingsError("the address names no socket; give unix:PATH")
     path = path.absolute()
     _check_length(path, "give a shorter --address")
-    return Place(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
+    return ListenAddress(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
 
 
 def _check_length(path: Path, remedy: str) -> None:
@@ -78,10 +78,10 @@ def _check_length(path: Path, remedy: str) -> None:
         )
 
 
-def take_lock(place: Place) -> IO[str]:
+def take_lock(address: ListenAddress) -> IO[str]:
     """Hold the address until the file is closed; UnavailableError if another daemon does."""
     # Opened without truncating: until it is ours, the file holds the other daemon's pid.
-    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | CLOSED_ON_EXEC, 0o600)
+    descriptor = os.open(address.lock, os.O_RDWR | os.O_CREAT | CLOSED_ON_EXEC, 0o600)
     file = os.fdopen(descriptor, "r+")
     try:
         lock(file, wait=False)
@@ -89,7 +89,7 @@ def take_lock(place: Place) -> IO[str]:
         pid = file.read().strip() or "unknown"
         file.close()
         raise UnavailableError(
-            f"another daemon (pid {pid}) serves {place.target}; stop it or give another --address"
+            f"another daemon (pid {pid}) serves {address.target}; stop it or give another --address"
         ) from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")

@@ -28,13 +28,13 @@ from ldrps_daemon.self_restart import restarted_when_broken
 from ldrps_daemon.storage.spool import spool_folder
 from ldrps_daemon.systemd import Listener
 from ldrps_daemon.transport.certificate import own_context
-from ldrps_daemon.transport.guests import Guests, affordable
+from ldrps_daemon.transport.connections import Connections, affordable
 from ldrps_daemon.transport.inner import inner_at
-from ldrps_daemon.transport.interceptors import GuestInterceptor, MessageInterceptor
+from ldrps_daemon.transport.interceptors import CallInterceptor, MessageInterceptor
 from ldrps_daemon.transport.models_service import ModelsServicer
 from ldrps_daemon.transport.peer_proxy import PeerProxy
 from ldrps_daemon.transport.security import (
-    Place,
+    ListenAddress,
     check_address,
     listen,
     listen_on,
@@ -71,22 +71,24 @@ async def running(
     `listener` is bound to the config's address already. If the daemon is `alone` in its process,
     that may begin anew, see `self_restart.py`.
     """
-    place = check_address(config.address)
-    own_folder(place.lock.parent)
-    tls = _tls(config, place)
+    address = check_address(config.address)
+    own_folder(address.lock.parent)
+    tls = _tls(config, address)
     async with contextlib.AsyncExitStack() as opened:
-        opened.enter_context(take_lock(place))
-        inner = inner_at(place.inner, config.token_file)
-        spool = spool_folder(config.spool, place.target)
+        opened.enter_context(take_lock(address))
+        inner = inner_at(address.inner, config.token_file)
+        spool = spool_folder(config.spool, address.target)
         pool = await opened.enter_async_context(pool_of(config, spool))
         dispatcher = Dispatcher(config, spool, pool)
-        listener = _listener(place, listener)
-        sockets = [listener.socket] if listener else listen_on(place.target)
+        listener = _listener(address, listener)
+        sockets = [listener.socket] if listener else listen_on(address.target)
         for each in sockets:
             opened.callback(each.close)
-        proxy = PeerProxy(sockets, inner, _guests(config), tls)
+        proxy = PeerProxy(sockets, inner, _connections(config), tls)
         options = [*_OPTIONS, *inner.options]
-        server = grpc.aio.server(options=options, interceptors=_interceptors(config, place, proxy))
+        server = grpc.aio.server(
+            options=options, interceptors=_interceptors(config, address, proxy)
+        )
         healthy = await _add_services(server, config, dispatcher, proxy)
         inner.bind(server)
         await dispatcher.start()
@@ -103,36 +105,36 @@ async def running(
             await server.stop(_STOP_GRACE)
             await proxy.close()
             inner.remove()
-            _unlink(place, listener)
+            _unlink(address, listener)
 
 
-def _listener(place: Place, given: Listener | None) -> Listener | None:
-    if not place.socket:
+def _listener(address: ListenAddress, given: Listener | None) -> Listener | None:
+    if not address.socket:
         return None
-    return given or Listener(listen(place.socket), ours=True)
+    return given or Listener(listen(address.socket), ours=True)
 
 
-def _unlink(place: Place, listener: Listener | None) -> None:
-    if place.socket and listener and listener.ours:
-        place.socket.unlink(missing_ok=True)
+def _unlink(address: ListenAddress, listener: Listener | None) -> None:
+    if address.socket and listener and listener.ours:
+        address.socket.unlink(missing_ok=True)
 
 
-def _tls(config: ServeConfig, place: Place) -> ssl.SSLContext | None:
+def _tls(config: ServeConfig, address: ListenAddress) -> ssl.SSLContext | None:
     """Return the daemon's TLS context; none where the socket's folder is proof enough."""
-    if place.socket:
+    if address.socket:
         return None
-    return tls_context(config) if place.certified else own_context(config.token_file)
+    return tls_context(config) if address.certified else own_context(config.token_file)
 
 
-def _guests(config: ServeConfig) -> Guests:
+def _connections(config: ServeConfig) -> Connections:
     limit = affordable(config.max_connections)
-    return Guests(limit, min(limit, config.connections_per_client))
+    return Connections(limit, min(limit, config.connections_per_client))
 
 
-def _interceptors(config: ServeConfig, place: Place, proxy: PeerProxy) -> list[Any]:
+def _interceptors(config: ServeConfig, address: ListenAddress, proxy: PeerProxy) -> list[Any]:
     # The proxy asks the kernel who is at a unix socket; on TCP the token tells.
-    guards = [] if place.socket else [TokenInterceptor(read_token(config.token_file))]
-    return [*guards, GuestInterceptor(proxy), MessageInterceptor()]
+    guards = [] if address.socket else [TokenInterceptor(read_token(config.token_file))]
+    return [*guards, CallInterceptor(proxy), MessageInterceptor()]
 
 
 async def _add_services(

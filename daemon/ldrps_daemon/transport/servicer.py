@@ -64,7 +64,7 @@ class Servicer(pb_grpc.RestorationServicer):
         async with answering(context):
             job = self._dispatcher.index.get(request.job_id)
             async with self._dispatcher.watched(job, request.previews):
-                async for event in job.follow(request.from_event, request.previews):
+                async for event in job.feed.follow(request.from_event, request.previews):
                     await context.write(event)
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.Job:

@@ -23,8 +23,8 @@ from ldrps_wire.system import PASSES_DESCRIPTORS, listening
 
 _LOOPBACK = "127.0.0.1"
 _SECRET_BYTES = 32
+# Seconds that one who calls has for its proof; it keeps others waiting.
 _PROOF_SECONDS = 2.0
-"""Seconds that one who calls has for its proof; it keeps others waiting."""
 _CONNECT_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _WORKER, _FRONT = b"worker", b"front"

@@ -20,8 +20,8 @@ from ldrps_engine.photo import Photo
 from ldrps_wire.conversion import check_result_format, raster_of
 
 _CPU_SECONDS = 120
+# Bytes that our own mark may add to a photo's XMP, generously.
 _MARK_BYTES = 8192
-"""Bytes that our own mark may add to a photo's XMP, generously."""
 
 
 def main() -> None:

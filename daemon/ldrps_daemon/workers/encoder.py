@@ -28,8 +28,8 @@ from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
 from ldrps_wire.conversion import photo_from_wire
 
+# CPU seconds, ample for 100 megapixels in any of the formats; decoding is quicker.
 _CPU_SECONDS = 900
-"""CPU seconds, ample for 100 megapixels in any of the formats; decoding is quicker."""
 
 
 def main() -> None:

@@ -26,17 +26,17 @@ from ldrps_wire.system import CONFINES, IN_ITS_OWN_SESSION, PASSES_DESCRIPTORS
 _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
 _POLL_SECONDS = 0.01
+# Environment that makes glibc keep what tensors leave for the next ones, instead of asking the
+# kernel for pages anew: it saves a tenth of an evaluation of the bundled model
+# (benchmarks/evaluation.py).
 _KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(64 * _MIB),
     "MALLOC_TRIM_THRESHOLD_": str(256 * _MIB),
 }
-"""Environment that makes glibc keep what tensors leave for the next ones, instead of asking the
-kernel for pages anew: it saves a tenth of an evaluation of the bundled model
-(benchmarks/evaluation.py)."""
+# Environment in which numpy's products of matrices stay in the thread that asks for them. Those of
+# small networks end so soon that its other threads take as much of the processor by waiting for the
+# next one as they help; parts of a large photo are shared out among threads of our own.
 _NO_SPINNING = {"OPENBLAS_NUM_THREADS": "1"}
-"""Environment in which numpy's products of matrices stay in the thread that asks for them. Those of
-small networks end so soon that its other threads take as much of the processor by waiting for the
-next one as they help; parts of a large photo are shared out among threads of our own."""
 
 Message = TypeVar("Message")
 

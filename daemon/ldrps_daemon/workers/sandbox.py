@@ -26,6 +26,7 @@ ONE_THREAD = dict.fromkeys(
 )
 """Environment of a process that is to be locked in: numpy starts threads as it is imported."""
 _PR_SET_NO_NEW_PRIVS = 38
+# System calls seen when our formats are decoded, and those that C libraries may use instead.
 _ALLOWED = (
     # Files that are open, and what is known of others. Nothing here changes any.
     *("read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "lseek", "close"),
@@ -43,15 +44,14 @@ _ALLOWED = (
     *("getrandom", "uname", "sysinfo", "getrusage", "getrlimit", "getpid", "gettid", "getppid"),
     *("getuid", "geteuid", "getgid", "getegid"),
 )
-"""System calls seen when our formats are decoded, and those that C libraries may use instead."""
 _CLONE_THREAD, _PR_SET_NAME = 0x10000, 15
 _WORD = 0xFFFFFFFF
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = (0x1FFF, 0x3FFF, 0x7FFF, 0x7FFF, 0xFFFF)
+# Rights that can be forbidden, by version of Landlock; TCP from version 4, reach of abstract
+# sockets and signals from version 6.
 _NET_RIGHTS, _SCOPES = 0x3, 0x3
-"""Rights that can be forbidden, by version of Landlock; TCP from version 4, reach of abstract
-sockets and signals from version 6."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +169,8 @@ def _load(calls: Any) -> bool:
     return True
 
 
+# Index, mask and value of an argument.
 _Condition = tuple[int, int, int]
-"""Index, mask and value of an argument."""
 
 
 def _conditions() -> list[tuple[str, *tuple[_Condition, ...]]]:

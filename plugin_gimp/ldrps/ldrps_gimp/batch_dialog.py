@@ -10,6 +10,7 @@ from gi.repository import GimpUi, Gtk
 from ldrps_gimp.batch import FAILED, Entry, Result, entries, restore_all, show, summary
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.fields import Form
 from ldrps_gimp.i18n import _
@@ -17,7 +18,6 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.names import output_names, recipe_names
 from ldrps_gimp.pictures import Source
 from ldrps_gimp.pixels import whole
-from ldrps_gimp.place import default_place
 from ldrps_gimp.procedures import choices_of
 from ldrps_gimp.progress import stage_text
 from ldrps_gimp.pumping import Pumping
@@ -39,7 +39,7 @@ class BatchDialog(Pumping):
 
     def __init__(self, procedure: Any, config: Any) -> None:
         self._config = config
-        self._daemon = Daemon(default_place(), self._idle)
+        self._daemon = Daemon(default_endpoint(), self._idle)
         self._busy = self._stopped = self._closed = False
         self._results: list[Result] = []
         self._done, self._count = 0, 1

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ldrps_gimp import starting
 from ldrps_gimp._contract import PACKAGE
+from ldrps_gimp.endpoint import Endpoint, command, next_step
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import Call, RpcError
 from ldrps_gimp.http2 import Connection
 from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message, decode, encode
-from ldrps_gimp.ownership import make_folder
-from ldrps_gimp.place import IN_ITS_OWN_SESSION, Place, command, next_step, run_folder
 from ldrps_gimp.sentences import refusal_text
 
 CHUNK_BYTES = 1 << 20
 _CALL_SECONDS = 10.0
 _CANCEL_SECONDS = 2.0
 _PROBE_SECONDS = 2.0
-START_SECONDS = 60.0
 _TRIES = 6
 _FIRST_PAUSE = 0.1
 _TICK_SECONDS = 0.05
-_PATIENCE_SECONDS = 3.0
-_SILENCE_SECONDS = 20.0
 _QUEUE_SECONDS = 5.0
 _QUEUE_PAUSE = 0.01
 _HEALTH = "/grpc.health.v1.Health/Check"
+# Serialised HealthCheckResponse{status: SERVING}, the one message outside our contract.
 _SERVING = b"\x08\x01"
-"""Serialised HealthCheckResponse{status: SERVING}, the one message outside our contract."""
 
 
 class Daemon:
     """One daemon. `idle` is called while we wait, and may raise to break off."""
 
-    def __init__(self, place: Place, idle: Callable[[], None] = lambda: None) -> None:
-        self.place = place
+    def __init__(self, endpoint: Endpoint, idle: Callable[[], None] = lambda: None) -> None:
+        self.endpoint = endpoint
         self.idle = idle
         self._connection: Connection | None = None
         self._abandoned: list[str] = []
@@ -56,9 +52,9 @@ class Daemon:
 
     def is_serving(self) -> bool:
         """Tell whether it answers and takes jobs."""
-        return bool(self._health())
+        return bool(self.health())
 
-    def _health(self) -> bool | None:
+    def health(self) -> bool | None:
         """Tell whether it takes jobs; None where nobody answers."""
         try:
             with self._call(_HEALTH, _PROBE_SECONDS) as call:
@@ -70,92 +66,13 @@ class Daemon:
 
     def ensure_running(self) -> None:
         """Start it unless it answers; RestoreError says why that failed, and what to do."""
-        health = self._health()
-        if health or (health is None and self._answers_late()):
-            return
-        if self.place.chosen:
-            raise RestoreError(
-                "unavailable",
-                _("No daemon answers on {address}.").format(address=self.place.address)
-                + " "
-                + next_step(),
-            )
-        program = command()
-        if program is None:
-            raise RestoreError(
-                "unavailable", _("The restoration daemon is not running.") + " " + next_step()
-            )
-        self._start(program)
-
-    def _answers_late(self) -> bool:
-        """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
-
-        False once nobody listens; RestoreError if it stays silent. Another daemon beside it would
-        find the address taken.
-        """
-        deadline = time.monotonic() + _SILENCE_SECONDS
-        while self.place.is_listening():
-            if self.is_serving():
-                return True
-            if time.monotonic() > deadline:
-                raise RestoreError("unavailable", self._silence())
-            self._sleep(_TICK_SECONDS)
-        return False
-
-    def _silence(self) -> str:
-        text = _(
-            "Something listens on {address} but does not answer. Try again in a moment, "
-            "or end it by hand."
-        )
-        return text.format(address=self.place.address)
-
-    def _start(self, program: str) -> None:
-        folder = run_folder()
-        log = folder / "daemon.log"
-        try:
-            make_folder(folder)
-            with log.open("ab") as output:
-                began_at = output.tell()
-                # In a session of its own: it outlives GIMP, for the next photo.
-                process = subprocess.Popen(
-                    [program, "serve", "--address", self.place.address],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    **IN_ITS_OWN_SESSION,
-                )
-        except OSError as error:
-            raise RestoreError(
-                "unavailable",
-                _("The daemon cannot be started ({reason}).").format(reason=error.strerror)
-                + " "
-                + next_step(),
-            ) from None
-        if not self._wait(process):
-            why = _last_line(log.read_bytes()[began_at:])
-            raise RestoreError(
-                "unavailable",
-                _("The daemon did not start ({reason}).").format(reason=why) + " " + next_step(),
-            )
-
-    def _wait(self, process: subprocess.Popen[bytes]) -> bool:
-        deadline = time.monotonic() + START_SECONDS
-        ended = False
-        while time.monotonic() < deadline:
-            if self.is_serving():
-                # It outlives us on purpose; Popen would warn of that when it is collected.
-                process.returncode = process.returncode or 0
-                return True
-            if not ended and process.poll() is not None:
-                # Another one may just be starting.
-                ended = True
-                deadline = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
-            self._sleep(0.1)
-        return False
+        health = self.health()
+        if not health and not (health is None and starting.answers_late(self)):
+            starting.start(self)
 
     def _way_back(self) -> str:
         """Return what to do about a daemon that went away."""
-        if self.place.chosen or command() is None:
+        if self.endpoint.chosen or command() is None:
             return next_step()
         return _("Try again; it will be restarted.")
 
@@ -252,7 +169,7 @@ class Daemon:
         self.close()
         lost = _is_loss(error)
         if lost and failures < _TRIES:
-            self._sleep(_FIRST_PAUSE * 2**failures)
+            self.sleep(_FIRST_PAUSE * 2**failures)
             return
         if error.code == "NOT_FOUND" and failures > 1:
             raise RestoreError(
@@ -261,7 +178,7 @@ class Daemon:
         if lost:
             text = _("The daemon went away before the photo was done.")
             raise RestoreError("unavailable", f"{text} {self._way_back()}") from None
-        raise self._as_ours(error) from None
+        raise self.as_ours(error) from None
 
     # Calls.
 
@@ -281,38 +198,40 @@ class Daemon:
             except (OSError, ImportError) as error:
                 raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
             self._connection = connection
-        return Call(connection, path, self.place.metadata(), seconds)
+        return Call(connection, path, self.endpoint.metadata(), seconds)
 
     def _connected(self) -> socket.socket:
         """Open a socket to the daemon, in its turn where many wait at the door."""
         deadline = time.monotonic() + _QUEUE_SECONDS
         while True:
             try:
-                return self.place.connect()
+                return self.endpoint.connect()
             except BlockingIOError:
                 # The kernel's queue is full, which it is not for long.
                 if time.monotonic() > deadline:
                     raise
-            self._sleep(_QUEUE_PAUSE)
+            self.sleep(_QUEUE_PAUSE)
 
     def _errors(self) -> _Translated:
-        return _Translated(self)
+        return _Translated(self.as_ours)
 
-    def _as_ours(self, error: RpcError) -> RestoreError:
+    def as_ours(self, error: RpcError) -> RestoreError:
+        """Phrase an error of gRPC for the user."""
         reason = error.trailers.get("ldrps-reason")
         if reason == "cancelled":
             return CancelledError(error.details)
         if reason:
             return RestoreError(reason, refusal_text(error.details))
         if _is_loss(error) or error.code == "DEADLINE_EXCEEDED":
-            if self.place.is_listening():
-                return RestoreError("unavailable", self._silence())
-            text = _("No daemon answers on {address}.").format(address=self.place.address)
+            if self.endpoint.is_listening():
+                return RestoreError("unavailable", starting.silence(self.endpoint))
+            text = _("No daemon answers on {address}.").format(address=self.endpoint.address)
             return RestoreError("unavailable", f"{text} {next_step()}")
         text = _("The daemon answered {code}: {details}")
         return RestoreError("internal", text.format(code=error.code, details=error.details))
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and call `idle` meanwhile."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.idle()
@@ -322,15 +241,15 @@ class Daemon:
 class _Translated:
     """Raises gRPC's errors as ours."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
+    def __init__(self, as_ours: Callable[[RpcError], RestoreError]) -> None:
+        self._as_ours = as_ours
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, RpcError):
-            raise self._daemon._as_ours(error) from None
+            raise self._as_ours(error) from None
 
 
 def _is_loss(error: RpcError) -> bool:
@@ -350,8 +269,3 @@ def _raise_failure(event: Message) -> None:
         raise RestoreError(failed["reason"], refusal_text(failed["message"]))
     if (cancelled := event.get("cancelled")) is not None:
         raise CancelledError(cancelled["message"])
-
-
-def _last_line(log: bytes) -> str:
-    said = [line.strip() for line in log.decode(errors="replace").split("\n") if line.strip()]
-    return said[-1][:300] if said else _("it left no word")

@@ -11,12 +11,12 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.messages import Message
 from ldrps_gimp.pixels import STRIP_ROWS, selection_over, whole
 
+# Most bytes of packed rows that the contract takes.
 _MAX_BYTES = 1 << 19
-"""Most bytes of packed rows that the contract takes."""
+# Share of a photo that the daemon fills at most.
 _MOST = 0.75
-"""Share of a photo that the daemon fills at most."""
+# Table from how much a pixel is selected to a binary digit.
 _DIGITS = bytes([ord("0")] * 128 + [ord("1")] * 128)
-"""Table from how much a pixel is selected to a binary digit."""
 
 
 def mask_of(layer: Any, idle: Callable[[], None]) -> Message:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import Gimp, GimpUi, GLib, Gtk
+from gi.repository import GimpUi, GLib, Gtk
 
 from ldrps_gimp.canvas import Canvas, warm_up
 from ldrps_gimp.choices import AMOUNTS, DAMAGE, NEW_LAYER, Choices
 from ldrps_gimp.daemon import Daemon
-from ldrps_gimp.effects_row import EffectsRow
+from ldrps_gimp.effects_row import EffectsRow, layer_of_what_is_seen
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.glance import is_large
 from ldrps_gimp.guide import PATH, open_guide
@@ -22,7 +23,6 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.output import is_simple
 from ldrps_gimp.pictures import Source, picture_of
 from ldrps_gimp.pixels import whole
-from ldrps_gimp.place import default_place
 from ldrps_gimp.places import Places
 from ldrps_gimp.preview_pane import PreviewPane
 from ldrps_gimp.procedures import PREVIEW, as_settings, choices_of, keep
@@ -37,6 +37,7 @@ from ldrps_gimp.tries_row import TriesRow
 from ldrps_gimp.viewing import crop_around
 
 _SIZE = 1160, 724
+# Settings that change how the result looks.
 _OF_PIXELS = (
     "recipe",
     "strength",
@@ -48,7 +49,6 @@ _OF_PIXELS = (
     "model",
     "selection",
 )
-"""Settings that change how the result looks."""
 _LEAVING = (
     Gtk.ResponseType.CANCEL,
     Gtk.ResponseType.CLOSE,
@@ -73,7 +73,7 @@ class RestoreDialog(Pumping):
 
     def __init__(self, procedure: Any, config: Any, layer: Any) -> None:
         self._config, self._layer = config, layer
-        self._daemon = Daemon(default_place(), self._idle)
+        self._daemon = Daemon(default_endpoint(), self._idle)
         looked = Restoration(layer, Choices(), self._daemon, self)
         self._canvas: Canvas | None = None
         self._places = Places(lambda: not (self._busy or self._closed), self._try)
@@ -185,12 +185,9 @@ class RestoreDialog(Pumping):
         """Go on with a new layer at the top, which holds the whole image as it is seen."""
         if self._busy:
             return
-        image = self._layer.get_image()
-        name = _("{layer} (as seen)").format(layer=self._layer.get_name())
-        made = Gimp.Layer.new_from_visible(image, image, name)
-        if not image.insert_layer(made, None, 0):
+        made = layer_of_what_is_seen(self._layer)
+        if made is None:
             return self._complain(_("GIMP refused the result; its error console says why."))
-        Gimp.displays_flush()
         self._layer = made
         looked = Restoration(made, Choices(), self._daemon, self)
         self._looking = Looking(looked, self._daemon, self._settings)

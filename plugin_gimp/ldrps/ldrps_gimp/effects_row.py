@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from gi.repository import Gtk
+from gi.repository import Gimp, Gtk
 
 from ldrps_gimp.i18n import _
 
@@ -22,3 +23,17 @@ class EffectsRow(Gtk.Box):  # type: ignore[misc]
         seen.connect("clicked", lambda _button: on_seen())
         self.pack_start(text, False, False, 0)
         self.pack_start(seen, False, False, 0)
+
+
+def layer_of_what_is_seen(layer: Any) -> Any:
+    """Put the whole image of a layer, as it is seen, into a new layer at its top.
+
+    None if GIMP refuses it.
+    """
+    image = layer.get_image()
+    name = _("{layer} (as seen)").format(layer=layer.get_name())
+    made = Gimp.Layer.new_from_visible(image, image, name)
+    if not image.insert_layer(made, None, 0):
+        return None
+    Gimp.displays_flush()
+    return made

@@ -11,8 +11,8 @@ from ldrps_gimp.messages import Message
 from ldrps_gimp.names import finding_names
 
 _STEP = 0.05
+# Findings that a small copy of a photo shows as well.
 _TONES = ("haze", "light", "cast", "colour")
-"""Findings that a small copy of a photo shows as well."""
 
 
 class Findings(Gtk.Grid):  # type: ignore[misc]

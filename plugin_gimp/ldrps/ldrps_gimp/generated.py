@@ -26,17 +26,17 @@ from ldrps_gimp.pixels import (
 
 MAP = Format("Y' u8", "u8", 1)
 """As it comes from the daemon."""
+# Colour of generated places; in a grey image, its brightness.
 _COLOUR = "#ff0000"
-"""Colour of generated places; in a grey image, its brightness."""
+# Opacity in percent of the layer where everything is generated.
 _OPACITY = 75.0
-"""Opacity in percent of the layer where everything is generated."""
 
 
 class Map:
     """One map. No image knows it until it is inserted."""
 
     def __init__(self, image: Any, layer: Any, area: Area, idle: Callable[[], None]) -> None:
-        """For `image`, of an area of the layer that is restored."""
+        """Make a map for `image`, of an area of the layer that is restored."""
         self._source, self._area, self._idle, self._image = layer, area, idle, image
         self._inserted = False
         self._selection: bytes | None = None

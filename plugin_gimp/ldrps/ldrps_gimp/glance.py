@@ -9,10 +9,10 @@ from typing import Any
 from ldrps_gimp.pixels import SHOWN, SHOWN_ALPHA, Area, Format, beside, check_unchanged, whole
 from ldrps_gimp.reduced import piece_side, read_reduced
 
+# Pixels from which on a photo is measured for longer than a moment.
 _LARGE = 4_000_000
-"""Pixels from which on a photo is measured for longer than a moment."""
+# Most pixels of the copy; tones are judged at 512 pixels a side, which it seldom falls below.
 _MOST_PIXELS = 800_000
-"""Most pixels of the copy; tones are judged at 512 pixels a side, which it seldom falls below."""
 
 
 def is_large(area: Area) -> bool:

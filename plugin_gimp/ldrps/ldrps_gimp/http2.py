@@ -15,26 +15,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ldrps_gimp import frames
+from ldrps_gimp.frames import Violation, head, split_off, unpadded
 from ldrps_gimp.sockets import NOT_NOW, read_available
 from ldrps_gimp.vendor.hpack import Decoder, Encoder, HPACKError
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE = range(9)
-CONTINUATION = 9
-END_STREAM = ACK = 0x1
-END_HEADERS, PADDED, PRIORITISED = 0x4, 0x8, 0x20
-_HEADER_TABLE_SIZE, _ENABLE_PUSH, _, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = range(1, 6)
-NO_ERROR, CANCEL = 0x0, 0x8
 
 STREAM_WINDOW = 4 << 20
 """Bytes a stream may have on the way to us before somebody has read them."""
 _CONNECTION_WINDOW = 1 << 30
 _DEFAULT_WINDOW = 65535
-_FRAME_BYTES = 16384
 _MAX_HEADERS = 1 << 16
 _READ_BYTES = 1 << 18
 _TICK_SECONDS = 0.05
-_MAX_WINDOW = 2**31 - 1
 
 Headers = list[tuple[str, str]]
 
@@ -89,15 +81,17 @@ class Connection:
         self._streams: dict[int, Stream] = {}
         self._next_number = 1
         self._window = self._initial_window = _DEFAULT_WINDOW
-        self._frame_bytes = _FRAME_BYTES
+        self._frame_bytes = frames.FRAME_BYTES
         self._unread = 0
         self.going_away = False
         self.lost: str | None = None
         """Reason why nothing can be sent or read any more."""
-        self._outgoing += PREFACE
-        pairs = ((_ENABLE_PUSH, 0), (_INITIAL_WINDOW_SIZE, STREAM_WINDOW))
-        self._send(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *pair) for pair in pairs))
-        self._send(WINDOW_UPDATE, 0, 0, struct.pack(">I", _CONNECTION_WINDOW - _DEFAULT_WINDOW))
+        self._outgoing += frames.PREFACE
+        pairs = ((frames.ENABLE_PUSH, 0), (frames.INITIAL_WINDOW_SIZE, STREAM_WINDOW))
+        self._send(frames.SETTINGS, 0, 0, b"".join(struct.pack(">HI", *pair) for pair in pairs))
+        self._send(
+            frames.WINDOW_UPDATE, 0, 0, struct.pack(">I", _CONNECTION_WINDOW - _DEFAULT_WINDOW)
+        )
 
     def open(self, headers: Headers) -> Stream:
         """Begin a request; its body follows with `write`."""
@@ -106,7 +100,7 @@ class Connection:
         stream = Stream(number=self._next_number, window=self._initial_window)
         self._next_number += 2
         self._streams[stream.number] = stream
-        self._send(HEADERS, END_HEADERS, stream.number, self._encoder.encode(headers))
+        self._send(frames.HEADERS, frames.END_HEADERS, stream.number, self._encoder.encode(headers))
         return stream
 
     def write(self, stream: Stream, data: bytes, end: bool, deadline: float | None) -> None:
@@ -120,8 +114,8 @@ class Connection:
             size = min(size, max(self._window, 0))
             last = start + size == len(view)
             if size or last:
-                flags = END_STREAM if end and last else 0
-                self._send(DATA, flags, stream.number, view[start : start + size])
+                flags = frames.END_STREAM if end and last else 0
+                self._send(frames.DATA, flags, stream.number, view[start : start + size])
                 stream.window -= size
                 self._window -= size
                 start += size
@@ -159,15 +153,15 @@ class Connection:
     def forget(self, stream: Stream) -> None:
         """Forget a stream; one that is not over is cancelled."""
         if self._streams.pop(stream.number, None) and not stream.ended and stream.reset is None:
-            stream.reset = CANCEL
+            stream.reset = frames.CANCEL
             if not self.lost:
-                self._send(RST_STREAM, 0, stream.number, struct.pack(">I", CANCEL))
+                self._send(frames.RST_STREAM, 0, stream.number, struct.pack(">I", frames.CANCEL))
                 self._send_some()
 
     def close(self) -> None:
         """Close the connection, saying goodbye as far as that can be done without waiting."""
         if not self.lost:
-            self._send(GOAWAY, 0, 0, struct.pack(">II", 0, NO_ERROR))
+            self._send(frames.GOAWAY, 0, 0, struct.pack(">II", 0, frames.NO_ERROR))
             self._send_some()
         self._lose("the connection was closed")
 
@@ -199,8 +193,7 @@ class Connection:
     # What we send.
 
     def _send(self, kind: int, flags: int, stream: int, payload: bytes | memoryview) -> None:
-        head = struct.pack(">HBBBI", len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream)
-        self._outgoing += head
+        self._outgoing += head(len(payload), kind, flags, stream)
         self._outgoing += payload
 
     def _send_some(self) -> None:
@@ -218,7 +211,7 @@ class Connection:
             del self._outgoing[:sent]
 
     def _credit(self, stream: int, size: int) -> None:
-        self._send(WINDOW_UPDATE, 0, stream, struct.pack(">I", size))
+        self._send(frames.WINDOW_UPDATE, 0, stream, struct.pack(">I", size))
 
     # What we receive.
 
@@ -233,52 +226,41 @@ class Connection:
         self._incoming += data
         try:
             self._dispatch_all()
-        except (HPACKError, struct.error, IndexError, UnicodeDecodeError, _Violation) as error:
+        except (HPACKError, struct.error, IndexError, UnicodeDecodeError, Violation) as error:
             self._lose(f"what the server sent is no HTTP/2 ({error})")
             return
         if not data:
             self._lose("the server closed the connection")
 
     def _dispatch_all(self) -> None:
-        start = 0
-        while len(self._incoming) - start >= 9:
-            high, low, kind, flags, number = struct.unpack_from(">HBBBI", self._incoming, start)
-            size = high << 8 | low
-            # We never announced more; anything larger is not from an HTTP/2 server.
-            if size > _FRAME_BYTES:
-                raise _Violation(f"a frame of {size} bytes")
-            if len(self._incoming) - start < 9 + size:
-                break
-            payload = bytes(self._incoming[start + 9 : start + 9 + size])
-            start += 9 + size
-            self._dispatch(kind, flags, number & _MAX_WINDOW, payload)
-        del self._incoming[:start]
+        for kind, flags, number, payload in split_off(self._incoming):
+            self._dispatch(kind, flags, number, payload)
 
     def _dispatch(self, kind: int, flags: int, number: int, payload: bytes) -> None:
-        if self._block is not None and kind != CONTINUATION:
-            raise _Violation("headers were broken off")
-        if kind == DATA:
+        if self._block is not None and kind != frames.CONTINUATION:
+            raise Violation("headers were broken off")
+        if kind == frames.DATA:
             self._on_data(number, flags, payload)
-        elif kind == HEADERS:
-            payload = _unpadded(payload, flags)
-            payload = payload[5:] if flags & PRIORITISED else payload
-            self._block = (self._streams.get(number), bytearray(), bool(flags & END_STREAM))
+        elif kind == frames.HEADERS:
+            payload = unpadded(payload, flags)
+            payload = payload[5:] if flags & frames.PRIORITISED else payload
+            self._block = (self._streams.get(number), bytearray(), bool(flags & frames.END_STREAM))
             self._on_block(flags, payload)
-        elif kind == CONTINUATION:
+        elif kind == frames.CONTINUATION:
             self._on_block(flags, payload)
-        elif kind == RST_STREAM:
+        elif kind == frames.RST_STREAM:
             if stream := self._streams.get(number):
                 stream.reset = struct.unpack(">I", payload)[0]
-        elif kind == SETTINGS and not flags & ACK:
+        elif kind == frames.SETTINGS and not flags & frames.ACK:
             self._on_settings(payload)
-        elif kind == PING and not flags & ACK:
-            self._send(PING, ACK, 0, payload)
-        elif kind == GOAWAY:
-            self._on_goaway(struct.unpack_from(">I", payload)[0] & _MAX_WINDOW)
-        elif kind == WINDOW_UPDATE:
-            self._on_window_update(number, struct.unpack(">I", payload)[0] & _MAX_WINDOW)
-        elif kind == PUSH_PROMISE:
-            raise _Violation("a pushed answer nobody asked for")
+        elif kind == frames.PING and not flags & frames.ACK:
+            self._send(frames.PING, frames.ACK, 0, payload)
+        elif kind == frames.GOAWAY:
+            self._on_goaway(struct.unpack_from(">I", payload)[0] & frames.MAX_WINDOW)
+        elif kind == frames.WINDOW_UPDATE:
+            self._on_window_update(number, struct.unpack(">I", payload)[0] & frames.MAX_WINDOW)
+        elif kind == frames.PUSH_PROMISE:
+            raise Violation("a pushed answer nobody asked for")
 
     def _on_data(self, number: int, flags: int, payload: bytes) -> None:
         # The connection's window is given back at once, also for streams that we have forgotten;
@@ -290,20 +272,20 @@ class Connection:
         stream = self._streams.get(number)
         if stream is None:
             return
-        data = _unpadded(payload, flags)
+        data = unpadded(payload, flags)
         stream.unread += len(payload) - len(data)
         if data:
             stream.inbox.append(data)
-        stream.ended = stream.ended or bool(flags & END_STREAM)
+        stream.ended = stream.ended or bool(flags & frames.END_STREAM)
 
     def _on_block(self, flags: int, payload: bytes) -> None:
         if self._block is None:
-            raise _Violation("headers go on that never began")
+            raise Violation("headers go on that never began")
         stream, block, ends = self._block
         block += payload
         if len(block) > _MAX_HEADERS:
-            raise _Violation("headers without end")
-        if not flags & END_HEADERS:
+            raise Violation("headers without end")
+        if not flags & frames.END_HEADERS:
             return
         self._block = None
         # Decoded also for streams that we have forgotten: the table is the connection's.
@@ -314,15 +296,15 @@ class Connection:
 
     def _on_settings(self, payload: bytes) -> None:
         for name, value in struct.iter_unpack(">HI", payload):
-            if name == _HEADER_TABLE_SIZE:
+            if name == frames.HEADER_TABLE_SIZE:
                 self._encoder.header_table_size = min(value, 4096)
-            elif name == _INITIAL_WINDOW_SIZE:
+            elif name == frames.INITIAL_WINDOW_SIZE:
                 for stream in self._streams.values():
                     stream.window += value - self._initial_window
                 self._initial_window = value
-            elif name == _MAX_FRAME_SIZE:
+            elif name == frames.MAX_FRAME_SIZE:
                 self._frame_bytes = min(value, 1 << 18)
-        self._send(SETTINGS, ACK, 0, b"")
+        self._send(frames.SETTINGS, frames.ACK, 0, b"")
 
     def _on_goaway(self, last: int) -> None:
         self.going_away = True
@@ -340,15 +322,3 @@ class Connection:
         self.lost = self.lost or why
         self._outgoing.clear()
         self._socket.close()
-
-
-class _Violation(Exception):
-    """Breach of the rules of HTTP/2 by the server."""
-
-
-def _unpadded(payload: bytes, flags: int) -> bytes:
-    if not flags & PADDED:
-        return payload
-    if payload[0] >= len(payload):
-        raise _Violation("more padding than frame")
-    return payload[1 : len(payload) - payload[0]]

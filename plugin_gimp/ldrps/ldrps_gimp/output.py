@@ -18,8 +18,8 @@ from ldrps_gimp.i18n import _
 from ldrps_gimp.pixels import Area, Format, check_unchanged, whole
 
 _OPAQUE = 100.0
+# Opacities of pixels that neither hide what is below them nor are hidden themselves.
 _PARTLY = 1 / 255, 254 / 255
-"""Opacities of pixels that neither hide what is below them nor are hidden themselves."""
 
 
 class Output(ABC):

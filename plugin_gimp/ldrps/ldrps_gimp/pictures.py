@@ -12,10 +12,10 @@ from ldrps_gimp.pixels import Area
 from ldrps_gimp.reduced import piece_side, read_reduced
 from ldrps_gimp.viewing import Box, Viewing
 
+# Long side in pixels, more or less, of the overview that is read of a photo once.
 _OVERVIEW = 1024
-"""Long side in pixels, more or less, of the overview that is read of a photo once."""
+# Share of the view that is read beyond it on each side: dragging reads nothing new then.
 _AROUND = 0.25
-"""Share of the view that is read beyond it on each side: dragging reads nothing new then."""
 _EMPTY = 0x808080FF
 _LIGHT, _DARK = 0xFFFFFFFF, 0x202020FF
 _BILINEAR, _NEAREST = GdkPixbuf.InterpType.BILINEAR, GdkPixbuf.InterpType.NEAREST

@@ -24,8 +24,8 @@ SHOWN = "R'G'B' u8"
 """Format of pictures in a window: sRGB."""
 SHOWN_ALPHA = "R'G'B'A u8"
 STRIP_ROWS = 64
+# Widest piece in pixels: GIMP hands its tiles over one by one, which keeps a dialog waiting.
 _PIECE_COLUMNS = 2048
-"""Widest piece in pixels: GIMP hands its tiles over one by one, which keeps a dialog waiting."""
 MIN_SIDE = 16
 _CONTEXT = 64
 _BYTES = {"u8": 1, "u16": 2, "half": 2, "float": 4}

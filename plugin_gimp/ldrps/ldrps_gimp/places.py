@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from gi.repository import GLib
 
+# Milliseconds after the last change of a setting until the last place is restored again.
 _PAUSE_MS = 600
-"""Milliseconds after the last change of a setting until the last place is restored again."""
 
 
 class Places:

@@ -17,16 +17,16 @@ from ldrps_gimp.pixels import Area
 from ldrps_gimp.viewing import Box, Viewing
 
 _WIDTH, _HEIGHT = 340, 300
+# Factor of one turn of the wheel.
 _STEP = 1.25
-"""Factor of one turn of the wheel."""
+# Distance in pixels from the line, within which the line is dragged.
 _NEAR = 8
-"""Distance in pixels from the line, within which the line is dragged."""
+# Distance in pixels below which a press is a click.
 _STILL = 4
-"""Distance in pixels below which a press is a click."""
+# Pieces of the overview that are read until they are shown, since drawing takes its time too.
 _SHOWN = 16
-"""Pieces of the overview that are read until they are shown, since drawing takes its time too."""
+# Restored places that are kept, of whatever settings.
 _KEPT = 24
-"""Restored places that are kept, of whatever settings."""
 
 
 class PreviewPane(Gtk.Box):  # type: ignore[misc]

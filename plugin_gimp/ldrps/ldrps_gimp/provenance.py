@@ -14,8 +14,8 @@ from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.i18n import _
 
 NAME = "ldrps-provenance"
+# Former names of settings, in images that were saved before they became today's.
 _FORMER = {"invented": "generated"}
-"""Former names of settings, in images that were saved before they became today's."""
 # On a layer of an image, what cannot be undone would close the way back to earlier steps.
 _FLAGS = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
 

@@ -12,13 +12,12 @@ from gi.repository import Babl, Gegl
 
 from ldrps_gimp.pixels import SHOWN, SHOWN_ALPHA, Area, converted, whole
 
+# Longest side in pixels of what GIMP hands out.
 _MOST_SIDE = 1024
-"""Longest side in pixels of what GIMP hands out."""
+# Side in the layer's pixels of what is reduced at once: longer, and a dialog would stand still.
+#
+# A multiple of the sides of GIMP's tiles, which it reduces as a whole.
 _SOURCE_SIDE = 1024
-"""Side in the layer's pixels of what is reduced at once: longer, and a dialog would stand still.
-
-A multiple of the sides of GIMP's tiles, which it reduces as a whole.
-"""
 
 
 def piece_side(scale: float) -> int:

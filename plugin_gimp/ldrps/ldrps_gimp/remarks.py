@@ -36,7 +36,7 @@ def _of_tones() -> dict[str, str]:
         r"recipe low-light found no light missing, .+": _(
             "No light is missing, so the photo keeps the light that it has."
         ),
-        r"recipe haze found no veil that can be taken off, .+": _(
+        r"recipe haze found no haze that can be removed, .+": _(
             "There is no haze that can be taken off, so the photo keeps its contrast."
         ),
         r"recipe old-photo found black and white in their places, .+": _(

@@ -26,8 +26,8 @@ from ldrps_gimp.pixels import (
     write_strip,
 )
 
+# Table from how much a pixel is selected to whether it is.
 _SELECTED = bytes([0] + [255] * 255)
-"""Table from how much a pixel is selected to whether it is."""
 
 
 class Replace(Output):

@@ -39,12 +39,12 @@ from ldrps_gimp.stages import Stages
 from ldrps_gimp.viewing import Box
 from ldrps_gimp.words import done_text, summary
 
+# Receiver of a strip of a layer.
 _Take = Callable[[Area, bytes], None]
-"""Receiver of a strip of a layer."""
 _Taken = tuple[Format, _Take]
 _RESULT = "restored"
+# Settings of a glance, which looks for tones alone; and for the tagger no model is waited.
 _GLANCE = {"damage": "off", "noise_sigma": 0.0, "describer": "tagger"}
-"""Settings of a glance, which looks for tones alone; and for the tagger no model is waited."""
 _RELAYED = ("queued", "loading", "diagnosis", "description", "step", "preview")
 
 

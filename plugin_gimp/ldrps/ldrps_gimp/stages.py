@@ -29,8 +29,8 @@ from ldrps_gimp.pixels import (
 )
 
 _RESULT = "restored"
+# Format in which a mask is read: its numbers, of 8 bits.
 _SHARES = "Y u8"
-"""Format in which a mask is read: its numbers, of 8 bits."""
 
 
 class Stages(Output):

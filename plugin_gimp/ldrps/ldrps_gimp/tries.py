@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_gimp.choices import Choices
+from ldrps_gimp.endpoint import state_folder
 from ldrps_gimp.errors import RestoreError
 from ldrps_gimp.ownership import make_folder
-from ldrps_gimp.place import state_folder
 
 MOST = 5
 SIDE = 64

@@ -9,8 +9,8 @@ from gi.repository import Gimp
 from ldrps_gimp import batch
 from ldrps_gimp.choices import NEW_IMAGE, Choices
 from ldrps_gimp.daemon import Daemon
+from ldrps_gimp.endpoint import default_endpoint
 from ldrps_gimp.i18n import _
-from ldrps_gimp.place import default_place
 from ldrps_gimp.progress import StatusBar
 from ldrps_gimp.refusals import check
 from ldrps_gimp.restoration import Outcome, Restoration
@@ -18,7 +18,7 @@ from ldrps_gimp.restoration import Outcome, Restoration
 
 def restore_all(choices: Choices, mode: Any) -> list[batch.Result]:
     """Restore all open images without a dialog; returns the outcome of each."""
-    daemon = Daemon(default_place())
+    daemon = Daemon(default_endpoint())
     try:
         report = StatusBar(_("Restore (LD-RPS)"))
         results = []
@@ -37,7 +37,7 @@ def restore_all(choices: Choices, mode: Any) -> list[batch.Result]:
 def restore(layer: Any, choices: Choices, mode: Any) -> Any:
     """Restore without a dialog; returns the layer with the result."""
     check(layer, choices)
-    daemon = Daemon(default_place())
+    daemon = Daemon(default_endpoint())
     try:
         report = StatusBar(_("Restore (LD-RPS)"))
         outcome = Restoration(layer, choices, daemon, report).run()

@@ -13,8 +13,8 @@ from ldrps_gimp.names import finding_names, recipe_names
 
 _NOISE, _HOT = "noise about ", "hot pixels ("
 _DAMAGED, _AND = "damaged: ", " and "
+# Beginnings of what a small copy of a photo cannot tell.
 _NOT_OF_TONES = ("nothing found", "perhaps ", "JPEG blocks", _NOISE, _HOT, _DAMAGED)
-"""Beginnings of what a small copy of a photo cannot tell."""
 
 
 def diagnosis_text(words: str) -> str:

@@ -31,7 +31,7 @@ class _Segment(NamedTuple):
     """All of its bytes, from the first 0xFF on."""
 
     @property
-    def tells_channels(self) -> bool:
+    def names_channels(self) -> bool:
         """Tell whether it says how channels are meant (ITU-T T.871, 6.4.1 and T.872, 6.5.3)."""
         own = _OWN_NAMES.get(self.marker)
         return own is not None and self.content.startswith(own)
@@ -54,7 +54,7 @@ def coded_picture(data: bytes) -> bytes:
     markers = [segment.marker for segment in segments]
     if markers[-1] != _END or sum(marker in _FRAMES for marker in markers) != 1:
         return b""
-    kept = [each.whole for each in segments if each.marker not in _METADATA or each.tells_channels]
+    kept = [each.whole for each in segments if each.marker not in _METADATA or each.names_channels]
     return b"".join((data[:2], *kept))
 
 
@@ -65,13 +65,13 @@ def with_metadata_of(picture: bytes, other: bytes) -> bytes:
     """
     mine = list(_segments(picture))
     theirs = [each for each in _segments(other) if each.marker in _METADATA]
-    jfif = [each.whole for each in theirs if each.marker == _JFIF and each.tells_channels]
+    jfif = [each.whole for each in theirs if each.marker == _JFIF and each.names_channels]
     has_jfif = any(each.marker == _JFIF for each in mine)
     return b"".join(
         (
             picture[:2],
             *(jfif if has_jfif else ()),
-            *(each.whole for each in theirs if not each.tells_channels),
+            *(each.whole for each in theirs if not each.names_channels),
             *(each.whole for each in mine if each.marker != _JFIF),
         )
     )

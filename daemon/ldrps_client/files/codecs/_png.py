@@ -49,8 +49,8 @@ _INCH = 0.0254
 _XMP = "XML:com.adobe.xmp"
 _RAW = "Raw profile type "
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+# Chunks that state colours by numbers, with their sizes; the first one present counts.
 _STATING = ((b"cICP", 4), (b"sRGB", 1), (b"gAMA", 4), (b"cHRM", 32))
-"""Chunks that state colours by numbers, with their sizes; the first one present counts."""
 _OF_FEW_COLOURS = "it has a palette of few colours; the result is in full colour"
 
 

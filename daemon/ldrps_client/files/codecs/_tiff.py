@@ -30,12 +30,12 @@ _REFUSED = {
     "CFA": "it is a camera's raw file; develop it first and give the result",
     "LINEAR_RAW": "it is a camera's raw file; develop it first and give the result",
 }
+# Number of colour channels of each photometric interpretation that is accepted.
 _CHANNELS = {
     **dict.fromkeys(("MINISWHITE", "MINISBLACK", "PALETTE"), 1),
     **dict.fromkeys(("RGB", "YCBCR"), 3),
     "SEPARATED": 4,
 }
-"""Number of colour channels of each photometric interpretation that is accepted."""
 _COMPRESSIONS = {"NONE": "none", "LZW": "lzw", "ZSTD": "zstd"}
 _JPEG, _OLD_JPEG = 7, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2

@@ -23,6 +23,7 @@ _D65, _C, _EQUAL = (0.3127, 0.3290), (0.310, 0.316), (1 / 3, 1 / 3)
 BT709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
 _ADOBE = Primaries((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), _D65)
 _SMPTE = Primaries((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)
+# H.273 (07/2024), table 2.
 _PRIMARIES = {
     1: BT709,
     4: Primaries((0.670, 0.330), (0.210, 0.710), (0.140, 0.080), _C),
@@ -36,7 +37,6 @@ _PRIMARIES = {
     12: Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
     22: Primaries((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-"""H.273 (07/2024), table 2."""
 
 
 def _broken(alpha: float, exponent: float, slope: float, corner: float) -> bytes:
@@ -47,6 +47,7 @@ def _broken(alpha: float, exponent: float, slope: float, corner: float) -> bytes
 
 SRGB_CURVE = _broken(1.055, 1 / 2.4, 12.92, 0.0031308)
 _BT709_CURVE = _broken(1.09929682680944, 0.45, 4.5, 0.018053968510807)
+# H.273, table 3, except logarithms, DCI's, and HDR, which is refused.
 _CURVES = {
     **dict.fromkeys((1, 6, 11, 12, 14, 15), _BT709_CURVE),
     4: parametric(2.2),
@@ -55,7 +56,6 @@ _CURVES = {
     8: parametric(1.0),
     13: SRGB_CURVE,
 }
-"""H.273, table 3, except logarithms, DCI's, and HDR, which is refused."""
 _UNSPECIFIED, _SRGB = 2, (1, 13)
 _TAKEN_FOR = ", so the photo is taken for sRGB"
 

@@ -17,8 +17,8 @@ from ldrps_engine.errors import PhotoError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+# Most bytes of everything but pixels, packed, and as many again unpacked.
 _LARGEST_NOTE = 1 << 26
-"""Most bytes of everything but pixels, packed, and as many again unpacked."""
 
 
 @dataclass

@@ -31,7 +31,7 @@ class Mount:
     """Path within its file system of the mounted part."""
 
     @property
-    def tells_changes(self) -> bool:
+    def reports_changes(self) -> bool:
         """Tell whether inotify reports every change."""
         return not _NO_EVENTS.fullmatch(self.kind)
 

@@ -16,20 +16,20 @@ from typing import Any, Protocol
 from ldrps_client._text import named, print_json, shown
 from ldrps_client.hotfolder.report._log import Log, duration, line_of
 
+# Events too frequent for a log.
 _QUIET = {"step"}
-"""Events too frequent for a log."""
+# Events shown once, until something else happens.
 _REPEATED = {"waiting", "paused", "away"}
-"""Events shown once, until something else happens."""
 _ROUTINE = {"scanned", "started"}
+# Events with a line of their own on a terminal, and its colour.
 _STYLES = {
     **dict.fromkeys(("done", "skipped", "amended", "back"), "green"),
     **dict.fromkeys(("failed", "stopped"), "red"),
     **dict.fromkeys(("warning", "away", "overflow"), "yellow"),
     "duplicate": "dim",
 }
-"""Events with a line of their own on a terminal, and its colour."""
+# Facts that are names of files.
 _PATHS = {"output", "of"}
-"""Facts that are names of files."""
 _LONGEST_NAME = 32
 _RATE_SECONDS = 600.0
 

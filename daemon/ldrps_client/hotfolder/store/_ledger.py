@@ -34,6 +34,7 @@ from ldrps_client.hotfolder.store._entry import (
 from ldrps_client.hotfolder.store._schema import STEPS
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
+from ldrps_wire.database import connect, transaction, upgrade, version_of
 
 _WAIT_SECONDS = 30.0
 OURS = "ours"
@@ -51,27 +52,12 @@ class Ledger:
         self._lock = threading.RLock()
         self._seen: int | None = None
         with _readable_errors(path):
-            # Autocommit: transactions begin where `_writing` says.
-            self._db = sqlite3.connect(
-                path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            self._db = connect(path, _WAIT_SECONDS)
             self._db.create_function("folder_of", 1, os.path.dirname, deterministic=True)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._prepare()
-
-    def _prepare(self) -> None:
-        if self._version() > len(STEPS):
-            raise OutputError(f"{self.path} was written by a later version of ldrps; use that one")
-        if self._version() == len(STEPS):
-            return
-        with self._writing() as db:
-            # Asked again: another process may have been faster.
-            for statement in ";".join(STEPS[self._version() :]).split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {len(STEPS)}")
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version_of(self._db) > len(STEPS):
+                raise OutputError(f"{path} was written by a later version of ldrps; use that one")
+            upgrade(self._db, STEPS)
 
     def changed_elsewhere(self) -> bool:
         """Tell whether another process has written to the ledger since the last call."""
@@ -89,14 +75,8 @@ class Ledger:
         """Open a transaction; `durable`: on the disk at its end, against a power cut too."""
         with self._lock, _readable_errors(self.path):
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            with transaction(self._db) as db:
+                yield db
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock, _readable_errors(self.path):

@@ -13,7 +13,7 @@ from ldrps_client.files._folders import is_same
 from ldrps_client.files._read import check_size, without_waiting
 from ldrps_client.hotfolder.detect._rules import STAGED
 from ldrps_client.provenance import sidecar_for
-from ldrps_wire.atomic import into_place
+from ldrps_wire.atomic import into_place, sync
 
 _PART_BYTES = 1 << 20
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -91,8 +91,7 @@ def pass_on(source: Path, staged: Path, target: Path, how: str) -> str:
         how = "copy"
     if how == "copy":
         shutil.copy2(source, staged)
-        with open(staged, "rb") as copied:
-            os.fsync(copied.fileno())
+        sync(staged)
     with suppress(FileExistsError):
         place(staged, target)
     return how

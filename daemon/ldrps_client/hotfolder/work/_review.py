@@ -132,7 +132,7 @@ class Review:
         self._ledger.judge(entry, on_the_way, os.fsencode(place))
         moving = self._ledger.entry(entry.key)
         try:
-            _carry(source, target)
+            _rename_both(source, target)
         except OSError:
             self._ledger.judge(moving, entry.verdict, entry.place)
             raise
@@ -147,12 +147,12 @@ class Review:
     def _finish(self, moving: Entry) -> None:
         output, place = (Path(os.fsdecode(path or b"")) for path in (moving.output, moving.place))
         source, target = (output, place) if moving.verdict == "rejecting" else (place, output)
-        _carry(source, target)
+        _rename_both(source, target)
         if os.path.lexists(target):
             self._end(moving)
 
 
-def _carry(source: Path, target: Path) -> None:
+def _rename_both(source: Path, target: Path) -> None:
     """Rename a result and its sidecar, both or neither; goes on where a crash interrupted it."""
     moved: list[tuple[Path, Path]] = []
     try:

@@ -33,8 +33,8 @@ from ldrps_engine.errors import BusyError, LdrpsError, OutputError
 _LONGEST_IDLE = 30.0
 _CLOSED_SECONDS = 5.0
 _RETRY_FACTOR = 6.0
+# Bytes of an ordinary result: while there is room for one, only larger ones wait for more.
 _ORDINARY_BYTES = 64 << 20
-"""Bytes of an ordinary result: while there is room for one, only larger ones wait for more."""
 
 
 class WorkerPool:

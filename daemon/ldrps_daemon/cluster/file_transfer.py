@@ -22,6 +22,7 @@ from pickle import PickleBuffer
 from typing import BinaryIO
 
 from ldrps_daemon.storage.spool import JobFolder
+from ldrps_wire.atomic import replace
 
 PIECE, BEGIN, COMMAND = b"F", b"B", b"C"
 REPORT, MEMORY, END = b"R", b"M", b"Z"
@@ -31,8 +32,8 @@ TO_FRONT = {b"k": "checkpoint", b"r": "result"}
 _MORE, _LAST = b"+", b"."
 _LENGTH_BYTES = 8
 _HEAD_BYTES = 3
+# Length from which a message is large.
 _ALONE_BYTES = 64 << 10
-"""Length from which a message is large."""
 
 Message = bytes | memoryview
 Block = bytes | PickleBuffer
@@ -182,7 +183,7 @@ class Receiver:
             os.fsync(file.fileno())
         size = file.tell()
         self._files.pop(name).close()
-        os.replace(self._unfinished(name), getattr(self._folder, name))
+        replace(self._unfinished(name), getattr(self._folder, name))
         if name == "checkpoint":
             # The next one takes its place.
             self._written -= size

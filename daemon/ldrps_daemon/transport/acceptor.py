@@ -3,7 +3,7 @@
 Legitimate clients speak at once, in HTTP/2 as in TLS. Until it is let in, a connection costs
 one descriptor and no task, so that crowds can come as fast as they like: where places run out, the
 largest one loses its oldest, the silent first. Those that have spoken are let in by turns, a few of
-each party, so that a process that calls again and again keeps nobody waiting but itself.
+each group, so that a process that calls again and again keeps nobody waiting but itself.
 """
 
 from __future__ import annotations
@@ -16,65 +16,65 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ldrps_daemon.transport.peers import may_enter, party
+from ldrps_daemon.transport.peers import may_enter, peer_group
 from ldrps_wire.system import UNIX_FAMILY, credentials
 
 SILENT_SECONDS = 30.0
 """Seconds after which a connection that has sent nothing is cut off."""
+# Connections that wait to be accepted; a unix socket refuses more.
 _BACKLOG = 4096
-"""Connections that wait to be accepted; a unix socket refuses more."""
+# Most connections accepted in one turn.
 _KEPT_AT_ONCE = 64
-"""Most connections accepted in one turn."""
+# Most seconds of accepting before those inside have their turn.
 _TURN_SECONDS = 0.005
-"""Most seconds of accepting before those inside have their turn."""
+# Connections of each group let in before it is the next one's turn.
 _LET_IN_AT_ONCE = 4
-"""Connections of each party let in before it is the next one's turn."""
 _FEWEST = 16
 _PAUSE_SECONDS = 0.1
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(eq=False)
-class Visitor:
+class PendingConnection:
     """One connection, and the identity of its other end."""
 
     socket: socket.socket
     name: str
     """Name of the client for whom calls are counted."""
-    party: str
-    """Name of the party that shares a limit of connections with it."""
+    group: str
+    """Name of the group that shares a limit of connections with it."""
     known: bool
     """True if the kernel has told that it may call."""
     came: float = field(default_factory=time.monotonic)
 
 
 @dataclass
-class _Crowd:
-    """Connections of one party, oldest first."""
+class _PeerQueue:
+    """Connections of one group, oldest first."""
 
-    silent: dict[Visitor, None] = field(default_factory=dict)
-    spoken: dict[Visitor, None] = field(default_factory=dict)
+    silent: dict[PendingConnection, None] = field(default_factory=dict)
+    spoken: dict[PendingConnection, None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.silent) + len(self.spoken)
 
-    def __iter__(self) -> Iterator[Visitor]:
+    def __iter__(self) -> Iterator[PendingConnection]:
         yield from self.silent
         yield from self.spoken
 
-    def remove(self, visitor: Visitor) -> None:
-        self.silent.pop(visitor, None)
-        self.spoken.pop(visitor, None)
+    def remove(self, pending: PendingConnection) -> None:
+        self.silent.pop(pending, None)
+        self.spoken.pop(pending, None)
 
 
-class Lobby:
+class Acceptor:
     """Accepts connections, and passes on those that speak."""
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
         limit: int,
-        enter: Callable[[Visitor], object],
+        enter: Callable[[PendingConnection], object],
         complain: Callable[[str], None],
     ) -> None:
         """Take the sockets and the `limit` of connections let in; half as many may wait here."""
@@ -82,7 +82,7 @@ class Lobby:
         self._places = max(_FEWEST, limit // 2)
         self._enter = enter
         self._complain = complain
-        self._crowds: dict[str, _Crowd] = {}
+        self._queues: dict[str, _PeerQueue] = {}
         self._count = 0
         self._pauses: set[asyncio.TimerHandle] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -106,14 +106,14 @@ class Lobby:
         for listener in self._listeners:
             loop.remove_reader(listener)
             listener.close()
-        for visitor in self._all():
-            self._cut(visitor)
+        for pending in self._all():
+            self._cut(pending)
         for handle in (self._sweep, self._turn):
             if handle:
                 handle.cancel()
 
-    def _all(self) -> list[Visitor]:
-        return [visitor for crowd in self._crowds.values() for visitor in crowd]
+    def _all(self) -> list[PendingConnection]:
+        return [pending for queue in self._queues.values() for pending in queue]
 
     def _listen(self, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(listener, self._accept, listener)
@@ -157,89 +157,91 @@ class Lobby:
         """Keep a connection until it is let in, and tell the loop to watch it."""
         accepted.setblocking(False)
         spoke = _spoke(accepted)
-        visitor = None if spoke is False else self._identify(accepted)
-        if visitor is None:
+        pending = None if spoke is False else self._identify(accepted)
+        if pending is None:
             accepted.close()
             return False
         if self._count >= self._places:
             self._cut_one()
         self._count += 1
-        crowd = self._crowds.setdefault(visitor.party, _Crowd())
+        queue = self._queues.setdefault(pending.group, _PeerQueue())
         if spoke:
-            self._line_up(visitor, crowd)
+            self._line_up(pending, queue)
         else:
-            crowd.silent[visitor] = None
+            queue.silent[pending] = None
             loop = asyncio.get_running_loop()
-            loop.add_reader(accepted, self._hear, visitor)
+            loop.add_reader(accepted, self._hear, pending)
             self._sweep = self._sweep or loop.call_later(SILENT_SECONDS, self._cut_silent)
         return True
 
-    def _line_up(self, visitor: Visitor, crowd: _Crowd) -> None:
-        crowd.spoken[visitor] = None
+    def _line_up(self, pending: PendingConnection, queue: _PeerQueue) -> None:
+        queue.spoken[pending] = None
         self._turn = self._turn or asyncio.get_running_loop().call_soon(self._let_in)
 
     def _let_in(self) -> None:
-        """Let in the next few of each party that has spoken, and leave the rest for later."""
-        for crowd in list(self._crowds.values()):
-            for visitor in list(islice(crowd.spoken, _LET_IN_AT_ONCE)):
-                self._let_go(visitor)
-                self._enter(visitor)
-        more = any(crowd.spoken for crowd in self._crowds.values())
+        """Let in the next few of each group that has spoken, and leave the rest for later."""
+        for queue in list(self._queues.values()):
+            for pending in list(islice(queue.spoken, _LET_IN_AT_ONCE)):
+                self._let_go(pending)
+                self._enter(pending)
+        more = any(queue.spoken for queue in self._queues.values())
         self._turn = asyncio.get_running_loop().call_soon(self._let_in) if more else None
 
-    def _identify(self, accepted: socket.socket) -> Visitor | None:
+    def _identify(self, accepted: socket.socket) -> PendingConnection | None:
         try:
             if accepted.family == UNIX_FAMILY:
                 pid, uid = credentials(accepted)
                 if not may_enter(uid):
                     self._complain(f"user {uid} was turned away")
                     return None
-                return Visitor(accepted, f"pid {pid}", f"pid {pid}", known=True)
+                return PendingConnection(accepted, f"pid {pid}", f"pid {pid}", known=True)
             host, port = accepted.getpeername()[:2]
-            return Visitor(accepted, f"tcp {host}:{port}", party(accepted), known=False)
+            return PendingConnection(
+                accepted, f"tcp {host}:{port}", peer_group(accepted), known=False
+            )
         except OSError:
             return None  # it has gone already
 
-    def _hear(self, visitor: Visitor) -> None:
+    def _hear(self, pending: PendingConnection) -> None:
         """Queue a connection that has spoken, and close one that has hung up."""
-        spoke = _spoke(visitor.socket)
+        spoke = _spoke(pending.socket)
         if spoke:
-            asyncio.get_running_loop().remove_reader(visitor.socket)
-            crowd = self._crowds[visitor.party]
-            del crowd.silent[visitor]
-            self._line_up(visitor, crowd)
+            asyncio.get_running_loop().remove_reader(pending.socket)
+            queue = self._queues[pending.group]
+            del queue.silent[pending]
+            self._line_up(pending, queue)
         elif spoke is False:
-            self._cut(visitor)
+            self._cut(pending)
 
     def _cut_silent(self) -> None:
         """Cut off connections that were silent for too long, and schedule the next check."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
-        waiting = [visitor for crowd in self._crowds.values() for visitor in crowd.silent]
-        late = [visitor for visitor in waiting if visitor.came + SILENT_SECONDS <= now]
-        for visitor in late:
-            self._cut(visitor)
+        waiting = [pending for queue in self._queues.values() for pending in queue.silent]
+        late = [pending for pending in waiting if pending.came + SILENT_SECONDS <= now]
+        for pending in late:
+            self._cut(pending)
         # Whoever comes from now on is later than all who are here.
-        due = min((visitor.came for visitor in waiting if visitor not in late), default=None)
+        due = min((pending.came for pending in waiting if pending not in late), default=None)
         self._sweep = None
         if due is not None:
             self._sweep = loop.call_later(due + SILENT_SECONDS - now, self._cut_silent)
 
     def _cut_one(self) -> None:
-        """Cut the oldest of the largest crowd, so that it cannot push out anybody but its own."""
-        name = max(self._crowds, key=lambda each: len(self._crowds[each]))
+        """Cut the oldest of the largest queue, so that it cannot push out anybody but its own."""
+        name = max(self._queues, key=lambda each: len(self._queues[each]))
         self._complain(f"connections of {name} are cut before they are let in: there are too many")
-        self._cut(next(iter(self._crowds[name])))
+        self._cut(next(iter(self._queues[name])))
 
-    def _cut(self, visitor: Visitor) -> None:
-        self._let_go(visitor)
-        visitor.socket.close()
+    def _cut(self, pending: PendingConnection) -> None:
+        self._let_go(pending)
+        pending.socket.close()
 
-    def _let_go(self, visitor: Visitor) -> None:
-        asyncio.get_running_loop().remove_reader(visitor.socket)
-        crowd = self._crowds[visitor.party]
-        crowd.remove(visitor)
-        if not crowd:
-            del self._crowds[visitor.party]
+    def _let_go(self, pending: PendingConnection) -> None:
+        asyncio.get_running_loop().remove_reader(pending.socket)
+        queue = self._queues[pending.group]
+        queue.remove(pending)
+        if not queue:
+            del self._queues[pending.group]
         self._count -= 1
 
 

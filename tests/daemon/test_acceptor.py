@@ -7,28 +7,30 @@ import socket
 
 import pytest
 
-from ldrps_daemon.transport import lobby as lobby_module
-from ldrps_daemon.transport.lobby import Lobby
+from ldrps_daemon.transport import acceptor as acceptor_module
+from ldrps_daemon.transport.acceptor import Acceptor
 from ldrps_daemon.transport.security import listen
 
 
 class Door:
-    """A lobby, whom it let in, and what it complained about."""
+    """A acceptor, whom it let in, and what it complained about."""
 
     def __init__(self, folder, limit=0):
         self.path = folder / "s"
         self.inside, self.complaints = [], []
-        self.lobby = Lobby([listen(self.path)], limit, self.inside.append, self.complaints.append)
+        self.acceptor = Acceptor(
+            [listen(self.path)], limit, self.inside.append, self.complaints.append
+        )
 
     async def __aenter__(self):
-        self.lobby.open()
+        self.acceptor.open()
         return self
 
     async def __aexit__(self, *_):
-        self.lobby.close()
-        for visitor in self.inside:
-            visitor.socket.close()
-        assert len(self.lobby) == 0
+        self.acceptor.close()
+        for pending in self.inside:
+            pending.socket.close()
+        assert len(self.acceptor) == 0
 
     def knock(self, stack, words=b""):
         one = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -61,7 +63,7 @@ def stack():
 def pids(monkeypatch):
     """Process ids that the kernel names for the connections to come."""
     names = []
-    monkeypatch.setattr(lobby_module, "credentials", lambda _: (names.pop(0), os.geteuid()))
+    monkeypatch.setattr(acceptor_module, "credentials", lambda _: (names.pop(0), os.geteuid()))
     return names
 
 
@@ -70,11 +72,11 @@ def test_who_speaks_is_let_in_and_its_words_are_still_there(tmp_path, stack):
         async with Door(tmp_path) as door:
             door.knock(stack, b"hello")
             late = door.knock(stack)
-            await until(lambda: len(door.inside) == 1 and len(door.lobby) == 1)
+            await until(lambda: len(door.inside) == 1 and len(door.acceptor) == 1)
             late.send(b"me too")
             await until(lambda: len(door.inside) == 2)
             assert [each.socket.recv(9) for each in door.inside] == [b"hello", b"me too"]
-            assert {each.party for each in door.inside} == {f"pid {os.getpid()}"}
+            assert {each.group for each in door.inside} == {f"pid {os.getpid()}"}
 
     asyncio.run(main())
 
@@ -88,7 +90,7 @@ def test_the_largest_crowd_loses_its_oldest(tmp_path, stack, pids):
             crowd = [door.knock(stack) for _ in range(40)]
             other = door.knock(stack)
             await until(lambda: not pids)
-            assert len(door.lobby) == 16
+            assert len(door.acceptor) == 16
             assert [is_cut(each) for each in crowd] == [True] * 27 + [False] * 13
             assert not any(map(is_cut, [*ours, other]))
             assert "pid 2" in door.complaints[0]
@@ -108,8 +110,8 @@ def test_parties_are_let_in_by_turns(tmp_path, stack, pids):
             for _ in range(15):
                 door.knock(stack, b"x")
             await until(lambda: len(door.inside) == 15)
-            assert [visitor.name for visitor in door.inside].index("pid 3") == 4
-            assert len(door.lobby) == 0
+            assert [pending.name for pending in door.inside].index("pid 3") == 4
+            assert len(door.acceptor) == 0
 
     asyncio.run(main())
 
@@ -131,14 +133,14 @@ def test_who_spoke_before_it_was_looked_at_is_never_cut(tmp_path, stack):
 
 
 def test_the_silent_and_those_that_hang_up_do_not_stay(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr(lobby_module, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(acceptor_module, "SILENT_SECONDS", 0.3)
 
     async def main():
         async with Door(tmp_path) as door:
             door.knock(stack).close()
             silent = door.knock(stack)
-            await until(lambda: len(door.lobby) == 1)
-            await until(lambda: len(door.lobby) == 0)
+            await until(lambda: len(door.acceptor) == 1)
+            await until(lambda: len(door.acceptor) == 0)
             assert is_cut(silent)
             # And so for the next one.
             again = door.knock(stack)
@@ -156,21 +158,21 @@ def test_descriptors_that_are_used_up_cost_the_silent_their_places(tmp_path, sta
     async def main():
         async with Door(tmp_path) as door:
             silent = door.knock(stack)
-            await until(lambda: len(door.lobby) == 1)
-            listener = door.lobby._listeners[0]
+            await until(lambda: len(door.acceptor) == 1)
+            listener = door.acceptor._listeners[0]
             full = Full(fileno=os.dup(listener.fileno()))
-            monkeypatch.setattr(door.lobby, "_listeners", [])
+            monkeypatch.setattr(door.acceptor, "_listeners", [])
             with full:
                 late = door.knock(stack, b"x")
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listener)
-                door.lobby._accept(full)
+                door.acceptor._accept(full)
                 assert is_cut(silent)
-                door.lobby._accept(full)
-                assert door.lobby._pauses, "it looks again after a moment"
-                for pause in door.lobby._pauses:
+                door.acceptor._accept(full)
+                assert door.acceptor._pauses, "it looks again after a moment"
+                for pause in door.acceptor._pauses:
                     pause.cancel()
-            door.lobby._listen(listener)
+            door.acceptor._listen(listener)
             await until(lambda: door.inside)
             loop.remove_reader(listener)
             listener.close()

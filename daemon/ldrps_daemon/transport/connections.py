@@ -1,4 +1,4 @@
-"""Limits on connections, for each party and in all, so that no crowd locks others out.
+"""Limits on connections, for each group and in all, so that no crowd locks others out.
 
 A connection without a call is idle, and one that has shown no right to call is a stranger's.
 Where a limit is reached, such a one makes room for whoever comes. Where none can, a few more are
@@ -24,24 +24,24 @@ _STRANGERS_SHARE = 4
 FIRST_CALL_SECONDS = 30.0
 """Seconds after which a connection that has begun no call is cut off."""
 _COMPLAINT_SECONDS = 10.0
+# File descriptors of each: the client's socket, ours to gRPC, gRPC's end of that, and one that has
+# not spoken (acceptor.py).
 _DESCRIPTORS_EACH = 4
-"""File descriptors of each: the client's socket, ours to gRPC, gRPC's end of that, and one that
-has not spoken (lobby.py)."""
+# File descriptors for the journal, photos, workers, and connections about to be turned away.
 _DESCRIPTORS_KEPT = 256
-"""File descriptors for the journal, photos, workers, and connections about to be turned away."""
+# The same of the sockets that the loop itself watches, where those are what is scarce: gRPC's end
+# is not among them.
 _SOCKETS_EACH, _SOCKETS_KEPT = 3, 32
-"""The same of the sockets that the loop itself watches, where those are what is scarce: gRPC's end
-is not among them."""
 
 
 @dataclass(eq=False)
-class Guest:
+class Connection:
     """One connection."""
 
     name: str
     """Name of the client for whom calls are counted."""
-    party: str
-    """Name of the party that shares a limit of connections with it."""
+    group: str
+    """Name of the group that shares a limit of connections with it."""
     cut: Callable[[], object]
     """Function that ends it at once."""
     _: KW_ONLY
@@ -74,64 +74,66 @@ class Guest:
             self.idle_since = time.monotonic()
 
 
-class Guests:
+class Connections:
     """All connections of one daemon."""
 
-    def __init__(self, limit: int, party_limit: int) -> None:
+    def __init__(self, limit: int, group_limit: int) -> None:
         self.limit = limit
         """Most connections that may stay, a few with short calls apart."""
-        self._party_limit = party_limit
+        self._group_limit = group_limit
         self._strangers = max(1, limit // _STRANGERS_SHARE)
-        self._inside: dict[Guest, None] = {}
+        self._inside: dict[Connection, None] = {}
         self._complained = -_COMPLAINT_SECONDS
         self._unsaid = 0
 
     def __len__(self) -> int:
         return len(self._inside)
 
-    def admit(self, guest: Guest) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Let a connection in if there is room or room can be made."""
-        kin = [each for each in self._inside if each.party == guest.party]
+        same_group = [each for each in self._inside if each.group == connection.group]
         strangers = [each for each in self._inside if not each.proved]
-        places = [(kin, self._party_limit, EXTRA), (list(self._inside), self.limit, EXTRA)]
-        if not guest.proved:
+        places = [(same_group, self._group_limit, EXTRA), (list(self._inside), self.limit, EXTRA)]
+        if not connection.proved:
             places.append((strangers, self._strangers, 0))
-        if not all(self._room(guest, *place) for place in places):
-            self.complain(f"a connection of {guest.party} was turned away: there are too many")
+        if not all(self._room(connection, *place) for place in places):
+            self.complain(f"a connection of {connection.group} was turned away: there are too many")
             return False
-        self._inside[guest] = None
+        self._inside[connection] = None
         loop = asyncio.get_running_loop()
-        guest.timer = loop.call_later(FIRST_CALL_SECONDS, self._check_first_call, guest)
+        connection.timer = loop.call_later(FIRST_CALL_SECONDS, self._check_first_call, connection)
         return True
 
-    def _room(self, guest: Guest, present: list[Guest], limit: int, extra: int) -> bool:
+    def _room(
+        self, connection: Connection, present: list[Connection], limit: int, extra: int
+    ) -> bool:
         """Make room for one more if need be, and return whether there is any."""
         present = [each for each in present if each in self._inside]
         if len(present) < limit:
             return True
-        sizes = Counter(each.party for each in present)
+        sizes = Counter(each.group for each in present)
         idle = [each for each in present if each.gives_way]
         if idle:
             # Of the largest crowd, so that it cannot push out anybody but its own.
-            first = min(idle, key=lambda it: (it.proved, -sizes[it.party], it.idle_since))
+            first = min(idle, key=lambda it: (it.proved, -sizes[it.group], it.idle_since))
             self.leave(first)
             first.cut()
             return True
-        guest.extra = True
+        connection.extra = True
         return len(present) < limit + extra
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, connection: Connection) -> None:
         """Note that a connection is gone."""
-        self._inside.pop(guest, None)
-        if guest.timer:
-            guest.timer.cancel()
+        self._inside.pop(connection, None)
+        if connection.timer:
+            connection.timer.cancel()
 
-    def lets_stay(self, guest: Guest) -> bool:
+    def lets_stay(self, connection: Connection) -> bool:
         """Tell whether it may begin a call that takes its time: not in an extra place."""
-        kin = sum(each.party == guest.party for each in self._inside)
-        if len(self) <= self.limit and kin <= self._party_limit:
-            guest.extra = False
-        return not guest.extra
+        same_group = sum(each.group == connection.group for each in self._inside)
+        if len(self) <= self.limit and same_group <= self._group_limit:
+            connection.extra = False
+        return not connection.extra
 
     def complain(self, words: str) -> None:
         """Log it, but not so often that rejected callers could fill the disk."""
@@ -143,9 +145,9 @@ class Guests:
         log.warning("%s%s", words, more)
         self._complained, self._unsaid = now, 0
 
-    def _check_first_call(self, guest: Guest) -> None:
-        if not guest.called:
-            guest.cut()
+    def _check_first_call(self, connection: Connection) -> None:
+        if not connection.called:
+            connection.cut()
 
 
 def affordable(limit: int) -> int:

@@ -21,13 +21,13 @@ _TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 COMMAND_FILE = "command.txt"
 """File in the plug-in's folder: the `ldrps` command that installed it, by `gimp install`."""
 _UNIX = "unix:"
+# Prefix of an address of another machine, which the plug-in does not speak to.
 _TLS = "tls:"
-"""Prefix of an address of another machine, which the plug-in does not speak to."""
 # Windows asks a port of its own that nobody holds for two seconds before it tells.
 _CONNECT_SECONDS = 2.0 if hasattr(os, "fork") else 5.0
 _FIRST_PORT, _PORTS = 26000, 4000
+# True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP.
 _TELLS_PEERS = hasattr(socket, "AF_UNIX") and hasattr(socket, "SO_PEERCRED")
-"""True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP."""
 
 IN_ITS_OWN_SESSION: dict[str, Any] = (
     {"start_new_session": True}
@@ -41,7 +41,7 @@ IN_ITS_OWN_SESSION: dict[str, Any] = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """An address, and what is known about who may start a daemon there."""
 
     address: str
@@ -122,13 +122,13 @@ class Place:
         return {"authorization": f"Bearer {token}"}
 
 
-def default_place() -> Place:
+def default_endpoint() -> Endpoint:
     """Return `$LDRPS_ADDRESS`, or the user's own socket, or a port where daemons have none."""
     if address := os.environ.get(ADDRESS_VARIABLE):
-        return Place(_checked(address), chosen=True)
+        return Endpoint(_checked(address), chosen=True)
     if not _TELLS_PEERS:
-        return Place(f"127.0.0.1:{_default_port()}", chosen=False)
-    return Place(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
+        return Endpoint(f"127.0.0.1:{_default_port()}", chosen=False)
+    return Endpoint(f"{_UNIX}{run_folder() / 'ldrps.sock'}", chosen=False)
 
 
 def _default_port() -> int:

@@ -1,4 +1,4 @@
-"""Workers: one slot for each that a pool can have, started when a job comes, warm after it."""
+"""Slots for workers: one for each that a pool can have, started when a job comes, warm after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.config import ServeConfig
+from ldrps_daemon.scheduling.alarms import Alarms, Idleness
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
+from ldrps_daemon.scheduling.worker_errors import (
+    SparedError,
+    StartError,
+    WorkerDiedError,
+    WorkerLostError,
+)
 from ldrps_daemon.scheduling.worker_specs import WorkerSpec
 from ldrps_daemon.storage.jobs import Job
 from ldrps_daemon.workers import pipe as wire
@@ -32,22 +39,6 @@ from ldrps_engine.errors import BusyError
 
 log = logging.getLogger("ldrps.pool")
 OnReport = Callable[[pb.Event | Saved | Sized], None]
-
-
-class WorkerDiedError(Exception):
-    """Death of the process before its job's end."""
-
-
-class WorkerLostError(WorkerDiedError):
-    """Loss of the worker's machine, or of the line to it, for which no job is to blame."""
-
-
-class StartError(Exception):
-    """Failure to start a process that takes orders, for which no job is to blame."""
-
-
-class SparedError(StartError):
-    """End of a start that nobody needs any more."""
 
 
 class WorkerSlot:
@@ -78,9 +69,8 @@ class WorkerSlot:
         self._began = 0.0
         self._ending: asyncio.Future[End] | None = None
         self._on_job_report: OnReport = _to_nobody
-        self._idle_timers: list[asyncio.TimerHandle] = []
-        self._alarms: dict[str, asyncio.TimerHandle] = {}
-        self._sleeping: asyncio.Task[None] | None = None
+        self._idleness = Idleness(config, self._rest, self._sleep)
+        self._alarms = Alarms(self._kill)
 
     def is_up(self) -> bool:
         """True while there is a process that takes orders."""
@@ -95,7 +85,7 @@ class WorkerSlot:
 
         One that is not ready in time is killed: nothing tells a slow start from one that hangs.
         """
-        self._stay_awake()
+        self._idleness.end()
         if not self.is_up():
             await self.stop()
             try:
@@ -122,7 +112,7 @@ class WorkerSlot:
 
         StartError if the process has ended since it was roused, before the job could have met it.
         """
-        self._stay_awake()
+        self._idleness.end()
         if cancelling.is_set():
             self.idle()
             return pb.Event(cancelled=pb.Cancelled())
@@ -138,8 +128,7 @@ class WorkerSlot:
             return end
         finally:
             self.job, self._on_job_report, self._ending, self.pausing = "", _to_nobody, None, False
-            for name in list(self._alarms):
-                self._alarms.pop(name).cancel()
+            self._alarms.call_off()
             await self._after_work()
 
     async def run(self, action: str, model: str) -> pb.Event:
@@ -161,12 +150,7 @@ class WorkerSlot:
 
     def idle(self) -> None:
         """Handle a lack of work: rest after a while, and leave after another."""
-        self._stay_awake()
-        loop = asyncio.get_running_loop()
-        self._idle_timers = [
-            loop.call_later(self._config.rest_seconds, self._rest),
-            loop.call_later(self._config.idle_seconds, self._stop_soon),
-        ]
+        self._idleness.begin()
 
     def spare(self) -> None:
         """Stop a start that nobody needs any more: it may be one that hangs."""
@@ -183,7 +167,7 @@ class WorkerSlot:
         if not self._worker or not self._up:
             raise StartError("it ended while it waited for work")
         self.state = pb.WORKER_STATE_BUSY
-        self._set_alarm("silent", self._config.hang_seconds)
+        self._alarms.set("silent", self._config.hang_seconds)
         try:
             wire.send_order(self._worker, order)
         except OSError:
@@ -198,7 +182,7 @@ class WorkerSlot:
             with contextlib.suppress(OSError):
                 wire.send_cancel(self._worker, job)
             if self.state == pb.WORKER_STATE_BUSY and "deaf" not in self._alarms:
-                self._set_alarm("deaf", self._config.cancel_seconds)
+                self._alarms.set("deaf", self._config.cancel_seconds)
 
     def pause(self, job: str) -> None:
         """Make the engine let go of the job at its next step, with a checkpoint."""
@@ -216,7 +200,7 @@ class WorkerSlot:
 
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
-        self._stay_awake()
+        self._idleness.end()
         # One whose end somebody awaited who has been cancelled has to be awaited all the same.
         worker, self._worker = self._worker or self._dying, None
         self._dying = worker
@@ -295,7 +279,7 @@ class WorkerSlot:
         if isinstance(report, Lost):
             return self._on_death(WorkerLostError())
         if "silent" in self._alarms:
-            self._set_alarm("silent", self._config.hang_seconds)
+            self._alarms.set("silent", self._config.hang_seconds)
         if isinstance(report, pb.Worker):
             self._on_state(report)
         elif isinstance(report, CannotStart):
@@ -321,7 +305,7 @@ class WorkerSlot:
         self._up = False
         self._fail_start(error)
         if self._ending is None:
-            self._stop_soon()
+            self._idleness.leave()
         elif not self._ending.done():
             self._ending.set_exception(error)
 
@@ -331,14 +315,8 @@ class WorkerSlot:
         self.state = pb.WORKER_STATE_IDLE
         self.idle()
 
-    def _set_alarm(self, why: str, seconds: float) -> None:
-        if old := self._alarms.pop(why, None):
-            old.cancel()
-        loop = asyncio.get_running_loop()
-        self._alarms[why] = loop.call_later(seconds, self._kill, why)
-
     def _kill(self, why: str) -> None:
-        """Kill the process; its end is seen as a death, which decides the job's fate."""
+        """Kill the process; its end is seen as a death, which decides what becomes of the job."""
         if self._worker:
             log.warning("worker is %s; it is killed", why, extra={"job": self.job})
             self._worker.end()
@@ -348,20 +326,10 @@ class WorkerSlot:
             with contextlib.suppress(OSError):
                 wire.send_rest(self._worker)
 
-    def _stop_soon(self) -> None:
-        self._sleeping = asyncio.get_running_loop().create_task(self._sleep())
-
     async def _sleep(self) -> None:
         # Whoever has the turn may be about to give it a job, and calls this off then.
         async with self.turn:
             await self.stop()
-
-    def _stay_awake(self) -> None:
-        for timer in self._idle_timers:
-            timer.cancel()
-        self._idle_timers = []
-        if self._sleeping and self._sleeping is not asyncio.current_task():
-            self._sleeping.cancel()
 
 
 def _to_nobody(_: pb.Event | Saved | Sized) -> None:
