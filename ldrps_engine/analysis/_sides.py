@@ -20,21 +20,21 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Values = TypeVar("Values", Array, Mask)
 
+# Share of a border's row that has its colour; the rest is dust and scratches.
 _PLAIN = 0.97
-"""Share of a border's row that has its colour; the rest is dust and scratches."""
 _MOST_DEPTH = 0.4
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 1.5 / 255, 22 / 255
+# Tolerances to try: JPEG leaves waves of so much in a border, beside the photo's edge.
 _RINGING = (0.0, 3 / 255, 6 / 255, 10 / 255, 15 / 255, 22 / 255)
-"""Tolerances to try: JPEG leaves waves of so much in a border, beside the photo's edge."""
+# Pixels in which a border has to end: an edge that was resized, or turned by a hair.
 _STEP = 3
-"""Pixels in which a border has to end: an edge that was resized, or turned by a hair."""
 _FOLLOWED = 0.2
 _SAME_COLOUR = 14 / 255
 _LEAST_SIDE = 16
+# Borders thinner than this are believed only where they run around the whole photo.
 _THIN = 3
-"""Borders thinner than this are believed only where they run around the whole photo."""
+# Share of a side from which on its depth is known.
 _SEEN = 0.3
-"""Share of a side from which on its depth is known."""
 _CLEARLY = 0.95
 _MIXED = 0.5
 

@@ -17,14 +17,14 @@ from ldrps_engine.analysis.samples import highest, lowest
 
 Array = NDArray[np.float32]
 
+# Quantile of the brightest channel that is taken for the air, which is seldom brighter.
 _AIR = 0.99
-"""Quantile of the brightest channel that is taken for the air, which is seldom brighter."""
+# Quantile of a cell's darkest channel, so that neither noise nor ringing speaks for a thing.
 _DARKEST = 0.03
-"""Quantile of a cell's darkest channel, so that neither noise nor ringing speaks for a thing."""
+# Least light told of, in display values, that could be missed: rounding and noise hide less.
 _SEEN = 0.05
-"""Least light told of, in display values, that could be missed: rounding and noise hide less."""
+# Share of the light told of that has to be there: depth is told roughly, and air may be dim.
 _SURELY = 0.6
-"""Share of the light told of that has to be there: depth is told roughly, and air may be dim."""
 
 
 def contradiction(view: Array, depth: Array) -> float:

@@ -15,10 +15,10 @@ Array = NDArray[np.float32]
 _SIDE = 192
 _RADIUS = 10
 _EPSILON = 0.15
+# Natural log of the most light that is brought back: about four stops.
 _MOST = 3.0
-"""Natural log of the most light that is brought back: about four stops."""
+# Share of the missing light that is brought back: a backlit photo stays one.
 _SHARE = 0.8
-"""Share of the missing light that is brought back: a backlit photo stays one."""
 _CEILING = 0.8
 _FLOOR = 2e-3
 

@@ -41,19 +41,19 @@ FOUND_FROM = 0.65
 """Probability from which a cast or fading is mended: of 430 good photos with colours seven are as
 likely to have one, and five have."""
 _HELD = 6.0
+# Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
+# least pale is; what is left.
 _TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -1.58
-"""Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
-least pale is; what is left."""
+# Weight of how far the channels' darkest tones lie apart, for each unit of a cast's log-odds that
+# is above one against; the most that they count.
 _COLOURED_BLACK, _MOST_COLOURED = 2.0, 0.3
-"""Weight of how far the channels' darkest tones lie apart, for each unit of a cast's log-odds that
-is above one against; the most that they count."""
+# Log-odds that a mount adds: of 24 good photos in round ones, one is called cast then.
 _MOUNTED = 1.0
-"""Log-odds that a mount adds: of 24 good photos in round ones, one is called cast then."""
+# Quantile of the depth that a judge of haze sees over the photo: fading has no near and far.
 _LEAST_PALE = 0.1
-"""Quantile of the depth that a judge of haze sees over the photo: fading has no near and far."""
 _MOST_SURE, _MOST_LIFTED = 7.0, 0.2
+# Probability from which haze has lifted black, and not fading.
 _HAZE = 0.6
-"""Probability from which haze has lifted black, and not fading."""
 _AGED_FROM = 0.5
 
 

@@ -36,22 +36,22 @@ from ldrps_engine.settings import Settings
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Most pixels of the copy on which damage is looked for.
 _MOST_PIXELS = 3_000_000
-"""Most pixels of the copy on which damage is looked for."""
+# The same where damage is only named, for which it has to cover more than hairlines do.
 _GLANCE = 600_000
-"""The same where damage is only named, for which it has to cover more than hairlines do."""
+# Factor of pixels from which a copy is not looked at closely before its worst place is.
 _MUCH_LARGER = 4
-"""Factor of pixels from which a copy is not looked at closely before its worst place is."""
+# Sides of that place, relative to the copy's.
 _PLACE = 0.4
-"""Sides of that place, relative to the copy's."""
+# Pixels that tell the strength of noise.
 _ENOUGH_LOOKED_AT = 1_000_000
-"""Pixels that tell the strength of noise."""
+# Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced.
 _NOISE = 0.04
-"""Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced."""
+# Short side below which no photo is reduced, pixels.
 _LEAST_SIDE = 48
-"""Short side below which no photo is reduced, pixels."""
+# Share of a pixel of the photo from which it belongs to what was found in a smaller copy.
 _COVERED = 0.3
-"""Share of a pixel of the photo from which it belongs to what was found in a smaller copy."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from ldrps_engine.analysis.samples import Values, display
 
 Array = NDArray[np.float32]
 
+# Long side, in pixels, of the copy that is looked at.
 _SIDE = 512
-"""Long side, in pixels, of the copy that is looked at."""
 
 
 class Contents:

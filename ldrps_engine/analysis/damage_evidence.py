@@ -15,15 +15,15 @@ from ldrps_engine.colour.masks import grown
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Steps in which distances to the damage's colour are counted.
 _BINS = 64
-"""Steps in which distances to the damage's colour are counted."""
 _SMOOTH = np.exp(-0.5 * (np.arange(-3, 4) / 1.2) ** 2)
+# Pixels that each step is taken to have beforehand.
 _PRIOR = 0.5
-"""Pixels that each step is taken to have beforehand."""
+# Probability of damage below which a pixel is the picture's.
 _UNDAMAGED = 0.05
-"""Probability of damage below which a pixel is the picture's."""
+# Pixels beside the damage that are neither.
 _APART = 3
-"""Pixels beside the damage that are neither."""
 
 
 def like_what_is_sure(rgb: Array, likely: Array, sure: Mask, most: float = 3.0) -> Array:

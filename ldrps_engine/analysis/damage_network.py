@@ -23,8 +23,8 @@ MODEL = Path(__file__).parents[1] / "models/damage/damage.safetensors"
 MULTIPLE = 32
 """Both sides of an image must be multiples of this many pixels."""
 _LEVELS = 5
+# Values of pixels, in all channels, that are convolved at once.
 _AT_ONCE = 100_000
-"""Values of pixels, in all channels, that are convolved at once."""
 
 
 def log_odds(image: Array) -> Array:

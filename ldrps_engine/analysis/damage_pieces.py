@@ -21,49 +21,49 @@ KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 """Kinds of damage in words for people, by the shape of what is marked."""
 
 _LEAST_AREA = 3
+# Share of a photo that is damage no doubt: lamps and glints that look like it are less.
 _ENOUGH = 0.012
-"""Share of a photo that is damage no doubt: lamps and glints that look like it are less."""
+# Cells in a row over the photo, and the share of one that counts: glints are in few of them.
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
-"""Cells in a row over the photo, and the share of one that counts: glints are in few of them."""
+# Share of a photo, counted in this way, that is no doubt damage of all of it.
 _ALL_OVER = 0.006
-"""Share of a photo, counted in this way, that is no doubt damage of all of it."""
+# Greatest probability of damage that is in a few places.
 _CONCENTRATED = 0.7
-"""Greatest probability of damage that is in a few places."""
+# The same in pixels, where the user says that the photo is damaged.
 _ENOUGH_BELIEVED = 30
-"""The same in pixels, where the user says that the photo is damaged."""
+# Share of a photo from which the marks are the picture itself.
 _MOST_SHARE = 0.3
-"""Share of a photo from which the marks are the picture itself."""
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
 FILLED_FROM = _CONCENTRATED + 0.005
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
+# The same where nothing else says that the photo is an old print: twigs, spray, drops, snow and
+# masts are bright and thin. Of 734 good photos five are as likely damaged as this; with what
+# follows none is, and of 37 photos that damage was drawn over six in seven still are.
 _FILLED_ELSEWHERE = 0.9
-"""The same where nothing else says that the photo is an old print: twigs, spray, drops, snow and
-masts are bright and thin. Of 734 good photos five are as likely damaged as this; with what follows
-none is, and of 37 photos that damage was drawn over six in seven still are."""
+# Share of each side that is the photo's rim, and least share of the damage that lies inside of it:
+# elsewhere it is a line that frames the picture.
 _RIM, _LEAST_INSIDE = 0.1, 0.4
-"""Share of each side that is the photo's rim, and least share of the damage that lies inside of it:
-elsewhere it is a line that frames the picture."""
+# Least pieces, greatest median distance of their pixels from the usual one, which is the paper's,
+# least value of that, and greatest share of the photo, for damage to be filled there: words are of
+# one colour, but larger, and a line that frames a picture is grey.
 _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
-"""Least pieces, greatest median distance of their pixels from the usual one, which is the paper's,
-least value of that, and greatest share of the photo, for damage to be filled there: words are of
-one colour, but larger, and a line that frames a picture is grey."""
+# Least value of all channels of what may be paper, and half of the width of strokes on it.
 _PAPER, _STROKE = 0.9, 0.012
-"""Least value of all channels of what may be paper, and half of the width of strokes on it."""
+# Share of a piece from which it is taken for what it lies on.
 _MOSTLY = 0.5
-"""Share of a piece from which it is taken for what it lies on."""
+# Half of the width from which part of a line is something that it runs into, such as a collar.
 _WIDEST = 0.02
-"""Half of the width from which part of a line is something that it runs into, such as a collar."""
+# The same of what is believed for its colour, and the least of it in pixels.
 _WIDEST_ALIKE, _LEAST_WIDE = 0.005, 3
-"""The same of what is believed for its colour, and the least of it in pixels."""
+# Share of such parts from which there is no line.
 _MOSTLY_WIDE = 0.25
-"""Share of such parts from which there is no line."""
+# Reach of a print's border from the edge, least share of the side that it runs along, and of its
+# bounding box that it fills: a torn edge is ragged. A scratch beside the edge is narrow.
 _BESIDE, _ALONG, _FULL = 0.1, 0.5, 0.8
-"""Reach of a print's border from the edge, least share of the side that it runs along, and of its
-bounding box that it fills: a torn edge is ragged. A scratch beside the edge is narrow."""
 _LONG, _STRAIGHT = 9.0, 0.85
+# Width of a scratch, size of a speck and reach of a tear, relative to the long side.
 _NARROW, _SMALL, _TORN = 0.01, 0.02, 0.03
-"""Width of a scratch, size of a speck and reach of a tear, relative to the long side."""
 
 
 @dataclass(frozen=True, kw_only=True)

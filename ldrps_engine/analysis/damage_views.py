@@ -11,12 +11,12 @@ from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
 
 Array = NDArray[np.float32]
 
+# Parts that are looked at, and what of their surroundings is seen with them, pixels.
 _SIDE, _OVERLAP = 1024, 64
-"""Parts that are looked at, and what of their surroundings is seen with them, pixels."""
+# Views of a photo: as it is, in mirrors, and turned by both.
 _SIDES = tuple(np.s_[::down, ::along] for down, along in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
-"""Views of a photo: as it is, in mirrors, and turned by both."""
+# Probability below which one view says no less to the others.
 _LEAST = 1e-4
-"""Probability below which one view says no less to the others."""
 VIEWS = len(_SIDES)
 """Most views that are asked for."""
 

@@ -33,23 +33,23 @@ _BRIGHT = 99.9
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
 # Both judges tell the log of light, and err by as much together: the mean of light lies above.
 _LEVEL_DOUBT = 0.45
+# Percentiles of light: the middle of the scene, and its lights.
 _HALF, _LIGHTS = 50, 99.5
-"""Percentiles of light: the middle of the scene, and its lights."""
+# Light of the lights, and the natural log of how much brighter than the middle they are, between
+# which a photo is taken to be exposed for them.
 _LIT, _LIGHTS_APART = (0.12, 0.25), (2.5, 3.3)
-"""Light of the lights, and the natural log of how much brighter than the middle they are, between
-which a photo is taken to be exposed for them."""
+# The same log in which the middle is taken for the night, and stays dark.
 _NIGHT = (5.5, 7.0)
-"""The same log in which the middle is taken for the night, and stays dark."""
+# Natural log of the gain without that, between which a photo is taken to be dark beside them.
 _NEEDY = (0.8, 1.8)
-"""Natural log of the gain without that, between which a photo is taken to be dark beside them."""
+# Natural log of what such a photo needs on top, and at most as much as without that.
 _MORE = 1.5
-"""Natural log of what such a photo needs on top, and at most as much as without that."""
+# Mean share of light above which bringing it back would hardly be seen.
 _HARDLY = 0.75
-"""Mean share of light above which bringing it back would hardly be seen."""
 _DARKEST = 2
 _BLACK_BLOCK = 4
+# One step of eight bits, near black, in light.
 _ONE_STEP = 1 / 255 / 12.92
-"""One step of eight bits, near black, in light."""
 _MOST_WHITE = 4.0
 _DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))

@@ -18,24 +18,24 @@ from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
 
+# Pixels on a side of the places whose spectra are looked at.
 _TILE = 128
-"""Pixels on a side of the places whose spectra are looked at."""
+# Such places along each side of a photo, at most.
 _MOST_TILES = 6
-"""Such places along each side of a photo, at most."""
 _LEAST_SIDE = 160
+# Frequencies of a screen, cycles per pixel: dots from 2.4 to 14 pixels apart.
 _COARSEST, _FINEST = 0.07, 0.42
-"""Frequencies of a screen, cycles per pixel: dots from 2.4 to 14 pixels apart."""
+# Standard deviation of luma below which a place shows no dots: paper and solid black.
 _FLAT = 1.5 / 255
-"""Standard deviation of luma below which a place shows no dots: paper and solid black."""
+# Quantile over the places that have to show the peak at least as high.
 _SHOWING = 0.35
-"""Quantile over the places that have to show the peak at least as high."""
 _FEWEST = 4
 _GRID = 1 / 8
+# Distance, cycles per pixel, from multiples of the frequency of JPEG's blocks.
 _NEAR_GRID = 0.012
-"""Distance, cycles per pixel, from multiples of the frequency of JPEG's blocks."""
+# Natural log of the power over its surroundings at which it is as likely as not, and how much more
+# or less is e times as likely.
 _HALF, _WIDTH = 3.7, 0.35
-"""Natural log of the power over its surroundings at which it is as likely as not, and how much
-more or less is e times as likely."""
 FOUND_FROM = 0.8
 """Probability from which it is named, and its dots are left alone."""
 

@@ -35,21 +35,21 @@ _DEPTH_SHARE_ALONE = 0.8
 _UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
+# Haze that both judgements leave, in the logarithm of transmission.
 _STILL_HAZY = 0.02
-"""Haze that both judgements leave, in the logarithm of transmission."""
 _LEAST_LEFT, _AIR = 0.02, (0.2, 1.05)
+# Addition to the half that the judge of depth counts, in rooms.
 _KNOWS_ROOMS = 0.1
-"""Addition to the half that the judge of depth counts, in rooms."""
+# Factor for the mean of two judges: each hides what it is unsure of, and their mean more so.
 _SPREAD = 1.1
-"""Factor for the mean of two judges: each hides what it is unsure of, and their mean more so."""
+# Additions to that factor in rooms, for the mean depth and for its differences: a far wall is many
+# times as far away as the chair before it. Landscapes have no such steps.
 _THICKER, _DEEPER = 0.25, 0.5
-"""Additions to that factor in rooms, for the mean depth and for its differences: a far wall is many
-times as far away as the chair before it. Landscapes have no such steps."""
+# Places along the short side of which each tells how thick haze before it can be at the most, and
+# how far around, in places, that holds.
 _PLACES, _PLACE_REACH = 80, 3
-"""Places along the short side of which each tells how thick haze before it can be at the most, and
-how far around, in places, that holds."""
+# Share of the light that a shade in a place may lack of black, and least transmission there.
 _SHADE, _THICKEST = 0.02, 0.05
-"""Share of the light that a shade in a place may lack of black, and least transmission there."""
 
 
 def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:

@@ -19,28 +19,28 @@ Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
 
+# Least distance by which a defect stands out, in display values.
 _LEAST = 16 / 255
-"""Least distance by which a defect stands out, in display values."""
 _DEVIATIONS = 9.0
 _SPILL, _SPILL_OF_WHITE = 0.12, 0.05
+# Largest shares of that distance by which its neighbours, and anything around, may stand out.
 _ALONE = 0.3
-"""Largest shares of that distance by which its neighbours, and anything around, may stand out."""
+# A defect has less than this of its strongest channel in the weakest.
 _COLOURED = 0.35
-"""A defect has less than this of its strongest channel in the weakest."""
 _DARK = 0.25
+# So many white ones are a sensor's; fewer may be anything.
 _SEVERAL = 5
-"""So many white ones are a sensor's; fewer may be anything."""
+# More than this is not a few defects but grain or a drawing.
 _MOST_SHARE = 0.002
-"""More than this is not a few defects but grain or a drawing."""
 _REACH = 4
+# Whole 8-bit steps by which it is beyond what lies beside it.
 _STEPS_BESIDE = int(255 * _LEAST * (1 - _ALONE))
-"""Whole 8-bit steps by which it is beyond what lies beside it."""
+# The same for all around, less what rounding may take.
 _STEPS_AROUND = int(255 * _LEAST * (1 - _ALONE - 4 / _DEVIATIONS)) - 1
-"""The same for all around, less what rounding may take."""
+# Share of a strip's samples from which those that noise has made are sorted out in place.
 _MANY = 0.0005
-"""Share of a strip's samples from which those that noise has made are sorted out in place."""
+# Samples looked at together.
 _STRIP = 1 << 18
-"""Samples looked at together."""
 _BATCH = 20_000
 _WIDENED = 1.4826
 

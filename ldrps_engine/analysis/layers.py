@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
+# Values of an image that are multiplied at a time.
 _STRIP = 1 << 15
-"""Values of an image that are multiplied at a time."""
 
 
 @cache

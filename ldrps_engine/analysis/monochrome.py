@@ -13,12 +13,12 @@ from ldrps_engine.colour.srgb import YCC
 Array = NDArray[np.float32]
 
 _DEGREE = 3
+# Pixels that tell as much as all of a larger image.
 _ENOUGH = 250_000
-"""Pixels that tell as much as all of a larger image."""
+# Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells.
 _USUAL, _MOST = 0.014, 0.027
-"""Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells."""
+# Difference of channels that is none to the eye.
 _NO_COLOUR = 0.02
-"""Difference of channels that is none to the eye."""
 
 
 def is_grey(rgb: Array) -> bool:

@@ -35,8 +35,8 @@ Doubles = NDArray[np.float64]
 KNOTS: Doubles = np.linspace(0, 1, 17)
 """Display values at which a level is known."""
 _GRID: Doubles = np.linspace(0, 1, 1025)
+# Values interpolated at once: they stay in the processor's cache.
 _AT_ONCE = 1 << 16
-"""Values interpolated at once: they stay in the processor's cache."""
 _MOST_PATCHES = 40_000
 _MOST_COUNTED = 250_000
 _LEAST_PATCHES = 60
@@ -45,8 +45,8 @@ _FEWEST = 48
 _FINE_FROM = 5
 _CUT = 0.003
 _LEAST_USABLE = 0.1
+# Median over mean of the energy in half of a patch's fine frequencies, chi-squared.
 _MEDIAN_OF_FEW = 0.97
-"""Median over mean of the energy in half of a patch's fine frequencies, chi-squared."""
 _SLOPE = 0.1
 _FIRM = 500.0
 _LEAST_SIGMA = 0.2 / 255
@@ -55,11 +55,11 @@ _BEND, _TILT, _APART, _ALIKE = 0.1, 0.02, 1.0, 0.05
 _ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
 _STEEPEST = 16.0
+# Display value below which black may cut noise off, and so lets it grow.
 _GROWS_FROM = 0.1
-"""Display value below which black may cut noise off, and so lets it grow."""
+# Root mean square of the logarithm of a level below which noise counts as even: measured on photos
+# with even noise it is less.
 _EVEN = 0.16
-"""Root mean square of the logarithm of a level below which noise counts as even: measured on
-photos with even noise it is less."""
 
 
 @dataclass(frozen=True)

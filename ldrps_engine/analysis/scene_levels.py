@@ -34,8 +34,8 @@ HAZE_PRIOR = Regression(_MODELS / "haze_prior.json", quadratic)
 MIDTONE = Regression(_MODELS / "midtone.json", linear)
 
 _LIGHT_BLOCKS = _CONTRAST_BLOCKS = 64
+# Squares along the short side whose means are looked at.
 _TONE_BLOCKS = 48
-"""Squares along the short side whose means are looked at."""
 _LEVELS, _MIDTONES = (0.03, 0.6), (0.05, 0.95)
 _LEAST_CONTRAST, _LEAST_SPREAD = 2e-2, 1e-3
 _DARKEST_BLOCK = 4

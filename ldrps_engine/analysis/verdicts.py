@@ -20,43 +20,43 @@ _SHORT_FROM = 1.3
 # Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
 _BACKLIT_FROM = 0.5
 _BACKLIT_GAIN_FROM = 2.0
+# Log-odds, for each share of what a photo is about that lies in its dark part less than this one,
+# that count against missing light: a flash lights what is near and leaves the rest. Of 18 dark and
+# backlit photos the least has 0.39, but for one.
 _LIT_BY_FLASH, _IN_SHADOW = 5.0, 0.4
-"""Log-odds, for each share of what a photo is about that lies in its dark part less than this one,
-that count against missing light: a flash lights what is near and leaves the rest. Of 18 dark and
-backlit photos the least has 0.39, but for one."""
+# The same against light that is missing before something bright: who stands there is in the shadow.
+# Five of six backlit photos have 0.41 and more, a spotted dog before a dark room 0.22.
 _SUBJECT_LIT = 12.0
-"""The same against light that is missing before something bright: who stands there is in the
-shadow. Five of six backlit photos have 0.41 and more, a spotted dog before a dark room 0.22."""
+# Log-odds that a thing at arm's length counts against missing light: clothes are black, and shown
+# on black. How surely it is one where what is before something bright is no subject in the shadow.
 _DARK_THINGS, _SURELY_NEAR = 3.0, 0.5
-"""Log-odds that a thing at arm's length counts against missing light: clothes are black, and shown
-on black. How surely it is one where what is before something bright is no subject in the shadow."""
 # Of 100 good photos that may be backlit none has so large a face that is this short of light, by a
 # factor of 2.7, before something bright.
 _FACE_FROM, _FACE_BACKLIT_FROM, _FACE_GAIN_FROM = 0.1, 0.1, 1.0
 _BRIGHT_FROM = 0.5
 # Three stops between the face and what is bright: 6.3 times as light by day, 12.7 at dusk.
 _FACE_DARKER = 8.0
+# Light of clothes in the shadow, as a share of what is bright: a white shirt's 0.2; of 20 dark
+# faces drawn into portraits the one that was taken for a backlit one is above clothes of 0.87.
 _WORN = 0.4
-"""Light of clothes in the shadow, as a share of what is bright: a white shirt's 0.2; of 20 dark
-faces drawn into portraits the one that was taken for a backlit one is above clothes of 0.87."""
 # A print of one hue: likely faded, or both to who sees the scene and to who sees the tones.
 _FADED_SEEN_FROM = 0.65
 _FADED_ALSO_FROM = 0.4
 # A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
 # judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
+# Log-odds that haze needs besides where there are no rooms: pale ground and snow have as much. Of
+# ten hazy landscapes none has less than 3.6 to spare, of rooms with haze one has 0.1.
 _OUTDOORS = 0.6
-"""Log-odds that haze needs besides where there are no rooms: pale ground and snow have as much.
-Of ten hazy landscapes none has less than 3.6 to spare, of rooms with haze one has 0.1."""
+# Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places.
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
-"""Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places."""
+# Log-odds that a thing at arm's length counts against haze.
 _WITHIN_REACH = 7.0
-"""Log-odds that a thing at arm's length counts against haze."""
+# The same where things of one hue are shown, and no print of one.
 _PALE_THINGS = 3.0
-"""The same where things of one hue are shown, and no print of one."""
+# Share of the photo, one in so many, in which a night sky is looked for, how bright it is at the
+# most, and how many times as bright the whole is. Of 108 hazy photos none has such a sky.
 _ABOVE, _NIGHT_SKY, _LIT_BELOW = 8, 0.3, 1.5
-"""Share of the photo, one in so many, in which a night sky is looked for, how bright it is at the
-most, and how many times as bright the whole is. Of 108 hazy photos none has such a sky."""
 # Pale things before white: three of four pixels are as bright, or half are white paper. What is
 # over-exposed: two of five are burnt out. Haze is darker than white; of 22 photos with haze the
 # most burnt out are one in five.

@@ -34,24 +34,24 @@ from ldrps_engine.transfer.tiles import Tile, each, parts_to_denoise
 
 Array = NDArray[np.float32]
 
+# Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part.
 _WITHOUT_CHROMA = 0.95
-"""Share of the noise measured in a grey photo: with no chroma to hold it to, texture has a part."""
+# Noise below this tells nothing of its level and spectrum.
 _HARDLY_MEASURED = 0.5 / 255
-"""Noise below this tells nothing of its level and spectrum."""
+# Noise of rounding to eight bits. Less is left where JPEG has smoothed it away.
 _ROUNDING = 1 / 255 / math.sqrt(12)
-"""Noise of rounding to eight bits. Less is left where JPEG has smoothed it away."""
+# Noise that is seen nowhere but in shadows which are brought up.
 _HARDLY_SEEN = 2 / 255
-"""Noise that is seen nowhere but in shadows which are brought up."""
+# Factor by which shadows are brought up further than a plain gain could, where lamps bound it.
 _LAMPS = 1.5
-"""Factor by which shadows are brought up further than a plain gain could, where lamps bound it."""
 _BEYOND_WHITE = 1.1
 _SIDES = (-2, -1)
 _AROUND = 4
 _MOST_LOOKED_AT = 250_000
 _BRIGHT, _EXPOSED = 99.5, 0.95
 _MOST_NOISE, _MOST_GAIN = 60 / 255, 16.0
+# Upside down first: most of what eight ways gain is gained by the first four.
 _TURNS = (0, 2, 1, 3)
-"""Upside down first: most of what eight ways gain is gained by the first four."""
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,19 @@ from ldrps_engine.priors.ffdnet import MOST_SIGMA
 
 Array = NDArray[np.float32]
 
+# Pixels that all evaluations of one photo have together, unless one has more.
 _MOST_EVALUATED = 24e6
-"""Pixels that all evaluations of one photo have together, unless one has more."""
 _MOST_WAYS = 8
 _SIGMAS = (15 / 255, 50 / 255, MOST_SIGMA)
+# Share of FFDNet at these deviations of white noise: files cut strong noise off, and it was trained
+# on noise that nothing cuts off.
 _SHARES = (0.7, 0.35, 0.0)
-"""Share of FFDNet at these deviations of white noise: files cut strong noise off, and it was
-trained on noise that nothing cuts off."""
 _LEAST_SHARE = 0.05
+# Whiteness from which FFDNet is worth its time in a hurry, and pixels of a photo up to which.
 _WORTH_A_SECOND, _QUICK_PIXELS = 0.7, 6e6
-"""Whiteness from which FFDNet is worth its time in a hurry, and pixels of a photo up to which."""
+# Deviations of the noise between brightness and black or white: so near to them FFDNet has no
+# share, and from so far its whole one.
 _NO_ROOM, _ENOUGH_ROOM = 0.5, 2.0
-"""Deviations of the noise between brightness and black or white: so near to them FFDNet has no
-share, and from so far its whole one."""
 
 
 @dataclass(frozen=True)

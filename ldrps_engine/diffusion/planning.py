@@ -33,12 +33,12 @@ from ldrps_engine.transfer.tiles import bounds_to_denoise, parts_to_denoise
 Array = NDArray[np.float32]
 
 _VISIBLE_NOISE = 2.0 / 255
+# Noise that is the same in all three channels is so much stronger in luminance than noise of the
+# same sigma that the prior knows.
 _SAME_IN_ALL = math.sqrt(3)
-"""Noise that is the same in all three channels is so much stronger in luminance than noise of the
-same sigma that the prior knows."""
 
+# Scale of a view, up to which each of its pixels is the mean of most of a block or more.
 _BLOCKLESS = 1 / 6
-"""Scale of a view, up to which each of its pixels is the mean of most of a block or more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,10 @@ Array = NDArray[np.float32]
 MODEL = Path(__file__).parent.parent / "models/semantic/scene.safetensors"
 
 _MULTIPLE = 16
+# Times its short side is a scene's long side at the most; longer photos are squeezed.
 _LONGEST = 3
-"""Times its short side is a scene's long side at the most; longer photos are squeezed."""
+# Noise level of tone that is known.
 _KNOWN = 0.03
-"""Noise level of tone that is known."""
 
 
 @cache

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ldrps_engine.photo import Part
 
 _LEVELS = 8
+# Pixels that are mapped at a time.
 _AT_ONCE = 1 << 15
-"""Pixels that are mapped at a time."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from ldrps_engine.transfer.tiles import Tile, common, each, tiles, touching
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+# Side of the parts that are composed at a time, pixels.
 _SIDE = 512
-"""Side of the parts that are composed at a time, pixels."""
 _LEAST_LIGHT = 1 / 16
 
 

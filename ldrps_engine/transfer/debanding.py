@@ -21,12 +21,12 @@ from ldrps_engine.photo import Part
 Array = NDArray[np.float32]
 
 _STEP = 1 / 255
+# Pixels; twice the sum of both is what parts overlap by.
 _LUMA_RADIUS, _CHROMA_RADIUS = 4, 8
-"""Pixels; twice the sum of both is what parts overlap by."""
+# Deviation that is taken for an edge where steps are raised twice as much as may be seen.
 _EDGE = 0.4 * _STEP
-"""Deviation that is taken for an edge where steps are raised twice as much as may be seen."""
+# Factor above which the raised steps are seen.
 _SEEN = 2.5
-"""Factor above which the raised steps are seen."""
 _MOST = 4.0
 _TINY = 1e-9
 

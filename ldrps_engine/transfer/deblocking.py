@@ -20,13 +20,13 @@ Array = NDArray[np.float32]
 
 _SIDE = 512
 _OVERLAP = 16
+# Blocks of chroma cover so many pixels where that has half the size.
 _CELL = 16
-"""Blocks of chroma cover so many pixels where that has half the size."""
+# Shifts that lie evenly over a cell, each row and each column once.
 _GRIDS = tuple((k, 7 * k % _CELL) for k in range(_CELL))
-"""Shifts that lie evenly over a cell, each row and each column once."""
+# Share of the mean over the grids in the result, the rest being the photo as it is: 0.1 to 0.2 dB
+# better than the mean alone, at qualities from 10 to 60.
 _SHARE = np.float32(0.75)
-"""Share of the mean over the grids in the result, the rest being the photo as it is: 0.1 to 0.2 dB
-better than the mean alone, at qualities from 10 to 60."""
 
 
 def without_blocks(rgb: Array, blocks: Blocks, crop: Part | None = None) -> Array:

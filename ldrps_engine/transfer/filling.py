@@ -30,26 +30,25 @@ Places = NDArray[np.int64]
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 _MARGIN = 3
+# A block of so many pixels is predicted from so many more on each side.
 _SIDE = BLOCK + 2 * _MARGIN
-"""A block of so many pixels is predicted from so many more on each side."""
+# Patches are taken from so far around; from farther if there are too few.
 _REACHES = (20, 40, 80)
-"""Patches are taken from so far around; from farther if there are too few."""
 _FEWEST = 48
 _BATCH = 48
 _RIDGE = 4e-6
+# Blocks from which less effort is made for each: a large photo would take minutes.
+#
+# The finest level is then the coarser one with detail from nearby: half the time, and as good.
 _MANY = 8000
-"""Blocks from which less effort is made for each: a large photo would take minutes.
-
-The finest level is then the coarser one with detail from nearby: half the time, and as good.
-"""
+# Weight of a difference to the coarser level, which has no detail, beside that to a pixel.
 _COARSE_COUNTS = 0.3
-"""Weight of a difference to the coarser level, which has no detail, beside that to a pixel."""
+# Patches that detail is taken from, at most.
 _CANDIDATES = 64
-"""Patches that detail is taken from, at most."""
+# Share of the surroundings' grain. All of it would cost more of what is likely.
 _GRAIN = 0.7
-"""Share of the surroundings' grain. All of it would cost more of what is likely."""
+# Nothing farther from the mask is looked at, pixels.
 _AROUND = 256
-"""Nothing farther from the mask is looked at, pixels."""
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from ldrps_engine.photo import Part
 
 Array = NDArray[np.float32]
 
+# Distances from the middle up to which a face is kept, and from which nothing is; 1: outline.
 _WHOLE, _GONE = 0.9, 1.7
-"""Distances from the middle up to which a face is kept, and from which nothing is; 1: outline."""
+# Least and greatest slope of the line.
 _GAIN = (0.5, 2.0)
-"""Least and greatest slope of the line."""
+# Variance of luma below which a slope means nothing.
 _FEW = 1e-4
-"""Variance of luma below which a slope means nothing."""
 
 
 @dataclass(frozen=True)

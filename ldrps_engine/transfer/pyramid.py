@@ -22,13 +22,13 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 BLOCK = 4
 """Side of the blocks in which what is missing is counted, pixels."""
+# Sides of the smallest level, pixels.
 _LEAST = 8
-"""Sides of the smallest level, pixels."""
 _TILE = 64
+# Tiles side by side that are made at once, at most.
 _TOGETHER = 8
-"""Tiles side by side that are made at once, at most."""
+# Pixels of the coarser level that an enlarged one depends on, at most.
 _AROUND = 3
-"""Pixels of the coarser level that an enlarged one depends on, at most."""
 
 
 class Tiles:
