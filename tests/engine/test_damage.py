@@ -1,46 +1,21 @@
-"""Damage that is looked for: found where it is drawn, named, and filled for whoever asks."""
+"""Damage that is looked for: found where it is drawn, named, and told from what is none."""
 
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.damage import Damage, look_for_damage
+from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.damage_evidence import like_what_is_sure
 from ldrps_engine.analysis.damage_views import likely_from_sides, probabilities
-from ldrps_engine.analysis.diagnosis import Diagnosis
-from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.analysis.rims import with_rims
-from ldrps_engine.photo import Photo
-from ldrps_engine.priors.model_cache import ModelCache
-from ldrps_engine.restore import restore
-from ldrps_engine.settings import Settings
 from support import pictures
+from support.damage import iou, scratched
 
 LIKELY = "ldrps_engine.analysis.damage.likely_from_sides"
-
-
-def scratched(clean):
-    """Four bright scratches with the grain of paper over a photo, and their mask."""
-    height, width = clean.shape[:2]
-    rows, columns = np.mgrid[:height, :width]
-    mask = np.zeros((height, width), bool)
-    for start, slope in ((0.1, 0.3), (0.35, -0.05), (0.6, 0.15), (0.85, -0.2)):
-        mask |= np.abs(columns - start * width - slope * rows) < 1.3
-    paper = 0.93 + 0.02 * np.random.default_rng(0).standard_normal((height, width, 1))
-    return np.where(mask[..., None], paper, clean).astype(np.float32), mask
 
 
 def bare(picture, marked):
     """Paper where it is marked, as where the emulsion is gone."""
     return np.where(marked[..., None], np.float32(0.92), picture).astype(np.float32)
-
-
-def iou(found, mask):
-    return (found & mask).sum() / (found | mask).sum()
-
-
-@pytest.fixture(scope="module")
-def models():
-    return ModelCache("cpu")
 
 
 def test_scratches_are_found_where_they_are_and_named(examples):
@@ -295,60 +270,3 @@ def test_a_mask_is_drawn_at_full_size_for_whoever_asks_for_it(monkeypatch, examp
     assert found.seen.shape == mask.shape
     with pytest.raises(TypeError):
         found.mask  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    ("settings", "fills"),
-    [
-        ({"damage": "auto", "recipe": "noise"}, True),
-        ({"recipe": "old-photo"}, True),
-        ({}, True),
-        ({"recipe": "noise"}, False),
-        ({"amounts": {"damage": 0}}, False),
-    ],
-)
-def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
-    models, examples, settings, fills
-):
-    damaged, mask = scratched(examples("low-light")[:160, :224] ** 0.6)
-    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
-    wanted = ("restored", "repaired", "generated", "damage")
-    done = restore(photo, Settings(layers=wanted, steps=2, **settings), models)
-    layers = {layer.name: layer.photo.to_samples() for layer in done.layers}
-    assert done.diagnosis.damage > 0
-    proposed = fills or bool(settings.get("amounts"))
-    assert done.diagnosis.amounts["damage"] == proposed
-    if not fills:
-        assert "repaired" not in layers
-        return
-    shown = layers["damage"][..., 0] > 127
-    assert iou(shown, mask) > 0.4
-    assert (layers["generated"][shown] == 255).all()
-    changed = (layers["repaired"] != photo.to_samples()).any(-1)
-    assert not (changed & ~shown).any()
-    assert changed[shown].mean() > 0.9
-
-
-def test_off_does_not_look(models, examples):
-    damaged, _ = scratched(examples("low-light")[:96, :128] ** 0.6)
-    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
-    done = restore(photo, Settings(damage="off", layers=("restored", "damage")), models)
-    assert "damaged" not in done.diagnosis.probabilities
-    assert not done.layers[1].photo.to_samples().any()
-
-
-def test_the_diagnosis_without_a_daemon_says_the_same(models, examples):
-    damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
-    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
-    told = diagnose_photo(photo, "old-photo")
-    done = restore(photo, Settings(recipe="old-photo", steps=2), models).diagnosis
-    assert (told.damage, told.damage_kinds) == (done.damage, done.damage_kinds)
-    assert told.words().startswith("damaged: ") or "; damaged: " in told.words()
-
-
-def test_a_diagnosis_comes_back_from_plain_values():
-    found = Diagnosis(noise_sigma=0, haze=0, darkness=0, cast=0, grey=False).with_damage(
-        Damage(np.eye(4, dtype=bool), 0.7, ("dust",))
-    )
-    assert found.words() == "damaged: dust"
-    assert Diagnosis.from_dict({**vars(found), "damage_kinds": ["dust"]}) == found
