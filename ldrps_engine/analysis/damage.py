@@ -50,6 +50,8 @@ _ENOUGH_LOOKED_AT = 1_000_000
 _NOISE = 0.04
 # Short side below which no photo is reduced, pixels.
 _LEAST_SIDE = 48
+# Probability below which damage is neither named nor looked at more closely.
+_TOLD_FROM = MENDED_FROM / 2
 # Share of a pixel of the photo from which it belongs to what was found in a smaller copy.
 _COVERED = 0.3
 
@@ -102,10 +104,14 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     if not settings.looks_for_damage:
         return None
     visible = None if photo.alpha is None else photo.alpha != 0
-    found = look_for_damage(
-        rgb, visible, believed=settings.mends_damage, stains=settings.damage == "auto"
-    )
     asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
+    found = look_for_damage(
+        rgb,
+        visible,
+        believed=settings.mends_damage,
+        stains=settings.damage == "auto",
+        told_from=0.0 if asked or "damage" in settings.layers else _TOLD_FROM,
+    )
     # Elsewhere the diagnosis knows pages, and what is named alone need not be told from them twice.
     if found.seen.any() and (asked or found.is_beyond_doubt) and Contents(rgb).is_graphic:
         return found.without_any
@@ -113,7 +119,12 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
 
 
 def look_for_damage(
-    rgb: Values, visible: Mask | None = None, *, believed: bool = False, stains: bool = True
+    rgb: Values,
+    visible: Mask | None = None,
+    *,
+    believed: bool = False,
+    stains: bool = True,
+    told_from: float = _TOLD_FROM,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3); what is not `visible` has none.
 
@@ -121,13 +132,13 @@ def look_for_damage(
     glanced at first, and most are not looked at closely: of a large one the worst place alone, if
     even that has too little damage for it to be named. Without `stains` none is found that is
     neither a line nor small nor at the edge: a white collar may be taken for one. Features of faces
-    are left alone.
+    are left alone, for which faces are looked for where the probability is `told_from` or more.
     """
     copies = _Copies(rgb)
     sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
-    look = _Look(Contents(sight.rgb), Contents(rgb), believed, stains)
+    look = _Look(Contents(sight.rgb), Contents(rgb), believed, stains, told_from)
     pieces = look.chosen(sight)
-    if believed or pieces.probability < MENDED_FROM / 2:
+    if believed or pieces.probability < _TOLD_FROM:
         return _damage(rgb, visible, sight, pieces)
     closer = copies.sight(_MOST_PIXELS, visible)
     if closer.size == sight.size:
@@ -149,6 +160,7 @@ class _Look:
     """Contents of the image itself, whose colours tell what it is."""
     believed: bool
     stains: bool
+    told_from: float
 
     def chosen(self, sight: _Sight, place: Part | None = None) -> Pieces:
         """Choose pieces of what is likely, in one place or all over.
@@ -173,6 +185,7 @@ class _Look:
             stains=self.stains,
             spared=spared,
             is_print=lambda: self.whole.is_print,
+            told_from=self.told_from,
         )
         if place is None:
             return found

@@ -105,10 +105,12 @@ class Pieces:
         stains: bool,
         spared: Callable[[], Array | None],
         limits: Limits | None = None,
+        told_from: float = 0.0,
     ) -> Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W).
 
-        None lies mostly on places that are `spared`, ones in (H, W); asked for where it matters.
+        None lies mostly on places that are `spared`, ones in (H, W), which are asked for where the
+        damage is as probable as `told_from`.
         """
         least = limits or (BELIEVED if believed else _UNASKED)
         marked = likely > least.marked
@@ -127,18 +129,14 @@ class Pieces:
             wide = opened(parts.chosen(kept & (names != "torn edges")), half)
             kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
             mask = parts.chosen(kept) & ~grown(wide, 2 * half)
-        if kept.any() and (places := spared()) is not None:
+        sure = _probability(means, areas, kept, mask, believed=believed)
+        if kept.any() and sure >= told_from and (places := spared()) is not None:
             kept = kept & (parts.means(places) < _MOSTLY)
             mask &= parts.chosen(kept)
-        total = int(areas[kept].sum())
-        if not total or mask.mean() > _MOST_SHARE:
+            sure = _probability(means, areas, kept, mask, believed=believed)
+        if not sure:
             return cls(parts, np.zeros_like(kept), np.zeros_like(mask), 0.0)
-        sure = float((means[kept] * areas[kept]).sum() / total)
-        if believed:
-            return cls(parts, kept, mask, sure * min(1.0, total / _ENOUGH_BELIEVED))
-        concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * likely.size))
-        spread = sure * min(1.0, _spread(mask) / _ALL_OVER)
-        return cls(parts, kept, mask, max(concentrated, spread))
+        return cls(parts, kept, mask, sure)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the pieces, those with the most pixels first."""
@@ -202,6 +200,20 @@ def believed_pieces(
     return more if more.probability >= MENDED_FROM else found
 
 
+def _probability(
+    means: NDArray[np.float64], areas: NDArray[np.int64], kept: Mask, mask: Mask, *, believed: bool
+) -> float:
+    """Probability of damage whose pieces that are `kept` are marked by a `mask`; 0 for none."""
+    total = int(areas[kept].sum())
+    if not total or mask.mean() > _MOST_SHARE:
+        return 0.0
+    sure = float((means[kept] * areas[kept]).sum() / total)
+    if believed:
+        return sure * min(1.0, total / _ENOUGH_BELIEVED)
+    concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * mask.size))
+    return max(concentrated, sure * min(1.0, _spread(mask) / _ALL_OVER))
+
+
 def _wide_parts(marked: Mask, sure: Mask) -> Mask:
     """Mark parts (H, W) that are neither sure nor lines or specks.
 
@@ -220,12 +232,14 @@ def unasked_pieces(
     stains: bool,
     spared: Callable[[], Array | None],
     is_print: Callable[[], bool],
+    told_from: float = 0.0,
 ) -> Pieces:
     """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
 
     Stains speak for a damaged print, also where they themselves are left; its other damage is
     believed sooner, as far as it is likely when it is looked at `closely`. What is no old print,
-    told by `is_print`, has to show the same paper in all places. Strokes on paper are none.
+    told by `is_print`, has to show the same paper in all places. Strokes on paper are none, and
+    what is `spared` is none; neither is looked for where less is found than `told_from`.
     """
 
     @cache
@@ -233,8 +247,11 @@ def unasked_pieces(
         places, strokes = spared(), _strokes(rgb)
         return strokes if places is None else np.maximum(places, strokes)
 
-    found = Pieces.of(likely, believed=False, stains=stains, spared=besides)
-    whole = found if stains else Pieces.of(likely, believed=False, stains=True, spared=besides)
+    def pieces(*, stains: bool) -> Pieces:
+        return Pieces.of(likely, believed=False, stains=stains, spared=besides, told_from=told_from)
+
+    found = pieces(stains=stains)
+    whole = found if stains else pieces(stains=True)
     probability = max(whole.probability, found.probability)
     if probability < FILLED_FROM:
         return found
