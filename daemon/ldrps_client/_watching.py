@@ -75,7 +75,7 @@ def _give_up_or_wait(
     if is_connection_loss(error):
         raise UnavailableError(
             f"the daemon on {address} went away before the job was done; start it again with "
-            f"'ldrps serve' and the job, {request.job_id}, goes on"
+            f"'ldrps serve', which finishes job {request.job_id}"
         ) from None
     raise known from None
 

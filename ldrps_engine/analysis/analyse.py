@@ -31,7 +31,7 @@ _ROUNDED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Input of the first stage: one photo, and everything given about it."""
+    """Input of the analysis: one photo, and everything given about it."""
 
     measured: Measured
     settings: Settings
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Output of the first stage: what is wrong with one photo, and how much."""
+    """Output of the analysis: what is wrong with one photo, and how much."""
 
     request: Request
     rgb: Array

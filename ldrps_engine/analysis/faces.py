@@ -78,7 +78,7 @@ def kept_words(faces: tuple[Face, ...], *, published: bool) -> tuple[str, ...]:
     which = "a face was kept as it is"
     if len(faces) > 1:
         which = f"{len(faces)} faces were kept as they are"
-    return (f"{which}: no more than light, colours, noise and damage is mended there",)
+    return (f"{which}, apart from light, colour, noise and damage",)
 
 
 def _seen_at(view: Array, side: int) -> list[Face]:

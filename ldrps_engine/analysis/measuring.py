@@ -1,4 +1,4 @@
-"""Beginning of the first stage: measurement of a photo at its own size. No torch.
+"""Measurement of a photo at its own size, with damage filled. No torch.
 
 Nothing is judged here.
 """

@@ -92,7 +92,7 @@ def _of_noise(settings: Settings, done: Done) -> str:
     if sigma is None or done.filters:
         return ""
     if settings.amounts.get("noise") == 0 and settings.recipe != "noise":
-        return "amount noise is 0, so no use is made of noise_sigma"
+        return "amount noise is 0, so noise_sigma has no effect"
     if done.published:
         return "recipe paper works as published and makes no use of noise_sigma"
     if sigma == 0:
@@ -193,4 +193,5 @@ def _of_model(settings: Settings, done: Done) -> str:
     names = [name for name, wanted in asked.items() if wanted]
     if not names:
         return ""
-    return f"the model has nothing to do in this photo, so no use is made of {', '.join(names)}"
+    has = "has" if len(names) == 1 else "have"
+    return f"the model has nothing to do in this photo, so {', '.join(names)} {has} no effect"

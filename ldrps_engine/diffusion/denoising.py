@@ -56,7 +56,7 @@ _TURNS = (0, 2, 1, 3)
 
 @dataclass(frozen=True)
 class Denoised:
-    """Output of the third stage: a photo that has no noise any more."""
+    """Output of denoising: a photo that has no noise any more."""
 
     plan: RestorationPlan
     rgb: Array

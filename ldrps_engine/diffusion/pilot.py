@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """Output of the fourth stage: what the diffusion prior makes of a photo."""
+    """Output of sampling: what the diffusion prior makes of a photo."""
 
     denoised: Denoised
     pilot: Array

@@ -56,7 +56,7 @@ _NOT_LOOKED_FOR = NoiseSeen(visible=0.0, in_view=0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationPlan:
-    """Output of the second stage: the photo as it will be worked on, and how."""
+    """Output of planning: the photo as it will be worked on, and how."""
 
     analysis: Analysis
     prior: LatentPrior

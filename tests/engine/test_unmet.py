@@ -11,7 +11,7 @@ from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from support import pictures
 
-NO_MODEL = "the model has nothing to do in this photo, so no use is made of "
+NO_MODEL = "the model has nothing to do in this photo, so "
 KEEPS_COLOURS = (
     "allow_colour changes nothing, since the photo has colours of its own and keeps them"
 )
@@ -60,17 +60,17 @@ def told(photo, models, **wishes):
         ({"noise_sigma": 0.0}, ()),
         (
             {"description": "a", "recurrences": 1, "steps": 3, "seed": 4, "solver": "unipc"},
-            (NO_MODEL + "description, recurrences, steps, seed, solver",),
+            (NO_MODEL + "description, recurrences, steps, seed, solver have no effect",),
         ),
         (
             {"recipe": "colour", "steps": 2},
-            ("the photo has colours of its own and keeps them", NO_MODEL + "steps"),
+            ("the photo has colours of its own and keeps them", NO_MODEL + "steps has no effect"),
         ),
         (
             {"description": "a", "describer": "tagger"},
             (
                 "describer tagger is not asked, since a description was given",
-                NO_MODEL + "description",
+                NO_MODEL + "description has no effect",
             ),
         ),
     ],

@@ -60,7 +60,7 @@ def _of_noise() -> dict[str, str]:
         r"recipe noise found none that can be seen .+": little,
         r"amount noise is \S+, but there is too little noise .+": little,
         r"noise_sigma \S+ is too little to be seen .+": little,
-        r"amount noise is 0, so no use is made of noise_sigma": _(
+        r"amount noise is 0, so noise_sigma has no effect": _(
             "Noise is switched off, so its level is not used."
         ),
         r"noise_sigma 0 says that there is no noise, .+": _(
