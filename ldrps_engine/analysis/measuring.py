@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.damage import Damage, damage_of
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.known import Known
+from ldrps_engine.analysis.monochrome import is_monochrome, with_hue_of_the_rest
 from ldrps_engine.analysis.samples import display
 from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
@@ -25,6 +26,8 @@ Mask = NDArray[np.bool_]
 Fill = Callable[[Array, Mask], Array]
 """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit."""
 
+# Slack with which a toned print that has aged unevenly is of one hue still.
+_NEARLY = 1.5
 _IN_THE_FRAME = "the mask of damage lies in the photo's frame, which stays as it is"
 
 
@@ -79,6 +82,9 @@ def measure(
     if fill and mask is not None and marks and share > 0:
         photo = photo.with_damage(mask)
         filled = fill(original, mask)
+        # What a scratch's blur and JPEG have left beside it has a hue that the print has not.
+        if is_monochrome(filled, _NEARLY):
+            filled = with_hue_of_the_rest(filled, mask)
         repaired = filled if share == 1 else original + np.float32(share) * (filled - original)
     known, mended = Known.of(repaired, noisy=noisy)
     return Measured(

@@ -11,6 +11,7 @@ from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.colour.srgb import YCC
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _DEGREE = 3
 # Pixels that tell as much as all of a larger image.
@@ -27,18 +28,37 @@ def is_grey(rgb: Array) -> bool:
     return bool(np.percentile(spread, 99) < _NO_COLOUR)
 
 
-def is_monochrome(rgb: Array) -> bool:
+def is_monochrome(rgb: Array, slack: float = 1.0) -> bool:
     """Tell whether chroma of (H, W, 3) display values follows from luma alone.
 
     A toned print has one curve from luma to chroma; things that have colours of their own do not
-    lie on any.
+    lie on any. With more `slack` they may lie that much farther from it.
     """
-    every = max(1, math.isqrt(rgb.shape[0] * rgb.shape[1] // _ENOUGH))
+    every = _every(rgb)
     luma, chroma = _split(rgb[::every, ::every])
-    powers = np.vander(luma, _DEGREE + 1)
-    curve, *_ = np.linalg.lstsq(powers, chroma, rcond=None)
+    powers, curve = _chroma_by_luma(luma, chroma)
     beside = highest(np.abs(chroma - powers @ curve))
-    return bool(np.quantile(beside, 0.8) < _USUAL and np.quantile(beside, 0.95) < _MOST)
+    usual, most = np.quantile(beside, (0.8, 0.95)) / slack
+    return bool(usual < _USUAL and most < _MOST)
+
+
+def with_hue_of_the_rest(rgb: Array, mask: Mask) -> Array:
+    """Return (H, W, 3) display values of one hue with that hue where a mask (H, W) is true too.
+
+    Masked pixels keep their luma, and get the chroma that unmasked ones of this luma have.
+    """
+    every = _every(rgb)
+    rest = ~mask[::every, ::every]
+    if not rest.any():
+        return rgb
+    known, chroma = _split(rgb[::every, ::every][rest])
+    _, curve = _chroma_by_luma(known, chroma)
+    luma, _ = _split(rgb[mask])
+    # Beyond what is known a polynomial leads anywhere.
+    held = np.clip(luma, *np.quantile(known, (0.001, 0.999)))
+    result = rgb.copy()
+    result[mask] = with_chroma(luma, np.vander(held, _DEGREE + 1) @ curve)
+    return result
 
 
 def mean_chroma(rgb: Array) -> float:
@@ -55,6 +75,17 @@ def with_chroma(luma: Array, chroma: Array) -> Array:
     """Join luma (H, W) and chroma (H, W, 2) to display values (H, W, 3), which may leave 0 to 1."""
     values = np.concatenate([luma[..., None], chroma], -1)
     return np.asarray(values @ np.linalg.inv(YCC).T, np.float32)
+
+
+def _every(rgb: Array) -> int:
+    return max(1, math.isqrt(rgb.shape[0] * rgb.shape[1] // _ENOUGH))
+
+
+def _chroma_by_luma(luma: Array, chroma: Array) -> tuple[Array, Array]:
+    """Return powers of luma (N, 4), and the weights (4, 2) by which they tell chroma (N, 2)."""
+    powers = np.vander(luma, _DEGREE + 1)
+    curve, *_ = np.linalg.lstsq(powers, chroma, rcond=None)
+    return powers, curve
 
 
 def _split(rgb: Array) -> tuple[Array, Array]:

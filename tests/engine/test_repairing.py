@@ -5,7 +5,8 @@ import pytest
 
 from ldrps_engine.analysis.damage import Damage
 from ldrps_engine.analysis.diagnosis import Diagnosis
-from ldrps_engine.analysis.inset import diagnose_photo
+from ldrps_engine.analysis.inset import Inset, diagnose_photo
+from ldrps_engine.analysis.measuring import measure
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.restore import restore
@@ -74,3 +75,18 @@ def test_a_diagnosis_comes_back_from_plain_values():
     )
     assert found.words() == "damaged: dust"
     assert Diagnosis.from_dict({**vars(found), "damage_kinds": ["dust"]}) == found
+
+
+@pytest.mark.parametrize("toned", [True, False])
+def test_what_is_filled_in_a_print_of_one_hue_has_that_hue(toned):
+    luma = pictures.grey(pictures.natural(96, 128))[..., :1]
+    clean = np.clip(luma * (1.0, 0.85, 0.6), 0, 1) if toned else pictures.natural(96, 128)
+    mask = np.zeros((96, 128), bool)
+    mask[:, 60:64] = True
+    # Blur and JPEG leave a bluish grey in the filling.
+    bluish = np.where(mask[..., None], luma * (0.7, 0.75, 0.8), clean).astype(np.float32)
+    photo = Photo.from_samples(pictures.samples(clean, np.uint8)).with_damage(mask)
+    filled = measure(Inset.of(photo), Settings(damage="mask"), lambda *_: bluish).mended
+    leans = filled[mask][:, 0] - filled[mask][:, 2]
+    assert np.allclose(filled[~mask], photo.pixels[~mask], atol=0.003)
+    assert ((leans > 0.02) if toned else (leans < 0)).mean() > 0.9
