@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.medians import median
+from ldrps_engine.analysis.medians import median, quantiles
 from ldrps_engine.analysis.samples import Values, display
 from ldrps_engine.colour.srgb import YCC
 
@@ -68,7 +68,7 @@ def find_halftone(rgb: Values) -> Halftone:
     tiles = _tiles(rgb)
     if len(tiles) < _FEWEST:
         return NONE
-    shown = _shown_by_most(_excess(np.stack(tiles)))
+    (shown,) = quantiles(_excess(np.stack(tiles)), (_SHOWING,), 0)
     # The screen's other direction: the same peak a quarter of a turn further.
     across = np.rot90(shown)
     both = np.where(_is_usable(), np.minimum(shown, _highest_near(across)), 0)
@@ -76,14 +76,6 @@ def find_halftone(rgb: Values) -> Halftone:
     frequency = float(_frequency()[place])
     probability = float(1 / (1 + np.exp(-(both[place] - _HALF) / _WIDTH)))
     return Halftone(probability, 1 / frequency if frequency else 0.0)
-
-
-def _shown_by_most(excess: Array) -> Array:
-    """Quantile `_SHOWING` of (tiles, n, n) over the tiles; to sort so few is quickest."""
-    place = _SHOWING * (len(excess) - 1)
-    lower = int(place)
-    low, high = np.sort(excess, axis=0)[lower : lower + 2]
-    return np.asarray(low + np.float32(place - lower) * (high - low))
 
 
 def _tiles(rgb: Values) -> list[Array]:

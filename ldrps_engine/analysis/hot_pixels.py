@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.analysis.medians import quantiles
 from ldrps_engine.analysis.samples import Values, display, in_steps
 
 Array = NDArray[np.float32]
@@ -238,7 +239,7 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
     windows = display(rgb[rows[:, None, None] + reach[:, None], columns[:, None, None] + reach])
     own, beside, around = _zones(side)
     ring = windows[:, around]
-    (middle,) = _quantiles(ring, (0.5,))
+    (middle,) = quantiles(ring, (0.5,), 1)
     excess = windows[:, own] - middle[:, None]
     # The weakest of the pixels of a defect decides, in the channel that stands out most.
     channel = np.abs(excess).min(1).argmax(-1)
@@ -249,7 +250,7 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
     far = np.abs(ring[pick, :, channel] - middle[pick, channel, None])
     others = far.max(1)
     # Noise that black cuts off has a median deviation of nothing.
-    middling, most = _quantiles(far, (0.5, 0.9))
+    middling, most = quantiles(far, (0.5, 0.9), 1)
     scale = np.maximum(_WIDENED * middling, most / 1.64)
     odd = (size > _LEAST) & (size > _DEVIATIONS * scale)
     odd &= np.abs(spill) < _SPILL * size + scale
@@ -260,18 +261,6 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
     white &= np.abs(spill) < _SPILL_OF_WHITE * size + scale / 2
     white &= others < _ALONE / 2 * size + 3 * scale
     return odd & coloured, white
-
-
-def _quantiles(values: Array, shares: tuple[float, ...]) -> list[Array]:
-    """Quantiles of (N, M, ...) over M, by one partial sort for all of them."""
-    places = [share * (values.shape[1] - 1) for share in shares]
-    below = [int(place) for place in places]
-    at = sorted({k for low in below for k in (low, low + 1)})
-    ordered = np.partition(values, at, axis=1)
-    return [
-        ordered[:, low] + np.float32(place - low) * (ordered[:, low + 1] - ordered[:, low])
-        for place, low in zip(places, below, strict=True)
-    ]
 
 
 def _zones(side: int) -> tuple[Mask, Mask, Mask]:
