@@ -125,6 +125,12 @@ class Settings:
         return self.damage == "auto" or (self.damage is None and self.recipe == "old-photo")
 
     @property
+    def details_damage(self) -> bool:
+        """Tell whether damage is filled or shown also where it is too improbable to be named."""
+        filled = self.mends_damage or self.amounts.get("damage", 0.0) > 0
+        return filled or "damage" in self.layers
+
+    @property
     def looks_for_damage(self) -> bool:
         """Tell whether damage is looked for; the published method knows of none."""
         return self.damage in ("auto", None) and (self.recipe != "paper" or self.mends_damage)

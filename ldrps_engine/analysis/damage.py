@@ -104,14 +104,14 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     if not settings.looks_for_damage:
         return None
     visible = None if photo.alpha is None else photo.alpha != 0
-    asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
     found = look_for_damage(
         rgb,
         visible,
         believed=settings.mends_damage,
         stains=settings.damage == "auto",
-        told_from=0.0 if asked or "damage" in settings.layers else _TOLD_FROM,
+        told_from=0.0 if settings.details_damage else _TOLD_FROM,
     )
+    asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
     # Elsewhere the diagnosis knows pages, and what is named alone need not be told from them twice.
     if found.seen.any() and (asked or found.is_beyond_doubt) and Contents(rgb).is_graphic:
         return found.without_any

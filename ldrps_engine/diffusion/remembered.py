@@ -14,7 +14,7 @@ from ldrps_engine.settings import Settings
 if TYPE_CHECKING:
     from ldrps_engine.diffusion.pilot import Sample
 
-_How = tuple[str | None, str, float | None, bool]
+_How = tuple[str | None, str, float | None, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ def recall_sample(
 
 
 def _how(settings: Settings) -> _How:
-    amounts = settings.amounts
-    return settings.damage, settings.recipe, amounts.get("damage"), amounts.get("noise") != 0
+    filled, mends_noise = settings.amounts.get("damage"), settings.amounts.get("noise") != 0
+    return settings.damage, settings.recipe, filled, mends_noise, settings.details_damage

@@ -10,6 +10,7 @@ from engine.test_frame import bordered, degraded, photo_of
 from ldrps_engine import restore as main_path
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diffusion import planning
+from ldrps_engine.diffusion.remembered import recall
 from ldrps_engine.errors import CancelledError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
@@ -169,6 +170,14 @@ def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, c
     assert "sample" in {one.stage for one in seen if isinstance(one, Step)}
     wanted = restore(photo, settings, models).photo.part(CROP.part)
     assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
+
+
+def test_damage_of_which_nobody_was_told_is_looked_at_again_for_a_map_of_it(models):
+    photo = photo_of(degraded("dark"))
+    restore(photo, quick(), models, crop=CROP)
+    assert recall(models.memo, photo, quick(seed=1)) is not None
+    assert recall(models.memo, photo, quick(layers=("restored", "damage"))) is None
+    assert recall(models.memo, photo, quick(amounts={"damage": 1.0})) is None
 
 
 def test_memory_is_given_back_with_the_next_whole_photo_and_at_rest():
