@@ -26,6 +26,16 @@ def test_scratches_are_found_where_they_are_and_named(examples):
     assert found.kinds[0] in ("scratches", "cracks")
 
 
+def test_scratches_are_found_in_strong_noise(examples):
+    """A noisy or richly textured photo that is looked at reduced loses its fine scratches."""
+    damaged, mask = scratched(examples("low-light") ** 0.6)
+    noise = np.random.default_rng(1).standard_normal(damaged.shape, np.float32)
+    noisy = np.clip(damaged + np.float32(0.12) * noise, 0, 1)
+    found = look_for_damage(noisy, believed=True)
+    assert found.is_sure
+    assert iou(found.mask, mask) > 0.5
+
+
 def test_the_edge_of_a_round_mount_is_no_damage_and_a_crack_that_ends_there_is(monkeypatch):
     rows, columns = np.mgrid[-128:128, -128:128]
     visible = np.hypot(rows, columns) < 120
