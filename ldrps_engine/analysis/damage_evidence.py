@@ -26,7 +26,7 @@ _UNDAMAGED = 0.05
 _APART = 3
 # Median distance of sure damage from its usual colour up to which it shows bare paper, and that up
 # to which a pixel does.
-_BARE, _PAPER = 0.06, 0.15
+_BARE, _PAPER = 0.06, 0.3
 # Number of pixels that tell how sure the network is of a photo, and the least probability of them
 # from which that counts.
 _SUREST, _SURE = 30, 0.9
