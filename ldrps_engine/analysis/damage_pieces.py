@@ -26,7 +26,7 @@ _ENOUGH = 0.012
 # Cells in a row over the photo, and the share of one that counts: glints are in few of them.
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
 # Share of a photo, counted in this way, that is no doubt damage of all of it.
-_ALL_OVER = 0.006
+_ALL_OVER = 0.005
 # Greatest probability of damage that is in a few places.
 _CONCENTRATED = 0.7
 # The same in pixels, where the user says that the photo is damaged.
