@@ -21,7 +21,14 @@ from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
 from ldrps_engine.analysis.surroundings import indoors
 from ldrps_engine.analysis.tone_curve import ToneCurve
-from ldrps_engine.colour.srgb import luminance, plausible, roll_off, roll_off_gain, to_display, to_linear
+from ldrps_engine.colour.srgb import (
+    luminance,
+    plausible,
+    roll_off,
+    roll_off_gain,
+    to_display,
+    to_linear,
+)
 from ldrps_engine.photo import Part
 
 Array = NDArray[np.float32]
@@ -213,7 +220,7 @@ def _darkened(
     if seen:
         of_places = scene.gain_to_places(light, seen.expected_light)
         even = (log_gain + of_places) / 2
-        log_gain = even + weight * (max(log_gain, of_places) - even) + _LEVEL_DOUBT**2 / 2 + float(__import__("os").environ.get("GAI",0))
+        log_gain = even + weight * (max(log_gain, of_places) - even) + _LEVEL_DOUBT**2 / 2
     needy = max(weight, _rise(log_gain, _NEEDY))
     more = needy * scene.exposed_for(lights) * min(log_gain, _MORE)
     log_gain = min(log_gain + more, _LOG_GAINS[1])

@@ -11,6 +11,7 @@ from torch import Tensor
 from ldrps_engine.colour.srgb import FLARE, LUMA, TINY, YCC
 
 _LUMINANCE = torch.from_numpy(LUMA)[:, None, None]
+# Rounds after which the inverse of a roll-off is exact to a step of sixteen bits.
 _ROUNDS = 20
 _YCC = torch.from_numpy(YCC)
 
