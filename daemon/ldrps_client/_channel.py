@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from ldrps_client._listening import is_listening, silent
+from ldrps_client._text import cause, cause_and_remedy
 from ldrps_engine.errors import (
     BusyError,
     InternalError,
@@ -114,7 +115,7 @@ def _certificate(address: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        lacking = f"its certificate {path} cannot be read ({error.strerror})"
+        lacking = f"its certificate {path} cannot be read ({cause(error)})"
         if is_listening(address):
             # A daemon makes it before it listens.
             raise UnavailableError(
@@ -134,7 +135,8 @@ def _pem(variable: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror})") from None
+        why = cause_and_remedy(error)
+        raise SettingsError(f"{variable}: {path} cannot be read: {why}") from None
 
 
 def credentials(address: str) -> tuple[tuple[str, str], ...]:
