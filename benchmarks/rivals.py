@@ -168,7 +168,7 @@ RIVALS = (
 )
 
 
-FFDNET, FFDNET_TOLD = "ffdnet", "ffdnet, told"
+FFDNET, FFDNET_LEVEL_KNOWN = "ffdnet", "ffdnet, level known"
 """Names of the rivals of `ffdnet.py`, which need weights."""
 
 

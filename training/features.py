@@ -165,8 +165,8 @@ def _degraded(
 ) -> list[NDArray[np.floating]]:
     drawn = drawing(crops)
     maps = functional.avg_pool2d(torch.cat([drawn.gain, drawn.depth], 1), CELL)
-    told = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
-    return _looked_at(drawn.image, encoder) + [v.numpy() for v in told]
+    truth = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
+    return _looked_at(drawn.image, encoder) + [v.numpy() for v in truth]
 
 
 def _batches(work: Path) -> Iterator[Tensor]:

@@ -34,7 +34,7 @@ class PackedPhoto:
     source: str
     text: str
     row: int = -1
-    """Its row in the manifest it came from; -1: packed before packs told it."""
+    """Its row in the manifest it came from; -1: packed before packs recorded it."""
 
 
 def read_manifest(folder: Path, tiers: list[str]) -> list[tuple[int, dict[str, str]]]:

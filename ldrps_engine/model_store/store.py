@@ -130,7 +130,7 @@ def write_manifest(name: str, manifest: Manifest) -> None:
 def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
     """Read every file of an installed model again; ModelError names the first that is wrong.
 
-    `on_bytes` is told of every piece read. Returns how many bytes were right.
+    `on_bytes` is called with every piece read. Returns how many bytes were right.
     """
     if name != BUNDLED and name not in catalogue():
         raise ModelError(f"model '{name}' is not known; see 'ldrps models list'")

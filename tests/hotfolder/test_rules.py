@@ -106,9 +106,7 @@ def test_a_file_with_a_former_name_is_read_as_ever_and_says_so(tmp_path):
     current.write_text(text)
     assert load_config(former).folders == load_config(current).folders
     assert load_config(current).warnings == ()
-    assert load_config(former).warnings == (
-        f"{former}: only_if is called filters now; rename it",
-    )
+    assert load_config(former).warnings == (f"{former}: only_if is called filters now; rename it",)
 
 
 def test_a_folder_reached_by_a_link_is_the_same_folder(tmp_path):
