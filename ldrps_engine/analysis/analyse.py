@@ -1,4 +1,4 @@
-"""First stage of a restoration: everything that the photo itself tells. No torch."""
+"""First stage of a restoration, second half: what is wrong with the photo. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Third stage of a restoration: the photo without its noise, at its own size, part by part.
+"""Third stage of a restoration, first half: the photo at its own size without its noise.
 
 Each part is one evaluation of the bundled denoiser, given the level of the noise at each place and
 its spectrum, as FFDNet is given a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of

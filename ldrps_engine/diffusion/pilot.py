@@ -1,4 +1,4 @@
-"""Fourth stage of a restoration: the pilot, a picture of how the photo should look."""
+"""Third stage of a restoration, second half: the pilot, a picture of how the photo should look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Last stage of a restoration: the photo's own pixels, all of them, brought to the pilot's look."""
+"""Fourth stage of a restoration: the photo's own pixels, brought to the look of the pilot."""
 
 from __future__ import annotations
 

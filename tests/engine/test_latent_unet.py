@@ -101,7 +101,7 @@ def test_it_is_read_back_as_it_was_written(unet, tmp_path):
 
 def test_a_network_under_its_former_names_is_the_same(tmp_path):
     """Exported by an earlier version: `told_bands` in the configuration, `told.` in the weights."""
-    network = LatentUNet(block_out_channels=(8, 16), cross_attention_dim=8, noise_bands=3)
+    network = LatentUNet(block_out_channels=(16, 32), cross_attention_dim=8, noise_bands=3)
     network.save_pretrained(tmp_path)
     expected = {name: value.clone() for name, value in network.state_dict().items()}
     config, weights = tmp_path / "config.json", tmp_path / "diffusion_pytorch_model.safetensors"

@@ -86,17 +86,17 @@ def test_the_timestep_of_a_ratio_has_that_ratio(folders):
     assert torch.allclose(network._angle(network.time_of(ratios)).tan(), ratios, rtol=1e-4)
 
 
-def test_both_kinds_of_batches_are_drawn_and_what_is_told_is_learnt(
+def test_both_kinds_of_batches_are_drawn_and_the_condition_is_learnt(
     work, folders, patched, batches
 ):
     # Both kinds are drawn: told, and white noise of any level.
-    assert {batch.measured is None for batch in batches} == {True, False}
+    assert {batch.condition is None for batch in batches} == {True, False}
     run = DetailRun(work, patched, folders[1])
-    told_of = next(batch for batch in batches if batch.measured is not None)
+    told_of = next(batch for batch in batches if batch.condition is not None)
     losses = [run.step(told_of) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
-    assert run.network.measured.map.weight.abs().max() > 0
-    assert run.network.measured.bands[-1].weight.abs().max() > 0
+    assert run.network.noise_features.map.weight.abs().max() > 0
+    assert run.network.noise_features.bands[-1].weight.abs().max() > 0
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(
