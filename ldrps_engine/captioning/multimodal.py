@@ -106,7 +106,7 @@ def describer_folder(name: str) -> Path:
     entry = catalogue().get(name)
     if entry is not None and entry.kind != "describer":
         raise ModelError(f"model '{name}' is no describer; 'ldrps models list' says what is one")
-    folder = resolve(name)
+    folder = resolve(name, "describer")
     if not (folder / "config.json").is_file():
         raise ModelError(f"describer '{name}' in {folder} lacks config.json; pull or copy it again")
     return folder

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
+from ldrps_engine.model_store.catalogue import BUNDLED, Kind, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
 MANIFEST = "ldrps.json"
@@ -72,8 +72,11 @@ def is_path(name: str) -> bool:
     return os.sep in name or name.startswith(("~", ".")) or name.endswith(".safetensors")
 
 
-def resolve(name: str) -> Path:
-    """The folder or .safetensors file of a model named or pathed; ModelError if not there."""
+def resolve(name: str, kind: Kind | None = None) -> Path:
+    """The folder or .safetensors file of a model named or pathed; ModelError if not there.
+
+    The error for an unknown name lists those of the `kind` that was looked for, or all.
+    """
     if is_path(name):
         path = Path(name).expanduser().resolve()
         if not path.exists():
@@ -82,7 +85,9 @@ def resolve(name: str) -> Path:
     if name.startswith(LOCAL):
         return _linked(name)
     if name not in catalogue():
-        known = ", ".join(sorted(catalogue()))
+        known = ", ".join(
+            sorted(n for n, entry in catalogue().items() if kind in (None, entry.kind))
+        )
         raise ModelError(f"model '{name}' is not known; known are {known}, or a path")
     if not is_installed(name):
         raise ModelError(f"model '{name}' is not installed; run 'ldrps models pull {name}'")

@@ -86,7 +86,7 @@ def test_a_file_of_settings(tmp_path):
         ('[[folder]]\nin = "a"\nout = "a"', "the watched folder itself"),
         ('[[folder]]\nin = "a"\nlink_clean = "copy"', "link_clean"),
         ('[[folder]]\nin = "a"\n[[folder]]\nin = "a/b"', "overlap"),
-        ("[[folder]", "no TOML"),
+        ("[[folder]", "not TOML"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, text, named):

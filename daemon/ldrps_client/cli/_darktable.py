@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli._darktable_folders import (
     COMMAND_FILE,
     LINE,
@@ -81,7 +82,7 @@ def install_into(settings: Path, source: Path) -> None:
             _append(settings / START_FILE, f"{LINE} -- added by 'ldrps darktable install'\n")
     except OSError as error:
         where = error.filename or target
-        raise OutputError(f"{where} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{where} cannot be written: {cause_and_remedy(error)}") from None
 
 
 def _append(path: Path, line: str) -> None:

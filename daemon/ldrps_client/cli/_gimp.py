@@ -8,6 +8,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli import _gimp_doctor
 from ldrps_client.cli._gimp_doctor import daemon_warnings
 from ldrps_client.cli._gimp_folders import (
@@ -83,4 +84,4 @@ def install_into(folder: Path, source: Path) -> None:
                 target.rename(Path(work) / "old")
             made.rename(target)
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{target} cannot be written: {cause_and_remedy(error)}") from None

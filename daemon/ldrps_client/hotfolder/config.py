@@ -10,6 +10,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.detect._rules import DEFAULT_PATTERN, Rules, check_pattern
 from ldrps_client.hotfolder.work._filters import Condition, parse_condition
 from ldrps_engine.errors import SettingsError
@@ -133,9 +134,9 @@ def load_config(path: Path) -> WatchConfig:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
+        raise SettingsError(f"{path} cannot be read: {cause_and_remedy(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+        raise SettingsError(f"{path} is not TOML: {error}") from None
     tables = data.pop("folder", [])
     if not isinstance(tables, list) or not tables:
         raise SettingsError(f"{path} names no folder; begin one with [[folder]]")

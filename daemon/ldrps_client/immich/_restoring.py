@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from ldrps_client import events
-from ldrps_client._text import shown
+from ldrps_client._text import cause_and_remedy, shown
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode_bytes, result_suffix
 from ldrps_client.files._names import fitting, longest_name
@@ -102,7 +102,7 @@ class Restorer:
             self._api.check()
             raise
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise OutputError(f"nothing can be kept in {self._state.folder}: {why}") from error
         ended = {"message": outcome.words, "words": outcome.words, "seconds": outcome.seconds}
         if outcome.result:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ldrps_client._text import shown
+from ldrps_client._text import cause_and_remedy, shown
 from ldrps_client.files._names import part_path
 from ldrps_client.hotfolder.report._log import duration
 from ldrps_client.hotfolder.report._page_template import CARD, FAILURE, FOLDER, PAGE, SLIDER
@@ -47,7 +47,7 @@ def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path
     try:
         write_atomically(path, page.encode(), part_path(path))
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {(error.strerror or '').lower()}") from error
+        raise OutputError(f"{path} cannot be written: {cause_and_remedy(error)}") from error
     return path
 
 

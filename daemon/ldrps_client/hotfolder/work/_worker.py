@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from ldrps_client import events
 from ldrps_client._result import Result
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.files._names import longest_name
@@ -132,7 +133,7 @@ class Worker:
         except FileNotFoundError:
             raise ChangedError from None
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise PhotoError(f"{source} cannot be read: {why}") from error
         if content != entry.content:
             raise ChangedError
@@ -317,5 +318,5 @@ def writing_to(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{folder} cannot be written to: {why}") from error
