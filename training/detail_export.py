@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ldrps_engine.analysis.noise_condition import BANDS
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.priors.own_network import CONFIG
 from ldrps_engine.priors.own_network import WEIGHTS as SHIPPED
 from training.config import Config, TrainingError
@@ -38,12 +39,6 @@ def ship_detail(exported: Path, model: Path) -> None:
     config = json.loads((own / CONFIG).read_text()) | {"noise_bands": BANDS}
     record["sha256"][f"unet/{SHIPPED}"] = hashlib.sha256(weights).hexdigest()
     record[CONDITIONED] = about["training"] | {"photos": about["photos"]}
-    _replace(own / SHIPPED, weights)
-    _replace(own / CONFIG, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
-    _replace(model / RECORD, (json.dumps(record, indent=2) + "\n").encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    write_atomically(own / SHIPPED, weights)
+    write_atomically(own / CONFIG, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
+    write_atomically(model / RECORD, (json.dumps(record, indent=2) + "\n").encode())

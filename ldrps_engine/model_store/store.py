@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.model_store.catalogue import BUNDLED, Kind, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
@@ -245,8 +246,6 @@ def _target(name: str) -> Path | None:
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(value, indent=1))
-        partial.replace(path)
+        write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}; free some space") from error

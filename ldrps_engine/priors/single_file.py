@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store.atomic import folder_into_place
 from ldrps_engine.model_store.store import INDEX, folder_of, is_installed, models_folder
 from ldrps_engine.priors.components import named_part
 
@@ -39,7 +40,7 @@ def converted(file: Path, name: str) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     with named_part(name, file.name):
         _convert(file, template, partial)
-    partial.rename(folder)
+    folder_into_place(partial, folder)
     return folder
 
 

@@ -25,7 +25,7 @@ from ldrps_client.cli._gimp_doctor import Finding, check_daemon, daemon_warnings
 from ldrps_client.cli._gimp_folders import own_command
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 _ACTIONS = {
     "install": "add restoring to the darktable of this user",

@@ -34,11 +34,11 @@ from ldrps_daemon.workers.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.workers.writing import write_files
 from ldrps_engine.diffusion.last_photo import LastPhoto
 from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
+from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
-from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
 from ldrps_wire.system import resource
