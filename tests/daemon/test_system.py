@@ -8,7 +8,8 @@ import pytest
 
 from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.model_store import atomic, ownership, system
+from ldrps_engine.model_store import atomic
+from ldrps_wire import ownership, system
 
 
 def test_all_of_it_is_there_on_linux():
