@@ -1,4 +1,4 @@
-"""First stage of a restoration: everything that the photo itself tells. No torch."""
+"""First stage of a restoration, second half: what is wrong with the photo. No torch."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class Analysis:
         """Tell whether there is anything that a model may be needed for."""
         # Noise that the diagnosis would leave is filtered for whoever asks for it.
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
-        told = asked or self.colours or not self.settings.blind
-        return told or self.diagnosis.needs_prior or not self.degradation.is_neutral
+        wanted = asked or self.colours or not self.settings.blind
+        return wanted or self.diagnosis.needs_prior or not self.degradation.is_neutral
 
     @property
     def leaves_photo_alone(self) -> bool:

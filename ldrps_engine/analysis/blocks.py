@@ -67,7 +67,7 @@ class Blocks:
     left: int = 0
     """The same for columns."""
     quality: int = 100
-    """Quality of libjpeg's tables, as far as that can be told."""
+    """Quality of libjpeg's tables, as far as it can be read from the steps."""
     whole_chroma: bool = False
     """True where chroma was compressed at full size, instead of half."""
 
@@ -172,10 +172,10 @@ def _periodic(coefficients: Array, quality: int, kind: str) -> float:
     """Nearness of coefficients (blocks, low frequencies) to multiples of a table's steps."""
     steps = quantisation(quality, kind).reshape(PATCH, PATCH)[_LOW].astype(np.float32)
     ratio = coefficients / steps
-    told = (np.abs(ratio) > 0.6) & (steps > 1)
+    clear = (np.abs(ratio) > 0.6) & (steps > 1)
     # Means of a dark or hazy photo's blocks are nearly the same, and lie near a multiple of some
     # large step by chance.
-    told[:, 0] &= ratio[:, 0].std() > _LEAST_SPREAD_OF_DC
-    if told.sum() < _LEAST_COUNT:
+    clear[:, 0] &= ratio[:, 0].std() > _LEAST_SPREAD_OF_DC
+    if clear.sum() < _LEAST_COUNT:
         return 0.0
-    return float(np.cos(2 * np.pi * ratio[told]).mean())
+    return float(np.cos(2 * np.pi * ratio[clear]).mean())

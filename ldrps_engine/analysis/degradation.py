@@ -21,7 +21,14 @@ from ldrps_engine.analysis.resampling import resize, resize_part, squares
 from ldrps_engine.analysis.scene_levels import expected_level
 from ldrps_engine.analysis.surroundings import indoors
 from ldrps_engine.analysis.tone_curve import ToneCurve
-from ldrps_engine.colour.srgb import luminance, roll_off, roll_off_gain, to_display, to_linear
+from ldrps_engine.colour.srgb import (
+    SLOPE,
+    luminance,
+    roll_off,
+    roll_off_gain,
+    to_display,
+    to_linear,
+)
 from ldrps_engine.photo import Part
 
 Array = NDArray[np.float32]
@@ -49,7 +56,7 @@ _HARDLY = 0.75
 _DARKEST = 2
 _BLACK_BLOCK = 4
 # One step of eight bits, near black, in light.
-_ONE_STEP = 1 / 255 / 12.92
+_ONE_STEP = 1 / 255 / SLOPE
 _MOST_WHITE = 4.0
 _DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))

@@ -84,8 +84,8 @@ class MultimodalDescriber:
             num_beams=1,
             use_cache=True,
         )
-        told = self._processor.tokenizer.decode(made[0, length:], skip_special_tokens=True)
-        return _BEGUN + str(told)
+        answer = self._processor.tokenizer.decode(made[0, length:], skip_special_tokens=True)
+        return _BEGUN + str(answer)
 
     def total_bytes(self) -> int:
         """Memory of its weights."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.model_store.catalogue import BUNDLED, Kind, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
@@ -135,7 +136,7 @@ def write_manifest(name: str, manifest: Manifest) -> None:
 def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
     """Read every file of an installed model again; ModelError names the first that is wrong.
 
-    `on_bytes` is told of every piece read. Returns how many bytes were right.
+    `on_bytes` is called with every piece read. Returns how many bytes were right.
     """
     if name != BUNDLED and name not in catalogue():
         raise ModelError(f"model '{name}' is not known; see 'ldrps models list'")
@@ -245,8 +246,6 @@ def _target(name: str) -> Path | None:
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(value, indent=1))
-        partial.replace(path)
+        write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}; free some space") from error

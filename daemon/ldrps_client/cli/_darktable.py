@@ -22,10 +22,10 @@ from ldrps_client.cli._darktable_folders import (
     source_script,
 )
 from ldrps_client.cli._gimp_doctor import Finding, check_daemon, daemon_warnings, report
-from ldrps_client.cli._gimp_folders import own_command
+from ldrps_client.cli._gimp_folders import add_actions, own_command
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 _ACTIONS = {
     "install": "add restoring to the darktable of this user",
@@ -36,11 +36,7 @@ _AGAIN = "run 'ldrps darktable install'"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of `ldrps darktable`."""
-    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
-    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
-    parser.add_argument(
-        "--folder", metavar="PATH", help="a settings folder of darktable, instead of those found"
-    )
+    add_actions(parser, _ACTIONS, "a settings folder of darktable, instead of those found")
 
 
 def darktable(options: Namespace) -> int:

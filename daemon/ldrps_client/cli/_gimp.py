@@ -16,6 +16,7 @@ from ldrps_client.cli._gimp_folders import (
     NAME,
     OVERRIDE,
     SCRIPT,
+    add_actions,
     has_flatpak,
     missing_gimp,
     own_command,
@@ -33,11 +34,7 @@ _ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of `ldrps gimp`."""
-    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
-    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
-    parser.add_argument(
-        "--folder", metavar="PATH", help="a plug-ins folder, instead of those found"
-    )
+    add_actions(parser, _ACTIONS, "a plug-ins folder, instead of those found")
 
 
 def gimp(options: Namespace) -> int:

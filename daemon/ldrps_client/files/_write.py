@@ -26,8 +26,8 @@ from ldrps_client.files.metadata._metadata import Metadata, with_prefix
 from ldrps_client.files.metadata._packet import with_kind
 from ldrps_engine.colour.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.photo import Depth, Photo, Samples
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.formats import Format
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment

@@ -11,7 +11,7 @@ from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.config import WatchConfig
 from ldrps_client.hotfolder.store._state import state_home
 from ldrps_engine.errors import OutputError, SettingsError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 UNIT_NAME = "ldrps-watch.service"
 # Left out, because a daemon may be started from here: MemoryDenyWriteExecute breaks torch,

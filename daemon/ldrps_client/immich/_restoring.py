@@ -28,6 +28,7 @@ from ldrps_client.immich._state import ImmichState
 from ldrps_client.provenance import mark_in
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.errors import LdrpsError, OutputError
+from ldrps_engine.model_store.atomic import folder_into_place
 
 OnEvent = Callable[[events.Event], None]
 _MARK = "_restored"
@@ -164,7 +165,7 @@ class Restorer:
         part.mkdir(mode=0o700, parents=True)
         result.save(part / _result_name(asset.name, part))
         self._state.ledger.change(entry.key, words=result.summary, seconds=result.seconds)
-        part.rename(staged)
+        folder_into_place(part, staged)
         return result.summary, result.seconds
 
     def _place(self, entry: Entry, asset: Asset, staged: Path, album: str) -> str:

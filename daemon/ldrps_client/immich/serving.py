@@ -32,8 +32,8 @@ from ldrps_client.immich._api import FaultError
 from ldrps_client.immich._restoring import Outcome, Restorer, StoppedError, reaction_to
 from ldrps_client.immich._state import ImmichState
 from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.settings import Settings
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.system import HAS_OWNERS
 
 __all__ = ["HEADER", "Listening", "private_text", "secret_in", "serve"]

@@ -22,7 +22,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_client.hotfolder.work._review import result_path
 from ldrps_engine.errors import OutputError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 SHOWN = 60
 """Most photos of a folder, the newest; some 150 kB each."""

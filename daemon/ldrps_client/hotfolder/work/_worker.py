@@ -139,11 +139,11 @@ class Worker:
             raise ChangedError
 
     def _is_clean(self, entry: Entry, loaded: LoadedFile) -> bool:
-        if not self._config.only_if:
+        if not self._config.filters:
             return False
         found = diagnose_photo(loaded.photo)
         self._ledger.change(entry.key, diagnosis=json.dumps(asdict(found)), words=found.words())
-        return not is_wanted(self._config.only_if, found)
+        return not is_wanted(self._config.filters, found)
 
     def _skip(self, entry: Entry, loaded: LoadedFile) -> None:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
