@@ -79,10 +79,10 @@ def summary(kind: str, done: list[Coloured], distance: Lpips | None) -> str:
         colourfulness(p.reference) for p in done
     )
     apart = np.mean([distance(p.given, p.reference) for p in done]) if distance else None
-    told = "" if apart is None else f", LPIPS {apart:.4f}"
+    said = "" if apart is None else f", LPIPS {apart:.4f}"
     return (
         f"{kind}: {len(done)} photos, {gain:+.2f} dB beside grey, the worst {worst:+.1f}"
-        f"{told}, {share:.0%} as colourful"
+        f"{said}, {share:.0%} as colourful"
     )
 
 

@@ -74,10 +74,10 @@ def run(clients: int, seconds: float, seed: int) -> Outcome:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as crowd:
             outcome = _probe(daemon, crowd)
             assert crowd.stdout
-            told = json.loads(crowd.stdout.read())
-        outcome.done, outcome.failures = Counter(told["done"]), told["failures"]
-        outcome.accepted, outcome.lost = told["accepted"], told["lost"]
-        outcome.lost += _lost(daemon, told["open"], outcome.accepted)
+            result = json.loads(crowd.stdout.read())
+        outcome.done, outcome.failures = Counter(result["done"]), result["failures"]
+        outcome.accepted, outcome.lost = result["accepted"], result["lost"]
+        outcome.lost += _lost(daemon, result["open"], outcome.accepted)
     return outcome
 
 
@@ -251,8 +251,8 @@ def _as_clients(address: str, clients: str, seconds: str, seed: str) -> None:
         life.start()
     for life in lives:
         life.join()
-    told = {name: getattr(crowd, name) for name in ("done", "lost", "open", "failures")}
-    print(json.dumps(told | {"accepted": crowd.accepted + len(crowd.open)}))
+    result = {name: getattr(crowd, name) for name in ("done", "lost", "open", "failures")}
+    print(json.dumps(result | {"accepted": crowd.accepted + len(crowd.open)}))
 
 
 def main() -> int:

@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.compared import best_gain
 from benchmarks.errors import BenchmarkError
 from benchmarks.labelled import labelled, read
-from benchmarks.sets import Floats, Samples, to_linear, to_srgb
+from benchmarks.sets import Floats, Samples
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import psnr
 
 LIMITS = ("as it is", "gain", "gains", "response", "curve", "curves")
@@ -38,7 +39,7 @@ def limits(made: Samples, reference: Samples) -> tuple[float, ...]:
     """PSNR in dB of (H, W, 3) uint8 against its reference by each of LIMITS."""
     pixels, wanted = made / 255.0, reference / 255.0
     by_channel = [best_gain(made[..., c : c + 1], reference[..., c : c + 1])[0] for c in range(3)]
-    gained = to_srgb(np.clip(to_linear(pixels) * 2.0 ** np.array(by_channel), 0, 1))
+    gained = encode(np.clip(decode(pixels) * 2.0 ** np.array(by_channel), 0, 1))
     exposed = max(psnr(_response(pixels, 2.0**stops), wanted) for stops in _STOPS)
     return (
         psnr(pixels, wanted),

@@ -90,8 +90,8 @@ def _run(
     scores: list[Score] = []
     for test_set in sets:
         restored: Restored = {}
-        told = installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
-        tried = [*everywhere, *as_methods(told)]
+        given = installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
+        tried = [*everywhere, *as_methods(given)]
         for method in tried:
             found, restored[method.name] = _measure(test_set, method, distance)
             scores += found

@@ -22,6 +22,7 @@ from torch.nn import functional
 from ldrps_engine.analysis.encoder import MODEL
 from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, SHADE
 from ldrps_engine.analysis.recognition import QUANTILES
+from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.priors import scene_statistics, srgb
 from ldrps_engine.priors.scene_statistics import luminance, normalised_tones
 from ldrps_engine.priors.srgb import ycc
@@ -165,8 +166,8 @@ def _degraded(
 ) -> list[NDArray[np.floating]]:
     drawn = drawing(crops)
     maps = functional.avg_pool2d(torch.cat([drawn.gain, drawn.depth], 1), CELL)
-    told = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
-    return _looked_at(drawn.image, encoder) + [v.numpy() for v in told]
+    truth = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
+    return _looked_at(drawn.image, encoder) + [v.numpy() for v in truth]
 
 
 def _batches(work: Path) -> Iterator[Tensor]:
@@ -192,10 +193,8 @@ def _kept(work: Path, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         pass
     made = make()
-    part = work / f"{name}.part"
-    with part.open("wb") as sink:
+    with replacing(work / name) as sink:
         np.savez(sink, stamp=np.array(stamp), **{n: getattr(made, n) for n in names})
-    part.replace(work / name)
     return made
 
 

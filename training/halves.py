@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections import Counter
@@ -13,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ldrps_engine.model_store.atomic import unfinished, write_atomically
 from training.config import TrainingError
 
 LICENCE = {"licence": "Apache-2.0"}
@@ -27,14 +27,11 @@ def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, 
     if lost:
         raise TrainingError(f"{path} is not written: no halves can hold {', '.join(lost)}")
     halves = {name: value.detach().half().contiguous().cpu() for name, value in weights.items()}
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(halves, part, dict(about))
-        part.replace(path)
+        with unfinished(path) as part:
+            save_file(halves, part, dict(about))
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise TrainingError(f"{path} cannot be written: {error}") from None
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
@@ -75,6 +72,4 @@ def write_record(
             for path in weights
         },
     }
-    part = folder / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(folder / RECORD)
+    write_atomically(folder / RECORD, (json.dumps(record, indent=2) + "\n").encode())

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ldrps_engine.analysis.haze_field import CELL, SHORT, STATISTICS
+from ldrps_engine.model_store.atomic import replacing
 from training.config import Config, Pace, TrainingError
 from training.curve import append_point
 from training.halves import write_export
@@ -164,9 +165,8 @@ def _load_cells(work: Path, pack: PhotoPack) -> tuple[NDArray[np.float16], NDArr
     for k, index in enumerate(origin):
         crop = torch.from_numpy(_crop(pack.pixels(int(index)), rng)).permute(2, 0, 1)[None]
         made[k] = statistics(crop.float() / 255)[0].numpy()
-    with (work / f"{CELLS}.part").open("wb") as sink:
+    with replacing(path) as sink:
         np.save(sink, made)
-    (work / f"{CELLS}.part").replace(path)
     return made, origin
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.colour import srgb
 from ldrps_engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.floating[Any]]
 
-LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array(srgb.LUMA)
 """Weights of the display RGB in Y of YIQ."""
 
 _SSIM_WINDOW = 11

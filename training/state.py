@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ldrps_engine.model_store.atomic import unfinished
 from training.config import Config, TrainingError, differing_keys
 from training.halves import RECORD, read_halves
 
@@ -102,15 +103,13 @@ def write_state(
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
             tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
-    part = path.with_name(path.name + ".part")
     try:
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
+        with unfinished(path) as part:
+            save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
     except Exception as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(
-            f"could not save {part} ({error}); the last checkpoint stands"
+            f"could not save {path} ({error}); the last checkpoint stands"
         ) from None
-    part.replace(path)
 
 
 def read_progress(work: Path, config: Config) -> dict[str, Any] | None:

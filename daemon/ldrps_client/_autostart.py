@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ldrps_client._channel import open_channel
 from ldrps_client._listening import is_listening, silent
 from ldrps_client._reaching import persistently
+from ldrps_client._text import cause_and_remedy
 from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import require_daemon
@@ -126,7 +127,7 @@ def _start(address: str, log: Path) -> subprocess.Popen[bytes]:
                 **IN_ITS_OWN_SESSION,
             )
     except OSError as error:
-        raise UnavailableError(f"the daemon cannot be started: {error.strerror}") from None
+        raise UnavailableError(f"the daemon cannot be started: {cause_and_remedy(error)}") from None
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -169,12 +169,15 @@ class Client:
     ) -> Iterator[events.Event]:
         """Yield the events of a job to its end. A broken connection is resumed where it broke.
 
+        A daemon that died is started again, unless `autostart` is off, and its jobs go on.
+
         Raises the error of a failed job, CancelledError if it was cancelled, LimitError if
         `from_event` is past the last event of the job.
         """
         request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
         reader = Reader()
-        for message in messages(self._stub, self.address, request):
+        revive = self._wake if self._autostart else None
+        for message in messages(self._stub, self.address, request, revive):
             if (event := reader.read(message)) is not None:
                 yield event
 

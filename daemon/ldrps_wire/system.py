@@ -1,7 +1,8 @@
 """Services of operating systems: locks, owners of files, flags of open, free room.
 
-What a system has or lacks is told here by name, from the parts of Python that are there; nothing
-else asks for a system. On Linux all of it is there. Each function says what it does elsewhere.
+Features that a system has or lacks have names here or in the engine's `atomic`, and are judged by
+the parts of Python that are there; nothing else asks for a system. On Linux all of it is there.
+Each function says what it does elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 from typing import IO, Any
+
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
 
 try:
     import fcntl
@@ -45,15 +48,8 @@ CONFINES = sys.platform == "linux" and TELLS_TCP_PEERS
 PASSES_DESCRIPTORS = hasattr(os, "fork")
 """True where a child inherits the descriptors that are named, and a process can become another
 program. Windows has neither."""
-SYNCS_FOLDERS = hasattr(os, "O_DIRECTORY")
-"""True where a folder can be opened, so that the names in it can be made safe. On Windows it
-cannot, and a file can only be made safe through a descriptor that may write."""
-REMOVES_OPEN_FILES = PASSES_DESCRIPTORS
-"""True where a name can be removed or taken over while somebody has its file open."""
-CLOSED_ON_EXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-"""Flags to open a file with that no other program inherits, and whose bytes stay as they are."""
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | CLOSED_ON_EXEC
-"""The same for a file that is not waited for."""
+"""Flags to open a file with that is not waited for, see `atomic`."""
 KILLED = -int(getattr(signal, "SIGKILL", 9))
 """Exit status of a process that was killed, as `subprocess` has it."""
 SELECTED_SOCKETS = None if resource else 512

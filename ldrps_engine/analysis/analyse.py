@@ -1,4 +1,4 @@
-"""First stage of a restoration: everything that the photo itself tells. No torch."""
+"""First stage of a restoration, second half: what is wrong with the photo. No torch."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
+from ldrps_engine.colour.srgb import SLOPE
 from ldrps_engine.photo import Depth
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import STAGES, Settings
@@ -28,7 +29,7 @@ Array = NDArray[np.float32]
 # Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
 # Light of which eight bits hold hardly a colour: one and a half of their steps near black.
-_UNSURE = 1.5 / 255 / 12.92
+_UNSURE = 1.5 / 255 / SLOPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,8 @@ class Analysis:
         """Tell whether there is anything that a model may be needed for."""
         # Noise that the diagnosis would leave is filtered for whoever asks for it.
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
-        told = asked or self.colours or not self.settings.blind
-        return told or self.diagnosis.needs_prior or not self.degradation.is_neutral
+        wanted = asked or self.colours or not self.settings.blind
+        return wanted or self.diagnosis.needs_prior or not self.degradation.is_neutral
 
     @property
     def leaves_photo_alone(self) -> bool:

@@ -22,6 +22,7 @@ from ldrps_engine.analysis.scene_levels import expected_level
 from ldrps_engine.analysis.surroundings import indoors
 from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import (
+    SLOPE,
     luminance,
     plausible,
     roll_off,
@@ -56,7 +57,7 @@ _HARDLY = 0.75
 _DARKEST = 2
 _BLACK_BLOCK = 4
 # One step of eight bits, near black, in light.
-_ONE_STEP = 1 / 255 / 12.92
+_ONE_STEP = 1 / 255 / SLOPE
 _MOST_WHITE = 4.0
 # Least share of the luminance that a channel has: more saturated are none but cut-off colours.
 _LEAST = 0.2

@@ -237,7 +237,7 @@ def diagnose(
     if noise is not None:
         sigma = noise
     elif known.halftone.is_found and not believed:
-        # Dots are not to be smeared, and nothing can be told of noise between them.
+        # Dots are not to be smeared, and noise between them cannot be measured.
         sigma = 0.0
     else:
         sigma = _noise(rgb, known.noise, believed=believed)
@@ -286,7 +286,9 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     both, and much of it to be in chroma.
     """
     sigma = noise.sigma * 255
-    chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    chroma = (
+        noise.relative_rms * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    )
     if sigma <= _NOISE_FROM or believed:
         return sigma
     grows = growth(rgb, noise.level)

@@ -66,10 +66,10 @@ def residual(view: Array, seen: Seen) -> Residual:
     hidden = hidden + _relu(layers.linear("mid", hidden))
     context = layers.linear("ctx", hidden.mean((0, 1)))
     hidden = _relu(layers.linear("mid2", hidden) + context)
-    told = layers.linear("out", hidden)
-    change = found - told[..., :STATISTICS]
-    doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *LOG_VARIANCE))
-    light = told[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
+    estimate = layers.linear("out", hidden)
+    change = found - estimate[..., :STATISTICS]
+    doubt = np.exp(0.5 * np.clip(estimate[..., STATISTICS:], *LOG_VARIANCE))
+    light = estimate[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
     return Residual(change, np.asarray(change / doubt, np.float32), found, light, contrast)
 
 

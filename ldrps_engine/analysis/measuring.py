@@ -1,6 +1,6 @@
-"""Measurement of a photo at its own size, with damage filled. No torch.
+"""First stage of a restoration, first half: a photo measured at its own size. No torch.
 
-Nothing is judged here.
+Damage is filled before. Nothing is judged here.
 """
 
 from __future__ import annotations

@@ -1,18 +1,29 @@
-"""Between display values and light: the sRGB transfer curve (IEC 61966-2-1), for numpy arrays."""
+"""Between display values and light: the sRGB transfer curve (IEC 61966-2-1), for numpy arrays.
+
+`priors.srgb` has the same curve for tensors, with the constants from here.
+"""
 
 from __future__ import annotations
+
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Precision = TypeVar("Precision", bound=np.floating[Any])
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+EXPONENT, SCALE, OFFSET = 2.4, 1.055, 0.055
+SLOPE = 12.92
+"""Display values over light in the curve's straight part, which ends at the next two."""
+STRAIGHT_DISPLAY, STRAIGHT_LIGHT = 0.04045, 0.0031308
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear sRGB in luminance (ITU-R BT.709)."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of display values in luma (ITU-R BT.601)."""
 
-YCC = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
-)
+YCC = np.array([LUMA, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
 """Rows that make luma, Cb and Cr of display values (ITU-R BT.601)."""
 
 
@@ -23,24 +34,40 @@ TINY = 1e-12
 """Added to squares of light that may be 0, before they divide."""
 
 
-def to_linear(values: Array) -> Array:
-    """Display values to light. Odd around 0 and open above 1, so that nothing is clipped."""
+def decode(values: NDArray[Precision]) -> NDArray[Precision]:
+    """Display values to light, in the precision of `values`.
+
+    Odd around 0 and open above 1, so that nothing is clipped.
+    """
     size = np.abs(values)
-    light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.copysign(light, values), dtype=np.float32)
+    curve = ((size + OFFSET) / SCALE) ** EXPONENT
+    light = np.where(size <= STRAIGHT_DISPLAY, size / SLOPE, curve)
+    signed: NDArray[Precision] = np.copysign(light, values)
+    return signed
+
+
+def encode(light: NDArray[Precision]) -> NDArray[Precision]:
+    """Light to display values, in the precision of `light`; the inverse of `decode`."""
+    size = np.abs(light)
+    curve = SCALE * np.maximum(size, 1e-12) ** (1 / EXPONENT) - OFFSET
+    values = np.where(size <= STRAIGHT_LIGHT, SLOPE * size, curve)
+    signed: NDArray[Precision] = np.copysign(values, light)
+    return signed
+
+
+def to_linear(values: Array) -> Array:
+    """Display values to light in single precision, see `decode`."""
+    return np.asarray(decode(values), dtype=np.float32)
 
 
 def to_display(light: Array) -> Array:
-    """Light to display values; the inverse of `to_linear`."""
-    size = np.abs(light)
-    curve = 1.055 * np.maximum(size, 1e-12) ** (1 / 2.4) - 0.055
-    values = np.where(size <= 0.0031308, 12.92 * size, curve)
-    return np.asarray(np.copysign(values, light), dtype=np.float32)
+    """Light to display values in single precision, see `encode`."""
+    return np.asarray(encode(light), dtype=np.float32)
 
 
 def luminance(light: Array) -> Array:
     """(H, W) luminance of (H, W, 3) linear light."""
-    return np.asarray(light @ LUMA, dtype=np.float32)
+    return np.asarray(light @ LUMINANCE, dtype=np.float32)
 
 
 def roll_off(light: Array, white: float) -> Array:

@@ -8,9 +8,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldrps_engine.colour.srgb import FLARE, LUMA, TINY, YCC
+from ldrps_engine.colour.srgb import (
+    EXPONENT,
+    FLARE,
+    LUMINANCE,
+    OFFSET,
+    SCALE,
+    SLOPE,
+    STRAIGHT_DISPLAY,
+    STRAIGHT_LIGHT,
+    TINY,
+    YCC,
+)
 
-_LUMINANCE = torch.from_numpy(LUMA)[:, None, None]
+_LUMINANCE = torch.from_numpy(LUMINANCE)[:, None, None]
 # Rounds after which the inverse of a roll-off is exact to a step of sixteen bits.
 _ROUNDS = 20
 _YCC = torch.from_numpy(YCC)
@@ -19,15 +30,15 @@ _YCC = torch.from_numpy(YCC)
 def srgb_to_linear(values: Tensor) -> Tensor:
     """Display values to light, odd around 0 (IEC 61966-2-1)."""
     size = values.abs()
-    curve = ((size + 0.055) / 1.055) ** 2.4
-    return torch.where(size <= 0.04045, size / 12.92, curve) * values.sign()
+    curve = ((size + OFFSET) / SCALE) ** EXPONENT
+    return torch.where(size <= STRAIGHT_DISPLAY, size / SLOPE, curve) * values.sign()
 
 
 def linear_to_srgb(light: Tensor) -> Tensor:
     """Light to display values, odd around 0; the inverse of `srgb_to_linear`."""
     size = light.abs()
-    curve = 1.055 * size.clamp(min=1e-6) ** (1 / 2.4) - 0.055
-    return torch.where(size <= 0.0031308, 12.92 * size, curve) * light.sign()
+    curve = SCALE * size.clamp(min=1e-6) ** (1 / EXPONENT) - OFFSET
+    return torch.where(size <= STRAIGHT_LIGHT, SLOPE * size, curve) * light.sign()
 
 
 def luminance(light: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import pytest
 
 from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import SettingsError
-from ldrps_wire import atomic, ownership, system
+from ldrps_engine.model_store import atomic
+from ldrps_wire import ownership, system
 
 
 def test_all_of_it_is_there_on_linux():
@@ -17,13 +18,13 @@ def test_all_of_it_is_there_on_linux():
     assert system.TELLS_TCP_PEERS
     assert system.CONFINES
     assert system.PASSES_DESCRIPTORS
-    assert system.SYNCS_FOLDERS
-    assert system.REMOVES_OPEN_FILES
+    assert atomic.SYNCS_FOLDERS
+    assert atomic.REMOVES_OPEN_FILES
     assert system.HAS_OWNERS
     assert system.SELECTED_SOCKETS is None
     assert system.IN_ITS_OWN_SESSION == {"start_new_session": True}
     assert system.KILLED == -9
-    assert os.O_CLOEXEC == system.CLOSED_ON_EXEC
+    assert os.O_CLOEXEC == atomic.CLOSED_ON_EXEC
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,12 @@ def test_what_is_done_needs_no_words(models, recipe, spoil):
 )
 def test_tones_that_hardly_move_are_told(recipe, sentence):
     found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=False)
-    still = {"filters": False, "colours": False, "published": False, "samples": True}
+    still = {
+        "filters_noise": False,
+        "colours": False,
+        "published": False,
+        "samples_pilot": True,
+    }
     (remark,) = unmet(Settings(recipe=recipe), found, Done(moved=0.5 / 255, **still))
     assert remark.startswith(sentence)
     assert unmet(Settings(recipe=recipe), found, Done(moved=2 / 255, **still)) == ()
@@ -126,7 +131,7 @@ def test_old_photo_with_its_full_range_keeps_its_tones_and_says_so(models, ramp)
 
 def test_colour_is_for_other_recipes_and_paper_takes_no_noise():
     found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=True)
-    done = Done(moved=0.1, filters=False, colours=False, published=True, samples=True)
+    done = Done(moved=0.1, filters_noise=False, colours=False, published=True, samples_pilot=True)
     wishes = Settings(recipe="paper", allow_colour=True, noise_sigma=9.0)
     assert unmet(wishes, found, done) == (
         "recipe paper works as published and makes no use of noise_sigma",

@@ -45,7 +45,7 @@ def test_a_place_is_asked_for_and_nothing_is_made(tmp_path):
     assert os.listdir(tmp_path) == []
     assert "no space" in str(place_trouble(tmp_path, "", room=1 << 60))
     (tmp_path / "link").symlink_to("nowhere")
-    assert "is no folder" in str(place_trouble(tmp_path, "link/deeper"))
+    assert "is not a folder" in str(place_trouble(tmp_path, "link/deeper"))
 
 
 def test_a_file_system_without_nameless_files_is_asked_too(tmp_path, monkeypatch):

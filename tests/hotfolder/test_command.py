@@ -208,7 +208,7 @@ def test_status_and_retry(inside, out, client, capsys):
         (["watch", "in", "--hours", "late"], 2, "hours 'late'"),
         (["watch", "nowhere", "--once"], 2, "cannot be used"),
         (["watch", "never", "--status"], 9, "was never watched"),
-        (["watch", "nowhere", "--install-service"], 2, "nowhere is no folder"),
+        (["watch", "nowhere", "--install-service"], 2, "nowhere is not a folder"),
         (["watch", ".", "--once", "--install-service"], 2, "leave out --once"),
         (["watch", ".", "--once", "--log", "no/log"], 5, "no/log cannot be written"),
         (["watch", "--report", "."], 5, "is a folder"),

@@ -66,7 +66,7 @@ def test_digikams_script_says_what_is_wrong(tmp_path):
     photo = write_photo(tmp_path / "a.png", 1)
     done = digikam(photo, tmp_path / "answer.png", tmp_path / "nowhere")
     assert done.returncode == 1
-    assert "is no folder" in done.stderr
+    assert "is not a folder" in done.stderr
     assert not (tmp_path / "answer.png").exists()
     # For which digiKam has a message: "Command not found".
     assert digikam_code("/nowhere/ldrps-queue.sh") == 127

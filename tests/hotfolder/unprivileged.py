@@ -106,7 +106,7 @@ def a_file_in_the_way(base):
     watching = Watching(client, inside, out=out).start()
     assert wait_until(lambda: "done" in watching.told.kinds("b.png"))
     assert wait_until(lambda: "waiting" in watching.told.kinds())
-    assert "is no folder" in watching.told.facts("waiting")[0]["message"]
+    assert "is not a folder" in watching.told.facts("waiting")[0]["message"]
     assert (out / "sub").read_bytes() == b"theirs"
     (out / "sub").unlink()
     assert wait_until(lambda: "done" in watching.told.kinds("sub/a.png"))

@@ -109,6 +109,17 @@ def test_the_bundled_model_is_verified_and_never_removed():
         store.remove("bundled")
 
 
+@pytest.mark.parametrize(
+    ("kind", "named", "left_out"),
+    [("prior", "sd21", "qwen3-vl-2b"), ("describer", "qwen3-vl-2b", "sd21"), (None, "taesd", "")],
+)
+def test_an_unknown_name_lists_models_of_its_kind(kind, named, left_out):
+    with pytest.raises(ModelError, match="'nope' is not known; known are") as raised:
+        store.resolve("nope", kind)
+    assert named in str(raised.value)
+    assert not left_out or left_out not in str(raised.value)
+
+
 def test_a_describer_is_no_prior():
     folder = store.folder_of("smolvlm2-256m")
     folder.mkdir(parents=True)

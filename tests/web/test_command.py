@@ -61,7 +61,7 @@ def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch, name):
 
     monkeypatch.setattr(builtins, "__import__", without)
     code, sentence = said(capsys)
-    assert code == 7
+    assert code == 2
     assert sentence == (
         f"the page's server is not installed ({name} missing); run pip install 'ldrps[web]'"
     )

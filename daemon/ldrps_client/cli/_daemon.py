@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldrps_client._listening import is_listening
 from ldrps_client._records import DaemonStatus, Job, NodeStatus, ResidentModel, WorkerStatus
+from ldrps_client._text import cause
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
@@ -166,7 +167,7 @@ def _stop(pid: int, address: str) -> bool:
         raise UnavailableError(f"the daemon (pid {pid}) is another user's; stop it there") from None
     except OSError as error:
         raise UnavailableError(
-            f"the daemon (pid {pid}) cannot be ended ({error.strerror})"
+            f"the daemon (pid {pid}) cannot be ended ({cause(error)}); end it by hand"
         ) from None
     return True
 

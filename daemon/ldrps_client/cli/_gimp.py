@@ -8,6 +8,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli import _gimp_doctor
 from ldrps_client.cli._gimp_doctor import daemon_warnings
 from ldrps_client.cli._gimp_folders import (
@@ -15,6 +16,7 @@ from ldrps_client.cli._gimp_folders import (
     NAME,
     OVERRIDE,
     SCRIPT,
+    add_actions,
     has_flatpak,
     missing_gimp,
     own_command,
@@ -32,11 +34,7 @@ _ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of `ldrps gimp`."""
-    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
-    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
-    parser.add_argument(
-        "--folder", metavar="PATH", help="a plug-ins folder, instead of those found"
-    )
+    add_actions(parser, _ACTIONS, "a plug-ins folder, instead of those found")
 
 
 def gimp(options: Namespace) -> int:
@@ -83,4 +81,4 @@ def install_into(folder: Path, source: Path) -> None:
                 target.rename(Path(work) / "old")
             made.rename(target)
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{target} cannot be written: {cause_and_remedy(error)}") from None

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files import LoadedFile, check_folder, check_target, result_suffix
 from ldrps_client.files._names import fitting, longest_name
 from ldrps_engine.errors import OutputError
@@ -247,4 +248,5 @@ def make_folders(*wanted: str | None) -> None:
             try:
                 Path(text).mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise OutputError(f"folder {text} cannot be made: {error.strerror}") from None
+                why = cause_and_remedy(error)
+                raise OutputError(f"folder {text} cannot be made: {why}") from None

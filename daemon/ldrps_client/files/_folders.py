@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import cause
 from ldrps_client.files._names import part_path
 from ldrps_engine.errors import OutputError
 from ldrps_wire.system import free_bytes
@@ -44,7 +45,7 @@ def check_folder(folder: Path, room: int = 0) -> None:
 def _refusal(folder: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"{folder} may not be written to; choose another folder"
-    why = (error.strerror or str(error)).lower()
+    why = cause(error)
     return f"{folder} cannot be written to: {why}; mend that or choose another folder"
 
 

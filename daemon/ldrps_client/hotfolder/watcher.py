@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from ldrps_client._text import plain
+from ldrps_client._text import cause_and_remedy, plain
 from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._events import Events, WatchLimitError
@@ -289,7 +289,7 @@ class FolderWatcher:
     def _on_unreadable(self, folder: Path, error: OSError) -> None:
         if folder not in self._reported_folders:
             self._reported_folders.add(folder)
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             self._notify("warning", message=f"folder {folder} cannot be looked into: {why}")
 
     def _hear(self) -> None:

@@ -311,12 +311,12 @@ class Dispatcher:
 
     def _why(self) -> str:
         """Return what keeps all jobs from being worked on; empty: nothing."""
-        troubles = [slot.backoff.trouble for slot in self.slots]
-        if not troubles:
+        reasons = [slot.backoff.trouble for slot in self.slots]
+        if not reasons:
             return self.pool.trouble
-        if not all(troubles):
+        if not all(reasons):
             return ""
-        return f"no worker can start ({troubles[0]}); this is tried again and again"
+        return f"no worker can start ({reasons[0]}); this is tried again and again"
 
     def _free(self) -> list[float]:
         """List the seconds until each worker is likely to be free; 0 also if that is not known."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ldrps_daemon.storage.spool import ATTEMPT, JobFolder
-from ldrps_wire.atomic import replace, sync
+from ldrps_engine.model_store.atomic import replace, sync
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import StoredLayers
-from ldrps_wire.system import CLOSED_ON_EXEC, write_at
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
+from ldrps_wire.system import write_at
 
 log = logging.getLogger("ldrps.jobs")
 _LENGTH = struct.Struct("<I")

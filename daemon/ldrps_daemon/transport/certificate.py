@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_wire.address import certificate_file
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.ownership import check_way, own_folder
 from ldrps_wire.system import is_open_to_others
 

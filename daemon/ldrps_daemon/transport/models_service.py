@@ -28,7 +28,7 @@ log = logging.getLogger("ldrps.models")
 _PROGRESS_SECONDS = 0.2
 Work = Callable[[str, OnProgress], object]
 """Function that does something with the model of a name on this machine, in a thread."""
-# Most machines whose troubles are told in one sentence.
+# Most machines that one sentence names.
 _NAMED = 3
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files._formats import HEAD_BYTES, recognise
 from ldrps_client.files._read import opened, without_waiting
 from ldrps_engine.errors import PhotoError
@@ -35,7 +36,7 @@ def xmp_beside(path: Path) -> bytes:
         with open(sidecar, "rb", opener=without_waiting) as file:
             return file.read(LARGEST_SIDECAR)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise PhotoError(f"{sidecar} cannot be read: {why}") from error
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client._text import plain
+from ldrps_client._text import cause, plain
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
 
@@ -142,7 +142,7 @@ def _make_sure(name: str, folder: Path) -> None:
         with os.scandir(folder):
             pass
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause(error)
         raise SettingsError(
             f"{folder} cannot be used: {why}; give a folder that is there"
         ) from None

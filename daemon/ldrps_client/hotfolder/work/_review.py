@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ldrps_client._text import cause
 from ldrps_client.files._folders import is_same
 from ldrps_client.hotfolder.detect._rules import REJECTED
 from ldrps_client.hotfolder.store._entry import Entry, Verdict
@@ -208,4 +209,4 @@ def _name(entry: Entry) -> str:
 
 
 def _refusal(what: str, error: OSError) -> OutputError:
-    return OutputError(f"{what}: {(error.strerror or str(error)).lower()}; nothing was changed")
+    return OutputError(f"{what}: {cause(error)}; nothing was changed")

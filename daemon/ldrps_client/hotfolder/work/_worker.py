@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from ldrps_client import events
 from ldrps_client._result import Result
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.files._names import longest_name
@@ -132,17 +133,17 @@ class Worker:
         except FileNotFoundError:
             raise ChangedError from None
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise PhotoError(f"{source} cannot be read: {why}") from error
         if content != entry.content:
             raise ChangedError
 
     def _is_clean(self, entry: Entry, loaded: LoadedFile) -> bool:
-        if not self._config.only_if:
+        if not self._config.filters:
             return False
         found = diagnose_photo(loaded.photo)
         self._ledger.change(entry.key, diagnosis=json.dumps(asdict(found)), words=found.words())
-        return not is_wanted(self._config.only_if, found)
+        return not is_wanted(self._config.filters, found)
 
     def _skip(self, entry: Entry, loaded: LoadedFile) -> None:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
@@ -317,5 +318,5 @@ def writing_to(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{folder} cannot be written to: {why}") from error

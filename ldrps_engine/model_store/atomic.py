@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ldrps_wire.system import CLOSED_ON_EXEC, REMOVES_OPEN_FILES, SYNCS_FOLDERS
-
+SYNCS_FOLDERS = hasattr(os, "O_DIRECTORY")
+"""True where a folder can be opened, so that the names in it can be made safe. On Windows it
+cannot, and a file can only be made safe through a descriptor that may write."""
+REMOVES_OPEN_FILES = hasattr(os, "fork")
+"""True where a name can be removed or taken over while somebody has its file open."""
+CLOSED_ON_EXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags to open a file with that no other program inherits, and whose bytes stay as they are."""
 UNFINISHED = ".part"
 """End of the names of files that are still being written."""
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
@@ -20,7 +25,7 @@ _PATIENCE_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 def sync(path: Path) -> None:
     """Return once a file, or the names in a folder, are safe from a crash of the machine.
 
-    Windows sees to the names itself, and cannot be told to.
+    Windows sees to the names itself.
     """
     if not SYNCS_FOLDERS and path.is_dir():
         return
@@ -92,6 +97,31 @@ def write_atomically(
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Give the name under which to write a file, which takes its own when it is on the disk.
+
+    For writers that want a name. Nothing is left of one that failed.
+    """
+    part = path.with_name(path.name + UNFINISHED)
+    try:
+        yield part
+        sync(part)
+        into_place(part, path, force=True)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def folder_into_place(part: Path, folder: Path) -> None:
+    """Give a finished folder its name once all that is in it is on the disk."""
+    for path in (*part.rglob("*"), part):
+        sync(path)
+    os.rename(part, folder)
+    with contextlib.suppress(OSError):
+        sync(folder.parent)
 
 
 def into_place(part: Path, path: Path, *, force: bool = False, lasting: bool = True) -> None:
