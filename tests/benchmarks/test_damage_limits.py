@@ -38,5 +38,5 @@ def test_what_is_filled_in_vain_is_told():
     wire = case(slice(60, 62), 0.95)
     wire = Case(wire.clean, wire.clean.astype(np.float32), np.zeros_like(wire.mask))
     wire.__dict__["likely"] = case(slice(60, 62), 0.95).likely
-    told = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
-    assert float(told[8]) > 1
+    reported = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
+    assert float(reported[8]) > 1

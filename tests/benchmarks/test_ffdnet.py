@@ -117,5 +117,5 @@ def test_rows_of_a_run(checkpoint, tmp_path):
         ("white-15", "ffdnet, level known"),
     ]
     # All of it 15 steps darker: 15 squared on top of the error of the noise, 15 squared.
-    given, told = rows[2]["psnr"], rows[4]["psnr"]
-    assert told == pytest.approx(given - 10 * np.log10(2), abs=0.1)
+    given, reported = rows[2]["psnr"], rows[4]["psnr"]
+    assert reported == pytest.approx(given - 10 * np.log10(2), abs=0.1)

@@ -93,12 +93,12 @@ def test_a_photo_is_restored_and_lies_in_a_group_with_its_original(app):
             "SELECT id FROM images WHERE filename IN ('one.jpg', 'one_restored.tif')"))  # fmt: skip
         assert one, query
         assert one == other, query
-    told = exif(result)
-    assert told["ExifIFD:DateTimeOriginal"] == TAKEN
-    assert told["XMP-xmp:Rating"] == 4
-    assert "paris" in told["XMP-dc:Subject"]
-    assert told["IFD0:BitsPerSample"] == "16 16 16"
-    assert "rec2020" in told["ICC_Profile:ProfileDescription"].lower().replace(" ", "")
+    reported = exif(result)
+    assert reported["ExifIFD:DateTimeOriginal"] == TAKEN
+    assert reported["XMP-xmp:Rating"] == 4
+    assert "paris" in reported["XMP-dc:Subject"]
+    assert reported["IFD0:BitsPerSample"] == "16 16 16"
+    assert "rec2020" in reported["ICC_Profile:ProfileDescription"].lower().replace(" ", "")
     assert wait_until(lambda: not list(app.folder.glob("cache/ldrps-*")), 5)
 
 

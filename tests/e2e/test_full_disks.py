@@ -76,17 +76,17 @@ def test_an_end_that_never_reached_the_disk_was_told_to_nobody(start_daemon, suc
     daemon = start_daemon(max_crashes=1)
     job_id, finish = about_to_end(daemon, end)
     call = daemon.watch(job_id)
-    told = [next(call).number]
+    reported = [next(call).number]
     with no_file_larger(daemon.process.pid, 20_000):
         finish()
         assert wait_until(lambda: daemon.status().running == (end == "cancelled, waiting"))
         heir = succeed(daemon, max_crashes=1)
     with pytest.raises(grpc.RpcError) as caught:
-        told.extend(event.number for event in call)
+        reported.extend(event.number for event in call)
     # Its connection went first, on one side or on the other.
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     # The heir has never heard of an end and brings one about.
-    assert heir.job(job_id).last_event >= told[-1]
+    assert heir.job(job_id).last_event >= reported[-1]
     heir.cancel(job_id)
     assert kinds(heir.watch(job_id))[-1] in ("done", "failed", "cancelled")
 

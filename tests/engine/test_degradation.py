@@ -89,10 +89,10 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
 def test_what_was_exposed_for_its_lights_gets_more_light(natural, monkeypatch, lamp, expected):
     dark = pictures.darkened(natural, 0.03)
     dark[:24, :24] = natural[:24, :24] * lamp
-    told = diagnose(dark, "low-light")
-    lit = first_guess(dark, told, "low-light").invert(dark)
+    reported = diagnose(dark, "low-light")
+    lit = first_guess(dark, reported, "low-light").invert(dark)
     monkeypatch.setattr(degradation_module, "_MORE", 0.0)
-    less = first_guess(dark, told, "low-light").invert(dark)
+    less = first_guess(dark, reported, "low-light").invert(dark)
     assert bool(lit[24:].mean() > less[24:].mean() + 0.05) is expected
 
 

@@ -96,8 +96,8 @@ def test_being_told_where_noise_is_helps(natural):
     spread = float(np.sqrt(np.square(level).mean()))
     even = white(spread * SIGMA)
     known = Noise(Here(even.level.curve, even.level.strength), even.spectrum, even.raw, spread)
-    told = filtered(noisy, spread * SIGMA, known)
-    assert psnr(told, natural) > psnr(filtered(noisy, spread * SIGMA), natural) + 0.3
+    reported = filtered(noisy, spread * SIGMA, known)
+    assert psnr(reported, natural) > psnr(filtered(noisy, spread * SIGMA), natural) + 0.3
 
 
 def test_more_ways_to_see_a_photo_are_better_than_one(natural, noisy):

@@ -61,11 +61,11 @@ def test_any_size_and_any_grey_have_a_finite_answer(size, value):
 
 
 def test_statistics_of_a_cell_are_those_of_its_pixels(scene):
-    told = cell_statistics(scene)
+    reported = cell_statistics(scene)
     cell = scene[CELL : 2 * CELL, 2 * CELL : 3 * CELL]
-    assert told.shape == (32, 44, 10)
+    assert reported.shape == (32, 44, 10)
     wanted = [*cell.mean((0, 1)), *cell.min((0, 1)), *cell.max((0, 1)), cell.mean(-1).std()]
-    assert told[1, 2] == pytest.approx(wanted, abs=1e-5)
+    assert reported[1, 2] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_even_haze_changes_statistics_as_it_does_pixels(scene):

@@ -23,17 +23,17 @@ class Enough(Exception):
 
 
 def findings(engine, photo, **settings):
-    told = []
+    reported = []
 
     def on_step(progress):
         if isinstance(progress, Diagnosed | Described):
-            told.append(progress)
+            reported.append(progress)
         if isinstance(progress, Described):
             raise Enough
 
     with pytest.raises(Enough):
         engine.restore(photo, Settings(**settings), engine.ModelCache("cpu"), on_step)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("name", ["low-light", "haze", "noise", "grey"])
@@ -65,11 +65,11 @@ from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 
 samples = np.load(sys.argv[1])
-told = []
-done = restore(Photo.from_samples(samples), Settings(), ModelCache("cpu"), told.append)
+reported = []
+done = restore(Photo.from_samples(samples), Settings(), ModelCache("cpu"), reported.append)
 assert (done.layers[0].photo.to_samples() == samples).all()
 assert not done.diagnosis.needs_work, done.diagnosis
-assert [step.text for step in told if isinstance(step, Described)] == [done.description]
+assert [step.text for step in reported if isinstance(step, Described)] == [done.description]
 """
 
 

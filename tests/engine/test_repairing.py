@@ -63,10 +63,10 @@ def test_off_does_not_look(models, examples):
 def test_the_diagnosis_without_a_daemon_says_the_same(models, examples):
     damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
-    told = diagnose_photo(photo, "old-photo")
+    reported = diagnose_photo(photo, "old-photo")
     done = restore(photo, Settings(recipe="old-photo", steps=2), models).diagnosis
-    assert (told.damage, told.damage_kinds) == (done.damage, done.damage_kinds)
-    assert told.words().startswith("damaged: ") or "; damaged: " in told.words()
+    assert (reported.damage, reported.damage_kinds) == (done.damage, done.damage_kinds)
+    assert reported.words().startswith("damaged: ") or "; damaged: " in reported.words()
 
 
 def test_a_diagnosis_comes_back_from_plain_values():

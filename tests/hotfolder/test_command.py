@@ -37,15 +37,15 @@ def test_a_single_run_through_the_real_daemon(daemon, inside, out):
     arguments = ["watch", inside, "--out", out, "--once", *QUICK, "--address", daemon.address]
     done = ldrps(*arguments, "--json-lines")
     assert (done.returncode, done.stderr) == (3, "")
-    told = events(done.stdout)
-    kinds = [event["event"] for event in told if event.get("photo") == "a.png"]
+    reported = events(done.stdout)
+    kinds = [event["event"] for event in reported if event.get("photo") == "a.png"]
     assert kinds == ["found", "started", "done"]
     assert is_result_of(out / "a_restored.png", 1)
     (job,) = daemon.stub.ListJobs(_list_all()).jobs
     assert job.settings.recipe == "auto"
     # So that GIMP goes first.
     assert job.priority == pb.PRIORITY_BATCH
-    assert [event["photo"] for event in told if event["event"] == "failed"] == ["bad.jpg"]
+    assert [event["photo"] for event in reported if event["event"] == "failed"] == ["bad.jpg"]
 
 
 def _list_all():
@@ -81,9 +81,9 @@ def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, mo
         'notify = true\n[[folder]]\nin = "one"\nrecipe = "haze"\nsettle = 0.2\n'
         '[[folder]]\nin = "two"\nout = "out"\npattern = "{stem}.new{ext}"\nsettle = 0.2\n'
     )
-    notifier, told = tmp_path / "bin" / "notify-send", tmp_path / "told"
+    notifier, reported = tmp_path / "bin" / "notify-send", tmp_path / "reported"
     notifier.parent.mkdir()
-    notifier.write_text(f'#!/bin/sh\necho "$2: $3" >> "{told}"\n')
+    notifier.write_text(f'#!/bin/sh\necho "$2: $3" >> "{reported}"\n')
     notifier.chmod(0o755)
     monkeypatch.setenv("PATH", f"{notifier.parent}{os.pathsep}{os.environ['PATH']}")
     config = ["--config", tmp_path / "watch.toml"]
@@ -93,8 +93,10 @@ def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, mo
     assert is_result_of(tmp_path / "out" / "a.new.png", 1)
     recipes = [job.settings.recipe for job in daemon.stub.ListJobs(_list_all()).jobs]
     assert sorted(recipes) == ["auto", "haze"]
-    assert wait_until(lambda: told.exists() and "bad.jpg could not be restored" in told.read_text())
-    assert "Photos restored: " in told.read_text()
+    assert wait_until(
+        lambda: reported.exists() and "bad.jpg could not be restored" in reported.read_text()
+    )
+    assert "Photos restored: " in reported.read_text()
 
 
 @pytest.mark.e2e

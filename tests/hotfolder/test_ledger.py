@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from ldrps_client.hotfolder.store._entry import Identity, photo_key, plan_digest
+from ldrps_client.hotfolder.store._entry import Identity, photo_key, settings_digest
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
@@ -44,7 +44,7 @@ def test_a_setting_that_a_later_version_adds_changes_no_key(monkeypatch):
 
     monkeypatch.setattr(Settings, "as_dict", with_another)
     assert photo_key("1", Settings(recipe="haze")) == before
-    assert plan_digest(Settings()) != plan_digest(Settings(recipe="haze"))
+    assert settings_digest(Settings()) != settings_digest(Settings(recipe="haze"))
 
 
 def test_what_was_done_under_former_names_stays_done(tmp_path):

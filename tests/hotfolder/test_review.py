@@ -135,7 +135,7 @@ def test_a_late_sidecar_reaches_a_rejected_result(reviewed, inside, out, client,
     reviewed.review.reject(reviewed.key("a.png"))
     watcher = watch(inside, out=out)
     (inside / "a.png.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
-    assert wait_until(lambda: "amended" in watcher.told.kinds("a.png"))
+    assert wait_until(lambda: "amended" in watcher.reported.kinds("a.png"))
     assert tags(out / AWAY / "a_restored.png")["rating"] == "4"
     assert not (out / "a_restored.png").exists()
     reviewed.review.undo(reviewed.key("a.png"))
@@ -320,6 +320,7 @@ def test_a_ledger_of_the_version_before_is_taken_over(inside, out, client):
         db.execute("DROP INDEX photos_by_verdict")
         for column in ("warnings", "verdict", "place"):
             db.execute(f"ALTER TABLE photos DROP COLUMN {column}")
+        db.execute("ALTER TABLE files RENAME COLUMN settings_digest TO plan")
         db.execute("PRAGMA user_version = 1")
     with Reviewed(inside) as person:
         person.review.reject(person.key("a.png"))

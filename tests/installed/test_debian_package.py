@@ -62,17 +62,17 @@ def tree(deb, tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_package_says_what_it_is_and_needs(deb):
-    told = {
+    reported = {
         name: output("dpkg-deb", "-f", deb, name).strip()
         for name in ("Package", "Version", "Depends")
     }
     version = output(SYSTEM_PYTHON, "-c", SYSTEM_PYTHON_WORDS).strip()
-    assert told["Package"] == "ldrps"
-    assert told["Version"] == f"{importlib.metadata.version('ldrps')}-1"
+    assert reported["Package"] == "ldrps"
+    assert reported["Version"] == f"{importlib.metadata.version('ldrps')}-1"
     # What was compiled for one Python is not for the next.
     assert (
         f"python3 (>= {version}), python3 (<< {version[:2]}{int(version[2:]) + 1})"
-        in told["Depends"]
+        in reported["Depends"]
     )
 
 

@@ -159,10 +159,10 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, png, monkeypatch):
 
 
 def test_what_is_no_photo_is_told_by_its_own_name(web, png):
-    told = web.add("notes.txt", b"<!DOCTYPE html><p>Hello")
-    assert told["state"] == "refused"
-    assert told["trouble"] == "notes.txt: the file is a web page; fetch the photo itself"
-    status, said = web.refused(f"api/photos/{told['id']}/run", "POST", "{}")
+    reported = web.add("notes.txt", b"<!DOCTYPE html><p>Hello")
+    assert reported["state"] == "refused"
+    assert reported["trouble"] == "notes.txt: the file is a web page; fetch the photo itself"
+    status, said = web.refused(f"api/photos/{reported['id']}/run", "POST", "{}")
     assert status == 400
     assert said.startswith("notes.txt cannot be restored: ")
     cut = web.add("cut.png", png[:200])

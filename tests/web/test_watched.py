@@ -53,9 +53,9 @@ def results(inside):
     """Asks for the results of this test's folder by name."""
 
     def ask(web):
-        told = web.json("api/watched")[1]["results"]
+        reported = web.json("api/watched")[1]["results"]
         here = str(inside) + "/"
-        return {result["name"]: result for result in told if result["source"].startswith(here)}
+        return {result["name"]: result for result in reported if result["source"].startswith(here)}
 
     return ask
 
@@ -74,8 +74,8 @@ def test_nothing_is_told_where_no_folder_was_watched(start_web):
 
 
 def test_results_are_told_with_findings_files_and_counts(watched, inside, out, results):
-    told = watched.json("api/watched")[1]
-    (folder,) = [each for each in told["folders"] if each["root"] == str(inside)]
+    reported = watched.json("api/watched")[1]
+    (folder,) = [each for each in reported["folders"] if each["root"] == str(inside)]
     assert folder["now"] == "not watched"
     counts = {name: folder[name] for name in ("open", "accepted", "rejected", "failed")}
     assert counts == {"open": 2, "accepted": 0, "rejected": 0, "failed": 1}
@@ -91,7 +91,7 @@ def test_results_are_told_with_findings_files_and_counts(watched, inside, out, r
     assert found["a.png"]["there"]
     assert found["a.png"]["small"]
     assert "not a photo we can read" in found["bad.jpg"]["trouble"]
-    assert watched.json(f"api/watched?since={told['version']}")[0] == 204
+    assert watched.json(f"api/watched?since={reported['version']}")[0] == 204
 
 
 def test_warnings_of_a_photo_are_told(inside, out, client, web, results):
@@ -246,11 +246,11 @@ def test_a_ledger_that_is_damaged_keeps_no_other_folder_from_the_page(
     run_once(client, other, out=tmp_path / "other-out")
     ledger = state_folder(other.resolve()).ledger
     ledger.write_bytes(b"no database at all" * 100)
-    told = watched.json("api/watched")[1]
+    reported = watched.json("api/watched")[1]
     ledger.unlink()
-    (trouble,) = [folder["trouble"] for folder in told["folders"] if "trouble" in folder]
+    (trouble,) = [folder["trouble"] for folder in reported["folders"] if "trouble" in folder]
     assert "is damaged" in trouble
-    assert "a.png" in {result["name"] for result in told["results"]}
+    assert "a.png" in {result["name"] for result in reported["results"]}
 
 
 def test_a_ledger_that_is_locked_is_told(watched, inside, monkeypatch, results):

@@ -25,7 +25,7 @@ class Targets:
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
-    samples: int | None = None
+    variants: int | None = None
     """Number of results, each under these names with its number; None: one, under these names."""
     devices: tuple[tuple[Path, int], ...] = ()
     """Folder and file system of each at the start."""
@@ -37,9 +37,9 @@ class Targets:
 
     def each(self) -> list[Targets]:
         """Return the files of each result: of several, with -1, -2 ... behind the stems."""
-        if self.samples is None:
+        if self.variants is None:
             return [self]
-        return [self._numbered(number) for number in range(1, self.samples + 1)]
+        return [self._numbered(number) for number in range(1, self.variants + 1)]
 
     def _numbered(self, number: int) -> Targets:
         def named(path: Path) -> Path:
@@ -111,11 +111,11 @@ class Wish:
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
     """Text behind the stem of the first layer's name."""
-    samples: int | None = None
+    variants: int | None = None
     """Number of results beside each other; None: one without a number."""
 
 
-def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
+def plan_targets(photos: Sequence[Path], wish: Wish) -> list[Targets]:
     """Plan the files of each photo, none of them twice: those of one name are numbered.
 
     OutputError if no photo's result could be written.
@@ -218,7 +218,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     # One stem for all files of a photo, or they would not be recognised as belonging together.
     longest = min(longest_name(folder) for folder in folders)
     longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
-    longest_tail += f"-{wish.samples}" if wish.samples else ""
+    longest_tail += f"-{wish.variants}" if wish.variants else ""
     stem = fitting(photo.stem, lambda stem: f"{stem}{longest_tail}", longest)
     layers = {name: folders[0] / f"{stem}{extra}{tail}{ending}" for name, tail in tails.items()}
     if wish.output is not None and not is_folder(wish.output):
@@ -229,7 +229,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     if wish.before_after is not None:
         in_folder = is_folder(wish.before_after)
         before_after = folders[1] / f"{stem}{both}" if in_folder else Path(wish.before_after)
-    return Targets(layers=layers, before_after=before_after, samples=wish.samples)
+    return Targets(layers=layers, before_after=before_after, variants=wish.variants)
 
 
 def _folder(photo: Path, wanted: str | None) -> Path:
