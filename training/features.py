@@ -1,4 +1,4 @@
-"""Features that the engine's analysis looks at, of whole packs: made once, kept beside the pack.
+"""Features that the engine's analysis looks at, of whole packs: made once, kept next to the pack.
 
 The statistics are those of `ldrps_engine.analysis` in batches of tensors; tests hold them equal.
 """

@@ -80,7 +80,7 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
 def _answers_late(address: str) -> bool:
     """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
 
-    False once nobody listens; UnavailableError if it stays silent. Another daemon beside it would
+    False once nothing listens; UnavailableError if it stays silent. A second daemon would
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS

@@ -53,7 +53,7 @@ def open_channel(address: str) -> Any:
     """Open a channel that connects when it is first used; SettingsError for unusable certificates.
 
     On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
-    that lies beside the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
+    that lies next to the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
     daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
     if address.startswith(UNIX):

@@ -255,7 +255,7 @@ def _ours(mark: Mark) -> dict[str, str]:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """Read the mark in a file, or in the sidecar beside it; None if there is none.
+    """Read the mark in a file, or in the sidecar next to it; None if there is none.
 
     Quick: no pixel is decoded. PhotoError if one of them cannot be read, or is no photo.
     """

@@ -71,7 +71,7 @@ def own_folder(folder: Path) -> None:
 def check_profile(path: Path) -> None:
     """Refuse a path outside the user's profile where that alone keeps others out: on Windows.
 
-    Nothing where files have owners and modes, which tell more.
+    Nothing where files have owners and modes, which say more.
     """
     if HAS_OWNERS:
         return

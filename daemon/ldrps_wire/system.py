@@ -39,10 +39,10 @@ lists of its own, which are left alone."""
 UNIX_FAMILY = getattr(socket, "AF_UNIX", None)
 """Family of unix sockets; None where Python has none."""
 TELLS_UNIX_PEERS = UNIX_FAMILY is not None and hasattr(socket, "SO_PEERCRED")
-"""True where the kernel tells who is at the other end of a unix socket, and names sockets itself:
+"""True where the kernel says who is at the other end of a unix socket, and names sockets itself:
 where a daemon can serve on one. Elsewhere it serves on loopback TCP."""
 TELLS_TCP_PEERS = hasattr(socket, "AF_NETLINK")
-"""True where the kernel tells which user is at the other end of a connection within the machine."""
+"""True where the kernel says which user is at the other end of a connection within the machine."""
 CONFINES = sys.platform == "linux" and TELLS_TCP_PEERS
 """True where a process can give up its rights for good, by seccomp and Landlock."""
 PASSES_DESCRIPTORS = hasattr(os, "fork")
@@ -88,7 +88,7 @@ def listening(
 ) -> socket.socket:
     """Open a TCP socket that no other program shares; `both`: for IPv4 and IPv6 alike.
 
-    Windows lets others take a port over unless it is told not to, and then keeps it for a moment
+    Windows lets others take a port over unless that is forbidden, and then keeps it for a moment
     from whoever comes after one that was killed.
     """
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)

@@ -32,7 +32,7 @@ _FIELDS = 10
 # Share of fields with a star: lamps of a town are in a third of them at the most.
 _STARRY = 0.5
 # Share of the points of light that stand alone: 0.4 to 0.52 in four drawn skies, 0.06 at most in
-# lamp-lit and large photos, whose many bright details are beside each other.
+# lamp-lit and large photos, whose many bright details are side by side.
 _ALONE = 0.2
 # Light below which a place lies in shadow, and below which it has been cut off.
 _SHADE, _CLIPPED = 0.05, 1e-3

@@ -185,7 +185,7 @@ def _wait(pid: int, address: str) -> None:
 
 def _is_gone(pid: int, address: str) -> bool:
     if not TELLS_UNIX_PEERS:
-        # Windows has no signal that only asks, and macOS does not tell of zombies.
+        # Windows has no signal that only asks, and macOS does not report zombies.
         return not is_listening(address)
     os.kill(pid, 0)
     return _is_zombie(pid)

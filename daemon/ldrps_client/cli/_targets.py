@@ -106,13 +106,13 @@ class Wish:
     """Options of the command line for the place of results."""
 
     output: str | None
-    """A file or a folder; None: beside the photo."""
+    """A file or a folder; None: next to the photo."""
     before_after: str | None = None
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
     """Text behind the stem of the first layer's name."""
     variants: int | None = None
-    """Number of results beside each other; None: one without a number."""
+    """Number of results side by side; None: one without a number."""
 
 
 def plan_targets(photos: Sequence[Path], wish: Wish) -> list[Targets]:
@@ -133,7 +133,7 @@ def plan_targets(photos: Sequence[Path], wish: Wish) -> list[Targets]:
     for photo in photos:
         targets = _free(photo, wish, taken, tried)
         places = [_place_of(path) for path in targets.all()]
-        # A problem of one photo is told when its turn comes: the others are restored all the same.
+        # A problem of one photo is reported in its turn: the others are restored all the same.
         if _place_of(photo) in done:
             targets = replace(targets, problem=f"{photo} is given twice; leave it out once")
         elif clash := next((p for p in targets.all() if _place_of(p) in originals), None):
@@ -169,7 +169,7 @@ def _device(folder: Path) -> int | None:
     try:
         return os.stat(folder).st_dev
     except OSError:
-        return None  # told where something is written
+        return None  # reported where something is written
 
 
 def _free(
@@ -208,7 +208,7 @@ def _place_of(path: Path) -> tuple[str, str]:
 
 
 def _targets(photo: Path, wish: Wish, number: int) -> Targets:
-    """Return the files for a photo: beside it, in a folder, or where the user says."""
+    """Return the files for a photo: next to it, in a folder, or where the user says."""
     first, *others = wish.layers
     tails = {first: wish.mark, **{name: f"{wish.mark}_{name}" for name in others}}
     extra = f"_{number}" if number > 1 else ""

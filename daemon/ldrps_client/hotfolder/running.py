@@ -1,4 +1,4 @@
-"""Several folders watched in one process, until told to stop."""
+"""Several folders watched in one process, until it is stopped."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class _Group:
             # Restarted by systemd, or by whoever reads it.
             self.stop()
         elif len(self._watching) > 1:
-            # The others go on, so that it would be told too late at the end.
+            # The others go on, and at their end it would be too late to report it.
             self.show(folder, "stopped", "", {"message": str(error)})
 
 

@@ -12,7 +12,7 @@ class Alarms:
     """Alarms by their reasons. Each goes off once, unless it is set again or called off."""
 
     def __init__(self, ring: Callable[[str], None]) -> None:
-        """`ring` is told the reason of an alarm that goes off."""
+        """`ring` receives the reason of an alarm that goes off."""
         self._ring = ring
         self._timers: dict[str, asyncio.TimerHandle] = {}
 

@@ -56,7 +56,7 @@ class Dispatcher:
         self._slot_set = SlotSet(config, lambda slot: self._attend(slot, self.queue))
         self.slots = self._slot_set.slots
         self.looks = FairQueue(config.batch_wait_seconds)
-        """Looks that need no device, beside `queue`: they do not wait for restorations."""
+        """Looks that need no device, apart from `queue`: they do not wait for restorations."""
         engine = look_engine(config.engine)
         (spec,) = LocalPool(["cpu"], memory_limit(config)).specs
         self.looker = WorkerSlot(spec, dataclasses.replace(config, engine=engine))
@@ -326,7 +326,7 @@ class Dispatcher:
     def work_seconds(self, job: Job) -> float:
         """Estimate the seconds of work left on a job; 0 if not known."""
         if job.header.diagnose_only or job.header.HasField("crop"):
-            # A moment, of which those that restore tell nothing.
+            # A moment, of which times of whole restorations say nothing.
             return 0.0
         device = self.slots[0].device if self.slots else "cpu"
         kind = kind_of(job.header.settings, device)

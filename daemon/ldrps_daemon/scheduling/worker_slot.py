@@ -58,7 +58,7 @@ class WorkerSlot:
         self.retired = False
         """True once the pool has no such worker any more: nothing is to be done here."""
         self.pausing = False
-        """True once the job has been told to let others go first."""
+        """True once the job has been asked to let others go first."""
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config

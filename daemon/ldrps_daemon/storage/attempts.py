@@ -30,7 +30,7 @@ class Attempt:
         try:
             replace(self.files.checkpoint, self.job.checkpoint)
         except FileNotFoundError:
-            # What it has just told of may have been kept with what it told of before.
+            # What it has just reported may have been kept with what it reported before.
             return self.job.checkpoint.exists()
         except OSError:
             return False

@@ -44,7 +44,7 @@ class PendingConnection:
     group: str
     """Name of the group that shares a limit of connections with it."""
     known: bool
-    """True if the kernel has told that it may call."""
+    """True if the kernel has said that it may call."""
     came: float = field(default_factory=time.monotonic)
 
 
@@ -154,7 +154,7 @@ class Acceptor:
         self._pauses.add(pause)
 
     def _receive(self, accepted: socket.socket) -> bool:
-        """Keep a connection until it is let in, and tell the loop to watch it."""
+        """Keep a connection until it is let in, and have the loop watch it."""
         accepted.setblocking(False)
         spoke = _spoke(accepted)
         pending = None if spoke is False else self._identify(accepted)

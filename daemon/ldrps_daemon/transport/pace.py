@@ -39,7 +39,7 @@ class Pace:
         self._received += size
 
     def displace(self) -> None:
-        """Give its place to somebody else; its sender is told."""
+        """Give its place to another call, with an error for its sender."""
         self.displaced = True
         if self._timeout:
             self._timeout.reschedule(asyncio.get_running_loop().time())

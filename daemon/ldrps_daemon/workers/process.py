@@ -36,7 +36,7 @@ _KEEP_MEMORY = {
 # Environment in which numpy's products of matrices stay in the thread that asks for them. Those of
 # small networks end so soon that its other threads take as much of the processor by waiting for the
 # next one as they help; parts of a large photo are shared out among threads of our own. Threads of
-# torch spin for a fifteenth of the time that is usual (libgomp's default is 300,000 turns): beside
+# torch spin for a fifteenth of the time that is usual (libgomp's default is 300,000 turns): with
 # other work on all cores that halves a restoration's seconds of the processor.
 _NO_SPINNING = {"OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "20000"}
 

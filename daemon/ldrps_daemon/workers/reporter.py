@@ -23,11 +23,11 @@ PREVIEW_SIDE = 576
 
 
 class Looked(Exception):
-    """End of a job that only looks: everything it wants to know has been told."""
+    """End of a job that only looks: everything it wants to know has been reported."""
 
 
 class PausedError(Exception):
-    """Pause of a job that was told to wait for another; its checkpoint is saved where it can be."""
+    """Pause of a job that is to wait for another; its checkpoint is saved where it can be."""
 
 
 class Reporter:

@@ -171,7 +171,7 @@ class RestoreDialog(Pumping):
         try:
             return repr(choices_of(self._config).to_message())
         except RestoreError:
-            # What cannot be is told when it is tried.
+            # What is impossible is reported when it is tried.
             return ""
 
     def _on_place(self, x: float, y: float) -> None:

@@ -85,7 +85,7 @@ class Endpoint:
         return True
 
     def _connect_tcp(self) -> socket.socket:
-        """Connect, encrypted, to the holder of the key to the certificate beside the token."""
+        """Connect, encrypted, to the holder of the key to the certificate next to the token."""
         import ssl  # not every GIMP has it, nor needs it for a unix socket
 
         host, _colon, port = self.address.rpartition(":")
@@ -179,7 +179,7 @@ def token_file() -> Path:
 
 
 def certificate_file() -> Path:
-    """Return the certificate of the daemon at a loopback address, beside its token."""
+    """Return the certificate of the daemon at a loopback address, next to its token."""
     return token_file().with_name(f"{token_file().name}.pem")
 
 

@@ -71,7 +71,7 @@ class Connection:
         self._socket = sock
         self._socket.setblocking(False)
         if sock.family != getattr(socket, "AF_UNIX", None):
-            # Frames are small beside what waits behind them; Nagle would hold them back.
+            # Frames are small compared with what waits behind them; Nagle would hold them back.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.idle = idle or (lambda: None)
         self._encoder, self._decoder = Encoder(), Decoder(max_header_list_size=_MAX_HEADERS)

@@ -62,7 +62,7 @@ def is_private(folder: Path) -> bool:
 
 
 def is_ours(sock: socket.socket) -> bool:
-    """Tell whether this user, or root, listens at a unix socket's other end, where that is told."""
+    """Tell whether this user, or root, listens at a unix socket's other end."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

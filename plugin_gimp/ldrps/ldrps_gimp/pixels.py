@@ -230,7 +230,7 @@ def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None])
 
 
 def beside(parts: list[tuple[bytes, int]], rows: int) -> bytes:
-    """Put parts beside each other, each with the bytes of one of its rows."""
+    """Put parts side by side, each with the bytes of one of its rows."""
     if len(parts) == 1:
         return parts[0][0]
     return b"".join(

@@ -23,7 +23,7 @@ _SILENCE_SECONDS = 20.0
 def answers_late(daemon: Daemon) -> bool:
     """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
 
-    False once nobody listens; RestoreError if it stays silent. Another daemon beside it would
+    False once nothing listens; RestoreError if it stays silent. A second daemon would
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS

@@ -19,7 +19,7 @@ LARGEST_SIDECAR = 8 << 20
 
 
 def sidecar_for(path: Path) -> Path:
-    """Return the path for XMP outside a file: `photo.jpg.xmp` beside `photo.jpg`."""
+    """Return the path for XMP outside a file: `photo.jpg.xmp` next to `photo.jpg`."""
     return path.with_name(f"{path.name}.xmp")
 
 

@@ -197,7 +197,7 @@ class WorkerPool:
     def _place_trouble(self, entry: Entry) -> OutputError | None:
         """Return the error that writing the photo's result would meet; None if there is none."""
         if self._presence.missing():
-            # Which is told, and waited for, by itself.
+            # Which is reported, and waited for, by itself.
             return None
         source = os.fsdecode(entry.source)
         trouble = place_trouble(self._config.target, os.path.dirname(source), self._room(entry))
