@@ -9,7 +9,7 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import MAX_SEED
 
 MAX_VARIANTS = 16
-"""Most results of one photo; nobody compares more."""
+"""Most results of one photo; more are never compared."""
 
 
 def variant_seeds(first: int, count: int) -> range:

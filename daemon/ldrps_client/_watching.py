@@ -102,7 +102,7 @@ class _Losses:
         if not is_connection_loss(error):
             raise self._known(error) from None
         if is_told(error):
-            # Whoever stopped it does not want it back.
+            # The user who stopped it does not want it back.
             self._revive = None
         if self._failures < TRIES or self._is_crowded(error):
             # Doubled each time, so that a daemon that is just starting is not stormed by its old

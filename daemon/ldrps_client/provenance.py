@@ -121,7 +121,7 @@ class Mark:
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
     description: str = ""
-    """Content of the photo in words; empty if nobody said."""
+    """Content of the photo in words; empty if that is not known."""
     diagnosis: str = ""
     """Diagnosis in words."""
     measured: Mapping[str, object] = field(default_factory=dict)

@@ -176,7 +176,7 @@ def _wait(pid: int, address: str) -> None:
     """Return when the process has gone; ProcessLookupError may show that."""
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        # A child that nobody waits for keeps its number; it serves no longer all the same.
+        # A child that is not waited for keeps its number; it serves no longer all the same.
         if _is_gone(pid, address):
             return
         time.sleep(_PAUSE_SECONDS)

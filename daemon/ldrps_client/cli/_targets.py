@@ -84,7 +84,7 @@ class Targets:
     def check_mounts(self) -> None:
         """Raise OutputError if a disk has gone since the start and left an empty folder.
 
-        A file written there would be in a place where nobody looks for it.
+        A file written there would be in a place where it is not looked for.
         """
         for folder, device in self.devices:
             if _device(folder) not in (device, None):

@@ -94,7 +94,7 @@ class Runs:
         try:
             self._restore(upload, settings)
         except CancelledError as error:
-            # By the user, who knows; or by somebody else, who does not sit here.
+            # By the user, who knows; or by another client, whose user is not here.
             trouble = "" if upload.stopped else shown(str(error))
         except Exception as error:
             trouble = trouble_of(error, upload)

@@ -17,7 +17,7 @@ from ldrps_engine.errors import LdrpsError, ModelError
 from ldrps_engine.model_store import hub, store
 
 _PROGRESS_SECONDS = 0.5
-# Longest silence: who asks notices by the next answer that nobody wants it any more.
+# Longest silence: the process asked notices by its next answer that it is not wanted any more.
 _BEAT_SECONDS = 2.0
 _MAX_WORDS = 300
 

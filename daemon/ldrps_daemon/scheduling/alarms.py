@@ -59,7 +59,7 @@ class Idleness:
         self._leaving = asyncio.get_running_loop().create_task(self._sleep())
 
     def end(self) -> None:
-        """Call off what was to come, since there is work or nobody to be idle."""
+        """Call off what was to come, since there is work or no worker to be idle."""
         for timer in self._timers:
             timer.cancel()
         self._timers = []

@@ -75,7 +75,7 @@ class Announcer:
     """Tells watchers of waiting jobs where those stand, when that has changed.
 
     Unwatched jobs get one event: every job that comes or goes moves all that wait, and a long queue
-    would fill memory and disk with places that nobody looks at.
+    would fill memory and disk with places that no client looks at.
     """
 
     def __init__(

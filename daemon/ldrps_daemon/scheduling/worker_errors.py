@@ -16,4 +16,4 @@ class StartError(Exception):
 
 
 class SparedError(StartError):
-    """End of a start that nobody needs any more."""
+    """End of a start that is not needed any more."""

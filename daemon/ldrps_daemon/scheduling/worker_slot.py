@@ -44,7 +44,7 @@ OnReport = Callable[[pb.Event | Saved | Sized], None]
 class WorkerSlot:
     """Room for a worker as its pool specifies it, and that worker, if there is one.
 
-    Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
+    The holder of `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
     at any time, all in the event loop.
     """
 
@@ -94,7 +94,7 @@ class WorkerSlot:
                 await self.stop()
                 raise
             except asyncio.CancelledError:
-                # Whoever wanted it has left; it may hang, and nobody would look after it.
+                # Its caller has left; it may hang, and would not be looked after.
                 await self.stop()
                 raise
             except StartError as error:
@@ -153,7 +153,7 @@ class WorkerSlot:
         self._idleness.begin()
 
     def spare(self) -> None:
-        """Stop a start that nobody needs any more: it may be one that hangs."""
+        """Stop a start that is not needed any more: it may be one that hangs."""
         self._fail_start(SparedError("nobody needs it any more"))
 
     def spare_suspect(self) -> None:
@@ -193,7 +193,7 @@ class WorkerSlot:
                     wire.send_pause(self._worker, job)
 
     def want_previews(self, job: str, wanted: bool) -> None:
-        """Tell the worker whether anybody looks at previews of this job."""
+        """Tell the worker whether any client looks at previews of this job."""
         if self._worker and self.job == job:
             with contextlib.suppress(OSError):
                 wire.send_previews(self._worker, job, wanted)
@@ -201,7 +201,7 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
         self._idleness.end()
-        # One whose end somebody awaited who has been cancelled has to be awaited all the same.
+        # One whose end a task awaited that has been cancelled has to be awaited all the same.
         worker, self._worker = self._worker or self._dying, None
         self._dying = worker
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
@@ -327,7 +327,7 @@ class WorkerSlot:
                 wire.send_rest(self._worker)
 
     async def _sleep(self) -> None:
-        # Whoever has the turn may be about to give it a job, and calls this off then.
+        # The holder of the turn may be about to give it a job, and calls this off then.
         async with self.turn:
             await self.stop()
 

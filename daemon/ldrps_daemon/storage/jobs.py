@@ -66,7 +66,7 @@ class Job:
     checkpoint_bytes = 0
     """Size of its checkpoint."""
     grace: asyncio.TimerHandle | None = None
-    """Timer that runs while nobody watches."""
+    """Timer that runs while no client watches."""
     deadline: asyncio.TimerHandle | None = None
 
     def __init__(

@@ -36,7 +36,7 @@ def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["h2"])
     try:
-        # Nobody is there to be asked for a password.
+        # There is no user to be asked for a password.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
         words = getattr(error, "reason", None) or str(error)

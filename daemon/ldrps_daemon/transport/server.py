@@ -99,7 +99,7 @@ async def running(
             with exposed(config, dispatcher, proxy), traced(dispatcher.repository), guard:
                 yield dispatcher
         finally:
-            # Health first, so that nobody is sent here any more.
+            # Health first, so that no client is sent here any more.
             await healthy.enter_graceful_shutdown()
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)

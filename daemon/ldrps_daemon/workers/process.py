@@ -103,7 +103,7 @@ class Process(Generic[Message]):
         return code
 
     def _read(self) -> None:
-        # A thread, so that a worker that stops in the middle of a message blocks nobody else.
+        # A thread, so that a worker that stops in the middle of a message blocks no other.
         message: Message | None
         pipe: Connection | None = None
         while True:
@@ -115,7 +115,7 @@ class Process(Generic[Message]):
             try:
                 self._loop.call_soon_threadsafe(self._deliver, message)
             except RuntimeError:
-                # The loop has been closed, so nobody sends any more.
+                # The loop has been closed, so nothing is sent any more.
                 return self._line.close()
             if message is None:
                 return

@@ -16,7 +16,7 @@ _MOST_PIXELS = 800_000
 
 
 def is_large(area: Area) -> bool:
-    """Tell whether a look at all of an area takes longer than anybody likes to wait."""
+    """Tell whether a look at all of an area takes longer than users like to wait."""
     return area.width * area.height >= _LARGE
 
 

@@ -214,7 +214,7 @@ class NewImage(_Fresh):
         return self._new
 
     def discard(self) -> None:
-        """Delete the image, which nobody has seen."""
+        """Delete the image, which was never shown."""
         super().discard()
         self._let_go()
         self._made.delete()

@@ -1,6 +1,6 @@
 """References in XMP to videos, gain maps and pictures next to the photo, which no result has.
 
-Whoever believed them would look for a video, or apply a gain map, that is not there.
+A program that believed them would look for a video, or apply a gain map, that is not there.
 """
 
 from __future__ import annotations

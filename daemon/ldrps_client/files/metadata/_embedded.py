@@ -15,7 +15,7 @@ from ldrps_engine.errors import PhotoError
 from ldrps_wire.formats import Format
 
 LARGEST_SIDECAR = 8 << 20
-"""Largest sidecar in bytes; nobody's notes on one photo are longer."""
+"""Largest sidecar in bytes; notes on one photo are never longer."""
 
 
 def sidecar_for(path: Path) -> Path:

@@ -136,7 +136,7 @@ def _same(entry: os.DirEntry[str], known: Known, digest: str) -> bool:
     try:
         status = entry.stat()
     except OSError:
-        # A link to nowhere, or gone: whoever looks closer will see.
+        # A link to nowhere, or gone: a closer look will show.
         return False
     identity = Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return identity == known.identity and known.digest in (digest, OURS, SIDECAR)

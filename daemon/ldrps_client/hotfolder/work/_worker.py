@@ -179,7 +179,7 @@ class Worker:
         return _made(loaded, entry, lambda number: self._target(entry, loaded, number))
 
     def _rejected_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
-        """Find an existing result that somebody rejected then."""
+        """Find an existing result that was rejected then."""
 
         def path(number: int) -> Path:
             return rejected_path(entry, self._target(entry, loaded, number))
@@ -236,7 +236,7 @@ class Worker:
         while True:
             target = self._target(entry, loaded, number)
             taken = os.path.lexists(target)
-            # If it is the same result, whoever else watches this folder was faster.
+            # If it is the same result, another process that watches this folder was faster.
             if taken and not _is_made_from(target, loaded, entry):
                 number += 1
                 continue

@@ -234,7 +234,7 @@ class WorkerPool:
         if self._stop.is_set():
             return
         if isinstance(error, OutputError) and (found := self._place_trouble(entry)):
-            # Nobody's result could be written any more.
+            # No result could be written any more.
             return self._wait_for_place(entry, found)
         kind = RetryDecision.WAIT if self._presence.missing() else retry_decision(error)
         if kind is RetryDecision.RETRY and entry.tries + 1 >= MAX_TRIES:
