@@ -13,7 +13,7 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.alarms import Alarms, Idleness
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
 from ldrps_daemon.scheduling.worker_errors import (
-    SparedError,
+    NotNeededError,
     StartError,
     WorkerDiedError,
     WorkerLostError,
@@ -44,7 +44,7 @@ OnReport = Callable[[pb.Event | Saved | Sized], None]
 class WorkerSlot:
     """Room for a worker as its pool specifies it, and that worker, if there is one.
 
-    The holder of `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
+    The holder of `turn` may `start_worker` and let it `work`, for one job at a time; the rest is called
     at any time, all in the event loop.
     """
 
@@ -80,7 +80,7 @@ class WorkerSlot:
         """Count the models for a job that are in memory here; 0 while something else is done."""
         return 0 if self.turn.locked() else len(job.models.intersection(self.models))
 
-    async def rouse(self) -> None:
+    async def start_worker(self) -> None:
         """Start a process that takes orders, if there is none; StartError says why that failed.
 
         One that is not ready in time is killed: nothing tells a slow start from one that hangs.
@@ -90,7 +90,7 @@ class WorkerSlot:
             await self.stop()
             try:
                 await self._start()
-            except SparedError:
+            except NotNeededError:
                 await self.stop()
                 raise
             except asyncio.CancelledError:
@@ -138,7 +138,7 @@ class WorkerSlot:
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)
         async with self.turn:
             try:
-                await self.rouse()
+                await self.start_worker()
                 end = await self.work(command, _to_nobody, asyncio.Event())
             except StartError as error:
                 words = f"the worker on {self.name} cannot start now ({error}); try again later"
@@ -154,7 +154,7 @@ class WorkerSlot:
 
     def spare(self) -> None:
         """Stop a start that is not needed any more: it may be one that hangs."""
-        self._fail_start(SparedError("nobody needs it any more"))
+        self._fail_start(NotNeededError("nobody needs it any more"))
 
     def spare_suspect(self) -> None:
         """Stop a start that takes longer than any did before, for the sake of the next job."""
