@@ -44,8 +44,8 @@ OnReport = Callable[[pb.Event | Saved | Sized], None]
 class WorkerSlot:
     """Room for a worker as its pool specifies it, and that worker, if there is one.
 
-    The holder of `turn` may `start_worker` and let it `work`, for one job at a time; the rest is called
-    at any time, all in the event loop.
+    The holder of `turn` may `start_worker` and let it `work`, for one job at a time; the rest is
+    called at any time, all in the event loop.
     """
 
     def __init__(self, spec: WorkerSpec, config: ServeConfig) -> None:
