@@ -110,9 +110,9 @@ def test_a_tinted_black_level_does_not_tint_the_shadows(natural):
     shaded[:64] *= 0.05
     step = np.float32([0, 0.8, 0.3]) * to_linear(np.float32(1 / 255))
     dark = to_display(to_linear(pictures.darkened(shaded, 0.02)) + step)
-    shade = first_guess(dark, diagnose(dark, "low-light"), "low-light").invert(dark)[:64]
+    darkness = first_guess(dark, diagnose(dark, "low-light"), "low-light").invert(dark)[:64]
     even = first_guess(shaded, diagnose(shaded, "low-light"), "low-light").invert(shaded)[:64]
-    red, green, _ = shade.mean((0, 1)) - even.mean((0, 1))
+    red, green, _ = darkness.mean((0, 1)) - even.mean((0, 1))
     assert abs(green - red) < 0.02
 
 
