@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.encoder import MODEL
-from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, DARK_RANK
+from ldrps_engine.analysis.expectation import CELL, DARK_RANK, DARKEST, FLAT
 from ldrps_engine.analysis.recognition import QUANTILES
 from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.priors import scene_statistics, srgb
