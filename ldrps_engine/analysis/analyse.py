@@ -195,7 +195,7 @@ def _wants_colours(
 
 
 def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
-    """Return what casts and fading have done; None where nobody is to undo it.
+    """Return what casts and fading have done; None where it is not to be undone.
 
     A print's toning goes if the user asks for more than the diagnosis proposes.
     """

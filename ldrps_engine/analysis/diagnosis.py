@@ -79,7 +79,7 @@ class Diagnosis:
     blocks: float = 0.0
     """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
     damage: float = 0.0
-    """Share of the pixels that look damaged; 0 where nobody looked."""
+    """Share of the pixels that look damaged; 0 where damage was not looked for."""
     damage_kinds: tuple[str, ...] = ()
     """Kinds of damage, the largest first: see `damage_pieces.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)

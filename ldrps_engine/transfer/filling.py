@@ -72,7 +72,7 @@ def _nobody(_: int, __: int) -> None:
 def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) -> Array:
     """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit.
 
-    `on_part` is told how many parts of how many are done, and stops it by raising.
+    `on_part` receives how many parts of how many are done, and stops it by raising.
     """
     if not mask.any():
         return rgb
