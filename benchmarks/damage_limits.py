@@ -4,8 +4,8 @@
 
 The network looks once at each photo; then all limits choose from what it said. PSNR is that of the
 pixels under the true mask, and of the whole photo, which what is filled in vain costs as well, by
-Telea's method, which is quick. False is the share of undamaged photos' pixels that are filled for users who ask
-for that. To be run after a training, since a network that has learnt more is surer;
+Telea's method, which is quick. False is the share of undamaged photos' pixels that are filled for
+users who ask for that. To be run after a training, since a network that has learnt more is surer;
 what is best becomes `damage_pieces.BELIEVED`.
 """
 
