@@ -171,11 +171,8 @@ print(json.dumps(said))
 """)
     inverted = (255 - PIXELS).tolist()
     assert reported["client"] == reported["plugin"] == reported["file"] == inverted
-    assert (
-        [words for words in reported["remarks"] if "no sandbox" in words]
-        == reported["remarks"]
-        != []
-    )
+    remarks = reported["remarks"]
+    assert [words for words in remarks if "no sandbox" in words] == remarks != []
     assert reported["broken"].startswith("the file: it is damaged")
     assert str(there.home) not in reported["broken"]
 
