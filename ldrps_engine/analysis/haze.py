@@ -32,7 +32,7 @@ _TRANSMISSION = (0.2, 1.0)
 # A bright thing reads as thick haze, so only part of the differences is believed.
 _DEPTH_SHARE = 0.4
 _DEPTH_SHARE_ALONE = 0.8
-_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
+_CLEAR_BELOW, _HAZY_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
 # Haze that both judgements leave, in the logarithm of transmission.
@@ -110,7 +110,7 @@ def _tones_tell(rgb: Array) -> float:
     """
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     hazy = judge_tone(colour).hazy
-    return float(np.clip((hazy - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+    return float(np.clip((hazy - _CLEAR_BELOW) / (_HAZY_FROM - _CLEAR_BELOW), 0, 1))
 
 
 def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:
