@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.damage import Damage
+from ldrps_engine.analysis import damage_contents
+from ldrps_engine.analysis.damage import Damage, damage_of
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import Inset, diagnose_photo
 from ldrps_engine.analysis.measuring import measure
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.restore import restore
@@ -50,6 +52,22 @@ def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
     changed = (layers["repaired"] != photo.to_samples()).any(-1)
     assert not (changed & ~shown).any()
     assert changed[shown].mean() > 0.9
+
+
+def test_what_lies_under_damage_is_recognised_once(monkeypatch, examples):
+    """To believe prints, and to leave pages alone, the same copy is looked at."""
+    looked, recognise = [], damage_contents.recognise
+
+    def counted(rgb):
+        looked.append(rgb.shape)
+        return recognise(rgb)
+
+    monkeypatch.setattr(damage_contents, "recognise", counted)
+    damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
+    found = damage_of(photo, to_working(photo), Settings())
+    assert found.is_beyond_doubt
+    assert len(looked) == 1
 
 
 def test_off_does_not_look(models, examples):
