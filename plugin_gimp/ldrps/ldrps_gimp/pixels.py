@@ -226,10 +226,10 @@ def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None])
     for piece in strip.pieces():
         parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
         idle()
-    return beside(parts, strip.height)
+    return side_by_side(parts, strip.height)
 
 
-def beside(parts: list[tuple[bytes, int]], rows: int) -> bytes:
+def side_by_side(parts: list[tuple[bytes, int]], rows: int) -> bytes:
     """Put parts side by side, each with the bytes of one of its rows."""
     if len(parts) == 1:
         return parts[0][0]
