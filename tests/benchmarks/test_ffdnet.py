@@ -39,7 +39,7 @@ def by_name(path: Path, sigma: float | None):
 
 
 @pytest.mark.parametrize("size", [(40, 48), (33, 47)])
-def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
+def test_the_network_is_given_the_measured_or_the_true_sigma(checkpoint, size):
     photo = np.random.default_rng(0).uniform(0.4, 0.6, (*size, 3))
     pytest.importorskip("pywt")
     runs = by_name(checkpoint, 25.0)
@@ -48,7 +48,7 @@ def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
     assert wavelet_sigma(photo) > 0.03
 
 
-def test_nothing_is_told_where_the_sigma_is_not_known(checkpoint):
+def test_nothing_is_reported_where_the_sigma_is_not_known(checkpoint):
     assert list(by_name(checkpoint, None)) == ["ffdnet"]
 
 

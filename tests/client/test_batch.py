@@ -58,7 +58,7 @@ def test_results_of_one_name_are_redone_each(ldrps, card, tmp_path):
     assert len({record["output"] for record in records}) == 2
 
 
-def test_a_photo_that_is_given_twice_is_done_once_and_told(ldrps, photo):
+def test_a_photo_that_is_given_twice_is_done_once_and_reported(ldrps, photo):
     again = photo.parent / "." / ".." / photo.parent.name / photo.name
     code, out, _ = ldrps("restore", photo, again, "--json")
     first, second = json.loads(out)["results"]
@@ -176,7 +176,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("command", ["restore", "redo"])
-def test_a_folder_that_takes_nothing_is_told_once_and_at_once(command):
+def test_a_folder_that_takes_nothing_is_reported_once_and_at_once(command):
     """Without waiting for a daemon, for which there is nothing to do."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

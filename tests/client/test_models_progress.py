@@ -23,12 +23,12 @@ def reported(monkeypatch, stream, *news):
     return stream.getvalue()
 
 
-def test_a_node_that_has_told_no_bytes_yet_is_named_all_the_same(monkeypatch):
+def test_a_node_that_has_reported_no_bytes_yet_is_named_all_the_same(monkeypatch):
     written = reported(monkeypatch, io.StringIO(), ("node 10.0.0.7/3fa0b1c2", 0, 0))
     assert written == "sd21: node 10.0.0.7/3fa0b1c2\n"
 
 
-def test_bytes_are_told_with_their_share(monkeypatch):
+def test_bytes_are_reported_with_their_share(monkeypatch):
     written = reported(monkeypatch, io.StringIO(), ("unet", 1_000_000, 4_000_000))
     assert written == "sd21: 1.0 MB of 4.0 MB, 25 %, unet\n"
 

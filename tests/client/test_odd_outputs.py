@@ -36,7 +36,7 @@ def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, wa
         assert b"Exception ignored" not in each.stderr
 
 
-def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
+def test_where_nothing_can_be_said_there_is_still_the_exit_code(tmp_path):
     with open("/dev/full", "w") as full:
         done = run("stop", "--json", "--address", f"unix:{tmp_path}/s", stdout=full, stderr=full)
     assert done.returncode == 5

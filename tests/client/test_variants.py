@@ -17,7 +17,7 @@ def _pixels(path):
     return decode(path).photo.to_samples()
 
 
-def test_samples_are_written_beside_each_other_with_seeds_of_their_own(ldrps, photo, fake):
+def test_variants_are_written_side_by_side_with_seeds_of_their_own(ldrps, photo, fake):
     code, out, _ = ldrps("restore", photo, "--variants", "3", "--seed", "7")
     assert code == 0
     assert [submit.settings.seed for submit in fake.submits] == [7, 8, 9]
@@ -37,14 +37,14 @@ def test_layers_and_comparisons_have_the_number_too(ldrps, photo, tmp_path):
     ]
 
 
-def test_one_sample_has_a_number_as_well(ldrps, photo):
+def test_one_variant_has_a_number_as_well(ldrps, photo):
     # A script that asks for N finds what it looks for, whatever N is.
     assert ldrps("restore", photo, "--variants", "1", "-o", photo.with_name("a.png"))[0] == 0
     assert photo.with_name("a-1.png").exists()
     assert not photo.with_name("a.png").exists()
 
 
-def test_samples_that_are_alike_are_told(ldrps, photo):
+def test_variants_that_are_alike_are_reported(ldrps, photo):
     out = ldrps("restore", photo, "--variants", "2")[1]
     assert "all variants are the same" in out
     (record,) = json.loads(ldrps("restore", photo, "--variants", "2", "--force", "--json")[1])[
@@ -56,14 +56,14 @@ def test_samples_that_are_alike_are_told(ldrps, photo):
     assert "all variants" not in ldrps("restore", photo, "--variants", "1", "--force")[1]
 
 
-def test_samples_that_differ_are_not_called_alike(ldrps, photo, fake):
+def test_variants_that_differ_are_not_called_alike(ldrps, photo, fake):
     fake.tint = True
     assert "all variants are the same" not in ldrps("restore", photo, "--variants", "2")[1]
     first, second = (_pixels(photo.with_name(f"in_restored-{k}.png")) for k in (1, 2))
     assert not np.array_equal(first, second)
 
 
-def test_no_sample_is_begun_where_one_could_not_be_written(ldrps, photo, fake):
+def test_no_variant_is_begun_where_one_could_not_be_written(ldrps, photo, fake):
     kept = photo.with_name("in_restored-2.png")
     kept.write_bytes(b"precious")
     code, _, err = ldrps("restore", photo, "--variants", "3")
@@ -73,7 +73,7 @@ def test_no_sample_is_begun_where_one_could_not_be_written(ldrps, photo, fake):
     assert not fake.submits
 
 
-def test_samples_never_overwrite_a_photo_that_is_given(ldrps, photo, tmp_path, fake):
+def test_variants_never_overwrite_a_photo_that_is_given(ldrps, photo, tmp_path, fake):
     other = tmp_path / "in_restored-2.png"
     other.write_bytes(photo.read_bytes())
     code, _, err = ldrps("restore", photo, other, "--variants", "2", "--force")

@@ -154,7 +154,7 @@ def test_a_node_gets_the_fronts_models_once_before_its_workers_are_offered(play)
     play(scene, node("a"))
 
 
-def test_jobs_are_told_which_model_a_node_is_fetching(play):
+def test_jobs_hear_which_model_a_node_is_fetching(play):
     install()
 
     async def scene(ray, joined, offered):

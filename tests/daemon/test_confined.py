@@ -60,7 +60,7 @@ def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
             read()
 
 
-def test_a_decoder_is_told_no_secret(tmp_path, monkeypatch):
+def test_a_decoder_knows_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     for name in ("RAY_AUTH_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "secret")

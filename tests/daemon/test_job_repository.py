@@ -32,7 +32,7 @@ def full(monkeypatch):
     return left
 
 
-def test_an_end_is_not_told_before_it_is_written(keep, accepted, monkeypatch):
+def test_no_end_is_reported_before_it_is_written(keep, accepted, monkeypatch):
     name = accepted()
     left = full(monkeypatch)
 

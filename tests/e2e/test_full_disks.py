@@ -49,7 +49,9 @@ def about_to_end(daemon, end):
 # Too little for the job's events, and enough for these but not for the journal.
 @pytest.mark.parametrize("room", [8, 20_000])
 @pytest.mark.parametrize("end", STATES)
-def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, succeed, end, room):
+def test_an_end_that_the_disk_does_not_take_is_reported_when_it_does(
+    start_daemon, succeed, end, room
+):
     daemon = start_daemon(max_crashes=1)
     job_id, finish = about_to_end(daemon, end)
     before = daemon.job(job_id).state
@@ -72,7 +74,7 @@ def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, s
 
 
 @pytest.mark.parametrize("end", STATES)
-def test_an_end_that_never_reached_the_disk_was_told_to_nobody(start_daemon, succeed, end):
+def test_an_end_that_never_reached_the_disk_was_reported_to_no_client(start_daemon, succeed, end):
     daemon = start_daemon(max_crashes=1)
     job_id, finish = about_to_end(daemon, end)
     call = daemon.watch(job_id)

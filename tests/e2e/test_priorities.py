@@ -93,7 +93,7 @@ def places(events):
     return [event.queued for event in events if event.HasField("queued")]
 
 
-def test_places_and_estimates_are_told_as_they_change(daemon):
+def test_places_and_estimates_are_reported_as_they_change(daemon):
     assert daemon.restores()
     running = daemon.submit(settings=LONG, detached=True).job_id
     daemon.running_worker(running)
@@ -108,7 +108,7 @@ def test_places_and_estimates_are_told_as_they_change(daemon):
     assert daemon.job(last).estimated_seconds == 0
 
 
-def test_a_place_that_nobody_looks_at_is_told_once(daemon):
+def test_a_place_that_nobody_looks_at_is_reported_once(daemon):
     running = daemon.submit(settings=LONG, detached=True).job_id
     daemon.running_worker(running)
     batch = daemon.submit(detached=True, priority=pb.PRIORITY_BATCH).job_id

@@ -48,7 +48,7 @@ def test_a_signal_ends_it_cleanly_and_soon(daemon, number):
     assert not [line for line in daemon.log if "Traceback" in line or "Error" in line]
 
 
-def test_calls_under_way_at_a_stop_are_told_that_the_daemon_went(daemon):
+def test_calls_under_way_at_a_stop_hear_that_the_daemon_went(daemon):
     """To whoever asks just then, gRPC says CANCELLED, which would read as a cancelled job."""
     said = set()
 

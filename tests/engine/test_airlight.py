@@ -34,7 +34,7 @@ def test_real_haze_is_never_contradicted(clear, air, in_light):
     assert contradiction(hazed(clear, air=air, in_light=in_light), reported(DEPTH)) == 0
 
 
-def test_haze_that_is_told_half_too_thick_is_not_contradicted(clear):
+def test_haze_that_is_judged_half_too_thick_is_not_contradicted(clear):
     assert contradiction(hazed(clear), reported(1.5 * DEPTH)) == 0
 
 

@@ -84,7 +84,7 @@ def test_black_and_white_that_cut_noise_off_are_black_and_white_again(value):
     assert np.abs(filtered(noisy).mean() - value) < 3 / 255
 
 
-def test_being_told_where_noise_is_helps(natural):
+def test_knowing_where_noise_is_helps(natural):
     level = np.broadcast_to(np.linspace(0.2, 1.6, 128)[None, :, None], natural.shape)
     noise = level * SIGMA * np.random.default_rng(0).standard_normal(natural.shape)
     noisy = (natural + noise).astype(np.float32)

@@ -233,7 +233,7 @@ def test_where_the_best_installed_describer_fails_the_next_one_speaks(natural, i
     assert "'qwen3-vl-2b'" in remarks[0]
 
 
-def test_what_the_failed_and_what_the_next_one_found_is_told_together(
+def test_what_the_failed_and_what_the_next_one_found_is_reported_together(
     photo, installed, monkeypatch
 ):
     store.write_manifest("qwen3-vl-2b", store.Manifest("", "", {}))

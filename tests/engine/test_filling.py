@@ -185,7 +185,7 @@ def reported(models, photo, **changes):
     return steps
 
 
-def test_filling_is_told_part_by_part_and_what_follows_goes_on_from_there(models):
+def test_filling_is_reported_part_by_part_and_what_follows_goes_on_from_there(models):
     _, mask, damaged = drawn(scratch)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8)).with_damage(mask)
     steps = reported(models, photo, recipe="noise", noise_sigma=8.0, steps=1)

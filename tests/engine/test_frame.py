@@ -239,7 +239,7 @@ def test_the_result_inside_is_that_of_the_photo_without_its_border(models, kind,
     assert psnr(framed.pixels[inside.part], alone.pixels) >= 45
 
 
-def test_layers_and_what_is_told_are_of_the_whole_photo(models):
+def test_layers_and_what_is_reported_are_of_the_whole_photo(models):
     whole, inside = bordered(degraded("dark")[:64, :96], WHITE, (8, 8, 8, 8))
     reported = []
     settings = Settings(

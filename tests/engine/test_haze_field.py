@@ -34,7 +34,7 @@ def test_haze_that_thickens_to_one_side_is_judged_so(scene):
         assert abs(further) > 0.1
 
 
-def test_dim_air_is_told_from_bright_air(scene):
+def test_dim_air_is_distinguished_from_bright_air(scene):
     dim, bright = (haze_field(hazed(scene, 0.9, air)).air.mean() for air in (0.65, 0.95))
     assert dim < bright - 0.08
 

@@ -42,7 +42,7 @@ def test_it_finds_what_the_whole_engine_finds(name):
     assert findings(look, photo) == findings(restore, photo)
 
 
-def test_who_knows_that_there_is_no_noise_is_told_the_same_without_measuring_it(monkeypatch):
+def test_who_knows_that_there_is_no_noise_gets_the_same_without_measuring_it(monkeypatch):
     photo = Photo.from_samples(np.asarray(Image.open(EXAMPLES / "haze.jpg")))
     wanted = findings(restore, photo, noise_sigma=0.0)
     monkeypatch.setattr(known, "measure_noise", None)

@@ -32,7 +32,7 @@ def models():
         ({"amounts": {"damage": 0}}, False),
     ],
 )
-def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
+def test_damage_all_over_a_photo_is_filled_by_auto_and_on_request(
     models, examples, settings, fills
 ):
     damaged, mask = scratched(examples("low-light")[:160, :224] ** 0.6)

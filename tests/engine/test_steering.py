@@ -114,7 +114,7 @@ def test_the_description_steers(models, coffee, seed):
         assert np.abs(moved[table].mean(0)).max() < 0.02
 
 
-def test_what_is_not_in_the_photo_is_told_and_changes_nothing(models, coffee):
+def test_what_is_not_in_the_photo_is_reported_and_changes_nothing(models, coffee):
     grey = Photo.from_samples(pictures.samples(coffee, np.uint8))
     plain, _ = reported(grey, models, "coffee", 0)
     steered, said = reported(grey, models, "coffee, a red barn and a purple flibbertigibbet", 0)

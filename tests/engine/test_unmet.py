@@ -75,11 +75,11 @@ def reported(photo, models, **wishes):
         ),
     ],
 )
-def test_what_a_good_photo_gives_no_occasion_for_is_told(models, natural, wishes, remarks):
+def test_what_a_good_photo_gives_no_occasion_for_is_reported(models, natural, wishes, remarks):
     assert reported(natural, models, **wishes) == (remarks, 0)
 
 
-def test_noise_that_nobody_sees_is_told_with_how_much_there_is(models, natural):
+def test_noise_that_nobody_sees_is_reported_with_how_much_there_is(models, natural):
     (remark,), changed = reported(natural, models, recipe="noise")
     assert UNSEEN in remark
     assert "sigma 1.0 of 255" in remark
@@ -110,7 +110,7 @@ def test_what_is_done_needs_no_words(models, recipe, spoil):
         ("old-photo", "recipe old-photo found black and white in their places, so the tones stay"),
     ],
 )
-def test_tones_that_hardly_move_are_told(recipe, sentence):
+def test_tones_that_hardly_move_are_reported(recipe, sentence):
     found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=False)
     still = {
         "filters_noise": False,

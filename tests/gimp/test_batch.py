@@ -20,7 +20,7 @@ close()
 """
 
 
-def test_every_open_image_is_restored_and_told(served):
+def test_every_open_image_is_restored_and_reported(served):
     status, reported, found, again = served.do(f"""{IMAGES}
 open_image("fine")
 grey = open_image("grey", 70, 90, "GRAY", "FLOAT_LINEAR")

@@ -206,7 +206,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("generated", [False, True])
 @pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])
-def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, generated):
+def test_what_the_user_does_to_the_layer_meanwhile_is_reported(served, output, generated):
     """GIMP would end a process that writes to what is no more."""
     for change, words in CHANGES.items():
         reported = served.do(MEANWHILE.format(change=change, output=output, generated=generated))

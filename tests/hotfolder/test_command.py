@@ -53,7 +53,7 @@ def _list_all():
 
 
 @pytest.mark.e2e
-def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
+def test_it_runs_until_it_is_stopped(daemon, inside, out, tmp_path):
     log = tmp_path / "log"
     command = [sys.executable, "-m", "ldrps_client.cli", "watch", str(inside), "--out", str(out)]
     command += [*QUICK, "--address", daemon.address, "--log", str(log)]
@@ -73,7 +73,7 @@ def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
 
 
 @pytest.mark.e2e
-def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, monkeypatch):
+def test_folders_have_settings_each_and_the_desktop_is_notified(daemon, tmp_path, monkeypatch):
     for number, name in enumerate(("one", "two")):
         write_photo(tmp_path / name / "a.png", number)
     (tmp_path / "two" / "bad.jpg").write_bytes(b"no photo")
@@ -130,7 +130,7 @@ def read_terminal(descriptor):
 
 
 @pytest.mark.e2e
-def test_one_folder_that_cannot_be_watched_is_told_and_the_others_go_on(daemon, tmp_path):
+def test_one_folder_that_cannot_be_watched_is_reported_and_the_others_go_on(daemon, tmp_path):
     for name in ("one", "two"):
         write_photo(tmp_path / name / "a.png", 1)
     folders = [tmp_path / "one", tmp_path / "nowhere", tmp_path / "two"]
@@ -147,7 +147,7 @@ def test_one_folder_that_cannot_be_watched_is_told_and_the_others_go_on(daemon, 
 
 
 @pytest.mark.e2e
-def test_photos_do_not_care_whether_anybody_can_be_told(daemon, inside, out):
+def test_photos_do_not_care_whether_anybody_listens(daemon, inside, out):
     write_photo(inside / "a.png", 1)
     command = [sys.executable, "-m", "ldrps_client.cli", "watch", inside, "--out", out]
     command += ["--once", *QUICK, "--address", daemon.address, "--json-lines"]

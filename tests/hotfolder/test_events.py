@@ -19,7 +19,7 @@ def events():
     made.close()
 
 
-def test_files_and_folders_are_told_apart(events, tmp_path):
+def test_files_and_folders_are_distinguished(events, tmp_path):
     made, reported = events
     made.watch(tmp_path)
     (tmp_path / "sub").mkdir()
@@ -36,7 +36,7 @@ def test_names_are_bytes(events, tmp_path):
     assert wait_until(lambda: (odd, False) in reported)
 
 
-def test_a_folder_under_two_paths_is_told_under_both(events, tmp_path):
+def test_a_folder_under_two_paths_is_reported_under_both(events, tmp_path):
     made, reported = events
     inside, link = tmp_path / "inside", tmp_path / "link"
     inside.mkdir()
@@ -47,7 +47,7 @@ def test_a_folder_under_two_paths_is_told_under_both(events, tmp_path):
     assert wait_until(lambda: {(p / "a.png", False) for p in (inside, link)} <= {*reported})
 
 
-def test_a_folder_that_moves_is_told_under_its_new_path_alone(events, tmp_path):
+def test_a_folder_that_moves_is_reported_under_its_new_path_alone(events, tmp_path):
     made, reported = events
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
@@ -74,7 +74,7 @@ def test_a_folder_that_is_deleted_can_be_watched_again(events, tmp_path):
     assert wait_until(lambda: (inside / "a.png", False) in reported)
 
 
-def test_nothing_is_told_after_all_was_cleared(events, tmp_path):
+def test_nothing_is_reported_after_all_was_cleared(events, tmp_path):
     made, reported = events
     made.watch(tmp_path)
     made.clear()

@@ -220,14 +220,14 @@ def test_a_move_that_fails_changes_nothing(reviewed, out, monkeypatch, number):
     assert reviewed.verdict("a.png") == "accepted"
 
 
-def test_a_folder_that_takes_nothing_is_told(reviewed, out):
+def test_a_folder_that_takes_nothing_is_reported(reviewed, out):
     (out / AWAY).write_text("a file of this name")
     with pytest.raises(LdrpsError, match=r"cannot be moved to .*ldrps-rejected: file exists"):
         reviewed.review.reject(reviewed.key("a.png"))
     assert names(out) == ["a_restored.png", AWAY, "sub/b_restored.png"]
 
 
-def test_a_rejected_file_that_is_gone_is_told(reviewed, out):
+def test_a_rejected_file_that_is_gone_is_reported(reviewed, out):
     key = reviewed.key("a.png")
     reviewed.review.reject(key)
     (out / AWAY / "a_restored.png").unlink()

@@ -114,7 +114,7 @@ def test_a_raws_sidecar_says_nothing_of_the_raw_file(tmp_path):
     assert {name.local for name in names} == {"Rating", "GPSLatitude", "City"}
 
 
-def test_a_sidecar_that_cannot_be_used_is_told(inside, out, client):
+def test_a_sidecar_that_cannot_be_used_is_reported(inside, out, client):
     write_photo(inside / "a.png", 1)
     (inside / "a.xmp").write_bytes(b"<nonsense")
     write_photo(inside / "b.png", 2)
@@ -128,7 +128,7 @@ def test_a_sidecar_that_cannot_be_used_is_told(inside, out, client):
     assert "b.png.xmp is larger than 8 MiB" in words[1]
 
 
-def test_what_is_odd_about_a_photo_is_told(inside, out, client):
+def test_what_is_odd_about_a_photo_is_reported(inside, out, client):
     Image.fromarray(pixels(1)).save(inside / "a.png", icc_profile=b"rubbish")
     reported = run_once(client, inside, out=out)
     (warning,) = reported.facts("warning")
@@ -228,7 +228,7 @@ def late(inside):
     (inside / "a.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
 
 
-def test_a_result_that_somebody_changed_is_left_and_that_is_told(inside, out, client):
+def test_a_result_that_somebody_changed_is_left_and_that_is_reported(inside, out, client):
     write_photo(inside / "a.png", 1)
     run_once(client, inside, out=out)
     result = out / "a_restored.png"

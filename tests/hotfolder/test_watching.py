@@ -110,7 +110,7 @@ def test_a_photo_that_changes_before_its_turn_is_restored_as_it_is_then(inside, 
     assert len(names(out)) == 3
 
 
-def test_a_change_that_nobody_told_of_is_seen_before_the_result_counts(inside, out, client):
+def test_a_change_without_an_event_is_seen_before_the_result_counts(inside, out, client):
     client.gate.clear()
     watching = Watching(client, inside, out=out)
     for number in range(3):
@@ -192,7 +192,7 @@ def test_polling_finds_what_comes(inside, out, watch):
     assert wait_until(lambda: "done" in reported.kinds())
 
 
-def test_the_timer_finds_what_no_event_told(inside, out, client):
+def test_the_timer_finds_what_no_event_reported(inside, out, client):
     watching = Watching(client, inside, out=out, scan_every=1.0)
     watching.watcher._on_change = lambda path, is_folder: None
     watching.start()

@@ -110,7 +110,7 @@ def test_a_new_asset_is_restored_and_its_result_is_not(fake, serve):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_was_told_is_done_after_a_restart(fake, serve, number):
+def test_what_was_reported_is_done_after_a_restart(fake, serve, number):
     first = serve()
     # The server is away just when it matters.
     fake.faults["POST", "/stacks"] = [503] * 50

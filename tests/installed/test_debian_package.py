@@ -196,7 +196,7 @@ def test_systemd_takes_the_units(tree, tmp_path):
         ("dh", "dh is not installed; apt-get install debhelper"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(tmp_path, missing, sentence):
+def test_what_is_missing_is_reported_in_one_line(tmp_path, missing, sentence):
     programs = {"dpkg-buildpackage", "dh"} - {missing}
     for name in programs:
         (tmp_path / name).write_text("#!/bin/sh\n")

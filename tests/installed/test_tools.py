@@ -132,7 +132,7 @@ def test_extras_can_be_resolved_together(built, tmp_path, extras):
     assert {change.partition("==")[0] for change in changes} <= {"ldrps"}, reported
 
 
-def test_a_library_that_cannot_be_had_is_told_and_nothing_stays(built, tmp_path):
+def test_a_library_that_cannot_be_had_is_reported_and_nothing_stays(built, tmp_path):
     pipx, home = tool("pipx"), Home(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()

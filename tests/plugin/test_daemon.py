@@ -165,7 +165,7 @@ def test_what_a_daemon_cuts_off_as_it_ends_is_done_again(ours, monkeypatch):
     assert restored(ours.watch(submit(ours))) == bytes(255 - value for value in PIXELS)
 
 
-def test_a_daemon_that_goes_away_is_told(ours, daemon):
+def test_a_daemon_that_goes_away_is_reported(ours, daemon):
     job = submit(ours, description="forever")
     with pytest.raises(RestoreError) as caught:
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))

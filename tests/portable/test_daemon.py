@@ -177,7 +177,7 @@ print(json.dumps(said))
     assert str(there.home) not in reported["broken"]
 
 
-def test_that_there_is_no_sandbox_is_told_once(there):
+def test_that_there_is_no_sandbox_is_reported_once(there):
     warnings = [line for line in there.log if " WARNING " in line or " ERROR " in line]
     starts = sum(bool(SERVES.match(line)) for line in there.log)
     assert len(warnings) == starts, "".join(there.log)

@@ -263,7 +263,7 @@ def test_each_finding_has_a_switch_and_an_amount(open_page):
     expect(page.locator("#amounts")).to_be_hidden()
 
 
-def test_recipes_are_told_as_the_documents_have_them(open_page):
+def test_recipes_are_reported_as_the_documents_have_them(open_page):
     page = open_page()
     document = (ROOT / "docs" / "reference" / "settings.md").read_text()
     table = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+?) \|$", document, re.MULTILINE))
