@@ -59,7 +59,7 @@ def test_black_things_in_a_room_hold_the_haze_before_them_alone():
     rgb = np.full((160, 240, 3), 0.7, np.float32)
     rgb[:, :120] = 0.1
     depth = np.full((40, 60), 0.8, np.float32)
-    beyond = haze._beyond_shades(depth, rgb, np.ones(3, np.float32))
+    beyond = haze._beyond_dark_channel(depth, rgb, np.ones(3, np.float32))
     assert beyond.shape == depth.shape
     np.testing.assert_allclose(depth[:, :20] - beyond[:, :20], -np.log(0.88), atol=0.01)
     np.testing.assert_allclose(beyond[:, 40:], 0, atol=0.01)
