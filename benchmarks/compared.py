@@ -1,4 +1,4 @@
-"""Restorations and what a person would use instead, held against a reference beside the photo."""
+"""Restorations and what a person would use instead, held against a reference next to the photo."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rivals(which: str = "fast") -> list[Rival]:
 
 
 def references(photo: Labelled) -> tuple[str, Samples] | None:
-    """`longer exposure` or `reference` with its pixels; None where nothing lies beside it."""
+    """`longer exposure` or `reference` with its pixels; None where nothing lies next to it."""
     path = photo.longer or photo.reference
     return (
         ("longer exposure" if photo.longer else "reference", read(path)[..., :3]) if path else None

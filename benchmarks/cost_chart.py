@@ -104,7 +104,7 @@ def _panel(draw: ImageDraw.ImageDraw, rows: Sequence[Row], left: int, top: int) 
 def _split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Return the methods that bring a photo nearer to its reference, and those that do not.
 
-    The latter would take up most of the panel with what nobody compares.
+    The latter would take up most of the panel with what is of no interest.
     """
     given = [row.psnr for row in rows if row.method == "degraded"]
     least = given[0] if given else -math.inf

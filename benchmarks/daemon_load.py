@@ -4,7 +4,7 @@
 
 The clients are one process, the one that times Status is another, so that the time a client's own
 interpreter takes is not laid at the daemon's door. How late the latter wakes from its pauses is
-printed too: so much other work on the machine costs whoever wants a processor at once.
+printed too: that is what other work on the machine costs a process that wants a processor at once.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Crowd:
         self.accepted = 0
         self.lost = 0
         self.open: _Jobs = {}
-        """Jobs whose end nobody has seen, and how each should end: `done` or `any`."""
+        """Jobs whose end no client has seen, and how each should end: `done` or `any`."""
         self.failures: list[str] = []
 
     def live(self, number: int, until: float) -> None:

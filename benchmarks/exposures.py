@@ -2,13 +2,13 @@
 
     python -m benchmarks.exposures FOLDER [--recipe RECIPE]
 
-FOLDER is a labelled one (see recognition.py) with `NAME_longer_exposure.png` beside dark photos.
+FOLDER is a labelled one (see recognition.py) with `NAME_longer_exposure.png` next to dark photos.
 For each photo, as it is and with `--recipe` as it is restored, PSNR against the longer exposure:
 as it is; after the gain in linear light that is best for all channels, and for each; after the
 camera response of Ying, Li and Gao, "A new low-light image enhancement algorithm using camera
 response model" (ICCV workshops 2017), at the best exposure; after the best curve for all channels,
 and for each. All but the first know the answer: they are limits. The reference is the longest
-exposure of a bracket, and often burnt out: how bright it is nobody can tell from the dark one.
+exposure of a bracket, and often burnt out: how bright it is cannot be told from the dark one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 python -m benchmarks.large PHOTO... --megapixels 24 100 --crops DIR
 
-The photos are laid beside each other to the size asked for, degraded in each of the ways, written
+The photos are laid side by side to the size asked for, degraded in each of the ways, written
 as a JPEG, and restored by `ldrps restore` through a daemon of its own.
 """
 

@@ -226,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="NAME=DIR", help="a set; repeatable")
     add("--derive", action="append", default=[], metavar="KIND=DIR", help="a derived set")
     add("--recipe", action="append", metavar="NAME", help="a recipe, pilot, or none; repeatable")
-    add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run beside")
+    add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run as well")
     add("--ffdnet", type=Path, metavar="WEIGHTS", help="ffdnet_color.pth, to run FFDNet as well")
     add("--limit", type=positive, metavar="N", help="only the first N photos of each set")
     add("--lpips", type=Path, metavar="WEIGHTS", help="LPIPS weights for AlexNet (safetensors)")

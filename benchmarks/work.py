@@ -1,7 +1,7 @@
 """Work that `flops.py` counts and `gpu.py` times: the published steps and ours, on one photo.
 
-Each way is a plan of the engine's own sampler, or the published step with the work that
-nobody uses put back in.
+Each way is a plan of the engine's own sampler, or the published step with its wasted work put
+back in.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Way:
     name: str
     plan: SamplingPlan
     wasteful: bool = False
-    """As the published code: every step guided, and an encode whose result nobody uses."""
+    """As the published code: every step guided, and an encode whose result is not used."""
     quick: bool = True
     """True where the tiny autoencoder is installed."""
 

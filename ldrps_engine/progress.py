@@ -44,7 +44,7 @@ class Described:
 class Step:
     """Step `index` of `count` is done (over all stages of the job); 0: the first is under way.
 
-    Told again while the next one takes its time, so that somebody can stop the engine.
+    Sent again while the next one takes its time, so that the caller can stop the engine.
     """
 
     stage: str

@@ -74,7 +74,7 @@ def restore(
     # A sample takes as much memory as the one that is made now.
     last.forget()
     known = known or KnownPhoto.of(photo, settings, inset, measure(inset, settings, job.fill))
-    # Somebody who looks at another place before this one is done need not wait for it again.
+    # A crop elsewhere that is asked for before this one is done need not wait for it again.
     last.keep(known)
     sample = _sampled(_planned(_analysed(known.measured, job), job, place), job)
     last.keep(known, sample)
@@ -100,7 +100,7 @@ class _Job:
 
 
 def _analysed(measured: Measured, job: _Job) -> Analysis:
-    """Judge a photo by its measurements and by an opinion, if anybody has one."""
+    """Judge a photo by its measurements and by the describer's opinion, if there is one."""
     settings, models, report = job.settings, job.models, job.report
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, report)

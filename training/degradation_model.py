@@ -165,7 +165,7 @@ class DegradationModel:
         return place
 
     def _hazed(self, light: Tensor) -> tuple[Tensor, Tensor]:
-        """Koschmieder's law with a depth that nobody measured."""
+        """Koschmieder's law with a depth that was not measured."""
         count, _, height, width = light.shape
         y = torch.linspace(1, 0, height)[None, None, :, None].expand(count, 1, height, width)
         x = torch.linspace(-0.5, 0.5, width)[None, None, None].expand(count, 1, height, width)

@@ -18,7 +18,7 @@ from training.halves import RECORD, write_export
 def export_detail(work: Path, out: Path, config: Config, model: Path) -> None:
     """Write the averaged weights of `work`'s state into the folder `out`.
 
-    `weights.json` beside them tells how long it was trained and on how many photos of each source,
+    `weights.json` next to them tells how long it was trained and on how many photos of each source,
     and the sha256 of the weights; a warm start counts on from it.
     """
     if not (work / STATE).exists():

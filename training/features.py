@@ -1,4 +1,4 @@
-"""Features that the engine's analysis looks at, of whole packs: made once, kept beside the pack.
+"""Features that the engine's analysis looks at, of whole packs: made once, kept next to the pack.
 
 The statistics are those of `ldrps_engine.analysis` in batches of tensors; tests hold them equal.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.encoder import MODEL
-from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, SHADE
+from ldrps_engine.analysis.expectation import CELL, DARK_RANK, DARKEST, FLAT
 from ldrps_engine.analysis.recognition import QUANTILES
 from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.priors import scene_statistics, srgb
@@ -145,8 +145,8 @@ def statistics_of(images: Tensor) -> Tensor:
     chroma = converted[:, 1:].square().sum(1, keepdim=True).sqrt()
     saturation = functional.avg_pool2d(chroma, CELL)
     blocks = functional.unfold(images.amin(1, keepdim=True), CELL, stride=CELL)
-    shade = blocks.kthvalue(SHADE + 1, dim=1).values.reshape(light.shape)
-    logs = [light, shade, (contrast + FLAT).log(), (saturation + FLAT).log()]
+    dark_channel = blocks.kthvalue(DARK_RANK + 1, dim=1).values.reshape(light.shape)
+    logs = [light, dark_channel, (contrast + FLAT).log(), (saturation + FLAT).log()]
     return torch.cat([*logs, means[:, 1:]], 1).permute(0, 2, 3, 1)
 
 

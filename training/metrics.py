@@ -1,7 +1,7 @@
 """Distance of a restoration to its reference: PSNR, SSIM, LPIPS; and how colourful it is.
 
 Photos are (H, W, 3) RGB with values in [0, 1]. The definitions are those of the script behind
-the LD-RPS paper's tables (arXiv 2507.00790), so that figures can stand beside published ones.
+the LD-RPS paper's tables (arXiv 2507.00790), so that figures can stand next to published ones.
 """
 
 from __future__ import annotations

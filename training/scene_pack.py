@@ -82,7 +82,7 @@ def pack_scenes(
 
 
 def _write(work: Path, pixels: NDArray[np.uint8], crops: list[Crop]) -> None:
-    """Write both files beside the old ones, and only then rename them over."""
+    """Write both files next to the old ones, and only then rename them over."""
     work.mkdir(parents=True, exist_ok=True)
     with unfinished(work / "scenes.json") as index, unfinished(work / "scenes.npy") as pack:
         with pack.open("wb") as sink:

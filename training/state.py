@@ -24,7 +24,7 @@ _UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, Runtim
 
 @dataclass(frozen=True)
 class RunState:
-    """Length of a run so far, which its state on disk holds beside the weights."""
+    """Length of a run so far, which its state on disk holds next to the weights."""
 
     progress: dict[str, float]
     """Steps, samples and seconds, with those of the export it began with."""
@@ -85,7 +85,7 @@ def save_run(
     optimiser: torch.optim.Optimizer,
     run: RunState,
 ) -> None:
-    """Write a run's state, for `resume`, beside the old one and rename it over."""
+    """Write a run's state, for `resume`, next to the old one and rename it over."""
     meta = {"progress": json.dumps(run.progress), "taken": str(run.taken)}
     write_state(path, network, average, optimiser, run.about | meta)
 
@@ -97,7 +97,7 @@ def write_state(
     optimiser: torch.optim.Optimizer,
     meta: dict[str, str],
 ) -> None:
-    """Write weights, averages and moments beside the old file and rename it over."""
+    """Write weights, averages and moments next to the old file and rename it over."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in ema.items()}
     for name, parameter in model.named_parameters():

@@ -116,7 +116,7 @@ def tint(*rgb: float) -> Floats:
 def exposed(light: Floats, rng: Rng, noise: float = 0.7, soft: float = 0.6) -> Samples:
     """Take a picture of (H, W, 3) linear light: lens, a good camera's noise, curve, 8 bits.
 
-    `noise` is the standard deviation in 8-bit steps: less than anybody sees.
+    `noise` is the standard deviation in 8-bit steps: less than is visible.
     """
     display = encode(np.clip(blurred(light, soft), 0, 1))
     return to_samples(display + rng.normal(0, noise / 255, display.shape))

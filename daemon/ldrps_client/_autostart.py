@@ -53,7 +53,7 @@ def _health(address: str) -> bool | None:
 
 
 def check_startable(address: str) -> None:
-    """Raise UnavailableError if nobody listens there and no daemon can be started from here."""
+    """Raise UnavailableError if nothing listens there and no daemon can be started from here."""
     if not is_listening(address):
         require_daemon()
 
@@ -78,9 +78,9 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
 
 
 def _answers_late(address: str) -> bool:
-    """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
+    """Wait for the process that listens there: a starting daemon answers soon, an ending one goes.
 
-    False once nobody listens; UnavailableError if it stays silent. Another daemon beside it would
+    False once nothing listens; UnavailableError if it stays silent. A second daemon would
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS

@@ -53,7 +53,7 @@ def open_channel(address: str) -> Any:
     """Open a channel that connects when it is first used; SettingsError for unusable certificates.
 
     On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
-    that lies beside the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
+    that lies next to the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
     daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
     if address.startswith(UNIX):
@@ -202,7 +202,7 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
     return InternalError(f"the daemon answered {code.name} ({details}); please report this")
 
 
-def is_told(error: Any) -> bool:
+def has_reason(error: Any) -> bool:
     """Tell whether the daemon itself said why a call failed."""
     return REASON_KEY in dict(error.trailing_metadata() or ())
 
@@ -211,7 +211,7 @@ def is_cut_off(error: Any) -> bool:
     """Tell whether a call failed for want of a connection, so that no daemon ever had it."""
     if error.code() is not grpc.StatusCode.UNAVAILABLE:
         return False
-    if is_told(error):
+    if has_reason(error):
         return False
     details = error.details() or ""
     # Who is cut off before it has heard the daemon's proof has not heard a false one.
@@ -222,5 +222,5 @@ def is_connection_loss(error: Any) -> bool:
     """Tell whether a call failed because the connection did, so that another may succeed."""
     if error.code() is grpc.StatusCode.CANCELLED:
         # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
-        return not is_told(error)
+        return not has_reason(error)
     return bool(error.code() is grpc.StatusCode.UNAVAILABLE)

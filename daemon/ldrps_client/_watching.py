@@ -14,9 +14,9 @@ from ldrps_client import events
 from ldrps_client._channel import (
     credentials,
     error_from_rpc,
+    has_reason,
     is_connection_loss,
     is_cut_off,
-    is_told,
 )
 from ldrps_client._listening import is_listening
 from ldrps_engine.analysis.diagnosis import Diagnosis
@@ -101,8 +101,8 @@ class _Losses:
         self._since = time.monotonic() if self._failures == 1 else self._since
         if not is_connection_loss(error):
             raise self._known(error) from None
-        if is_told(error):
-            # Whoever stopped it does not want it back.
+        if has_reason(error):
+            # The user who stopped it does not want it back.
             self._revive = None
         if self._failures < TRIES or self._is_crowded(error):
             # Doubled each time, so that a daemon that is just starting is not stormed by its old

@@ -39,10 +39,10 @@ lists of its own, which are left alone."""
 UNIX_FAMILY = getattr(socket, "AF_UNIX", None)
 """Family of unix sockets; None where Python has none."""
 TELLS_UNIX_PEERS = UNIX_FAMILY is not None and hasattr(socket, "SO_PEERCRED")
-"""True where the kernel tells who is at the other end of a unix socket, and names sockets itself:
+"""True where the kernel says who is at the other end of a unix socket, and names sockets itself:
 where a daemon can serve on one. Elsewhere it serves on loopback TCP."""
 TELLS_TCP_PEERS = hasattr(socket, "AF_NETLINK")
-"""True where the kernel tells which user is at the other end of a connection within the machine."""
+"""True where the kernel says which user is at the other end of a connection within the machine."""
 CONFINES = sys.platform == "linux" and TELLS_TCP_PEERS
 """True where a process can give up its rights for good, by seccomp and Landlock."""
 PASSES_DESCRIPTORS = hasattr(os, "fork")
@@ -88,8 +88,8 @@ def listening(
 ) -> socket.socket:
     """Open a TCP socket that no other program shares; `both`: for IPv4 and IPv6 alike.
 
-    Windows lets others take a port over unless it is told not to, and then keeps it for a moment
-    from whoever comes after one that was killed.
+    Windows lets others take a port over unless that is forbidden, and then keeps it for a moment
+    from the process that comes after one that was killed.
     """
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
     if exclusive is None:
@@ -133,7 +133,7 @@ def lock(file: IO[Any], *, wait: bool) -> None:
 
 
 def _lock_byte(file: IO[Any], *, wait: bool) -> None:
-    """Lock a byte far behind the end, since nobody else could read one that is locked."""
+    """Lock a byte far behind the end, since no other process could read one that is locked."""
     system: Any = msvcrt
     os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
     try:
@@ -156,9 +156,9 @@ def is_locked(file: IO[bytes]) -> bool:
 
 
 def is_leased_to_a_writer(descriptor: int) -> bool:
-    """Tell whether somebody has an open file open for writing, as far as the system knows.
+    """Tell whether an open file is open for writing elsewhere, as far as the system knows.
 
-    Linux grants a read lease only where nobody has (fcntl(2), F_SETLEASE). On files of other users
+    Linux grants a read lease only where none has (fcntl(2), F_SETLEASE). On files of other users
     and on network file systems it cannot be asked, and elsewhere there are no leases.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
@@ -199,7 +199,7 @@ def memory_bytes() -> int | None:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """Write at a place of a file that nobody else writes; returns how much the disk took."""
+    """Write at a place of a file that no other process writes; returns how much the disk took."""
     if hasattr(os, "pwrite"):
         return os.pwrite(descriptor, data, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)

@@ -32,7 +32,7 @@ def proposed_amounts(
         diagnosis.grey and settings.blind and settings.allow_colour
     )
     found = {
-        # Light that is brought back brings up noise which nobody saw before.
+        # Light that is brought back brings up noise that was invisible before.
         "noise": not settings.blind or diagnosis.needs_work or colours,
         "haze": diagnosis.is_hazy and not diagnosis.is_dark,
         "light": diagnosis.is_dark,

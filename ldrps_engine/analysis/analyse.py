@@ -103,7 +103,7 @@ class Analysis:
     @property
     def is_faulty(self) -> bool:
         """Tell whether there is anything that a model may be needed for."""
-        # Noise that the diagnosis would leave is filtered for whoever asks for it.
+        # Noise that the diagnosis would leave is filtered on request.
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
         wanted = asked or self.colours or not self.settings.blind
         return wanted or self.diagnosis.needs_prior or not self.degradation.is_neutral
@@ -200,9 +200,9 @@ def _wants_colours(
 
 
 def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
-    """Return what casts and fading have done; None where nobody is to undo it.
+    """Return what casts and fading have done; None where it is not to be undone.
 
-    A print's toning goes for whoever asks for more than the diagnosis proposes.
+    A print's toning goes if the user asks for more than the diagnosis proposes.
     """
     amount, proposed = Amounts.of(diagnosis, settings).cast, diagnosis.amounts["cast"]
     if not amount:

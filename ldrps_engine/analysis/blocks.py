@@ -1,6 +1,6 @@
 """Blocks of JPEG: where their grid lies, how high the steps between them are, how coarse it was.
 
-The grid is found by steps that are higher at every eighth place than beside it, in rows and in
+The grid is found by steps that are higher at every eighth place than next to it, in rows and in
 columns, wherever the photo was cropped since (Wang, Sheikh and Bovik, "No-reference perceptual
 quality assessment of JPEG compressed images", ICIP 2002); the quality by coefficients of the grid's
 blocks, which are multiples of one step (Fan and de Queiroz, "Identification of bitmap compression

@@ -2,7 +2,7 @@
 
 A sensor's noise is Poisson and Gaussian in light (Foi, Trimeche, Katkovnik and Egiazarian,
 "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
-2008); the camera's tone curve, which nobody tells, makes of it any smooth function of display
+2008); the camera's tone curve, which is unknown, makes of it any smooth function of display
 values. So it is measured without a model: for each channel and brightness, the flattest patches
 are an upper bound, which counts as far as they are equally flat. The integral of its inverse
 stabilises the variance, as Anscombe's root does for Poisson noise, and what is then measured,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.settings import STAGES, Settings
 
-# Mean change of tones, in display values, that nobody sees.
+# Mean change of tones, in display values, that is invisible.
 _NO_CHANGE = 1 / 255
 _TONES = {
     "low-light": "recipe low-light found no light missing, so the photo keeps the light it has",

@@ -168,7 +168,7 @@ def _fast(plan: SamplingPlan, knows_scenes: bool) -> SamplingPlan:
 def _coloured(plan: SamplingPlan) -> SamplingPlan:
     """Return the same plan with the mean of several samples as the pilot.
 
-    Where samples disagree about a colour nobody knows it: their mean has less of it. In many steps
+    Where samples disagree about a colour it is unknown: their mean has less of it. In many steps
     a sample makes up its mind, and leaves stains.
     """
     return dataclasses.replace(

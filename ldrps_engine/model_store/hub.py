@@ -90,7 +90,7 @@ def _alone(entry: Entry, on_progress: OnProgress) -> Iterator[None]:
     folder = models_folder() / _LOCKS
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{entry.name}.lock")
-    # A folder that knows no locks is one that nobody else is expected to write to.
+    # A folder without locks is one that no other process is expected to write to.
     with contextlib.suppress(NotImplementedError):
         while not _is_mine(lock):
             on_progress("fetched by another process, which is waited for", 0, 0)

@@ -1,7 +1,7 @@
 """Networks of our own, in the folders that diffusers writes, without importing diffusers.
 
 That import, and transformers', take seconds of a first restoration, more than the bundled model's
-own work on a small photo; of both, our networks need a configuration beside the weights.
+own work on a small photo; of both, our networks need a configuration besides the weights.
 """
 
 from __future__ import annotations

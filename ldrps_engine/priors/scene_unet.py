@@ -130,7 +130,7 @@ class SceneUNet(nn.Module):
 
     def _embedded(self, scene: Scene) -> Tensor:
         features = scene.features
-        # Zeros stand for features that were left out; the network is told so, lest it read them
+        # Zeros stand for features that were left out; flags tell the network, lest it read them
         # as a scene.
         said = (features.coarse.abs().sum((1, 2, 3)) > 0).to(features.pooled)
         lost = torch.isinf(scene.tone_level).to(said).mean((1, 2, 3))

@@ -40,7 +40,7 @@ def transfer(sample: Sample, on_step: OnStep) -> Restoration:
             analysis.recognition,
             analysis.measured_noise,
             analysis.small,
-            # As large as the photo, unlike the others: only for whoever asks for it.
+            # As large as the photo, unlike the others: only on request.
             analysis.measured.damage_seen if "damage" in plan.layers else None,
         ),
         crop=plan.crop,

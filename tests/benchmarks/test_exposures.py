@@ -53,6 +53,6 @@ def test_the_command_prints_every_photo_and_the_mean(tmp_path, scene, capsys):
     assert lines[1].split()[2:] == lines[-1].split()[2:]
 
 
-def test_a_folder_without_longer_exposures_is_told(tmp_path, capsys):
+def test_a_folder_without_longer_exposures_is_reported(tmp_path, capsys):
     assert exposures.main([str(tmp_path)]) == 2
     assert "labels.tsv" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def by_name(path: Path, sigma: float | None):
 
 
 @pytest.mark.parametrize("size", [(40, 48), (33, 47)])
-def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
+def test_the_network_is_given_the_measured_or_the_true_sigma(checkpoint, size):
     photo = np.random.default_rng(0).uniform(0.4, 0.6, (*size, 3))
     pytest.importorskip("pywt")
     runs = by_name(checkpoint, 25.0)
@@ -48,7 +48,7 @@ def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
     assert wavelet_sigma(photo) > 0.03
 
 
-def test_nothing_is_told_where_the_sigma_is_not_known(checkpoint):
+def test_nothing_is_reported_where_the_sigma_is_not_known(checkpoint):
     assert list(by_name(checkpoint, None)) == ["ffdnet"]
 
 
@@ -117,5 +117,5 @@ def test_rows_of_a_run(checkpoint, tmp_path):
         ("white-15", "ffdnet, level known"),
     ]
     # All of it 15 steps darker: 15 squared on top of the error of the noise, 15 squared.
-    given, told = rows[2]["psnr"], rows[4]["psnr"]
-    assert told == pytest.approx(given - 10 * np.log10(2), abs=0.1)
+    given, reported = rows[2]["psnr"], rows[4]["psnr"]
+    assert reported == pytest.approx(given - 10 * np.log10(2), abs=0.1)

@@ -239,12 +239,12 @@ def test_each_method_is_held_against_the_reference(folder):
 
 def test_several_processes_give_the_same_answers(folder):
     tasks = [Task(one.name, one.path, "auto") for one in labelled(folder)]
-    told = []
+    reported = []
     alone, together = (
-        judge_all(tasks, jobs, make_judge, None, lambda task, _: told.append(task.name))
+        judge_all(tasks, jobs, make_judge, None, lambda task, _: reported.append(task.name))
         for jobs in (1, 2)
     )
-    assert told == [task.name for task in tasks] * 2
+    assert reported == [task.name for task in tasks] * 2
     for key, answer in alone.items():
         assert answer.words == together[key].words
         assert np.array_equal(answer.restored, together[key].restored)

@@ -79,9 +79,9 @@ def test_a_listener_that_answers_nothing_is_no_missing_daemon(tmp_path, capsys, 
         cutting = threading.Thread(target=cut_all, args=(silent,), daemon=True)
         cutting.start()
         assert main(["stop", "--address", address]) == 7
-        told = capsys.readouterr()
+        reported = capsys.readouterr()
         why = "does not answer" if kind == "unix" else "is no daemon of yours"
-        assert f"something listens on {address} but {why}" in told.err
+        assert f"something listens on {address} but {why}" in reported.err
         silent.shutdown(socket.SHUT_RDWR)
         cutting.join(10)
     assert main(["stop", "--address", address]) == 0

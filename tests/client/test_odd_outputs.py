@@ -36,7 +36,7 @@ def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, wa
         assert b"Exception ignored" not in each.stderr
 
 
-def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
+def test_where_nothing_can_be_said_there_is_still_the_exit_code(tmp_path):
     with open("/dev/full", "w") as full:
         done = run("stop", "--json", "--address", f"unix:{tmp_path}/s", stdout=full, stderr=full)
     assert done.returncode == 5
@@ -54,10 +54,10 @@ def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
 )
 def test_words_that_are_no_text_are_refused(capsys, words):
     assert main([*words, "--json"] if words[0] != "watch" else words) == SettingsError.exit_code
-    told = capsys.readouterr()
-    assert "is not text; give it in UTF-8" in told.err
+    reported = capsys.readouterr()
+    assert "is not text; give it in UTF-8" in reported.err
     if words[0] != "watch":
-        assert json.loads(told.out)["error"]["reason"] == "settings"
+        assert json.loads(reported.out)["error"]["reason"] == "settings"
 
 
 @pytest.mark.parametrize("name", ["description", "model", "describer"])

@@ -75,7 +75,7 @@ def test_lines_at_every_eighth_pixel_are_no_blocks_if_only_one_way():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 300), (39, 39)])
-def test_small_photos_have_none_that_could_be_told(size):
+def test_small_photos_have_none_that_could_be_seen(size):
     assert find_blocks(np.full((*size, 3), 0.4, np.float32)) == Blocks()
 
 

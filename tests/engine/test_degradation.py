@@ -125,10 +125,10 @@ def test_a_channel_that_was_cut_off_has_some_of_the_light(natural):
 def test_what_was_exposed_for_its_lights_gets_more_light(natural, monkeypatch, lamp, expected):
     dark = pictures.darkened(natural, 0.03)
     dark[:24, :24] = natural[:24, :24] * lamp
-    told = diagnose(dark, "low-light")
-    lit = first_guess(dark, told, "low-light").invert(dark)
+    reported = diagnose(dark, "low-light")
+    lit = first_guess(dark, reported, "low-light").invert(dark)
     monkeypatch.setattr(degradation_module, "_MORE", 0.0)
-    less = first_guess(dark, told, "low-light").invert(dark)
+    less = first_guess(dark, reported, "low-light").invert(dark)
     assert bool(lit[24:].mean() > less[24:].mean() + 0.05) is expected
 
 
@@ -146,9 +146,9 @@ def test_a_tinted_black_level_does_not_tint_the_shadows(natural):
     shaded[:64] *= 0.05
     step = np.float32([0, 0.8, 0.3]) * to_linear(np.float32(1 / 255))
     dark = to_display(to_linear(pictures.darkened(shaded, 0.02)) + step)
-    shade = first_guess(dark, diagnose(dark, "low-light"), "low-light").invert(dark)[:64]
+    darkness = first_guess(dark, diagnose(dark, "low-light"), "low-light").invert(dark)[:64]
     even = first_guess(shaded, diagnose(shaded, "low-light"), "low-light").invert(shaded)[:64]
-    red, green, _ = shade.mean((0, 1)) - even.mean((0, 1))
+    red, green, _ = darkness.mean((0, 1)) - even.mean((0, 1))
     assert abs(green - red) < 0.02
 
 

@@ -103,8 +103,8 @@ def test_a_photo_is_restored_into_the_file_that_digikam_made_with_what_its_sidec
     assert done.returncode == 0, done.stderr
     with Image.open(target) as result:
         assert result.size == (24, 20)
-    told = tags(target)
-    assert (told["rating"], told["keywords"]) == ("4", ["dog"])
+    reported = tags(target)
+    assert (reported["rating"], reported["keywords"]) == ("4", ["dog"])
 
 
 def test_a_photo_that_cannot_be_restored_leaves_digikams_file_empty(restored, tmp_path):

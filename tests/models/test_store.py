@@ -50,7 +50,7 @@ def test_the_catalogue_says_all_there_is_to_say():
         ("mine.safetensors", True),
     ],
 )
-def test_names_and_paths_are_told_apart(name, path):
+def test_names_and_paths_are_distinguished(name, path):
     assert store.is_path(name) == path
 
 

@@ -1,24 +1,22 @@
 """The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors."""
 
 import contextlib
-import os
 import signal
 import socket
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import endpoint, starting
+from ldrps_gimp import endpoint
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.endpoint import Endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import RpcError
 from plugin import grpc_server
-from support.daemon import environment, wait_until
+from support.daemon import wait_until
 
 ROOT = Path(__file__).parents[2]
 SIDE = 20
@@ -167,7 +165,7 @@ def test_what_a_daemon_cuts_off_as_it_ends_is_done_again(ours, monkeypatch):
     assert restored(ours.watch(submit(ours))) == bytes(255 - value for value in PIXELS)
 
 
-def test_a_daemon_that_goes_away_is_told(ours, daemon):
+def test_a_daemon_that_goes_away_is_reported(ours, daemon):
     job = submit(ours, description="forever")
     with pytest.raises(RestoreError) as caught:
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGKILL))
@@ -189,53 +187,6 @@ def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
     assert daemon.job(job).state == JOB_STATE_CANCELLED
     assert restored(lost.watch(another))
     lost.close()
-
-
-def test_one_that_died_and_can_be_started_is_and_the_job_goes_on(daemon, tmp_path, monkeypatch):
-    program = started_by(tmp_path, daemon)
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    ours = Daemon(Endpoint(daemon.address, chosen=False))
-    job = submit(ours, steps=40)
-    kills = []
-
-    def kill():
-        if not kills:
-            kills.append(daemon.stop(signal.SIGKILL))
-
-    try:
-        layers = b""
-        for event in ours.watch(job):
-            if "step" in event:
-                kill()
-            layers += event["layer_chunk"]["data"] if "layer_chunk" in event else b""
-        assert len(kills) == 1
-        assert layers == bytes(255 - value for value in PIXELS)
-    finally:
-        ours.close()
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-
-
-def test_one_that_was_stopped_is_not_started_again(daemon, tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: "/usr/bin/ldrps")
-    monkeypatch.setattr(starting, "start", lambda daemon: pytest.fail("it was started"))
-    ours = Daemon(Endpoint(daemon.address, chosen=False))
-    job = submit(ours, description="forever")
-    with pytest.raises(RestoreError, match="Try again"):
-        at_each_step(ours, job, lambda: daemon.stop(signal.SIGTERM))
-    ours.close()
-
-
-def started_by(folder, daemon):
-    """Write a program that starts a daemon like this one, with its spool, at the address given."""
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={daemon.folder}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = folder / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {folder}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    return program
 
 
 def test_tcp_wants_the_token(start_daemon, tmp_path, monkeypatch):

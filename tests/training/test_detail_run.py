@@ -67,7 +67,7 @@ def batches(folders, patched):
     return [drawn.draw() for _ in range(6)]
 
 
-def test_a_network_told_nothing_yet_answers_as_the_exported_one(folders):
+def test_a_network_without_a_condition_answers_as_the_exported_one(folders):
     untold = LatentUNet.from_pretrained(folders[1] / "unet", torch_dtype=torch.float32)
     network = conditioned_network(folders[1])
     latents = torch.randn(2, 12, 8, 8)
@@ -195,7 +195,7 @@ def _photo(side=128):
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in _KINDS], ids=lambda kind: kind.__name__)
-def test_what_is_told_of_each_kind_is_what_was_done(kind):
+def test_what_is_reported_of_each_kind_is_what_was_done(kind):
     rng = np.random.default_rng(4)
     made = kind(lambda side: 0.2 + 0.6 * _photo(side), 96, rng)
     assert made.clean.shape == made.noisy.shape == (96, 96, 3)
@@ -205,7 +205,7 @@ def test_what_is_told_of_each_kind_is_what_was_done(kind):
     assert np.sqrt(np.square(made.relative).mean()) == pytest.approx(1, rel=0.15)
 
 
-def test_noise_that_was_reduced_is_told_to_be_coarse():
+def test_noise_that_was_reduced_is_called_coarse():
     rng = np.random.default_rng(4)
     made = resized(np.full((192, 192, 3), 0.5, np.float32), 96, 0.1, rng)
     crop = measured(made, rng, NONE)

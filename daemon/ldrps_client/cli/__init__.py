@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ldrps: stopped", file=sys.stderr)
         return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left.
+        # The reader of our output has left.
         silenced()
         return BROKEN_PIPE
     except Exception as error:

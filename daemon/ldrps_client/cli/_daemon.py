@@ -176,7 +176,7 @@ def _wait(pid: int, address: str) -> None:
     """Return when the process has gone; ProcessLookupError may show that."""
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        # A child that nobody waits for keeps its number; it serves no longer all the same.
+        # A child that is not waited for keeps its number; it serves no longer all the same.
         if _is_gone(pid, address):
             return
         time.sleep(_PAUSE_SECONDS)
@@ -185,7 +185,7 @@ def _wait(pid: int, address: str) -> None:
 
 def _is_gone(pid: int, address: str) -> bool:
     if not TELLS_UNIX_PEERS:
-        # Windows has no signal that only asks, and macOS does not tell of zombies.
+        # Windows has no signal that only asks, and macOS does not report zombies.
         return not is_listening(address)
     os.kill(pid, 0)
     return _is_zombie(pid)

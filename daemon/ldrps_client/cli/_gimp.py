@@ -25,6 +25,7 @@ from ldrps_client.cli._gimp_folders import (
 )
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
+from ldrps_engine.model_store.atomic import folder_into_place
 
 _ACTIONS = {
     "install": "copy the plug-in to every GIMP 3 of this user",
@@ -79,6 +80,6 @@ def install_into(folder: Path, source: Path) -> None:
             (made / COMMAND_FILE).write_text(f"{own_command()}\n", encoding="utf-8")
             if target.exists():
                 target.rename(Path(work) / "old")
-            made.rename(target)
+            folder_into_place(made, target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {cause_and_remedy(error)}") from None

@@ -117,7 +117,7 @@ def _add_restore(commands: Any) -> None:
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
     several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
-    add("--samples", type=int, metavar="N", help=several)
+    add("--variants", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
     add("--describer", default="auto", metavar="NAME", help="model that describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")

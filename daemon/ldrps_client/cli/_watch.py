@@ -69,7 +69,12 @@ def _add_schedule(add: Any) -> None:
     add("--per-hour", type=float, metavar="N", help="at most N photos an hour")
     add("--hours", metavar="SPAN", help="work only then, such as 22:00-06:00")
     add("--pause-on-battery", action="store_const", const=True, help="work only on mains")
-    add("--notify", action="store_const", const=True, help="tell the desktop")
+    add(
+        "--notify",
+        action="store_const",
+        const=True,
+        help="desktop notifications",
+    )
 
 
 def _add_running(add: Any) -> None:

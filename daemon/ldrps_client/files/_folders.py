@@ -19,7 +19,7 @@ _PROBE_BYTES = 4096
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Tell if two paths lead to one file that is there; False where that cannot be told."""
+    """Tell if two paths lead to one file that is there; False where that is not known."""
     try:
         return path.samefile(other)
     except OSError:
@@ -29,7 +29,7 @@ def is_same(path: Path, other: Path) -> bool:
 def check_folder(folder: Path, room: int = 0) -> None:
     """Refuse, before any work is done, a folder that cannot take a file of `room` bytes now.
 
-    A file is tried, because permissions do not tell: the disk may be full or mounted read-only.
+    A file is tried, because permissions say too little: the disk may be full or read-only.
     """
     try:
         with _nameless(folder) as file:

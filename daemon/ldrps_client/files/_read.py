@@ -153,7 +153,7 @@ def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:
 def _with_sound_profile(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
     """Remove a broken profile from a photo; returns that and sentences about a useless one.
 
-    A whole profile for such a photo stays even if nobody here can use it: others may.
+    A whole profile for such a photo stays even if it cannot be used here: others may.
     """
     try:
         read_colour_space(photo.icc_profile, grey=photo.is_grey)
@@ -186,7 +186,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open as `open` does, without waiting for ever for a pipe that nobody writes to."""
+    """Open as `open` does, without waiting for ever for a pipe without a writer."""
     return os.open(path, flags | WITHOUT_WAITING)
 
 

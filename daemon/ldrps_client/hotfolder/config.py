@@ -28,9 +28,9 @@ class FolderConfig:
     """One watched folder."""
 
     root: Path
-    """Absolute path. Never written to, unless results go beside the originals."""
+    """Absolute path. Never written to, unless results go next to the originals."""
     out: Path | None = None
-    """Absolute path; the tree below the root is mirrored in it. None: beside the originals."""
+    """Absolute path; the tree below the root is mirrored in it. None: next to the originals."""
     settings: Settings = field(default_factory=Settings)
     recipe_by_folder: bool = True
     """True if a subfolder named after a recipe selects it."""
@@ -85,7 +85,7 @@ class Schedule:
     """Start and end, by the local clock, of the hours when work may begin; may go past midnight."""
     pause_on_battery: bool = False
     notify: bool = False
-    """True if the desktop is told of failures, and of the end of a batch."""
+    """True if the desktop shows failures, and the end of a batch."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.parallel <= 64:
@@ -96,7 +96,7 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """Everything `ldrps watch` can be told."""
+    """Configuration of `ldrps watch`."""
 
     folders: tuple[FolderConfig, ...]
     schedule: Schedule = field(default_factory=Schedule)

@@ -162,7 +162,7 @@ class FolderWatcher:
                 "warning",
                 message=f"the kernel watches no more folders ({error}), so this one is looked "
                 f"through every {self._config.poll_every:g} s; raise fs.inotify.max_user_watches "
-                "with sysctl to be told of changes at once",
+                "with sysctl to hear of changes at once",
             )
 
     def _on_change(self, path: Path, is_folder: bool) -> None:
@@ -207,7 +207,7 @@ class FolderWatcher:
         if not self._recovered:
             self._recover()
         if lost := self._lost:
-            # Before the scan, which makes up for it; one that is told from now on is another.
+            # Before the scan, which makes up for it; one that is reported from now on is another.
             self._lost = False
             self._notify(
                 "overflow", message="the kernel dropped events; looking through everything"

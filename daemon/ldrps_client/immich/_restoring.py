@@ -172,7 +172,7 @@ class Restorer:
         """Upload, stack and tag; each step may be repeated."""
         # The photo first, its sidecar behind it.
         files = sorted(staged.iterdir(), key=lambda path: path.suffix == ".xmp")
-        # Before anybody can be told of the new asset.
+        # Before any client can learn of the new asset.
         self._state.ledger.change(entry.key, state="placing", output_content=_checksum(files[0]))
         result = self._api.upload(files, asset)
         self._api.tag(self._tags.done, result)

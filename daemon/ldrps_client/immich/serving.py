@@ -45,7 +45,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDLE_SECONDS = 5.0
 
 OnEvent = Callable[[str, str], None]
-"""Function told what happened, and to which asset."""
+"""Callback with what happened, and to which asset."""
 
 
 @dataclass(frozen=True, kw_only=True)

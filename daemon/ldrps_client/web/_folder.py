@@ -53,6 +53,6 @@ def _sweep(home: Path) -> None:
             if HAS_OWNERS and folder.lstat().st_uid != os.geteuid():
                 continue
             with open(folder / _LOCK, "rb+") as file:
-                # Held by whoever still uses it.
+                # Held by those who still use it.
                 lock(file, wait=False)
                 shutil.rmtree(folder, ignore_errors=True)

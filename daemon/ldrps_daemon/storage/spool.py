@@ -77,7 +77,7 @@ class JobFolder:
             sync(path)
 
     def drop_input(self) -> None:
-        """Remove header, pixels and checkpoint, which nobody will read any more."""
+        """Remove header, pixels and checkpoint, which are not read any more."""
         for path in (self.header, self.pixels, self.checkpoint):
             path.unlink(missing_ok=True)
 

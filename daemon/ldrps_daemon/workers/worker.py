@@ -87,8 +87,8 @@ class Worker:
         wire.send_worker(self._pipe, pb.WORKER_STATE_RESTING, self._loaded())
 
     def _load(self) -> ModuleType | ImportError:
-        # What is not installed does not come by waiting: reported with the first job, so that a
-        # client is told. Anything else, such as a library for which there is no memory, may pass.
+        # What is not installed does not come by waiting: it is reported with the first job, so that
+        # a client hears of it. Anything else, such as too little memory for a library, may pass.
         try:
             return importlib.import_module(self._engine)
         except ModuleNotFoundError as error:

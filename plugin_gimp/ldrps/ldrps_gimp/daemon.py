@@ -57,7 +57,7 @@ class Daemon:
         return bool(self.health())
 
     def health(self) -> bool | None:
-        """Tell whether it takes jobs; None where nobody answers."""
+        """Tell whether it takes jobs; None where nothing answers."""
         try:
             with self._call(_HEALTH, _PROBE_SECONDS) as call:
                 call.send(b"", last=True)
@@ -160,7 +160,7 @@ class Daemon:
         self._ask("Cancel", "CancelRequest", {"job_id": job_id}, "Job", _CANCEL_SECONDS)
 
     def abandon(self, job_id: str) -> None:
-        """Stop a job that nobody wants any more, now or as soon as the daemon is back."""
+        """Stop a job that is not wanted any more, now or as soon as the daemon is back."""
         idle, self.idle = self.idle, lambda: None
         try:
             self.cancel(job_id)
@@ -208,7 +208,7 @@ class Daemon:
             try:
                 connection = Connection(self._connected(), lambda: self.idle())
             except (OSError, ImportError) as error:
-                raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
+                raise RpcError("UNAVAILABLE", f"nothing listens ({error})") from None
             self._connection = connection
         return Call(connection, path, self.endpoint.metadata(), seconds)
 

@@ -15,11 +15,11 @@ from ldrps_engine.errors import PhotoError
 from ldrps_wire.formats import Format
 
 LARGEST_SIDECAR = 8 << 20
-"""Largest sidecar in bytes; nobody's notes on one photo are longer."""
+"""Largest sidecar in bytes; notes on one photo are never longer."""
 
 
 def sidecar_for(path: Path) -> Path:
-    """Return the path for XMP outside a file: `photo.jpg.xmp` beside `photo.jpg`."""
+    """Return the path for XMP outside a file: `photo.jpg.xmp` next to `photo.jpg`."""
     return path.with_name(f"{path.name}.xmp")
 
 

@@ -13,7 +13,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
 
 _TABLE = Path("/proc/self/mountinfo")
-# Changes made by other machines, or below FUSE, are not told to inotify here.
+# Changes made by other machines, or below FUSE, are not visible to inotify here.
 _NO_EVENTS = re.compile(
     r"(nfs\d?|cifs|smb\d?|smbfs|fuse(\..*)?|fuseblk|9p|virtiofs|vboxsf|vmhgfs|prl_fs|afs|ceph"
     r"|gfs2|ocfs2|glusterfs|lustre|beegfs|davfs|autofs|coda|ncpfs|drvfs)"

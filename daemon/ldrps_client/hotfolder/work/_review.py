@@ -97,7 +97,7 @@ class Review:
     def check(self, entry: Entry) -> None:
         """Raise unless a result is there and is what was made for this photo.
 
-        Whatever else has that name by now is somebody's own.
+        Whatever else has that name by now belongs to the user.
         """
         path = result_path(entry)
         if not os.path.lexists(path):
