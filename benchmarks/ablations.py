@@ -28,36 +28,36 @@ import ldrps_engine
 from benchmarks import quality
 from benchmarks.methods import Restore, engine_restore
 from benchmarks.sets import Samples
-from ldrps_engine.diffusion.plan import Plan
 from ldrps_engine.diffusion.reverse import UnguidedStep
+from ldrps_engine.diffusion.sampling_plan import SamplingPlan
 from ldrps_engine.diffusion.weights import LEARNING
 from ldrps_engine.settings import Settings
 
 BUNDLED = Path(ldrps_engine.__file__).parent / "models" / "bundled"
 
-Change = Callable[[Plan], Plan]
+Change = Callable[[SamplingPlan], SamplingPlan]
 
 
-def _same(plan: Plan) -> Plan:
+def _same(plan: SamplingPlan) -> SamplingPlan:
     return plan
 
 
-def _guided_by_text(plan: Plan) -> Plan:
+def _guided_by_text(plan: SamplingPlan) -> SamplingPlan:
     return dataclasses.replace(plan, text_scale=2.0)
 
 
-def _learning(plan: Plan) -> Plan:
+def _learning(plan: SamplingPlan) -> SamplingPlan:
     """F-PAM is trained on the sample's estimates, as published."""
     return dataclasses.replace(plan, alignment=LEARNING)
 
 
-def _learning_alone(plan: Plan) -> Plan:
+def _learning_alone(plan: SamplingPlan) -> SamplingPlan:
     """The same without what its discriminator says."""
     alone = dataclasses.replace(LEARNING, adversarial=0.0)
     return dataclasses.replace(plan, alignment=alone)
 
 
-def _unguided(plan: Plan) -> Plan:
+def _unguided(plan: SamplingPlan) -> SamplingPlan:
     return dataclasses.replace(plan, reverse_step=UnguidedStep())
 
 
@@ -119,12 +119,12 @@ class Engine:
 def _changed(change: Change) -> AbstractContextManager[object]:
     """While this is open, the engine's plans are changed."""
     from ldrps_engine.diffusion import planning
-    from ldrps_engine.diffusion.recipes import make_plan
+    from ldrps_engine.diffusion.recipes import make_sampling_plan
 
-    def changed(*given: Any, **more: Any) -> Plan:
-        return change(make_plan(*given, **more))
+    def changed(*given: Any, **more: Any) -> SamplingPlan:
+        return change(make_sampling_plan(*given, **more))
 
-    return patch.object(planning, "make_plan", changed)
+    return patch.object(planning, "make_sampling_plan", changed)
 
 
 def _seen(sees_scenes: bool) -> AbstractContextManager[object]:

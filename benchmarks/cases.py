@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.sets import Floats, to_linear, to_srgb
+from benchmarks.sets import Floats
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import LUMA
 
 LONG_SIDE = 512
@@ -36,12 +37,12 @@ Degrade = Callable[[Floats, float, np.random.Generator], Floats]
 
 
 def _dark(pixels: Floats, gain: float, _: np.random.Generator) -> Floats:
-    return to_srgb(to_linear(pixels) * gain)
+    return encode(decode(pixels) * gain)
 
 
 def _hazy(pixels: Floats, depth: float, rng: np.random.Generator) -> Floats:
     """Koschmieder's haze over a smooth depth, in light or in display values as data sets do."""
-    space = (to_linear, to_srgb) if rng.random() < 0.5 else (np.asarray, np.asarray)
+    space = (decode, encode) if rng.random() < 0.5 else (np.asarray, np.asarray)
     air = rng.uniform(0.75, 1.0) + rng.uniform(-0.02, 0.02, 3)
     height, width = pixels.shape[:2]
     coarse = Image.fromarray(rng.uniform(0.6, 1.0, (4, 4)).astype(np.float32))
@@ -49,7 +50,8 @@ def _hazy(pixels: Floats, depth: float, rng: np.random.Generator) -> Floats:
     far = np.linspace(1.3, 0.7, height)[:, None]
     transmission = np.exp(-depth * waves * far)[..., None]
     clean, back = space[0](pixels), space[1]
-    return np.clip(back(clean * transmission + air * (1 - transmission)), 0, 1)
+    hazy: Floats = np.clip(back(clean * transmission + air * (1 - transmission)), 0, 1)
+    return hazy
 
 
 def _noisy(pixels: Floats, sigma: float, rng: np.random.Generator) -> Floats:
@@ -97,7 +99,7 @@ KINDS = (
 DEGRADATIONS: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "clean": lambda pixels, rng: pixels,
     "dark": lambda pixels, rng: _noisy(_dark(pixels, 0.06, rng), 4.0, rng),
-    "hazy": lambda pixels, rng: to_srgb(0.35 * to_linear(pixels) + 0.65 * 0.85),
+    "hazy": lambda pixels, rng: encode(0.35 * decode(pixels) + 0.65 * 0.85),
     "noisy": lambda pixels, rng: _noisy(pixels, 20.0, rng),
     "grey": lambda pixels, rng: _noisy(_grey(pixels, 0, rng), 8.0, rng),
 }

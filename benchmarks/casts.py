@@ -72,7 +72,7 @@ METHODS: dict[str, Method] = {
     "shades of grey": shades_of_grey,
     "auto levels": stretched,
 }
-TOLD, OURS = "ours, told", "ours"
+KNOWN, OURS = "ours, known", "ours"
 """Ours where a person says that there is a cast or fading, and where `auto` has to find it."""
 
 
@@ -97,15 +97,15 @@ def outcomes(
             yield _outcome(kind, "none", shown, clean)
             for method, function in METHODS.items():
                 yield _outcome(kind, method, function(shown), clean)
-            told, found = _curves(shown.astype(np.float32))
+            full, found = _curves(shown.astype(np.float32))
             if models:
                 found = restore(Photo.from_samples(degraded), Settings(), models).photo.pixels
-            yield _outcome(kind, TOLD, told.astype(np.float64), clean)
+            yield _outcome(kind, KNOWN, full.astype(np.float64), clean)
             yield _outcome(kind, OURS, found.astype(np.float64), clean)
 
 
 def _curves(shown: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Undo the curve of a photo that is told to have one, and as far as `auto` is sure of it."""
+    """Undo the curve of a photo that is known to have one, and as far as `auto` is sure of it."""
     seen = recognise(shown)
     cast = find_cast(shown, seen)
     odds = {"cast": cast.probability}
@@ -127,13 +127,13 @@ def _outcome(kind: str, method: str, made: Floats, clean: Floats) -> tuple[Outco
 
 def table(found: Sequence[Outcome]) -> str:
     """Mean PSNR and SSIM of each kind and method, and by how much ours is over the best other."""
-    methods = ["none", *METHODS, TOLD, OURS]
+    methods = ["none", *METHODS, KNOWN, OURS]
     lines = [f"{'PSNR / SSIM':12}" + "".join(f"{method:>18}" for method in methods)]
     for kind in (*dict.fromkeys(one.kind for one in found), "mean"):
         scores = [_mean(found, method, kind) for method in methods]
         lines.append(f"{kind:12}" + "".join(f"{p:10.2f} / {s:.3f}" for p, s in scores))
     best = max(_mean(found, method, "mean")[0] for method in METHODS)
-    for method in (TOLD, OURS):
+    for method in (KNOWN, OURS):
         over = _mean(found, method, "mean")[0] - best
         lines.append(f"{method}: {over:+.2f} dB over the best of the others, in the mean")
     return "\n".join(lines)

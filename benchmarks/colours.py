@@ -5,7 +5,7 @@
 
 DIR holds reference/, or photos. For judging weights of the expert on other photos than the test
 sets, without the rest of the engine: decibels more than left grey, LPIPS, and how colourful the
-photos are beside what they were.
+photos are compared with what they were.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ def summary(kind: str, done: list[Coloured], distance: Lpips | None) -> str:
         colourfulness(p.reference) for p in done
     )
     apart = np.mean([distance(p.given, p.reference) for p in done]) if distance else None
-    told = "" if apart is None else f", LPIPS {apart:.4f}"
+    said = "" if apart is None else f", LPIPS {apart:.4f}"
     return (
-        f"{kind}: {len(done)} photos, {gain:+.2f} dB beside grey, the worst {worst:+.1f}"
-        f"{told}, {share:.0%} as colourful"
+        f"{kind}: {len(done)} photos, {gain:+.2f} dB over grey, the worst {worst:+.1f}"
+        f"{said}, {share:.0%} as colourful"
     )
 
 
@@ -124,7 +124,7 @@ def main() -> int:
         gains.append(np.mean([photo.gain for photo in done]))
         if given.sheets:
             _save_sheet(given.sheets / f"{kind}.png", done)
-    print(f"mean of {len(gains)} kinds: {np.mean(gains):+.3f} dB beside grey")
+    print(f"mean of {len(gains)} kinds: {np.mean(gains):+.3f} dB over grey")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Restorations and what a person would use instead, held against a reference beside the photo."""
+"""Restorations and what a person would use instead, held against a reference next to the photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.labelled import Labelled, read
 from benchmarks.report import PSNR_CEILING
 from benchmarks.rivals import Rival, chosen, dark_channel
-from benchmarks.sets import Samples, to_linear, to_samples, to_srgb
+from benchmarks.sets import Samples, to_samples
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import psnr
 
 NOTHING = "none"
@@ -63,7 +64,7 @@ def rivals(which: str = "fast") -> list[Rival]:
 
 
 def references(photo: Labelled) -> tuple[str, Samples] | None:
-    """`longer exposure` or `reference` with its pixels; None where nothing lies beside it."""
+    """`longer exposure` or `reference` with its pixels; None where nothing lies next to it."""
     path = photo.longer or photo.reference
     return (
         ("longer exposure" if photo.longer else "reference", read(path)[..., :3]) if path else None
@@ -107,7 +108,7 @@ def best_gain(made: Samples, reference: Samples) -> tuple[float, float]:
     levels = np.arange(256)
 
     def error(stops: float) -> float:
-        lit = to_srgb(np.clip(to_linear(levels / 255.0) * 2.0**stops, 0, 1))
+        lit = encode(np.clip(decode(levels / 255.0) * 2.0**stops, 0, 1))
         apart = (to_samples(lit).astype(float)[:, None] - levels[None]) / 255
         return float((often * apart**2).sum() / often.sum())
 

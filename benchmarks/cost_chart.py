@@ -21,7 +21,7 @@ if __package__ in (None, ""):
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.report import Row, read_json
-from benchmarks.rivals import FFDNET, FFDNET_TOLD, RIVALS
+from benchmarks.rivals import FFDNET, FFDNET_LEVEL_KNOWN, RIVALS
 
 _ACROSS = 2
 # Drawn for twice the pixels at which a README shows it, so that it is sharp on dense screens.
@@ -31,7 +31,7 @@ _SMALL, _TEXT, _HEADING = 22, 25, 32
 _RADIUS, _GAP = 9, 6
 _PAPER, _INK, _RULE = (255, 255, 255), (35, 35, 35), (222, 222, 222)
 _OURS, _RIVAL = (190, 45, 35), (45, 95, 165)
-_RIVALS = {FFDNET, FFDNET_TOLD, *(rival.name for rival in RIVALS)}
+_RIVALS = {FFDNET, FFDNET_LEVEL_KNOWN, *(rival.name for rival in RIVALS)}
 _LEAST_COST = 1e-3
 # Factor of cost that is left free at both ends of the axis.
 _ROOM = 1.6
@@ -104,7 +104,7 @@ def _panel(draw: ImageDraw.ImageDraw, rows: Sequence[Row], left: int, top: int) 
 def _split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Return the methods that bring a photo nearer to its reference, and those that do not.
 
-    The latter would take up most of the panel with what nobody compares.
+    The latter would take up most of the panel with what is of no interest.
     """
     given = [row.psnr for row in rows if row.method == "degraded"]
     least = given[0] if given else -math.inf

@@ -22,7 +22,7 @@ _MOST_STEPS = 12
 
 
 def run(jobs: int, seed: int) -> list[tuple[int, float, float]]:
-    """Per job: the step at which it was cancelled, seconds until its end was told, and until no
+    """Per job: the step at which it was cancelled, seconds until its end was reported, and until no
     worker worked at it any more."""
     dice = random.Random(seed)
     photo = dark_scene(*_SIDE)
@@ -48,10 +48,10 @@ def _one(client: Client, photo: object, at: int, dice: random.Random) -> tuple[f
     try:
         list(stream)
     except CancelledError:
-        told = time.monotonic() - began
+        reported = time.monotonic() - began
     while client.status().running:
         time.sleep(0.002)
-    return told, time.monotonic() - began
+    return reported, time.monotonic() - began
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def main() -> int:
     given = parser.parse_args()
     taken = run(given.jobs, given.seed)
     steps, *times = zip(*taken, strict=True)
-    for name, values in zip(("told", "worker free"), times, strict=True):
+    for name, values in zip(("reported", "worker free"), times, strict=True):
         print(
             f"{name:>12}: median {median(values):.2f} s, "
             f"p99 {np.percentile(values, 99):.2f} s, longest {max(values):.2f} s "

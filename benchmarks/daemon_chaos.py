@@ -49,7 +49,7 @@ class Outcome:
     worker_kills: int = 0
     daemon_kills: int = 0
     steps_needed: int = 0
-    steps_told: int = 0
+    steps_reported: int = 0
 
     @property
     def holds(self) -> bool:
@@ -70,11 +70,11 @@ def run(jobs: int, seed: int, kills: int | None = None) -> Outcome:
         try:
             with ThreadPoolExecutor(_CLIENTS) as clients:
                 work = [clients.submit(_job, daemon, seed, number) for number in range(jobs)]
-                told = [each.result() for each in work]
+                seen = [each.result() for each in work]
         finally:
             over.set()
             killer.join()
-        _judge(daemon, told, outcome)
+        _judge(daemon, seen, outcome)
     return outcome
 
 
@@ -146,19 +146,19 @@ def _kill(
             continue
 
 
-def _judge(daemon: Served, told: list[_Seen], outcome: Outcome) -> None:
+def _judge(daemon: Served, seen: list[_Seen], outcome: Outcome) -> None:
     with daemon.client() as client:
         known = {job.id: job for job in client.jobs(MAX_JOBS)}
-    ids = Counter(each.job_id for each in told)
+    ids = Counter(each.job_id for each in seen)
     outcome.doubled = len(known) - len(ids) + sum(count - 1 for count in ids.values())
-    for each in told:
+    for each in seen:
         job = known.get(each.job_id)
         outcome.lost += job is None or job.state != "done"
         outcome.right += each.right
         outcome.wrong += not each.right
         outcome.misnumbered += not each.numbered
         outcome.steps_needed += each.needed
-        outcome.steps_told += each.steps
+        outcome.steps_reported += each.steps
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Throughput and overhead of workers on a Ray cluster, beside those of this machine.
+"""Throughput and overhead of workers on a Ray cluster, compared with those of this machine.
 
     python -m benchmarks.daemon_cluster --pool ray://127.0.0.1:6379 --workers 1 2 4
 

@@ -4,7 +4,7 @@
 
 The clients are one process, the one that times Status is another, so that the time a client's own
 interpreter takes is not laid at the daemon's door. How late the latter wakes from its pauses is
-printed too: so much other work on the machine costs whoever wants a processor at once.
+printed too: that is what other work on the machine costs a process that wants a processor at once.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def run(clients: int, seconds: float, seed: int) -> Outcome:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as crowd:
             outcome = _probe(daemon, crowd)
             assert crowd.stdout
-            told = json.loads(crowd.stdout.read())
-        outcome.done, outcome.failures = Counter(told["done"]), told["failures"]
-        outcome.accepted, outcome.lost = told["accepted"], told["lost"]
-        outcome.lost += _lost(daemon, told["open"], outcome.accepted)
+            result = json.loads(crowd.stdout.read())
+        outcome.done, outcome.failures = Counter(result["done"]), result["failures"]
+        outcome.accepted, outcome.lost = result["accepted"], result["lost"]
+        outcome.lost += _lost(daemon, result["open"], outcome.accepted)
     return outcome
 
 
@@ -134,7 +134,7 @@ class _Crowd:
         self.accepted = 0
         self.lost = 0
         self.open: _Jobs = {}
-        """Jobs whose end nobody has seen, and how each should end: `done` or `any`."""
+        """Jobs whose end no client has seen, and how each should end: `done` or `any`."""
         self.failures: list[str] = []
 
     def live(self, number: int, until: float) -> None:
@@ -251,8 +251,8 @@ def _as_clients(address: str, clients: str, seconds: str, seed: str) -> None:
         life.start()
     for life in lives:
         life.join()
-    told = {name: getattr(crowd, name) for name in ("done", "lost", "open", "failures")}
-    print(json.dumps(told | {"accepted": crowd.accepted + len(crowd.open)}))
+    result = {name: getattr(crowd, name) for name in ("done", "lost", "open", "failures")}
+    print(json.dumps(result | {"accepted": crowd.accepted + len(crowd.open)}))
 
 
 def main() -> int:

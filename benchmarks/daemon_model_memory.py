@@ -41,7 +41,7 @@ def _memory_when(client: Client, state: str) -> int:
 
 
 def _device_bytes() -> int | None:
-    """Bytes used on the first device, by anybody; None where there is no nvidia-smi."""
+    """Bytes used on the first device, by all processes; None where there is no nvidia-smi."""
     if not shutil.which("nvidia-smi"):
         return None
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]

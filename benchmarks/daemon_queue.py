@@ -3,7 +3,7 @@
     python -m benchmarks.daemon_queue --waiting 64 1000 10000 --samples 200
 
 The jobs are put into the journal and the spool as a daemon before would have left them, by many
-clients and half of them as batch jobs; how long a daemon takes to take them up is told too. Its
+clients and half of them as batch jobs; how long a daemon takes to take them up is printed too. Its
 worker has a job that never ends. One client times its calls, one after the other; what it hands in
 itself is cancelled again. A pause of a millisecond is timed as well: by so much other work on the
 machine makes everything later.

@@ -84,7 +84,7 @@ def grown(before: Holdings, after: Holdings) -> list[str]:
 
 
 def main() -> int:
-    """Print both, beside each other."""
+    """Print both, side by side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000)
     before, after = run(parser.parse_args().jobs)

@@ -4,7 +4,7 @@
                                        [--sheet FILE]
 
 Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as where
-somebody asks for it to be filled. IoU is that of found and true mask, the mean over the cases of a
+the user asks for it to be filled. IoU is that of found and true mask, the mean over the cases of a
 kind. PSNR is that of pixels under the true mask, once what was found is filled. False alarms are
 marked pixels of undamaged photos, and of undamaged ones with what looks like damage drawn into the
 scene.
@@ -96,7 +96,7 @@ def table(made: Sequence[Case]) -> str:
 def undamaged(folder: Path, count: int, every: int, seed: int) -> list[tuple[Floats, Damage, str]]:
     """Good photos, as they are and with wires, branches, hair, rain or words in them.
 
-    What of them is filled for whoever asks for it, and named or filled by `auto`.
+    What of them is filled on request, and named or filled by `auto`.
     """
     rng = np.random.default_rng(seed)
     made = []

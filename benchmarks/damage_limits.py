@@ -4,8 +4,8 @@
 
 The network looks once at each photo; then all limits choose from what it said. PSNR is that of the
 pixels under the true mask, and of the whole photo, which what is filled in vain costs as well, by
-Telea's method, which is quick. False is the share of undamaged photos' pixels that whoever asks for
-filling would get filled. To be run after a training, since a network that has learnt more is surer;
+Telea's method, which is quick. False is the share of undamaged photos' pixels that are filled for
+users who ask for that. To be run after a training, since a network that has learnt more is surer;
 what is best becomes `damage_pieces.BELIEVED`.
 """
 
@@ -67,7 +67,7 @@ class Case:
         return likely_from_sides(self.shown, _VIEWS)
 
     def found(self, limits: Limits) -> Mask:
-        """Return what is filled for whoever asks."""
+        """Return what is filled on request."""
         pieces = believed_pieces(
             self.shown, self.likely, stains=True, spared=lambda: None, limits=limits
         )

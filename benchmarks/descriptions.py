@@ -32,9 +32,10 @@ from benchmarks import no_photos
 from benchmarks.cases import manifest
 from benchmarks.errors import BenchmarkError
 from benchmarks.labelled import EVERY, Photograph, read, spread
-from benchmarks.sets import DERIVED_SEED, Floats, to_linear, to_srgb
+from benchmarks.sets import DERIVED_SEED, Floats
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.captioning.naming import PLACE, Word, name_scene, vocabulary
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import LUMA
 
 TRUTH = Path(__file__).with_name("description_truth.tsv")
@@ -51,7 +52,7 @@ RIGHT, WRONG, UNKNOWN = "right", "wrong", "not judged"
 
 
 def _dark(pixels: Floats) -> Floats:
-    return to_srgb(to_linear(pixels) * DARK)
+    return encode(decode(pixels) * DARK)
 
 
 def _grey(pixels: Floats) -> Floats:

@@ -2,13 +2,13 @@
 
     python -m benchmarks.exposures FOLDER [--recipe RECIPE]
 
-FOLDER is a labelled one (see recognition.py) with `NAME_longer_exposure.png` beside dark photos.
+FOLDER is a labelled one (see recognition.py) with `NAME_longer_exposure.png` next to dark photos.
 For each photo, as it is and with `--recipe` as it is restored, PSNR against the longer exposure:
 as it is; after the gain in linear light that is best for all channels, and for each; after the
 camera response of Ying, Li and Gao, "A new low-light image enhancement algorithm using camera
 response model" (ICCV workshops 2017), at the best exposure; after the best curve for all channels,
 and for each. All but the first know the answer: they are limits. The reference is the longest
-exposure of a bracket, and often burnt out: how bright it is nobody can tell from the dark one.
+exposure of a bracket, and often burnt out: how bright it is cannot be told from the dark one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.compared import best_gain
 from benchmarks.errors import BenchmarkError
 from benchmarks.labelled import labelled, read
-from benchmarks.sets import Floats, Samples, to_linear, to_srgb
+from benchmarks.sets import Floats, Samples
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import psnr
 
 LIMITS = ("as it is", "gain", "gains", "response", "curve", "curves")
@@ -38,7 +39,7 @@ def limits(made: Samples, reference: Samples) -> tuple[float, ...]:
     """PSNR in dB of (H, W, 3) uint8 against its reference by each of LIMITS."""
     pixels, wanted = made / 255.0, reference / 255.0
     by_channel = [best_gain(made[..., c : c + 1], reference[..., c : c + 1])[0] for c in range(3)]
-    gained = to_srgb(np.clip(to_linear(pixels) * 2.0 ** np.array(by_channel), 0, 1))
+    gained = encode(np.clip(decode(pixels) * 2.0 ** np.array(by_channel), 0, 1))
     exposed = max(psnr(_response(pixels, 2.0**stops), wanted) for stops in _STOPS)
     return (
         psnr(pixels, wanted),

@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import pad
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.rivals import FFDNET, FFDNET_TOLD, Floats, Rival, wavelet_sigma
+from benchmarks.rivals import FFDNET, FFDNET_LEVEL_KNOWN, Floats, Rival, wavelet_sigma
 from ldrps_engine.priors.ffdnet import SHRINK, FFDNet
 
 _LEAST_SIGMA = 1e-3
@@ -24,7 +24,7 @@ _UNREADABLE = (
 
 
 class FfdnetRivals:
-    """FFDNet as a rival: blind, and where a set's noise is known, told its true level."""
+    """FFDNet as a rival: blind, and where a set's noise is known, given its true level."""
 
     def __init__(self, weights: Path) -> None:
         """Read `weights`, a PyTorch checkpoint or safetensors."""
@@ -34,7 +34,7 @@ class FfdnetRivals:
         """Rivals for a set whose noise has the standard deviation `true_sigma`, in 8-bit steps."""
         found = [Rival(FFDNET, self._blind, ("pywt",))]
         if true_sigma is not None:
-            found.append(Rival(FFDNET_TOLD, partial(self._denoise, sigma=true_sigma / 255)))
+            found.append(Rival(FFDNET_LEVEL_KNOWN, partial(self._denoise, sigma=true_sigma / 255)))
         return found
 
     def _blind(self, photo: Floats) -> Floats:
@@ -44,9 +44,9 @@ class FfdnetRivals:
         height, width = photo.shape[:2]
         image = torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[None]
         even = pad(image, (0, width % SHRINK, 0, height % SHRINK), mode="replicate")
-        told = torch.full_like(even[:, :1, ::SHRINK, ::SHRINK], sigma)
+        level = torch.full_like(even[:, :1, ::SHRINK, ::SHRINK], sigma)
         with torch.inference_mode():
-            denoised = self._network(even, told)[0, :, :height, :width]
+            denoised = self._network(even, level)[0, :, :height, :width]
         found: Floats = denoised.permute(1, 2, 0).numpy().astype(float)
         return found
 

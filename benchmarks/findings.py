@@ -3,7 +3,7 @@
 A label is free text. Each finding has a few words that stand for it (VOCABULARY); they are looked
 for as whole words, and the first one in the text is the *main* finding, which has to be named for
 the photo to count as found. `good portrait` and the like, without any of the others, means that
-nothing is wrong. A text with neither is an error: nobody would know what to expect.
+nothing is wrong. A text with neither is an error: it would not say what to expect.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def parts(bench: Bench) -> dict[str, float]:
         "decoder and its gradient": count(
             lambda: torch.autograd.grad(bench.prior.decode(both).sum(), both)
         ),
-        "encode that nobody uses": count(lambda: bench.waste(ways()[0])),
+        "encode without a use": count(lambda: bench.waste(ways()[0])),
     }
     whole = _step(bench, ways()[0], 500, 498, False)
     found["F-PAM, discriminator and VGG"] = whole - sum(found.values())

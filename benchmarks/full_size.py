@@ -1,4 +1,4 @@
-"""Stable Diffusion 2.1 at its full size, with weights that nobody trained.
+"""Stable Diffusion 2.1 at its full size, with untrained weights.
 
 For counting and timing: what a step costs does not depend on what the weights are. The published
 configurations are written out here, since nothing is downloaded.

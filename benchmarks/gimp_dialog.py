@@ -101,7 +101,7 @@ class Dialog:
     def work(self, *, runs: bool) -> None:
         """Do everything once; the whole photo only if it `runs`."""
         before = self._busy()
-        asked = self._told(_KEY.format(key=self._window.shortcut), "GIMP$")
+        asked = self._answered(_KEY.format(key=self._window.shortcut), "GIMP$")
         up = self._wait("dialog", asked)
         self._note("dialog", asked, up, before)
         before = self._busy()
@@ -123,7 +123,7 @@ class Dialog:
     def _restore_all(self) -> None:
         time.sleep(2)
         before = self._busy()
-        pressed = self._told(_KEY.format(key="Return"), "Restore .LD-RPS")
+        pressed = self._answered(_KEY.format(key="Return"), "Restore .LD-RPS")
         self.silent, ended = self._window.do(_ASK.format(seconds=SECONDS))
         self._note("all of it", pressed, ended, before)
 
@@ -137,7 +137,7 @@ class Dialog:
         began = self.parts[0].began
         return [each["seconds"] for each in self._notes("opening") if each["at"] >= began]
 
-    def _told(self, script: str, title: str) -> float:
+    def _answered(self, script: str, title: str) -> float:
         """Press a key in a window; the time just before."""
         (to, *_) = self._window.titles(title)
         said = self._window.app.run(f"xdotool windowactivate --sync {to}; sleep 0.3; {script}")

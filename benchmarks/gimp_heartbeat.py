@@ -109,9 +109,9 @@ def _run_dialog(procedure: Any, config: Any, data: Any) -> Any:
 
     heart = Heart()
     found = "diagnosis"
-    _noted(heart, SettingsColumn, "show_tones", found, lambda _self, told: "amounts" in told)
+    _noted(heart, SettingsColumn, "show_tones", found, lambda _self, news: "amounts" in news)
     for what in (found, "whole diagnosis"):
-        _noted(heart, SettingsColumn, "show_found", what, lambda _self, told, *_fill: found in told)
+        _noted(heart, SettingsColumn, "show_found", what, lambda _self, news, *_fill: found in news)
     _noted(heart, PreviewPane, "show_place", "place", lambda *_args: True)
     done = _RUN(procedure, config, data)
     heart.note("end")

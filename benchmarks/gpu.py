@@ -60,7 +60,7 @@ class Row:
 
 
 class Timer:
-    """Times work on one device, peak memory beside it."""
+    """Times work on one device, with its peak memory."""
 
     def __init__(self, device: str, photos: int, steps: int) -> None:
         self._device, self._photos, self._steps = device, photos, steps

@@ -54,7 +54,7 @@ class Touched:
     causes: tuple[str, ...]
     words: str
     needed: bool
-    """True if somebody who looked at it found that it needs one of these."""
+    """True if a person who looked at it found that it needs one of these."""
 
 
 def causes(found: Diagnosis) -> tuple[str, ...]:

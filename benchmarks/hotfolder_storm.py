@@ -63,8 +63,8 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         """True where all promises were kept."""
-        troubles = (self.lost, self.duplicates, self.wrong, self.touched, self.leftovers)
-        return self.good == self.photos and not any(troubles)
+        faults = (self.lost, self.duplicates, self.wrong, self.touched, self.leftovers)
+        return self.good == self.photos and not any(faults)
 
 
 class Storm:

@@ -72,10 +72,10 @@ def main() -> int:
     for light, name in ((np.float32(1), "as it is"), (_LIGHT, "6 % of light")):
         for quality in _QUALITIES:
             lit = [to_display(to_linear(rgb) * light) for rgb in photos]
-            told, figures = zip(*(measure(rgb, quality) for rgb in lit), strict=True)
+            found, figures = zip(*(measure(rgb, quality) for rgb in lit), strict=True)
             before, after, rough, smooth = np.mean(figures, axis=0)
             print(
-                f"{name}, quality {quality}: grid found in {sum(told)} of {len(told)}, "
+                f"{name}, quality {quality}: grid found in {sum(found)} of {len(found)}, "
                 f"{before:.2f} -> {after:.2f} dB, SSIM {rough:.4f} -> {smooth:.4f}"
             )
     return 0

@@ -118,7 +118,7 @@ def judge_all(
     threads: int | None = None,
     on_done: Callable[[Task, Judged], None] = lambda *_: None,
 ) -> dict[tuple[str, str], Judged]:
-    """Answers by name and recipe; `on_done` is told of each in turn."""
+    """Answers by name and recipe; `on_done` is called with each in turn."""
     found: dict[tuple[str, str], Judged] = {}
     for task, answer in zip(tasks, _answers(tasks, jobs, make, threads), strict=True):
         found[task.name, task.recipe] = answer

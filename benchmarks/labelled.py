@@ -1,4 +1,4 @@
-"""Folders of real photos with a `labels.tsv`, references beside them, and held-out good photos."""
+"""Folders of real photos with a `labels.tsv`, references next to them, and held-out good photos."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 python -m benchmarks.large PHOTO... --megapixels 24 100 --crops DIR
 
-The photos are laid beside each other to the size asked for, degraded in each of the ways, written
+The photos are laid side by side to the size asked for, degraded in each of the ways, written
 as a JPEG, and restored by `ldrps restore` through a daemon of its own.
 """
 
@@ -133,14 +133,14 @@ def _measured(daemon: Served, photo: Path, out: Path, kind: str, recipe: str) ->
     return _line(f"{megapixels:.0f} MP {kind}", took, held, json.loads(said)["results"][0])
 
 
-def _line(what: str, took: float, held: Held, told: dict[str, Any]) -> str:
+def _line(what: str, took: float, held: Held, record: dict[str, Any]) -> str:
     each = ", ".join(
         f"{name} {size / 2**20:.0f} MiB and {held.cpu_of(name):.1f} s"
         for name, size in held.each.items()
     )
     return (
-        f"{what}: {took:.0f} s, {held.cpu:.1f} s of CPU, engine {told['seconds']:.0f} s; "
-        f"{held.together / 2**20:.0f} MiB in all ({each}); {told['diagnosis']['words']}"
+        f"{what}: {took:.0f} s, {held.cpu:.1f} s of CPU, engine {record['seconds']:.0f} s; "
+        f"{held.together / 2**20:.0f} MiB in all ({each}); {record['diagnosis']['words']}"
     )
 
 

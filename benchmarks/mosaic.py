@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 
 def mosaic(photos: list[Path], megapixels: float) -> Pixels:
-    """Photos beside each other, over and over, every other row and column mirrored; 3 to 2."""
+    """Photos side by side, over and over, every other row and column mirrored; 3 to 2."""
     cells = _cells(photos)
     height = int((megapixels * 1e6 / _ACROSS) ** 0.5)
     width = int(height * _ACROSS)

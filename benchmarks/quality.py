@@ -90,8 +90,8 @@ def _run(
     scores: list[Score] = []
     for test_set in sets:
         restored: Restored = {}
-        told = installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
-        tried = [*everywhere, *as_methods(told)]
+        given = installed(ffdnet.rivals(test_set.sigma), log) if ffdnet else []
+        tried = [*everywhere, *as_methods(given)]
         for method in tried:
             found, restored[method.name] = _measure(test_set, method, distance)
             scores += found
@@ -226,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="NAME=DIR", help="a set; repeatable")
     add("--derive", action="append", default=[], metavar="KIND=DIR", help="a derived set")
     add("--recipe", action="append", metavar="NAME", help="a recipe, pilot, or none; repeatable")
-    add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run beside")
+    add("--rivals", choices=("none", "fast", "all"), default="none", help="filters to run as well")
     add("--ffdnet", type=Path, metavar="WEIGHTS", help="ffdnet_color.pth, to run FFDNet as well")
     add("--limit", type=positive, metavar="N", help="only the first N photos of each set")
     add("--lpips", type=Path, metavar="WEIGHTS", help="LPIPS weights for AlexNet (safetensors)")

@@ -3,7 +3,7 @@
     python benchmarks/recognition.py FOLDER... --good PHOTOS --no-photos --json FILE --pictures DIR
 
 FOLDER holds photos with a labels.tsv: the columns `file` and `what a photographer sees`, free text
-in the words of benchmarks/findings.py. `NAME_reference.png` and `NAME_longer_exposure.png` beside
+in the words of benchmarks/findings.py. `NAME_reference.png` and `NAME_longer_exposure.png` next to
 a photo are what it is held against. PHOTOS holds a manifest.tsv: its held-out rows are good photos
 and must come back as they are, and so must the pictures of benchmarks/no_photos.py.
 """
@@ -220,9 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-photos", action="store_true", help="judge the drawn pictures too")
     add("--only", action="append", default=[], choices=KINDS, help="a kind; repeatable")
     add("--diagnose-only", action="store_true", help="restore nothing: minutes, not hours")
-    add("--recipe", action="append", default=[], choices=RECIPES, help="beside auto, on those "
+    add("--recipe", action="append", default=[], choices=RECIPES, help="besides auto, on those "
         "with a reference; repeatable")  # fmt: skip
-    add("--rivals", choices=("none", "fast", "all"), default="fast", help="filters to run beside")
+    add("--rivals", choices=("none", "fast", "all"), default="fast", help="filters to run as well")
     add("--limit", type=positive, metavar="N", help="at most N good photos, no photos ...")
     add("--jobs", type=positive, default=1, metavar="N", help="processes side by side")
     add("--threads", type=positive, metavar="N", help="threads of torch in each process")

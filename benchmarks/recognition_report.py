@@ -83,7 +83,7 @@ def row(
 
 
 def forecasts(rows: Sequence[Row], expectations: Mapping[str, Expected]) -> list[Forecast]:
-    """Probabilities beside what holds, where that is known; on good pictures nothing does."""
+    """Probabilities and what holds, where that is known; on good pictures nothing does."""
     found = []
     for one in rows:
         if one.group == REFERENCES:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.sets import to_linear, to_samples, to_srgb
+from benchmarks.sets import to_samples
+from ldrps_engine.colour.srgb import decode, encode
 
 Floats = NDArray[np.float64]
 
@@ -65,10 +66,10 @@ def means_then_linear_gain(photo: Floats) -> Floats:
 
 def linear_gain(photo: Floats) -> Floats:
     """A gain in linear light that brings the mean display value to 0.47, by bisection."""
-    linear = to_linear(photo)
+    linear = decode(photo)
 
     def lit(stops: float) -> Floats:
-        return to_srgb(np.clip(linear * 2.0**stops, 0, 1))
+        return encode(np.clip(linear * 2.0**stops, 0, 1))
 
     low, high = -6.0, 6.0
     for _ in range(30):
@@ -168,7 +169,7 @@ RIVALS = (
 )
 
 
-FFDNET, FFDNET_TOLD = "ffdnet", "ffdnet, told"
+FFDNET, FFDNET_LEVEL_KNOWN = "ffdnet", "ffdnet, level known"
 """Names of the rivals of `ffdnet.py`, which need weights."""
 
 

@@ -165,12 +165,12 @@ def simulation_table(fronts: Iterable[int], seconds: float, warm_up: float) -> T
              "wait for a worker, median and p99, s", "refused"]]  # fmt: skip
     for carried in (True, False):
         for count in fronts:
-            told = simulate(plant(count, carried=carried), seconds, warm_up)
+            run = simulate(plant(count, carried=carried), seconds, warm_up)
             rows.append([
                 str(count), "carried" if carried else "shared",
-                f"{told.done_a_second * DAY / 1e6:.2f}", f"{told.loop_busy:.2f}",
-                f"{told.slots_busy:.2f}", f"{told.wait(50):.1f}, {told.wait(99):.1f}",
-                f"{told.refused / (told.refused + len(told.stays)):.0%}",
+                f"{run.done_a_second * DAY / 1e6:.2f}", f"{run.loop_busy:.2f}",
+                f"{run.slots_busy:.2f}", f"{run.wait(50):.1f}, {run.wait(99):.1f}",
+                f"{run.refused / (run.refused + len(run.stays)):.0%}",
             ])  # fmt: skip
     return rows
 

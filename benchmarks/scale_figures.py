@@ -43,7 +43,7 @@ CLIENT_MS = Figure(
     "`daemon_cluster --large 2`, two cores, load 20: 0.60 s for 24 megapixels, raw, local workers",
 )  # fmt: skip
 NODE_MS = Figure(
-    "the front's processor, a megabyte to or from a node, beside that", 160 / 144, "ms", "measured",
+    "the front's processor, a megabyte to or from a node, in addition", 160 / 144, "ms", "measured",
     "the same: 0.76 s where the worker was on Ray",
 )  # fmt: skip
 SEAT_SECONDS = Figure(

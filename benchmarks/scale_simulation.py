@@ -105,7 +105,7 @@ class Outcome:
     slots_busy: float = 0.0
 
     def wait(self, percent: float) -> float:
-        """Percentile of the wait for a worker; NaN if nobody got one."""
+        """Percentile of the wait for a worker; NaN if no job got one."""
         return float(np.percentile(self.waits, percent)) if self.waits else float("nan")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.errors import BenchmarkError
+from ldrps_engine.colour.srgb import decode, encode
 from training.metrics import LUMA
 
 Samples = NDArray[np.uint8]
@@ -87,18 +88,6 @@ def to_samples(pixels: NDArray[np.floating[Any]]) -> Samples:
     return samples
 
 
-def to_linear(srgb: Floats) -> Floats:
-    """The sRGB curve undone (IEC 61966-2-1)."""
-    # In double precision, and not the engine's: the sets are the same whatever the engine does.
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
-
-
-def to_srgb(linear: Floats) -> Floats:
-    """The sRGB curve."""
-    power = 1.055 * np.maximum(linear, 0.0) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, 12.92 * linear, power)
-
-
 def _clean(pixels: Floats, _: np.random.Generator) -> Floats:
     """Nothing is wrong: the test of doing no harm."""
     return pixels
@@ -138,7 +127,7 @@ def _haze(pixels: Floats, rng: np.random.Generator) -> Floats:
 
 def _dark_noise(pixels: Floats, rng: np.random.Generator) -> Floats:
     """An eighth of the light or so, then noise of sigma 25."""
-    dark = to_srgb(to_linear(pixels) * 0.12)
+    dark = encode(decode(pixels) * 0.12)
     return dark + _noise(rng, pixels.shape)
 
 

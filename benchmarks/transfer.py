@@ -3,7 +3,7 @@
 python -m benchmarks.transfer PHOTO... --megapixels 12
 
 Megapixels a second of what `auto` does after the last step, for a hazy photo (a field of colours)
-and a noisy one (filtered too), beside seconds of CPU: where other programs work as well, the
+and a noisy one (filtered too), along with seconds of CPU: where other programs work as well, the
 former say little.
 """
 

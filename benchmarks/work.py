@@ -1,7 +1,7 @@
 """Work that `flops.py` counts and `gpu.py` times: the published steps and ours, on one photo.
 
-Each way is a plan of the engine's own sampler, or the published step with the work that
-nobody uses put back in.
+Each way is a plan of the engine's own sampler, or the published step with its wasted work put
+back in.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.ldrps import LdrpsStep
-from ldrps_engine.diffusion.plan import Decoding, Plan
-from ldrps_engine.diffusion.recipes import LOW_LIGHT_SCRIPT, make_plan
+from ldrps_engine.diffusion.recipes import LOW_LIGHT_SCRIPT, make_sampling_plan
 from ldrps_engine.diffusion.reverse import Conditions
 from ldrps_engine.diffusion.sampling import Sampler
+from ldrps_engine.diffusion.sampling_plan import Decoding, SamplingPlan
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.settings import Settings
 
@@ -35,9 +35,9 @@ class Way:
     """One way to restore a dark photo."""
 
     name: str
-    plan: Plan
+    plan: SamplingPlan
     wasteful: bool = False
-    """As the published code: every step guided, and an encode whose result nobody uses."""
+    """As the published code: every step guided, and an encode whose result is not used."""
     quick: bool = True
     """True where the tiny autoencoder is installed."""
 
@@ -61,14 +61,14 @@ def ways() -> list[Way]:
     ]
 
 
-def fast(solver: str) -> Plan:
+def fast(solver: str) -> SamplingPlan:
     """The recipe of that name, its few steps taken by one of the solvers."""
     return plan_of(Settings(recipe="fast", solver=solver))
 
 
-def plan_of(settings: Settings) -> Plan:
+def plan_of(settings: Settings) -> SamplingPlan:
     """Plan for a dark photo with some noise."""
-    return make_plan(settings, _DARK, _NOISE)
+    return make_sampling_plan(settings, _DARK, _NOISE)
 
 
 class Bench:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ldrps_engine.colour.srgb import LUMA, decode, encode
+
 Floats = NDArray[np.float64]
 
 LONG_SIDE = 640
@@ -32,8 +34,8 @@ class Example:
 def low_light(photo: Floats, rng: np.random.Generator) -> Floats:
     """A twelfth of the light in a small sensor: 3000 electrons at white, 4 of read noise."""
     electrons = 3000.0
-    caught = rng.poisson(to_linear(photo) / 12 * electrons) + rng.normal(0, 4, photo.shape)
-    return to_srgb(caught / electrons)
+    caught = rng.poisson(decode(photo) / 12 * electrons) + rng.normal(0, 4, photo.shape)
+    return encode(np.maximum(caught / electrons, 0))
 
 
 def haze(photo: Floats, _: np.random.Generator) -> Floats:
@@ -46,8 +48,8 @@ def haze(photo: Floats, _: np.random.Generator) -> Floats:
     height = np.linspace(1, 0, photo.shape[0])[:, None] ** 1.2 + np.zeros_like(luma)
     depth = np.clip(guided(luma, 0.65 * height + 0.35 * luma, radius=40, eps=2e-3), 0, 1)
     transmission = np.exp(-2.2 * depth)[..., None]
-    air = to_linear(np.array([0.84, 0.86, 0.88]))
-    return to_srgb(to_linear(photo) * transmission + air * (1 - transmission))
+    air = decode(np.array([0.84, 0.86, 0.88]))
+    return encode(decode(photo) * transmission + air * (1 - transmission))
 
 
 def noise(photo: Floats, rng: np.random.Generator) -> Floats:
@@ -57,7 +59,7 @@ def noise(photo: Floats, rng: np.random.Generator) -> Floats:
 
 def grey(photo: Floats, rng: np.random.Generator) -> Floats:
     """A faded print: no colour, no black, no white, and fine grain of sigma 4."""
-    luma = photo @ np.array([0.299, 0.587, 0.114])
+    luma = photo @ np.array(LUMA)
     faded = 0.20 + 0.58 * luma + rng.normal(0, 4 / 255, luma.shape)
     return np.repeat(faded[..., None], 3, axis=2)
 
@@ -86,17 +88,6 @@ def guided(guide: Floats, source: Floats, radius: int, eps: float) -> Floats:
     covariance = box(guide * source) - mean_guide * mean_source
     slope = covariance / (box(guide * guide) - mean_guide**2 + eps)
     return box(slope) * guide + box(mean_source - slope * mean_guide)
-
-
-def to_linear(srgb: Floats) -> Floats:
-    """The sRGB curve undone."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
-
-
-def to_srgb(linear: Floats) -> Floats:
-    """The sRGB curve; what is below zero stays black."""
-    linear = np.maximum(linear, 0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def main(originals: Path, out: Path) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 from ldrps_engine.analysis.analyse import Request, analyse
 from ldrps_engine.analysis.inset import Inset
 from ldrps_engine.analysis.measuring import measure
+from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.captioning.describer import describe
 from ldrps_engine.errors import InternalError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
@@ -40,6 +41,8 @@ def restore(
     models: ModelCache,
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
+    crop: Rectangle | None = None,
+    last: object = None,
 ) -> NoReturn:
     """Report diagnosis and description; `on_step` raises when it has heard enough."""
     inset = Inset.of(photo)

@@ -44,7 +44,7 @@ class Described:
 class Step:
     """Step `index` of `count` is done (over all stages of the job); 0: the first is under way.
 
-    Told again while the next one takes its time, so that somebody can stop the engine.
+    Sent again while the next one takes its time, so that the caller can stop the engine.
     """
 
     stage: str
@@ -72,7 +72,7 @@ def ignore(_: Progress, /) -> None:
     """Ignore progress, for callers who only want the result."""
 
 
-# Filling is told as one part of so many of the work.
+# Filling is reported as one part of so many of the work.
 _PARTS_OF_FILLING = 5
 
 
@@ -94,7 +94,7 @@ class PictureSteps:
         self._on_step(Step("fill", done, _PARTS_OF_FILLING * count))
 
     def __call__(self, progress: Progress, /) -> None:
-        """Pass on what the later stages tell, behind the filling."""
+        """Pass on the reports of later stages, after those of the filling."""
         if isinstance(progress, Step) and self._filled:
             before = -(-progress.count // (_PARTS_OF_FILLING - 1))
             progress = replace(

@@ -1,4 +1,7 @@
-"""The main path: a photo is measured, analysed, planned for, denoised, sampled and transferred.
+"""The main path of a photo: four stages, each with one frozen input and one output.
+
+`analyse` (measured, then judged), `plan`, `sample` (freed from noise, then the pilot) and
+`transfer`: Photo -> Measured -> Analysis -> RestorationPlan -> Denoised -> Sample -> Restoration.
 
 What needs torch is imported where a photo first needs it: most photos of an archive need nothing.
 """
@@ -18,17 +21,12 @@ from ldrps_engine.analysis.measuring import Measured, measure
 from ldrps_engine.analysis.rectangle import Rectangle, check_crop
 from ldrps_engine.analysis.unmet import Done, unmet
 from ldrps_engine.captioning.describer import consult, describe
-from ldrps_engine.diffusion.remembered import (
-    Remembered,
-    RememberedSample,
-    recall,
-    recall_sample,
-)
+from ldrps_engine.diffusion.last_photo import KnownPhoto, LastPhoto
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.priors.model_cache import ModelCache
-from ldrps_engine.progress import OnStep, PictureSteps, Step, ignore
+from ldrps_engine.progress import Diagnosed, OnStep, PictureSteps, Step, ignore
 from ldrps_engine.result import Layer, Restoration
 from ldrps_engine.settings import Settings
 
@@ -49,35 +47,44 @@ def restore(
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
     crop: Rectangle | None = None,
+    last: LastPhoto | None = None,
 ) -> Restoration:
     """Restore one photo. Same seed and device, same pixels; `on_step` stops it by raising.
 
     With a step's `checkpoint` of the same photo and settings, sampling goes on after that step
     and ends, on the CPU, with the same bits. One that does not belong here is ignored.
 
-    With a `crop` the result is this part of the photo's alone, judged by all of it.
+    With a `crop` the result is this part of the photo's alone, judged by all of it. What is found
+    out then is kept in `last`, and spares work where it is of the same photo.
     """
     start = time.monotonic()
     _check(photo, settings, crop)
-    known = recall(models.memo, photo, settings) if models.memo else None
+    known = last.known(photo, settings) if last else None
     inset = known.inset if known else Inset.of(photo)
     job = _Job(settings, models, PictureSteps(on_step, inset.of_whole), checkpoint)
-    if crop is not None:
-        inside = _restored_crop(photo, inset, known, crop, job)
+    if crop is None:
+        if last:
+            last.forget()
+        measured = known.measured if known else measure(inset, settings, job.fill)
+        return inset.restored(_restored(inset, measured, job), time.monotonic() - start)
+    last, place = last or LastPhoto(), inset.place_of(crop).part
+    if sample := last.sample(known, settings):
+        inside = _transferred(_moved(sample, place, job), job)
         return _with_border(inset, crop, inside, time.monotonic() - start)
-    models.memo = None
-    measured = known.measured if known else measure(inset, settings, job.fill)
-    analysis = _analysed(measured, job)
-    if analysis.leaves_photo_alone:
-        inside = _left_alone(inset.picture, analysis, job.report)
-    else:
-        inside = _restored(inset.picture, _planned(analysis, job), job)
-    return inset.restored(inside, time.monotonic() - start)
+    # A sample takes as much memory as the one that is made now.
+    last.forget()
+    known = known or KnownPhoto.of(photo, settings, inset, measure(inset, settings, job.fill))
+    # A crop elsewhere that is asked for before this one is done need not wait for it again.
+    last.keep(known)
+    sample = _sampled(_planned(_analysed(known.measured, job), job, place), job)
+    last.keep(known, sample)
+    inside = _transferred(sample, job)
+    return _with_border(inset, crop, inside, time.monotonic() - start)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Settings, models and callback, which every stage is given beside the photo."""
+    """Settings, models and callback, which every stage is given with its input."""
 
     settings: Settings
     models: ModelCache
@@ -93,7 +100,7 @@ class _Job:
 
 
 def _analysed(measured: Measured, job: _Job) -> Analysis:
-    """Judge a photo by its measurements and by an opinion, if anybody has one."""
+    """Judge a photo by its measurements and by the describer's opinion, if there is one."""
     settings, models, report = job.settings, job.models, job.report
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
     opinion, remarks = consult(measured.mended, settings, models, report)
@@ -132,12 +139,29 @@ def _transferred(sample: Sample, job: _Job) -> Restoration:
     return transfer(sample, job.report)
 
 
-def _restored(picture: Photo, plan: RestorationPlan, job: _Job) -> Restoration:
-    """Carry a plan out for the whole picture inside the frame."""
+def _moved(sample: Sample, crop: Part, job: _Job) -> Sample:
+    """Return a sample for another part of its picture, freed from noise there.
+
+    Reports what was found when it was sampled.
+    """
+    from ldrps_engine.diffusion.denoising import denoise
+
+    plan = sample.plan.cropped(crop)
+    job.report(Diagnosed(plan.analysis.diagnosis))
+    job.report(plan.description)
+    return replace(sample, denoised=denoise(plan, job.report, sample.denoised.scaled))
+
+
+def _restored(inset: Inset, measured: Measured, job: _Job) -> Restoration:
+    """Restore the whole picture inside the frame, as far as there is anything to restore."""
+    analysis = _analysed(measured, job)
+    if analysis.leaves_photo_alone:
+        return _left_alone(inset.picture, analysis, job.report)
+    plan = _planned(analysis, job)
     if plan.changes_nothing:
         from ldrps_engine.transfer.full_size import unchanged
 
-        return unchanged(picture, plan, job.report)
+        return unchanged(inset.picture, plan, job.report)
     return _transferred(_sampled(plan, job), job)
 
 
@@ -157,24 +181,6 @@ def _left_alone(picture: Photo, analysis: Analysis, on_step: OnStep) -> Restorat
         remarks=description.remarks,
         seconds=0.0,
     )
-
-
-def _restored_crop(
-    photo: Photo, inset: Inset, known: Remembered | None, crop: Rectangle, job: _Job
-) -> Restoration:
-    """Restore a crop. What was found out about a photo serves the next crop of it as well."""
-    place, models = inset.place_of(crop).part, job.models
-    if before := recall_sample(models.memo, known, job.settings):
-        return _transferred(before.cropped(place, job.report), job)
-    # A sample takes as much memory as the one that is made now.
-    models.memo = None
-    if known is None:
-        known = Remembered.of(photo, job.settings, inset, measure(inset, job.settings, job.fill))
-    # Somebody who looks at another place before this one is done need not wait for it again.
-    models.memo = known
-    sample = _sampled(_planned(_analysed(known.measured, job), job, place), job)
-    models.memo = RememberedSample(known, sample)
-    return _transferred(sample, job)
 
 
 def _with_border(inset: Inset, crop: Rectangle, inside: Restoration, seconds: float) -> Restoration:

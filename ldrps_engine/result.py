@@ -28,7 +28,7 @@ class Restoration:
     layers: tuple[Layer, ...]
     diagnosis: Diagnosis
     description: str
-    """Contents of the photo in words for people; empty where nobody is sure."""
+    """Contents of the photo in words for people; empty where none are sure."""
     generated: tuple[float, float]
     """Mean and maximum, 0 to 1, of how much of the restored photo comes from the model."""
     seconds: float

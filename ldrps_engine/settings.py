@@ -188,4 +188,4 @@ def _check_text(name: str, value: str | None) -> None:
     try:
         (value or "").encode()
     except UnicodeEncodeError:
-        raise SettingsError(f"{name} holds what is no text; give it in UTF-8") from None
+        raise SettingsError(f"{name} is not text; give it in UTF-8") from None

@@ -36,7 +36,7 @@ def guide() -> str:
     """Return the page as HTML."""
     text = (ROOT / "docs" / "guide" / "gimp.md").read_text(encoding="utf-8")
     text = re.sub(r"^ *!\[.*\n\n?", "", text, flags=re.MULTILINE)
-    # Other pages are not beside it.
+    # Other pages are not next to it.
     text = re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
     return _PAGE.format(body=MarkdownIt("commonmark").enable("table").render(text))
 

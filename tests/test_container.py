@@ -42,10 +42,10 @@ def test_it_runs_as_an_ordinary_user_who_owns_the_volumes():
     made = re.search(r"install -d -o ldrps -g ldrps -m 0700 (.*)\nCOPY", FILE, re.DOTALL)[1]
     assert set(made.replace("\\", "").split()) == set(listed("VOLUME"))
     for service in ("daemon", "hot-folder"):
-        told = COMPOSE["services"][service]
-        assert told["user"].startswith("${LDRPS_UID:-1000}")
-        assert told["read_only"]
-        assert told["cap_drop"] == ["ALL"]
+        reported = COMPOSE["services"][service]
+        assert reported["user"].startswith("${LDRPS_UID:-1000}")
+        assert reported["read_only"]
+        assert reported["cap_drop"] == ["ALL"]
 
 
 def test_every_volume_has_its_place_and_is_given_to_that_user():

@@ -151,11 +151,11 @@ def test_the_daemons_page_tells_the_true_defaults():
     from ldrps_daemon.config import ServeConfig
 
     config = ServeConfig()
-    for option, told in documented_defaults():
+    for option, reported in documented_defaults():
         value = getattr(config, option[2:].replace("-", "_"), None)
         if isinstance(value, int | float):
             gibibytes = f"{value / (1 << 30):g} GiB"
-            assert told in (f"{value:,}", f"{value:g}", gibibytes), option
+            assert reported in (f"{value:,}", f"{value:g}", gibibytes), option
     assert dict(documented_defaults())["--log-format"] == f"`{config.log_format}`"
     assert dict(documented_defaults())["--device"] == f"`{config.devices[0]}`"
 
@@ -207,9 +207,9 @@ def test_every_setting_is_documented_with_its_default_and_its_option():
         typed = "amount" if name == "amounts" else name
         assert option == f"`--{typed.replace('_', '-')}`"
         assert option.strip("`") in options
-        told = {"found out": None, "the recipe's": None, "measured": None, "false": False}
-        told["as diagnosed"] = {}
-        found = told.get(default, default.strip("`"))
+        reported = {"found out": None, "the recipe's": None, "measured": None, "false": False}
+        reported["as diagnosed"] = {}
+        found = reported.get(default, default.strip("`"))
         expected = field.default if name != "layers" else field.default[0]
         if name == "amounts":
             expected = field.default_factory()
@@ -261,14 +261,14 @@ def test_every_environment_variable_is_in_the_table_and_no_other():
     used = {name for path in files for name in variables_in(path)}
     for script in ("integrations/digikam/ldrps-queue.sh", "examples/node/restore.js"):
         used |= set(re.findall(r"\bLDRPS_[A-Z_]+\b", read(script)))
-    told = [
+    reported = [
         name
         for cells in rows("docs/reference/environment.md")
         for name in re.findall(r"`([A-Z][A-Z_]+)`", cells[0])
     ]
-    assert len(told) == len(set(told)), "a variable is there twice"
+    assert len(reported) == len(set(reported)), "a variable is there twice"
     assert len(used) > 20
-    assert set(told) == used | OF_LIBRARIES
+    assert set(reported) == used | OF_LIBRARIES
 
 
 @pytest.fixture(scope="module")

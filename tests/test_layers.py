@@ -1,4 +1,7 @@
-"""The rules of who may import whom, read from the source and tried in a fresh interpreter."""
+"""The rules of who may import whom, read from the source and tried in a fresh interpreter.
+
+`RULES` says them in three sentences, as CONTRIBUTING.md does, and `MAY_IMPORT` room by room.
+"""
 
 import ast
 import subprocess
@@ -8,6 +11,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+RULES = (
+    "The engine imports nothing of ours but itself, and its light part, which is the folders"
+    " `analysis`, `colour` and `model_store` and the five modules that callers exchange with it"
+    " (`settings`, `errors`, `photo`, `result`, `progress`), nothing but its light part.",
+    "Torch is imported by the engine's other four folders alone: `captioning`, `priors`,"
+    " `diffusion` and `transfer`.",
+    "Around the engine imports go one way, from the contract in `proto` over `ldrps_wire` to"
+    " `ldrps_client` and `ldrps_daemon`, of which the daemon alone reaches beyond the engine's"
+    " light part; the plug-in stands alone, and nothing that is installed imports `training` or"
+    " `benchmarks`.",
+)
+TYPES = ("settings", "errors", "photo", "result", "progress")
+LIGHT = tuple(f"ldrps_engine.{name}" for name in (*TYPES, "analysis", "colour", "model_store"))
+TORCH = tuple(f"ldrps_engine.{name}" for name in ("captioning", "priors", "diffusion", "transfer"))
+FILES = ("ldrps_client.Result", "ldrps_client.files")
+"""The client's public names for photo files, which the daemon's workers read and write."""
+MAY_IMPORT = {
+    "ldrps": ("ldrps_client",),
+    "ldrps.v1": (),
+    "ldrps_engine": ("ldrps_engine",),
+    **dict.fromkeys(LIGHT, LIGHT),
+    "ldrps_engine.colour": ("ldrps_engine.errors", "ldrps_engine.photo"),
+    "ldrps_engine.model_store": ("ldrps_engine.errors",),
+    "ldrps_wire": (*LIGHT, "ldrps.v1"),
+    "ldrps_client": (*LIGHT, "ldrps.v1", "ldrps_wire"),
+    "ldrps_daemon": ("ldrps_engine", "ldrps.v1", "ldrps_wire"),
+    "ldrps_daemon.workers": ("ldrps_engine", "ldrps.v1", "ldrps_wire", "ldrps_daemon", *FILES),
+}
+"""Imports of ours that each room may have besides itself; a file is in its innermost room."""
 OURS = {
     *("ldrps", "ldrps_wire", "ldrps_engine", "ldrps_client", "ldrps_daemon"),
     *("training", "benchmarks"),
@@ -19,13 +51,6 @@ FOLDERS = {
     "ldrps_client": ROOT / "daemon" / "ldrps_client",
     "ldrps_daemon": ROOT / "daemon" / "ldrps_daemon",
 }
-TYPES = ("settings", "errors", "photo", "result", "progress")
-"""Modules at the top of the engine that its callers exchange with it."""
-LIGHT = ("analysis", "colour", "model_store")
-"""Folders of the engine that never import torch."""
-CALLERS_MAY = {f"ldrps_engine.{name}" for name in (*TYPES, *LIGHT)}
-FILES = {"ldrps_client.Result", "ldrps_client.files"}
-"""The client's public names for photo files, which the daemon's workers read and write."""
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 
 
@@ -66,73 +91,64 @@ def in_rooms(name, rooms):
     return any(name == room or name.startswith(room + ".") for room in rooms)
 
 
-def violations(package, allowed):
-    return [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in sources(FOLDERS[package])
-        for name in imports(path)
-        if not allowed(name)
-    ]
-
-
 def is_ours(name):
     return top(name) in OURS
 
 
-def test_the_contract_imports_nothing_of_ours():
-    contract = sources(FOLDERS["ldrps"] / "v1")
-    assert contract
-    for path in contract:
-        assert not {name for name in imports(path) if is_ours(name)} - {"ldrps.v1"}, path
+def everything_of_ours():
+    return [path for folder in FOLDERS.values() for path in sources(folder)]
 
 
-def test_the_name_of_the_whole_leads_to_the_library_and_to_nothing_else():
-    named = [name for name in imports(FOLDERS["ldrps"] / "__init__.py") if is_ours(name)]
-    assert named
-    assert {top(name) for name in named} == {"ldrps_client"}
-    assert sources(FOLDERS["ldrps"]) == sorted(
-        [FOLDERS["ldrps"] / "__init__.py", *sources(FOLDERS["ldrps"] / "v1")]
-    )
+def dotted(path):
+    """Full name of a module."""
+    (base,) = (f.parent for f in FOLDERS.values() if path.is_relative_to(f))
+    return ".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
 
 
-def test_the_engine_knows_nothing_but_itself():
-    def allowed(name):
-        return top(name) != "grpc" and (not is_ours(name) or top(name) == "ldrps_engine")
-
-    assert not violations("ldrps_engine", allowed)
+def room_of(name):
+    """The innermost of the rooms that a module lies in."""
+    return max((room for room in MAY_IMPORT if in_rooms(name, {room})), key=len)
 
 
-def knowing(*packages):
-    """Allow some packages of ours, the engine's light part, and whatever is not heavy."""
-
-    def allowed(name):
-        known = not is_ours(name) or top(name) in packages
-        return (known and top(name) not in HEAVY) or in_rooms(name, CALLERS_MAY)
-
-    return allowed
+def test_contributing_says_the_same_three_sentences():
+    said = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+    for rule in RULES:
+        assert rule in said
 
 
-def test_the_wire_knows_the_contract_and_the_engines_types():
-    assert not violations("ldrps_wire", knowing("ldrps", "ldrps_wire"))
+def test_a_room_imports_only_what_it_may():
+    for path in everything_of_ours():
+        room = room_of(dotted(path))
+        for name in imports(path):
+            allowed = in_rooms(name, {room, *MAY_IMPORT[room]})
+            assert not is_ours(name) or allowed, f"{dotted(path)} in {room} imports {name}"
 
 
-def test_the_client_knows_the_wire_and_no_daemon():
-    assert not violations("ldrps_client", knowing("ldrps", "ldrps_wire", "ldrps_client"))
+@pytest.mark.parametrize("room", [room for room in MAY_IMPORT if room != "ldrps_engine"])
+def test_a_room_has_files_and_its_rule_is_none_that_nobody_needs(room):
+    files = [path for path in everything_of_ours() if room_of(dotted(path)) == room]
+    assert files
+    imported = {name for path in files for name in imports(path) if is_ours(name)}
+    if not room.startswith("ldrps_engine"):
+        for other in set(MAY_IMPORT[room]) - set(LIGHT):
+            assert any(in_rooms(name, {other}) for name in imported), f"{room} needs no {other}"
 
 
-def test_the_daemon_knows_no_training_and_no_benchmarks():
-    assert not violations("ldrps_daemon", lambda name: top(name) not in ("training", "benchmarks"))
+def test_torch_is_imported_by_four_folders_alone():
+    found = set()
+    for path in everything_of_ours():
+        heavy = {top(name) for name in imports(path)} & HEAVY
+        if dotted(path) == "ldrps_engine.analysis.layers":
+            # Weights are read with safetensors, which does not load torch for numpy.
+            heavy -= {"safetensors"}
+        found |= {room for room in TORCH if heavy and in_rooms(dotted(path), {room})}
+        assert not heavy or in_rooms(dotted(path), TORCH), (path, heavy)
+    assert found == set(TORCH)
 
 
-def test_the_daemon_knows_nothing_of_the_client_but_what_its_workers_do_to_files():
-    workers = FOLDERS["ldrps_daemon"] / "workers"
-    found = {
-        (path.is_relative_to(workers), name)
-        for path in sources(FOLDERS["ldrps_daemon"])
-        for name in imports(path)
-        if top(name) == "ldrps_client"
-    }
-    assert found == {(True, name) for name in FILES}
+def test_the_engine_knows_no_transport():
+    for path in sources(FOLDERS["ldrps_engine"]):
+        assert "grpc" not in {top(name) for name in imports(path)}, path
 
 
 def test_the_plugin_stands_alone():
@@ -162,24 +178,7 @@ def loaded_by(statement):
 
 
 def light_files():
-    engine = FOLDERS["ldrps_engine"]
-    folders = [engine / name for name in LIGHT]
-    assert all(folder.is_dir() for folder in folders)
-    return [engine / f"{n}.py" for n in TYPES] + [f for folder in folders for f in sources(folder)]
-
-
-def test_the_engines_light_files_import_no_torch_and_each_other_alone():
-    for path in light_files():
-        for name in imports(path):
-            # Weights are read with safetensors, which does not load torch for numpy.
-            assert top(name) not in HEAVY - {"safetensors"}, (path, name)
-            assert not is_ours(name) or in_rooms(name, CALLERS_MAY), (path, name)
-
-
-def test_colour_knows_nothing_of_the_analysis():
-    for path in sources(FOLDERS["ldrps_engine"] / "colour"):
-        for name in imports(path):
-            assert not in_rooms(name, {"ldrps_engine.analysis", "ldrps_engine.model_store"}), path
+    return [path for path in sources(FOLDERS["ldrps_engine"]) if in_rooms(dotted(path), LIGHT)]
 
 
 def test_nothing_else_lies_at_the_top_of_the_engine():
@@ -193,10 +192,6 @@ def test_a_diagnosis_loads_no_torch_even_when_it_is_made():
     # Weights are read with safetensors, which does not load torch for numpy.
     assert not loaded & (HEAVY - {"safetensors"})
     assert "safetensors" in loaded
-
-
-def dotted(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_the_engines_light_files_load_no_torch():
@@ -243,10 +238,6 @@ def calls(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             yield name, {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-
-
-def everything_of_ours():
-    return [path for folder in FOLDERS.values() for path in sources(folder)]
 
 
 def test_nothing_of_ours_unpickles():

@@ -31,7 +31,7 @@ def test_something(costly, n):
 """
 
 
-def test_fixtures_of_a_file_are_made_once_and_files_run_beside_each_other(tmp_path):
+def test_fixtures_of_a_file_are_made_once_and_files_run_side_by_side(tmp_path):
     pytest.importorskip("xdist")
     (tmp_path / "conftest.py").write_text(CONFTEST)
     logs = [tmp_path / f"{n}.log" for n in range(4)]

@@ -43,9 +43,9 @@ def jobs():
 
 
 def test_hosted_ci_tries_each_python_that_is_supported():
-    told = {c.rpartition(":: ")[2] for c in PROJECT["classifiers"] if ":: Python :: 3." in c}
+    reported = {c.rpartition(":: ")[2] for c in PROJECT["classifiers"] if ":: Python :: 3." in c}
     tried = jobs()["linux"]["strategy"]["matrix"]["python"]
-    assert told == set(tried)
+    assert reported == set(tried)
     assert PROJECT["requires-python"] == f">={tried[0]}"
     ran = [step.get("run", "") for step in jobs()["linux"]["steps"]]
     assert any(line.startswith("make test") for line in ran)
@@ -66,9 +66,9 @@ def test_hosted_ci_runs_folders_that_exist():
 
 def test_every_test_is_run_by_make_test():
     """Tests left out of one of its runs are in the other."""
-    told = "\n".join(recipe("test"))
+    reported = "\n".join(recipe("test"))
     for target in ("check", "test-fast", "test-models"):
-        assert re.search(rf"\b{target}\b", told), target
+        assert re.search(rf"\b{target}\b", reported), target
     parts = [*recipe("test-fast"), *recipe("test-models")]
     assert parts == ["$(PYTEST) $(COVERED) $(FAST)", "$(PYTEST) $(FAST:%=--ignore=%)"]
     makefile = (ROOT / "Makefile").read_text()

@@ -161,8 +161,8 @@ def _add_detail_commands(parsers: _Parsers) -> None:
         parsers,
         "detail",
         commands.detail_run,
-        training="train the exported denoiser on all kinds of noise, told what it is",
-        exporting="write the denoiser that is told noise",
+        training="train the exported denoiser on all kinds of noise, conditioned on it",
+        exporting="write the noise-conditioned denoiser",
         export=commands.export_detail,
     )
     exporting.add_argument("--ship", action="store_true", help="put it into the model as well")

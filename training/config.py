@@ -79,7 +79,7 @@ class TrainConfig(Pace):
 
 @dataclass(frozen=True, kw_only=True)
 class DetailConfig(Pace):
-    """Training that goes on from the exported network, told what was measured of the noise."""
+    """Training that goes on from the exported network, conditioned on the measured noise."""
 
     source_weight: dict[str, float]
     crop_sizes: list[int]

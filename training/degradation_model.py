@@ -88,7 +88,7 @@ class DegradationModel:
                 put(name, chosen, strength > 0.3, (strength > 0.4) | (strength < 0.2))
         self._count = count
         out = self._photographed(out)
-        # Old prints have lost colour and contrast together: what else is there is not told.
+        # Old prints have lost colour and contrast together: what else is there is not labelled.
         old = (kind >= _KINDS.index("tinted")) & (self._uniform(0, 1).flatten() < 0.35)
         faded, _ = self._faded(out)
         out = torch.where(old[:, None, None, None], faded, out)
@@ -122,12 +122,12 @@ class DegradationModel:
         missing = ((cells + 1e-3) / (now + 1e-3)).log().clamp(0, 6)
         meant = -shade.log()
         missing = torch.minimum(missing, meant + 0.5)
-        told = stops.flatten()
+        target = stops.flatten()
         if backlit:
             # A third of the photo in shadow is what the photo is about.
             in_shadow = (shade < 0.5 * (1 + exposure)).float().mean((1, 2, 3))
-            told = told * (in_shadow / _SUBJECT).clamp(max=1)
-        return linear_to_srgb(shown), missing, told
+            target = target * (in_shadow / _SUBJECT).clamp(max=1)
+        return linear_to_srgb(shown), missing, target
 
     def _lamps(self, height: int, width: int) -> Tensor:
         y = torch.linspace(0, 1, height)[:, None]
@@ -165,7 +165,7 @@ class DegradationModel:
         return place
 
     def _hazed(self, light: Tensor) -> tuple[Tensor, Tensor]:
-        """Koschmieder's law with a depth that nobody measured."""
+        """Koschmieder's law with a depth that was not measured."""
         count, _, height, width = light.shape
         y = torch.linspace(1, 0, height)[None, None, :, None].expand(count, 1, height, width)
         x = torch.linspace(-0.5, 0.5, width)[None, None, None].expand(count, 1, height, width)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ldrps_engine.colour.srgb import LUMA, to_display, to_linear
+from ldrps_engine.colour.srgb import LUMINANCE, to_display, to_linear
 
 Array = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def faded(rgb: Array, rng: np.random.Generator) -> Array:
 
 def grey(rgb: Array) -> Array:
     """The same without colour."""
-    return np.repeat((rgb @ LUMA)[..., None], 3, axis=2)
+    return np.repeat((rgb @ LUMINANCE)[..., None], 3, axis=2)
 
 
 def noisy(rgb: Array, rng: np.random.Generator) -> Array:

@@ -1,4 +1,4 @@
-"""Train the bundled denoiser on noise as it comes, told what was measured of it.
+"""Train the bundled denoiser on noise as it comes, conditioned on what was measured of it.
 
 It goes on from an exported model, whose autoencoder and text it keeps. Stop and start it at will.
 """
@@ -21,8 +21,7 @@ from ldrps_engine.priors.placement import arithmetic
 from training.config import Config, TrainingError
 from training.curve import CROPS, CURVE, SIDE, append_point
 from training.detail_batches import Batch, Batches, gather
-from training.detail_noise import NONE, white
-from training.detail_noise import told as tell
+from training.detail_noise import NONE, measured, white
 from training.halves import RECORD
 from training.ladder import Array, unseen_photos
 from training.metrics import psnr
@@ -33,8 +32,8 @@ from training.state import start_warm
 WEIGHTS = "detail.safetensors"
 """File that `export-detail` writes, and a warm start reads."""
 STATE = "detail-state.safetensors"
-TOLD = "told"
-"""Entry of a model's `weights.json`: training of its network with noise that it is told."""
+CONDITIONED = "conditioned"
+"""Entry of a model's `weights.json`: training of its network on the measured noise."""
 _CURVE_SIGMA = 25 / 255
 
 
@@ -53,7 +52,7 @@ class DetailRun(TrainingRun[Batch]):
         self.pack = PhotoPack(work, config, self.how.source_weight)
         self.vae = PatchAutoencoder.from_pretrained(model / "vae").to(device)
         self.text = _empty_text(model).to(device)
-        network, progress = told_network(model).to(device), _progress_of(model)
+        network, progress = conditioned_network(model).to(device), _progress_of(model)
         if warm is not None:
             progress |= start_warm(network, work / STATE, warm / WEIGHTS, "export-detail")
         # What it knows of words is not what is trained here.
@@ -84,7 +83,9 @@ class DetailRun(TrainingRun[Batch]):
     def estimate(self, network: LatentUNet, batch: Batch) -> Tensor:
         """Clean latents of a batch in one evaluation."""
         latents = self.vae.encode(batch.noisy.to(self.device)).latents
-        return clean_latents(network, latents, batch.sigma.to(self.device), self.text, batch.told)
+        return clean_latents(
+            network, latents, batch.sigma.to(self.device), self.text, batch.condition
+        )
 
     @torch.no_grad()
     def averaged(self) -> LatentUNet:
@@ -102,7 +103,7 @@ class DetailRun(TrainingRun[Batch]):
         values = []
         for photo in self._unseen:
             made = white(photo, _CURVE_SIGMA, rng)
-            batch = gather([tell(made, rng, NONE)])
+            batch = gather([measured(made, rng, NONE)])
             image = self.vae.decode(self.estimate(network, batch)).sample / 2 + 0.5
             values.append(psnr(photo, image[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()))
         return float(np.mean(values)) if values else math.nan
@@ -115,36 +116,43 @@ class DetailRun(TrainingRun[Batch]):
 
 
 def clean_latents(
-    network: LatentUNet, latents: Tensor, sigma: Tensor, text: Tensor, told: NoiseCondition | None
+    network: LatentUNet,
+    latents: Tensor,
+    sigma: Tensor,
+    text: Tensor,
+    condition: NoiseCondition | None,
 ) -> Tensor:
     """Clean latents (N, C, h, w) of noisy ones whose noise has deviations `sigma` (N,)."""
     signal = (1 + sigma.square()).rsqrt()[:, None, None, None]
     scaled = (signal * latents).contiguous(memory_format=torch.channels_last)
-    if told is not None:
-        told = NoiseCondition(told.levels.to(latents.device), told.bands.to(latents.device))
+    if condition is not None:
+        levels, bands = (v.to(latents.device) for v in (condition.levels, condition.bands))
+        condition = NoiseCondition(levels, bands)
     with arithmetic(latents.device):
-        v = network(scaled, network.time_of(sigma), text.expand(len(latents), -1, -1), told).sample
+        v = network(
+            scaled, network.time_of(sigma), text.expand(len(latents), -1, -1), condition
+        ).sample
     return torch.as_tensor(signal * (scaled - sigma[:, None, None, None] * v.float()))
 
 
 def _progress_of(model: Path) -> dict[str, float]:
-    """Training that the network of an exported model has had with noise that it is told."""
+    """Training that the network of an exported model has had on measured noise."""
     progress = {"step": 0.0, "samples": 0.0, "seconds": 0.0}
     if (model / RECORD).is_file():
-        told = json.loads((model / RECORD).read_text()).get(TOLD, {})
-        progress |= {name: float(told[name]) for name in progress if name in told}
+        had = json.loads((model / RECORD).read_text()).get(CONDITIONED, {})
+        progress |= {name: float(had[name]) for name in progress if name in had}
     return progress
 
 
-def told_network(folder: Path) -> LatentUNet:
-    """The network of an exported model, which may be told nothing yet; to be trained."""
+def conditioned_network(folder: Path) -> LatentUNet:
+    """The network of an exported model, which may have no condition yet; to be trained."""
     try:
         exported = LatentUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(f"{folder} holds no exported model: {error}") from None
-    settings = dict(exported.config) | {"told_bands": BANDS}
+    settings = dict(exported.config) | {"noise_bands": BANDS}
     network: LatentUNet = LatentUNet.from_config(settings)
-    network.load_state_dict(exported.state_dict(), strict=bool(exported.config.told_bands))
+    network.load_state_dict(exported.state_dict(), strict=bool(exported.config.noise_bands))
     return network
 
 

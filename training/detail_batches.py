@@ -1,4 +1,4 @@
-"""Batches for training the denoiser that is told the noise."""
+"""Batches for training the noise-conditioned denoiser."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from training.photos import PhotoPack
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops (N, 3, s, s) in [-1, 1] without and with noise, and what is told of it."""
+    """Crops (N, 3, s, s) in [-1, 1] without and with noise, and the condition on it."""
 
     clean: Tensor
     noisy: Tensor
     sigma: Tensor
     """(N,) in the units of [-1, 1]."""
-    told: NoiseCondition | None
+    condition: NoiseCondition | None
     """None: white noise of any level, as a diffusion model learns."""
 
 
@@ -36,12 +36,12 @@ def gather(crops: list[NoisyCrop]) -> Batch:
         stacked = torch.from_numpy(np.stack([getattr(crop, name) for crop in crops]))
         return stacked.permute(0, 3, 1, 2).float() * 2 - 1
 
-    told = NoiseCondition(
+    condition = NoiseCondition(
         torch.from_numpy(np.stack([crop.levels for crop in crops])),
         torch.from_numpy(np.stack([crop.bands for crop in crops])),
     )
     sigma = torch.tensor([2 * crop.sigma for crop in crops], dtype=torch.float32)
-    return Batch(images("clean"), images("noisy"), sigma, told)
+    return Batch(images("clean"), images("noisy"), sigma, condition)
 
 
 class Batches:
@@ -52,7 +52,7 @@ class Batches:
         self._python, self._numpy = random.Random(seed), np.random.default_rng(seed)
 
     def draw(self) -> Batch:
-        """The next batch: noise that is told, or white noise of any level that is not."""
+        """The next batch: noise with its condition, or white noise of any level without one."""
         side = self._python.choice(self._how.crop_sizes)
         count = max(1, self._how.pixels_per_batch // side**2)
         if self._python.random() < self._how.scene_share:

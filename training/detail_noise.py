@@ -1,4 +1,4 @@
-"""Crops with noise as it comes, and what a measurement would tell of it, mistakes included.
+"""Crops with noise as it comes, and what would be measured of it, mistakes included.
 
 White noise in an 8-bit file; noise that grows with light, as Poisson's does, differently in each
 channel; noise that was resized or compressed with its photo; noise of cameras; grain of film.
@@ -51,7 +51,7 @@ class Made:
 
 @dataclass(frozen=True)
 class NoisyCrop:
-    """A crop with noise, and what the network is told."""
+    """A crop with noise, and the condition that the network is given."""
 
     clean: Array
     noisy: Array
@@ -89,7 +89,7 @@ def draw(take: Take, side: int, rng: np.random.Generator, mistakes: Mistakes) ->
     sigma = noise_sigma(made.spectrum)
     if not _EVEN_SIGMA < sigma < 2 * _STRONGEST:
         return None
-    return told(made, rng, mistakes)
+    return measured(made, rng, mistakes)
 
 
 def _clipped(take: Take, rng: np.random.Generator) -> Take:
@@ -102,7 +102,7 @@ def _clipped(take: Take, rng: np.random.Generator) -> Take:
     return taken
 
 
-def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
+def measured(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
     """Return the figures that a measurement which errs a little gives of such noise."""
     bands = spectrum_bands(made.spectrum)
     bands = bands + rng.normal(0, mistakes.level, bands.shape).astype(np.float32)
@@ -112,7 +112,7 @@ def told(made: Made, rng: np.random.Generator, mistakes: Mistakes) -> NoisyCrop:
     if rng.random() < mistakes.overlooked:
         relative = np.ones_like(relative)
     elif np.ptp(relative) > 0:
-        # As the engine reads it: a sample's own brightness would tell of its noise.
+        # As the engine reads it: a sample's own brightness would reveal its noise.
         brightness = _blurred(made.noisy)
         relative = relative * np.exp(
             rng.normal(0, mistakes.tilt) * (brightness - brightness.mean())
@@ -252,7 +252,7 @@ def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def _blurred(rgb: Array) -> Array:
-    """Brightness around each sample, from which the level of noise is told."""
+    """Brightness around each sample, from which the level of its noise is read."""
     planes = [
         Image.fromarray(np.ascontiguousarray(rgb[..., c], dtype=np.float32)) for c in range(3)
     ]

@@ -64,7 +64,7 @@ def ladder_table(rungs: list[Rung]) -> str:
 
 
 def _copies(samples: list[Pixels], pack: PhotoPack, out: Path) -> dict[str, Any]:
-    """Nearest training photos of the samples, beside those of photos never trained on."""
+    """Nearest training photos of the samples, compared with those of photos never trained on."""
     near = nearest(samples, pack, pack.training)
     unseen = nearest(central_squares(pack, without_twins(pack)), pack, pack.training)
     order = sorted(range(len(samples)), key=lambda k: -near[k].correlation)[:8]

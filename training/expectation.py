@@ -30,7 +30,7 @@ _WIDTH = 192
 _RATE, _LAST_RATE, _DECAY = 1e-3, 1e-5, 0.05
 _BATCH = 64
 _DROPPED_FINE, _DROPPED_WHOLE = 0.15, 0.3
-_LEAST_SPREAD = 1e-4
+_LEAST_STD = 1e-4
 # Weight of the error of a photo's mean over its cells, besides that of every cell.
 _WHOLE_ERROR = 0.5
 _SCALES = ("fine.mean", "fine.std", "whole.mean", "whole.std", "target.mean", "target.std")
@@ -39,7 +39,7 @@ _NAMES = ("light", "dark channel", "contrast", "saturation", "Cb", "Cr")
 
 
 class ExpectationNetwork(nn.Module):
-    """The network, on features in units of their spread."""
+    """The network, on features in units of their standard deviation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ class ExpectationNetwork(nn.Module):
         hidden = hidden + torch.relu(self.mid(hidden))
         context = self.ctx(hidden.mean((1, 2)))
         hidden = torch.relu(self.mid2(hidden) + context[:, None, None])
-        told = self.out(hidden)
-        return told[..., :STATISTICS], told[..., STATISTICS:].clamp(*LOG_VARIANCE)
+        out = self.out(hidden)
+        return out[..., :STATISTICS], out[..., STATISTICS:].clamp(*LOG_VARIANCE)
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Expectation:
         write_halves(path, self.network.state_dict() | self.scales, LICENCE)
 
     def inputs(self, features: CropFeatures, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Features (n, h, w, 112) and (n, 1712) of chosen crops in units of their spread."""
+        """Features (n, h, w, 112) and (n, 1712) of chosen crops in units of their deviation."""
         fine, whole = _fine(features, chosen), _whole(features, chosen)
         return self._unit("fine", fine), self._unit("whole", whole)
 
     def found(self, features: CropFeatures, chosen: NDArray[np.int64]) -> Tensor:
-        """Return the statistics (n, h, w, 6) that are there in units of their spread."""
+        """Return the statistics (n, h, w, 6) that are there in units of their deviation."""
         return self._unit("target", torch.from_numpy(features.statistics[chosen]))
 
     def _unit(self, name: str, values: Tensor) -> Tensor:
@@ -141,8 +141,8 @@ def _fit(
                 fine, found = fine.flip(2), found.flip(2)
             # A crop's features as a whole would let its answer be learnt by heart.
             dropped = functional.dropout(fine, _DROPPED_FINE)
-            told = model.network(dropped, functional.dropout(whole, _DROPPED_WHOLE))
-            loss = _loss(found, *told)
+            predicted = model.network(dropped, functional.dropout(whole, _DROPPED_WHOLE))
+            loss = _loss(found, *predicted)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -174,15 +174,15 @@ def _report(model: Expectation, features: CropFeatures, testing: NDArray[np.int6
 
 
 def _measured_scales(features: CropFeatures, training: NDArray[np.int64]) -> dict[str, Tensor]:
-    """Means and spreads over the training crops; of the fine map over every tenth of them."""
+    """Means and deviations over the training crops; of the fine map over every tenth of them."""
     fine, whole = _fine(features, training[::10]), _whole(features, training)
     target = torch.from_numpy(features.statistics[training])
     cells = (0, 1, 2)
     return {
         "fine.mean": fine.mean(cells),
-        "fine.std": fine.std(cells) + _LEAST_SPREAD,
+        "fine.std": fine.std(cells) + _LEAST_STD,
         "whole.mean": whole.mean(0),
-        "whole.std": whole.std(0) + _LEAST_SPREAD,
+        "whole.std": whole.std(0) + _LEAST_STD,
         "target.mean": target.mean(cells),
         "target.std": target.std(cells),
     }

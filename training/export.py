@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldrps_engine.model_store.atomic import folder_into_place
 from ldrps_engine.priors.patch_autoencoder import PatchAutoencoder
 from training.config import Config, TrainingError
 from training.halves import write_record
@@ -62,7 +63,7 @@ def export(work: Path, out: Path, config: Config, *, untrained: bool = False) ->
     photos = Counter(photo.source for photo in run.pack.photos)
     write_record(part, run.progress, photos, sorted(part.rglob("*.safetensors")))
     shutil.rmtree(out, ignore_errors=True)
-    part.replace(out)
+    folder_into_place(part, out)
 
 
 def scheduler(config: Config) -> DDIMScheduler:

@@ -1,4 +1,4 @@
-"""Features that the engine's analysis looks at, of whole packs: made once, kept beside the pack.
+"""Features that the engine's analysis looks at, of whole packs: made once, kept next to the pack.
 
 The statistics are those of `ldrps_engine.analysis` in batches of tensors; tests hold them equal.
 """
@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldrps_engine.analysis.encoder import MODEL
-from ldrps_engine.analysis.expectation import CELL, DARKEST, FLAT, SHADE
+from ldrps_engine.analysis.expectation import CELL, DARK_RANK, DARKEST, FLAT
 from ldrps_engine.analysis.recognition import QUANTILES
+from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.priors import scene_statistics, srgb
 from ldrps_engine.priors.scene_statistics import luminance, normalised_tones
 from ldrps_engine.priors.srgb import ycc
@@ -144,8 +145,8 @@ def statistics_of(images: Tensor) -> Tensor:
     chroma = converted[:, 1:].square().sum(1, keepdim=True).sqrt()
     saturation = functional.avg_pool2d(chroma, CELL)
     blocks = functional.unfold(images.amin(1, keepdim=True), CELL, stride=CELL)
-    shade = blocks.kthvalue(SHADE + 1, dim=1).values.reshape(light.shape)
-    logs = [light, shade, (contrast + FLAT).log(), (saturation + FLAT).log()]
+    dark_channel = blocks.kthvalue(DARK_RANK + 1, dim=1).values.reshape(light.shape)
+    logs = [light, dark_channel, (contrast + FLAT).log(), (saturation + FLAT).log()]
     return torch.cat([*logs, means[:, 1:]], 1).permute(0, 2, 3, 1)
 
 
@@ -165,8 +166,8 @@ def _degraded(
 ) -> list[NDArray[np.floating]]:
     drawn = drawing(crops)
     maps = functional.avg_pool2d(torch.cat([drawn.gain, drawn.depth], 1), CELL)
-    told = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
-    return _looked_at(drawn.image, encoder) + [v.numpy() for v in told]
+    truth = (drawn.labels, drawn.weights, maps.permute(0, 2, 3, 1))
+    return _looked_at(drawn.image, encoder) + [v.numpy() for v in truth]
 
 
 def _batches(work: Path) -> Iterator[Tensor]:
@@ -192,10 +193,8 @@ def _kept(work: Path, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         pass
     made = make()
-    part = work / f"{name}.part"
-    with part.open("wb") as sink:
+    with replacing(work / name) as sink:
         np.savez(sink, stamp=np.array(stamp), **{n: getattr(made, n) for n in names})
-    part.replace(work / name)
     return made
 
 

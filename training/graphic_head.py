@@ -21,7 +21,7 @@ _WIDTH = 32
 _RATE, _LAST_RATE, _DECAY = 1e-3, 1e-5, 0.3
 _BATCH = 128
 _DROPPED = 0.3
-_LEAST_SPREAD = 1e-3
+_LEAST_STD = 1e-3
 # Share of the drawn graphics that is trained on; the others are for the report.
 _TRAINED_SHARE = 0.8
 # Labels, smoothed.
@@ -40,7 +40,7 @@ def fit_graphic_head(
     drawn = looked_at(graphics)
     split = int(len(drawn) * _TRAINED_SHARE)
     good = torch.cat([look[~unseen] for look, unseen in looks])
-    mean, std = good.mean(0), good.std(0, correction=0) + _LEAST_SPREAD
+    mean, std = good.mean(0), good.std(0, correction=0) + _LEAST_STD
     network = nn.Sequential(
         nn.Dropout(_DROPPED),
         nn.Linear(drawn.shape[1], _WIDTH),

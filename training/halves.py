@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections import Counter
@@ -13,28 +12,26 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ldrps_engine.model_store.atomic import unfinished, write_atomically
 from training.config import TrainingError
 
 LICENCE = {"licence": "Apache-2.0"}
 RECORD = "weights.json"
-"""File beside exported weights: how long they were trained, on what, and their sha256."""
+"""File next to exported weights: how long they were trained, on what, and their sha256."""
 
 
 def write_halves(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
-    """Write weights as fp16 beside `path` and rename; `about` goes into the file's metadata."""
+    """Write weights as fp16 next to `path` and rename; `about` goes into the file's metadata."""
     # Beyond 65504 a half is infinite.
     lost = [name for name, value in weights.items() if not value.half().isfinite().all()]
     if lost:
         raise TrainingError(f"{path} is not written: no halves can hold {', '.join(lost)}")
     halves = {name: value.detach().half().contiguous().cpu() for name, value in weights.items()}
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(halves, part, dict(about))
-        part.replace(path)
+        with unfinished(path) as part:
+            save_file(halves, part, dict(about))
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise TrainingError(f"{path} cannot be written: {error}") from None
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
@@ -50,7 +47,7 @@ def read_halves(path: Path, made_by: str) -> dict[str, Tensor]:
 def write_export(
     path: Path, weights: Mapping[str, Tensor], progress: Mapping[str, float], sources: Iterable[str]
 ) -> None:
-    """Write weights that ship, and beside them the record that a warm start counts on from.
+    """Write weights that ship, and next to them the record that a warm start counts on from.
 
     `sources` has the source of each photo that they were trained on.
     """
@@ -62,7 +59,7 @@ def write_export(
 def write_record(
     folder: Path, progress: Mapping[str, float], photos: Mapping[str, int], weights: Iterable[Path]
 ) -> None:
-    """Write `weights.json` beside the old one and rename it over.
+    """Write `weights.json` next to the old one and rename it over.
 
     It tells steps, samples and seconds of training, on how many photos of each source, and the
     sha256 of the `weights` in the folder. A warm start counts on from it.
@@ -75,6 +72,4 @@ def write_record(
             for path in weights
         },
     }
-    part = folder / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n")
-    part.replace(folder / RECORD)
+    write_atomically(folder / RECORD, (json.dumps(record, indent=2) + "\n").encode())

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ldrps_engine.analysis.haze_field import CELL, SHORT, STATISTICS
+from ldrps_engine.model_store.atomic import replacing
 from training.config import Config, Pace, TrainingError
 from training.curve import append_point
 from training.halves import write_export
@@ -101,18 +102,18 @@ class HazeRun(TrainingRun[Hazed]):
 
     def count(self, batch: Hazed) -> int:
         """Return the number of crops in a batch."""
-        return len(batch.told)
+        return len(batch.cells)
 
     def draw(self, rng: np.random.Generator, haze: Haze) -> Hazed:
         """Draw the next batch; half of all are mirrored."""
         chosen = np.sort(rng.choice(self.training, self.how.batch))
-        told = torch.from_numpy(self.cells[chosen].astype(np.float32))
-        return haze(told.flip(3) if rng.random() < 0.5 else told)
+        cells = torch.from_numpy(self.cells[chosen].astype(np.float32))
+        return haze(cells.flip(3) if rng.random() < 0.5 else cells)
 
     def loss(self, batch: Hazed) -> Tensor:
         """Return `haze_loss` of a batch."""
         batch = Hazed(*(value.to(self.device) for value in vars(batch).values()))
-        depth, air = self.network(batch.told)
+        depth, air = self.network(batch.cells)
         return haze_loss(depth, air, batch)
 
     @torch.no_grad()
@@ -120,10 +121,10 @@ class HazeRun(TrainingRun[Hazed]):
         """Return the mean PSNR of held-out crops once the haze that is found is taken off."""
         network = HazeNetwork().to(self.device).eval()
         network.load_state_dict(self.average)
-        told = torch.from_numpy(self.cells[self.held_out].astype(np.float32))
-        drawn = Haze(99)(told)
-        depth, air = (value.cpu() for value in network(drawn.told.to(self.device)))
-        shown = undone(drawn.told[:, :3], depth, air).clamp(0, 1)
+        cells = torch.from_numpy(self.cells[self.held_out].astype(np.float32))
+        drawn = Haze(99)(cells)
+        depth, air = (value.cpu() for value in network(drawn.cells.to(self.device)))
+        shown = undone(drawn.cells[:, :3], depth, air).clamp(0, 1)
         error = (shown - drawn.clean).square().mean((1, 2, 3))
         return float((-10 * error.log10()).mean())
 
@@ -142,7 +143,7 @@ class HazeRun(TrainingRun[Hazed]):
 
 def haze_loss(depth: Tensor, air: Tensor, drawn: Hazed) -> Tensor:
     """Log of the squared error of what is undone, and the errors of depth and air."""
-    error = (undone(drawn.told[:, :3], depth, air) - drawn.clean).square().mean((1, 2, 3))
+    error = (undone(drawn.cells[:, :3], depth, air) - drawn.clean).square().mean((1, 2, 3))
     apart = (depth - drawn.depth).abs().mean() + (air - drawn.air).abs().mean()
     return (error + _LEAST_ERROR).log().mean() + 0.5 * apart
 
@@ -164,9 +165,8 @@ def _load_cells(work: Path, pack: PhotoPack) -> tuple[NDArray[np.float16], NDArr
     for k, index in enumerate(origin):
         crop = torch.from_numpy(_crop(pack.pixels(int(index)), rng)).permute(2, 0, 1)[None]
         made[k] = statistics(crop.float() / 255)[0].numpy()
-    with (work / f"{CELLS}.part").open("wb") as sink:
+    with replacing(path) as sink:
         np.save(sink, made)
-    (work / f"{CELLS}.part").replace(path)
     return made, origin
 
 

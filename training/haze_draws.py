@@ -30,7 +30,7 @@ class Hazed:
 
     clean: Tensor
     """(N, 3, h, w) means of the cells without it."""
-    told: Tensor
+    cells: Tensor
     """(N, 10, h, w) statistics with it."""
     depth: Tensor
     """(N, 1, h, w) optical depth."""
@@ -45,20 +45,20 @@ class Haze:
         self._generator = torch.Generator().manual_seed(seed)
         self._count = 0
 
-    def __call__(self, told: Tensor) -> Hazed:
+    def __call__(self, cells: Tensor) -> Hazed:
         """Draw haze over a batch of statistics (N, 10, h, w)."""
-        self._count = len(told)
-        # The same scene developed otherwise: depth is to be told from what is there, not from
+        self._count = len(cells)
+        # The same scene developed otherwise: depth is to be judged by what is there, not by
         # tones.
         power = (0.18 * self._normal(1, 1, 1)).exp()
-        clean = (told[:, :9].clamp(1e-4, 1) ** power * self._uniform(0.85, 1.05)).clamp(0, 1)
+        clean = (cells[:, :9].clamp(1e-4, 1) ** power * self._uniform(0.85, 1.05)).clamp(0, 1)
         kind = self._uniform(0, 1)
         inside = (kind < _ROOM).float()
         depth = self._depth(clean[:, :3], kind)
         wanted = self._uniform(math.log(_DEPTHS[0]), math.log(_DEPTHS[1])).exp()
         # Next to none, now and then: a clear photo is to be left alone.
         wanted = wanted * (1 - 0.95 * self._some(0.03))
-        # Shape and thickness are drawn apart, so that neither can be told from the other.
+        # Shape and thickness are drawn apart, so that neither can be inferred from the other.
         depth = (depth / depth.mean((2, 3), keepdim=True) * wanted).clamp(max=_DEEPEST)
         grey = self._uniform(0.7, 1.02) * inside + self._uniform(0.6, 1.02) * (1 - inside)
         tint = self._normal(3, 1, 1) * (0.008 * inside + 0.03 * (1 - inside))
@@ -70,7 +70,7 @@ class Haze:
         # Noise is gone from means, but makes the darkest darker and the brightest brighter.
         ends = torch.tensor([0.0] * 3 + [-1.0] * 3 + [1.0] * 3)[None, :, None, None]
         shown = shown + self._some(0.2) * self._uniform(0, 0.03) * ends
-        hazy = torch.cat([shown.clamp(0, 1), told[:, 9:] * through], 1)
+        hazy = torch.cat([shown.clamp(0, 1), cells[:, 9:] * through], 1)
         return Hazed(clean[:, :3], hazy, depth, air[:, :3, 0, 0])
 
     def _depth(self, clean: Tensor, kind: Tensor) -> Tensor:

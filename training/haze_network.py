@@ -50,10 +50,10 @@ class HazeNetwork(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.constant_(self.leave.bias, _THIN)  # type: ignore[arg-type]
 
-    def forward(self, told: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Judge statistics (N, 10, h, w)."""
         relu = functional.relu
-        hidden = relu(self.enter(_entered(told)))
+        hidden = relu(self.enter(_entered(cells)))
         hidden = relu(hidden + self.look[0](hidden))
         seen: list[Tensor] = []
         for level, down in enumerate(self.down):
@@ -62,7 +62,7 @@ class HazeNetwork(nn.Module):
             hidden = relu(hidden + self.look[level + 1](hidden))
             if level == 1:
                 hidden = relu(hidden + self.wide(hidden))
-        whole, far = summary(told)
+        whole, far = summary(cells)
         pooled = [hidden.mean((2, 3)), hidden.amax((2, 3)), whole]
         context = relu(self.context(torch.cat(pooled, 1)))
         hidden = relu(hidden + self.into(context)[:, :, None, None])
@@ -91,19 +91,19 @@ def undone(hazy: Tensor, depth: Tensor, air: Tensor) -> Tensor:
     return light + (hazy - light) * depth.exp()
 
 
-def summary(told: Tensor) -> tuple[Tensor, Tensor]:
+def summary(cells: Tensor) -> tuple[Tensor, Tensor]:
     """Quantiles over the photo and the colour of its far cells (N, 39), and that colour (N, 3)."""
-    means, dark = told[:, :3].flatten(2), told[:, 3:6].amin(1).flatten(1)
-    points = torch.tensor(QUANTILES, device=told.device)
+    means, dark = cells[:, :3].flatten(2), cells[:, 3:6].amin(1).flatten(1)
+    points = torch.tensor(QUANTILES, device=cells.device)
     channels = torch.quantile(means, points, dim=2).permute(1, 2, 0).flatten(1)
     farthest = dark.topk(max(1, dark.shape[1] // FAR), 1).indices
     far = means.gather(2, farthest[:, None].expand(-1, 3, -1)).mean(2)
     return torch.cat([channels, torch.quantile(dark, points, dim=1).T, far], 1), far
 
 
-def _entered(told: Tensor) -> Tensor:
-    count, _, height, width = told.shape
+def _entered(cells: Tensor) -> Tensor:
+    count, _, height, width = cells.shape
     shape = (count, 1, height, width)
-    y = torch.linspace(-1, 1, height, device=told.device)[:, None].expand(shape)
-    x = torch.linspace(-1, 1, width, device=told.device)[None].expand(shape)
-    return torch.cat([told[:, :9] - 0.5, 10 * told[:, 9:] - 0.3, y, x.abs()], 1)
+    y = torch.linspace(-1, 1, height, device=cells.device)[:, None].expand(shape)
+    x = torch.linspace(-1, 1, width, device=cells.device)[None].expand(shape)
+    return torch.cat([cells[:, :9] - 0.5, 10 * cells[:, 9:] - 0.3, y, x.abs()], 1)

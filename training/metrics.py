@@ -1,7 +1,7 @@
 """Distance of a restoration to its reference: PSNR, SSIM, LPIPS; and how colourful it is.
 
 Photos are (H, W, 3) RGB with values in [0, 1]. The definitions are those of the script behind
-the LD-RPS paper's tables (arXiv 2507.00790), so that figures can stand beside published ones.
+the LD-RPS paper's tables (arXiv 2507.00790), so that figures can stand next to published ones.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ldrps_engine.colour import srgb
 from ldrps_engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.floating[Any]]
 
-LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array(srgb.LUMA)
 """Weights of the display RGB in Y of YIQ."""
 
 _SSIM_WINDOW = 11

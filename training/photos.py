@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ldrps_engine.model_store.atomic import unfinished, write_atomically
 from training.config import Config, TrainingError
 
 _COLUMNS = ("file", "source", "text")
@@ -34,7 +35,7 @@ class PackedPhoto:
     source: str
     text: str
     row: int = -1
-    """Its row in the manifest it came from; -1: packed before packs told it."""
+    """Its row in the manifest it came from; -1: packed before packs recorded it."""
 
 
 def read_manifest(folder: Path, tiers: list[str]) -> list[tuple[int, dict[str, str]]]:
@@ -78,7 +79,7 @@ def pack(folders: list[Path], out: Path, config: Config) -> None:
     index: list[dict[str, object]] = []
     skipped: Counter[str] = Counter()
     offset = 0
-    with (out / "photos.bin.part").open("wb") as sink:
+    with unfinished(out / "photos.bin") as part, part.open("wb") as sink:
         for folder in folders:
             for number, row in read_manifest(folder, config.data.tiers):
                 try:
@@ -100,10 +101,9 @@ def pack(folders: list[Path], out: Path, config: Config) -> None:
                     }
                 )
                 offset += pixels.size
-    if not index:
-        raise TrainingError(f"no usable photo in {', '.join(map(str, folders))}")
-    (out / "photos.json").write_text(json.dumps(index))
-    (out / "photos.bin.part").replace(out / "photos.bin")
+        if not index:
+            raise TrainingError(f"no usable photo in {', '.join(map(str, folders))}")
+        write_atomically(out / "photos.json", json.dumps(index).encode())
     for reason, count in skipped.items():
         warnings.warn(f"skipped {count} photos: {reason}", stacklevel=2)
     print(f"packed {len(index)} photos, {offset / 1e6:.0f} MB")

@@ -19,10 +19,10 @@ from ldrps_engine.analysis.expectation import MODEL as EXPECTATION
 from ldrps_engine.analysis.expectation import STATISTICS
 from ldrps_engine.analysis.recognition import (
     FINDINGS,
+    MAP_QUANTILES,
     MOST,
     MOST_SUMMARY,
     QUANTILES,
-    SPREAD,
 )
 from training.expectation import Expectation, anneal, positions, shuffled
 from training.features import (
@@ -38,17 +38,17 @@ from training.halves import LICENCE, write_halves
 
 EPOCHS = 12
 JUDGED = FINDINGS[: FINDINGS.index("graphic")]
-"""Findings of degradations; what is no photo is told by a head of its own."""
+"""Findings of degradations; what is no photo is judged by a head of its own."""
 _SEED = 0
 _WIDTH = 64
 _CELLS = 3 * STATISTICS
-_SUMMARY = _CELLS * (len(SPREAD) + 1) + 3 * len(QUANTILES)
+_SUMMARY = _CELLS * (len(MAP_QUANTILES) + 1) + 3 * len(QUANTILES)
 _MAPS = 2
 _RATE, _LAST_RATE, _DECAY = 2e-3, 2e-5, 0.1
 _BATCH = 64
 _JITTER = 0.05
 _DROPPED = 0.2
-_LEAST_SPREAD = 1e-4
+_LEAST_STD = 1e-4
 _THERE, _SHARE_ELSEWHERE = 0.05, 0.05
 """From what on a map shows something, and what the maps of crops that show nothing count."""
 
@@ -62,7 +62,7 @@ class RecogniserNetwork(nn.Module):
         self.b = nn.Linear(_WIDTH, _WIDTH)
         self.g = nn.Linear(_SUMMARY, _WIDTH)
         self.m = nn.Linear(_WIDTH, _MAPS)
-        pooled = _SUMMARY + 2 * _WIDTH + (len(SPREAD) + 1) * _MAPS
+        pooled = _SUMMARY + 2 * _WIDTH + (len(MAP_QUANTILES) + 1) * _MAPS
         self.f = nn.Sequential(
             nn.Linear(pooled, _WIDTH),
             nn.ReLU(),
@@ -79,7 +79,7 @@ class RecogniserNetwork(nn.Module):
         hidden = torch.relu(self.a(around) + self.g(summary)[:, None, None])
         hidden = hidden + torch.relu(self.b(hidden))
         maps = functional.softplus(self.m(hidden))
-        pooled = [hidden.mean((1, 2)), hidden.amax((1, 2)), spread_of(maps), maps.mean((1, 2))]
+        pooled = [hidden.mean((1, 2)), hidden.amax((1, 2)), quantiles_of(maps), maps.mean((1, 2))]
         return self.f(torch.cat([summary, *pooled], 1)), maps
 
 
@@ -93,8 +93,8 @@ class Recogniser:
 
     def judge(self, residuals: Tensor, quantiles: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-odds and maps for residuals (N, h, w, 18) and quantiles (N, 27)."""
-        told, maps = self.network(*self.inputs(residuals, quantiles))
-        return told, maps
+        logits, maps = self.network(*self.inputs(residuals, quantiles))
+        return logits, maps
 
     def inputs(self, residuals: Tensor, quantiles: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs of the network for residuals and quantiles."""
@@ -133,7 +133,7 @@ def fit_recogniser(
     quantiles = torch.from_numpy(features.quantiles)
     training, testing = np.flatnonzero(~unseen), np.flatnonzero(unseen)
     summary = summary_of(residuals[training], quantiles[training])
-    model = Recogniser(RecogniserNetwork(), summary.mean(0), summary.std(0) + _LEAST_SPREAD)
+    model = Recogniser(RecogniserNetwork(), summary.mean(0), summary.std(0) + _LEAST_STD)
     examples = _examples(model, features, residuals, quantiles)
     _fit(model, examples, training, epochs)
     if len(testing):
@@ -146,8 +146,8 @@ def fit_recogniser(
 def _examples(
     model: Recogniser, features: DegradedFeatures, residuals: Tensor, quantiles: Tensor
 ) -> _Examples:
-    told = (features.labels, features.weights)
-    labels, weights = (torch.from_numpy(v[:, : len(JUDGED)]) for v in told)
+    truth = (features.labels, features.weights)
+    labels, weights = (torch.from_numpy(v[:, : len(JUDGED)]) for v in truth)
     maps = torch.from_numpy(features.maps)
     return _Examples(*model.inputs(residuals, quantiles), labels, weights, maps)
 
@@ -166,11 +166,11 @@ def _fit(model: Recogniser, examples: _Examples, training: NDArray[np.int64], ep
 
 
 def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: _Examples) -> float:
-    # Crops are few for so many inputs: noise keeps them from being told apart one by one.
+    # Crops are few for so many inputs: noise keeps them from being learned one by one.
     cells = batch.cells + _JITTER * torch.randn_like(batch.cells)
     summary = batch.summary + _JITTER * torch.randn_like(batch.summary)
-    told, maps = network(cells, summary)
-    findings = functional.binary_cross_entropy_with_logits(told, batch.labels, batch.weights)
+    logits, maps = network(cells, summary)
+    findings = functional.binary_cross_entropy_with_logits(logits, batch.labels, batch.weights)
     loss = findings + _map_loss(maps, batch.maps)
     optimiser.zero_grad()
     loss.backward()
@@ -179,21 +179,21 @@ def _step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: _Examples
     return float(loss.detach())
 
 
-def _map_loss(told: Tensor, truth: Tensor) -> Tensor:
+def _map_loss(maps: Tensor, truth: Tensor) -> Tensor:
     # Most crops have neither darkness nor haze, and would teach maps of nothing.
     there = (truth.amax((1, 2)) > _THERE).float()
     share = there + (1 - there) * _SHARE_ELSEWHERE
-    errors = functional.smooth_l1_loss(told, truth, beta=0.5, reduction="none").mean((1, 2))
+    errors = functional.smooth_l1_loss(maps, truth, beta=0.5, reduction="none").mean((1, 2))
     return (errors * share).mean(0).sum()
 
 
 @torch.no_grad()
 def report(model: Recogniser, residuals: Tensor, quantiles: Tensor, truth: _Examples) -> None:
     """Print how the findings and maps of held-out crops compare with what was drawn."""
-    told, maps = model.judge(residuals, quantiles)
+    logits, maps = model.judge(residuals, quantiles)
     for column, name in enumerate(JUDGED):
         sure = truth.weights[:, column] > 0
-        share = told[sure, column].sigmoid()
+        share = logits[sure, column].sigmoid()
         there = truth.labels[sure, column] > 0
         if there.any() and not there.all():
             right, wrong = ((share[k] > 0.5).float().mean().item() for k in (there, ~there))
@@ -202,18 +202,18 @@ def report(model: Recogniser, residuals: Tensor, quantiles: Tensor, truth: _Exam
         shown = truth.maps[..., column].amax((1, 2)) > 2 * _THERE
         if shown.any():
             error = (maps[shown] - truth.maps[shown])[..., column].square().mean().sqrt()
-            spread = truth.maps[shown][..., column].std()
-            print(f"map of {name}: error {error:.3f} where it varies by {spread:.3f}")
+            deviation = truth.maps[shown][..., column].std()
+            print(f"map of {name}: error {error:.3f} where it varies by {deviation:.3f}")
 
 
 def summary_of(residuals: Tensor, quantiles: Tensor) -> Tensor:
-    """Return (N, 99): the spread and means of residuals (N, h, w, 18), and quantiles (N, 27)."""
-    return torch.cat([spread_of(residuals), residuals.mean((1, 2)), quantiles], 1)
+    """Return (N, 99): quantiles and means of residuals (N, h, w, 18), and quantiles (N, 27)."""
+    return torch.cat([quantiles_of(residuals), residuals.mean((1, 2)), quantiles], 1)
 
 
-def spread_of(values: Tensor) -> Tensor:
+def quantiles_of(values: Tensor) -> Tensor:
     """Return quantiles (N, 3 C) over the places of (N, h, w, C): all channels of each in turn."""
-    found = torch.quantile(values.flatten(1, 2), torch.tensor(SPREAD), dim=1)
+    found = torch.quantile(values.flatten(1, 2), torch.tensor(MAP_QUANTILES), dim=1)
     return found.permute(1, 0, 2).flatten(1)
 
 

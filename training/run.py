@@ -145,7 +145,7 @@ class TrainingRun(ABC, Generic[Batch]):
         return float(loss.item())
 
     def save(self) -> None:
-        """Write the state beside the old one and rename it over, and measure."""
+        """Write the state next to the old one and rename it over, and measure."""
         run = RunState(self.progress, self._taken, self.about)
         save_run(self.state, self.network, self.average, self.optimiser, run)
         self.measure()

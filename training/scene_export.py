@@ -12,7 +12,7 @@ from training.scene import STATE, WEIGHTS, SceneRun, SceneTraining
 def export_scene(work: Path, out: Path) -> None:
     """Write the averaged weights of `work`'s state into the folder `out`.
 
-    `weights.json` beside them tells how long it was trained and on how many photos of each source,
+    `weights.json` next to them tells how long it was trained and on how many photos of each source,
     and the sha256 of the weights; a warm start counts on from it.
     """
     if not (work / STATE).exists():

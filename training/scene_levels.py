@@ -117,6 +117,6 @@ def _fitted(fit: Fit, features: Array, levels: np.ndarray, counts: np.ndarray) -
 
 def _in_own_units(model: Model, weights: np.ndarray) -> Model:
     """Return the model of the features held to their range that a linear one amounts to."""
-    scaled = weights[1:] / model["spread"]
+    scaled = weights[1:] / model["std"]
     bias = np.asarray(weights[0] - scaled @ model["mean"])
     return {"weights": scaled, "low": model["low"], "high": model["high"], "bias": bias}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ldrps_engine.model_store.atomic import unfinished
 from training.config import TrainingError
 from training.photos import manifest_rows
 
@@ -81,13 +82,12 @@ def pack_scenes(
 
 
 def _write(work: Path, pixels: NDArray[np.uint8], crops: list[Crop]) -> None:
-    """Write both files beside the old ones, and only then rename them over."""
+    """Write both files next to the old ones, and only then rename them over."""
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "scenes.npy.part").open("wb") as sink:
-        np.save(sink, pixels)
-    (work / "scenes.json.part").write_text(json.dumps([vars(c) for c in crops]))
-    for name in ("scenes.npy", "scenes.json"):
-        (work / f"{name}.part").replace(work / name)
+    with unfinished(work / "scenes.json") as index, unfinished(work / "scenes.npy") as pack:
+        with pack.open("wb") as sink:
+            np.save(sink, pixels)
+        index.write_text(json.dumps([vars(c) for c in crops]))
 
 
 def _listed(folders: Sequence[Path]) -> str:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ldrps_engine.model_store.atomic import unfinished
 from training.config import Config, TrainingError, differing_keys
 from training.halves import RECORD, read_halves
 
@@ -23,7 +24,7 @@ _UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, Runtim
 
 @dataclass(frozen=True)
 class RunState:
-    """Length of a run so far, which its state on disk holds beside the weights."""
+    """Length of a run so far, which its state on disk holds next to the weights."""
 
     progress: dict[str, float]
     """Steps, samples and seconds, with those of the export it began with."""
@@ -84,7 +85,7 @@ def save_run(
     optimiser: torch.optim.Optimizer,
     run: RunState,
 ) -> None:
-    """Write a run's state, for `resume`, beside the old one and rename it over."""
+    """Write a run's state, for `resume`, next to the old one and rename it over."""
     meta = {"progress": json.dumps(run.progress), "taken": str(run.taken)}
     write_state(path, network, average, optimiser, run.about | meta)
 
@@ -96,21 +97,19 @@ def write_state(
     optimiser: torch.optim.Optimizer,
     meta: dict[str, str],
 ) -> None:
-    """Write weights, averages and moments beside the old file and rename it over."""
+    """Write weights, averages and moments next to the old file and rename it over."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in ema.items()}
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
             tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
-    part = path.with_name(path.name + ".part")
     try:
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
+        with unfinished(path) as part:
+            save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, part, meta)
     except Exception as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(
-            f"could not save {part} ({error}); the last checkpoint stands"
+            f"could not save {path} ({error}); the last checkpoint stands"
         ) from None
-    part.replace(path)
 
 
 def read_progress(work: Path, config: Config) -> dict[str, Any] | None:

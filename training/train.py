@@ -81,7 +81,7 @@ class Run(TrainingRun[Batch]):
         if not (work / "vae").is_dir():
             raise TrainingError(f"{work} holds no autoencoder; run `fit-autoencoder` first")
         self.work, self.config = work, config
-        # Before anything is built: another network's checkpoint is told from a broken one.
+        # Before anything is built: another network's checkpoint is no broken one.
         read_progress(work, config)
         device = seeded_device(config.train.seed)
         self.pack = PhotoPack(work, config)

@@ -10,7 +10,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.sets import Floats, Samples, to_samples, to_srgb
+from benchmarks.sets import Floats, Samples, to_samples
+from ldrps_engine.colour.srgb import encode
 
 Rng = np.random.Generator
 Font = ImageFont.FreeTypeFont
@@ -115,9 +116,9 @@ def tint(*rgb: float) -> Floats:
 def exposed(light: Floats, rng: Rng, noise: float = 0.7, soft: float = 0.6) -> Samples:
     """Take a picture of (H, W, 3) linear light: lens, a good camera's noise, curve, 8 bits.
 
-    `noise` is the standard deviation in 8-bit steps: less than anybody sees.
+    `noise` is the standard deviation in 8-bit steps: less than is visible.
     """
-    display = to_srgb(np.clip(blurred(light, soft), 0, 1))
+    display = encode(np.clip(blurred(light, soft), 0, 1))
     return to_samples(display + rng.normal(0, noise / 255, display.shape))
 
 

@@ -20,7 +20,8 @@ from benchmarks.drawn.canvas import (
     samples,
     tint,
 )
-from benchmarks.sets import Floats, Samples, to_linear
+from benchmarks.sets import Floats, Samples
+from ldrps_engine.colour.srgb import decode
 
 _WORDS = (
     *("the", "light", "of", "a", "lamp", "on", "paper", "is", "never", "even", "and", "page"),
@@ -108,7 +109,7 @@ def typescript(rng: Rng) -> Samples:
     ink = 1 - np.asarray(image, dtype=np.float64) / 255
     ink *= np.clip(0.85 + 0.15 * fractal(rng, ink.shape, 1.0), 0, 1)
     paper = 1 + 0.012 * fractal(rng, ink.shape, 1.2)
-    light = to_linear(np.array([0.95, 0.92, 0.84])) * paper[..., None]
+    light = decode(np.array([0.95, 0.92, 0.84])) * paper[..., None]
     return exposed(light * (1 - 0.93 * ink[..., None]), rng, noise=0.6, soft=0.7)
 
 
@@ -142,7 +143,7 @@ def receipt(rng: Rng, ambient: float, tilt: float, table: Floats) -> Samples:
     grain = 1 + 0.2 * fractal(rng, (height, width), 1.6, across=0.15)[..., None]
     albedo = table * np.clip(grain, 0.3, None)
     cover = layer[..., 3:]
-    albedo = albedo * (1 - cover) + to_linear(layer[..., :3]) * cover
+    albedo = albedo * (1 - cover) + decode(layer[..., :3]) * cover
     lamp = glow((height, width), (width * 0.75, height * 0.25), 0.55 * width)
     shadow = glow((height, width), (width * 0.1, height * 0.8), 0.3 * width)
     light = (ambient + (1 - ambient) * lamp) * (1 - 0.45 * shadow)

@@ -21,7 +21,8 @@ from benchmarks.drawn.canvas import (
 )
 from benchmarks.drawn.documents import prose
 from benchmarks.errors import BenchmarkError
-from benchmarks.sets import Samples, to_linear
+from benchmarks.sets import Samples
+from ldrps_engine.colour.srgb import decode
 
 _FLAT: tuple[Colour, ...] = (
     *((239, 71, 111), (255, 209, 102), (6, 214, 160), (17, 138, 178), (7, 59, 76)),
@@ -206,7 +207,7 @@ def code_on_wall(rng: Rng, text: str) -> Samples:
     wall = 0.45 + 0.03 * fractal(rng, (height, width), 1.5)
     wall[110 : 110 + plane.shape[0], 150 : 150 + plane.shape[1]] = 0.03 + 0.8 * (plane > 0)
     light = 0.35 + 0.65 * glow((height, width), (0, height / 3), 0.7 * width)
-    warm = to_linear(np.array([1.0, 0.96, 0.9]))
+    warm = decode(np.array([1.0, 0.96, 0.9]))
     return exposed((wall * light)[..., None] * warm, rng, soft=0.9)
 
 

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ldrps_client._channel import open_channel
 from ldrps_client._listening import is_listening, silent
 from ldrps_client._reaching import persistently
+from ldrps_client._text import cause_and_remedy
 from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_wire.address import run_folder
 from ldrps_wire.installed import require_daemon
@@ -52,7 +53,7 @@ def _health(address: str) -> bool | None:
 
 
 def check_startable(address: str) -> None:
-    """Raise UnavailableError if nobody listens there and no daemon can be started from here."""
+    """Raise UnavailableError if nothing listens there and no daemon can be started from here."""
     if not is_listening(address):
         require_daemon()
 
@@ -77,9 +78,9 @@ def ensure_running(address: str, *, seconds: float = START_SECONDS) -> None:
 
 
 def _answers_late(address: str) -> bool:
-    """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
+    """Wait for the process that listens there: a starting daemon answers soon, an ending one goes.
 
-    False once nobody listens; UnavailableError if it stays silent. Another daemon beside it would
+    False once nothing listens; UnavailableError if it stays silent. A second daemon would
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS
@@ -126,7 +127,7 @@ def _start(address: str, log: Path) -> subprocess.Popen[bytes]:
                 **IN_ITS_OWN_SESSION,
             )
     except OSError as error:
-        raise UnavailableError(f"the daemon cannot be started: {error.strerror}") from None
+        raise UnavailableError(f"the daemon cannot be started: {cause_and_remedy(error)}") from None
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], seconds: float) -> bool:

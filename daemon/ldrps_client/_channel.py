@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from ldrps_client._listening import is_listening, silent
+from ldrps_client._text import cause, cause_and_remedy
 from ldrps_engine.errors import (
     BusyError,
     InternalError,
@@ -52,7 +53,7 @@ def open_channel(address: str) -> Any:
     """Open a channel that connects when it is first used; SettingsError for unusable certificates.
 
     On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
-    that lies beside the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
+    that lies next to the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
     daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
     if address.startswith(UNIX):
@@ -114,7 +115,7 @@ def _certificate(address: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        lacking = f"its certificate {path} cannot be read ({error.strerror})"
+        lacking = f"its certificate {path} cannot be read ({cause(error)})"
         if is_listening(address):
             # A daemon makes it before it listens.
             raise UnavailableError(
@@ -134,7 +135,8 @@ def _pem(variable: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror})") from None
+        why = cause_and_remedy(error)
+        raise SettingsError(f"{variable}: {path} cannot be read: {why}") from None
 
 
 def credentials(address: str) -> tuple[tuple[str, str], ...]:
@@ -200,11 +202,16 @@ def _plain_error(code: grpc.StatusCode, details: str, address: str) -> LdrpsErro
     return InternalError(f"the daemon answered {code.name} ({details}); please report this")
 
 
+def has_reason(error: Any) -> bool:
+    """Tell whether the daemon itself said why a call failed."""
+    return REASON_KEY in dict(error.trailing_metadata() or ())
+
+
 def is_cut_off(error: Any) -> bool:
     """Tell whether a call failed for want of a connection, so that no daemon ever had it."""
     if error.code() is not grpc.StatusCode.UNAVAILABLE:
         return False
-    if REASON_KEY in dict(error.trailing_metadata() or ()):
+    if has_reason(error):
         return False
     details = error.details() or ""
     # Who is cut off before it has heard the daemon's proof has not heard a false one.
@@ -215,5 +222,5 @@ def is_connection_loss(error: Any) -> bool:
     """Tell whether a call failed because the connection did, so that another may succeed."""
     if error.code() is grpc.StatusCode.CANCELLED:
         # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
-        return REASON_KEY not in dict(error.trailing_metadata() or ())
+        return not has_reason(error)
     return bool(error.code() is grpc.StatusCode.UNAVAILABLE)

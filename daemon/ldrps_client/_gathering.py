@@ -13,7 +13,7 @@ from ldrps_engine.settings import Settings
 
 @dataclass(kw_only=True)
 class Gathered:
-    """Everything a job has told so far."""
+    """Everything a job has reported so far."""
 
     layers: list[events.Layer] = field(default_factory=list)
     diagnosed: events.Diagnosed | None = None

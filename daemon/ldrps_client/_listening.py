@@ -8,12 +8,12 @@ from ldrps_engine.errors import UnavailableError
 from ldrps_wire.address import TLS, UNIX, socket_path
 from ldrps_wire.system import PASSES_DESCRIPTORS, UNIX_FAMILY
 
-# Windows asks a port of its own that nobody holds for two seconds before it tells.
+# Windows tries an unused port of its own for two seconds before it refuses.
 _CONNECT_SECONDS = 2.0 if PASSES_DESCRIPTORS else 5.0
 
 
 def is_listening(address: str) -> bool:
-    """Tell whether anything accepts connections there, whoever it is."""
+    """Tell whether anything accepts connections there, of whatever kind."""
     try:
         if address.startswith(UNIX):
             if UNIX_FAMILY is None:
@@ -35,7 +35,7 @@ def is_listening(address: str) -> bool:
 
 
 def silent(address: str) -> UnavailableError:
-    """Return the error for whoever listens at an address and answers nothing.
+    """Return the error for a process that listens at an address and answers nothing.
 
     A daemon with a crowd before its door, or one that hangs, is no missing daemon.
     """

@@ -22,10 +22,10 @@ Answer = TypeVar("Answer")
 def persistently(
     call: Callable[[float], Answer], address: str, seconds: float | None = None
 ) -> Answer:
-    """Repeat a call that finds no connection while somebody listens at the address.
+    """Repeat a call that finds no connection while a process listens at the address.
 
     `call` is given the seconds that are left of `seconds`, or of those of a short call, and must do
-    no harm twice. Where nobody listens, its first failure is the last.
+    no harm twice. Where nothing listens, its first failure is the last.
     """
     deadline = time.monotonic() + (CALL_SECONDS if seconds is None else seconds)
     while True:

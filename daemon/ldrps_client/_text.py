@@ -7,6 +7,7 @@ neither a terminal nor JSON takes.
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import math
 import os
@@ -14,6 +15,27 @@ import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
+
+_REMEDIES = {
+    errno.EACCES: "change its permissions",
+    errno.EPERM: "change its permissions",
+    errno.EROFS: "choose another place",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "choose another place",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.ELOOP: "check its links",
+    errno.EISDIR: "give a file",
+    errno.EIO: "check its disk",
+    errno.ESTALE: "connect its disk again",
+    errno.EMFILE: "raise the limit of open files",
+    errno.ENFILE: "raise the limit of open files",
+    errno.EBUSY: "close what uses it",
+    errno.ETXTBSY: "close what uses it",
+}
+_ANY_REMEDY = "try again once that is put right"
 
 
 def plain(text: Path | str) -> str:
@@ -64,3 +86,13 @@ def _valid(value: Any) -> Any:
         case list() | tuple():
             return [_valid(inner) for inner in value]
     return value
+
+
+def cause(error: Exception) -> str:
+    """Return the system's words for an error, to go on with in a sentence."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+
+
+def cause_and_remedy(error: Exception) -> str:
+    """Return the system's words for an error of a file, and what to do about that."""
+    return f"{cause(error)}; {_REMEDIES.get(getattr(error, 'errno', None) or 0, _ANY_REMEDY)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -11,35 +11,58 @@ import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_client import events
-from ldrps_client._channel import credentials, error_from_rpc, is_connection_loss, is_cut_off
+from ldrps_client._channel import (
+    credentials,
+    error_from_rpc,
+    has_reason,
+    is_connection_loss,
+    is_cut_off,
+)
 from ldrps_client._listening import is_listening
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.rectangle import Rectangle
-from ldrps_engine.errors import CancelledError, InternalError, NotFoundError, UnavailableError
+from ldrps_engine.errors import (
+    CancelledError,
+    InternalError,
+    LdrpsError,
+    NotFoundError,
+    UnavailableError,
+)
 from ldrps_engine.result import Layer
 from ldrps_wire.conversion import amounts_from_proto, layer_bytes, photo_from_wire
 from ldrps_wire.status import error_of
 
 TRIES = 6
 """Connections in a row that may fail before we give up."""
+REVIVALS = 3
+"""Times that a daemon is started again for one job."""
 _FIRST_PAUSE = 0.1
 _CROWD_SECONDS = 30.0
 
 
-def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.Event]:
+def messages(
+    stub: Any,
+    address: str,
+    request: pb.WatchRequest,
+    revive: Callable[[], None] | None = None,
+) -> Iterator[pb.Event]:
     """Yield the events of a job until it has ended; reconnects at the last number when cut off.
 
     A daemon that has lost events, since its disk was damaged, does not know that number. It is
     asked once for all that it knows, so that no result is lost: then events come twice.
+
+    `revive` starts a daemon again where one went away without being stopped, since the job that it
+    had goes on once it is back; it raises UnavailableError where it cannot.
     """
-    next_event, failures, since = max(1, request.from_event), 0, 0.0
-    first, renumbered = next_event, False
+    next_event = first = max(1, request.from_event)
+    renumbered, losses = False, _Losses(address, request.job_id, revive)
     while True:
         request.from_event = next_event
         stream = stub.Watch(request, metadata=credentials(address))
         try:
             for event in stream:
-                next_event, failures = event.number + 1, 0
+                next_event = event.number + 1
+                losses.forget()
                 yield event
                 if event.WhichOneof("kind") in ("done", "failed", "cancelled"):
                     return
@@ -48,9 +71,7 @@ def messages(stub: Any, address: str, request: pb.WatchRequest) -> Iterator[pb.E
             if next_event > first and not renumbered and _is_past_the_end(error):
                 next_event, renumbered = 1, True
                 continue
-            failures += 1
-            since = time.monotonic() if failures == 1 else since
-            _give_up_or_wait(error, address, request, failures, since)
+            losses.wait_or_raise(error)
         finally:
             stream.cancel()
 
@@ -59,31 +80,57 @@ def _is_past_the_end(error: Any) -> bool:
     return bool(error.code() is grpc.StatusCode.OUT_OF_RANGE)
 
 
-def _give_up_or_wait(
-    error: Any, address: str, request: pb.WatchRequest, failures: int, since: float
-) -> None:
-    if is_connection_loss(error) and (failures < TRIES or _is_crowded(error, address, since)):
-        # Doubled each time, so that a daemon that is just starting is not stormed by its old
-        # clients.
-        time.sleep(_FIRST_PAUSE * 2 ** min(failures, TRIES - 1))
-        return
-    known = error_from_rpc(error, address)
-    if isinstance(known, NotFoundError) and failures > 1:
-        raise UnavailableError(
-            "the daemon that answers now does not know the job; hand the photo in again"
-        ) from None
-    if is_connection_loss(error):
-        raise UnavailableError(
-            f"the daemon on {address} went away before the job was done; start it again with "
-            f"'ldrps serve', which finishes job {request.job_id}"
-        ) from None
-    raise known from None
+class _Losses:
+    """Connections to one job that failed in a row, and the patience that is left."""
 
+    def __init__(self, address: str, job_id: str, revive: Callable[[], None] | None) -> None:
+        self._address = address
+        self._job_id = job_id
+        self._revive = revive
+        self._revivals = REVIVALS
+        self._failures = 0
+        self._since = 0.0
 
-def _is_crowded(error: Any, address: str, since: float) -> bool:
-    """Tell whether a daemon can still be reached, and time is left for it."""
-    in_time = time.monotonic() - since < _CROWD_SECONDS
-    return in_time and is_cut_off(error) and is_listening(address)
+    def forget(self) -> None:
+        """Begin anew, now that an event came."""
+        self._failures = 0
+
+    def wait_or_raise(self, error: Any) -> None:
+        """Wait before the next connection, or raise what is to be told of this one."""
+        self._failures += 1
+        self._since = time.monotonic() if self._failures == 1 else self._since
+        if not is_connection_loss(error):
+            raise self._known(error) from None
+        if has_reason(error):
+            # The user who stopped it does not want it back.
+            self._revive = None
+        if self._failures < TRIES or self._is_crowded(error):
+            # Doubled each time, so that a daemon that is just starting is not stormed by its old
+            # clients.
+            time.sleep(_FIRST_PAUSE * 2 ** min(self._failures, TRIES - 1))
+        elif self._revive and self._revivals:
+            self._revivals -= 1
+            self._revive()
+            self._failures = 1
+        else:
+            raise UnavailableError(
+                f"the daemon on {self._address} went away before the job was done; start it again "
+                f"with 'ldrps serve', which finishes job {self._job_id} if it was handed in "
+                "detached, and hand the photo in again if not"
+            ) from None
+
+    def _known(self, error: Any) -> LdrpsError:
+        known = error_from_rpc(error, self._address)
+        if isinstance(known, NotFoundError) and self._failures > 1:
+            return UnavailableError(
+                "the daemon that answers now does not know the job; hand the photo in again"
+            )
+        return known
+
+    def _is_crowded(self, error: Any) -> bool:
+        """Tell whether a daemon can still be reached, and time is left for it."""
+        in_time = time.monotonic() - self._since < _CROWD_SECONDS
+        return in_time and is_cut_off(error) and is_listening(self._address)
 
 
 class Reader:

@@ -22,7 +22,7 @@ from ldrps_client._inputs import PhotoLike, take
 from ldrps_client._reaching import persistently
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
-from ldrps_client._samples import sample_seeds
+from ldrps_client._variants import variant_seeds
 from ldrps_client._watching import Reader, messages
 from ldrps_client.files import LoadedFile
 from ldrps_client.models import ModelManager, reference
@@ -97,7 +97,7 @@ class Client:
         source = loaded if isinstance(loaded, LoadedFile) else None
         return gathered.result(settings, job_id, source)
 
-    def samples(
+    def variants(
         self,
         photo: PhotoLike,
         count: int,
@@ -109,7 +109,7 @@ class Client:
 
         Each result comes as soon as it is ready. SettingsError if `count` is not 1 to 16.
         """
-        seeds = sample_seeds(choices.get("seed", 0), count)
+        seeds = variant_seeds(choices.get("seed", 0), count)
         loaded = take(photo)
 
         def restored(seed: int) -> Result:
@@ -169,12 +169,15 @@ class Client:
     ) -> Iterator[events.Event]:
         """Yield the events of a job to its end. A broken connection is resumed where it broke.
 
+        A daemon that died is started again, unless `autostart` is off, and its jobs go on.
+
         Raises the error of a failed job, CancelledError if it was cancelled, LimitError if
         `from_event` is past the last event of the job.
         """
         request = pb.WatchRequest(job_id=job_id, from_event=from_event, previews=previews)
         reader = Reader()
-        for message in messages(self._stub, self.address, request):
+        revive = self._wake if self._autostart else None
+        for message in messages(self._stub, self.address, request, revive):
             if (event := reader.read(message)) is not None:
                 yield event
 

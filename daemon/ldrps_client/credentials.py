@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ldrps_client._text import plain
+from ldrps_client._text import cause_and_remedy, plain
 from ldrps_client.files import Format, LoadedFile
 from ldrps_client.provenance import SOURCE_TYPE, Mark
 from ldrps_engine.errors import OutputError, SettingsError
@@ -99,7 +99,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
+        raise SettingsError(f"{path} cannot be read: {cause_and_remedy(error)}") from None
 
 
 def _algorithm(certificate: Path, chain: bytes, key: Path, secret: bytes) -> bytes:

@@ -121,7 +121,7 @@ class Mark:
     model_hash: str = ""
     """sha256 over the model's weights; empty if the daemon did not say."""
     description: str = ""
-    """Content of the photo in words; empty if nobody said."""
+    """Content of the photo in words; empty if that is not known."""
     diagnosis: str = ""
     """Diagnosis in words."""
     measured: Mapping[str, object] = field(default_factory=dict)
@@ -255,7 +255,7 @@ def _ours(mark: Mark) -> dict[str, str]:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """Read the mark in a file, or in the sidecar beside it; None if there is none.
+    """Read the mark in a file, or in the sidecar next to it; None if there is none.
 
     Quick: no pixel is decoded. PhotoError if one of them cannot be read, or is no photo.
     """

@@ -1,4 +1,4 @@
-"""Keeps models warm and restores photos for local clients, until it is told to stop."""
+"""Keeps models warm and restores photos for local clients, until it is stopped."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def config_of(argv: Sequence[str]) -> ServeConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; the exit code is that of the error's class."""
+    """Serve until stopped; the exit code is that of the error's class."""
     try:
         config = config_of(sys.argv[1:] if argv is None else argv)
         if config.engine == ServeConfig.engine:

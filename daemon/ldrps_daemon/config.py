@@ -29,7 +29,7 @@ def default_spool() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Everything the daemon can be told at its start."""
+    """Options of the daemon, fixed at its start."""
 
     address: str = field(default_factory=default_address)
     """`unix:PATH`, `HOST:PORT` on the loopback interface, or `tls:HOST:PORT`."""
@@ -72,7 +72,7 @@ class ServeConfig:
     idle_seconds: float = 600.0
     """Seconds without work after which a worker exits."""
     checkpoint_seconds: float = 2.0
-    """Seconds of work, beside the step under way, that a worker's or the daemon's death may
+    """Seconds of work, in addition to the step under way, that a worker's or the daemon's death may
     cost."""
     batch_wait_seconds: float = 900.0
     """Seconds of waiting after which a batch job is no longer overtaken or interrupted."""

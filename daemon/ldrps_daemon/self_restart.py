@@ -4,7 +4,7 @@ A call whose method is no UTF-8 ends the loop in which grpc.aio takes calls, for
 anybody could ask who calls. What follows in gRPC reads memory that it has freed already. So not
 one step further is taken: the process becomes the same command once more, as after a crash, but
 keeps its id and its socket, at which clients wait meanwhile. Where a process cannot become another
-one that easily, it ends, and whoever needs it next starts it, as after a crash too.
+one that easily, it ends, and the next client that needs it starts it, as after a crash too.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _restart(listener: Listener | None) -> None:
 
 
 def _end_workers() -> None:
-    """Kill the children and wait for them; nobody else would, and they would be left as zombies."""
+    """Kill the children and wait for them, as they would be left as zombies otherwise."""
     for file in Path("/proc/self/task").glob("*/children"):
         for pid in map(int, file.read_text().split()):
             with contextlib.suppress(OSError):

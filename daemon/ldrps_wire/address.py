@@ -25,7 +25,7 @@ _FIRST_PORT, _PORTS = 26000, 4000
 def default_address() -> str:
     """`$LDRPS_ADDRESS`, or the socket in the user's own run folder.
 
-    `127.0.0.1:PORT` where the kernel does not tell who is at a socket; each user has a port.
+    `127.0.0.1:PORT` where the kernel does not say who is at a socket; each user has a port.
     """
     if address := os.environ.get(ADDRESS_VARIABLE):
         return address
@@ -35,7 +35,7 @@ def default_address() -> str:
 
 
 def default_port() -> int:
-    """The user's own port, told from the run folder, so that all who look there agree."""
+    """The user's own port, derived from the run folder, so that all who look there agree."""
     digest = hashlib.sha256(run_folder().as_posix().encode()).digest()
     return _FIRST_PORT + int.from_bytes(digest[:4], "big") % _PORTS
 
@@ -69,7 +69,7 @@ def default_token_file() -> Path:
 
 
 def certificate_file(token_file: Path) -> Path:
-    """Certificate with which the daemon of a loopback address proves itself, beside its token."""
+    """Certificate with which the daemon of a loopback address proves itself, next to its token."""
     return token_file.with_name(f"{token_file.name}.pem")
 
 

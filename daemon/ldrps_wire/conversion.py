@@ -18,7 +18,7 @@ from ldrps_wire.formats import Format
 CHUNK_BYTES = 1 << 20
 """No chunk on the wire is larger."""
 MAX_PROFILE_BYTES = 3 << 20
-"""Larger ICC profiles would not fit in one message beside the rest of a header."""
+"""Larger ICC profiles would not fit in one message together with the rest of a header."""
 
 _DEPTHS = {
     pb.SAMPLE_TYPE_U8: Depth.U8,

@@ -12,7 +12,7 @@ from ldrps_engine.photo import MAX_PIXELS, MAX_SIDE, Mask, check_damage
 from ldrps_engine.settings import Settings
 
 MAX_MASK_BYTES = 1 << 19
-"""Larger masks would not fit in one message beside a profile and the rest of a header."""
+"""Larger masks would not fit in one message together with a profile and the rest of a header."""
 
 
 def mask_to_wire(mask: Mask) -> pb.Mask:

@@ -1,7 +1,7 @@
 """Ownership of the folders on the way to a socket, token or spool: others could exchange theirs.
 
-As sshd's StrictModes: every folder from the root on belongs to this user or to root, and nobody
-else may write in it. The GIMP plug-in has the same rules in its own `ownership.py`.
+As sshd's StrictModes: every folder from the root on belongs to this user or to root, and no
+other user may write in it. The GIMP plug-in has the same rules in its own `ownership.py`.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def own_folder(folder: Path) -> None:
         raise SettingsError(
             f"folder {folder} can be entered by others; use a folder of your own with mode 0700"
         )
-    # Once more: somebody may have been faster in a folder that is open to all.
+    # Once more: another user may have been faster in a folder that is open to all.
     _check_way(folder / "x", folder)
 
 
 def check_profile(path: Path) -> None:
     """Refuse a path outside the user's profile where that alone keeps others out: on Windows.
 
-    Nothing where files have owners and modes, which tell more.
+    Nothing where files have owners and modes, which say more.
     """
     if HAS_OWNERS:
         return
@@ -96,7 +96,7 @@ def is_private(folder: Path) -> bool:
 
 
 def may_write(user: int, folder: Path) -> bool:
-    """Tell whether a user may write in a folder, as its mode says; a group may be anybody's."""
+    """Tell whether a user may write in a folder, as its mode says; a group may be any user's."""
     status = folder.stat()
     return user in (0, status.st_uid) or _others_write(status)
 
@@ -131,7 +131,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 def _others_write(status: os.stat_result) -> bool:
     if stat.S_ISLNK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-        return False  # what the mode says of these lets nobody exchange them
+        return False  # what the mode says of these lets no other user exchange them
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not _is_private_group(status.st_gid)

@@ -1,7 +1,8 @@
 """Services of operating systems: locks, owners of files, flags of open, free room.
 
-What a system has or lacks is told here by name, from the parts of Python that are there; nothing
-else asks for a system. On Linux all of it is there. Each function says what it does elsewhere.
+Features that a system has or lacks have names here or in the engine's `atomic`, and are judged by
+the parts of Python that are there; nothing else asks for a system. On Linux all of it is there.
+Each function says what it does elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 from typing import IO, Any
+
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
 
 try:
     import fcntl
@@ -36,24 +39,17 @@ lists of its own, which are left alone."""
 UNIX_FAMILY = getattr(socket, "AF_UNIX", None)
 """Family of unix sockets; None where Python has none."""
 TELLS_UNIX_PEERS = UNIX_FAMILY is not None and hasattr(socket, "SO_PEERCRED")
-"""True where the kernel tells who is at the other end of a unix socket, and names sockets itself:
+"""True where the kernel says who is at the other end of a unix socket, and names sockets itself:
 where a daemon can serve on one. Elsewhere it serves on loopback TCP."""
 TELLS_TCP_PEERS = hasattr(socket, "AF_NETLINK")
-"""True where the kernel tells which user is at the other end of a connection within the machine."""
+"""True where the kernel says which user is at the other end of a connection within the machine."""
 CONFINES = sys.platform == "linux" and TELLS_TCP_PEERS
 """True where a process can give up its rights for good, by seccomp and Landlock."""
 PASSES_DESCRIPTORS = hasattr(os, "fork")
 """True where a child inherits the descriptors that are named, and a process can become another
 program. Windows has neither."""
-SYNCS_FOLDERS = hasattr(os, "O_DIRECTORY")
-"""True where a folder can be opened, so that the names in it can be made safe. On Windows it
-cannot, and a file can only be made safe through a descriptor that may write."""
-REMOVES_OPEN_FILES = PASSES_DESCRIPTORS
-"""True where a name can be removed or taken over while somebody has its file open."""
-CLOSED_ON_EXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-"""Flags to open a file with that no other program inherits, and whose bytes stay as they are."""
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | CLOSED_ON_EXEC
-"""The same for a file that is not waited for."""
+"""Flags to open a file with that is not waited for, see `atomic`."""
 KILLED = -int(getattr(signal, "SIGKILL", 9))
 """Exit status of a process that was killed, as `subprocess` has it."""
 SELECTED_SOCKETS = None if resource else 512
@@ -92,8 +88,8 @@ def listening(
 ) -> socket.socket:
     """Open a TCP socket that no other program shares; `both`: for IPv4 and IPv6 alike.
 
-    Windows lets others take a port over unless it is told not to, and then keeps it for a moment
-    from whoever comes after one that was killed.
+    Windows lets others take a port over unless that is forbidden, and then keeps it for a moment
+    from the process that comes after one that was killed.
     """
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
     if exclusive is None:
@@ -137,7 +133,7 @@ def lock(file: IO[Any], *, wait: bool) -> None:
 
 
 def _lock_byte(file: IO[Any], *, wait: bool) -> None:
-    """Lock a byte far behind the end, since nobody else could read one that is locked."""
+    """Lock a byte far behind the end, since no other process could read one that is locked."""
     system: Any = msvcrt
     os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
     try:
@@ -160,9 +156,9 @@ def is_locked(file: IO[bytes]) -> bool:
 
 
 def is_leased_to_a_writer(descriptor: int) -> bool:
-    """Tell whether somebody has an open file open for writing, as far as the system knows.
+    """Tell whether an open file is open for writing elsewhere, as far as the system knows.
 
-    Linux grants a read lease only where nobody has (fcntl(2), F_SETLEASE). On files of other users
+    Linux grants a read lease only where none has (fcntl(2), F_SETLEASE). On files of other users
     and on network file systems it cannot be asked, and elsewhere there are no leases.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
@@ -203,7 +199,7 @@ def memory_bytes() -> int | None:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """Write at a place of a file that nobody else writes; returns how much the disk took."""
+    """Write at a place of a file that no other process writes; returns how much the disk took."""
     if hasattr(os, "pwrite"):
         return os.pwrite(descriptor, data, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)

@@ -12,7 +12,7 @@ fi
 input=$1 output=$2
 folder=${LDRPS_HOT_FOLDER:?is not set; name the folder that \'ldrps watch\' watches}
 if [[ ! -d $folder ]]; then
-    echo "ldrps-queue.sh: $folder is no folder; create it and let 'ldrps watch' watch it" >&2
+    echo "ldrps-queue.sh: $folder is not a folder; create it and let 'ldrps watch' watch it" >&2
     exit 1
 fi
 

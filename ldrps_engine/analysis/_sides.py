@@ -24,7 +24,7 @@ Values = TypeVar("Values", Array, Mask)
 _PLAIN = 0.97
 _MOST_DEPTH = 0.4
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 1.5 / 255, 22 / 255
-# Tolerances to try: JPEG leaves waves of so much in a border, beside the photo's edge.
+# Tolerances to try: JPEG leaves waves of so much in a border, next to the photo's edge.
 _RINGING = (0.0, 3 / 255, 6 / 255, 10 / 255, 15 / 255, 22 / 255)
 # Pixels in which a border has to end: an edge that was resized, or turned by a hair.
 _STEP = 3
@@ -119,7 +119,7 @@ def tolerance_of(strip: Array, colour: Array) -> float:
 
 @dataclass(frozen=True)
 class Strip:
-    """The rows beside one side of an image, as far as they may be border."""
+    """The rows next to one side of an image, as far as they may be border."""
 
     away: Array
     """(rows, length), how far each pixel is from the colour of its row's border."""

@@ -21,9 +21,9 @@ Array = NDArray[np.float32]
 _AIR = 0.99
 # Quantile of a cell's darkest channel, so that neither noise nor ringing speaks for a thing.
 _DARKEST = 0.03
-# Least light told of, in display values, that could be missed: rounding and noise hide less.
+# Least airlight, in display values, that could be missed: rounding and noise hide less.
 _SEEN = 0.05
-# Share of the light told of that has to be there: depth is told roughly, and air may be dim.
+# Share of that airlight that has to be there: depth is known roughly, and air may be dim.
 _SURELY = 0.6
 
 

@@ -23,7 +23,7 @@ def proposed_amounts(
     Sent back as `Settings.amounts`, they give the same picture. Damage is among them only where
     it is `marked` by a mask, or where some was found.
     """
-    told = settings.recipe == "old-photo"
+    asked = settings.recipe == "old-photo"
     # A print of one hue that does not look faded may have been meant as dark as it is.
     doubted = diagnosis.grey or diagnosis.toned
     faded = 1.0 if diagnosis.is_faded or not doubted else _DOUBTED
@@ -32,11 +32,11 @@ def proposed_amounts(
         diagnosis.grey and settings.blind and settings.allow_colour
     )
     found = {
-        # Light that is brought back brings up noise which nobody saw before.
+        # Light that is brought back brings up noise that was invisible before.
         "noise": not settings.blind or diagnosis.needs_work or colours,
         "haze": diagnosis.is_hazy and not diagnosis.is_dark,
         "light": diagnosis.is_dark,
-        "cast": faded if told or diagnosis.is_faded else mended,
+        "cast": faded if asked or diagnosis.is_faded else mended,
         "colour": colours,
     }
     amounts = {name: float(wrong) for name, wrong in found.items()}

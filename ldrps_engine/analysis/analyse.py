@@ -1,4 +1,4 @@
-"""First stage of a restoration: everything that the photo itself tells. No torch."""
+"""First stage of a restoration, second half: what is wrong with the photo. No torch."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
+from ldrps_engine.colour.srgb import SLOPE
 from ldrps_engine.photo import Depth
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import STAGES, Settings
@@ -27,6 +28,8 @@ Array = NDArray[np.float32]
 
 # Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
+# Light of which eight bits hold hardly a colour: one and a half of their steps near black.
+_UNSURE = 1.5 / 255 / SLOPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +103,10 @@ class Analysis:
     @property
     def is_faulty(self) -> bool:
         """Tell whether there is anything that a model may be needed for."""
-        # Noise that the diagnosis would leave is filtered for whoever asks for it.
+        # Noise that the diagnosis would leave is filtered on request.
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
-        told = asked or self.colours or not self.settings.blind
-        return told or self.diagnosis.needs_prior or not self.degradation.is_neutral
+        wanted = asked or self.colours or not self.settings.blind
+        return wanted or self.diagnosis.needs_prior or not self.degradation.is_neutral
 
     @property
     def leaves_photo_alone(self) -> bool:
@@ -139,6 +142,8 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
         rgb, small = grey_of(rgb), grey_of(small)
     curve = _curve(cast, small, settings, diagnosis)
     guess = first_guess(small, diagnosis, settings.recipe, seen, amounts, curve)
+    if guess.least and request.measured.photo.depth is Depth.U8:
+        guess = replace(guess, unsure=_UNSURE)
     if colours and request.prior_knows_scenes:
         guess = replace(guess, grey=True)
     return Analysis(
@@ -195,9 +200,9 @@ def _wants_colours(
 
 
 def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
-    """Return what casts and fading have done; None where nobody is to undo it.
+    """Return what casts and fading have done; None where it is not to be undone.
 
-    A print's toning goes for whoever asks for more than the diagnosis proposes.
+    A print's toning goes if the user asks for more than the diagnosis proposes.
     """
     amount, proposed = Amounts.of(diagnosis, settings).cast, diagnosis.amounts["cast"]
     if not amount:

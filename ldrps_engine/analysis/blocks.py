@@ -1,6 +1,6 @@
 """Blocks of JPEG: where their grid lies, how high the steps between them are, how coarse it was.
 
-The grid is found by steps that are higher at every eighth place than beside it, in rows and in
+The grid is found by steps that are higher at every eighth place than next to it, in rows and in
 columns, wherever the photo was cropped since (Wang, Sheikh and Bovik, "No-reference perceptual
 quality assessment of JPEG compressed images", ICIP 2002); the quality by coefficients of the grid's
 blocks, which are multiples of one step (Fan and de Queiroz, "Identification of bitmap compression
@@ -34,6 +34,8 @@ _MOST_BLOCKS = 20_000
 _LEAST_COUNT = 150
 _PERIODIC = 0.3
 _NEARLY = 0.9
+# Standard deviation of blocks' means, in quantisation steps, from which these tell that step.
+_LEAST_SPREAD_OF_DC = 1.5
 # Height of steps in flat parts over the quantisation step of the mean: two errors, each even.
 _STEP_OF_DC = 0.06
 # More than this is the scene's.
@@ -65,7 +67,7 @@ class Blocks:
     left: int = 0
     """The same for columns."""
     quality: int = 100
-    """Quality of libjpeg's tables, as far as that can be told."""
+    """Quality of libjpeg's tables, as far as it can be read from the steps."""
     whole_chroma: bool = False
     """True where chroma was compressed at full size, instead of half."""
 
@@ -170,7 +172,10 @@ def _periodic(coefficients: Array, quality: int, kind: str) -> float:
     """Nearness of coefficients (blocks, low frequencies) to multiples of a table's steps."""
     steps = quantisation(quality, kind).reshape(PATCH, PATCH)[_LOW].astype(np.float32)
     ratio = coefficients / steps
-    told = (np.abs(ratio) > 0.6) & (steps > 2)
-    if told.sum() < _LEAST_COUNT:
+    clear = (np.abs(ratio) > 0.6) & (steps > 1)
+    # Means of a dark or hazy photo's blocks are nearly the same, and lie near a multiple of some
+    # large step by chance.
+    clear[:, 0] &= ratio[:, 0].std() > _LEAST_SPREAD_OF_DC
+    if clear.sum() < _LEAST_COUNT:
         return 0.0
-    return float(np.cos(2 * np.pi * ratio[told]).mean())
+    return float(np.cos(2 * np.pi * ratio[clear]).mean())

@@ -94,7 +94,7 @@ def _probability(
 ) -> float:
     """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
 
-    The curve is that which a photo has if it has one. A good photo is hardly ever told to have
+    The curve is that which a photo has if it has one. A good photo is hardly ever found to have
     lost its black, so how much of it is evidence as well; graded colours and pale things look so
     to the curve, but to a judge of haze there is something in them that is not pale. Light of
     another colour, a sunset's or a candle's, leaves black as it is; a dye that has faded does not.

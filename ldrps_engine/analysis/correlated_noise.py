@@ -94,7 +94,7 @@ def correlated_noise_features(rgb: Values, noise: Noise) -> Array:
             by_patch(small)[:8],
             by_frequency(raw_spectrum(small)),
             _slopes(rgb, stabilise),
-            [np.log(noise.spread)],
+            [np.log(noise.relative_rms)],
             [float(np.ptp(np.log(noise.level.curve).mean(0)))],
             _slopes(small),
         ]
@@ -145,6 +145,6 @@ def _slopes(rgb: Values, stabilise: Stabilise | None = None) -> Array:
         flattest = np.argsort(chosen)[: max(_FEWEST, int(_SHARE * len(chosen)))]
         low, high = np.array_split(flattest, 2)
         for k, (first, last) in enumerate(_BANDS):
-            told = energy[:, (parity == half) & np.isin(ORDER, range(first, last))].mean(1)
-            found[half, k] = np.log((told[high].mean() + 1e-3) / (told[low].mean() + 1e-3))
+            energies = energy[:, (parity == half) & np.isin(ORDER, range(first, last))].mean(1)
+            found[half, k] = np.log((energies[high].mean() + 1e-3) / (energies[low].mean() + 1e-3))
     return np.asarray(found.mean(0), dtype=np.float32)

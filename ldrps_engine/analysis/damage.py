@@ -97,17 +97,18 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
     """Look for damage in a photo by its working values (H, W, 3); None where nobody is to look."""
     if not settings.looks_for_damage:
         return None
-    visible = None if photo.alpha is None else photo.alpha != 0
+    visible, whole = None if photo.alpha is None else photo.alpha != 0, Contents(rgb)
     found = look_for_damage(
         rgb,
         visible,
         believed=settings.mends_damage,
         stains=settings.damage == "auto",
         told_from=0.0 if settings.details_damage else _TOLD_FROM,
+        whole=whole,
     )
     asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
-    # Elsewhere the diagnosis knows pages, and what is named alone need not be told from them twice.
-    if found.seen.any() and (asked or found.is_beyond_doubt) and Contents(rgb).is_graphic:
+    # Elsewhere the diagnosis knows pages, and what is only named needs no second check.
+    if found.seen.any() and (asked or found.is_beyond_doubt) and whole.is_graphic:
         return found.without_any
     return found
 
@@ -119,6 +120,7 @@ def look_for_damage(
     believed: bool = False,
     stains: bool = True,
     told_from: float = _TOLD_FROM,
+    whole: Contents | None = None,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3); what is not `visible` has none.
 
@@ -127,10 +129,11 @@ def look_for_damage(
     even that has too little damage for it to be named. Without `stains` none is found that is
     neither a line nor small nor at the edge: a white collar may be taken for one. Features of faces
     are left alone, for which faces are looked for where the probability is `told_from` or more.
+    `whole` has the image's contents, for callers who want to know of them as well.
     """
     copies = _Copies(rgb)
     sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
-    look = _Look(Contents(sight.rgb), Contents(rgb), believed, stains, told_from)
+    look = _Look(Contents(sight.rgb), whole or Contents(rgb), believed, stains, told_from)
     pieces = look.chosen(sight)
     if believed or pieces.probability < _TOLD_FROM:
         return _damage(rgb, visible, sight, pieces)

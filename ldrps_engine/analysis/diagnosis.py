@@ -73,18 +73,18 @@ class Diagnosis:
     toned: bool = False
     """True for a print of one hue, sepia or another, which is kept."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """Probability of each finding by its name; empty where nobody looked."""
+    """Probability of each finding by its name; empty where none was looked for."""
     hot_pixels: int = 0
     """Defects of the sensor, of one or of two by two pixels."""
     blocks: float = 0.0
     """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
     damage: float = 0.0
-    """Share of the pixels that look damaged; 0 where nobody looked."""
+    """Share of the pixels that look damaged; 0 where damage was not looked for."""
     damage_kinds: tuple[str, ...] = ()
     """Kinds of damage, the largest first: see `damage_pieces.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
     """Amounts of what is done about the findings unless the user says otherwise, see
-    `amounts.proposed_amounts`; empty where nobody proposed any."""
+    `amounts.proposed_amounts`; empty where none are proposed."""
     inner: Rectangle | None = None
     """The picture inside its border, which alone was measured; None if there is no border."""
 
@@ -225,7 +225,7 @@ def diagnose(
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1], or of 8-bit samples.
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
-    sigma, which is held to what nobody would call noisy where the photo shows texture and no noise.
+    sigma, which is held to what no viewer calls noisy where the photo shows texture and no noise.
     `known` spares measuring again what is known, and `small`, the same image of any smaller size,
     making it smaller. `mounted`: see `find_cast`.
     Source of the haze: the dark channel of He, Sun and Tang, "Single image haze removal using dark
@@ -237,7 +237,7 @@ def diagnose(
     if noise is not None:
         sigma = noise
     elif known.halftone.is_found and not believed:
-        # Dots are not to be smeared, and nothing can be told of noise between them.
+        # Dots are not to be smeared, and noise between them cannot be measured.
         sigma = 0.0
     else:
         sigma = _noise(rgb, known.noise, believed=believed)
@@ -276,7 +276,7 @@ def diagnose(
 
 
 def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
-    """Sigma of the noise in 8-bit steps, held to what nobody calls noisy where it is texture.
+    """Sigma of the noise in 8-bit steps, held to what no viewer calls noisy where it is texture.
 
     Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
     to which light is brought back, and the judges have learnt from none such. Noise that chroma
@@ -286,7 +286,9 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
     both, and much of it to be in chroma.
     """
     sigma = noise.sigma * 255
-    chroma = noise.spread * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    chroma = (
+        noise.relative_rms * noise_sigma(noise.spectrum[1:]) if len(noise.spectrum) == 3 else 0.0
+    )
     if sigma <= _NOISE_FROM or believed:
         return sigma
     grows = growth(rgb, noise.level)

@@ -30,7 +30,7 @@ STATISTICS = 6
 
 DARKEST, FLAT = 1e-3, 0.01
 """Offsets added to light, and to contrast and saturation, before their logs."""
-SHADE = 25
+DARK_RANK = 25
 """Number of a cell's 256 pixels that are darker than its dark channel."""
 LOG_VARIANCE = (-6, 3)
 """Range of how unsure the expectation may be."""
@@ -66,10 +66,10 @@ def residual(view: Array, seen: Seen) -> Residual:
     hidden = hidden + _relu(layers.linear("mid", hidden))
     context = layers.linear("ctx", hidden.mean((0, 1)))
     hidden = _relu(layers.linear("mid2", hidden) + context)
-    told = layers.linear("out", hidden)
-    change = found - told[..., :STATISTICS]
-    doubt = np.exp(0.5 * np.clip(told[..., STATISTICS:], *LOG_VARIANCE))
-    light = told[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
+    estimate = layers.linear("out", hidden)
+    change = found - estimate[..., :STATISTICS]
+    doubt = np.exp(0.5 * np.clip(estimate[..., STATISTICS:], *LOG_VARIANCE))
+    light = estimate[..., 0] * weights["target.std"][0] + weights["target.mean"][0]
     return Residual(change, np.asarray(change / doubt, np.float32), found, light, contrast)
 
 
@@ -91,8 +91,8 @@ def cell_statistics(view: Array) -> Array:
     contrast = np.sqrt(np.maximum((converted[..., 0] ** 2).mean((1, 3)) - means[..., 0] ** 2, 0))
     saturation = np.sqrt((converted[..., 1:] ** 2).sum(-1)).mean((1, 3))
     darkest = squares(lowest(view), CELL).transpose(0, 2, 1, 3)
-    shade = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., SHADE]
-    logs = [light, shade, np.log(contrast + FLAT), np.log(saturation + FLAT)]
+    dark_channel = np.sort(darkest.reshape(*darkest.shape[:2], -1), -1)[..., DARK_RANK]
+    logs = [light, dark_channel, np.log(contrast + FLAT), np.log(saturation + FLAT)]
     return np.asarray(np.stack([*logs, means[..., 1], means[..., 2]], -1), np.float32)
 
 

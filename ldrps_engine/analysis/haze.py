@@ -32,7 +32,7 @@ _TRANSMISSION = (0.2, 1.0)
 # A bright thing reads as thick haze, so only part of the differences is believed.
 _DEPTH_SHARE = 0.4
 _DEPTH_SHARE_ALONE = 0.8
-_UNTOLD_BELOW, _TOLD_FROM = 0.2, 0.55
+_CLEAR_BELOW, _HAZY_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
 # Haze that both judgements leave, in the logarithm of transmission.
@@ -48,8 +48,8 @@ _THICKER, _DEEPER = 0.25, 0.5
 # Places along the short side of which each tells how thick haze before it can be at the most, and
 # how far around, in places, that holds.
 _PLACES, _PLACE_REACH = 80, 3
-# Share of the light that a shade in a place may lack of black, and least transmission there.
-_SHADE, _THICKEST = 0.02, 0.05
+# Light that the darkest of a place may keep above black, and least transmission there.
+_DARK_SLACK, _THICKEST = 0.02, 0.05
 
 
 def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
@@ -69,7 +69,7 @@ def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
     air = (air + indoors * np.abs(field.air - shown_air) / 2).astype(np.float32)
     depth = np.asarray(thicker * level + deeper * (judged - level), np.float32)
     if indoors:
-        depth -= np.float32(indoors) * _beyond_shades(depth, rgb, air)
+        depth -= np.float32(indoors) * _beyond_dark_channel(depth, rgb, air)
     gain = np.clip(np.exp(-depth), *_TRANSMISSION)[..., None].repeat(3, 2).astype(np.float32)
     return _within_black(gain, ((1 - gain) * air).astype(np.float32), rgb, air)
 
@@ -110,10 +110,10 @@ def _tones_tell(rgb: Array) -> float:
     """
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     hazy = judge_tone(colour).hazy
-    return float(np.clip((hazy - _UNTOLD_BELOW) / (_TOLD_FROM - _UNTOLD_BELOW), 0, 1))
+    return float(np.clip((hazy - _CLEAR_BELOW) / (_HAZY_FROM - _CLEAR_BELOW), 0, 1))
 
 
-def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:
+def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
     """Return how much of depth (h, w) is more than the shades of each place allow, same shape.
 
     Nothing is darker than the air before it is bright (Meng et al., ICCV 2013). In a room the floor
@@ -121,7 +121,7 @@ def _beyond_shades(depth: Array, rgb: Array, air: Array) -> Array:
     """
     side = max(1, min(rgb.shape[:2]) // _PLACES)
     dark = _minimum(dark_channel(rgb / air, patches=max(1, max(rgb.shape[:2]) // side)), 1)
-    most = -np.log(np.clip(1 - dark - _SHADE, _THICKEST, 1))
+    most = -np.log(np.clip(1 - dark - _DARK_SLACK, _THICKEST, 1))
     there = resize(np.ascontiguousarray(depth[..., None], np.float32), dark.shape, smooth=True)
     beyond = np.maximum(there[..., 0] - most, 0).astype(np.float32)
     smooth = guided(_shrink(rgb.mean(-1), dark.shape), beyond, radius=_PLACE_REACH, epsilon=1e-2)

@@ -1,4 +1,4 @@
-"""Field of haze over a photo, told by a network: how thick it is in each place, and its colour.
+"""Field of haze over a photo, judged by a network: how thick it is in each place, and its colour.
 
 Depth is what haze goes by, and a photo of a room has depth that no dark channel shows: a white wall
 nearby looks as pale as a dark one far away. A small U-Net (Ronneberger, Fischer and Brox, 2015)
@@ -54,8 +54,8 @@ def haze_field(rgb: Array) -> HazeField:
 
     The answer is the mean of those for the image and its mirror image.
     """
-    told = cell_statistics(_view(rgb))
-    plain, mirrored = _judge(told), _judge(np.ascontiguousarray(told[:, ::-1]))
+    cells = cell_statistics(_view(rgb))
+    plain, mirrored = _judge(cells), _judge(np.ascontiguousarray(cells[:, ::-1]))
     return HazeField(
         depth=np.asarray((plain.depth + mirrored.depth[:, ::-1]) / 2, np.float32),
         air=np.asarray((plain.air + mirrored.air) / 2, np.float32),
@@ -78,9 +78,9 @@ def _view(rgb: Array) -> Array:
     return np.clip(reduce(colour, (height, width), smooth=True), 0, 1)
 
 
-def _judge(told: Array) -> HazeField:
+def _judge(cells: Array) -> HazeField:
     layers = Layers(load_weights(MODEL))
-    hidden = _looked(layers, "look.0", _relu(layers.convolve("enter", _entered(told))))
+    hidden = _looked(layers, "look.0", _relu(layers.convolve("enter", _entered(cells))))
     seen: list[Array] = []
     for level in range(_LEVELS):
         seen.append(hidden)
@@ -89,7 +89,7 @@ def _judge(told: Array) -> HazeField:
         hidden = _looked(layers, f"look.{level + 1}", hidden)
         if level == 1:
             hidden = _looked(layers, "wide", hidden)
-    whole, far = _summary(told)
+    whole, far = _summary(cells)
     pooled = [hidden.mean((0, 1)), hidden.max((0, 1)), whole]
     context = _relu(layers.linear("context", np.concatenate(pooled).astype(np.float32)))
     hidden = _looked(layers, "deep", _relu(hidden + layers.linear("into", context)))
@@ -104,17 +104,17 @@ def _judge(told: Array) -> HazeField:
     return HazeField(depth, np.asarray(1 / (1 + np.exp(-odds)), np.float32))
 
 
-def _entered(told: Array) -> Array:
+def _entered(cells: Array) -> Array:
     """Scale statistics (h, w, 10) for the network, and add each cell's position."""
-    height, width = told.shape[:2]
+    height, width = cells.shape[:2]
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    unit = [told[..., :9] - 0.5, 10 * told[..., 9:] - 0.3, y[..., None], np.abs(x)[..., None]]
+    unit = [cells[..., :9] - 0.5, 10 * cells[..., 9:] - 0.3, y[..., None], np.abs(x)[..., None]]
     return np.concatenate(unit, -1).astype(np.float32)
 
 
-def _summary(told: Array) -> tuple[Array, Array]:
+def _summary(cells: Array) -> tuple[Array, Array]:
     """Quantiles over the photo and the colour of its far cells (39,), and that colour (3,)."""
-    means, dark = told[..., :3].reshape(-1, 3), lowest(told[..., 3:6]).ravel()
+    means, dark = cells[..., :3].reshape(-1, 3), lowest(cells[..., 3:6]).ravel()
     channels = np.quantile(means, QUANTILES, axis=0).T.ravel()
     count = max(1, dark.size // FAR)
     far = means[np.argpartition(dark, -count)[-count:]].mean(0)

@@ -2,7 +2,7 @@
 
 A sensor's defect is one site of the mosaic, so it is bright (or black) in one colour more than in
 the others, and its neighbours know nothing of it. A star, a lamp or a highlight is spread by the
-lens and shines in all colours; print and texture have more of their kind beside them.
+lens and shines in all colours; print and texture have more of their kind next to them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SEVERAL = 5
 # More than this is not a few defects but grain or a drawing.
 _MOST_SHARE = 0.002
 _REACH = 4
-# Whole 8-bit steps by which it is beyond what lies beside it.
+# Whole 8-bit steps by which it is beyond what lies next to it.
 _STEPS_BESIDE = int(255 * _LEAST * (1 - _ALONE))
 # The same for all around, less what rounding may take.
 _STEPS_AROUND = int(255 * _LEAST * (1 - _ALONE - 4 / _DEVIATIONS)) - 1
@@ -98,7 +98,7 @@ def _in_steps(rgb: Values) -> Bytes:
 
 def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places, Places]:
     """Rows, columns and channels in which a square of `side` that begins there stands out from all
-    eight beside it, and lies far enough inside the photo."""
+    eight next to it, and lies far enough inside the photo."""
     rows, samples = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
     height, width = len(steps), steps.shape[1] // channels
     last = height - _REACH - side + 1
@@ -133,7 +133,7 @@ def _means(steps: Bytes, channels: int) -> Bytes:
 
 
 def _above_beside(steps: Bytes, side: int, channels: int) -> Mask:
-    """Mark places, so far inside, that are above all eight so far beside them."""
+    """Mark places, so far inside, that are above all eight so far next to them."""
     along = side * channels
     left, middle, right = steps[:, : -2 * along], steps[:, along:-along], steps[:, 2 * along :]
     beside = np.maximum(left, right)

@@ -138,7 +138,7 @@ class Inset:
         return Photo.from_samples(samples, layer.icc_profile)
 
     def _around_map(self, layer: Photo) -> Photo:
-        """A map of the picture with 0 around it: nothing of the frame was made by anybody."""
+        """A map of the picture with 0 around it: nothing of the frame was generated."""
         assert self.frame is not None
         samples = np.zeros((self.whole.height, self.whole.width, 1), layer.depth.dtype)
         inside = samples[self.frame.rectangle.part]

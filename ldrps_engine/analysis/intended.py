@@ -32,10 +32,10 @@ _FIELDS = 10
 # Share of fields with a star: lamps of a town are in a third of them at the most.
 _STARRY = 0.5
 # Share of the points of light that stand alone: 0.4 to 0.52 in four drawn skies, 0.06 at most in
-# lamp-lit and large photos, whose many bright details are beside each other.
+# lamp-lit and large photos, whose many bright details are side by side.
 _ALONE = 0.2
 # Light below which a place lies in shadow, and below which it has been cut off.
-_SHADE, _CLIPPED = 0.05, 1e-3
+_DARK, _CLIPPED = 0.05, 1e-3
 _MOSTLY = 0.5
 # Relative contrast of shadows with nothing in them; those of 27 under-exposed photos have 0.17 and
 # more, those of low key 0.06.
@@ -97,10 +97,10 @@ def is_low_key(rgb: Array) -> bool:
     view = resize(rgb, view_size(*rgb.shape[:2]), smooth=True)
     cells = squares(np.maximum(luminance(to_linear(np.clip(view, 0, 1))), 0), CELL)
     light, contrast = cells.mean((1, 3)), cells.std((1, 3))
-    shade = (light < _SHADE) & (light > _CLIPPED)
-    if shade.mean() < _MOSTLY:
+    dark = (light < _DARK) & (light > _CLIPPED)
+    if dark.mean() < _MOSTLY:
         return False
-    return float(np.median(contrast[shade] / light[shade])) < _NOTHING
+    return float(np.median(contrast[dark] / light[dark])) < _NOTHING
 
 
 def is_fog(rgb: Array, depth: Array) -> bool:

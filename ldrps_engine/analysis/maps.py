@@ -27,9 +27,9 @@ def finding_maps(
     They show what was judged in each place, also where the photo as a whole shows no such fault:
     the share of the light that is missing there, the share of haze in the light, and the standard
     deviation of the noise in 32 eight-bit steps. `rgb` is (h, w, 3), the photo made smaller.
-    `damage` (H, W) is true where it is damaged; None: nowhere, as far as anybody looked.
+    `damage` (H, W) is true where it is damaged; None: nowhere, as far as is known.
     """
-    level = noise.sigma / noise.spread * noise.level.relative(rgb).mean(-1) / _WHITE_NOISE
+    level = noise.sigma / noise.relative_rms * noise.level.relative(rgb).mean(-1) / _WHITE_NOISE
     damaged = np.zeros((1, 1), bool) if damage is None else damage
     found = (1 - np.exp(-seen.gain), 1 - np.exp(-seen.depth), level, damaged)
     shown = (np.clip(values, 0, 1).astype(np.float32)[..., None] for values in found)

@@ -1,6 +1,6 @@
-"""Measurement of a photo at its own size, with damage filled. No torch.
+"""First stage of a restoration, first half: a photo measured at its own size. No torch.
 
-Nothing is judged here.
+Damage is filled before. Nothing is judged here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Measured:
     """The same without damage and hot pixels."""
     known: Known
     damage: Damage | None = None
-    """Damage that was found; None: nobody looked."""
+    """Damage that was found; None: it was not looked for."""
     mounted: bool = False
     """Tell whether the picture does not fill its rectangle, see `find_cast`."""
     remarks: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Measured:
 
     @property
     def damage_seen(self) -> Mask | None:
-        """Damage that was found, or that the user marked, (H, W); None: nobody looked."""
+        """Damage that was found, or that the user marked, (H, W); None: not looked for."""
         return self.photo.damage if self.damage is None else self.damage.mask
 
     @property
@@ -76,13 +76,13 @@ def measure(
     original = repaired = to_working(photo)
     found = damage_of(photo, original, settings)
     share = _filled_share(found, settings)
-    # A mask of what was found is made for whoever has it filled.
+    # A mask of what was found is made only where it is filled.
     mask = photo.damage if found is None else found.mask if fill and share > 0 else None
     marks = mask is not None and bool(mask.any())
     if fill and mask is not None and marks and share > 0:
         photo = photo.with_damage(mask)
         filled = fill(original, mask)
-        # What a scratch's blur and JPEG have left beside it has a hue that the print has not.
+        # What a scratch's blur and JPEG have left next to it has a hue that the print has not.
         if is_monochrome(filled, _NEARLY):
             filled = with_hue_of_the_rest(filled, mask)
         repaired = filled if share == 1 else original + np.float32(share) * (filled - original)

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 _DEGREE = 3
 # Pixels that tell as much as all of a larger image.
 _ENOUGH = 250_000
-# Chroma that four of five, and nineteen of twenty pixels may have beside what their luma tells.
+# Chroma that four of five, and nineteen of twenty pixels may have next to what their luma tells.
 _USUAL, _MOST = 0.014, 0.027
 # Difference of channels that is none to the eye.
 _NO_COLOUR = 0.02

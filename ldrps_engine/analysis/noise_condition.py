@@ -1,4 +1,4 @@
-"""Measured noise in the few numbers that a network is told. No torch."""
+"""Measured noise in the few numbers that a network is conditioned on. No torch."""
 
 from __future__ import annotations
 

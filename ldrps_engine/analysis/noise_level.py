@@ -2,7 +2,7 @@
 
 A sensor's noise is Poisson and Gaussian in light (Foi, Trimeche, Katkovnik and Egiazarian,
 "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
-2008); the camera's tone curve, which nobody tells, makes of it any smooth function of display
+2008); the camera's tone curve, which is unknown, makes of it any smooth function of display
 values. So it is measured without a model: for each channel and brightness, the flattest patches
 are an upper bound, which counts as far as they are equally flat. The integral of its inverse
 stabilises the variance, as Anscombe's root does for Poisson noise, and what is then measured,
@@ -141,7 +141,7 @@ class Noise:
     """(channels, 8, 8), deviation at each frequency in stabilised values, see `noise_spectrum`."""
     raw: Array
     """The same with what may be texture."""
-    spread: float
+    relative_rms: float
     """Deviation in display values over that in stabilised ones, root mean square of the photo."""
     is_sure: bool = False
     """True where all of it is known to be noise."""
@@ -155,12 +155,12 @@ class Noise:
     @property
     def sigma(self) -> float:
         """Standard deviation in display values, root mean square over the photo."""
-        return self.spread * noise_sigma(self.spectrum)
+        return self.relative_rms * noise_sigma(self.spectrum)
 
     @property
     def raw_sigma(self) -> float:
         """The same with what may be texture."""
-        return self.spread * noise_sigma(self.raw)
+        return self.relative_rms * noise_sigma(self.raw)
 
     def at(self, rgb: Array) -> Array:
         """Standard deviation in display values at each sample of (..., channels)."""
@@ -173,8 +173,8 @@ def measure_noise(rgb: Values) -> Noise:
     raw = raw_spectrum(rgb, None if level.is_even else level.stabilise)
     every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     relative = level.relative(np.clip(display(rgb[::every, ::every]), 0, 1))
-    spread = float(np.sqrt(np.square(relative, dtype=np.float64).mean()))
-    return Noise(level, without_texture(raw), raw, spread)
+    relative_rms = float(np.sqrt(np.square(relative, dtype=np.float64).mean()))
+    return Noise(level, without_texture(raw), raw, relative_rms)
 
 
 def noise_level(rgb: Values) -> Level:

@@ -222,8 +222,8 @@ def _channel_spectrum(energy: Array, left: Array) -> Array:
         count = max(64, int(_SHARE * len(usable)))
         flattest = np.argpartition(texture, min(count, len(usable) - 1))[:count]
         here = parity == half
-        told = rows[here.ravel()].take(flattest, axis=1)
-        variance[here] = median(told) / _MEDIAN_OF_CHI2
+        flat = rows[here.ravel()].take(flattest, axis=1)
+        variance[here] = median(flat) / _MEDIAN_OF_CHI2
     return np.asarray(np.sqrt(_without_shading(variance)), dtype=np.float32)
 
 

@@ -35,7 +35,7 @@ _GRAPHIC_FROM = 0.15
 TONED_FROM = 0.5
 """Probability from which a print of one hue is taken for toned."""
 
-SPREAD = (0.1, 0.5, 0.9)
+MAP_QUANTILES = (0.1, 0.5, 0.9)
 """Quantiles over the cells of what is there, and of the maps."""
 MOST, MOST_SUMMARY, MOST_UNIT = 8, 5, 6
 """Most that cells, their summary and the whole view's features count, in deviations."""
@@ -118,9 +118,9 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
     layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
     cells = np.concatenate([found.change, found.surprise, found.found], -1)
     flat = cells.reshape(-1, cells.shape[-1])
-    spread = np.quantile(flat, SPREAD, axis=0).ravel()
+    points_of_cells = np.quantile(flat, MAP_QUANTILES, axis=0).ravel()
     channels = np.quantile(view.reshape(-1, 3), QUANTILES, axis=0).T.ravel()
-    summary = np.concatenate([spread, flat.mean(0), channels])
+    summary = np.concatenate([points_of_cells, flat.mean(0), channels])
     unit = (summary - weights["summary.mean"]) / weights["summary.std"]
     summary = np.clip(unit, -MOST_SUMMARY, MOST_SUMMARY).astype(np.float32)
     cells = np.clip(cells, -MOST, MOST).astype(np.float32)
@@ -130,10 +130,10 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
     hidden = np.maximum(hidden, 0)
     hidden = hidden + np.maximum(layers.linear("b", hidden), 0)
     maps = softplus(layers.linear("m", hidden))
-    points = np.quantile(maps.reshape(-1, 2), SPREAD, axis=0).ravel()
+    points = np.quantile(maps.reshape(-1, 2), MAP_QUANTILES, axis=0).ravel()
     pooled = [summary, hidden.mean((0, 1)), hidden.max((0, 1)), points, maps.mean((0, 1))]
-    told = np.maximum(layers.linear("f.0", np.concatenate(pooled).astype(np.float32)), 0)
-    return layers.linear("f.3", told), maps[..., 0], maps[..., 1]
+    last = np.maximum(layers.linear("f.0", np.concatenate(pooled).astype(np.float32)), 0)
+    return layers.linear("f.3", last), maps[..., 0], maps[..., 1]
 
 
 def _is_graphic(seen: Seen, contrast: Array) -> Array:

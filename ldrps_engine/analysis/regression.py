@@ -15,11 +15,13 @@ Array = NDArray[np.float32]
 Model = Mapping[str, NDArray[np.float64]]
 Terms = Callable[[Array, Model], NDArray[np.float64]]
 """Terms (N, T) of features (N, F): `held`, `linear` or `quadratic`."""
+_FORMER = {"spread": "std"}
+"""Names of arrays in files of earlier versions."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """One number told from the features of a photo: a model's file, and what it weighs."""
+    """One number predicted from the features of a photo: a model's file, and what it weighs."""
 
     path: Path
     terms: Terms
@@ -41,7 +43,7 @@ def frame(features: Array, outside: float) -> Model:
     """
     low, high = np.percentile(features, (outside, 100 - outside), axis=0)
     held = np.clip(features, low, high)
-    return {"low": low, "high": high, "mean": held.mean(0), "spread": held.std(0) + 1e-6}
+    return {"low": low, "high": high, "mean": held.mean(0), "std": held.std(0) + 1e-6}
 
 
 def held(features: Array, frame: Model) -> NDArray[np.float64]:
@@ -50,8 +52,8 @@ def held(features: Array, frame: Model) -> NDArray[np.float64]:
 
 
 def linear(features: Array, frame: Model) -> NDArray[np.float64]:
-    """1 and features (N, F) in units of their spread, (N, 1 + F)."""
-    unit = (held(features, frame) - frame["mean"]) / frame["spread"]
+    """1 and features (N, F) in units of their standard deviation, (N, 1 + F)."""
+    unit = (held(features, frame) - frame["mean"]) / frame["std"]
     return np.concatenate([np.ones((len(unit), 1)), unit], axis=1)
 
 
@@ -67,7 +69,7 @@ def quadratic(features: Array, frame: Model) -> NDArray[np.float64]:
 def load_model(path: Path) -> Model:
     """The arrays of a model file by name."""
     table = json.loads(path.read_text())
-    return {name: np.asarray(values, np.float64) for name, values in table.items()}
+    return {_FORMER.get(name, name): np.asarray(v, np.float64) for name, v in table.items()}
 
 
 def save_model(path: Path, model: Model) -> None:

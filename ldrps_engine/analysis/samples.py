@@ -1,7 +1,7 @@
 """Display values out of what holds them: floats, or a photo's own 8-bit samples. No torch.
 
 A large photo's floats take four times the memory of its bytes, and longer to make than most of what
-is measured of them. So whoever looks at a part of a photo takes either, and makes floats of that.
+is measured of them. So code that looks at a part of a photo takes either, and makes floats of that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Subjects in the shadow before a bright sky or window. No torch.
 
-Nothing tells from light alone whether the dark is meant: a skyline or a black car is as dark beside
-what is bright. Three more things are asked. The encoder says what the photo is about: places that
+Light alone does not show whether the dark is meant: a skyline or a black car is as dark next to
+what is bright. Three more things count. The encoder says what the photo is about: places that
 excite it most. The expectation says how much light such a place has, and whether it is the scene
 that is so bright behind it, as a sky is, or only a white wall on which a dark thing hangs.
 """

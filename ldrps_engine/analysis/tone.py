@@ -18,7 +18,7 @@ from ldrps_engine.analysis.regression import load_model, quadratic
 from ldrps_engine.analysis.resampling import squares
 from ldrps_engine.analysis.samples import highest, lowest
 from ldrps_engine.analysis.scene_levels import expected_airlight_contrast
-from ldrps_engine.colour.srgb import LUMA
+from ldrps_engine.colour.srgb import LUMINANCE
 
 Array = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def judge_tone(rgb: Array) -> Tone:
 def tone_features(rgb: Array) -> Array:
     """Statistics of the tones of an (H, W, 3) image of display values, (34,)."""
     small = np.clip(_reduced(rgb), 0, 1)
-    high, low, luma = highest(small), lowest(small), small @ LUMA
+    high, low, luma = highest(small), lowest(small), small @ LUMINANCE
     dark, bright = squares(low, _BLOCK).min((1, 3)), squares(high, _BLOCK).max((1, 3))
     deviation = squares(luma, _BLOCK).std((1, 3))
     slope = np.abs(np.diff(luma, axis=1))

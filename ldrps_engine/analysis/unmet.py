@@ -1,4 +1,4 @@
-"""Requests that a photo gave no occasion for, each told in one sentence. No torch.
+"""Requests that a photo gave no occasion for, in one sentence each. No torch.
 
 Nothing that was asked for is dropped silently: either it is done, or the user learns why not.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.settings import STAGES, Settings
 
-# Mean change of tones, in display values, that nobody sees.
+# Mean change of tones, in display values, that is invisible.
 _NO_CHANGE = 1 / 255
 _TONES = {
     "low-light": "recipe low-light found no light missing, so the photo keeps the light it has",
@@ -47,13 +47,13 @@ class Done:
 
     moved: float = 0.0
     """Mean change of display values by bringing tones back; 0 where they stay."""
-    filters: bool = False
+    filters_noise: bool = False
     """Noise is filtered."""
     colours: bool = False
     """The photo gets colours."""
     published: bool = False
     """The pilot is the result, as published."""
-    samples: bool = False
+    samples_pilot: bool = False
     """The model brings back light, haze, fading or colour."""
     stages: tuple[str, ...] = ()
     """Stages that change the photo."""
@@ -81,7 +81,7 @@ def _of_recipe(settings: Settings, diagnosis: Diagnosis, done: Done) -> str:
         return f"amount {about} is 0, so recipe {settings.recipe} leaves {_LEFT[about]} as it is"
     if settings.recipe in _TONES and done.moved < _NO_CHANGE:
         return _TONES[settings.recipe]
-    if settings.recipe == "noise" and not done.filters and settings.noise_sigma is None:
+    if settings.recipe == "noise" and not done.filters_noise and settings.noise_sigma is None:
         sigma = f"{diagnosis.noise_sigma:.1f} of 255"
         return f"recipe noise found none that can be seen (sigma {sigma}), so none is filtered"
     return ""
@@ -89,7 +89,7 @@ def _of_recipe(settings: Settings, diagnosis: Diagnosis, done: Done) -> str:
 
 def _of_noise(settings: Settings, done: Done) -> str:
     sigma = settings.noise_sigma
-    if sigma is None or done.filters:
+    if sigma is None or done.filters_noise:
         return ""
     if settings.amounts.get("noise") == 0 and settings.recipe != "noise":
         return "amount noise is 0, so noise_sigma has no effect"
@@ -121,7 +121,7 @@ def _of_amounts(settings: Settings, diagnosis: Diagnosis, done: Done) -> list[st
         used = [name for name in settings.amounts if name != "damage"]
         said += ["recipe paper works as published and makes no use of amounts"] if used else []
         return [sentence for sentence in said if sentence]
-    if "noise" in asked and not done.filters and settings.recipe != "noise":
+    if "noise" in asked and not done.filters_noise and settings.recipe != "noise":
         said.append(
             f"amount noise is {asked['noise']:g}, but there is too little noise in this photo to "
             f"be seen (sigma {diagnosis.noise_sigma:.1f} of 255), so none is filtered"
@@ -180,7 +180,7 @@ def _of_stages(settings: Settings, done: Done) -> str:
 
 def _of_model(settings: Settings, done: Done) -> str:
     """Name what only the model makes use of, where it has nothing to do."""
-    if done.samples:
+    if done.samples_pilot:
         return ""
     asked = {
         "description": settings.description is not None,

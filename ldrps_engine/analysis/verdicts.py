@@ -68,7 +68,7 @@ _UNSURE = 1e-4
 def lacks_light(colour: Array, seen: Recognition) -> bool:
     """Tell whether the scene is short of light: the whole of it, or what is before the light.
 
-    A face in the shadow before something bright is what nobody means to be dark.
+    A face in the shadow before something bright is never meant to be dark.
     """
     near, subject = within_reach(seen.seen), Subject.of(colour, seen)
     black, lit = _DARK_THINGS * near, max(_IN_SHADOW - subject.in_shadow, 0)

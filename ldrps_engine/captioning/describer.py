@@ -33,7 +33,7 @@ class Describer(Protocol):
     """A model that looks at a photo and says what it shows and what is wrong with it."""
 
     source: str
-    """Shown to the user beside the text."""
+    """Shown to the user along with the text."""
 
     def look(self, rgb: Array) -> Opinion | None:
         """Its opinion of an (H, W, 3) sRGB image in [0, 1]; None if it gave no usable answer."""

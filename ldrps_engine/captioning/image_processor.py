@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.priors.components import load_tokenizer, told_as
+from ldrps_engine.priors.components import load_tokenizer, named_part
 
 
 def load_processor(folder: Path, name: str) -> Any:
     """Read from a describer's folder; ModelError if it cannot be had or knows no chat."""
-    with told_as(name, "processor"):
+    with named_part(name, "processor"):
         if importlib.util.find_spec("torchvision"):
             from transformers import AutoProcessor
 

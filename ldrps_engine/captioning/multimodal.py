@@ -84,8 +84,8 @@ class MultimodalDescriber:
             num_beams=1,
             use_cache=True,
         )
-        told = self._processor.tokenizer.decode(made[0, length:], skip_special_tokens=True)
-        return _BEGUN + str(told)
+        answer = self._processor.tokenizer.decode(made[0, length:], skip_special_tokens=True)
+        return _BEGUN + str(answer)
 
     def total_bytes(self) -> int:
         """Memory of its weights."""
@@ -106,7 +106,7 @@ def describer_folder(name: str) -> Path:
     entry = catalogue().get(name)
     if entry is not None and entry.kind != "describer":
         raise ModelError(f"model '{name}' is no describer; 'ldrps models list' says what is one")
-    folder = resolve(name)
+    folder = resolve(name, "describer")
     if not (folder / "config.json").is_file():
         raise ModelError(f"describer '{name}' in {folder} lacks config.json; pull or copy it again")
     return folder

@@ -1,4 +1,4 @@
-"""The prior's prompt where nobody gave one: the colours of a scene, measured. Not for people.
+"""The prior's prompt where none is given: the colours of a scene, measured. Not for people.
 
 It names the colours of the upper, middle and lower part of the scene after light and contrast are
 evened out, and how rich in colour it is. The bundled prior was trained with these words on good

@@ -1,7 +1,7 @@
 """A photo's own samples to the values the engine works on, and back. No torch.
 
 The engine sees three channels of display-encoded sRGB without bounds: profiles are undone,
-grey is repeated, and invisible pixels hold what lies beside them.
+grey is repeated, and invisible pixels hold what lies next to them.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _visible(photo: Photo) -> Mask | None:
 
 
 def _filled(values: Array, visible: Mask) -> Array:
-    """Invisible pixels mirrored from what lies beside them, in rows and then in columns.
+    """Invisible pixels mirrored from what lies next to them, in rows and then in columns.
 
     Mirrored rather than smoothed over: the photo's noise is measured from its pixels. The shadow
     that a mount leaves at a picture's edge is not mirrored: it would become a wide dark band.
@@ -129,7 +129,7 @@ def _filled(values: Array, visible: Mask) -> Array:
 
 
 def beside_hidden(visible: Mask) -> Mask:
-    """Mark in (H, W) what is not visible, and what a mount may have shaded beside it."""
+    """Mark in (H, W) what is not visible, and what a mount may have shaded next to it."""
     return grown(~visible, math.ceil(_EDGE * max(visible.shape)))
 
 

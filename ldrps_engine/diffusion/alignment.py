@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.diffusion import losses
+from ldrps_engine.diffusion.adam import Adam
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam, Discriminator, PhysicalFpam
 from ldrps_engine.diffusion.weights import Alignment, Guidance
 
@@ -37,10 +38,8 @@ class Aligner:
         # The physical field and the convolutions learn at rates that differ, see `Alignment`.
         field = [p for n, p in self.fpam.named_parameters() if n.endswith("_change")]
         rest = [p for n, p in self.fpam.named_parameters() if not n.endswith("_change")]
-        self._adam = torch.optim.Adam(
-            [{"params": rest, "lr": how.rate}, {"params": field, "lr": how.field_rate}]
-        )
-        self._adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=how.discriminator_rate)
+        self._adam = Adam([(rest, how.rate), (field, how.field_rate)])
+        self._adam_d = Adam([(self.discriminator.parameters(), how.discriminator_rate)])
 
     def learn(self, clean: Tensor) -> None:
         """One Adam step of `f` and one of `d` on the current clean image, if `f` is to learn."""
@@ -76,7 +75,7 @@ class Aligner:
         found: dict[str, Tensor] = {}
         for name, (network, adam) in self._trained().items():
             found |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
-            for index, moments in adam.state_dict()["state"].items():
+            for index, moments in adam.state().items():
                 found |= {f"{name}.adam.{index}.{key}": value for key, value in moments.items()}
         return found
 
@@ -90,9 +89,9 @@ class Aligner:
                 _, index, kind = key.split(".")
                 moments.setdefault(int(index), {})[kind] = mine.pop(key)
             network.load_state_dict(mine)
-            adam.load_state_dict(adam.state_dict() | {"state": moments})
+            adam.resume(moments)
 
-    def _trained(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
+    def _trained(self) -> dict[str, tuple[nn.Module, Adam]]:
         return {
             "fpam": (self.fpam, self._adam),
             "discriminator": (self.discriminator, self._adam_d),
@@ -118,8 +117,8 @@ class Aligner:
             loss = loss + 0.05 * self.fpam.pull()
         return loss
 
-    def _update(self, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
+    def _update(self, optimiser: Adam, loss: Tensor) -> None:
+        optimiser.zero_grad()
         loss.backward()
         optimiser.step()
 

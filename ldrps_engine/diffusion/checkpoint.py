@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ldrps_engine.diffusion.plan import Plan
+from ldrps_engine.diffusion.sampling_plan import SamplingPlan
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.settings import Settings
 
@@ -20,7 +20,7 @@ _CASE = "case"
 class Checkpoints:
     """Makes and reads the checkpoints of one photo's sampling."""
 
-    def __init__(self, settings: Settings, plan: Plan, view: View) -> None:
+    def __init__(self, settings: Settings, plan: SamplingPlan, view: View) -> None:
         words = repr((settings, plan, view, torch.__version__))
         digest = hashlib.sha256(words.encode()).digest()
         self._case = torch.frombuffer(bytearray(digest), dtype=torch.uint8)

@@ -1,7 +1,7 @@
-"""Third stage of a restoration: the photo without its noise, at its own size, part by part.
+"""Third stage of a restoration, first half: the photo at its own size without its noise.
 
-Each part is one evaluation of the bundled denoiser, told the level of the noise at each place and
-its spectrum, as FFDNet is told a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of
+Each part is one evaluation of the bundled denoiser, given the level of the noise at each place and
+its spectrum, as FFDNet is given a map of levels (Zhang, Zuo and Zhang, TIP 2018); or the mean of
 several, of the part turned and mirrored, since a network errs differently on each. Where the noise
 is white, FFDNet itself has a share in the mean.
 """
@@ -70,14 +70,14 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
 
     `scaled` is the photo without noise at the view's size, if that is known.
     """
-    if not (plan.works and plan.filters):
+    if not (plan.restores and plan.filters_noise):
         return Denoised(plan, plan.rgb, reduce(plan.rgb, plan.view.scaled))
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     lift = lift_for(plan.rgb, noise.sigma, _brought_up(plan))
     members = Members.of(plan.size, noise.sigma * lift.gain, noise.bands, quick=plan.quick)
     work = NoiseFilter(expert, noise, lift, members, _debanding(plan))
-    count, out = sum(plan.work), plan.rgb.copy()
+    count, out = sum(plan.work_units), plan.rgb.copy()
 
     def on_part(done: int) -> None:
         on_step(Step("denoise", done, count, lambda: preview(out)))
@@ -181,7 +181,7 @@ def lift_for(rgb: Array, sigma: float, brought_up: float = 1.0) -> Lift:
 
 @dataclass(frozen=True)
 class KnownNoise:
-    """A photo's noise, as the network is told of it."""
+    """A photo's noise, as the network is conditioned on it."""
 
     measured: Noise
     sigma: float
@@ -200,10 +200,10 @@ class KnownNoise:
         """Deviation of the noise over `sigma` where brightness without noise is (h, w, 3)."""
         if self.measured.sigma < _HARDLY_MEASURED:
             return np.ones_like(around)
-        return self.measured.level.relative(around) / np.float32(self.measured.spread)
+        return self.measured.level.relative(around) / np.float32(self.measured.relative_rms)
 
     def condition(self, around: Array, patch: int, lift: Lift) -> NoiseCondition:
-        """Return what the network is told of a part, by its brightness (h, w, 3) without noise.
+        """Return the network's condition on a part, by its brightness (h, w, 3) without noise.
 
         Sides are multiples of `patch`. The levels are those once the part is lifted, and its gain
         at black is left out.
@@ -214,7 +214,7 @@ class KnownNoise:
 
 
 def _smoothed(rgb: Array) -> Array:
-    """Brightness (h, w, 3) around each sample: its own would tell of its noise."""
+    """Brightness (h, w, 3) around each sample: its own would reveal its noise."""
     height, width = rgb.shape[:2]
     small = max(1, height // _AROUND), max(1, width // _AROUND)
     return np.clip(resize(resize(rgb, small), (height, width), smooth=True), 0, 1)
@@ -238,7 +238,7 @@ class NoiseFilter:
     ) -> None:
         """Filter display values (H, W, 3) into `out` (H, W, 3), part by part.
 
-        `on_part` is told how many parts are done, and may raise to stop the work. Where no part
+        `on_part` receives the number of parts done, and may raise to stop the work. Where no part
         touches the `crop`, `out` stays as it is.
         """
 
@@ -257,31 +257,33 @@ class NoiseFilter:
         # Mirrored and not zero: a black edge would be an edge of the picture for the network.
         padded = np.pad(rgb, (*grow, (0, 0)), mode="symmetric")
         around = _smoothed(padded)
-        told = self.noise.condition(around, self.expert.patch, self.lift)
+        condition = self.noise.condition(around, self.expert.patch, self.lift)
         image = torch.from_numpy(self.lift.up(padded)).permute(2, 0, 1)[None].contiguous()
-        mean = self._own(image, told, check)
+        mean = self._own(image, condition, check)
         if self.members.second:
             sigma = np.float32(self.noise.sigma) * self.noise.relative(around)
             share = self.members.share_at(around, sigma)
-            mean += share * (self._second(image, told, check) - mean)
+            mean += share * (self._second(image, condition, check) - mean)
         mean = mean[0, :, :height, :width]
         return self.lift.down(np.ascontiguousarray(mean.permute(1, 2, 0).numpy()), rgb)
 
-    def _own(self, image: Tensor, told: NoiseCondition, check: Callable[[], None]) -> Tensor:
+    def _own(self, image: Tensor, condition: NoiseCondition, check: Callable[[], None]) -> Tensor:
         """Mean of the bundled denoiser's estimates of an image (1, 3, h, w)."""
         sigma = self.noise.sigma * self.lift.gain
 
         def one(images: Tensor, levels: Tensor) -> Tensor:
             # Levels belong to places and turn with them; bands hold for all directions.
-            return self.expert.denoise(images, sigma, NoiseCondition(levels, told.bands))
+            return self.expert.denoise(images, sigma, NoiseCondition(levels, condition.bands))
 
-        return _mean(self.members.own, image, told.levels, one, check)
+        return _mean(self.members.own, image, condition.levels, one, check)
 
-    def _second(self, image: Tensor, told: NoiseCondition, check: Callable[[], None]) -> Tensor:
-        """Mean of FFDNet's estimates of an image (1, 3, h, w), told one level for all channels."""
+    def _second(
+        self, image: Tensor, condition: NoiseCondition, check: Callable[[], None]
+    ) -> Tensor:
+        """Mean of FFDNet's estimates of an image (1, 3, h, w) at one level for all channels."""
         device = self.expert.text.device
         network, sigma = load_ffdnet(str(device)), self.noise.sigma * self.lift.gain
-        variance = (2 * told.levels).exp().mean(1, keepdim=True)
+        variance = (2 * condition.levels).exp().mean(1, keepdim=True)
 
         def one(images: Tensor, levels: Tensor) -> Tensor:
             return torch.as_tensor(network(images.to(device), levels.to(device)))

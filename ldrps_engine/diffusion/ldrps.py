@@ -1,8 +1,13 @@
 """LD-RPS's reverse step, in the paper's notation (see `reverse`).
 
 Li et al., "LD-RPS: Zero-shot unified image restoration via latent diffusion recurrent posterior
-sampling" (ICCV 2025, arXiv:2507.00790), section 3: the posterior's gradient is taken with respect
-to the clean latent, never through the diffusion network.
+sampling" (ICCV 2025, arXiv:2507.00790), section 3. The loop around it is in `sampling`. Its parts:
+
+1. eps with classifier-free guidance (Ho and Salimans, 2021, eq. 6), z_0 from it (DDIM, Song et al.,
+   ICLR 2021, eq. 9), and dynamic thresholding (Imagen, section 2.3);
+2. the deterministic step to z_prev (DDIM, eq. 12, with sigma = 0);
+3. x = D(z_0), and the online step of F-PAM and its discriminator (LD-RPS, section 3.2; `fpam`);
+4. the posterior's gradient with respect to the clean latent, never through the diffusion network.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ class Estimate(Enum):
 
 @dataclass(frozen=True)
 class Threshold:
-    """Dynamic thresholding (Saharia et al., Imagen, NeurIPS 2022), as published: not rescaled."""
+    """Dynamic thresholding (Saharia et al., Imagen, NeurIPS 2022), not rescaled, as published."""
 
     percentile: float = 0.995
     most: float = 100.0
@@ -56,11 +61,11 @@ class LdrpsStep:
 
     def __call__(self, z_t: Tensor, at: Moment, tools: Tools) -> tuple[Tensor, Tensor]:
         """Return z_0 and z_prev, both less s dL_g/dz_0."""
-        # 1. Predict eps with classifier-free guidance, and z_0, thresholded.
+        # 1. eps, and z_0 = (z_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar), thresholded.
         z_0, eps = tools.predict(z_t, at)
         if self.threshold:
             z_0 = self.threshold(z_0, tools.prior.latent_std)
-        # 2. DDIM step to z_prev, with eta 0.
+        # 2. As published, z_prev = sqrt(alpha_bar_prev) z_0 + sqrt(1 - alpha_bar_prev) eps.
         z_prev = tools.advance(z_0, eps, at)
         # 3. x = D(z_0), and one Adam step each on f and d. Decoded once for 3 and 4: decoding and
         # its gradient are most of the work.

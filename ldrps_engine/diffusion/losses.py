@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 _WEIGHTS = Path(__file__).parents[1] / "models/vgg16/vgg16_to_conv2_2.safetensors"
 _MEAN = (0.485, 0.456, 0.406)
-_SPREAD = (0.229, 0.224, 0.225)
+_STD = (0.229, 0.224, 0.225)
 
 
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
@@ -57,5 +57,5 @@ def _vgg(device: str) -> nn.Sequential:
 class _Normalise(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         mean = torch.tensor(_MEAN, device=image.device)[:, None, None]
-        spread = torch.tensor(_SPREAD, device=image.device)[:, None, None]
-        return (image - mean) / spread
+        std = torch.tensor(_STD, device=image.device)[:, None, None]
+        return (image - mean) / std

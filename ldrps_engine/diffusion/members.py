@@ -1,6 +1,6 @@
 """Two networks that free a photo from noise: how often each is asked, and its share in the mean.
 
-The bundled denoiser is told all that was measured. FFDNet knows white noise that nothing cuts off,
+The bundled denoiser is given all that was measured. FFDNet knows white noise that nothing cuts off,
 and no other; there it errs in other places, so that the mean of both is better than either.
 """
 

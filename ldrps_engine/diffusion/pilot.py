@@ -1,4 +1,4 @@
-"""Fourth stage of a restoration: the pilot, a picture of how the photo should look."""
+"""Third stage of a restoration, second half: the pilot, a picture of how the photo should look."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def sample(denoised: Denoised, on_step: OnStep, checkpoint: bytes | None = None)
     A photo with no light, haze or colour to bring back is its own pilot.
     """
     plan = denoised.plan
-    pilot = _sampled(denoised, on_step, checkpoint) if plan.samples else denoised.scaled
-    if plan.works and plan.analysis.coloured_by_expert:
+    pilot = _sampled(denoised, on_step, checkpoint) if plan.samples_pilot else denoised.scaled
+    if plan.restores and plan.analysis.coloured_by_expert:
         seed, hint = plan.settings.seed, plan.steering.hint
         pilot = colour(np.clip(pilot, 0, 1), seed, Colouring.of(seed), hint=hint)
-    if plan.works and plan.analysis.colours and plan.analysis.amounts.colour != 1:
+    if plan.restores and plan.analysis.colours and plan.analysis.amounts.colour != 1:
         grey = grey_of(pilot)
         pilot = grey + np.float32(plan.analysis.amounts.colour) * (pilot - grey)
     return Sample(denoised, pilot)
@@ -86,7 +86,7 @@ def _reporting(
     plan: RestorationPlan, sampler: Sampler, saved: Checkpoints, on_step: OnStep
 ) -> OnEstimate:
     """Report each reverse step, with a preview and a checkpoint to be made when asked for."""
-    before, count, after = plan.work
+    before, count, after = plan.work_units
 
     def on_estimate(stage: str, index: int, _: int, image: Callable[[], Tensor]) -> None:
         def picture() -> NDArray[np.uint8]:

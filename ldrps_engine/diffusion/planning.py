@@ -17,9 +17,9 @@ from ldrps_engine.analysis.noise_spectrum import noise_sigma, noise_spectrum
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.analysis.unmet import Done, unmet
 from ldrps_engine.captioning.describer import describe, prompt
-from ldrps_engine.diffusion.plan import Outcome, Plan
-from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.recipes import make_sampling_plan
 from ldrps_engine.diffusion.sampling import passes_of
+from ldrps_engine.diffusion.sampling_plan import Outcome, SamplingPlan
 from ldrps_engine.diffusion.steering import Steering
 from ldrps_engine.diffusion.view import View
 from ldrps_engine.photo import Part
@@ -70,7 +70,7 @@ class RestorationPlan:
     """Colours that the user's description gives to things, for the scene expert."""
     prompt: str
     """Contents of the photo, for the prior."""
-    sampling: Plan
+    sampling: SamplingPlan
     faces: tuple[Face, ...] = ()
     """Faces in the photo; none are looked for where no more than noise is filtered."""
     crop: Part | None = None
@@ -92,21 +92,21 @@ class RestorationPlan:
         return self.rgb.shape[0], self.rgb.shape[1]
 
     @property
-    def works(self) -> bool:
+    def restores(self) -> bool:
         """Tell whether there is anything to do: a blind recipe leaves a good photo alone."""
         if not self.settings.blind or self.analysis.colours:
             return True
-        return self.analysis.is_faulty and (not self.degradation.is_neutral or self.filters)
+        return self.analysis.is_faulty and (not self.degradation.is_neutral or self.filters_noise)
 
     @property
     def changes_nothing(self) -> bool:
         """Tell whether the photo comes back as it is, and nothing else is wanted of it."""
-        return not self.works and not self.stages and self.layers == ("restored",)
+        return not self.restores and not self.stages and self.layers == ("restored",)
 
     @property
-    def samples(self) -> bool:
+    def samples_pilot(self) -> bool:
         """Tell whether the prior has anything to do: light, haze, fading or colour."""
-        return self.works and (self.pilot_only or not self.degradation.is_neutral)
+        return self.restores and (self.pilot_only or not self.degradation.is_neutral)
 
     @property
     def pilot_only(self) -> bool:
@@ -119,28 +119,28 @@ class RestorationPlan:
         return self.sampling.quick
 
     @property
-    def filters(self) -> bool:
+    def filters_noise(self) -> bool:
         """Tell whether there is noise to be filtered."""
         return _shows(self.noise) and not self.pilot_only
 
     @property
-    def work(self) -> tuple[int, int, int]:
+    def work_units(self) -> tuple[int, int, int]:
         """Units of work: parts without noise, reverse steps, and composited parts."""
-        filters = self.works and self.filters
-        filtered = parts_to_denoise(self.size, self.crop) if filters else []
-        passes = passes_of(self.prior, self.sampling) if self.samples else []
+        filters_noise = self.restores and self.filters_noise
+        filtered = parts_to_denoise(self.size, self.crop) if filters_noise else []
+        passes = passes_of(self.prior, self.sampling) if self.samples_pilot else []
         steps = sum(len(timesteps) for _, timesteps in passes)
         return len(filtered), steps, len(parts_to_compose(self.size, self.crop))
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Stages that change the photo, out of STAGES and in their order."""
-        analysis, works = self.analysis, self.works and not self.pilot_only
+        analysis, restores = self.analysis, self.restores and not self.pilot_only
         changing = {
             "repaired": analysis.measured.is_repaired,
-            "denoised": analysis.smooths_blocks or (works and self.filters),
-            "toned": works and not self.degradation.is_neutral and not self._only_colours,
-            "coloured": works and analysis.colours,
+            "denoised": analysis.smooths_blocks or (restores and self.filters_noise),
+            "toned": restores and not self.degradation.is_neutral and not self._only_colours,
+            "coloured": restores and analysis.colours,
         }
         return tuple(name for name in STAGES if changing[name] and self.settings.strength > 0)
 
@@ -172,7 +172,7 @@ def plan_restoration(
     scaled = resize(small, view.scaled)
     noise = _noise_seen(analysis, scaled, view) if analysis.is_faulty else _NOT_LOOKED_FOR
     mended = np.clip(guess.invert(small), 0, 1)
-    sampling = make_plan(
+    sampling = make_sampling_plan(
         analysis.settings,
         analysis.diagnosis,
         noise.in_view,
@@ -225,13 +225,13 @@ def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering
 
 def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
     """Add to the remarks what was asked for and is not done; tones move by `moved` in the mean."""
-    analysis, filters = plan.analysis, plan.filters and plan.works
+    analysis, filters_noise = plan.analysis, plan.filters_noise and plan.restores
     done = Done(
         moved=moved,
-        filters=filters,
+        filters_noise=filters_noise,
         colours=analysis.colours,
         published=plan.pilot_only,
-        samples=plan.samples or (plan.works and analysis.coloured_by_expert),
+        samples_pilot=plan.samples_pilot or (plan.restores and analysis.coloured_by_expert),
         stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)
@@ -241,7 +241,7 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
 
 def _noise_seen(analysis: Analysis, scaled: Array, view: View) -> NoiseSeen:
     measured, guess = analysis.measured_noise, analysis.degradation
-    stabilised = analysis.noise_sigma / 255 / measured.spread
+    stabilised = analysis.noise_sigma / 255 / measured.relative_rms
     left = _noise_left(scaled, measured.level, stabilised, view.scale)
     gain = guess.amplification(scaled, measured.level.relative(scaled))
     as_seen = _SAME_IN_ALL if analysis.diagnosis.grey else 1.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.diffusion.ensemble import Combination, Ensemble
 from ldrps_engine.diffusion.ldrps import LdrpsStep
-from ldrps_engine.diffusion.plan import Decoding, Outcome, Plan
 from ldrps_engine.diffusion.proximal import ProximalStep
+from ldrps_engine.diffusion.sampling_plan import Decoding, Outcome, SamplingPlan
 from ldrps_engine.diffusion.timesteps import Spacing
 from ldrps_engine.diffusion.weights import FIXED, LEARNING, Alignment, Guidance
 from ldrps_engine.settings import Settings
@@ -78,14 +78,14 @@ _COLOURINGS = 4
 _COLOURING_STEPS = 5
 
 
-def make_plan(
+def make_sampling_plan(
     settings: Settings,
     diagnosis: Diagnosis,
     amplified: float,
     *,
     coloured: bool = False,
     knows_scenes: bool = True,
-) -> Plan:
+) -> SamplingPlan:
     """Return the plan for a photo. `amplified` is its noise in the clean domain, 0 to 1 per
     sample; `coloured` says that the photo has no colours and is to get some. `knows_scenes` is the
     prior's.
@@ -99,7 +99,7 @@ def make_plan(
     return _as_chosen(plan, settings)
 
 
-def _as_chosen(plan: Plan, settings: Settings) -> Plan:
+def _as_chosen(plan: SamplingPlan, settings: Settings) -> SamplingPlan:
     """Give the caller's own numbers precedence over the recipe's."""
     if settings.steps is not None:
         plan = dataclasses.replace(plan, steps=settings.steps)
@@ -110,7 +110,7 @@ def _as_chosen(plan: Plan, settings: Settings) -> Plan:
     return plan
 
 
-def _paper(diagnosis: Diagnosis) -> Plan:
+def _paper(diagnosis: Diagnosis) -> SamplingPlan:
     """Return LD-RPS as published, with the script that the diagnosis calls for."""
     script = NOISE_SCRIPT
     if diagnosis.is_hazy:
@@ -118,7 +118,7 @@ def _paper(diagnosis: Diagnosis) -> Plan:
     # Light wins where both are found: each published script corrects one degradation.
     if diagnosis.is_dark:
         script = LOW_LIGHT_SCRIPT
-    return Plan(
+    return SamplingPlan(
         steps=450,
         recurrences=script.recurrences,
         text_scale=8.0,
@@ -140,14 +140,14 @@ def _paper(diagnosis: Diagnosis) -> Plan:
     )
 
 
-def _ours(amplified: float, knows_scenes: bool) -> Plan:
+def _ours(amplified: float, knows_scenes: bool) -> SamplingPlan:
     """Return a plan that samples light, haze and colour from above the noise.
 
     With a prior that does not know scenes, text, recurrence and what F-PAM learns bring nothing
     (docs/research/ablations.md).
     """
     noise = _in_latents(amplified)
-    return Plan(
+    return SamplingPlan(
         steps=12,
         recurrences=1 if knows_scenes else 0,
         text_scale=2.0 if knows_scenes else 1.0,
@@ -159,16 +159,16 @@ def _ours(amplified: float, knows_scenes: bool) -> Plan:
     )
 
 
-def _fast(plan: Plan, knows_scenes: bool) -> Plan:
+def _fast(plan: SamplingPlan, knows_scenes: bool) -> SamplingPlan:
     """Return the same plan in a few steps, with quick filtering."""
     steps = min(plan.steps, _FAST_STEPS if knows_scenes else _FEWEST_STEPS)
     return dataclasses.replace(plan, steps=steps, recurrences=0, quick=True)
 
 
-def _coloured(plan: Plan) -> Plan:
+def _coloured(plan: SamplingPlan) -> SamplingPlan:
     """Return the same plan with the mean of several samples as the pilot.
 
-    Where samples disagree about a colour nobody knows it: their mean has less of it. In many steps
+    Where samples disagree about a colour it is unknown: their mean has less of it. In many steps
     a sample makes up its mind, and leaves stains.
     """
     return dataclasses.replace(

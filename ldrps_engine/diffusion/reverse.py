@@ -55,7 +55,7 @@ class Tools:
     """D: latents to images, differentiable; exact, or quick far from the end."""
 
     def predict(self, z_t: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
-        """Predict z_0 with classifier-free guidance, and the eps that is left (DDIM, eq. 12)."""
+        """Predict z_0 with classifier-free guidance, and the eps that is left (DDIM, eq. 9)."""
         words = self.conditions
         z_0 = self.prior.denoise(z_t, at.t, words.text, words.empty, at.text_scale)
         return z_0, (z_t - math.sqrt(at.alpha_bar) * z_0) / math.sqrt(1 - at.alpha_bar)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.plan import Decoding, Plan
 from ldrps_engine.diffusion.reverse import Conditions, Moment, Tools
+from ldrps_engine.diffusion.sampling_plan import Decoding, SamplingPlan
 from ldrps_engine.diffusion.solver import Solver
 from ldrps_engine.diffusion.timesteps import timesteps
 from ldrps_engine.priors.base import LatentPrior
@@ -36,7 +36,7 @@ class Sampler:
         prior: LatentPrior,
         aligner: Aligner,
         conditions: Conditions,
-        plan: Plan,
+        plan: SamplingPlan,
         generator: torch.Generator,
     ) -> None:
         self._prior, self._aligner, self._plan = prior, aligner, plan
@@ -158,7 +158,7 @@ class Sampler:
         return alpha_bar.sqrt() * z_0 + wanted.clamp(min=0).sqrt() * noise
 
 
-def passes_of(prior: LatentPrior, plan: Plan) -> list[tuple[str, list[int]]]:
+def passes_of(prior: LatentPrior, plan: SamplingPlan) -> list[tuple[str, list[int]]]:
     """Return stage and timesteps of each pass: the first one, and its recurrences."""
     ratios = noise_ratios(prior.alphas)
     middle = float(ratios[int(len(ratios) * _RECURRENCE_STRENGTH)])

@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 # Noise of a colour where its thing surely is, in standard deviations of chroma over photos.
 _LEVEL = 0.4
-# Least share of a place that a thing must have there for its colour to be told.
+# Least share of a place that a thing must have there for its colour to be known.
 _LEAST = 0.25
 
 

@@ -1,6 +1,6 @@
 """The models that have a name: where they come from, under which terms, what they need. No torch.
 
-The list itself is `catalogue.toml` beside this file, with comments on its fields.
+The list itself is `catalogue.toml` next to this file, with comments on its fields.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ldrps_engine.errors import LdrpsError, ModelError, UnavailableError
+from ldrps_engine.model_store.atomic import into_place, sync
 from ldrps_engine.model_store.catalogue import BUNDLED, Entry, catalogue
 from ldrps_engine.model_store.store import (
     Manifest,
@@ -89,7 +90,7 @@ def _alone(entry: Entry, on_progress: OnProgress) -> Iterator[None]:
     folder = models_folder() / _LOCKS
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{entry.name}.lock")
-    # A folder that knows no locks is one that nobody else is expected to write to.
+    # A folder without locks is one that no other process is expected to write to.
     with contextlib.suppress(NotImplementedError):
         while not _is_mine(lock):
             on_progress("fetched by another process, which is waited for", 0, 0)
@@ -193,7 +194,8 @@ def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[in
             expected_size=file.size,
             tqdm_class=_bar(on_bytes),
         )
-    partial.replace(path)
+    sync(partial)
+    into_place(partial, path, force=True)
 
 
 def _held(path: Path, file: _Remote) -> int:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
+from ldrps_engine.model_store.atomic import write_atomically
+from ldrps_engine.model_store.catalogue import BUNDLED, Kind, catalogue
 
 FOLDER_VARIABLE = "LDRPS_MODELS"
 MANIFEST = "ldrps.json"
@@ -72,8 +73,11 @@ def is_path(name: str) -> bool:
     return os.sep in name or name.startswith(("~", ".")) or name.endswith(".safetensors")
 
 
-def resolve(name: str) -> Path:
-    """The folder or .safetensors file of a model named or pathed; ModelError if not there."""
+def resolve(name: str, kind: Kind | None = None) -> Path:
+    """The folder or .safetensors file of a model named or pathed; ModelError if not there.
+
+    The error for an unknown name lists those of the `kind` that was looked for, or all.
+    """
     if is_path(name):
         path = Path(name).expanduser().resolve()
         if not path.exists():
@@ -82,7 +86,9 @@ def resolve(name: str) -> Path:
     if name.startswith(LOCAL):
         return _linked(name)
     if name not in catalogue():
-        known = ", ".join(sorted(catalogue()))
+        known = ", ".join(
+            sorted(n for n, entry in catalogue().items() if kind in (None, entry.kind))
+        )
         raise ModelError(f"model '{name}' is not known; known are {known}, or a path")
     if not is_installed(name):
         raise ModelError(f"model '{name}' is not installed; run 'ldrps models pull {name}'")
@@ -130,7 +136,7 @@ def write_manifest(name: str, manifest: Manifest) -> None:
 def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> int:
     """Read every file of an installed model again; ModelError names the first that is wrong.
 
-    `on_bytes` is told of every piece read. Returns how many bytes were right.
+    `on_bytes` is called with every piece read. Returns how many bytes were right.
     """
     if name != BUNDLED and name not in catalogue():
         raise ModelError(f"model '{name}' is not known; see 'ldrps models list'")
@@ -240,8 +246,6 @@ def _target(name: str) -> Path | None:
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(value, indent=1))
-        partial.replace(path)
+        write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}; free some space") from error

@@ -49,7 +49,7 @@ def class_name(index: dict[str, Any], part: str) -> str:
 
 
 @contextlib.contextmanager
-def told_as(name: str, part: str) -> Iterator[None]:
+def named_part(name: str, part: str) -> Iterator[None]:
     """Turn what the libraries raise while they read a part into our one sentence."""
     try:
         yield
@@ -73,7 +73,7 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, name: str, **more:
         options["variant"] = "fp16"
     is_diffusers = kind.__module__.split(".")[0] != "transformers"
     options["torch_dtype" if is_diffusers else "dtype"] = dtype
-    with told_as(name, part):
+    with named_part(name, part):
         if issubclass(kind, OwnNetwork):
             network, wrong = kind.read(folder, dtype)
         else:
@@ -93,7 +93,7 @@ def load_tokenizer(folder: Path, name: str) -> Any:
     """A tokenizer, from its files alone."""
     from transformers import AutoTokenizer
 
-    with told_as(name, folder.name):
+    with named_part(name, folder.name):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
@@ -114,7 +114,7 @@ def _numbers(file: Path) -> int:
             header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
         shapes = [found["shape"] for key, found in header.items() if key != "__metadata__"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
-        # What is wrong with it is told where it is loaded.
+        # What is wrong with it is reported where it is loaded.
         return 0
     return sum(math.prod(shape) for shape in shapes)
 

@@ -1,6 +1,6 @@
-"""The bundled denoiser at a photo's own size: it is told the noise that was measured.
+"""The bundled denoiser at a photo's own size: conditioned on the measured noise.
 
-The network is the bundled prior's, which it serves without being told anything.
+The network is the bundled prior's, which it serves without a condition.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DetailExpert:
         return int(self.patch * 2 ** (len(self.network.config.block_out_channels) - 1))
 
     @torch.no_grad()
-    def denoise(self, images: Tensor, sigma: float, told: NoiseCondition) -> Tensor:
+    def denoise(self, images: Tensor, sigma: float, condition: NoiseCondition) -> Tensor:
         """Return the posterior mean of clean images, of the shape of the noisy ones.
 
         `images` are (N, 3, H, W) display values, 0 to 1; `sigma` is the standard deviation of
@@ -53,13 +53,13 @@ class DetailExpert:
         signal, noise = 1 / (1 + ratio**2).sqrt(), ratio / (1 + ratio**2).sqrt()
         alpha, beta = signal[:, None, None, None], noise[:, None, None, None]
         entered = alpha * self.autoencoder.encode(images.to(device) * 2 - 1).latents
-        told = NoiseCondition(told.levels.to(device), told.bands.to(device))
+        condition = NoiseCondition(condition.levels.to(device), condition.bands.to(device))
         with arithmetic(device):
             velocity = self.network(
                 entered,
                 self.network.time_of(ratio),
                 self.text.expand(len(images), -1, -1),
-                told,
+                condition,
             ).sample
         clean = alpha * entered - beta * velocity.float()
         return torch.as_tensor(self.autoencoder.decode(clean).sample) / 2 + 0.5

@@ -1,6 +1,6 @@
 """FFDNet for colour photos (Zhang, Zuo and Zhang, TIP 2018), with its authors' weights.
 
-It is told the level of white noise at each place and nothing else. `python -m training
+It knows the level of white noise at each place and nothing else. `python -m training
 convert-ffdnet` made the file of its weights.
 """
 

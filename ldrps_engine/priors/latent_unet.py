@@ -4,17 +4,19 @@ After DRUNet (Zhang et al., "Plug-and-play image restoration with deep denoiser 
 2021): no normalisation, no biases, skips that add, and the noise level as a channel. Scaling image
 and noise together scales the answer, so that what is learnt at one noise level holds at the
 others. To that it adds what a diffusion model needs: modulation by the timestep, and
-self-attention and cross-attention to a text at the coarsest level. A network that is told what
-was measured of a photo's noise takes its level at each place and its spectrum as well, as FFDNet
-takes a map (Zhang et al., TIP 2018); untold, and told of white noise of one level, it starts as the
-same network.
+self-attention and cross-attention to a text at the coarsest level. Conditioned on
+the noise that was measured in a photo, it takes the level at each place and the spectrum as well,
+as FFDNet takes a map (Zhang et al., TIP 2018); without a condition, or with one of white noise of
+an even level, it starts as the same network.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +54,11 @@ class LatentUNet(OwnNetwork):
     see. Both are of the scale of the latents themselves.
     """
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        "told": "noise_features",
+        "told_bands": "noise_bands",
+    }
+
     @kept
     def __init__(
         self,
@@ -62,11 +69,11 @@ class LatentUNet(OwnNetwork):
         cross_attention_dim: int = 128,
         noise_shift: float = 4.0,
         num_train_timesteps: int = 1000,
-        told_bands: int = 0,
+        noise_bands: int = 0,
     ) -> None:
         """`noise_shift` and `num_train_timesteps` are those of the schedule: a shifted cosine.
 
-        `told_bands` is the count of bands of a spectrum that it can be told; 0: it is told nothing.
+        `noise_bands` is the number of spectral bands in its condition; 0: it has none.
         """
         super().__init__()
         widths = list(block_out_channels)
@@ -89,15 +96,16 @@ class LatentUNet(OwnNetwork):
         self.tail = _conv(widths[0], in_channels)
         # With v = 0 the estimate is the noisy latents times alpha: a safe place to start from.
         nn.init.zeros_(self.tail.weight)
-        # Named as the weights on disk name it.
-        self.told = _NoiseFeatures(told_bands, widths[0], embedded) if told_bands else None
+        self.noise_features = (
+            _NoiseFeatures(noise_bands, widths[0], embedded) if noise_bands else None
+        )
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
         encoder_hidden_states: Tensor,
-        told: NoiseCondition | None = None,
+        condition: NoiseCondition | None = None,
     ) -> Predicted:
         """(N, in_channels, h, w), sides a multiple of 2 ** (levels - 1); timesteps from 0, ()
         or (N,); text (K * N, tokens, cross_attention_dim): K texts for each sample, one after
@@ -109,8 +117,8 @@ class LatentUNet(OwnNetwork):
         sigma = angle.sin().to(sample.dtype)[:, None, None, None]
         embedded = self.time(self._waves(angle).to(sample.dtype))
         hidden = self.head(torch.cat([sample, sigma.expand(-1, 1, *sample.shape[2:])], 1))
-        if told is not None and self.told is not None:
-            seen, modulation = self.told(told, sigma)
+        if condition is not None and self.noise_features is not None:
+            seen, modulation = self.noise_features(condition, sigma)
             hidden, embedded = hidden + seen, embedded + modulation
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
@@ -178,18 +186,19 @@ class _NoiseFeatures(nn.Module):
         self.map = _conv(3 + bands, width)
         last = nn.Linear(embedded, embedded, bias=False)
         self.bands = nn.Sequential(nn.Linear(bands, embedded), nn.SiLU(), last)
-        # Silent at first: a network that is told more starts as the one that was not.
+        # Silent at first: a network with a condition starts as the one without.
         nn.init.zeros_(self.map.weight)
         nn.init.zeros_(last.weight)
 
-    def forward(self, told: NoiseCondition, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, condition: NoiseCondition, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """((N, width, h, w), (N, embedded)) for the noise level `sigma` (N, 1, 1, 1).
 
         Logarithms in units of sigma scale as the latents do.
         """
-        everywhere = told.bands[:, :, None, None].expand(-1, -1, *told.levels.shape[2:])
-        channels = torch.cat([told.levels, everywhere], 1).to(sigma.dtype) * sigma
-        return self.map(channels), self.bands(told.bands.to(sigma.dtype))
+        everywhere = condition.bands[:, :, None, None]
+        everywhere = everywhere.expand(-1, -1, *condition.levels.shape[2:])
+        channels = torch.cat([condition.levels, everywhere], 1).to(sigma.dtype) * sigma
+        return self.map(channels), self.bands(condition.bands.to(sigma.dtype))
 
 
 class _Attention(nn.Module):

@@ -80,8 +80,6 @@ class ModelCache:
         self.budget = budget or _chosen_budget() or int(_MOST * _device_bytes(device))
         self._share = _chosen_share() if describer_share is None else describer_share
         self._held: dict[str, _Held] = {}
-        self.memo: object = None
-        """Memory of the last photo, for the next look at it; goes with `rest`."""
 
     def prior(self, name: str, on_step: OnStep = ignore) -> LatentPrior:
         """The prior of that name or path, loaded on first use."""
@@ -141,7 +139,6 @@ class ModelCache:
         if held is None:
             return False
         del held
-        self.memo = None
         _collect(self.device)
         return True
 
@@ -149,7 +146,6 @@ class ModelCache:
         """Give the device's memory back and keep the weights in the host's."""
         for held in self._held.values():
             held.model.rest()
-        self.memo = None
         _collect(self.device)
 
     def loaded(self) -> list[str]:

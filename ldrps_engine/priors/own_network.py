@@ -1,7 +1,7 @@
 """Networks of our own, in the folders that diffusers writes, without importing diffusers.
 
 That import, and transformers', take seconds of a first restoration, more than the bundled model's
-own work on a small photo; of both, our networks need a configuration beside the weights.
+own work on a small photo; of both, our networks need a configuration besides the weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,12 +34,15 @@ class OwnNetwork(nn.Module):
     """A network that knows its configuration: what `kept` noted of its constructor's arguments."""
 
     config: Settings
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Names of arguments and of modules in files of earlier versions, with those of today."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A new network of this configuration; what its constructor does not know is left out."""
         known = inspect.signature(cls).parameters
-        return cls(**{name: value for name, value in config.items() if name in known})
+        given = {cls.former_names.get(name, name): value for name, value in config.items()}
+        return cls(**{name: value for name, value in given.items() if name in known})
 
     @classmethod
     def from_pretrained(cls, folder: Path | str, torch_dtype: torch.dtype | None = None) -> Self:
@@ -53,15 +56,21 @@ class OwnNetwork(nn.Module):
     def read(cls, folder: Path, dtype: torch.dtype | None) -> tuple[Self, list[str]]:
         """(the network, names of weights that are missing or of another shape)."""
         network = cls.from_config(json.loads((folder / CONFIG).read_text()))
-        weights = load_file(next(folder / n for n in _names(folder)))
+        stored = load_file(next(folder / n for n in _names(folder)))
+        weights = {cls._current(name): value for name, value in stored.items()}
         shapes = {name: value.shape for name, value in network.state_dict().items()}
         wrong = [n for n, shape in shapes.items() if n not in weights or weights[n].shape != shape]
         fitting = {n: v for n, v in weights.items() if n in shapes and n not in wrong}
-        # As stored, unless told otherwise: the bundled weights are halves.
+        # As stored, unless the caller chooses: the bundled weights are halves.
         if dtype is None and fitting:
             dtype = next(iter(fitting.values())).dtype
         network.load_state_dict(fitting, strict=False)
         return network.to(dtype).eval(), wrong
+
+    @classmethod
+    def _current(cls, weight: str) -> str:
+        module, dot, rest = weight.partition(".")
+        return cls.former_names.get(module, module) + dot + rest
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write `config.json` and the weights as they are, as diffusers would."""

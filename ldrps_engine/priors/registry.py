@@ -42,7 +42,7 @@ def load_prior(name: str, placement: Placement) -> LatentPrior:
 
 def prior_folder(name: str) -> Path:
     """The folder of a prior in diffusers' format; a single file is brought into it first."""
-    path = resolve(name)
+    path = resolve(name, "prior")
     if not is_prior(name):
         raise ModelError(f"model '{name}' is no prior; 'ldrps models list' says what is one")
     if path.is_file():
@@ -60,7 +60,7 @@ def is_prior(name: str) -> bool:
 
 def prior_bytes(name: str, placement: Placement) -> int:
     """Bytes of memory that a prior's weights will take, its tiny autoencoder's among them."""
-    path = resolve(name)
+    path = resolve(name, "prior")
     count = count_weights(path)
     if (path / INDEX).is_file() and (quick := _quick(path, read_index(path, name))):
         count += count_weights(quick)

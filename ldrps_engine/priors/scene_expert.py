@@ -67,8 +67,8 @@ class LostColour:
 
         `level` (N, 1, h, w) is the standard deviation of its noise; infinite where it is lost.
         """
-        told: Estimate = self.network(_repeated(self.scene, chroma, level))
-        return told.chroma
+        estimate: Estimate = self.network(_repeated(self.scene, chroma, level))
+        return estimate.chroma
 
 
 def scene_size(height: int, width: int) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from ldrps_engine.priors.srgb import ycc
 SIDE = 64
 """Pixels on the short side of a scene."""
 CELL = 4
-"""Pixels on a side of the cells that tone is told for."""
+"""Pixels on a side of the cells that tone is estimated for."""
 
 TONE_MEAN, TONE_STD = (-1.93, -2.33, 0.28), (1.3, 0.74, 0.24)
 """Mean and standard deviation of tone's three quantities over good photos."""

@@ -124,13 +124,13 @@ class SceneUNet(nn.Module):
         hidden = _at(self.up[0](hidden), second) + second
         hidden = self.decode[1](hidden, embedded)
         hidden = self.decode[2](hidden, embedded)
-        told = self.tone(hidden).float()
+        tone_and_doubt = self.tone(hidden).float()
         hidden = self.decode[3](_at(self.up[1](hidden), first) + first, embedded)
-        return self._estimate(scene, told, self.chroma(hidden).float(), whole.float())
+        return self._estimate(scene, tone_and_doubt, self.chroma(hidden).float(), whole.float())
 
     def _embedded(self, scene: Scene) -> Tensor:
         features = scene.features
-        # Zeros stand for features that were left out; the network is told, so as not to read them
+        # Zeros stand for features that were left out; flags tell the network, lest it read them
         # as a scene.
         said = (features.coarse.abs().sum((1, 2, 3)) > 0).to(features.pooled)
         lost = torch.isinf(scene.tone_level).to(said).mean((1, 2, 3))
@@ -161,11 +161,11 @@ class SceneUNet(nn.Module):
         return torch.cat([luma, local, hue, rough, chroma, *flags], 1)
 
     @staticmethod
-    def _estimate(scene: Scene, told: Tensor, chroma: Tensor, whole: Tensor) -> Estimate:
+    def _estimate(scene: Scene, tone_and_doubt: Tensor, chroma: Tensor, whole: Tensor) -> Estimate:
         keep, change = _preconditioning(scene.tone_level)
-        tone = keep * scene.tone.nan_to_num() + change * told[:, :3]
+        tone = keep * scene.tone.nan_to_num() + change * tone_and_doubt[:, :3]
         # Logarithms of variances are learnt, clamped so that no place is believed without bound.
-        deviation = change * (0.5 * told[:, 3:].clamp(*_LOG_VARIANCE)).exp()
+        deviation = change * (0.5 * tone_and_doubt[:, 3:].clamp(*_LOG_VARIANCE)).exp()
         keep, change = _preconditioning(scene.chroma_level)
         coloured = keep * scene.chroma.nan_to_num() + change * chroma
         sure = (0.5 * whole[:, GLOBALS:].clamp(*_LOG_VARIANCE)).exp()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.priors.components import told_as
+from ldrps_engine.priors.components import named_part
 
 _STEPS = 1000
 _CONFIG = "scheduler_config.json"
@@ -76,7 +76,7 @@ def read_schedule(folder: Path, kind: str, name: str, tokens: int = 4096) -> Sch
     """
     if kind == _FLOW:
         return _flow(folder, name, tokens)
-    with told_as(name, folder.name):
+    with named_part(name, folder.name):
         alphas, prediction = _denoising(folder)
     if prediction not in KINDS:
         raise ModelError(f"model '{name}' predicts '{prediction}'; known are {', '.join(KINDS)}")
@@ -100,7 +100,7 @@ def _flow(folder: Path, name: str, tokens: int) -> Schedule:
     from diffusers import FlowMatchEulerDiscreteScheduler
     from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 
-    with told_as(name, folder.name):
+    with named_part(name, folder.name):
         config = FlowMatchEulerDiscreteScheduler.from_pretrained(
             folder, local_files_only=True
         ).config

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from ldrps_engine.errors import ModelError
+from ldrps_engine.model_store.atomic import folder_into_place
 from ldrps_engine.model_store.store import INDEX, folder_of, is_installed, models_folder
-from ldrps_engine.priors.components import told_as
+from ldrps_engine.priors.components import named_part
 
 _FOLDER = "converted"
 # What diffusers calls the kinds of checkpoints, and whose configuration each has.
@@ -37,9 +38,9 @@ def converted(file: Path, name: str) -> Path:
     _check_space(file, folder, name)
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    with told_as(name, file.name):
+    with named_part(name, file.name):
         _convert(file, template, partial)
-    partial.rename(folder)
+    folder_into_place(partial, folder)
     return folder
 
 
@@ -47,7 +48,7 @@ def _template(file: Path, name: str) -> Path:
     """The installed model whose configuration the checkpoint has."""
     from diffusers.loaders.single_file_utils import infer_diffusers_model_type
 
-    with told_as(name, file.name):
+    with named_part(name, file.name):
         kind = str(infer_diffusers_model_type(_shapes(file)))
     template = _TEMPLATES.get(kind)
     if template is None:

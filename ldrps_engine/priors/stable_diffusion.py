@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ldrps_engine.priors.components import class_name, load_network, load_tokenizer, told_as
+from ldrps_engine.priors.components import class_name, load_network, load_tokenizer, named_part
 from ldrps_engine.priors.latent_unet import LatentUNet
 from ldrps_engine.priors.placement import arithmetic
 from ldrps_engine.priors.published import PublishedPrior
@@ -42,7 +42,7 @@ class StableDiffusion(PublishedPrior):
         # It is small, and it tells noise from a scene many times as bright.
         unet = load_network(LatentUNet, folder / "unet", torch.float32, self.name)
         text = load_network(OwnTextEncoder, folder / "text_encoder", self._dtype, self.name)
-        with told_as(self.name, "tokenizer"):
+        with named_part(self.name, "tokenizer"):
             length = text.config.max_position_embeddings
             self._tokenizer: Any = OwnTokenizer(folder / "tokenizer", length)
         return unet, text

@@ -44,7 +44,7 @@ class ColourField:
     ) -> ColourField:
         """Fit source (3, h, w) to target (3, h, w).
 
-        `guide` (h, w) in [0, 1] is the brightness by which cells are told apart, `weight`
+        `guide` (h, w) in [0, 1] is the brightness by which cells differ, `weight`
         (h, w) how much each pixel counts.
         """
         height, width = source.shape[-2:]

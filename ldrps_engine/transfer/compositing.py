@@ -254,7 +254,7 @@ def compose(
 ) -> None:
     """Compose the whole photo, or a crop.
 
-    `put` is given each part, by any thread; `on_part` is told how many are done.
+    `put` receives each part, in any thread; `on_part` receives the number of parts done.
     """
 
     def one(tile: Tile, _: Callable[[], None]) -> None:

@@ -72,7 +72,7 @@ def _nobody(_: int, __: int) -> None:
 def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) -> Array:
     """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit.
 
-    `on_part` is told how many parts of how many are done, and stops it by raising.
+    `on_part` receives how many parts of how many are done, and stops it by raising.
     """
     if not mask.any():
         return rgb
@@ -183,9 +183,9 @@ class _Painter:
         places, sources = places[enough], sources[enough]
         if not len(places):
             return
-        target, samples = self._windows(places[:, None]), self._windows(sources)
+        target, exemplars = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        predicted = _predict(target[:, 0], samples, missing.flatten(1), grain, self._effort)
+        predicted = _predict(target[:, 0], exemplars, missing.flatten(1), grain, self._effort)
         self._put(places, predicted.unflatten(2, (_SIDE, _SIDE)), missing)
 
     def copy(self, places: Places, share: float) -> None:
@@ -256,28 +256,28 @@ class _Painter:
 
 
 def _predict(
-    target: Tensor, samples: Tensor, missing: Tensor, grain: float, effort: _Effort
+    target: Tensor, exemplars: Tensor, missing: Tensor, grain: float, effort: _Effort
 ) -> Tensor:
     """Conditional means (B, 3, pixels) of windows, given the pixels of `target` not `missing`.
 
-    `target` is (B, 3, P), `samples` are (B, N, 3, P). Added to it is a share `grain` of what the
+    `target` is (B, 3, P), `exemplars` are (B, N, 3, P). Added to it is a share `grain` of what the
     same prediction leaves of the most similar sample.
     """
     fine = missing.shape[1]
     known = torch.ones(len(target), target.shape[2])
     known[:, :fine] = (~missing).float()
-    apart = (samples - target[:, None]).mul_(known[:, None, None])
+    apart = (exemplars - target[:, None]).mul_(known[:, None, None])
     distance = torch.linalg.vector_norm(apart, dim=(2, 3)).square() / 3
     distance = distance / known.sum(1, keepdim=True)
     # The others would weigh next to nothing, and take as long.
     distance, order = distance.topk(effort.nearest, 1, largest=False)
-    samples = samples.gather(1, order[..., None, None].expand(-1, -1, *samples.shape[2:]))
+    exemplars = exemplars.gather(1, order[..., None, None].expand(-1, -1, *exemplars.shape[2:]))
     farthest = distance[:, -1:]
     weight = torch.exp(-0.5 * distance / (farthest + 1e-6))
     weight = weight / weight.sum(1, keepdim=True)
-    alike = samples[:, 0].clone()
-    mean = torch.einsum("bn,bncp->bcp", weight, samples)
-    flat = samples.sub_(mean[:, None]).mul_((weight / 3).sqrt()[..., None, None]).flatten(1, 2)
+    alike = exemplars[:, 0].clone()
+    mean = torch.einsum("bn,bncp->bcp", weight, exemplars)
+    flat = exemplars.sub_(mean[:, None]).mul_((weight / 3).sqrt()[..., None, None]).flatten(1, 2)
     covariance = flat.transpose(1, 2) @ flat
     # What is missing is given no part by being made independent of all else.
     given = covariance * known[:, :, None] * known[:, None, :]

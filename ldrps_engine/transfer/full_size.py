@@ -1,4 +1,4 @@
-"""Last stage of a restoration: the photo's own pixels, all of them, brought to the pilot's look."""
+"""Fourth stage of a restoration: the photo's own pixels, brought to the look of the pilot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = NDArray[np.float32]
 def transfer(sample: Sample, on_step: OnStep) -> Restoration:
     """Compose the photo, freed from noise, with the pilot's tones, part by part."""
     plan, analysis = sample.plan, sample.plan.analysis
-    *before, last = plan.work
+    *before, last = plan.work_units
     first = sum(before)
     writer = LayerWriter(
         analysis.measured.photo,
@@ -40,7 +40,7 @@ def transfer(sample: Sample, on_step: OnStep) -> Restoration:
             analysis.recognition,
             analysis.measured_noise,
             analysis.small,
-            # As large as the photo, unlike the others: only for whoever asks for it.
+            # As large as the photo, unlike the others: only on request.
             analysis.measured.damage_seen if "damage" in plan.layers else None,
         ),
         crop=plan.crop,
@@ -85,7 +85,7 @@ def _compositor(sample: Sample) -> Compositor:
     analysis, pilot_only = plan.analysis, plan.pilot_only
     tone_mapping = (
         ToneMapping.fit(denoised.scaled, _with_colours(plan), sample.pilot, plan.size, plan.faces)
-        if plan.works
+        if plan.restores
         else ToneMapping(plan.size)
     )
     return Compositor(
@@ -95,7 +95,7 @@ def _compositor(sample: Sample) -> Compositor:
         tone_mapping=tone_mapping,
         strength=plan.settings.strength,
         keeps_chroma=analysis.diagnosis.grey and not (analysis.colours or pilot_only),
-        pilot_only=pilot_only and plan.samples,
+        pilot_only=pilot_only and plan.samples_pilot,
         damage=analysis.measured.photo.damage if analysis.amounts.damage else None,
         filling=min(analysis.amounts.damage, 1.0),
         repaired=analysis.measured.mended,

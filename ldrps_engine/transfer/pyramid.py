@@ -1,7 +1,7 @@
 """Pyramid of means of a photo with holes, made only where it is looked at.
 
 Damage is a few lines and specks of a large photo: what lies far from them is neither halved nor
-enlarged. Tiles of each level are made when they are first asked for, out of the levels beside it.
+enlarged. Tiles of each level are made when they are first asked for, out of the levels next to it.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def each(
 ) -> None:
     """Do `work` for all parts.
 
-    `on_done` is told how many are done, by the caller's thread, several times a second. What it
+    `on_done` receives their number, by the caller's thread, several times a second. What it
     raises ends the work: soon, since `work` is given a function to call now and then.
     """
     stopped = threading.Event()

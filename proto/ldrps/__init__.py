@@ -11,7 +11,7 @@ __all__ = ["Client", "DaemonStatus", "Job", "Result", "WorkerStatus"]
 
 
 def __getattr__(name: str) -> object:
-    # The contract needs nothing of the library, which is loaded by whoever asks for one of these.
+    # The contract needs nothing of the library, which is loaded when one of these is asked for.
     if name not in __all__:
         raise AttributeError(f"module 'ldrps' has no attribute '{name}'")
     from importlib import import_module

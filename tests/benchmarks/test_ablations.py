@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from benchmarks import ablations
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.recognition import recognise
 from ldrps_engine.diffusion import planning as engine
-from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.recipes import make_sampling_plan
+from ldrps_engine.priors.latent_unet import LatentUNet
 from ldrps_engine.settings import Settings
 
 DARK = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.8, cast=0.0, grey=False)
@@ -23,7 +23,7 @@ def factory(tmp_path_factory):
 @pytest.mark.parametrize("name", [n for n in ablations.ABLATIONS if n != "auto"])
 def test_each_changes_something(name):
     ablation = ablations.ABLATIONS[name]
-    plan = make_plan(Settings(), DARK, 0.02, knows_scenes=False)
+    plan = make_sampling_plan(Settings(), DARK, 0.02, knows_scenes=False)
     changed = (
         ablation.settings != Settings() or ablation.change(plan) != plan or not ablation.trained
     )
@@ -32,8 +32,8 @@ def test_each_changes_something(name):
 
 def test_the_engine_plans_as_before_afterwards():
     with ablations._changed(ablations._unguided):
-        assert engine.make_plan is not make_plan
-    assert engine.make_plan is make_plan
+        assert engine.make_sampling_plan is not make_sampling_plan
+    assert engine.make_sampling_plan is make_sampling_plan
 
 
 def test_the_encoder_sees_no_scene_while_it_is_to_see_none():
@@ -48,8 +48,8 @@ def test_the_encoder_sees_no_scene_while_it_is_to_see_none():
 
 def test_the_untrained_prior_has_the_same_shape_and_other_weights(tmp_path):
     ablations._write_untrained(tmp_path / "model")
-    name = "unet/diffusion_pytorch_model.safetensors"
-    ours, fresh = (load_file(folder / name) for folder in (ablations.BUNDLED, tmp_path / "model"))
+    folders = ablations.BUNDLED, tmp_path / "model"
+    ours, fresh = (LatentUNet.from_pretrained(folder / "unet").state_dict() for folder in folders)
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in fresh.items()}
     assert not all(torch.equal(ours[k].float(), fresh[k].float()) for k in ours)
 

@@ -34,9 +34,9 @@ def test_a_limit_below_what_the_network_says_finds_it_and_one_above_does_not():
     assert (found[10], missed[10]) == ("0.000", "0.000")
 
 
-def test_what_is_filled_in_vain_is_told():
+def test_what_is_filled_in_vain_is_reported():
     wire = case(slice(60, 62), 0.95)
     wire = Case(wire.clean, wire.clean.astype(np.float32), np.zeros_like(wire.mask))
     wire.__dict__["likely"] = case(slice(60, 62), 0.95).likely
-    told = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
-    assert float(told[10]) > 1
+    reported = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
+    assert float(reported[10]) > 1

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from benchmarks import exposures
-from benchmarks.sets import to_linear, to_samples, to_srgb
+from benchmarks.sets import to_samples
+from ldrps_engine.colour.srgb import decode, encode
 from support import pictures
 
 
@@ -21,11 +22,11 @@ def found(made, reference):
 
 
 def test_less_light_is_undone_by_a_gain_and_a_tint_by_one_for_each_channel(scene):
-    dark = to_srgb(to_linear(scene) / 4)
+    dark = encode(decode(scene) / 4)
     plain = found(dark, scene)
     assert plain["as it is"] < 20
     assert plain["gain"] > 35
-    tinted = found(to_srgb(to_linear(scene) / np.array([2.0, 4.0, 8.0])), scene)
+    tinted = found(encode(decode(scene) / np.array([2.0, 4.0, 8.0])), scene)
     assert tinted["gain"] < 25
     assert tinted["gains"] > 35
 
@@ -42,7 +43,7 @@ def test_the_mean_cameras_response_finds_its_own_exposure(scene):
 
 
 def test_the_command_prints_every_photo_and_the_mean(tmp_path, scene, capsys):
-    for name, picture in (("cave", to_srgb(to_linear(scene) / 9)), ("cave_longer_exposure", scene)):
+    for name, picture in (("cave", encode(decode(scene) / 9)), ("cave_longer_exposure", scene)):
         Image.fromarray(to_samples(picture)).save(tmp_path / f"{name}.png")
     (tmp_path / "labels.tsv").write_text("file\twhat a photographer sees\ncave.png\tfar too dark\n")
     assert exposures.main([str(tmp_path)]) == 0
@@ -52,6 +53,6 @@ def test_the_command_prints_every_photo_and_the_mean(tmp_path, scene, capsys):
     assert lines[1].split()[2:] == lines[-1].split()[2:]
 
 
-def test_a_folder_without_longer_exposures_is_told(tmp_path, capsys):
+def test_a_folder_without_longer_exposures_is_reported(tmp_path, capsys):
     assert exposures.main([str(tmp_path)]) == 2
     assert "labels.tsv" in capsys.readouterr().err

@@ -39,16 +39,16 @@ def by_name(path: Path, sigma: float | None):
 
 
 @pytest.mark.parametrize("size", [(40, 48), (33, 47)])
-def test_the_network_is_told_the_measured_or_the_true_sigma(checkpoint, size):
+def test_the_network_is_given_the_measured_or_the_true_sigma(checkpoint, size):
     photo = np.random.default_rng(0).uniform(0.4, 0.6, (*size, 3))
     pytest.importorskip("pywt")
     runs = by_name(checkpoint, 25.0)
-    assert runs["ffdnet, told"](photo) == pytest.approx(photo - 25 / 255, abs=1e-6)
+    assert runs["ffdnet, level known"](photo) == pytest.approx(photo - 25 / 255, abs=1e-6)
     assert runs["ffdnet"](photo) == pytest.approx(photo - wavelet_sigma(photo), abs=1e-6)
     assert wavelet_sigma(photo) > 0.03
 
 
-def test_nothing_is_told_where_the_sigma_is_not_known(checkpoint):
+def test_nothing_is_reported_where_the_sigma_is_not_known(checkpoint):
     assert list(by_name(checkpoint, None)) == ["ffdnet"]
 
 
@@ -57,14 +57,14 @@ def test_pixels_are_in_the_order_of_the_published_weights(tmp_path):
     torch.save(weights([6] * 12), tmp_path / "a.pth")
     photo = np.random.default_rng(0).uniform(0.4, 0.6, (32, 32, 3))
     expected = photo[1::2, ::2, 1:2].repeat(2, axis=0).repeat(2, axis=1).repeat(3, axis=2)
-    assert by_name(tmp_path / "a.pth", 0.0)["ffdnet, told"](photo) == pytest.approx(expected)
+    assert by_name(tmp_path / "a.pth", 0.0)["ffdnet, level known"](photo) == pytest.approx(expected)
 
 
 def test_weights_as_safetensors_are_the_same(checkpoint, tmp_path):
     save_file(weights(), tmp_path / "a.safetensors")
     photo = np.full((32, 32, 3), 0.5)
-    run = by_name(tmp_path / "a.safetensors", 50.0)["ffdnet, told"]
-    assert np.array_equal(run(photo), by_name(checkpoint, 50.0)["ffdnet, told"](photo))
+    run = by_name(tmp_path / "a.safetensors", 50.0)["ffdnet, level known"]
+    assert np.array_equal(run(photo), by_name(checkpoint, 50.0)["ffdnet, level known"](photo))
 
 
 class _Code:
@@ -114,8 +114,8 @@ def test_rows_of_a_run(checkpoint, tmp_path):
         ("own", "ffdnet"),
         ("white-15", "degraded"),
         ("white-15", "ffdnet"),
-        ("white-15", "ffdnet, told"),
+        ("white-15", "ffdnet, level known"),
     ]
     # All of it 15 steps darker: 15 squared on top of the error of the noise, 15 squared.
-    given, told = rows[2]["psnr"], rows[4]["psnr"]
-    assert told == pytest.approx(given - 10 * np.log10(2), abs=0.1)
+    given, reported = rows[2]["psnr"], rows[4]["psnr"]
+    assert reported == pytest.approx(given - 10 * np.log10(2), abs=0.1)

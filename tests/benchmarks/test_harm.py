@@ -51,7 +51,7 @@ def test_causes_are_what_auto_sets_to_work_for():
     assert harm.causes(replace(worse, graphic=True)) == ()
 
 
-def test_the_noisy_one_is_touched_and_told_apart_from_what_needs_it(
+def test_the_noisy_one_is_touched_and_distinguished_from_what_needs_it(
     photos, tmp_path, monkeypatch, capsys
 ):
     found, sheet = tmp_path / "rows.json", tmp_path / "sheet.png"
@@ -75,7 +75,7 @@ def test_the_order_may_be_begun_anywhere(photos, capsys):
     assert "of 1 touched" in capsys.readouterr().out
 
 
-def test_nothing_to_judge_is_told(tmp_path, capsys):
+def test_nothing_to_judge_is_reported(tmp_path, capsys):
     assert harm.main([]) == 2
     assert "nothing to judge" in capsys.readouterr().err
     assert harm.main([str(tmp_path)]) == 2

@@ -13,8 +13,9 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.judging import DIAGNOSE, Task, engine_judge, judge_all, judged
 from benchmarks.labelled import held_out, labelled, on_purpose, read, spread
 from benchmarks.rivals import Rival
-from benchmarks.sets import to_linear, to_samples, to_srgb
+from benchmarks.sets import to_samples
 from ldrps_engine.analysis.diagnosis import Diagnosis
+from ldrps_engine.colour.srgb import decode, encode
 from support import pictures
 from training.metrics import psnr
 
@@ -22,7 +23,7 @@ HEAD = "file\twhat a photographer sees\tauto today\n"
 
 
 def dimmed(picture, gain):
-    return to_samples(to_srgb(to_linear(np.asarray(picture, float)) * gain))
+    return to_samples(encode(decode(np.asarray(picture, float)) * gain))
 
 
 def save(path, samples):
@@ -220,7 +221,7 @@ def test_the_best_gain_is_found(stops):
     found, ratio = best_gain(made, to_samples(picture))
     # What is left of 8 bits after so many stops.
     assert found == pytest.approx(stops, abs=0.1 if stops < 5 else 0.4)
-    again = to_samples(to_srgb(np.clip(to_linear(made / 255) * 2.0**found, 0, 1)))
+    again = to_samples(encode(np.clip(decode(made / 255) * 2.0**found, 0, 1)))
     assert ratio == pytest.approx(min(100, psnr(again / 255, to_samples(picture) / 255)), abs=1e-6)
 
 
@@ -238,12 +239,12 @@ def test_each_method_is_held_against_the_reference(folder):
 
 def test_several_processes_give_the_same_answers(folder):
     tasks = [Task(one.name, one.path, "auto") for one in labelled(folder)]
-    told = []
+    reported = []
     alone, together = (
-        judge_all(tasks, jobs, make_judge, None, lambda task, _: told.append(task.name))
+        judge_all(tasks, jobs, make_judge, None, lambda task, _: reported.append(task.name))
         for jobs in (1, 2)
     )
-    assert told == [task.name for task in tasks] * 2
+    assert reported == [task.name for task in tasks] * 2
     for key, answer in alone.items():
         assert answer.words == together[key].words
         assert np.array_equal(answer.restored, together[key].restored)

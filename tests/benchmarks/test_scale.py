@@ -57,13 +57,15 @@ def test_drawn_times_have_their_mean_and_spread():
 
 
 def test_photos_here_are_those_that_come_times_how_long_they_stay():
-    told = simulate(SMALL, seconds=3000, warm_up=300)
-    assert told.done_a_second == pytest.approx(1.0, rel=0.05)
-    mean = sum(told.stays) / len(told.stays)
-    assert told.slots_busy * SMALL.slots == pytest.approx(told.done_a_second * 10.06, rel=0.05)
+    reported = simulate(SMALL, seconds=3000, warm_up=300)
+    assert reported.done_a_second == pytest.approx(1.0, rel=0.05)
+    mean = sum(reported.stays) / len(reported.stays)
+    assert reported.slots_busy * SMALL.slots == pytest.approx(
+        reported.done_a_second * 10.06, rel=0.05
+    )
     assert mean > 10.06
     # Little's law; what is there at one moment scatters.
-    assert told.here == pytest.approx(mean, abs=4 * math.sqrt(mean))
+    assert reported.here == pytest.approx(mean, abs=4 * math.sqrt(mean))
 
 
 @pytest.mark.parametrize(
@@ -78,9 +80,9 @@ def test_photos_here_are_those_that_come_times_how_long_they_stay():
 )
 def test_an_installation_does_as_much_as_its_narrowest_part(tight, most):
     narrow = dataclasses.replace(SMALL, photos_a_second=3.0, spread=0.0, **tight)
-    told = simulate(narrow, seconds=1000, warm_up=300)
-    assert told.done_a_second == pytest.approx(most, rel=0.06)
-    assert told.refused == pytest.approx((3.0 - most) * 1000, rel=0.1)
+    reported = simulate(narrow, seconds=1000, warm_up=300)
+    assert reported.done_a_second == pytest.approx(most, rel=0.06)
+    assert reported.refused == pytest.approx((3.0 - most) * 1000, rel=0.1)
 
 
 def test_fronts_and_a_shared_store_lift_the_limit_of_the_event_loop():

@@ -32,7 +32,7 @@ def test_the_work_is_a_hundredth_of_the_published(tmp_path):
     step = flops.parts(bench)
     # From the published method's description; what F-PAM takes is implied by the rest.
     counted = {"U-Net, four evaluations": 3.2, "decoder and its gradient": 10.1,
-               "encode that nobody uses": 2.2, "one step": 18.5}  # fmt: skip
+               "encode without a use": 2.2, "one step": 18.5}  # fmt: skip
     for name, tera in counted.items():
         assert step[name] == pytest.approx(tera, rel=0.03), name
     published = PUBLISHED_STEPS * step["one step"]

@@ -21,8 +21,8 @@ def test_amounts_reach_the_daemon_and_absent_ones_are_absent(ldrps, photo, fake)
     sent = fake.submits[-1].settings.amounts
     assert [field.name for field, _ in sent.ListFields()] == ["noise", "cast"]
     assert (sent.noise, sent.cast) == (0.5, 0.0)
-    told = json.loads(out)["results"][0]["settings"]["amounts"]
-    assert told == {"noise": 0.5, "cast": 0.0}
+    reported = json.loads(out)["results"][0]["settings"]["amounts"]
+    assert reported == {"noise": 0.5, "cast": 0.0}
 
 
 def test_without_amounts_the_daemon_decides(ldrps, photo, fake):

@@ -19,6 +19,7 @@ import pytest
 from ldrps_client import Client, _autostart, _reaching
 from ldrps_client._autostart import ensure_running, is_serving
 from ldrps_client.cli import main
+from ldrps_client.events import Step
 from ldrps_client.files import decode
 from ldrps_engine.errors import AccessError, UnavailableError
 
@@ -78,9 +79,9 @@ def test_a_listener_that_answers_nothing_is_no_missing_daemon(tmp_path, capsys, 
         cutting = threading.Thread(target=cut_all, args=(silent,), daemon=True)
         cutting.start()
         assert main(["stop", "--address", address]) == 7
-        told = capsys.readouterr()
+        reported = capsys.readouterr()
         why = "does not answer" if kind == "unix" else "is no daemon of yours"
-        assert f"something listens on {address} but {why}" in told.err
+        assert f"something listens on {address} but {why}" in reported.err
         silent.shutdown(socket.SHUT_RDWR)
         cutting.join(10)
     assert main(["stop", "--address", address]) == 0
@@ -198,3 +199,37 @@ def test_a_daemon_killed_half_way(start_daemon, photo):
         pytest.raises(UnavailableError, match="went away before the job was done"),
     ):
         client.restore(photo, steps=500, on_event=kill)
+
+
+def test_a_daemon_that_died_is_started_again_and_finishes_the_job(place, photo):
+    pids = []
+
+    def kill(event):
+        if isinstance(event, Step) and event.index > 2 and not pids:
+            pids.append(client.status().pid)
+            os.kill(pids[0], signal.SIGKILL)
+
+    with Client() as client:
+        killed = client.restore(photo, recipe="low-light", steps=8, on_event=kill)
+        assert client.status().pid != pids[0]
+        assert [job.state for job in client.jobs()] == ["done"]
+        again = client.restore(photo, recipe="low-light", steps=8)
+    assert np.array_equal(killed.photo.pixels, again.photo.pixels)
+
+
+def test_a_daemon_that_was_stopped_is_not_started_again(place, photo, monkeypatch):
+    monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.2)
+    stopped = []
+
+    def stop(event):
+        if isinstance(event, Step) and not stopped:
+            stopped.append(main(["stop"]))
+
+    with (
+        Client() as client,
+        pytest.raises(UnavailableError, match="went away before the job was done"),
+    ):
+        client.restore(photo, recipe="low-light", steps=500, on_event=stop)
+    assert stopped == [0]
+    assert not is_serving(place)

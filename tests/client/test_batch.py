@@ -58,7 +58,7 @@ def test_results_of_one_name_are_redone_each(ldrps, card, tmp_path):
     assert len({record["output"] for record in records}) == 2
 
 
-def test_a_photo_that_is_given_twice_is_done_once_and_told(ldrps, photo):
+def test_a_photo_that_is_given_twice_is_done_once_and_reported(ldrps, photo):
     again = photo.parent / "." / ".." / photo.parent.name / photo.name
     code, out, _ = ldrps("restore", photo, again, "--json")
     first, second = json.loads(out)["results"]
@@ -176,7 +176,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("command", ["restore", "redo"])
-def test_a_folder_that_takes_nothing_is_told_once_and_at_once(command):
+def test_a_folder_that_takes_nothing_is_reported_once_and_at_once(command):
     """Without waiting for a daemon, for which there is nothing to do."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -210,12 +210,12 @@ def test_names_that_differ_in_capitals_alone_are_numbered(ldrps, tmp_path, pixel
 _UNMOUNTED = """
 import os, subprocess, sys
 from pathlib import Path
-from ldrps_client.cli._targets import Wish, plan
+from ldrps_client.cli._targets import Wish, plan_targets
 from ldrps_client.files import decode
 from ldrps_engine.errors import OutputError
 photo, out = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "-t", "tmpfs", "none", str(out)], check=True)
-(targets,) = plan([photo], Wish(output=f"{out}/"))
+(targets,) = plan_targets([photo], Wish(output=f"{out}/"))
 source = decode(photo)
 targets.check(source, force=False)
 subprocess.run(["umount", str(out)], check=True)
@@ -234,8 +234,8 @@ def test_nothing_is_written_where_a_disk_was_mounted(photo, tmp_path):
     out.mkdir()
     words = [*UNSHARE, sys.executable, "-c", _UNMOUNTED, str(photo), str(out)]
     done = subprocess.run(words, capture_output=True, text=True, env=environment(), check=True)
-    told = f"{out} is on another disk than at the start"
-    assert [line[: len(told)] for line in done.stdout.splitlines()] == [told] * 2
+    reported = f"{out} is on another disk than at the start"
+    assert [line[: len(reported)] for line in done.stdout.splitlines()] == [reported] * 2
 
 
 @pytest.mark.parametrize("gone", ["out", "in"])

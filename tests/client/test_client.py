@@ -180,7 +180,7 @@ def test_jobs_and_status(client, photo):
         client.job("nobody")
 
 
-def test_every_submit_can_be_told_from_another(client, fake, photo):
+def test_every_submit_can_be_distinguished_from_another(client, fake, photo):
     client.submit(photo)
     client.submit(photo, detached=True, batch=True)
     first, second = fake.submits

@@ -65,7 +65,7 @@ def test_another_shell_is_refused_in_a_sentence(capsys):
     assert "choose from" in capsys.readouterr().err
 
 
-def test_it_is_written_where_asked_or_why_not_is_told(capsys, tmp_path):
+def test_it_is_written_where_asked_or_why_not_is_reported(capsys, tmp_path):
     path = tmp_path / "new" / "ldrps.fish"
     assert main(["completion", "fish", "-o", str(path)]) == 0
     assert capsys.readouterr().out == ""

@@ -184,7 +184,7 @@ def test_signing_that_fails_leaves_nothing(address, capsys, pair, photo, monkeyp
     assert not list(photo.parent.glob("*restored*"))
 
 
-def test_a_result_that_was_changed_is_told(address, pair, photo):
+def test_a_result_that_was_changed_is_reported(address, pair, photo):
     assert main(["restore", str(photo), "--c2pa", *map(str, pair)]) == 0
     out = photo.with_name("in_restored.png")
     data = bytearray(out.read_bytes())

@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_half_way(tmp_path, ending):
         with Image.open(path) as image:
             image.load()
     else:
-        assert done.stdout == f"{path} cannot be written: file too large\n"
+        assert done.stdout == f"{path} cannot be written: file too large; choose another place\n"
         assert os.listdir(tmp_path) == []
 
 

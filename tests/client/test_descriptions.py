@@ -33,12 +33,12 @@ def silent(fake):
 
 
 def test_nothing_stands_in_for_words_that_nobody_said(ldrps, silent, photo, tmp_path):
-    code, told, errors = ldrps("restore", photo, "-o", tmp_path / "out.png")
+    code, reported, errors = ldrps("restore", photo, "-o", tmp_path / "out.png")
     assert code == 0
-    assert "looks like" not in told + errors
-    code, told, _ = ldrps("restore", photo, "-o", tmp_path / "json.png", "--json")
+    assert "looks like" not in reported + errors
+    code, reported, _ = ldrps("restore", photo, "-o", tmp_path / "json.png", "--json")
     assert code == 0
-    assert json.loads(told)["results"][0]["description"] == ""
+    assert json.loads(reported)["results"][0]["description"] == ""
 
 
 def test_the_result_says_in_its_metadata_what_was_said(client, fake, photo, tmp_path):

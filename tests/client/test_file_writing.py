@@ -55,8 +55,8 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, pixels, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("out.xyz", "no ending that we can write"),
-        ("out", "no ending that we can write"),
+        ("out.xyz", "does not end in a format that can be written"),
+        ("out", "does not end in a format that can be written"),
         ("missing/out.png", "create it first"),
     ],
 )

@@ -211,7 +211,7 @@ def interlaced(rgb):
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def test_before_and_after_beside_each_other(tmp_path, pixels):
+def test_before_and_after_side_by_side(tmp_path, pixels):
     before = Photo.from_samples(pixels)
     write_comparison(tmp_path / "both.png", before, before.with_pixels(1 - before.pixels))
     with Image.open(tmp_path / "both.png") as sheet:

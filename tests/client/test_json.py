@@ -16,17 +16,17 @@ def test_json_is_one_object_and_nothing_else(ldrps, photo):
 
 def test_json_lines_tell_all_that_happens_as_it_happens(ldrps, photo, tmp_path):
     code, out, err = ldrps("restore", photo, tmp_path / "none.png", "--json-lines")
-    told = [json.loads(line) for line in out.splitlines()]
+    reported = [json.loads(line) for line in out.splitlines()]
     assert code == 3
     assert "none.png" in err
-    kinds = [each["event"] for each in told]
+    kinds = [each["event"] for each in reported]
     assert kinds[0] == "started"
-    assert told[0]["pid"] == os.getpid()
+    assert reported[0]["pid"] == os.getpid()
     assert kinds[-2:] == ["done", "failed"]
-    assert {each["photo"] for each in told[:-1]} == {str(photo)}
-    assert Path(told[-2]["output"]).exists()
-    assert told[-1]["error"]["exit_code"] == 3
-    steps = [each for each in told if each["event"] == "step"]
+    assert {each["photo"] for each in reported[:-1]} == {str(photo)}
+    assert Path(reported[-2]["output"]).exists()
+    assert reported[-1]["error"]["exit_code"] == 3
+    steps = [each for each in reported if each["event"] == "step"]
     assert steps
     assert steps[-1]["index"] <= steps[-1]["count"]
 

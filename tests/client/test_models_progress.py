@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def told(monkeypatch, stream, *news):
+def reported(monkeypatch, stream, *news):
     """Return the text written of some news."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(_models, "_TELL_SECONDS", -1.0)
@@ -23,20 +23,20 @@ def told(monkeypatch, stream, *news):
     return stream.getvalue()
 
 
-def test_a_node_that_has_told_no_bytes_yet_is_named_all_the_same(monkeypatch):
-    written = told(monkeypatch, io.StringIO(), ("node 10.0.0.7/3fa0b1c2", 0, 0))
+def test_a_node_that_has_reported_no_bytes_yet_is_named_all_the_same(monkeypatch):
+    written = reported(monkeypatch, io.StringIO(), ("node 10.0.0.7/3fa0b1c2", 0, 0))
     assert written == "sd21: node 10.0.0.7/3fa0b1c2\n"
 
 
-def test_bytes_are_told_with_their_share(monkeypatch):
-    written = told(monkeypatch, io.StringIO(), ("unet", 1_000_000, 4_000_000))
+def test_bytes_are_reported_with_their_share(monkeypatch):
+    written = reported(monkeypatch, io.StringIO(), ("unet", 1_000_000, 4_000_000))
     assert written == "sd21: 1.0 MB of 4.0 MB, 25 %, unet\n"
 
 
 @pytest.mark.parametrize("last", [("unet", 4, 4), ("node 10.0.0.7/3fa0b1c2: unet", 2, 4)])
 def test_what_follows_on_a_terminal_has_a_line_of_its_own(monkeypatch, last):
-    written = told(monkeypatch, Terminal(), last)
+    written = reported(monkeypatch, Terminal(), last)
     assert written.startswith("\r")
     assert written.count("\n") == 1
     assert written.endswith("\n")
-    assert told(monkeypatch, Terminal()) == ""
+    assert reported(monkeypatch, Terminal()) == ""

@@ -80,7 +80,7 @@ def test_a_jpeg_that_tells_its_height_at_its_end_is_none_that_is_damaged():
         decode_bytes(bytes(data), "in.jpg")
 
 
-def test_a_profile_of_which_a_segment_is_missing_is_told():
+def test_a_profile_of_which_a_segment_is_missing_is_reported():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     body = b"ICC_PROFILE\0\1\2" + profile
     segment = b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
@@ -95,7 +95,7 @@ def last_pass(data):
     return data.rfind(b"\xff\xda")
 
 
-def test_a_progressive_jpeg_that_was_closed_too_early_is_told():
+def test_a_progressive_jpeg_that_was_closed_too_early_is_reported():
     data = saved("JPEG", progressive=True)
     assert not decode_bytes(data, "in.jpg").warnings
     for cut in (data[: last_pass(data)], data[: last_pass(data[: last_pass(data)])]):
@@ -124,7 +124,7 @@ def two_pictures(kind):
 
 
 @pytest.mark.parametrize("kind", [0x020001, 0x020002, 0x020003, 0x000000])
-def test_a_second_picture_of_its_own_is_told(kind):
+def test_a_second_picture_of_its_own_is_reported(kind):
     assert decode_bytes(two_pictures(kind), "in.jpg").warnings == (f"in.jpg: {PICTURES}",)
 
 

@@ -1,5 +1,6 @@
 """Output that goes nowhere, and words that are not text."""
 
+import errno
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli import main
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import Settings
@@ -24,7 +26,7 @@ def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, wa
     with open("/dev/full", "w") as full:
         done = run("diagnose", "nowhere.png", *way, stdout=full, stderr=subprocess.PIPE)
         status = run("stop", "--address", address, *way, stdout=full, stderr=subprocess.PIPE)
-    words = "what is to be printed cannot be written (No space left on device); make room"
+    words = "what is to be printed cannot be written (no space left on device); make room"
     assert status.returncode == 5
     assert words in status.stderr.decode()
     assert done.returncode == (5 if way else 3)
@@ -34,7 +36,7 @@ def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, wa
         assert b"Exception ignored" not in each.stderr
 
 
-def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
+def test_where_nothing_can_be_said_there_is_still_the_exit_code(tmp_path):
     with open("/dev/full", "w") as full:
         done = run("stop", "--json", "--address", f"unix:{tmp_path}/s", stdout=full, stderr=full)
     assert done.returncode == 5
@@ -52,13 +54,27 @@ def test_where_nothing_can_be_told_there_is_still_the_exit_code(tmp_path):
 )
 def test_words_that_are_no_text_are_refused(capsys, words):
     assert main([*words, "--json"] if words[0] != "watch" else words) == SettingsError.exit_code
-    told = capsys.readouterr()
-    assert "is no text; give it in UTF-8" in told.err
+    reported = capsys.readouterr()
+    assert "is not text; give it in UTF-8" in reported.err
     if words[0] != "watch":
-        assert json.loads(told.out)["error"]["reason"] == "settings"
+        assert json.loads(reported.out)["error"]["reason"] == "settings"
 
 
 @pytest.mark.parametrize("name", ["description", "model", "describer"])
 def test_nor_does_the_library_take_them(name):
-    with pytest.raises(SettingsError, match=f"{name} holds what is no text"):
+    with pytest.raises(SettingsError, match=f"{name} is not text"):
         Settings(**{name: os.fsdecode(b"caf\xe9")})
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EACCES, "change its permissions"),
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "choose another place"),
+        (errno.EPIPE, "try again once that is put right"),
+    ],
+)
+def test_an_error_of_the_system_says_what_to_do(number, remedy):
+    error = OSError(number, os.strerror(number), "out.png")
+    assert cause_and_remedy(error) == f"{os.strerror(number).lower()}; {remedy}"

@@ -196,8 +196,8 @@ def test_a_node_that_is_drained_is_left_at_the_next_checkpoint(start, cluster):
         assert kinds(events)[-1] == "done"
         assert steps(events) == list(range(1, 401))
         assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
-    told = daemon.job(moved)
-    assert (told.crashes, told.preemptions) == (0, 0)
+    reported = daemon.job(moved)
+    assert (reported.crashes, reported.preemptions) == (0, 0)
 
 
 @long_form
@@ -219,9 +219,11 @@ def test_each_node_gets_a_model_once_also_one_that_joins_later(
         with Client(daemon.address, autostart=False) as client:
             seen = []
             # The two others may not ask a hub, and are named.
-            with pytest.raises(ModelError, match="done here, but not everywhere: node ") as told:
+            with pytest.raises(
+                ModelError, match="done here, but not everywhere: node "
+            ) as reported:
                 client.models.pull("sd21", lambda *each: seen.append(each))
-            assert str(told.value).count("cannot be pulled offline; unset HF_HUB_OFFLINE") == 2
+            assert str(reported.value).count("cannot be pulled offline; unset HF_HUB_OFFLINE") == 2
             assert weights_fetched(hub) == 2
             extra.append(cluster.start_node(variables=environments["fourth"]))
             assert wait_until(lambda: len(client.status().workers) == 4, PATIENCE)

@@ -55,14 +55,14 @@ def test_nothing_saved_is_nothing_kept(job):
         attempt.keep_result()
 
 
-@pytest.mark.parametrize(("told", "found"), [(2, b"untold"), (9, b"told")])
-def test_the_newest_checkpoint_is_found_again(job, told, found):
+@pytest.mark.parametrize(("reported", "found"), [(2, b"untold"), (9, b"told")])
+def test_the_newest_checkpoint_is_found_again(job, reported, found):
     """It is that of a worker without time to report it, or one that was reported later."""
     for age in (1, 3):
         attempt = begun(job, checkpoint=b"untold" if age == 3 else b"older", result=b"half")
         os.utime(attempt.files.checkpoint, (age, age))
     job.checkpoint.write_bytes(b"told")
-    os.utime(job.checkpoint, (told, told))
+    os.utime(job.checkpoint, (reported, reported))
     FolderStore().recover(job)
     assert job.checkpoint.read_bytes() == found
     assert [path.name for path in job.path.iterdir()] == ["checkpoint"]

@@ -102,10 +102,10 @@ def test_a_daemon_without_a_token_is_refused(no_settings):
 def test_other_versions_are_one_sentence():
     # As Ray 2.60 says it.
     said = "Version mismatch: The cluster was started with:\n    Ray: 2.61.0\n    Python: 3.12.1\n"
-    told = str(connection._refusal("h:1", RuntimeError(said)))
-    assert "h:1 has other versions than this daemon" in told
-    assert "Ray: 2.61.0 Python: 3.12.1" in told
-    assert "\n" not in told
+    reported = str(connection._refusal("h:1", RuntimeError(said)))
+    assert "h:1 has other versions than this daemon" in reported
+    assert "Ray: 2.61.0 Python: 3.12.1" in reported
+    assert "\n" not in reported
 
 
 @pytest.mark.parametrize(
@@ -166,18 +166,20 @@ def test_workers_of_a_node_that_is_drained_are_left(monkeypatch, tmp_path):
     monkeypatch.setattr(pool, "joined", lambda _: ray)
     monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.01)
     monkeypatch.setenv("LDRPS_MODELS", str(tmp_path / "models"))
-    told = []
+    reported = []
 
     async def scene():
         specs = pool.RayPool(ServeConfig(pool="ray"), tmp_path)
-        await specs.open(lambda found: told.append((specs.leaving, [each.name for each in found])))
+        await specs.open(
+            lambda found: reported.append((specs.leaving, [each.name for each in found]))
+        )
         draining["b"] = 0
-        while len(told) < 2:
+        while len(reported) < 2:
             await asyncio.sleep(0.01)
         await specs.close()
 
     asyncio.run(scene())
-    assert told == [
+    assert reported == [
         (frozenset(), ["cuda:0@of a/a", "cuda:0@of b/b"]),
         (frozenset({"cuda:0@of b/b"}), ["cuda:0@of a/a"]),
     ]

@@ -59,13 +59,13 @@ class Ray:
         def options(**given):
             self.options.append(given)
             return SimpleNamespace(
-                remote=lambda told: self._run(given["scheduling_strategy"][0], told)
+                remote=lambda reported: self._run(given["scheduling_strategy"][0], reported)
             )
 
         return SimpleNamespace(options=options)
 
-    async def _run(self, name, told):
-        question = json.loads(told)
+    async def _run(self, name, reported):
+        question = json.loads(reported)
         self.asked.append((name, question["do"], question["name"]))
         async for said in self.answers.get(name, answering(DONE))():
             yield ready(said)
@@ -154,7 +154,7 @@ def test_a_node_gets_the_fronts_models_once_before_its_workers_are_offered(play)
     play(scene, node("a"))
 
 
-def test_jobs_are_told_which_model_a_node_is_fetching(play):
+def test_jobs_hear_which_model_a_node_is_fetching(play):
     install()
 
     async def scene(ray, joined, offered):

@@ -60,7 +60,7 @@ def test_a_missing_library_is_no_damage(monkeypatch, tmp_path, kind):
             read()
 
 
-def test_a_decoder_is_told_no_secret(tmp_path, monkeypatch):
+def test_a_decoder_knows_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     for name in ("RAY_AUTH_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "secret")
@@ -68,9 +68,9 @@ def test_a_decoder_is_told_no_secret(tmp_path, monkeypatch):
     with (tmp_path / "in").open("rb") as payload, (tmp_path / "out").open("wb") as out:
         streams = (payload, out)
         assert helpers.run("support.tell_environment", {}, streams, lambda: None, seconds=60) == 0
-    told = (tmp_path / "out").read_text().split()
-    assert {"PYTHONPATH", "PATH", "OMP_NUM_THREADS"} <= set(told)
-    assert not [name for name in told if "TOKEN" in name or "SECRET" in name]
+    reported = (tmp_path / "out").read_text().split()
+    assert {"PYTHONPATH", "PATH", "OMP_NUM_THREADS"} <= set(reported)
+    assert not [name for name in reported if "TOKEN" in name or "SECRET" in name]
 
 
 def test_a_part_of_an_optional_library_that_is_missing_is_not_the_library(monkeypatch):
@@ -182,7 +182,7 @@ def test_the_encoder_knows_of_a_result_what_the_worker_knew():
     )
     header = pb.SubmitHeader(settings=settings_to_proto(Settings()))
     how = writing._how(header, restoration, pb.Done(seconds=1.5, model="bundled"))
-    told = json.loads(json.dumps({**how, "layer": "restored"}))
-    result = encoder.result_of(told, photo, None)
+    reported = json.loads(json.dumps({**how, "layer": "restored"}))
+    result = encoder.result_of(reported, photo, None)
     assert (result.diagnosis, result.words) == (found, found.words())
     assert (result.settings, result.generated) == (Settings(), (0.1, 0.2))

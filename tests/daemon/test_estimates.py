@@ -159,15 +159,15 @@ def test_good_photos_teach_nothing_about_bad_ones(known):
     made = taught(*courses)
     assert made.seconds("k", 10**6) == pytest.approx(1.0)
     course = Course()
-    told = []
+    reported = []
     for done in range(1, STEPS):
         elapsed = 60.0 * done / STEPS
         share = course.step(pb.Step(stage="sample", index=done, count=STEPS), elapsed)
-        told.append(made.left(course.work("k"), 10**6, elapsed, share, course.begun))
+        reported.append(made.left(course.work("k"), 10**6, elapsed, share, course.begun))
     truth = [60.0 * (STEPS - done) / STEPS for done in range(1, STEPS)]
     # The very first one is given no pace to go by where no such photo is known.
     first = 0 if known else 1
-    assert told[first:] == pytest.approx(truth[first:], rel=0.2)
+    assert reported[first:] == pytest.approx(truth[first:], rel=0.2)
 
 
 def test_jobs_without_steps_teach_nothing_about_steps():

@@ -32,25 +32,25 @@ def full(monkeypatch):
     return left
 
 
-def test_an_end_is_not_told_before_it_is_written(keep, accepted, monkeypatch):
+def test_no_end_is_reported_before_it_is_written(keep, accepted, monkeypatch):
     name = accepted()
     left = full(monkeypatch)
 
     async def end(made, jobs):
         (one,) = jobs
-        told = []
-        made.on_end.append(told.append)
+        reported = []
+        made.on_end.append(reported.append)
         await made.end(one, DONE)
         await asyncio.sleep(0.05)
         # Nobody has heard of it, and the photo is there for a daemon that would have to go on.
-        assert (one.ended, told, made.counts.done) == (False, [], 0)
+        assert (one.ended, reported, made.counts.done) == (False, [], 0)
         assert one.folder.is_whole(len(PIXELS))
         # Another end that comes meanwhile does not count.
         await made.end(one, pb.Event(cancelled=pb.Cancelled()))
         left.clear()
         while not one.ended:
             await asyncio.sleep(0.01)
-        assert (one.state, told, made.counts.done) == (pb.JOB_STATE_DONE, [one], 1)
+        assert (one.state, reported, made.counts.done) == (pb.JOB_STATE_DONE, [one], 1)
         assert not one.folder.pixels.exists()
 
     keep(end)

@@ -154,10 +154,10 @@ def received(event):
 
 def test_what_a_worker_tells_is_cut_to_the_limits():
     said = pb.Description(text="x" * 10**6, remarks=["y" * 5000] * 50)
-    told = received(pb.Event(description=said)).description
-    assert (len(told.text), len(told.remarks)) == (1000, 16)
-    assert {len(remark) for remark in told.remarks} == {1000}
-    limits.check(told)
+    reported = received(pb.Event(description=said)).description
+    assert (len(reported.text), len(reported.remarks)) == (1000, 16)
+    assert {len(remark) for remark in reported.remarks} == {1000}
+    limits.check(reported)
 
 
 def test_a_worker_that_tells_too_many_bytes_is_not_believed():

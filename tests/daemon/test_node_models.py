@@ -28,8 +28,8 @@ def hub(monkeypatch):
 
 
 def asked(action, **here):
-    told = {"do": action, "name": "sd21", "revision": "", "hash": "", "file": []} | here
-    return [json.loads(each) for each in on_node(json.dumps(told).encode())]
+    reported = {"do": action, "name": "sd21", "revision": "", "hash": "", "file": []} | here
+    return [json.loads(each) for each in on_node(json.dumps(reported).encode())]
 
 
 def test_a_node_fetches_checks_and_removes(hub, models_folder):

@@ -173,7 +173,7 @@ def test_it_is_the_sandbox_that_refuses(tmp_path, name):
     assert run(tmp_path, what, False) in (0, 8)
 
 
-def test_threads_that_are_there_already_are_locked_in_or_it_is_told(tmp_path):
+def test_threads_that_are_there_already_are_locked_in_or_it_is_reported(tmp_path):
     code = """
     go, done = threading.Event(), []
     def late():

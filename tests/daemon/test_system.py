@@ -2,13 +2,15 @@
 
 import os
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import SettingsError
-from ldrps_wire import atomic, ownership, system
+from ldrps_engine.model_store import atomic
+from ldrps_wire import ownership, system
 
 
 def test_all_of_it_is_there_on_linux():
@@ -17,13 +19,13 @@ def test_all_of_it_is_there_on_linux():
     assert system.TELLS_TCP_PEERS
     assert system.CONFINES
     assert system.PASSES_DESCRIPTORS
-    assert system.SYNCS_FOLDERS
-    assert system.REMOVES_OPEN_FILES
+    assert atomic.SYNCS_FOLDERS
+    assert atomic.REMOVES_OPEN_FILES
     assert system.HAS_OWNERS
     assert system.SELECTED_SOCKETS is None
     assert system.IN_ITS_OWN_SESSION == {"start_new_session": True}
     assert system.KILLED == -9
-    assert os.O_CLOEXEC == system.CLOSED_ON_EXEC
+    assert os.O_CLOEXEC == atomic.CLOSED_ON_EXEC
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,49 @@ def test_a_token_outside_of_the_profile_is_refused(tmp_path, monkeypatch):
     with pytest.raises(SettingsError, match="alone is closed to other users"):
         read_token(tmp_path / "shared" / "token")
     assert not (tmp_path / "shared").exists()
+
+
+def synced(monkeypatch, folder):
+    """Names within a folder in the order in which they are synced or get their name."""
+    events, sync, replace, rename = [], atomic.sync, os.replace, os.rename
+
+    def noted(kind, call):
+        def run(*paths):
+            events.append((kind, *(Path(path).relative_to(folder.parent).name for path in paths)))
+            return call(*paths)
+
+        return run
+
+    monkeypatch.setattr(atomic, "sync", noted("sync", sync))
+    monkeypatch.setattr(os, "replace", noted("name", replace))
+    monkeypatch.setattr(os, "rename", noted("name", rename))
+    return events
+
+
+def test_a_file_of_a_writer_that_wants_a_name_is_on_the_disk_before_it_has_its_own(
+    tmp_path, monkeypatch
+):
+    events = synced(monkeypatch, tmp_path)
+    with atomic.unfinished(tmp_path / "file") as part:
+        part.write_bytes(b"new")
+    assert events == [
+        ("sync", "file.part"),
+        ("name", "file.part", "file"),
+        ("sync", tmp_path.name),
+    ]
+    failing = atomic.unfinished(tmp_path / "file")
+    failing.__enter__().write_bytes(b"newer")
+    assert failing.__exit__(ValueError, ValueError("broken"), None) is not True
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"new")]
+
+
+def test_a_folder_is_on_the_disk_with_all_in_it_before_it_has_its_name(tmp_path, monkeypatch):
+    part = tmp_path / "part"
+    (part / "sub").mkdir(parents=True)
+    (part / "sub" / "file").write_bytes(b"new")
+    events = synced(monkeypatch, tmp_path)
+    atomic.folder_into_place(part, tmp_path / "folder")
+    named = events.index(("name", "part", "folder"))
+    assert set(events[:named]) == {("sync", "file"), ("sync", "sub"), ("sync", "part")}
+    assert events[named + 1 :] == [("sync", tmp_path.name)]
+    assert (tmp_path / "folder" / "sub" / "file").read_bytes() == b"new"

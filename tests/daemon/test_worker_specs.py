@@ -202,7 +202,7 @@ def test_a_stop_ends_what_a_drained_worker_still_does(play):
     assert left[0].ended
 
 
-def test_the_pool_is_told_what_waits(play):
+def test_the_pool_hears_what_waits(play):
     async def scene(dispatcher, pool):
         pool.give("a")
         await accepted(dispatcher)

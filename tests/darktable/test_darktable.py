@@ -93,12 +93,12 @@ def test_a_photo_is_restored_and_lies_in_a_group_with_its_original(app):
             "SELECT id FROM images WHERE filename IN ('one.jpg', 'one_restored.tif')"))  # fmt: skip
         assert one, query
         assert one == other, query
-    told = exif(result)
-    assert told["ExifIFD:DateTimeOriginal"] == TAKEN
-    assert told["XMP-xmp:Rating"] == 4
-    assert "paris" in told["XMP-dc:Subject"]
-    assert told["IFD0:BitsPerSample"] == "16 16 16"
-    assert "rec2020" in told["ICC_Profile:ProfileDescription"].lower().replace(" ", "")
+    reported = exif(result)
+    assert reported["ExifIFD:DateTimeOriginal"] == TAKEN
+    assert reported["XMP-xmp:Rating"] == 4
+    assert "paris" in reported["XMP-dc:Subject"]
+    assert reported["IFD0:BitsPerSample"] == "16 16 16"
+    assert "rec2020" in reported["ICC_Profile:ProfileDescription"].lower().replace(" ", "")
     assert wait_until(lambda: not list(app.folder.glob("cache/ldrps-*")), 5)
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_has_the_results_name_stays_and_the_result_gets_a_number(app
     assert [row[0] for row in app.rows(GROUP, "four.jpg")] == ["four.jpg", "four_restored_2.tif"]
 
 
-def test_a_photo_whose_file_is_gone_is_told_and_the_rest_is_restored(app):
+def test_a_photo_whose_file_is_gone_is_reported_and_the_rest_is_restored(app):
     gone, there = photo_in(app, "gone.jpg"), photo_in(app, "there.jpg")
     app.do(
         f"local a = dt.database.import('{gone}') local b = dt.database.import('{there}') "
@@ -150,7 +150,7 @@ def test_a_photo_whose_file_is_gone_is_told_and_the_rest_is_restored(app):
     assert not there.with_name("gone_restored.tif").exists()
 
 
-def test_what_the_daemon_refuses_is_told_in_its_own_words(app):
+def test_what_the_daemon_refuses_is_reported_in_its_own_words(app):
     path = photo_in(app, "tiny.jpg", size=(64, 12))
     app.do(IMPORT.format(path=path) + "return 'there'")
     restore(app)
@@ -160,7 +160,7 @@ def test_what_the_daemon_refuses_is_told_in_its_own_words(app):
     assert app.rows(GROUP, "tiny.jpg") == [("tiny.jpg", 1, 1)]
 
 
-def test_a_command_that_is_gone_is_told(app):
+def test_a_command_that_is_gone_is_reported(app):
     named = app.config / "lua/ldrps/command.txt"
     before = named.read_text()
     path = photo_in(app, "five.jpg")
@@ -174,7 +174,7 @@ def test_a_command_that_is_gone_is_told(app):
     assert "/nowhere/ldrps is no longer there; run 'ldrps darktable install' again" in said[0]
 
 
-def test_nothing_selected_is_told(app):
+def test_nothing_selected_is_reported(app):
     app.do("dt.gui.selection({}) return ''")
     restore(app)
     assert ended(app, "first") == ["select photos first"]

@@ -30,7 +30,7 @@ from support.daemon import (
 
 pytestmark = pytest.mark.e2e
 
-# As nobody where that can be had: it reads no token, and is told apart from us by the kernel.
+# As nobody where that can be had: it reads no token, and is reported apart from us by the kernel.
 STRANGER = """
 import os, socket, sys, time
 port, count = int(sys.argv[1]), int(sys.argv[2])
@@ -51,7 +51,7 @@ import contextlib, os, resource, socket, sys, time
 kind, where = sys.argv[1:]
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-parent, crowd, told = os.getppid(), [], False
+parent, crowd, reported = os.getppid(), [], False
 while os.getppid() == parent:
     one = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
     one.settimeout(5)
@@ -64,9 +64,9 @@ while os.getppid() == parent:
     crowd.append(one)
     if len(crowd) > 300:
         crowd.pop(0).close()
-        if not told:
+        if not reported:
             print('there', flush=True)
-        told = True
+        reported = True
 """
 
 
@@ -188,8 +188,8 @@ def test_a_stranger_on_tcp_does_no_harm(start_daemon, tmp_path):
                 assert (status.done, status.crashes) == (1, 0)
         finally:
             stranger.kill()
-    told = [line for line in daemon.log if "turned away" in line or "Handshake" in line]
-    assert len(told) < 20, "a crowd does not fill the log"
+    reported = [line for line in daemon.log if "turned away" in line or "Handshake" in line]
+    assert len(reported) < 20, "a crowd does not fill the log"
 
 
 def test_rubbish_from_a_stranger_does_not_fill_the_log(start_daemon, tmp_path):

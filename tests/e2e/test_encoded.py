@@ -67,11 +67,11 @@ def read(tmp_path, data, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_comes_back_as_a_file_with_all_that_belonged_to_it(daemon, tmp_path, kind):
     settings = pb.Settings(layers=("restored", "pilot"), seed=7)
-    job_id, told = submitted(daemon, photo_file(), kind, settings=settings)
-    headers = [event.layer_header for event in told if event.HasField("layer_header")]
+    job_id, reported = submitted(daemon, photo_file(), kind, settings=settings)
+    headers = [event.layer_header for event in reported if event.HasField("layer_header")]
     assert [head.name for head in headers] == ["restored", "pilot"]
     for head, value in zip(headers, ((245, 235, 225), (10, 20, 30)), strict=True):
-        data = layer_bytes(told, head.layer)
+        data = layer_bytes(reported, head.layer)
         assert (head.file.format, head.file.size) == (number(kind), len(data))
         assert (head.raster.width, head.raster.height) == (40, 30)
         loaded, mark = read(tmp_path, data, kind)
@@ -116,12 +116,12 @@ def test_a_grey_map_is_a_file_too(daemon, tmp_path):
 def test_a_large_file_comes_in_chunks_that_can_be_asked_for_again(daemon, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
     job_id = daemon.submit(Photo.from_samples(noise), result_format=number("PNG")).job_id
-    told = list(daemon.watch(job_id))
-    chunks = [event for event in told if event.HasField("layer_chunk")]
+    reported = list(daemon.watch(job_id))
+    chunks = [event for event in reported if event.HasField("layer_chunk")]
     assert len(chunks) >= 3
     again = list(daemon.watch(job_id, from_event=chunks[1].number))
-    assert again == told[chunks[1].number - 1 :]
-    loaded, _ = read(tmp_path, layer_bytes(told), "PNG")
+    assert again == reported[chunks[1].number - 1 :]
+    loaded, _ = read(tmp_path, layer_bytes(reported), "PNG")
     assert (loaded.photo.to_samples() == 255 - noise).all()
 
 
@@ -155,10 +155,10 @@ def test_a_kind_that_cannot_be_had_is_refused_from_the_header(daemon, fields, wo
     ],
 )
 def test_what_only_the_file_tells_is_refused_before_any_work(daemon, data, kind, words):
-    _, told = submitted(daemon, data, kind)
-    assert told[-1].failed.reason == "settings"
-    assert words in told[-1].failed.message
-    assert not any(event.HasField("step") for event in told)
+    _, reported = submitted(daemon, data, kind)
+    assert reported[-1].failed.reason == "settings"
+    assert words in reported[-1].failed.message
+    assert not any(event.HasField("step") for event in reported)
     assert daemon.restores()
 
 
@@ -192,8 +192,8 @@ def test_a_profile_as_large_as_printers_have_them_goes_there_and_back(daemon, tm
     Image.fromarray(samples).save(path, icc_profile=large)
     words = ["restore", str(path), "-o", f"{tmp_path}/out.png", "--address", daemon.address]
     assert main(words) == 0
-    _, told = submitted(daemon, path.read_bytes(), "PNG")
-    for back in ((tmp_path / "out.png").read_bytes(), layer_bytes(told)):
+    _, reported = submitted(daemon, path.read_bytes(), "PNG")
+    for back in ((tmp_path / "out.png").read_bytes(), layer_bytes(reported)):
         # Not by Pillow itself, which takes no profile of more than a megabyte.
         photo = read(tmp_path, back, "PNG")[0].photo
         assert photo.icc_profile == large

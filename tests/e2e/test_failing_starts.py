@@ -33,10 +33,10 @@ def bad_start(tmp_path, monkeypatch):
 
 def hanging(bad_start):
     """Return the process id of a worker whose start hangs, once there is one."""
-    told = bad_start.with_name(f"{bad_start.name}.hangs")
-    assert wait_until(lambda: told.exists() and told.read_text(), 60)
-    pid = int(told.read_text())
-    told.unlink()
+    reported = bad_start.with_name(f"{bad_start.name}.hangs")
+    assert wait_until(lambda: reported.exists() and reported.read_text(), 60)
+    pid = int(reported.read_text())
+    reported.unlink()
     return pid
 
 
@@ -143,10 +143,10 @@ def test_ctrl_c_during_a_start_that_hangs_ends_it(start_daemon, bad_start, tmp_p
         pid = hanging(bad_start)
         bad_start.unlink()
         ours.send_signal(number)
-        _, told = ours.communicate(timeout=60)
+        _, reported = ours.communicate(timeout=60)
     assert ours.returncode == 128 + number
-    assert told.endswith("ldrps: stopped\n")
-    assert "Traceback" not in told
+    assert reported.endswith("ldrps: stopped\n")
+    assert "Traceback" not in reported
     assert wait_until(lambda: daemon.status().cancelled == 1)
     assert wait_until(lambda: not alive(pid))
     assert daemon.restores()

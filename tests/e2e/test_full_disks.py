@@ -49,7 +49,9 @@ def about_to_end(daemon, end):
 # Too little for the job's events, and enough for these but not for the journal.
 @pytest.mark.parametrize("room", [8, 20_000])
 @pytest.mark.parametrize("end", STATES)
-def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, succeed, end, room):
+def test_an_end_that_the_disk_does_not_take_is_reported_when_it_does(
+    start_daemon, succeed, end, room
+):
     daemon = start_daemon(max_crashes=1)
     job_id, finish = about_to_end(daemon, end)
     before = daemon.job(job_id).state
@@ -72,21 +74,21 @@ def test_an_end_that_the_disk_does_not_take_is_told_when_it_does(start_daemon, s
 
 
 @pytest.mark.parametrize("end", STATES)
-def test_an_end_that_never_reached_the_disk_was_told_to_nobody(start_daemon, succeed, end):
+def test_an_end_that_never_reached_the_disk_was_reported_to_no_client(start_daemon, succeed, end):
     daemon = start_daemon(max_crashes=1)
     job_id, finish = about_to_end(daemon, end)
     call = daemon.watch(job_id)
-    told = [next(call).number]
+    reported = [next(call).number]
     with no_file_larger(daemon.process.pid, 20_000):
         finish()
         assert wait_until(lambda: daemon.status().running == (end == "cancelled, waiting"))
         heir = succeed(daemon, max_crashes=1)
     with pytest.raises(grpc.RpcError) as caught:
-        told.extend(event.number for event in call)
+        reported.extend(event.number for event in call)
     # Its connection went first, on one side or on the other.
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     # The heir has never heard of an end and brings one about.
-    assert heir.job(job_id).last_event >= told[-1]
+    assert heir.job(job_id).last_event >= reported[-1]
     heir.cancel(job_id)
     assert kinds(heir.watch(job_id))[-1] in ("done", "failed", "cancelled")
 

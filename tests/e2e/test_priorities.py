@@ -40,8 +40,8 @@ def test_a_running_batch_job_yields_and_goes_on_later(daemon):
     events = list(daemon.watch(batch))
     assert layer_bytes(events) == bytes([178]) * (20 * 16 * 3)
     # It yields at a step and goes on at the next one: none is done twice.
-    told = [event.step.index for event in events if event.HasField("step")]
-    assert [index for index in told if index > 1] == list(range(2, 51))
+    reported = [event.step.index for event in events if event.HasField("step")]
+    assert [index for index in reported if index > 1] == list(range(2, 51))
     yielded = max(at for at, kind in enumerate(kinds(events)) if kind == "queued")
     first = next(event for event in events[yielded:] if event.HasField("step"))
     assert first.step.index == 2
@@ -93,7 +93,7 @@ def places(events):
     return [event.queued for event in events if event.HasField("queued")]
 
 
-def test_places_and_estimates_are_told_as_they_change(daemon):
+def test_places_and_estimates_are_reported_as_they_change(daemon):
     assert daemon.restores()
     running = daemon.submit(settings=LONG, detached=True).job_id
     daemon.running_worker(running)
@@ -102,13 +102,13 @@ def test_places_and_estimates_are_told_as_they_change(daemon):
     watch = daemon.watch(last)
     first = next(watch)
     daemon.cancel(running)
-    told = places([first, *watch])
-    assert [queued.position for queued in told] == [1, 0]
-    assert told[0].estimated_seconds > 0
+    reported = places([first, *watch])
+    assert [queued.position for queued in reported] == [1, 0]
+    assert reported[0].estimated_seconds > 0
     assert daemon.job(last).estimated_seconds == 0
 
 
-def test_a_place_that_nobody_looks_at_is_told_once(daemon):
+def test_a_place_that_nobody_looks_at_is_reported_once(daemon):
     running = daemon.submit(settings=LONG, detached=True).job_id
     daemon.running_worker(running)
     batch = daemon.submit(detached=True, priority=pb.PRIORITY_BATCH).job_id
@@ -119,8 +119,8 @@ def test_a_place_that_nobody_looks_at_is_told_once(daemon):
     seen = daemon.job(batch)
     assert (seen.position, seen.last_event) == (1, 1)
     watch = daemon.watch(batch)
-    told = places([next(watch), next(watch)])
-    assert [queued.position for queued in told] == [0, 1]
+    reported = places([next(watch), next(watch)])
+    assert [queued.position for queued in reported] == [0, 1]
     daemon.cancel(before)
     assert next(watch).queued.position == 0
     daemon.cancel(running)

@@ -95,12 +95,12 @@ def test_a_call_that_grpc_cannot_read_costs_its_own_connection_only(start_daemon
     with Client(daemon.address, autostart=False) as client:
         job_id = client.submit(grey_photo(), steps=300)
         watch = client.watch(job_id)
-        told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
+        reported = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
         for _ in range(3):
             with grpc.insecure_channel(daemon.address) as channel:
                 unreadable(channel)
-        told += [event for event in watch if isinstance(event, events.Step)]
-        assert [step.index for step in told] == list(range(1, 301))
+        reported += [event for event in watch if isinstance(event, events.Step)]
+        assert [step.index for step in reported] == list(range(1, 301))
         assert client.status().pid == daemon.process.pid
     assert not any("gRPC gave up" in line for line in daemon.log)
     assert any("was cut: the name of a method is no UTF-8" in line for line in daemon.log)
@@ -144,18 +144,18 @@ def test_where_grpc_gives_up_all_the_same_the_daemon_restarts_itself(start_daemo
     with Client(daemon.address, autostart=False) as client:
         job_id = client.submit(grey_photo(), steps=300)
         watch = client.watch(job_id)
-        told = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
+        reported = [event for event in islice(watch, 9) if isinstance(event, events.Step)]
         with grpc.insecure_channel(f"{daemon.address}~") as inner:
             unreadable(inner)
         # Who was connected finds the way back; the step whose checkpoint was not written yet is
         # done, and told, twice. One whose checkpoint was written just before is not done again, nor
         # told by the heir, if the front had not heard of it.
-        told += [event for event in watch if isinstance(event, events.Step)]
-        steps = {step.index for step in told}
+        reported += [event for event in watch if isinstance(event, events.Step)]
+        steps = {step.index for step in reported}
         assert len(steps) >= 299
         assert steps <= set(range(1, 301))
         assert 300 in steps
-        assert len(told) <= 302
+        assert len(reported) <= 302
         assert client.status().pid == daemon.process.pid
     assert sum("gRPC gave up at a call" in line for line in daemon.log) == 1
     assert daemon.stop() == 0

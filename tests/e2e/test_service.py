@@ -89,8 +89,8 @@ def test_json_logs_are_one_object_a_line_and_say_nothing_of_the_photo(start_daem
     assert kinds(daemon.watch(raised))[-1] == "failed"
     daemon.stop()
     lines = [json.loads(line) for line in daemon.log if not line.startswith("ldrps: ")]
-    told = [line["message"] for line in lines if line.get("job") == done]
-    assert told == ["job accepted", "job ended"]
+    reported = [line["message"] for line in lines if line.get("job") == done]
+    assert reported == ["job accepted", "job ended"]
     assert {"time", "level", "logger", "message"} <= set(lines[0])
     assert any("RuntimeError" in line.get("exception", "") for line in lines)
     assert "secret" not in "".join(daemon.log)
@@ -118,23 +118,23 @@ def activated(folder, socket_path, notify=None):
 def test_a_socket_of_systemd_is_served_and_left_for_the_next_one(tmp_path):
     path, notify = tmp_path / "s", tmp_path / "n"
     tmp_path.chmod(0o700)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.bind(str(notify))
-        told.settimeout(60)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reported:
+        reported.bind(str(notify))
+        reported.settimeout(60)
         process, listener = activated(tmp_path, path, notify)
         try:
             # Clients may connect before the daemon is up: systemd holds the socket.
             with Client(f"unix:{path}", autostart=False) as client:
-                assert told.recv(99) == b"READY=1"
+                assert reported.recv(99) == b"READY=1"
                 assert client.status().pid == process.pid
             # Also where the process has restarted itself meanwhile.
             with grpc.insecure_channel(f"unix:{path}~") as channel, pytest.raises(grpc.RpcError):
                 channel.unary_unary(b"/\xe2")(b"", timeout=60)
-            assert told.recv(99) == b"READY=1"
+            assert reported.recv(99) == b"READY=1"
             with Client(f"unix:{path}", autostart=False) as client:
                 assert client.status().pid == process.pid
             process.terminate()
-            assert told.recv(99) == b"STOPPING=1"
+            assert reported.recv(99) == b"STOPPING=1"
             assert process.wait(30) == 0
             assert path.exists()
         finally:

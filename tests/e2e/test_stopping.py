@@ -48,7 +48,7 @@ def test_a_signal_ends_it_cleanly_and_soon(daemon, number):
     assert not [line for line in daemon.log if "Traceback" in line or "Error" in line]
 
 
-def test_calls_under_way_at_a_stop_are_told_that_the_daemon_went(daemon):
+def test_calls_under_way_at_a_stop_hear_that_the_daemon_went(daemon):
     """To whoever asks just then, gRPC says CANCELLED, which would read as a cancelled job."""
     said = set()
 
@@ -76,9 +76,9 @@ def test_a_stop_takes_a_checkpoint_that_its_heir_goes_on_from(start_daemon):
     daemon.running_worker(job_id)
     daemon.stop()
     heir = start_daemon(address=daemon.address, spool=daemon.spool)
-    told = [e.step.index for e in heir.watch(job_id) if e.HasField("step")]
+    reported = [e.step.index for e in heir.watch(job_id) if e.HasField("step")]
     # The first step is told again and again until the stop; from there on each comes once.
-    assert [index for index in told if index > 1] == list(range(2, 51))
+    assert [index for index in reported if index > 1] == list(range(2, 51))
     assert layer_bytes(heir.watch(job_id)) == bytes([178]) * (20 * 16 * 3)
 
 

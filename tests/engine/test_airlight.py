@@ -24,28 +24,28 @@ def hazed(rgb, depth=DEPTH, air=0.9, *, in_light=False):
     return rgb * through + air * (1 - through)
 
 
-def told(depth):
+def reported(depth):
     return np.full((10, 10), depth, np.float32)
 
 
 @pytest.mark.parametrize("in_light", [False, True])
 @pytest.mark.parametrize("air", [0.7, 0.9, 1.0])
 def test_real_haze_is_never_contradicted(clear, air, in_light):
-    assert contradiction(hazed(clear, air=air, in_light=in_light), told(DEPTH)) == 0
+    assert contradiction(hazed(clear, air=air, in_light=in_light), reported(DEPTH)) == 0
 
 
-def test_haze_that_is_told_half_too_thick_is_not_contradicted(clear):
-    assert contradiction(hazed(clear), told(1.5 * DEPTH)) == 0
+def test_haze_that_is_judged_half_too_thick_is_not_contradicted(clear):
+    assert contradiction(hazed(clear), reported(1.5 * DEPTH)) == 0
 
 
 def test_a_black_thing_on_snow_contradicts_haze_where_it_stands():
     snow = np.full((160, 160, 3), 0.85, np.float32)
     snow[64:96, 48:80] = 0.05
-    assert contradiction(snow, told(DEPTH)) == pytest.approx(4 / 100)
+    assert contradiction(snow, reported(DEPTH)) == pytest.approx(4 / 100)
 
 
 def test_clear_ground_before_a_hazy_distance_contradicts_nothing(clear):
-    depth = told(0.02)
+    depth = reported(0.02)
     depth[:5] = 1.5
     view = clear.copy()
     view[:80] = hazed(clear[:80], 1.5)

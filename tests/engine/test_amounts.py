@@ -115,7 +115,7 @@ def test_noise_0_leaves_hot_pixels_and_blocks(models):
     assert np.array_equal(kept.photo.to_samples(), samples)
 
 
-def test_noise_that_the_diagnosis_would_leave_is_filtered_for_whoever_asks(models):
+def test_noise_that_the_diagnosis_would_leave_is_filtered_on_request(models):
     photo = photo_of(pictures.noisy(pictures.natural(64, 96), 3.5))
     assert moved(models, photo)[0] == 0
     change, remarks = moved(models, photo, amounts={"noise": 1.5})
@@ -156,7 +156,7 @@ UNMET = {
 
 
 @pytest.mark.parametrize("name", UNMET)
-def test_an_amount_of_what_was_not_found_is_told(models, name):
+def test_an_amount_of_what_was_not_found_is_reported(models, name):
     photo = photo_of(pictures.natural(96, 128))
     change, remarks = moved(models, photo, amounts={name: 1.5}, steps=None, recurrences=None)
     assert change == 0
@@ -165,7 +165,7 @@ def test_an_amount_of_what_was_not_found_is_told(models, name):
     assert UNMET[name] in said
 
 
-def test_a_cast_that_the_diagnosis_would_leave_is_undone_for_whoever_asks(models):
+def test_a_cast_that_the_diagnosis_would_leave_is_undone_on_request(models):
     picture = pictures.natural(96, 128) * np.array([1.0, 0.94, 0.86], np.float32)
     photo = photo_of(picture)
     found = restore(photo, settings(), models)

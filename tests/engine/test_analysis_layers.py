@@ -82,12 +82,12 @@ def test_weights_in_halves_are_read_as_singles(tmp_path):
 def test_the_encoder_in_numpy_is_the_one_in_torch(size):
     view = pictures.natural(*size).mean(-1)
     seen = engine.encode(view)
-    told = SemanticEncoder.load()(torch.from_numpy(view)[None, None])
+    reported = SemanticEncoder.load()(torch.from_numpy(view)[None, None])
     expected = {
-        "fine": told.fine[0].permute(1, 2, 0),
-        "coarse": told.coarse[0].permute(1, 2, 0),
-        "pooled": told.pooled[0],
-        "logits": told.logits[0],
+        "fine": reported.fine[0].permute(1, 2, 0),
+        "coarse": reported.coarse[0].permute(1, 2, 0),
+        "pooled": reported.pooled[0],
+        "logits": reported.logits[0],
     }
     assert seen.fine.shape == (size[0] // 16, size[1] // 16, engine.FINE)
     assert seen.coarse.shape == (size[0] // 32, size[1] // 32, engine.COARSE)

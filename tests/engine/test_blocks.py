@@ -45,6 +45,17 @@ def test_grid_and_quality_are_found_wherever_the_photo_was_cropped(photo, qualit
     assert found.quality == pytest.approx(quality, abs=2)
 
 
+@pytest.mark.parametrize("quality", [85, 90, 95])
+@pytest.mark.parametrize(("contrast", "dark"), [(0.1, 0.8), (0.05, 0.02)])
+def test_quality_is_not_taken_from_means_that_are_all_alike(quality, contrast, dark):
+    """Heavy haze and deep shadows; a photo taken for one of quality 5 was smeared."""
+    picture = pictures.natural(400, 528, seed=2) * contrast + dark
+    was = jpeg(picture, quality)
+    found = find_blocks(was)
+    assert found == Blocks() or found.quality == pytest.approx(quality, abs=3)
+    assert psnr(without_blocks(was, found), picture) > psnr(was, picture) - 0.1
+
+
 def test_the_coarser_the_higher_are_the_steps(photo):
     steps = [find_blocks(jpeg(photo, quality)).strength for quality in (50, 30, 20, 10)]
     assert all(finer < coarser for finer, coarser in itertools.pairwise(steps))
@@ -64,7 +75,7 @@ def test_lines_at_every_eighth_pixel_are_no_blocks_if_only_one_way():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 300), (39, 39)])
-def test_small_photos_have_none_that_could_be_told(size):
+def test_small_photos_have_none_that_could_be_seen(size):
     assert find_blocks(np.full((*size, 3), 0.4, np.float32)) == Blocks()
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ldrps_engine.analysis.resampling import resize
-from ldrps_engine.colour.srgb import LUMA, luminance, to_display, to_linear
+from ldrps_engine.colour.srgb import LUMINANCE, luminance, to_display, to_linear
 from ldrps_engine.priors.srgb import grey_of, linear_to_srgb, srgb_to_linear
 from support import pictures
 from training.metrics import psnr
@@ -41,7 +41,7 @@ def test_the_curves_of_tensors_have_a_finite_gradient_everywhere(curve):
 
 
 def test_luminance_of_white_is_one():
-    assert LUMA.sum() == pytest.approx(1)
+    assert LUMINANCE.sum() == pytest.approx(1)
     assert luminance(np.ones((2, 3, 3), np.float32)).shape == (2, 3)
 
 

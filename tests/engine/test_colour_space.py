@@ -150,7 +150,7 @@ def tag(profile, name):
     return profile[start : start + size]
 
 
-def test_a_whole_profile_that_is_no_use_is_told_from_a_broken_one():
+def test_a_whole_profile_that_is_no_use_is_distinguished_from_a_broken_one():
     for profile, whole in [
         (profiles.profile(b"RGB ", {}), True),
         (without(profiles.KNOWN["adobe-rgb"], b"gTRC"), True),

@@ -89,10 +89,10 @@ def test_a_toned_print_is_coloured_as_what_it_shows(models, cat):
 
 def test_a_photo_with_colours_keeps_them_and_says_so(models, cat):
     photo = Photo.from_samples(pictures.samples(cat, np.uint8))
-    told = []
-    done = restore(photo, Settings(recipe="colour"), models, told.append).photo
+    reported = []
+    done = restore(photo, Settings(recipe="colour"), models, reported.append).photo
     assert psnr(done.pixels, photo.pixels) > 40
-    remarks = [remark for event in told for remark in getattr(event, "remarks", ())]
+    remarks = [remark for event in reported for remark in getattr(event, "remarks", ())]
     assert "the photo has colours of its own and keeps them" in remarks
 
 

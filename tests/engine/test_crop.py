@@ -10,11 +10,11 @@ from engine.test_frame import bordered, degraded, photo_of
 from ldrps_engine import restore as main_path
 from ldrps_engine.analysis.rectangle import Rectangle
 from ldrps_engine.diffusion import planning
-from ldrps_engine.diffusion.remembered import recall
+from ldrps_engine.diffusion.last_photo import LastPhoto
 from ldrps_engine.errors import CancelledError, SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import Described, Diagnosed, Step
-from ldrps_engine.restore import ModelCache, restore
+from ldrps_engine.restore import restore
 from ldrps_engine.settings import Settings
 from ldrps_engine.transfer.tiles import parts_to_denoise
 from training.metrics import psnr
@@ -27,10 +27,11 @@ def quick(**changes):
     return Settings(**{"steps": 2} | changes)
 
 
-def both(photo, settings, models, crop=CROP):
+def both(photo, settings, models, crop=CROP, last=None):
     """The crop of the whole result, and the crop alone."""
     whole = restore(photo, settings, models)
-    return whole, whole.photo.part(crop.part), restore(photo, settings, models, crop=crop)
+    alone = restore(photo, settings, models, crop=crop, last=last)
+    return whole, whole.photo.part(crop.part), alone
 
 
 @pytest.mark.parametrize("kind", ["fine", "dark", "hazy", "faded"])
@@ -52,10 +53,10 @@ def test_with_noise_it_is_nearly_the_result(models, kind):
 
 
 def test_a_prior_tuned_to_a_crop_is_nearly_as_one_tuned_to_the_photo(models):
-    photo = photo_of(degraded("noisy"))
-    _whole, wanted, found = both(photo, quick(), models, Rectangle(40, 20, 128, 128))
+    photo, last = photo_of(degraded("noisy")), LastPhoto()
+    _whole, wanted, found = both(photo, quick(), models, Rectangle(40, 20, 128, 128), last)
     assert psnr(found.photo.pixels, wanted.pixels) > 45
-    again = restore(photo, quick(), models, crop=Rectangle(40, 20, 128, 128))
+    again = restore(photo, quick(), models, crop=Rectangle(40, 20, 128, 128), last=last)
     assert psnr(again.photo.pixels, wanted.pixels) > 45
 
 
@@ -67,10 +68,10 @@ def test_of_a_large_photo_blocks_are_smoothed_where_a_crop_shows_them(models, mo
     photo = Photo.from_samples(np.asarray(Image.open(file)))
     asked = []
     monkeypatch.setattr(planning, "without_blocks", spied(planning.without_blocks, asked))
-    settings = quick(noise_sigma=0.0)
-    whole, wanted, found = both(photo, settings, models)
+    settings, last = quick(noise_sigma=0.0), LastPhoto()
+    whole, wanted, found = both(photo, settings, models, last=last)
     second = Rectangle(300, 200, 60, 40)
-    again = restore(photo, settings, models, crop=second)
+    again = restore(photo, settings, models, crop=second, last=last)
     assert [given[2] is not None for given in asked] == [False, True, True]
     assert psnr(found.photo.pixels, wanted.pixels) > 45
     assert psnr(again.photo.pixels, whole.photo.part(second.part).pixels) > 45
@@ -89,9 +90,9 @@ def test_all_layers_are_cropped(models):
 
 
 def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
-    photo, seen = photo_of(degraded("dark")), []
-    restore(photo, quick(), models, crop=CROP)
-    restore(photo, quick(), models, seen.append, crop=Rectangle(0, 0, 16, 16))
+    photo, seen, last = photo_of(degraded("dark")), [], LastPhoto()
+    restore(photo, quick(), models, crop=CROP, last=last)
+    restore(photo, quick(), models, seen.append, crop=Rectangle(0, 0, 16, 16), last=last)
     steps = [one for one in seen if isinstance(one, Step)]
     assert {step.stage for step in steps} == {"denoise", "transfer"}
     assert isinstance(seen[0], Diagnosed)
@@ -100,26 +101,26 @@ def test_a_second_crop_takes_neither_another_look_nor_another_sample(models):
 
 
 def test_other_settings_and_the_whole_take_no_second_measurement(models, monkeypatch):
-    photo, measured, models.memo = photo_of(degraded("dark")), [], None
+    photo, measured, last = photo_of(degraded("dark")), [], LastPhoto()
     monkeypatch.setattr(main_path, "measure", spied(main_path.measure, measured))
     settings = quick(noise_sigma=0.0)
-    restore(photo, settings, models, crop=CROP)
+    restore(photo, settings, models, crop=CROP, last=last)
     stronger = quick(noise_sigma=0.0, amounts={"light": 1.5})
-    found = restore(photo, stronger, models, crop=CROP)
-    whole = restore(photo, stronger, models)
+    found = restore(photo, stronger, models, crop=CROP, last=last)
+    whole = restore(photo, stronger, models, last=last)
     assert len(measured) == 1
-    assert models.memo is None
+    assert last.known(photo, stronger) is None
     assert np.array_equal(whole.photo.pixels, restore(photo, stronger, models).photo.pixels)
     assert np.abs(found.photo.pixels - whole.photo.part(CROP.part).pixels).max() <= 1 / 255
     # What is no noise and what is mended are measured otherwise.
-    restore(photo, settings, models, crop=CROP)
+    restore(photo, settings, models, crop=CROP, last=last)
     measured.clear()
-    restore(photo, quick(amounts={"noise": 0.0}), models, crop=CROP)
+    restore(photo, quick(amounts={"noise": 0.0}), models, crop=CROP, last=last)
     assert len(measured) == 1
 
 
 def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(models, monkeypatch):
-    photo, measured, models.memo = photo_of(degraded("dark")), [], None
+    photo, measured, last = photo_of(degraded("dark")), [], LastPhoto()
     monkeypatch.setattr(main_path, "measure", spied(main_path.measure, measured))
 
     def stop(progress):
@@ -127,8 +128,8 @@ def test_what_a_crop_has_measured_before_it_was_stopped_is_not_measured_again(mo
             raise CancelledError("enough")
 
     with pytest.raises(CancelledError):
-        restore(photo, quick(), models, stop, crop=CROP)
-    restore(photo, quick(), models, crop=Rectangle(0, 0, 64, 64))
+        restore(photo, quick(), models, stop, crop=CROP, last=last)
+    restore(photo, quick(), models, crop=Rectangle(0, 0, 64, 64), last=last)
     assert len(measured) == 1
 
 
@@ -155,7 +156,8 @@ def test_a_crop_takes_no_more_work_than_the_parts_it_touches():
 @pytest.mark.parametrize("change", ["photo", "settings", "damage"])
 def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, change):
     photo, settings, seen = photo_of(degraded("dark")), quick(noise_sigma=0.0), []
-    restore(photo, settings, models, crop=CROP)
+    last = LastPhoto()
+    restore(photo, settings, models, crop=CROP, last=last)
     if change == "photo":
         samples = photo.to_samples().copy()
         samples[0, 0, 0] += 1
@@ -166,27 +168,29 @@ def test_what_was_remembered_is_of_that_photo_and_those_settings_alone(models, c
         mask = np.zeros((photo.height, photo.width), bool)
         mask[60:70, 100:110] = True
         photo, settings = photo.with_damage(mask), quick(noise_sigma=0.0, damage="mask")
-    found = restore(photo, settings, models, seen.append, crop=CROP)
+    found = restore(photo, settings, models, seen.append, crop=CROP, last=last)
     assert "sample" in {one.stage for one in seen if isinstance(one, Step)}
     wanted = restore(photo, settings, models).photo.part(CROP.part)
     assert np.abs(found.photo.pixels - wanted.pixels).max() <= 1 / 255
 
 
-def test_damage_of_which_nobody_was_told_is_looked_at_again_for_a_map_of_it(models):
-    photo = photo_of(degraded("dark"))
-    restore(photo, quick(), models, crop=CROP)
-    assert recall(models.memo, photo, quick(seed=1)) is not None
-    assert recall(models.memo, photo, quick(layers=("restored", "damage"))) is None
-    assert recall(models.memo, photo, quick(amounts={"damage": 1.0})) is None
+def test_damage_that_was_only_noticed_is_found_again_for_a_map_of_it(models):
+    photo, last = photo_of(degraded("dark")), LastPhoto()
+    restore(photo, quick(), models, crop=CROP, last=last)
+    assert last.known(photo, quick(seed=1)) is not None
+    assert last.known(photo, quick(layers=("restored", "damage"))) is None
+    assert last.known(photo, quick(amounts={"damage": 1.0})) is None
 
 
-def test_memory_is_given_back_with_the_next_whole_photo_and_at_rest():
-    models, photo = ModelCache("cpu"), photo_of(degraded("dark"))
-    for forget in (models.rest, lambda: restore(photo, quick(noise_sigma=0.0), models)):
-        restore(photo, quick(noise_sigma=0.0), models, crop=CROP)
-        assert models.memo is not None
+def test_a_sample_is_forgotten_with_the_next_whole_photo_and_on_request(models):
+    photo, settings, last = photo_of(degraded("dark")), quick(noise_sigma=0.0), LastPhoto()
+    for forget in (last.forget, lambda: restore(photo, settings, models, last=last)):
+        restore(photo, settings, models, crop=CROP, last=last)
+        known = last.known(photo, settings)
+        assert last.sample(known, settings) is not None
         forget()
-        assert models.memo is None
+        assert last.known(photo, settings) is None
+        assert last.sample(known, settings) is None
 
 
 def test_a_border_stays_around_what_of_the_picture_is_seen(models):

@@ -76,7 +76,7 @@ def test_photos_without_damage_have_none_that_is_sure(examples):
 
 
 @pytest.mark.parametrize(("width", "filled"), [(4, True), (12, False)])
-def test_a_line_is_told_from_a_collar_or_a_cigarette(monkeypatch, width, filled):
+def test_a_line_is_distinguished_from_a_collar_or_a_cigarette(monkeypatch, width, filled):
     """Both are bright and surely no texture; nothing that is as wide for its length is a crack."""
     likely = np.zeros((256, 256), np.float32)
     rows, columns = np.mgrid[:256, :256]
@@ -270,7 +270,7 @@ def test_of_a_large_photo_the_worst_place_tells_whether_the_rest_is_looked_at(mo
         assert found.probability == pytest.approx(0) or damaged
 
 
-def test_a_mask_is_drawn_at_full_size_for_whoever_asks_for_it(monkeypatch, examples):
+def test_a_mask_is_drawn_at_full_size_on_request(monkeypatch, examples):
     damaged, mask = scratched(examples("low-light") ** 0.6)
     large = np.kron(damaged, np.ones((2, 2, 1))).astype(np.float32)
     monkeypatch.setattr("ldrps_engine.analysis.damage._MOST_PIXELS", mask.size)

@@ -84,7 +84,7 @@ def test_black_and_white_that_cut_noise_off_are_black_and_white_again(value):
     assert np.abs(filtered(noisy).mean() - value) < 3 / 255
 
 
-def test_being_told_where_noise_is_helps(natural):
+def test_knowing_where_noise_is_helps(natural):
     level = np.broadcast_to(np.linspace(0.2, 1.6, 128)[None, :, None], natural.shape)
     noise = level * SIGMA * np.random.default_rng(0).standard_normal(natural.shape)
     noisy = (natural + noise).astype(np.float32)
@@ -96,8 +96,8 @@ def test_being_told_where_noise_is_helps(natural):
     spread = float(np.sqrt(np.square(level).mean()))
     even = white(spread * SIGMA)
     known = Noise(Here(even.level.curve, even.level.strength), even.spectrum, even.raw, spread)
-    told = filtered(noisy, spread * SIGMA, known)
-    assert psnr(told, natural) > psnr(filtered(noisy, spread * SIGMA), natural) + 0.3
+    reported = filtered(noisy, spread * SIGMA, known)
+    assert psnr(reported, natural) > psnr(filtered(noisy, spread * SIGMA), natural) + 0.3
 
 
 def test_more_ways_to_see_a_photo_are_better_than_one(natural, noisy):

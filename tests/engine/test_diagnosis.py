@@ -58,7 +58,7 @@ def test_a_grey_print_that_lost_its_black_is_faded_and_not_hazy(natural):
     assert findings(diagnose(0.35 + 0.4 * pictures.grey(natural))) == {"grey", "is_faded"}
 
 
-def test_a_tint_is_told(natural):
+def test_a_tint_is_reported(natural):
     tinted = diagnose(natural * np.array([1, 0.8, 0.5], np.float32))
     assert "tinted" in tinted.words()
     assert tinted.cast > diagnose(natural).cast

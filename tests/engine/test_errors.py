@@ -30,7 +30,7 @@ def test_the_picture_in_the_docstring_shows_each_leaf_with_its_exit_code(leaf):
     assert [line[-2:] for line in lines] == [["exit", str(leaf.exit_code)]]
 
 
-def test_what_the_caller_can_mend_is_told_apart():
+def test_what_the_caller_can_mend_is_distinguished():
     mendable = {leaf.reason for leaf in LEAVES if issubclass(leaf, InputError)}
     assert mendable == {"settings", "photo", "limit"}
 

@@ -173,7 +173,7 @@ def test_a_mask_and_its_setting_go_together(models):
         Settings(damage="all")
 
 
-def told(models, photo, **changes):
+def reported(models, photo, **changes):
     """Steps that are told, in their order."""
     steps = []
 
@@ -185,10 +185,10 @@ def told(models, photo, **changes):
     return steps
 
 
-def test_filling_is_told_part_by_part_and_what_follows_goes_on_from_there(models):
+def test_filling_is_reported_part_by_part_and_what_follows_goes_on_from_there(models):
     _, mask, damaged = drawn(scratch)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8)).with_damage(mask)
-    steps = told(models, photo, recipe="noise", noise_sigma=8.0, steps=1)
+    steps = reported(models, photo, recipe="noise", noise_sigma=8.0, steps=1)
     filling = [step for step in steps if step[0] == "fill"]
     # Told several times a second: a quick machine is done before it has much to tell.
     assert filling

@@ -239,13 +239,13 @@ def test_the_result_inside_is_that_of_the_photo_without_its_border(models, kind,
     assert psnr(framed.pixels[inside.part], alone.pixels) >= 45
 
 
-def test_layers_and_what_is_told_are_of_the_whole_photo(models):
+def test_layers_and_what_is_reported_are_of_the_whole_photo(models):
     whole, inside = bordered(degraded("dark")[:64, :96], WHITE, (8, 8, 8, 8))
-    told = []
+    reported = []
     settings = Settings(
         recipe="low-light", steps=1, recurrences=0, layers=("restored", "pilot", "generated")
     )
-    found = restore(photo_of(whole), settings, models, told.append)
+    found = restore(photo_of(whole), settings, models, reported.append)
     before = photo_of(whole).to_samples()
     for layer in found.layers:
         samples = layer.photo.to_samples()
@@ -258,8 +258,8 @@ def test_layers_and_what_is_told_are_of_the_whole_photo(models):
     mapped = found.layers[2].photo.pixels
     assert found.generated[0] == pytest.approx(float(mapped.mean()), abs=2e-3)
     assert found.diagnosis.inner == inside
-    assert [p.diagnosis.inner for p in told if isinstance(p, Diagnosed)] == [inside]
-    preview = next(p.preview for p in told if isinstance(p, Step) and p.preview)()
+    assert [p.diagnosis.inner for p in reported if isinstance(p, Diagnosed)] == [inside]
+    preview = next(p.preview for p in reported if isinstance(p, Step) and p.preview)()
     assert preview.shape == before.shape
     assert np.array_equal(preview[:8], before[:8])
 

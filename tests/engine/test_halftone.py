@@ -34,7 +34,7 @@ def test_a_print_in_dots_is_found(name, colours):
 
 
 @pytest.mark.parametrize("period", [4.0, 9.0])
-def test_the_distance_between_dots_is_told(monkeypatch, period):
+def test_the_distance_between_dots_is_reported(monkeypatch, period):
     monkeypatch.setattr("benchmarks.drawn.halftone.PERIODS", (period, period * 1.0001))
     shown = printed(photo(), np.random.default_rng(3), colours=False)
     found = find_halftone(shown.astype(np.float32)).period

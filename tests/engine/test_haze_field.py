@@ -34,7 +34,7 @@ def test_haze_that_thickens_to_one_side_is_judged_so(scene):
         assert abs(further) > 0.1
 
 
-def test_dim_air_is_told_from_bright_air(scene):
+def test_dim_air_is_distinguished_from_bright_air(scene):
     dim, bright = (haze_field(hazed(scene, 0.9, air)).air.mean() for air in (0.65, 0.95))
     assert dim < bright - 0.08
 
@@ -61,11 +61,11 @@ def test_any_size_and_any_grey_have_a_finite_answer(size, value):
 
 
 def test_statistics_of_a_cell_are_those_of_its_pixels(scene):
-    told = cell_statistics(scene)
+    reported = cell_statistics(scene)
     cell = scene[CELL : 2 * CELL, 2 * CELL : 3 * CELL]
-    assert told.shape == (32, 44, 10)
+    assert reported.shape == (32, 44, 10)
     wanted = [*cell.mean((0, 1)), *cell.min((0, 1)), *cell.max((0, 1)), cell.mean(-1).std()]
-    assert told[1, 2] == pytest.approx(wanted, abs=1e-5)
+    assert reported[1, 2] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_even_haze_changes_statistics_as_it_does_pixels(scene):

@@ -43,7 +43,7 @@ def test_a_few_lamps_over_things_in_shadow_are_no_starry_sky(count):
     assert not is_starry(np.clip(street, 0, 1).astype(np.float32))
 
 
-def test_points_alone_among_many_beside_each_other_are_no_starry_sky():
+def test_points_alone_among_many_side_by_side_are_no_starry_sky():
     street = with_points(0)
     street[:, 8::32] = street[:, 10::32] = 0.6
     street[::2, 8::32] = street[1::2, 10::32] = 0.05

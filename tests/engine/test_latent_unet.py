@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ldrps_engine.priors.latent_unet import LatentUNet
 from training.config import ScheduleConfig
@@ -96,6 +97,23 @@ def test_it_is_read_back_as_it_was_written(unet, tmp_path):
     unet.save_pretrained(tmp_path)
     again = LatentUNet.from_pretrained(tmp_path)
     assert torch.equal(again(latents(), 50, words()).sample, unet(latents(), 50, words()).sample)
+
+
+def test_a_network_under_its_former_names_is_the_same(tmp_path):
+    """Exported by an earlier version: `told_bands` in the configuration, `told.` in the weights."""
+    network = LatentUNet(block_out_channels=(16, 32), cross_attention_dim=8, noise_bands=3)
+    network.save_pretrained(tmp_path)
+    expected = {name: value.clone() for name, value in network.state_dict().items()}
+    config, weights = tmp_path / "config.json", tmp_path / "diffusion_pytorch_model.safetensors"
+    config.write_text(config.read_text().replace("noise_bands", "told_bands"))
+    save_file(
+        {name.replace("noise_features.", "told."): value for name, value in expected.items()},
+        weights,
+    )
+    read = LatentUNet.from_pretrained(tmp_path)
+    assert read.config.noise_bands == 3
+    assert all(torch.equal(value, expected[name]) for name, value in read.state_dict().items())
+    assert any(name.startswith("noise_features.") for name in expected)
 
 
 def test_noise_is_a_quarter_turn_at_the_end(unet):

@@ -23,17 +23,17 @@ class Enough(Exception):
 
 
 def findings(engine, photo, **settings):
-    told = []
+    reported = []
 
     def on_step(progress):
         if isinstance(progress, Diagnosed | Described):
-            told.append(progress)
+            reported.append(progress)
         if isinstance(progress, Described):
             raise Enough
 
     with pytest.raises(Enough):
         engine.restore(photo, Settings(**settings), engine.ModelCache("cpu"), on_step)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("name", ["low-light", "haze", "noise", "grey"])
@@ -42,7 +42,7 @@ def test_it_finds_what_the_whole_engine_finds(name):
     assert findings(look, photo) == findings(restore, photo)
 
 
-def test_who_knows_that_there_is_no_noise_is_told_the_same_without_measuring_it(monkeypatch):
+def test_who_knows_that_there_is_no_noise_gets_the_same_without_measuring_it(monkeypatch):
     photo = Photo.from_samples(np.asarray(Image.open(EXAMPLES / "haze.jpg")))
     wanted = findings(restore, photo, noise_sigma=0.0)
     monkeypatch.setattr(known, "measure_noise", None)
@@ -65,11 +65,11 @@ from ldrps_engine.restore import ModelCache, restore
 from ldrps_engine.settings import Settings
 
 samples = np.load(sys.argv[1])
-told = []
-done = restore(Photo.from_samples(samples), Settings(), ModelCache("cpu"), told.append)
+reported = []
+done = restore(Photo.from_samples(samples), Settings(), ModelCache("cpu"), reported.append)
 assert (done.layers[0].photo.to_samples() == samples).all()
 assert not done.diagnosis.needs_work, done.diagnosis
-assert [step.text for step in told if isinstance(step, Described)] == [done.description]
+assert [step.text for step in reported if isinstance(step, Described)] == [done.description]
 """
 
 

@@ -35,7 +35,7 @@ def test_ffdnet_filters_strong_noise():
     assert psnr(found, clean) > psnr(pictures.noisy(clean, 25), clean) + 8
 
 
-def test_ffdnet_filters_as_much_as_it_is_told_at_each_place():
+def test_ffdnet_filters_as_much_as_it_is_given_at_each_place():
     noisy = torch.from_numpy(pictures.noisy(np.full((64, 128, 3), 0.5, np.float32), 15))
     levels = torch.full((1, 1, 32, 64), 1e-3)
     levels[..., 32:] = SIGMA

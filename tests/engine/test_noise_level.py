@@ -143,7 +143,7 @@ def test_the_sigma_of_a_photo_is_the_root_mean_square_of_its_levels():
     found = measure_noise(noisy(picture, grows))
     true = np.sqrt((grows(picture) ** 2).mean())
     assert found.sigma == pytest.approx(true, rel=CLOSE)
-    assert replace(found, level=EVEN, spread=1.0).sigma == noise_sigma(found.spectrum)
+    assert replace(found, level=EVEN, relative_rms=1.0).sigma == noise_sigma(found.spectrum)
 
 
 def test_channels_whose_noise_black_has_cut_off_are_taken_to_be_as_strong_as_the_rest():

@@ -156,7 +156,7 @@ def sentence(folder):
     return text
 
 
-def test_an_unknown_name_is_told_the_installed_ones():
+def test_an_unknown_name_is_answered_with_the_installed_ones():
     with pytest.raises(ModelError, match=r"^model 'sd99' is not known; known are .*bundled.*sd21"):
         load_prior("sd99", Placement())
 

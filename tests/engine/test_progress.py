@@ -95,9 +95,9 @@ def test_raising_stops_the_work_within_one_step(models, dark, last):
     with pytest.raises(StopError):
         restore(dark, quick(steps=2), models, on_step)
     # The last step may be told several times on a slow machine, with more of it done each time.
-    told = [each.index for each in seen if isinstance(each, Step)]
-    assert list(dict.fromkeys(told)) == list(range(1, last + 1))
-    assert told.count(last) == 1
+    reported = [each.index for each in seen if isinstance(each, Step)]
+    assert list(dict.fromkeys(reported)) == list(range(1, last + 1))
+    assert reported.count(last) == 1
 
 
 def test_raising_at_the_diagnosis_stops_before_any_step(models, dark):

@@ -72,7 +72,7 @@ def test_photos_of_any_shape_are_looked_at(size):
     assert min(found.gain.shape) >= 4
 
 
-def test_darkening_a_scene_is_told_by_the_amount(examples):
+def test_darkening_a_scene_is_measured_by_the_amount(examples):
     rgb = resize(examples("noise"), (160, 224), smooth=True)
     levels = [np.median(recognise(pictures.darkened(rgb, 0.5**stops)).gain) for stops in (0, 2, 4)]
     assert levels[0] < levels[1] < levels[2]

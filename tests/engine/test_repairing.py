@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from ldrps_engine.analysis.damage import Damage
+from ldrps_engine.analysis import damage_contents
+from ldrps_engine.analysis.damage import Damage, damage_of
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.analysis.inset import Inset, diagnose_photo
 from ldrps_engine.analysis.measuring import measure
+from ldrps_engine.colour.working import to_working
 from ldrps_engine.photo import Photo
 from ldrps_engine.priors.model_cache import ModelCache
 from ldrps_engine.restore import restore
@@ -30,7 +32,7 @@ def models():
         ({"amounts": {"damage": 0}}, False),
     ],
 )
-def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
+def test_damage_all_over_a_photo_is_filled_by_auto_and_on_request(
     models, examples, settings, fills
 ):
     damaged, mask = scratched(examples("low-light")[:160, :224] ** 0.6)
@@ -52,6 +54,22 @@ def test_damage_all_over_a_photo_is_filled_by_auto_and_for_whoever_asks(
     assert changed[shown].mean() > 0.9
 
 
+def test_what_lies_under_damage_is_recognised_once(monkeypatch, examples):
+    """To believe prints, and to leave pages alone, the same copy is looked at."""
+    looked, recognise = [], damage_contents.recognise
+
+    def counted(rgb):
+        looked.append(rgb.shape)
+        return recognise(rgb)
+
+    monkeypatch.setattr(damage_contents, "recognise", counted)
+    damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
+    photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
+    found = damage_of(photo, to_working(photo), Settings())
+    assert found.is_beyond_doubt
+    assert len(looked) == 1
+
+
 def test_off_does_not_look(models, examples):
     damaged, _ = scratched(examples("low-light")[:96, :128] ** 0.6)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
@@ -63,10 +81,10 @@ def test_off_does_not_look(models, examples):
 def test_the_diagnosis_without_a_daemon_says_the_same(models, examples):
     damaged, _ = scratched(examples("low-light")[:160, :224] ** 0.6)
     photo = Photo.from_samples(pictures.samples(damaged, np.uint8))
-    told = diagnose_photo(photo, "old-photo")
+    reported = diagnose_photo(photo, "old-photo")
     done = restore(photo, Settings(recipe="old-photo", steps=2), models).diagnosis
-    assert (told.damage, told.damage_kinds) == (done.damage, done.damage_kinds)
-    assert told.words().startswith("damaged: ") or "; damaged: " in told.words()
+    assert (reported.damage, reported.damage_kinds) == (done.damage, done.damage_kinds)
+    assert reported.words().startswith("damaged: ") or "; damaged: " in reported.words()
 
 
 def test_a_diagnosis_comes_back_from_plain_values():

@@ -23,7 +23,7 @@ def noisy():
     return samples.astype(np.uint8)
 
 
-def test_bytes_and_display_values_are_the_same_to_whoever_asks(noisy):
+def test_bytes_and_display_values_are_the_same_to_every_caller(noisy):
     values = noisy / np.float32(255)
     np.testing.assert_array_equal(display(noisy), values)
     assert display(values) is values

@@ -25,7 +25,7 @@ from ldrps_engine.diffusion.ensemble import Combination
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam
 from ldrps_engine.diffusion.ldrps import Estimate, Threshold
 from ldrps_engine.diffusion.proximal import ProximalStep
-from ldrps_engine.diffusion.recipes import make_plan
+from ldrps_engine.diffusion.recipes import make_sampling_plan
 from ldrps_engine.diffusion.reverse import Conditions
 from ldrps_engine.diffusion.sampling import Sampler
 from ldrps_engine.priors.placement import Parts, Placement
@@ -172,7 +172,7 @@ def paper_plan(kind="low-light", **changes):
         darkness=0.9 if kind == "low-light" else 0.0,
         haze=0.9 if kind == "haze" else 0.0,
     )
-    plan = make_plan(Settings(recipe="paper"), found, 0.0)
+    plan = make_sampling_plan(Settings(recipe="paper"), found, 0.0)
     return dataclasses.replace(plan, **changes)
 
 
@@ -290,15 +290,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_gives_others(tiny):
 
 def test_a_photo_without_colours_gets_the_mean_of_several_samples():
     found = diagnose(np.full((16, 16, 3), 0.5, np.float32))
-    plan = make_plan(Settings(recipe="colour"), found, 0.0, coloured=True)
+    plan = make_sampling_plan(Settings(recipe="colour"), found, 0.0, coloured=True)
     assert plan.ensemble.latents > 1
     assert plan.ensemble.combination is Combination.MEAN
-    assert make_plan(Settings(), found, 0.0).ensemble.latents == 1
+    assert make_sampling_plan(Settings(), found, 0.0).ensemble.latents == 1
 
 
 def test_only_a_prior_that_knows_scenes_is_guided_by_text_and_taught_from():
     found = diagnose(np.full((16, 16, 3), 0.1, np.float32))
-    knows, not_yet = (make_plan(Settings(), found, 0.04, knows_scenes=it) for it in (True, False))
+    knows, not_yet = (
+        make_sampling_plan(Settings(), found, 0.04, knows_scenes=it) for it in (True, False)
+    )
     assert (knows.text_scale, knows.recurrences, knows.alignment.learns) == (2.0, 1, True)
     assert (not_yet.text_scale, not_yet.recurrences, not_yet.alignment.learns) == (1.0, 0, False)
     assert knows.reverse_step == not_yet.reverse_step == ProximalStep()

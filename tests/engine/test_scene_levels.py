@@ -24,7 +24,7 @@ LEVELS = {
 
 
 @pytest.mark.parametrize("seed", LEVELS)
-def test_the_three_levels_are_those_that_the_shipped_models_always_told(seed):
+def test_the_three_levels_are_those_that_the_shipped_models_always_had(seed):
     rgb = pictures.natural(seed=seed)
     level, contrast = expected_level(to_linear(rgb)), expected_airlight_contrast(rgb, AIR)
     # Equal to the bit where they were noted; features are sums of single precision, whose order

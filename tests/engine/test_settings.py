@@ -61,7 +61,7 @@ def test_the_last_right_value_is_taken_as_it_is(name, value):
     assert getattr(Settings(**{name: value}), name) == value
 
 
-def test_an_unknown_recipe_is_told_the_known_ones():
+def test_an_unknown_recipe_is_answered_with_the_known_ones():
     with pytest.raises(SettingsError) as caught:
         Settings(recipe="magic")
     assert all(recipe in str(caught.value) for recipe in RECIPES)

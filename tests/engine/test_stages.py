@@ -55,7 +55,7 @@ def test_colours_are_a_stage_of_their_own(models):
     assert np.array_equal(layers["coloured"], layers["restored"])
 
 
-def test_a_good_photo_has_no_stages_and_that_is_told(models):
+def test_a_good_photo_has_no_stages_and_that_is_reported(models):
     photo = photo_of(pictures.natural(96, 128))
     layers, remarks = staged(models, photo, steps=None, recurrences=None)
     assert list(layers) == ["restored"]

@@ -90,7 +90,7 @@ def chroma(photo):
     return (photo.pixels @ YCC.T)[..., 1:]
 
 
-def told(grey, models, description, seed):
+def reported(grey, models, description, seed):
     events = []
     settings = Settings(recipe="colour", description=description, seed=seed)
     done = restore(grey, settings, models, events.append)
@@ -101,11 +101,11 @@ def told(grey, models, description, seed):
 @pytest.mark.parametrize("seed", [0, 3])
 def test_the_description_steers(models, coffee, seed):
     grey = Photo.from_samples(pictures.samples(coffee, np.uint8))
-    plain, said = told(grey, models, "a cup of coffee on a table", seed)
+    plain, said = reported(grey, models, "a cup of coffee on a table", seed)
     assert not said
     cup, table = inside(plain.shape[:2])
     for colour, sign in (("blue", (1, -1)), ("red", (-1, 1))):
-        steered, said = told(grey, models, f"a {colour} cup on a table", seed)
+        steered, said = reported(grey, models, f"a {colour} cup on a table", seed)
         moved = steered - plain
         assert not said
         # Cb rises and Cr falls for blue, the other way round for red.
@@ -114,10 +114,10 @@ def test_the_description_steers(models, coffee, seed):
         assert np.abs(moved[table].mean(0)).max() < 0.02
 
 
-def test_what_is_not_in_the_photo_is_told_and_changes_nothing(models, coffee):
+def test_what_is_not_in_the_photo_is_reported_and_changes_nothing(models, coffee):
     grey = Photo.from_samples(pictures.samples(coffee, np.uint8))
-    plain, _ = told(grey, models, "coffee", 0)
-    steered, said = told(grey, models, "coffee, a red barn and a purple flibbertigibbet", 0)
+    plain, _ = reported(grey, models, "coffee", 0)
+    steered, said = reported(grey, models, "coffee, a red barn and a purple flibbertigibbet", 0)
     # The prior hears the words too, which moves single steps of eight bits here and there.
     assert np.abs(plain - steered).mean() < 0.001
     assert said == [

@@ -30,20 +30,20 @@ def of(seen, *classes):
     ("shown", "inside", "near"), [(WARDROBE, 1, 0), (BEE, 0, 1), (VALLEY, 0, 0)]
 )
 def test_what_is_shown_tells_where_it_is(seen, shown, inside, near):
-    told = of(seen, shown)
-    assert (indoors(told), within_reach(told)) == (inside, near)
+    reported = of(seen, shown)
+    assert (indoors(reported), within_reach(reported)) == (inside, near)
 
 
 def test_a_tool_is_in_a_hand_and_counts_against_haze_alone(seen):
-    told = of(seen, SCREW)
-    assert (indoors(told), within_reach(told), in_hand(told)) == (0, 0, 1)
+    reported = of(seen, SCREW)
+    assert (indoors(reported), within_reach(reported), in_hand(reported)) == (0, 0, 1)
     assert in_hand(of(seen, BEE)) == 0
 
 
 def test_both_are_certain_by_degrees(seen):
-    told = of(seen, WARDROBE, BEE, VALLEY, VALLEY - 1)
-    assert 0 < indoors(told) < 1
-    assert 0 < within_reach(told) < 1
+    reported = of(seen, WARDROBE, BEE, VALLEY, VALLEY - 1)
+    assert 0 < indoors(reported) < 1
+    assert 0 < within_reach(reported) < 1
 
 
 def test_haze_in_a_room_is_deeper_where_it_is_thick(natural):
@@ -59,7 +59,7 @@ def test_black_things_in_a_room_hold_the_haze_before_them_alone():
     rgb = np.full((160, 240, 3), 0.7, np.float32)
     rgb[:, :120] = 0.1
     depth = np.full((40, 60), 0.8, np.float32)
-    beyond = haze._beyond_shades(depth, rgb, np.ones(3, np.float32))
+    beyond = haze._beyond_dark_channel(depth, rgb, np.ones(3, np.float32))
     assert beyond.shape == depth.shape
     np.testing.assert_allclose(depth[:, :20] - beyond[:, :20], -np.log(0.88), atol=0.01)
     np.testing.assert_allclose(beyond[:, 40:], 0, atol=0.01)
@@ -68,9 +68,9 @@ def test_black_things_in_a_room_hold_the_haze_before_them_alone():
 def test_the_air_of_a_room_is_what_the_brighter_judge_takes_it_for(natural, monkeypatch):
     hazy = 0.95 - (0.95 - natural) * np.float32(0.6)
     for shown in (0.7, 0.9):
-        told = np.full((48, 64), 0.6, np.float32), np.full(3, shown, np.float32)
+        reported = np.full((48, 64), 0.6, np.float32), np.full(3, shown, np.float32)
         field = HazeField(np.full((32, 32), 0.5, np.float32), np.full(3, 0.8, np.float32))
-        monkeypatch.setattr(haze, "_by_statistics", lambda _, told=told: told)
+        monkeypatch.setattr(haze, "_by_statistics", lambda _, reported=reported: reported)
         monkeypatch.setattr(haze, "haze_field", lambda _, field=field: field)
         for inside, air in ((1.0, max(shown, 0.8)), (0.0, (shown + 0.8) / 2)):
             gain, offset = haze_of(hazy, inside)

@@ -24,7 +24,7 @@ def judged(rgb):
         (lambda rgb: pictures.grey(pictures.darkened(rgb)), "dark"),
     ],
 )
-def test_tones_are_told_apart_with_noise_and_without_colour(degrade, expected, seed):
+def test_tones_are_distinguished_with_noise_and_without_colour(degrade, expected, seed):
     assert judged(degrade(pictures.natural(seed=seed))) == expected
 
 

@@ -30,7 +30,7 @@ def ramp():
     return Photo.from_samples(pictures.samples(picture, np.uint8))
 
 
-def told(photo, models, **wishes):
+def reported(photo, models, **wishes):
     """(the remarks, how far the result is from the photo); they come before the work, too."""
     events = []
     found = restore(photo, Settings(**wishes), models, events.append)
@@ -75,12 +75,12 @@ def told(photo, models, **wishes):
         ),
     ],
 )
-def test_what_a_good_photo_gives_no_occasion_for_is_told(models, natural, wishes, remarks):
-    assert told(natural, models, **wishes) == (remarks, 0)
+def test_what_a_good_photo_gives_no_occasion_for_is_reported(models, natural, wishes, remarks):
+    assert reported(natural, models, **wishes) == (remarks, 0)
 
 
-def test_noise_that_nobody_sees_is_told_with_how_much_there_is(models, natural):
-    (remark,), changed = told(natural, models, recipe="noise")
+def test_noise_that_nobody_sees_is_reported_with_how_much_there_is(models, natural):
+    (remark,), changed = reported(natural, models, recipe="noise")
     assert UNSEEN in remark
     assert "sigma 1.0 of 255" in remark
     assert changed == 0
@@ -97,7 +97,7 @@ def test_noise_that_nobody_sees_is_told_with_how_much_there_is(models, natural):
 def test_what_is_done_needs_no_words(models, recipe, spoil):
     spoilt = pictures.samples(spoil(pictures.natural(64, 96)), np.uint8)
     wishes = {"steps": 2, "recurrences": 0, "seed": 3}
-    remarks, changed = told(Photo.from_samples(spoilt), models, recipe=recipe, **wishes)
+    remarks, changed = reported(Photo.from_samples(spoilt), models, recipe=recipe, **wishes)
     assert remarks == ()
     assert changed > 2 / 255
 
@@ -110,23 +110,28 @@ def test_what_is_done_needs_no_words(models, recipe, spoil):
         ("old-photo", "recipe old-photo found black and white in their places, so the tones stay"),
     ],
 )
-def test_tones_that_hardly_move_are_told(recipe, sentence):
+def test_tones_that_hardly_move_are_reported(recipe, sentence):
     found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=False)
-    still = {"filters": False, "colours": False, "published": False, "samples": True}
+    still = {
+        "filters_noise": False,
+        "colours": False,
+        "published": False,
+        "samples_pilot": True,
+    }
     (remark,) = unmet(Settings(recipe=recipe), found, Done(moved=0.5 / 255, **still))
     assert remark.startswith(sentence)
     assert unmet(Settings(recipe=recipe), found, Done(moved=2 / 255, **still)) == ()
 
 
 def test_old_photo_with_its_full_range_keeps_its_tones_and_says_so(models, ramp):
-    remarks, changed = told(ramp, models, recipe="old-photo")
+    remarks, changed = reported(ramp, models, recipe="old-photo")
     assert "found black and white in their places" in remarks[0]
     assert changed < 1 / 255
 
 
 def test_colour_is_for_other_recipes_and_paper_takes_no_noise():
     found = Diagnosis(noise_sigma=0.0, haze=0.0, darkness=0.6, cast=0.0, grey=True)
-    done = Done(moved=0.1, filters=False, colours=False, published=True, samples=True)
+    done = Done(moved=0.1, filters_noise=False, colours=False, published=True, samples_pilot=True)
     wishes = Settings(recipe="paper", allow_colour=True, noise_sigma=9.0)
     assert unmet(wishes, found, done) == (
         "recipe paper works as published and makes no use of noise_sigma",

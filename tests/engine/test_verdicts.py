@@ -83,8 +83,8 @@ def test_a_pale_dress_is_no_print_that_has_lost_its_black(seen, shown, is_print,
 def test_black_clothes_are_darker_than_most_before_they_lack_light(seen, shown, likely, expected):
     odds = dict.fromkeys(seen.probabilities, 0.0) | {"dark": likely}
     logits = np.where(np.arange(1000) == shown, 9.0, 0.0).astype(np.float32)
-    told = replace(seen, probabilities=odds, shortfall=1.5, gain=np.zeros((10, 10), np.float32))
-    dark = replace(told, seen=replace(seen.seen, logits=logits))
+    reported = replace(seen, probabilities=odds, shortfall=1.5, gain=np.zeros((10, 10), np.float32))
+    dark = replace(reported, seen=replace(seen.seen, logits=logits))
     assert lacks_light(np.full(SIZE, 0.2, np.float32), dark) is expected
 
 

@@ -122,10 +122,10 @@ class GimpApp:
         deadline = time.monotonic() + seconds
         number = 0
         while number != self._asked:
-            number, told = json.loads(self._line(deadline))
-        if "error" in told:
-            raise GimpError(told["error"])
-        return told["answer"]
+            number, reported = json.loads(self._line(deadline))
+        if "error" in reported:
+            raise GimpError(reported["error"])
+        return reported["answer"]
 
     def has_answered(self):
         """Tell whether `receive` has something to read."""
@@ -136,8 +136,10 @@ class GimpApp:
             self._sock.settimeout(max(deadline - time.monotonic(), 0.01))
             more = self._sock.recv(1 << 16)
             if not more:
-                told = [line for line in self.log().splitlines() if line and "WARNING" not in line]
-                raise GimpError("GIMP has gone: " + "\n".join(told[-40:]))
+                reported = [
+                    line for line in self.log().splitlines() if line and "WARNING" not in line
+                ]
+                raise GimpError("GIMP has gone: " + "\n".join(reported[-40:]))
             self._received += more
         line = bytes(self._received[:end])
         del self._received[: end + 1]

@@ -8,7 +8,7 @@ noop_engine.STEP_SECONDS = 0.2
 noop_engine.DEFAULT_STEPS = 30
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None, last=None):
     """Tell of no step where the photo is given back as it came."""
     if settings.description != "same":
         return noop_engine.restore(photo, settings, models, on_step, checkpoint, crop)

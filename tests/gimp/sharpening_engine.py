@@ -14,7 +14,7 @@ COARSE = 30
 """Steps that show what is sampled; those after it show the photo's own detail too."""
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None, last=None):
     """Replace the previews."""
 
     def shown(event):

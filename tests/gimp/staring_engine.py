@@ -7,7 +7,7 @@ from support import noop_engine
 from support.noop_engine import *  # noqa: F403
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None, last=None):
     """Raise what `on_step` raises, in the end."""
     index = 0
     while crop is None and photo.width * photo.height > 2_000_000:

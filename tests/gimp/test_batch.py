@@ -1,4 +1,4 @@
-"""In a real GIMP: all open images are restored, each is told, and none stands in another's way."""
+"""In a real GIMP: all open images are restored, each is reported, and none is in another's way."""
 
 import pytest
 
@@ -20,8 +20,8 @@ close()
 """
 
 
-def test_every_open_image_is_restored_and_told(served):
-    status, told, found, again = served.do(f"""{IMAGES}
+def test_every_open_image_is_restored_and_reported(served):
+    status, reported, found, again = served.do(f"""{IMAGES}
 open_image("fine")
 grey = open_image("grey", 70, 90, "GRAY", "FLOAT_LINEAR")
 two = open_image("two")
@@ -30,16 +30,16 @@ two.set_selected_layers(two.get_layers())
 small = open_image("small", 10, 40)
 wanted = [inverted(pixels(images[name].get_layers()[0]), images[name].get_layers()[0])
           for name in ("fine", "grey")]
-status, told = run()
-answer = [status, told, names()]
+status, reported = run()
+answer = [status, reported, names()]
 answer.append([pixels(images[name].get_layers()[0]) for name in ("fine", "grey")] == wanted)
 answer.append(run()[1])
 answer[3:] = [[answer[3], answer[4]]]
 close()
 """)
     assert status == "success"
-    assert told[:3] == [2, 0, 2]
-    summary = told[3].splitlines()
+    assert reported[:3] == [2, 0, 2]
+    summary = reported[3].splitlines()
     assert summary[0] == "Restored: 2. Not restored: 2."
     assert "Select exactly one layer; 2 are selected." in summary[1]
     assert "too small" in summary[2]
@@ -54,19 +54,19 @@ close()
 
 @pytest.mark.parametrize("output", ["replace", "new-image"])
 def test_settings_hold_for_all(served, output):
-    told, found, count = served.do(f"""{IMAGES}
+    reported, found, count = served.do(f"""{IMAGES}
 open_image("fine")
 open_image("other", 80, 50)
-told = run(output={output!r}, recipe="haze", description="same")[1]
-answer = [told, names(), len(Gimp.get_images())]
+reported = run(output={output!r}, recipe="haze", description="same")[1]
+answer = [reported, names(), len(Gimp.get_images())]
 close()
 """)
     assert found == {"fine": ["photo"], "other": ["photo"]}
     if output == "replace":
-        assert told[:3] == [0, 2, 0]
+        assert reported[:3] == [0, 2, 0]
         assert count == 2
     else:
-        assert told[:3] == [2, 0, 0]
+        assert reported[:3] == [2, 0, 0]
         assert count == 4
 
 

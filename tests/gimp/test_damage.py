@@ -7,7 +7,7 @@ PHOTO = """
 image, layer = new_image({width}, {height}, precision={precision!r}, alpha=True)
 layer.set_offsets(-5, 7)
 before = pixels(layer)
-def told(made):
+def reported(made):
     form, marked = format_name(made), []
     size = len(pixels(made)) // ({width} * {height})
     got, rest = pixels(made), inverted(before, layer)
@@ -35,7 +35,7 @@ image.select_ellipse(Gimp.ChannelOps.REPLACE, 40, 20, 90, 101)
 Gimp.Selection.feather(image, 11)
 shares = selected()
 made = restore(layer, output={output!r}, selection="damage")
-answer = told(made)
+answer = reported(made)
 answer[1] = [answer[1], made.get_mask() is None, made.get_name()]
 image.delete()
 """)

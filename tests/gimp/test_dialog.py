@@ -88,7 +88,7 @@ def test_a_process_that_is_killed_leaves_no_preview(opened, daemon, which):
 
 
 @slowly
-def test_a_daemon_that_is_killed_is_told_in_the_dialog(opened, daemon):
+def test_a_daemon_that_is_killed_is_reported_in_the_dialog(opened, daemon):
     begin(opened, daemon)
     daemon.stop(signal.SIGKILL)
     assert opened.is_as_before(), (opened.before, opened.state())
@@ -235,7 +235,7 @@ answer = state(image)
 """
 
 
-def test_effects_are_told_and_what_is_seen_can_be_restored_instead(window, daemon):
+def test_effects_are_reported_and_what_is_seen_can_be_restored_instead(window, daemon):
     window.open(OPEN + EFFECT)
     window.choose()
     assert wait_until(lambda: newest(daemon).state == DONE, SECONDS)
@@ -250,7 +250,7 @@ def test_effects_are_told_and_what_is_seen_can_be_restored_instead(window, daemo
     end(window)
 
 
-def test_a_photo_that_needs_nothing_is_told_in_the_dialog(opened, daemon):
+def test_a_photo_that_needs_nothing_is_reported_in_the_dialog(opened, daemon):
     opened.press("alt+d")
     opened.write("same")
     before = newest(daemon).job_id

@@ -206,20 +206,23 @@ CHANGES = {
 
 @pytest.mark.parametrize("generated", [False, True])
 @pytest.mark.parametrize("output", ["new-layer", "stages", "replace", "new-image"])
-def test_what_the_user_does_to_the_layer_meanwhile_is_told(served, output, generated):
+def test_what_the_user_does_to_the_layer_meanwhile_is_reported(served, output, generated):
     """GIMP would end a process that writes to what is no more."""
     for change, words in CHANGES.items():
-        told = served.do(MEANWHILE.format(change=change, output=output, generated=generated))
+        reported = served.do(MEANWHILE.format(change=change, output=output, generated=generated))
         if output == "new-image":
-            assert told[:2] == [True, [0, 0]], (change, told)
+            assert reported[:2] == [True, [0, 0]], (change, reported)
             continue
-        assert told[0] == "photo", (change, told)
-        assert words in told[1], (change, told)
-        assert not {"photo (restored: noise 3)", "photo (generated)"} & set(told[2]), (change, told)
+        assert reported[0] == "photo", (change, reported)
+        assert words in reported[1], (change, reported)
+        assert not {"photo (restored: noise 3)", "photo (generated)"} & set(reported[2]), (
+            change,
+            reported,
+        )
 
 
 @pytest.mark.parametrize("maps", [[], ["photo (generated)"]])
 def test_a_layer_that_is_moved_meanwhile_gets_the_result_where_it_is(served, maps):
     change, generated = "layer.set_offsets(5, 7)", bool(maps)
-    told = served.do(MEANWHILE.format(change=change, output="new-layer", generated=generated))
-    assert told == [True, [5, 7], ["other", *maps, "photo (restored: noise 3)", "photo"]]
+    reported = served.do(MEANWHILE.format(change=change, output="new-layer", generated=generated))
+    assert reported == [True, [5, 7], ["other", *maps, "photo (restored: noise 3)", "photo"]]

@@ -113,8 +113,8 @@ def test_a_restoration_that_fails_leaves_none(served):
     found = served.do("""
 image, layer = new_image()
 before = state(image)
-told = refusal([layer], description="raise", generated=True)
-answer = [told[0], state(image) == before]
+reported = refusal([layer], description="raise", generated=True)
+answer = [reported[0], state(image) == before]
 image.delete()
 """)
     assert found == ["execution-error", True]

@@ -15,7 +15,7 @@ LOCKED = {
 
 
 @pytest.mark.parametrize("lock", LOCKED)
-def test_a_lock_that_is_in_the_way_is_told_before_any_work(served, lock):
+def test_a_lock_that_is_in_the_way_is_reported_before_any_work(served, lock):
     code, refused, words = LOCKED[lock]
     found = served.do(f"""
 image, _ = new_image()

@@ -231,7 +231,7 @@ REFUSALS = {
 
 def test_what_cannot_be_restored_is_refused_with_a_sentence(served):
     calls = {name: code for name, (code, _) in REFUSALS.items()}
-    told = served.do(f"""
+    reported = served.do(f"""
 image, layer = new_image()
 other, small = add_layer(image, 60, 40), add_layer(image, 15, 40)
 locked = add_layer(image, 60, 40)
@@ -250,10 +250,10 @@ answer["state"] = state(image) == before
 image.delete()
 elsewhere.delete()
 """)
-    assert told.pop("state")
+    assert reported.pop("state")
     for name, (_, words) in REFUSALS.items():
-        status, sentence = told[name]
-        assert status == "calling-error", (name, told[name])
+        status, sentence = reported[name]
+        assert status == "calling-error", (name, reported[name])
         assert words in sentence, name
         assert sentence.endswith("."), name
 

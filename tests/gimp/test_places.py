@@ -92,7 +92,7 @@ def test_of_a_large_photo_the_middle_is_restored_before_anybody_asks(window, dae
 
 
 @pytest.mark.parametrize("daemon", ["gimp.staring_engine"], indirect=True)
-def test_tones_of_a_large_photo_are_told_first_and_a_click_need_not_wait_for_the_rest(
+def test_tones_of_a_large_photo_are_reported_first_and_a_click_need_not_wait_for_the_rest(
     window, daemon
 ):
     window.open(OPEN.replace("400, 300", "2600, 1800"))

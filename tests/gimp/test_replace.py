@@ -79,7 +79,7 @@ def run(served, *, select=OVAL, early="pass", late="pass", precision="U8_NON_LIN
 
 @pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "U16_LINEAR"])
 def test_what_is_painted_outside_of_the_selection_meanwhile_stays(served, precision):
-    told = run(
+    reported = run(
         served,
         early="stroke(5, 10, 7); stroke(270, 180, 8)",
         # Over what the last stroke painted, and where the shadow was filled already.
@@ -87,7 +87,7 @@ def test_what_is_painted_outside_of_the_selection_meanwhile_stays(served, precis
         precision=precision,
         strokes=[(5, 10), (270, 180), (200, 3)],
     )
-    late, painted, restored, elsewhere = told
+    late, painted, restored, elsewhere = reported
     assert late
     # Random samples are the old ones by chance, now and then.
     assert painted > 0.99
@@ -98,8 +98,8 @@ def test_what_is_painted_outside_of_the_selection_meanwhile_stays(served, precis
 @pytest.mark.parametrize("when", ["early", "late"])
 @pytest.mark.parametrize("select", [OVAL, "pass", ALL])
 def test_a_layer_changed_where_it_is_restored_is_refused(served, select, when):
-    told = run(served, select=select, strokes=[(140, 90)], **{when: "stroke(140, 90, 7)"})
-    reason, sentence, painted, restored, elsewhere = told
+    reported = run(served, select=select, strokes=[(140, 90)], **{when: "stroke(140, 90, 7)"})
+    reason, sentence, painted, restored, elsewhere = reported
     assert reason == "photo"
     assert "changed while it was restored" in sentence
     assert painted > 0.99, "what the user has painted stays"

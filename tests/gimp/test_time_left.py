@@ -15,14 +15,14 @@ from ldrps_gimp.restoration import Restoration
 
 class Clock:
     def __init__(self):
-        self.told = []
+        self.reported = []
     def stage(self, text):
         pass
     def fraction(self, done):
         pass
     def event(self, kind, event):
         if kind == "step":
-            self.told.append([time.monotonic(), stage_text(kind, event)])
+            self.reported.append([time.monotonic(), stage_text(kind, event)])
 
 image, layer = new_image(300, 200)
 daemon = Daemon(default_endpoint())
@@ -35,13 +35,13 @@ for _ in range(2):
     made = Restoration(layer, Choices(output="new-image"), daemon, clock).run().layer.get_image()
     ended = time.monotonic()
     made.delete()
-    answer.append([[ended - at, text] for at, text in clock.told])
+    answer.append([[ended - at, text] for at, text in clock.reported])
 daemon.close()
 image.delete()
 """
 LEFT = re.compile(r"about (\d+) (s|min) left")
 NEWS = 2.0
-"""Seconds from which on they should be told; GIMP's own part comes on top of the daemon's."""
+"""Seconds from which on they should be reported; GIMP's own part comes on top of the daemon's."""
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def daemon(gimp, shared_daemon, make_daemon):
 def test_photos_that_needed_nothing_teach_nothing_about_those_that_do(gimp, daemon):
     first, second = gimp.do(RUN)
     # Of the first one of its kind, only its own steps are known.
-    for told in (first[2:], second):
-        early = [(left, text) for left, text in told if left > NEWS]
+    for reported in (first[2:], second):
+        early = [(left, text) for left, text in reported if left > NEWS]
         assert len(early) > 10
         for left, text in early:
             found = LEFT.search(text)

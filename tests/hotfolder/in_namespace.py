@@ -60,13 +60,15 @@ def full_output(base):
     write_photo(inside / "a.png", 1)
     client = InvertingClient()
     watching = Watching(client, inside, out=out).start()
-    assert wait_until(lambda: "waiting" in watching.told.kinds("a.png") + watching.told.kinds(""))
-    assert "no space" in watching.told.facts("waiting")[0]["message"]
+    assert wait_until(
+        lambda: "waiting" in watching.reported.kinds("a.png") + watching.reported.kinds("")
+    )
+    assert "no space" in watching.reported.facts("waiting")[0]["message"]
     assert stays(lambda: names(out) == ["ballast"], 1.0)
     # Nothing was worked on for which there is no room.
     assert client.submits == []
     ballast.unlink()
-    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert wait_until(lambda: "done" in watching.reported.kinds())
     assert names(out) == ["a_restored.png"]
     assert is_result_of(out / "a_restored.png", 1)
     watching.stop()
@@ -79,12 +81,12 @@ def read_only_output(base):
     write_photo(inside / "a.png", 1)
     client = InvertingClient()
     watching = Watching(client, inside, out=out).start()
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
-    assert "read-only file system" in watching.told.facts("waiting")[0]["message"]
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
+    assert "read-only file system" in watching.reported.facts("waiting")[0]["message"]
     assert stays(lambda: not client.submits, 1.0)
     assert status_of(inside, watching.watcher.state)["failed"] == 0
     mount("-o", "remount,rw", out)
-    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
+    assert wait_until(lambda: "done" in watching.reported.kinds("a.png"))
     watching.stop()
 
 
@@ -99,10 +101,10 @@ def hardly_any_room(base):
     Image.fromarray(pixels(1, 100, 100)).save(inside / "a.png")
     client = InvertingClient()
     watching = Watching(client, inside, out=out).start()
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
     assert stays(lambda: not client.submits, 1.0)
     ballast.unlink()
-    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
+    assert wait_until(lambda: "done" in watching.reported.kinds("a.png"))
     watching.stop()
 
 
@@ -115,9 +117,9 @@ def full_state(base):
     ballast = fill(state)
     for number in range(8):
         write_photo(inside / f"{number}.png", number)
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
     ballast.unlink()
-    assert wait_until(lambda: watching.told.kinds().count("done") >= 8, 60)
+    assert wait_until(lambda: watching.reported.kinds().count("done") >= 8, 60)
     assert names(out) == [f"{number}_restored.png" for number in range(8)]
     watching.stop()
 
@@ -130,13 +132,13 @@ def mount_away(base):
     mount("--bind", store, inside)
     write_photo(inside / "a.png", 1)
     watching = Watching(InvertingClient(), inside, out=out).start()
-    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert wait_until(lambda: "done" in watching.reported.kinds())
     umount(inside)
-    assert wait_until(lambda: "away" in watching.told.kinds())
+    assert wait_until(lambda: "away" in watching.reported.kinds())
     # Neither is the bare folder taken for the archive, nor are photos taken for deleted.
     write_photo(inside / "bare.png", 9)
     write_photo(store / "b.png", 2)
-    assert stays(lambda: watching.told.kinds().count("found") == 1, 1.5)
+    assert stays(lambda: watching.reported.kinds().count("found") == 1, 1.5)
     watching.stop()
     # As after a reboot without the disk. A single run does not wait for ever.
     watcher._ONCE_AWAY_SECONDS = 0.1
@@ -144,15 +146,15 @@ def mount_away(base):
         run_once(InvertingClient(), inside, out=out)
     again = Watching(InvertingClient(), inside, out=out)
     again.thread.start()
-    assert wait_until(lambda: "away" in again.told.kinds())
+    assert wait_until(lambda: "away" in again.reported.kinds())
     mount("--bind", store, inside)
-    assert wait_until(lambda: "done" in again.told.kinds())
-    assert again.told.kinds("a.png") == []
-    assert "gone" not in again.told.kinds()
+    assert wait_until(lambda: "done" in again.reported.kinds())
+    assert again.reported.kinds("a.png") == []
+    assert "gone" not in again.reported.kinds()
     assert names(out) == ["a_restored.png", "b_restored.png"]
     # And the new mount is heard of by events again.
     write_photo(inside / "c.png", 3)
-    assert wait_until(lambda: "done" in again.told.kinds("c.png"))
+    assert wait_until(lambda: "done" in again.reported.kinds("c.png"))
     again.stop()
 
 
@@ -168,10 +170,12 @@ def output_away(base):
     assert wait_until(lambda: client.submits)
     umount(out)
     client.gate.set()
-    assert wait_until(lambda: "waiting" in watching.told.kinds() or "away" in watching.told.kinds())
+    assert wait_until(
+        lambda: "waiting" in watching.reported.kinds() or "away" in watching.reported.kinds()
+    )
     assert stays(lambda: names(out) == [], 1.0)
     mount("-t", "tmpfs", "none", out)
-    assert wait_until(lambda: "done" in watching.told.kinds("a.png"))
+    assert wait_until(lambda: "done" in watching.reported.kinds("a.png"))
     assert names(out) == ["a_restored.png"]
     watching.stop()
 
@@ -184,7 +188,7 @@ def mounted_onto_themselves(base):
             mount("--bind", folder, folder)
         write_photo(inside / f"{number}.png", number)
         watching = Watching(InvertingClient(), inside, out=out).start()
-        assert wait_until(lambda told=watching.told: "done" in told.kinds())
+        assert wait_until(lambda reported=watching.reported: "done" in reported.kinds())
         watching.stop()
         for folder in reversed(folders):
             umount(folder)
@@ -197,11 +201,11 @@ def no_more_watches(base):
         (inside / str(number)).mkdir(parents=True)
     Path("/proc/sys/user/max_inotify_watches").write_text("3")
     watching = Watching(InvertingClient(), inside, out=out, poll_every=0.2).start()
-    (warning,) = watching.told.facts("warning")
+    (warning,) = watching.reported.facts("warning")
     assert "max_user_watches" in warning["message"]
     for number in range(6):
         write_photo(inside / str(number) / "a.png", number)
-    assert wait_until(lambda: watching.told.kinds().count("done") == 6)
+    assert wait_until(lambda: watching.reported.kinds().count("done") == 6)
     watching.stop()
 
 

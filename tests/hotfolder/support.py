@@ -101,7 +101,7 @@ class Told:
         return [kind for kind, about, _ in self.all if photo in (None, about)]
 
     def facts(self, kind):
-        return [facts for told, _, facts in self.all if told == kind]
+        return [facts for reported, _, facts in self.all if reported == kind]
 
 
 class Watching:
@@ -109,12 +109,12 @@ class Watching:
 
     def __init__(self, client, root, **options):
         self.client = client
-        self.told = Told()
+        self.reported = Told()
         self.stop_event = threading.Event()
         self.config = folder_config(root, **options)
         scheduler = Scheduler(Schedule())
         self.watcher = FolderWatcher(
-            self.config, client, scheduler, parallel=2, notify=self.told, stop=self.stop_event
+            self.config, client, scheduler, parallel=2, notify=self.reported, stop=self.stop_event
         )
         self.errors = []
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -127,7 +127,7 @@ class Watching:
 
     def start(self):
         self.thread.start()
-        assert wait_until(lambda: "scanned" in self.told.kinds() or self.errors)
+        assert wait_until(lambda: "scanned" in self.reported.kinds() or self.errors)
         return self
 
     def stop(self):
@@ -142,16 +142,16 @@ def folder_config(root, **options):
     return replace(FolderConfig(root=root.resolve(), settle=SETTLE), **options)
 
 
-def run_once(client, root, told=None, rebind=False, **options):
+def run_once(client, root, reported=None, rebind=False, **options):
     """Watch until all is dealt with; returns what was told."""
-    told = told or Told()
+    reported = reported or Told()
     config = folder_config(root, **options)
     stop = threading.Event()
     watcher = FolderWatcher(
-        config, client, Scheduler(Schedule()), parallel=2, notify=told, stop=stop
+        config, client, Scheduler(Schedule()), parallel=2, notify=reported, stop=stop
     )
     watcher.run(once=True, rebind=rebind)
-    return told
+    return reported
 
 
 def names(folder):

@@ -45,7 +45,7 @@ def test_a_place_is_asked_for_and_nothing_is_made(tmp_path):
     assert os.listdir(tmp_path) == []
     assert "no space" in str(place_trouble(tmp_path, "", room=1 << 60))
     (tmp_path / "link").symlink_to("nowhere")
-    assert "is no folder" in str(place_trouble(tmp_path, "link/deeper"))
+    assert "is not a folder" in str(place_trouble(tmp_path, "link/deeper"))
 
 
 def test_a_file_system_without_nameless_files_is_asked_too(tmp_path, monkeypatch):
@@ -115,10 +115,10 @@ def test_too_many_open_files_are_no_photos_failure(inside, out, client, monkeypa
     for module in left:
         monkeypatch.setattr(module, "content_of", short(module, module.content_of))
     write_photo(inside / "a.png", 1)
-    told = run_once(client, inside, out=out)
+    reported = run_once(client, inside, out=out)
     assert not any(left.values())
-    assert "failed" not in told.kinds()
-    assert "too many open files" in told.facts("waiting")[0]["message"]
+    assert "failed" not in reported.kinds()
+    assert "too many open files" in reported.facts("waiting")[0]["message"]
     assert names(out) == ["a_restored.png"]
 
 
@@ -126,12 +126,12 @@ def test_a_photo_whose_name_is_no_text_is_listed_like_any_other(inside, out, cli
     odd = inside / os.fsdecode(b"caf\xe9.jpg")
     odd.write_bytes(b"no photo")
     write_photo(inside / "b.png", 2)
-    told = run_once(client, inside, out=out)
+    reported = run_once(client, inside, out=out)
     (failure,) = status_of(inside.resolve(), state_folder(inside.resolve()))["failures"]
     assert failure["photo"] == "caf\ufffd.jpg"
     assert failure["photo_bytes"] == "Y2Fm6S5qcGc="
     assert "caf\ufffd.jpg" in failure["message"]
-    assert told.kinds("b.png")[-1] == "done"
+    assert reported.kinds("b.png")[-1] == "done"
 
 
 def test_a_folder_whose_name_is_no_text_is_watched(tmp_path, client):
@@ -151,8 +151,8 @@ def test_names_as_long_as_can_be(inside, out, client, length, ending):
     image.save(inside / f"{'x' * length}{ending}")
     image.save(inside / f"{'照' * (length // 3)}{ending}", comment="b", compress_level=1)
     Image.fromarray(pixels(2)).save(inside / f"b{ending}")
-    told = run_once(client, inside, out=out, keyword="restored")
-    assert "failed" not in told.kinds()
+    reported = run_once(client, inside, out=out, keyword="restored")
+    assert "failed" not in reported.kinds()
     assert all(len(os.fsencode(name)) <= 251 for name in names(out))
     assert len(names(out)) == 3
     # And a lost ledger makes no second results of them.

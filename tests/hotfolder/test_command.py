@@ -37,15 +37,15 @@ def test_a_single_run_through_the_real_daemon(daemon, inside, out):
     arguments = ["watch", inside, "--out", out, "--once", *QUICK, "--address", daemon.address]
     done = ldrps(*arguments, "--json-lines")
     assert (done.returncode, done.stderr) == (3, "")
-    told = events(done.stdout)
-    kinds = [event["event"] for event in told if event.get("photo") == "a.png"]
+    reported = events(done.stdout)
+    kinds = [event["event"] for event in reported if event.get("photo") == "a.png"]
     assert kinds == ["found", "started", "done"]
     assert is_result_of(out / "a_restored.png", 1)
     (job,) = daemon.stub.ListJobs(_list_all()).jobs
     assert job.settings.recipe == "auto"
     # So that GIMP goes first.
     assert job.priority == pb.PRIORITY_BATCH
-    assert [event["photo"] for event in told if event["event"] == "failed"] == ["bad.jpg"]
+    assert [event["photo"] for event in reported if event["event"] == "failed"] == ["bad.jpg"]
 
 
 def _list_all():
@@ -53,7 +53,7 @@ def _list_all():
 
 
 @pytest.mark.e2e
-def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
+def test_it_runs_until_it_is_stopped(daemon, inside, out, tmp_path):
     log = tmp_path / "log"
     command = [sys.executable, "-m", "ldrps_client.cli", "watch", str(inside), "--out", str(out)]
     command += [*QUICK, "--address", daemon.address, "--log", str(log)]
@@ -73,7 +73,7 @@ def test_it_runs_until_it_is_told_to_stop(daemon, inside, out, tmp_path):
 
 
 @pytest.mark.e2e
-def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, monkeypatch):
+def test_folders_have_settings_each_and_the_desktop_is_notified(daemon, tmp_path, monkeypatch):
     for number, name in enumerate(("one", "two")):
         write_photo(tmp_path / name / "a.png", number)
     (tmp_path / "two" / "bad.jpg").write_bytes(b"no photo")
@@ -81,9 +81,9 @@ def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, mo
         'notify = true\n[[folder]]\nin = "one"\nrecipe = "haze"\nsettle = 0.2\n'
         '[[folder]]\nin = "two"\nout = "out"\npattern = "{stem}.new{ext}"\nsettle = 0.2\n'
     )
-    notifier, told = tmp_path / "bin" / "notify-send", tmp_path / "told"
+    notifier, reported = tmp_path / "bin" / "notify-send", tmp_path / "reported"
     notifier.parent.mkdir()
-    notifier.write_text(f'#!/bin/sh\necho "$2: $3" >> "{told}"\n')
+    notifier.write_text(f'#!/bin/sh\necho "$2: $3" >> "{reported}"\n')
     notifier.chmod(0o755)
     monkeypatch.setenv("PATH", f"{notifier.parent}{os.pathsep}{os.environ['PATH']}")
     config = ["--config", tmp_path / "watch.toml"]
@@ -93,8 +93,10 @@ def test_folders_have_settings_each_and_the_desktop_is_told(daemon, tmp_path, mo
     assert is_result_of(tmp_path / "out" / "a.new.png", 1)
     recipes = [job.settings.recipe for job in daemon.stub.ListJobs(_list_all()).jobs]
     assert sorted(recipes) == ["auto", "haze"]
-    assert wait_until(lambda: told.exists() and "bad.jpg could not be restored" in told.read_text())
-    assert "Photos restored: " in told.read_text()
+    assert wait_until(
+        lambda: reported.exists() and "bad.jpg could not be restored" in reported.read_text()
+    )
+    assert "Photos restored: " in reported.read_text()
 
 
 @pytest.mark.e2e
@@ -128,7 +130,7 @@ def read_terminal(descriptor):
 
 
 @pytest.mark.e2e
-def test_one_folder_that_cannot_be_watched_is_told_and_the_others_go_on(daemon, tmp_path):
+def test_one_folder_that_cannot_be_watched_is_reported_and_the_others_go_on(daemon, tmp_path):
     for name in ("one", "two"):
         write_photo(tmp_path / name / "a.png", 1)
     folders = [tmp_path / "one", tmp_path / "nowhere", tmp_path / "two"]
@@ -145,7 +147,7 @@ def test_one_folder_that_cannot_be_watched_is_told_and_the_others_go_on(daemon, 
 
 
 @pytest.mark.e2e
-def test_photos_do_not_care_whether_anybody_can_be_told(daemon, inside, out):
+def test_photos_do_not_care_whether_anybody_listens(daemon, inside, out):
     write_photo(inside / "a.png", 1)
     command = [sys.executable, "-m", "ldrps_client.cli", "watch", inside, "--out", out]
     command += ["--once", *QUICK, "--address", daemon.address, "--json-lines"]
@@ -208,7 +210,7 @@ def test_status_and_retry(inside, out, client, capsys):
         (["watch", "in", "--hours", "late"], 2, "hours 'late'"),
         (["watch", "nowhere", "--once"], 2, "cannot be used"),
         (["watch", "never", "--status"], 9, "was never watched"),
-        (["watch", "nowhere", "--install-service"], 2, "nowhere is no folder"),
+        (["watch", "nowhere", "--install-service"], 2, "nowhere is not a folder"),
         (["watch", ".", "--once", "--install-service"], 2, "leave out --once"),
         (["watch", ".", "--once", "--log", "no/log"], 5, "no/log cannot be written"),
         (["watch", "--report", "."], 5, "is a folder"),

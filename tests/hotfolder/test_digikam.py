@@ -66,7 +66,7 @@ def test_digikams_script_says_what_is_wrong(tmp_path):
     photo = write_photo(tmp_path / "a.png", 1)
     done = digikam(photo, tmp_path / "answer.png", tmp_path / "nowhere")
     assert done.returncode == 1
-    assert "is no folder" in done.stderr
+    assert "is not a folder" in done.stderr
     assert not (tmp_path / "answer.png").exists()
     # For which digiKam has a message: "Command not found".
     assert digikam_code("/nowhere/ldrps-queue.sh") == 127
@@ -103,8 +103,8 @@ def test_a_photo_is_restored_into_the_file_that_digikam_made_with_what_its_sidec
     assert done.returncode == 0, done.stderr
     with Image.open(target) as result:
         assert result.size == (24, 20)
-    told = tags(target)
-    assert (told["rating"], told["keywords"]) == ("4", ["dog"])
+    reported = tags(target)
+    assert (reported["rating"], reported["keywords"]) == ("4", ["dog"])
 
 
 def test_a_photo_that_cannot_be_restored_leaves_digikams_file_empty(restored, tmp_path):

@@ -40,9 +40,9 @@ def test_what_passes_is_waited_for(inside, out, client, error):
         error.__cause__ = OSError(28, "No space left on device")
     client.errors = [error] * 3
     write_photo(inside / "a.png", 1)
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("waiting") == 3
-    assert told.kinds().count("done") == 1
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("waiting") == 3
+    assert reported.kinds().count("done") == 1
     # Handed in again under the same key: the daemon gives the same job.
     assert len({key for _, key, _ in client.submits}) == 1
 
@@ -64,22 +64,22 @@ def _quick(self):
 def test_what_may_be_the_photos_fault_is_tried_three_times(inside, out, client):
     client.errors = [InternalError("a worker died twice")] * 3
     write_photo(inside / "a.png", 1)
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("retry") == 2
-    assert told.facts("failed")[0]["reason"] == "internal"
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("retry") == 2
+    assert reported.facts("failed")[0]["reason"] == "internal"
     # Each time as a new job: the old one would only say again that it failed.
     assert len({key for _, key, _ in client.submits}) == 3
 
 
 def test_failures_are_listed_and_can_be_retried(inside, out, client, watch):
     client.errors = [LimitError("the photo is too large")]
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     write_photo(inside / "a.png", 1)
     state = state_folder(inside.resolve())
     assert wait_until(lambda: state.failed.exists() and "too large" in state.failed.read_text())
     assert status(inside)["failures"][0]["message"] == "the photo is too large"
     assert retry_failed(inside, state) == 1
-    assert wait_until(lambda: "done" in told.kinds(), 40)
+    assert wait_until(lambda: "done" in reported.kinds(), 40)
     assert wait_until(lambda: "too large" not in state.failed.read_text())
 
 
@@ -92,8 +92,8 @@ def test_a_file_that_may_not_be_read_is_listed_until_it_may(inside, out, client,
 
     with monkeypatch.context() as patch:
         patch.setattr(intake, "content_of", refused)
-        told = run_once(client, inside, out=out)
-    assert "permission denied" in told.facts("failed")[0]["message"]
+        reported = run_once(client, inside, out=out)
+    assert "permission denied" in reported.facts("failed")[0]["message"]
     (inside / "a.png").chmod(0o600)
     run_once(client, inside, out=out)
     assert names(out) == ["a_restored.png"]
@@ -130,7 +130,7 @@ def test_a_bug_lists_a_photo_and_does_not_stop_the_others(inside, out, client, m
     monkeypatch.setattr(intake, "read_mark", mistaken)
     write_photo(inside / "haze" / "odd.png", 1)
     write_photo(inside / "z.png", 2)
-    told = run_once(client, inside, out=out)
-    assert "ZeroDivisionError: a bug" in told.facts("failed")[0]["message"]
+    reported = run_once(client, inside, out=out)
+    assert "ZeroDivisionError: a bug" in reported.facts("failed")[0]["message"]
     assert names(out) == ["z_restored.png"]
     assert "failed" not in run_once(client, inside, out=out).kinds()

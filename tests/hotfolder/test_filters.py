@@ -31,13 +31,13 @@ def test_only_what_needs_it(inside, out, client):
     write_photo(inside / "noisy.png", 1)
     Image.fromarray(pixels(2) // 64 + 100).resize((240, 200)).save(inside / "clean.png")
     conditions = (parse_condition("noise>20"),)
-    told = run_once(client, inside, out=out, only_if=conditions, link_clean="symlink")
-    assert told.kinds("clean.png")[-1] == "skipped"
+    reported = run_once(client, inside, out=out, filters=conditions, link_clean="symlink")
+    assert reported.kinds("clean.png")[-1] == "skipped"
     assert names(out) == ["clean.png", "noisy_restored.png"]
     assert (out / "clean.png").readlink() == inside.resolve() / "clean.png"
     assert status(inside)["skipped"] == 1
     # Thought about again without looking at the photo, when the conditions have changed.
-    told = run_once(client, inside, out=out, only_if=(parse_condition("noise>0.01"),))
+    reported = run_once(client, inside, out=out, filters=(parse_condition("noise>0.01"),))
     assert "clean_restored.png" in names(out)
 
 
@@ -46,12 +46,12 @@ def test_a_border_hides_nothing_that_is_asked_for(inside, out, client):
     picture = np.full((200, 260, 3), 250, np.uint8)
     picture[20:-20, 20:-20] = np.asarray(Image.fromarray(pixels(3)).resize((220, 160))) // 12
     Image.fromarray(picture).save(inside / "dark.png")
-    told = run_once(client, inside, out=out, only_if=(parse_condition("darkness>2"),))
-    assert told.kinds("dark.png")[-1] == "skipped"
-    assert "border left as it is" in told.facts("skipped")[-1]["words"]
-    told = run_once(client, inside, out=out, only_if=(parse_condition("darkness>3"),))
-    assert not told.kinds("dark.png")
-    run_once(client, inside, out=out, only_if=(parse_condition("darkness>0.1"),))
+    reported = run_once(client, inside, out=out, filters=(parse_condition("darkness>2"),))
+    assert reported.kinds("dark.png")[-1] == "skipped"
+    assert "border left as it is" in reported.facts("skipped")[-1]["words"]
+    reported = run_once(client, inside, out=out, filters=(parse_condition("darkness>3"),))
+    assert not reported.kinds("dark.png")
+    run_once(client, inside, out=out, filters=(parse_condition("darkness>0.1"),))
     assert names(out) == ["dark_restored.png"]
 
 
@@ -59,7 +59,7 @@ def test_a_border_hides_nothing_that_is_asked_for(inside, out, client):
 def test_what_needs_nothing_can_be_passed_on(inside, out, client, how):
     original = write_photo(inside / "sub" / "a.png", 1)
     conditions = (parse_condition("noise>1000"),)
-    run_once(client, inside, out=out, only_if=conditions, link_clean=how)
+    run_once(client, inside, out=out, filters=conditions, link_clean=how)
     assert names(out) == ["sub/a.png"]
     assert (out / "sub" / "a.png").read_bytes() == original.read_bytes()
     assert (out / "sub" / "a.png").samefile(original) == (how == "hardlink")
@@ -68,7 +68,7 @@ def test_what_needs_nothing_can_be_passed_on(inside, out, client, how):
     (out / "sub" / "a.png").write_bytes(b"theirs")
     write_photo(inside / "sub" / "b.png", 2)
     (inside / "sub" / "b.png").rename(original)
-    run_once(client, inside, out=out, only_if=conditions, link_clean=how)
+    run_once(client, inside, out=out, filters=conditions, link_clean=how)
     assert (out / "sub" / "a.png").read_bytes() == b"theirs"
 
 
@@ -111,8 +111,8 @@ def test_where_no_link_can_be_made_photos_are_copied(
     original = write_photo(inside / "a.png", 1)
     monkeypatch.setattr(os, call, refused)
     conditions = (parse_condition("noise>1000"),)
-    told = run_once(client, inside, out=out, only_if=conditions, link_clean=how)
-    assert told.kinds("a.png")[-2:] == ["warning", "skipped"]
-    assert "originals are copied" in told.facts("warning")[0]["message"]
+    reported = run_once(client, inside, out=out, filters=conditions, link_clean=how)
+    assert reported.kinds("a.png")[-2:] == ["warning", "skipped"]
+    assert "originals are copied" in reported.facts("warning")[0]["message"]
     assert (out / "a.png").read_bytes() == original.read_bytes()
     assert not (out / "a.png").is_symlink()

@@ -32,15 +32,15 @@ def test_a_giant_is_refused_by_its_size_alone_and_the_others_are_done(inside, ou
     for number in range(3):
         write_photo(inside / f"{number}.png", number)
     write_photo(inside / "sub" / "0.png", 0)
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("done") == len(names(out)) == 3
-    assert told.kinds().count("duplicate") == 1
-    (failed,) = told.facts("failed")
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("done") == len(names(out)) == 3
+    assert reported.kinds().count("duplicate") == 1
+    (failed,) = reported.facts("failed")
     assert failed["reason"] == "limit"
     assert str(inside / "giant.jpg") in failed["message"]
     assert f"has {GIANT} bytes" in failed["message"]
     assert f"more than {MOST_BYTES}" in failed["message"]
-    assert "retry" not in told.kinds()
+    assert "retry" not in reported.kinds()
     # Known from now on, until it changes.
     assert run_once(client, inside, out=out).facts("scanned")[0]["changed"] == 0
     write_photo(inside / "giant.jpg", 7)
@@ -51,14 +51,14 @@ def test_a_giant_is_refused_by_its_size_alone_and_the_others_are_done(inside, ou
 def test_a_photo_that_becomes_a_giant_before_its_turn_is_refused(inside, out, client, watch):
     client.gate.clear()
     photos = [write_photo(inside / f"{number}.png", number) for number in range(3)]
-    told = watch(inside, out=out).told
-    assert wait_until(lambda: told.kinds().count("started") == 2)
-    (left,) = {photo.name for photo in photos} - {p for k, p, _ in told.all if k == "started"}
+    reported = watch(inside, out=out).reported
+    assert wait_until(lambda: reported.kinds().count("started") == 2)
+    (left,) = {photo.name for photo in photos} - {p for k, p, _ in reported.all if k == "started"}
     giant(inside / left)
     client.gate.set()
-    assert wait_until(lambda: told.kinds().count("done") == 2 and "failed" in told.kinds())
-    assert "waiting" not in told.kinds()
-    assert told.facts("failed")[0]["reason"] == "limit"
+    assert wait_until(lambda: reported.kinds().count("done") == 2 and "failed" in reported.kinds())
+    assert "waiting" not in reported.kinds()
+    assert reported.facts("failed")[0]["reason"] == "limit"
 
 
 @pytest.mark.timeout(60)
@@ -67,9 +67,9 @@ def test_a_giant_sidecar_is_as_none(inside, out, client):
         giant(inside / name)
     photo = write_photo(inside / "a.png", 1)
     assert read_mark(photo) is None
-    told = run_once(client, inside, out=out)
+    reported = run_once(client, inside, out=out)
     assert names(out) == ["a_restored.png"]
-    assert "larger than 8 MiB" in told.facts("warning")[0]["message"]
+    assert "larger than 8 MiB" in reported.facts("warning")[0]["message"]
 
 
 @pytest.mark.timeout(60)
@@ -79,8 +79,8 @@ def test_a_result_that_became_a_giant_gets_no_late_sidecar(inside, out, client):
     with open(out / "a_restored.png", "r+b") as file:
         file.truncate(GIANT)
     (inside / "a.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
-    told = run_once(client, inside, out=out)
-    assert "no photo that is taken has more than" in told.facts("warning")[0]["message"]
+    reported = run_once(client, inside, out=out)
+    assert "no photo that is taken has more than" in reported.facts("warning")[0]["message"]
 
 
 def test_a_photo_without_room_waits_and_the_others_do_not(inside, out, client, monkeypatch):
@@ -95,14 +95,14 @@ def test_a_photo_without_room_waits_and_the_others_do_not(inside, out, client, m
     os.truncate(large, 101 << 20)
     for number in (1, 2):
         write_photo(inside / f"{number}.png", number)
-    told = Told()
+    reported = Told()
     with monkeypatch.context() as patch:
         patch.setattr(folders.os, "statvfs", nearly_full)
         patch.setattr("ldrps_client.hotfolder.work._blocked_folders.Backoff.next", quick)
         with pytest.raises(OutputError, match="no space left"):
-            run_once(client, inside, told, out=out)
+            run_once(client, inside, reported, out=out)
     assert names(out) == ["1_restored.png", "2_restored.png"]
-    assert {photo for kind, photo, _ in told.all if kind == "waiting"} == {"0.png"}
+    assert {photo for kind, photo, _ in reported.all if kind == "waiting"} == {"0.png"}
     run_once(client, inside, out=out)
     assert "0_restored.png" in names(out)
 

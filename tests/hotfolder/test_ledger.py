@@ -6,14 +6,14 @@ from contextlib import closing
 
 import pytest
 
-from ldrps_client.hotfolder.store._entry import Identity, photo_key, plan_digest
+from ldrps_client.hotfolder.store._entry import Identity, photo_key, settings_digest
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError
 from ldrps_engine.settings import Settings
 
 NOW = Identity(1, 2, 3)
 FORMER_KEY = "bb9fdf145bd5f439752cd60c5f98d6b35d789de18310b96c5805b8e147622594"
-FORMER_PLAN = "7cabf3a3ef62638db5bc423d4724fa7b"
+FORMER_DIGEST = "7cabf3a3ef62638db5bc423d4724fa7b"
 """Key for content "1" with the layers restored and generated, under the latter's former name."""
 
 
@@ -44,7 +44,7 @@ def test_a_setting_that_a_later_version_adds_changes_no_key(monkeypatch):
 
     monkeypatch.setattr(Settings, "as_dict", with_another)
     assert photo_key("1", Settings(recipe="haze")) == before
-    assert plan_digest(Settings()) != plan_digest(Settings(recipe="haze"))
+    assert settings_digest(Settings()) != settings_digest(Settings(recipe="haze"))
 
 
 def test_what_was_done_under_former_names_stays_done(tmp_path):
@@ -56,7 +56,9 @@ def test_what_was_done_under_former_names_stays_done(tmp_path):
         db.execute("UPDATE photos SET settings = replace(settings, 'generated', 'invented')")
         db.execute("UPDATE photos SET diagnosis = replace(diagnosis, 'haze', 'veil')")
         # As a ledger of that time has them for these settings and this content.
-        assert db.execute("SELECT key, plan FROM files").fetchall() == [(FORMER_KEY, FORMER_PLAN)]
+        assert db.execute("SELECT key, settings_digest FROM files").fetchall() == [
+            (FORMER_KEY, FORMER_DIGEST)
+        ]
         ((kept, figures),) = db.execute("SELECT settings, diagnosis FROM photos").fetchall()
         assert '"invented"' in kept
         assert '"veil"' in figures

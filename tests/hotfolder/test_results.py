@@ -60,8 +60,8 @@ def test_a_lost_ledger_makes_no_second_results(inside, out, client):
     write_photo(inside / "a.png", 1)
     run_once(client, inside, out=out)
     shutil.rmtree(state_folder(inside.resolve()).path)
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("done") == 1
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("done") == 1
     assert len(client.submits) == 1
     assert names(out) == ["a_restored.png"]
 
@@ -88,8 +88,8 @@ def test_who_watches_the_same_folder_elsewhere_and_is_faster(inside, out, client
         return result(*args, **options)
 
     client.result = slower
-    told = run_once(client, inside, out=out)
-    assert told.facts("done")[0]["output"] == str(out / "a_restored.png")
+    reported = run_once(client, inside, out=out)
+    assert reported.facts("done")[0]["output"] == str(out / "a_restored.png")
     assert names(out) == ["a_restored.png"]
     run_once(client, inside, out=out)
     assert len(client.submits) == 2
@@ -166,7 +166,7 @@ def test_names_need_not_be_text_nor_short(inside, out, client):
     os.rename(inside / "a.png", odd)
     long = inside / ("ü" * 122 + ".png")
     write_photo(long, 2)
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("done") == 2
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("done") == 2
     assert all(len(os.fsencode(path.name)) <= 255 for path in out.iterdir())
     assert os.fsencode(out) + b"/caf\xe9 \n_restored.png" in [os.fsencode(p) for p in out.iterdir()]

@@ -135,7 +135,7 @@ def test_a_late_sidecar_reaches_a_rejected_result(reviewed, inside, out, client,
     reviewed.review.reject(reviewed.key("a.png"))
     watcher = watch(inside, out=out)
     (inside / "a.png.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
-    assert wait_until(lambda: "amended" in watcher.told.kinds("a.png"))
+    assert wait_until(lambda: "amended" in watcher.reported.kinds("a.png"))
     assert tags(out / AWAY / "a_restored.png")["rating"] == "4"
     assert not (out / "a_restored.png").exists()
     reviewed.review.undo(reviewed.key("a.png"))
@@ -220,14 +220,14 @@ def test_a_move_that_fails_changes_nothing(reviewed, out, monkeypatch, number):
     assert reviewed.verdict("a.png") == "accepted"
 
 
-def test_a_folder_that_takes_nothing_is_told(reviewed, out):
+def test_a_folder_that_takes_nothing_is_reported(reviewed, out):
     (out / AWAY).write_text("a file of this name")
     with pytest.raises(LdrpsError, match=r"cannot be moved to .*ldrps-rejected: file exists"):
         reviewed.review.reject(reviewed.key("a.png"))
     assert names(out) == ["a_restored.png", AWAY, "sub/b_restored.png"]
 
 
-def test_a_rejected_file_that_is_gone_is_told(reviewed, out):
+def test_a_rejected_file_that_is_gone_is_reported(reviewed, out):
     key = reviewed.key("a.png")
     reviewed.review.reject(key)
     (out / AWAY / "a_restored.png").unlink()
@@ -320,6 +320,7 @@ def test_a_ledger_of_the_version_before_is_taken_over(inside, out, client):
         db.execute("DROP INDEX photos_by_verdict")
         for column in ("warnings", "verdict", "place"):
             db.execute(f"ALTER TABLE photos DROP COLUMN {column}")
+        db.execute("ALTER TABLE files RENAME COLUMN settings_digest TO plan")
         db.execute("PRAGMA user_version = 1")
     with Reviewed(inside) as person:
         person.review.reject(person.key("a.png"))

@@ -51,7 +51,7 @@ def test_a_file_of_settings(tmp_path):
     path = tmp_path / "watch.toml"
     path.write_text(
         'parallel = 3\nhours = "22:00-06:00"\n'
-        '[[folder]]\nin = "a"\nout = "b"\nrecipe = "haze"\nonly_if = ["noise>5"]\n'
+        '[[folder]]\nin = "a"\nout = "b"\nrecipe = "haze"\nfilters = ["noise>5"]\n'
         'exclude = ["x*"]\nsettle = 20\nlink_clean = "copy"\n'
         'amounts = { noise = 0.5, cast = 0 }\n[[folder]]\nin = "/c"\n'
     )
@@ -60,7 +60,7 @@ def test_a_file_of_settings(tmp_path):
     assert (first.root, first.out) == (tmp_path / "a", tmp_path / "b")
     assert (first.settings.recipe, first.settle, first.rules.exclude) == ("haze", 20, ("x*",))
     assert first.settings.amounts == {"noise": 0.5, "cast": 0.0}
-    assert first.only_if == (parse_condition("noise > 5"),)
+    assert first.filters == (parse_condition("noise > 5"),)
     assert str(second.root) == "/c"
     assert config.schedule.parallel == 3
 
@@ -77,14 +77,16 @@ def test_a_file_of_settings(tmp_path):
         ('[[folder]]\nin = "a"\namounts = { noise = 3 }', "amount noise is 3; use a value from 0"),
         ('[[folder]]\nin = "a"\namounts = { noise = "1" }', "amount noise is '1'; use a number"),
         ('[[folder]]\nin = "a"\namounts = 0.5', "amounts is 0.5; give a number from 0 to 2"),
-        ('[[folder]]\nin = "a"\nonly_if = ["noise"]', "only_if 'noise'"),
+        ('[[folder]]\nin = "a"\nfilters = ["noise"]', "filter 'noise'"),
+        ('[[folder]]\nin = "a"\nonly_if = ["grey"]\nfilters = []', "give filters alone"),
+        ("folder = [1]", "no list of tables"),
         ('[[folder]]\nin = "a"\nsettle = "long"', "wrong kind"),
         ('[[folder]]\nin = "a"\nrecursive = 1', "recursive is 1"),
         ('[[folder]]\nin = "a"\npoll = "often"', "poll 'often'"),
         ('[[folder]]\nin = "a"\nout = "a"', "the watched folder itself"),
         ('[[folder]]\nin = "a"\nlink_clean = "copy"', "link_clean"),
         ('[[folder]]\nin = "a"\n[[folder]]\nin = "a/b"', "overlap"),
-        ("[[folder]", "no TOML"),
+        ("[[folder]", "not TOML"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, text, named):
@@ -94,6 +96,17 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, text, named):
         load_config(path)
     assert str(path) in str(caught.value)
     assert named in str(caught.value)
+
+
+def test_a_file_with_a_former_name_is_read_as_ever_and_says_so(tmp_path):
+    """A service must not end with an update, and what it has done must count as done."""
+    text = '[[folder]]\nin = "a"\nfilters = ["noise>5"]\n'
+    former, current = tmp_path / "former.toml", tmp_path / "current.toml"
+    former.write_text(text.replace("filters", "only_if"))
+    current.write_text(text)
+    assert load_config(former).folders == load_config(current).folders
+    assert load_config(current).warnings == ()
+    assert load_config(former).warnings == (f"{former}: only_if is called filters now; rename it",)
 
 
 def test_a_folder_reached_by_a_link_is_the_same_folder(tmp_path):

@@ -25,7 +25,9 @@ def install(tmp_path, monkeypatch, capsys):
     def write(*words):
         assert main(["watch", *words, "--install-service"]) == 0
         unit = tmp_path / "config" / "systemd" / "user" / "ldrps-watch.service"
-        assert str(unit) in capsys.readouterr().out
+        said = capsys.readouterr()
+        assert str(unit) in said.out
+        assert ("--only-if is called --filter now" in said.err) == ("--only-if" in " ".join(words))
         assert complaints(tmp_path, unit) == ""
         return unit.read_text()
 
@@ -58,20 +60,26 @@ def test_the_unit_is_valid_and_hardened(install, inside, out):
 
 def test_the_unit_runs_the_same_command_from_anywhere(install, inside, tmp_path):
     text = install(
-        *("in", "--out=new", "--recipe", "haze", "--no-recursive", "--only-if", "noise>5"),
-        *("--only-if", "haze>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
+        *("in", "--out=new", "--recipe", "haze", "--no-recursive", "--filter", "noise>5"),
+        *("--filter", "haze>0.5", "--pause-on-battery", "--settle", "2", "--log", "logs.txt"),
         *("--address", "127.0.0.1:5000", "--json-lines", "--no-start"),
     )
     _, _, _, *words = setting(text, "ExecStart")
     assert words == [
         *("watch", str(inside), f"--out={tmp_path}/new", "--recipe=haze", "--settle=2.0"),
-        *("--only-if=noise>5", "--only-if=haze>0.5", "--no-recursive"),
+        *("--filter=noise>5", "--filter=haze>0.5", "--no-recursive"),
         *("--pause-on-battery", "--json-lines", f"--log={tmp_path}/logs.txt", "--no-start"),
         "--address=127.0.0.1:5000",
     ]
     assert {f"{tmp_path}/new", str(tmp_path)} <= set(setting(text, "ReadWritePaths"))
     # Which the command takes as it stands.
     assert build_parser().parse_args(words).recursive is False
+
+
+def test_a_former_option_is_taken_and_written_under_its_name_of_today(install, inside, tmp_path):
+    text = install(str(inside), f"--out={tmp_path}/new", "--only-if=noise>5", "--filter=grey")
+    assert {"--filter=noise>5", "--filter=grey"} <= set(setting(text, "ExecStart"))
+    assert "only-if" not in text
 
 
 def test_odd_paths_in_the_unit():

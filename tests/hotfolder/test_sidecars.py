@@ -114,26 +114,26 @@ def test_a_raws_sidecar_says_nothing_of_the_raw_file(tmp_path):
     assert {name.local for name in names} == {"Rating", "GPSLatitude", "City"}
 
 
-def test_a_sidecar_that_cannot_be_used_is_told(inside, out, client):
+def test_a_sidecar_that_cannot_be_used_is_reported(inside, out, client):
     write_photo(inside / "a.png", 1)
     (inside / "a.xmp").write_bytes(b"<nonsense")
     write_photo(inside / "b.png", 2)
     (inside / "b.png.xmp").write_bytes(b" " * ((8 << 20) + 1))
-    told = run_once(client, inside, out=out)
-    assert told.kinds().count("done") == 2
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds().count("done") == 2
     # Told again where a sidecar settles only after its photo is done.
-    words = sorted({facts["message"] for facts in told.facts("warning")})
+    words = sorted({facts["message"] for facts in reported.facts("warning")})
     assert len(words) == 2
     assert "a.xmp is no XMP that can be read" in words[0]
     assert "b.png.xmp is larger than 8 MiB" in words[1]
 
 
-def test_what_is_odd_about_a_photo_is_told(inside, out, client):
+def test_what_is_odd_about_a_photo_is_reported(inside, out, client):
     Image.fromarray(pixels(1)).save(inside / "a.png", icc_profile=b"rubbish")
-    told = run_once(client, inside, out=out)
-    (warning,) = told.facts("warning")
+    reported = run_once(client, inside, out=out)
+    (warning,) = reported.facts("warning")
     assert "colour profile is damaged" in warning["message"]
-    assert told.kinds("a.png")[-1] == "warning"
+    assert reported.kinds("a.png")[-1] == "warning"
 
 
 def save_as(path, number=1):
@@ -150,8 +150,8 @@ def test_a_sidecar_that_comes_later_is_brought_into_the_result(inside, out, clie
     result = out / f"a_restored{ending}"
     before, mark = decode(result), read_mark(result)
     (inside / f"a{ending}.xmp").write_text(SIDECAR.format(rating=4, keywords=KEYWORDS))
-    told = run_once(client, inside, out=out, keyword="restored")
-    assert told.facts("amended")[0]["output"] == str(result)
+    reported = run_once(client, inside, out=out, keyword="restored")
+    assert reported.facts("amended")[0]["output"] == str(result)
     after = decode(result)
     where = result.with_name(f"{result.name}.xmp")
     packet = where.read_bytes() if ending == ".avif" else after.metadata.xmp
@@ -172,22 +172,22 @@ def test_a_sidecar_that_comes_later_is_brought_into_the_result(inside, out, clie
     assert "amended" in run_once(client, inside, out=out, keyword="restored").kinds()
     os.utime(inside / f"a{ending}.xmp", (1, 1))
     assert "amended" not in run_once(client, inside, out=out, keyword="restored").kinds()
-    assert "warning" not in told.kinds()
+    assert "warning" not in reported.kinds()
 
 
 def test_a_late_sidecar_is_heard_of_while_watching(inside, watch):
-    told = watch(inside).told
+    reported = watch(inside).reported
     for number, name in enumerate(("a.png", "sub/a.b.png")):
         write_photo(inside / name, number)
-    assert wait_until(lambda: told.kinds().count("done") == 2)
+    assert wait_until(lambda: reported.kinds().count("done") == 2)
     (inside / "a.XMP").write_text(SIDECAR.format(rating=2, keywords=""))
     part = inside / "sub" / "a.b.xmp.part"
     part.write_text(SIDECAR.format(rating=3, keywords=""))
     part.rename(inside / "sub" / "a.b.xmp")
-    assert wait_until(lambda: told.kinds().count("amended") == 2)
+    assert wait_until(lambda: reported.kinds().count("amended") == 2)
     assert tags(inside / "a_restored.png")["rating"] == "2"
     assert tags(inside / "sub" / "a.b_restored.png")["rating"] == "3"
-    assert stays(lambda: told.kinds().count("found") == 2, 1.0)
+    assert stays(lambda: reported.kinds().count("found") == 2, 1.0)
     assert names(inside) == sorted(
         [
             *("a.png", "a_restored.png", "a.XMP"),
@@ -198,12 +198,12 @@ def test_a_late_sidecar_is_heard_of_while_watching(inside, watch):
 
 def test_a_sidecar_that_comes_during_the_work_is_used(inside, out, client, watch):
     client.gate.clear()
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     photo = write_photo(inside / "a.png", 1)
     assert wait_until(lambda: client.submits)
     (inside / "a.png.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
     client.gate.set()
-    assert wait_until(lambda: "done" in told.kinds(photo.name))
+    assert wait_until(lambda: "done" in reported.kinds(photo.name))
     assert tags(out / "a_restored.png")["rating"] == "4"
 
 
@@ -219,8 +219,8 @@ def test_a_sidecar_that_comes_as_the_result_is_written_is_used(inside, out, clie
 
     monkeypatch.setattr(worker, "with_sidecars", just_before)
     write_photo(inside / "a.png", 1)
-    told = run_once(client, inside, out=out)
-    assert told.kinds("a.png")[-2:] == ["done", "amended"]
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds("a.png")[-2:] == ["done", "amended"]
     assert tags(out / "a_restored.png")["rating"] == "4"
 
 
@@ -228,15 +228,15 @@ def late(inside):
     (inside / "a.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
 
 
-def test_a_result_that_somebody_changed_is_left_and_that_is_told(inside, out, client):
+def test_a_result_that_somebody_changed_is_left_and_that_is_reported(inside, out, client):
     write_photo(inside / "a.png", 1)
     run_once(client, inside, out=out)
     result = out / "a_restored.png"
     result.write_bytes(result.read_bytes() + b"more")
     theirs = result.read_bytes()
     late(inside)
-    told = run_once(client, inside, out=out)
-    assert "has been changed since" in told.facts("warning")[0]["message"]
+    reported = run_once(client, inside, out=out)
+    assert "has been changed since" in reported.facts("warning")[0]["message"]
     assert result.read_bytes() == theirs
     # Told once.
     assert "warning" not in run_once(client, inside, out=out).kinds()
@@ -250,8 +250,8 @@ def test_a_result_that_is_no_more_is_not_made_again(inside, out, client, instead
     if instead:
         (out / "a_restored.png").write_bytes(instead)
     late(inside)
-    told = run_once(client, inside, out=out)
-    assert len(told.facts("warning")) == 1
+    reported = run_once(client, inside, out=out)
+    assert len(reported.facts("warning")) == 1
     assert len(client.submits) == 1
     assert names(out) == (["a_restored.png"] if instead else [])
 
@@ -292,6 +292,6 @@ def test_sidecars_of_others_are_nothing_to_us(inside, out, client):
     (inside / "no").mkdir()
     (inside / "no" / "a.xmp").write_text(SIDECAR.format(rating=4, keywords=""))
     run_once(client, inside, out=out)
-    told = run_once(client, inside, out=out)
-    assert told.kinds() == ["scanned"]
+    reported = run_once(client, inside, out=out)
+    assert reported.kinds() == ["scanned"]
     assert tags(out / "a_restored.png")["rating"] == ""

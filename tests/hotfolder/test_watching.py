@@ -40,89 +40,89 @@ def status(root):
 
 def test_what_is_there_and_what_comes_is_restored(inside, out, watch):
     write_photo(inside / "a.png", 1)
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     write_photo(inside / "sub" / "b.png", 2)
-    assert wait_until(lambda: told.kinds().count("done") == 2)
+    assert wait_until(lambda: reported.kinds().count("done") == 2)
     assert names(out) == ["a_restored.png", "sub/b_restored.png"]
     assert is_result_of(out / "a_restored.png", 1)
     assert is_result_of(out / "sub" / "b_restored.png", 2)
 
 
 def test_a_folder_that_is_moved_in_and_renamed_stays_watched(inside, out, tmp_path, watch):
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     write_photo(tmp_path / "away" / "deep" / "a.png", 1)
     os.rename(tmp_path / "away", inside / "away")
-    assert wait_until(lambda: told.kinds().count("done") == 1)
+    assert wait_until(lambda: reported.kinds().count("done") == 1)
     os.rename(inside / "away", inside / "home")
-    assert wait_until(lambda: "duplicate" in told.kinds("home/deep/a.png"))
+    assert wait_until(lambda: "duplicate" in reported.kinds("home/deep/a.png"))
     write_photo(inside / "home" / "deep" / "b.png", 2)
-    assert wait_until(lambda: told.kinds().count("done") == 2)
+    assert wait_until(lambda: reported.kinds().count("done") == 2)
     shutil.rmtree(inside / "home")
     write_photo(inside / "home" / "deep" / "c.png", 3)
-    assert wait_until(lambda: told.kinds().count("done") == 3)
+    assert wait_until(lambda: reported.kinds().count("done") == 3)
 
 
 def test_a_photo_is_not_taken_while_it_is_open_for_writing(inside, out, watch):
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     whole = write_photo(inside.parent / "a.png", 1).read_bytes()
     with open(inside / "a.png", "wb") as file:
         file.write(whole)
         file.flush()
-        assert stays(lambda: "found" not in told.kinds(), 6 * SETTLE)
-    assert wait_until(lambda: "done" in told.kinds())
+        assert stays(lambda: "found" not in reported.kinds(), 6 * SETTLE)
+    assert wait_until(lambda: "done" in reported.kinds())
 
 
 def test_a_photo_that_grows_in_pieces_is_taken_when_it_is_whole(inside, out, watch):
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     whole = write_photo(inside.parent / "a.png", 1).read_bytes()
     for end in range(0, len(whole) + 400, 400):
         (inside / "a.png").write_bytes(whole[:end])
         time.sleep(SETTLE / 3)
-    assert wait_until(lambda: "done" in told.kinds())
-    assert "retry" not in told.kinds()
+    assert wait_until(lambda: "done" in reported.kinds())
+    assert "retry" not in reported.kinds()
     assert is_result_of(out / "a_restored.png", 1)
 
 
 def test_half_a_photo_fails_until_the_other_half_comes(inside, out, watch):
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     whole = write_photo(inside.parent / "a.png", 1).read_bytes()
     (inside / "a.png").write_bytes(whole[:700])
-    assert wait_until(lambda: "failed" in told.kinds())
+    assert wait_until(lambda: "failed" in reported.kinds())
     assert status(inside)["failed"] == 1
     (inside / "a.png").write_bytes(whole)
-    assert wait_until(lambda: "done" in told.kinds())
+    assert wait_until(lambda: "done" in reported.kinds())
     assert status(inside)["failed"] == 0
 
 
 def test_a_photo_that_changes_before_its_turn_is_restored_as_it_is_then(inside, out, watch, client):
     client.gate.clear()
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     for number in range(2):
         write_photo(inside / f"{number}.png", number)
     assert wait_until(lambda: len(client.submits) == 2)
     # Both threads are busy now; this one has to wait.
     write_photo(inside / "later.png", 8)
-    assert wait_until(lambda: "found" in told.kinds("later.png"))
+    assert wait_until(lambda: "found" in reported.kinds("later.png"))
     write_photo(inside / "later.png", 9)
     client.gate.set()
-    assert wait_until(lambda: "done" in told.kinds("later.png"))
+    assert wait_until(lambda: "done" in reported.kinds("later.png"))
     assert is_result_of(out / "later_restored.png", 9)
     assert len(names(out)) == 3
 
 
-def test_a_change_that_nobody_told_of_is_seen_before_the_result_counts(inside, out, client):
+def test_a_change_without_an_event_is_seen_before_the_result_counts(inside, out, client):
     client.gate.clear()
     watching = Watching(client, inside, out=out)
     for number in range(3):
         write_photo(inside / f"{number}.png", number)
     watching.start()
-    assert wait_until(lambda: watching.told.kinds().count("found") == 3)
+    assert wait_until(lambda: watching.reported.kinds().count("found") == 3)
     assert wait_until(lambda: len(client.submits) == 2)
     (last,) = {0, 1, 2} - {int(path.stem) for path, _, _ in client.submits}
     watching.watcher._events.clear()
     write_photo(inside / f"{last}.png", 9)
     client.gate.set()
-    assert wait_until(lambda: watching.told.kinds().count("done") == 3)
+    assert wait_until(lambda: watching.reported.kinds().count("done") == 3)
     watching.stop()
     run_once(client, inside, out=out)
     assert names(out) == ["0_restored.png", "1_restored.png", "2_restored.png"]
@@ -135,18 +135,18 @@ def test_a_change_that_nobody_told_of_is_seen_before_the_result_counts(inside, o
 
 def test_a_photo_that_goes_before_its_turn_is_no_failure(inside, out, watch, client):
     client.gate.clear()
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     for number in range(2):
         write_photo(inside / f"{number}.png", number)
     assert wait_until(lambda: len(client.submits) == 2)
     path = write_photo(inside / "later.png", 8)
-    assert wait_until(lambda: "found" in told.kinds("later.png"))
+    assert wait_until(lambda: "found" in reported.kinds("later.png"))
     path.rename(inside.parent / "later.png")
     client.gate.set()
-    assert wait_until(lambda: "gone" in told.kinds("later.png"))
+    assert wait_until(lambda: "gone" in reported.kinds("later.png"))
     assert status(inside)["failed"] == 0
     (inside.parent / "later.png").rename(path)
-    assert wait_until(lambda: "done" in told.kinds("later.png"))
+    assert wait_until(lambda: "done" in reported.kinds("later.png"))
 
 
 def test_dropped_events_are_noticed_and_made_up_for(inside, out, client):
@@ -168,8 +168,8 @@ def test_dropped_events_are_noticed_and_made_up_for(inside, out, client):
         write_photo(inside / f"{number}.png", number)
     blocked.set()
     try:
-        assert wait_until(lambda: "overflow" in watching.told.kinds(), 60)
-        assert wait_until(lambda: watching.told.kinds().count("done") == 5, 60)
+        assert wait_until(lambda: "overflow" in watching.reported.kinds(), 60)
+        assert wait_until(lambda: watching.reported.kinds().count("done") == 5, 60)
     finally:
         watching.stop()
 
@@ -179,40 +179,40 @@ def test_a_network_mount_is_polled_without_being_asked(inside, out, watch, monke
 
     monkeypatch.setattr(watcher, "mount_of", lambda path: Mount("/", "nfs4"))
     watching = watch(inside, out=out, poll_every=0.1)
-    assert watching.told.facts("polling")[0]["message"].endswith("on nfs4")
+    assert watching.reported.facts("polling")[0]["message"].endswith("on nfs4")
     assert watching.watcher._events is None
     write_photo(inside / "sub" / "a.png", 1)
-    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert wait_until(lambda: "done" in watching.reported.kinds())
 
 
 def test_polling_finds_what_comes(inside, out, watch):
-    told = watch(inside, out=out, poll="always", poll_every=0.1).told
-    assert told.facts("polling")
+    reported = watch(inside, out=out, poll="always", poll_every=0.1).reported
+    assert reported.facts("polling")
     write_photo(inside / "sub" / "a.png", 1)
-    assert wait_until(lambda: "done" in told.kinds())
+    assert wait_until(lambda: "done" in reported.kinds())
 
 
-def test_the_timer_finds_what_no_event_told(inside, out, client):
+def test_the_timer_finds_what_no_event_reported(inside, out, client):
     watching = Watching(client, inside, out=out, scan_every=1.0)
     watching.watcher._on_change = lambda path, is_folder: None
     watching.start()
     write_photo(inside / "a.png", 1)
-    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert wait_until(lambda: "done" in watching.reported.kinds())
     watching.stop()
 
 
 def test_a_clock_that_is_set_back_changes_nothing(inside, out, client, watch, monkeypatch):
-    told = watch(inside, out=out).told
+    reported = watch(inside, out=out).reported
     write_photo(inside / "a.png", 1)
-    assert wait_until(lambda: told.kinds().count("done") == 1)
+    assert wait_until(lambda: reported.kinds().count("done") == 1)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 365 * 86400)
     client.errors = [UnavailableError("no daemon"), InternalError("died")]
     path = write_photo(inside / "b.png", 2)
     os.utime(path, (0, 0))
-    assert wait_until(lambda: told.kinds().count("done") == 2)
+    assert wait_until(lambda: reported.kinds().count("done") == 2)
     os.utime(write_photo(inside / "c.png", 3), (2**33, 2**33))
-    assert wait_until(lambda: told.kinds().count("done") == 3)
+    assert wait_until(lambda: reported.kinds().count("done") == 3)
 
 
 def test_two_watchers_do_not_share_a_folder(inside, out, watch):

@@ -29,17 +29,17 @@ def refused(base):
     out.chmod(0o555)
     client = InvertingClient()
     watching = Watching(client, inside, out=out).start()
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
-    assert f"{out} may not be written to" in watching.told.facts("waiting")[0]["message"]
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
+    assert f"{out} may not be written to" in watching.reported.facts("waiting")[0]["message"]
     for number in range(3):
         write_photo(inside / "sub" / f"{number}.png", number)
-    assert wait_until(lambda: watching.told.kinds().count("found") == 3)
+    assert wait_until(lambda: watching.reported.kinds().count("found") == 3)
     assert stays(lambda: not client.submits, 1.5)
     status = status_of(inside, watching.watcher.state)
     assert (status["failed"], status["done"]) == (0, 0)
     out.chmod(0o755)
-    assert wait_until(lambda: watching.told.kinds().count("done") == 3)
-    assert wait_until(lambda: "back" in watching.told.kinds())
+    assert wait_until(lambda: watching.reported.kinds().count("done") == 3)
+    assert wait_until(lambda: "back" in watching.reported.kinds())
     watching.stop()
     assert len(names(out)) == 3
 
@@ -68,12 +68,12 @@ def one_folder_of_many(base):
     (inside / "1 locked").chmod(0o555)
     client = InvertingClient()
     watching = Watching(client, inside).start()
-    assert wait_until(lambda: watching.told.kinds().count("done") == 3)
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
+    assert wait_until(lambda: watching.reported.kinds().count("done") == 3)
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
     assert len(client.submits) == 3
     assert status_of(inside, watching.watcher.state)["failed"] == 0
     (inside / "1 locked").chmod(0o755)
-    assert wait_until(lambda: watching.told.kinds().count("done") == 6)
+    assert wait_until(lambda: watching.reported.kinds().count("done") == 6)
     watching.stop()
 
 
@@ -87,10 +87,10 @@ def locked_meanwhile(base):
     assert wait_until(lambda: client.submits)
     out.chmod(0o555)
     client.gate.set()
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
-    assert "failed" not in watching.told.kinds()
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
+    assert "failed" not in watching.reported.kinds()
     out.chmod(0o755)
-    assert wait_until(lambda: "done" in watching.told.kinds())
+    assert wait_until(lambda: "done" in watching.reported.kinds())
     watching.stop()
     assert names(out) == ["a_restored.png"]
     # The same job: nothing is worked on twice.
@@ -104,12 +104,12 @@ def a_file_in_the_way(base):
     write_photo(inside / "b.png", 2)
     client = InvertingClient()
     watching = Watching(client, inside, out=out).start()
-    assert wait_until(lambda: "done" in watching.told.kinds("b.png"))
-    assert wait_until(lambda: "waiting" in watching.told.kinds())
-    assert "is no folder" in watching.told.facts("waiting")[0]["message"]
+    assert wait_until(lambda: "done" in watching.reported.kinds("b.png"))
+    assert wait_until(lambda: "waiting" in watching.reported.kinds())
+    assert "is not a folder" in watching.reported.facts("waiting")[0]["message"]
     assert (out / "sub").read_bytes() == b"theirs"
     (out / "sub").unlink()
-    assert wait_until(lambda: "done" in watching.told.kinds("sub/a.png"))
+    assert wait_until(lambda: "done" in watching.reported.kinds("sub/a.png"))
     watching.stop()
 
 

@@ -80,10 +80,10 @@ def run(options, capsys):
 
     def go(*more, album="Summer"):
         code = main(["immich", "run", "--album", album, *options, *more])
-        told = capsys.readouterr()
-        lines = told.out.splitlines()
+        reported = capsys.readouterr()
+        lines = reported.out.splitlines()
         found = [json.loads(line) for line in lines]
         records = [each for line in found for each in line.get("results", ())]
-        return code, records, told.err.removeprefix("ldrps: ").strip()
+        return code, records, reported.err.removeprefix("ldrps: ").strip()
 
     return go

@@ -129,7 +129,7 @@ def test_a_server_that_fails_in_between_gets_nothing_twice(fake, run, summer, ca
     assert not staged.exists()
 
 
-def test_a_photo_at_which_the_server_fails_is_told_and_the_others_go_on(fake, run, summer):
+def test_a_photo_at_which_the_server_fails_is_reported_and_the_others_go_on(fake, run, summer):
     # What Immich answers where its disk has lost the file.
     fake.faults["GET", "/assets/{id}/original"] = [500]
     code, records, said = run()
@@ -161,7 +161,7 @@ def test_what_a_crash_left_staged_of_finished_work_is_removed(fake, run, summer,
     assert not list(folder.glob("*/uploads/*"))
 
 
-def test_a_broken_photo_is_told_and_the_others_go_on(fake, run, summer):
+def test_a_broken_photo_is_reported_and_the_others_go_on(fake, run, summer):
     fake.files[summer["a.png"]] = b"no photo"
     code, records, said = run()
     assert code == 3
@@ -198,14 +198,14 @@ def test_an_album_has_to_be_there_once(fake, run, album, code, sentence):
     assert run(album=album) == (code, [], sentence.format(url=fake.url))
 
 
-def test_a_wrong_key_is_told(fake, run, key_file, summer):
+def test_a_wrong_key_is_reported(fake, run, key_file, summer):
     key_file.write_text("wrong")
     code, _, said = run()
     assert code == 12
     assert said.startswith(f"{fake.url} does not take the API key (Invalid API key); make one")
 
 
-def test_other_servers_are_told(fake, run, monkeypatch):
+def test_other_servers_are_reported(fake, run, monkeypatch):
     fake.version = {"major": 2, "minor": 7, "patch": 5}
     assert run()[::2] == (7, f"{fake.url} is Immich 2.7.5; it takes 3.0 or later")
     monkeypatch.setattr(fake, "_get_server_version", lambda *_: (200, b"<html>"))
@@ -216,7 +216,7 @@ def test_other_servers_are_told(fake, run, monkeypatch):
         assert run()[::2] == (7, f"{fake.url} answers what Immich 3 does not; check the address")
 
 
-def test_a_server_that_is_away_is_told(options, capsys):
+def test_a_server_that_is_away_is_reported(options, capsys):
     options[1] = "http://127.0.0.1:9"
     assert main(["immich", "run", "--album", "x", *options]) == 7
     assert "Immich at http://127.0.0.1:9 does not answer (" in capsys.readouterr().err
@@ -249,7 +249,7 @@ def test_the_key_is_kept_from_others(options, key_file, capsys):
         (["serve", "--listen", "here"], "listen is 'here'; give HOST:PORT"),
     ],
 )
-def test_options_that_do_not_fit_are_told(options, capsys, more, sentence):
+def test_options_that_do_not_fit_are_reported(options, capsys, more, sentence):
     assert main(["immich", *more, *options]) == 2
     assert sentence in capsys.readouterr().err
 
@@ -273,7 +273,7 @@ def test_addresses_are_taken_as_people_write_them(given, address):
         "http://[x",
     ],
 )
-def test_what_is_no_address_is_told(given):
+def test_what_is_no_address_is_reported(given):
     with pytest.raises(SettingsError, match="is none of Immich; give https://HOST"):
         address_of(given)
 

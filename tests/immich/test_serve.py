@@ -33,7 +33,7 @@ class Serve:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=environment()
         )
-        self.told = queue.Queue()
+        self.reported = queue.Queue()
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
         kind, words = self.next()
@@ -44,11 +44,11 @@ class Serve:
         with self.process.stdout as lines:
             for line in lines:
                 record = json.loads(line)
-                self.told.put((record["event"], record["words"]))
+                self.reported.put((record["event"], record["words"]))
 
     def next(self):
         """The next thing that it tells: (what, words)."""
-        return self.told.get(timeout=90)
+        return self.reported.get(timeout=90)
 
     def post(self, body, secret=SECRET):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -110,7 +110,7 @@ def test_a_new_asset_is_restored_and_its_result_is_not(fake, serve):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_was_told_is_done_after_a_restart(fake, serve, number):
+def test_what_was_reported_is_done_after_a_restart(fake, serve, number):
     first = serve()
     # The server is away just when it matters.
     fake.faults["POST", "/stacks"] = [503] * 50
@@ -174,16 +174,16 @@ class Scripted:
 
 def queue_of(state, restorer, pauses):
     """A queue that goes on until its restorer has nothing left to do; its pauses are noted."""
-    stop, queued, told = threading.Event(), threading.Event(), []
+    stop, queued, reported = threading.Event(), threading.Event(), []
     stop.wait = pauses.append
 
     def on_event(kind, words):
-        told.append((kind, words))
+        reported.append((kind, words))
         if not restorer.acts:
             stop.set()
 
     Queue(state, restorer, stop, queued, on_event).run()
-    return told
+    return reported
 
 
 @pytest.fixture
@@ -211,9 +211,9 @@ def test_a_ledger_that_cannot_be_written_for_a_while_ends_nothing(state, monkeyp
     # Begun, and not to be noted as ended: it is begun again.
     restorer = Scripted(OutputError("the disk is full"), *done)
     monkeypatch.setattr(state.ledger, "end", lambda *_, **__: throw(OutputError("still full")))
-    told, pauses = [], []
-    told = queue_of(state, restorer, pauses)
-    assert [kind for kind, _ in told] == ["waiting", "waiting", "waiting", "done", "done"]
+    reported, pauses = [], []
+    reported = queue_of(state, restorer, pauses)
+    assert [kind for kind, _ in reported] == ["waiting", "waiting", "waiting", "done", "done"]
     assert restorer.asked == ["a", "a", "b"]
 
 

@@ -62,17 +62,17 @@ def tree(deb, tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_package_says_what_it_is_and_needs(deb):
-    told = {
+    reported = {
         name: output("dpkg-deb", "-f", deb, name).strip()
         for name in ("Package", "Version", "Depends")
     }
     version = output(SYSTEM_PYTHON, "-c", SYSTEM_PYTHON_WORDS).strip()
-    assert told["Package"] == "ldrps"
-    assert told["Version"] == f"{importlib.metadata.version('ldrps')}-1"
+    assert reported["Package"] == "ldrps"
+    assert reported["Version"] == f"{importlib.metadata.version('ldrps')}-1"
     # What was compiled for one Python is not for the next.
     assert (
         f"python3 (>= {version}), python3 (<< {version[:2]}{int(version[2:]) + 1})"
-        in told["Depends"]
+        in reported["Depends"]
     )
 
 
@@ -196,7 +196,7 @@ def test_systemd_takes_the_units(tree, tmp_path):
         ("dh", "dh is not installed; apt-get install debhelper"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(tmp_path, missing, sentence):
+def test_what_is_missing_is_reported_in_one_line(tmp_path, missing, sentence):
     programs = {"dpkg-buildpackage", "dh"} - {missing}
     for name in programs:
         (tmp_path / name).write_text("#!/bin/sh\n")

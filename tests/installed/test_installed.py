@@ -77,9 +77,9 @@ def encoded(stub, path, **more):
 
 def test_an_encoded_photo_is_decoded_by_an_editable_install(editable, tmp_path):
     with serving(editable) as (stub, _):
-        told = encoded(stub, small_photo(tmp_path), diagnose_only=True)
-    assert told[-1].WhichOneof("kind") == "done", told[-1]
-    assert any(event.HasField("diagnosis") for event in told)
+        reported = encoded(stub, small_photo(tmp_path), diagnose_only=True)
+    assert reported[-1].WhichOneof("kind") == "done", reported[-1]
+    assert any(event.HasField("diagnosis") for event in reported)
 
 
 def test_a_photo_is_restored_by_command_and_as_a_file(installed, tmp_path):
@@ -89,9 +89,9 @@ def test_a_photo_is_restored_by_command_and_as_a_file(installed, tmp_path):
         done = installed.run("ldrps", "restore", photo, "-o", out, *options)
         assert done.returncode == 0, done.stderr
         wanted = pb.Settings(recipe="haze", steps=1, recurrences=0)
-        told = encoded(stub, photo, settings=wanted, result_format=pb.FILE_FORMAT_PNG)
-    assert told[-1].WhichOneof("kind") == "done", told[-1]
-    assert layer_bytes(told).startswith(b"\x89PNG")
+        reported = encoded(stub, photo, settings=wanted, result_format=pb.FILE_FORMAT_PNG)
+    assert reported[-1].WhichOneof("kind") == "done", reported[-1]
+    assert layer_bytes(reported).startswith(b"\x89PNG")
     with Image.open(out) as after:
         assert after.size == SMALL
 
@@ -111,8 +111,8 @@ def test_the_end_to_end_tests_pass_with_the_wheel(installed, tmp_path):
 
 def test_what_is_ours_comes_from_the_wheel(installed):
     code = "import ldrps_daemon, ldrps_client, ldrps.v1, ldrps_engine as e; print(e.__file__)"
-    told = installed.run("python", "-c", code)
-    assert told.stdout.startswith(str(installed.folder)), told.stderr
+    reported = installed.run("python", "-c", code)
+    assert reported.stdout.startswith(str(installed.folder)), reported.stderr
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_without_the_extra_the_front_says_so_also_with_another_engine(plain):
 
 
 def test_without_the_extra_all_else_works(plain, tmp_path):
-    told = plain.run("ldrps", "diagnose", PHOTO, "--json")
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["results"][0]["diagnosis"]["darkness"] > 0
+    reported = plain.run("ldrps", "diagnose", PHOTO, "--json")
+    assert reported.returncode == 0, reported.stderr
+    assert json.loads(reported.stdout)["results"][0]["diagnosis"]["darkness"] > 0
     done = plain.run("ldrps", "gimp", "install", "--folder", tmp_path / "plug-ins")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "plug-ins" / "ldrps" / "ldrps.py").is_file()

@@ -126,17 +126,17 @@ def test_extras_can_be_resolved_together(built, tmp_path, extras):
     uv, home = tool("uv"), Home(tmp_path)
     python = shutil.which("python", path=str(Path(sys.executable).parent)) or sys.executable
     options = ["--dry-run", "--no-index", "--python", python]
-    told = home.run(*uv, "pip", "install", *options, f"{built.wheel}[{extras}]")
+    reported = home.run(*uv, "pip", "install", *options, f"{built.wheel}[{extras}]")
     # Ours alone would take the place of what is there.
-    changes = [line.split()[1] for line in told.splitlines() if line.startswith((" + ", " - "))]
-    assert {change.partition("==")[0] for change in changes} <= {"ldrps"}, told
+    changes = [line.split()[1] for line in reported.splitlines() if line.startswith((" + ", " - "))]
+    assert {change.partition("==")[0] for change in changes} <= {"ldrps"}, reported
 
 
-def test_a_library_that_cannot_be_had_is_told_and_nothing_stays(built, tmp_path):
+def test_a_library_that_cannot_be_had_is_reported_and_nothing_stays(built, tmp_path):
     pipx, home = tool("pipx"), Home(tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
     offline = f"--pip-args=--no-index --find-links={empty}"
-    told = home.run(*pipx, "install", built.wheel, offline, *PYTHON, code=1)
-    assert "Error installing ldrps" in told
+    reported = home.run(*pipx, "install", built.wheel, offline, *PYTHON, code=1)
+    assert "Error installing ldrps" in reported
     assert not (tmp_path / "bin" / "ldrps").exists()

@@ -50,7 +50,7 @@ def test_the_catalogue_says_all_there_is_to_say():
         ("mine.safetensors", True),
     ],
 )
-def test_names_and_paths_are_told_apart(name, path):
+def test_names_and_paths_are_distinguished(name, path):
     assert store.is_path(name) == path
 
 
@@ -107,6 +107,17 @@ def test_the_bundled_model_is_verified_and_never_removed():
     assert store.verify("bundled") > 1_000_000
     with pytest.raises(ModelError, match="part of the program"):
         store.remove("bundled")
+
+
+@pytest.mark.parametrize(
+    ("kind", "named", "left_out"),
+    [("prior", "sd21", "qwen3-vl-2b"), ("describer", "qwen3-vl-2b", "sd21"), (None, "taesd", "")],
+)
+def test_an_unknown_name_lists_models_of_its_kind(kind, named, left_out):
+    with pytest.raises(ModelError, match="'nope' is not known; known are") as raised:
+        store.resolve("nope", kind)
+    assert named in str(raised.value)
+    assert not left_out or left_out not in str(raised.value)
 
 
 def test_a_describer_is_no_prior():

@@ -164,7 +164,7 @@ def test_what_is_no_grpc_server_is_unavailable(words):
 
 
 @pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 40])
-def test_a_server_of_another_protocol_is_told_at_once(words):
+def test_a_server_of_another_protocol_is_reported_at_once(words):
     """It may stay connected for as long as it likes."""
     assert refusal(words, stay=True, seconds=None) == "UNAVAILABLE"
 

@@ -104,7 +104,7 @@ def test_without_a_gimp_there_is_a_sentence(tmp_path, monkeypatch, capsys):
     assert not doctor(capsys)["GIMP"]["fine"]
 
 
-def test_a_gimp_that_is_too_old_is_told(home, capsys):
+def test_a_gimp_that_is_too_old_is_reported(home, capsys):
     for version in ("3.0", "3.2"):
         (home / ".config/GIMP" / version).rmdir()
     assert "only GIMP 2.10 was found" in doctor(capsys)["GIMP"]["words"]

@@ -30,9 +30,9 @@ GOOD = Diagnosis(noise_sigma=0.4, haze=0.0, darkness=0.0, cast=0.0, grey=False)
 FOUND = [{}, {"damage": 1.0}]
 DONE = [
     Done(),
-    Done(moved=0.2, filters=True, samples=True),
-    Done(published=True, samples=True),
-    Done(moved=0.2, colours=True, samples=True),
+    Done(moved=0.2, filters_noise=True, samples_pilot=True),
+    Done(published=True, samples_pilot=True),
+    Done(moved=0.2, colours=True, samples_pilot=True),
 ]
 
 

@@ -153,7 +153,7 @@ def test_metadata_arrives(connection):
     assert shown["authorization"] == "B x"
 
 
-def test_a_deadline_is_told_and_kept(connection):
+def test_a_deadline_is_reported_and_kept(connection):
     started = time.monotonic()
     with pytest.raises(RpcError) as caught:
         call(connection, "Hang", {}, seconds=1.5).receive()

@@ -6,7 +6,7 @@ from ldrps_gimp.words import tones_text
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("hazy, slightly dark; noise about 8", "Hazy, slightly dark"),
         ("damaged: dust and folds; JPEG blocks; hot pixels (3); perhaps dark", ""),
@@ -14,8 +14,8 @@ from ldrps_gimp.words import tones_text
         ("", ""),
     ],
 )
-def test_a_glance_tells_tones_alone(words, told):
-    assert tones_text(words, goes_on=False) == told
+def test_a_glance_tells_tones_alone(words, reported):
+    assert tones_text(words, goes_on=False) == reported
 
 
 def test_a_glance_says_that_noise_and_damage_are_still_to_come():

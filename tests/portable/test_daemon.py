@@ -131,7 +131,7 @@ assert ModelCache("cpu").budget > 1 << 30
 
 def test_a_client_and_the_plug_in_restore_there(there):
     """Both find the daemon by themselves, and its pixels are the engine's."""
-    told = there.run("""
+    reported = there.run("""
 from ldrps_client._channel import credentials, open_channel
 from ldrps.v1 import restoration_pb2 as pb, restoration_pb2_grpc as pb_grpc
 from ldrps_wire.address import default_address, run_folder
@@ -170,13 +170,14 @@ said["broken"] = result(file.getvalue()[:60])[-1].failed.message
 print(json.dumps(said))
 """)
     inverted = (255 - PIXELS).tolist()
-    assert told["client"] == told["plugin"] == told["file"] == inverted
-    assert [words for words in told["remarks"] if "no sandbox" in words] == told["remarks"] != []
-    assert told["broken"].startswith("the file: it is damaged")
-    assert str(there.home) not in told["broken"]
+    assert reported["client"] == reported["plugin"] == reported["file"] == inverted
+    remarks = reported["remarks"]
+    assert [words for words in remarks if "no sandbox" in words] == remarks != []
+    assert reported["broken"].startswith("the file: it is damaged")
+    assert str(there.home) not in reported["broken"]
 
 
-def test_that_there_is_no_sandbox_is_told_once(there):
+def test_that_there_is_no_sandbox_is_reported_once(there):
     warnings = [line for line in there.log if " WARNING " in line or " ERROR " in line]
     starts = sum(bool(SERVES.match(line)) for line in there.log)
     assert len(warnings) == starts, "".join(there.log)
@@ -185,7 +186,7 @@ def test_that_there_is_no_sandbox_is_told_once(there):
 
 def test_who_has_no_token_or_another_certificate_is_refused_there(there, tmp_path):
     """A client that shows nothing, and one that meets somebody else on the port."""
-    told = there.run("""
+    reported = there.run("""
 import grpc, os, pathlib, shutil, socket
 from ldrps_client._channel import open_channel
 from ldrps.v1 import restoration_pb2 as pb, restoration_pb2_grpc as pb_grpc
@@ -206,8 +207,8 @@ try: Client(default_address(), autostart=False).status()
 except LdrpsError as error: said["other"] = str(error)
 print(json.dumps(said))
 """, there.home / "other")  # fmt: skip
-    assert told["without"] == told["wrong"] == "UNAUTHENTICATED"
-    assert "does not prove to be your daemon" in told["other"]
+    assert reported["without"] == reported["wrong"] == "UNAUTHENTICATED"
+    assert "does not prove to be your daemon" in reported["other"]
     if os.name == "posix":
         for name in ("token", "token.key"):
             assert there.own(name).stat().st_mode & 0o077 == 0
@@ -273,12 +274,12 @@ print(json.dumps(said))
     there.kill()
     assert ends(job["worker"]), "the worker outlives its front"
     there.start()
-    told = there.run("""
+    reported = there.run("""
 with Client(autostart=False) as client:
     said["made"] = client.result(sys.argv[1]).layers[0].photo.to_samples().tolist()
 print(json.dumps(said))
 """, job["job"])  # fmt: skip
-    assert told["made"] == (255 - PIXELS).tolist()
+    assert reported["made"] == (255 - PIXELS).tolist()
 
 
 def ends(pid, seconds=30):

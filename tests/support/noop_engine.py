@@ -66,7 +66,7 @@ class ModelCache:
         self._loaded.append(name)
 
 
-def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None):
+def restore(photo, settings, models, on_step=ignore, checkpoint=None, crop=None, last=None):
     started = time.monotonic()
     models.load(settings.model, on_step)
     diagnosis = FixedDiagnosis(

@@ -50,16 +50,16 @@ def test_the_engine_answers_as_the_network_that_was_fitted(fitted):
     joined = torch.from_numpy(looked_at)[None], torch.from_numpy(seen.pooled)[None]
     nothing = torch.zeros(1, 1, 3)
     inputs = fitting._inputs(fitting.Examples(*joined, nothing, nothing), weights)
-    told = []
+    reported = []
     for member in range(2):
         network = fitting.CastNetwork(inputs.shape[1])
         names = network.state_dict()
         network.load_state_dict({name: weights[f"{member}.{name}"] for name in names})
         with torch.no_grad():
-            told.append(network.eval()(inputs)[0].numpy())
-    assert np.abs(told[0] - told[1]).max() > 1e-3
+            reported.append(network.eval()(inputs)[0].numpy())
+    assert np.abs(reported[0] - reported[1]).max() > 1e-3
     answers = answer(looked_at, seen.pooled, load_weights(fitted))
-    assert np.abs(answers - np.mean(told, axis=0)).max() < 1e-3
+    assert np.abs(answers - np.mean(reported, axis=0)).max() < 1e-3
 
 
 def test_the_engine_judges_photos_by_what_was_fitted(fitted, monkeypatch):

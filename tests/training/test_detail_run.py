@@ -20,10 +20,10 @@ from support import pictures
 from training import detail
 from training.__main__ import main
 from training.config import TrainingError
-from training.detail import STATE, WEIGHTS, DetailRun, clean_latents, told_network
+from training.detail import STATE, WEIGHTS, DetailRun, clean_latents, conditioned_network
 from training.detail_batches import Batches
 from training.detail_export import export_detail, ship_detail
-from training.detail_noise import _KINDS, NONE, draw, resized, told, white
+from training.detail_noise import _KINDS, NONE, draw, measured, resized, white
 from training.export import export
 from training.photos import PhotoPack
 from training.train import Run
@@ -67,9 +67,9 @@ def batches(folders, patched):
     return [drawn.draw() for _ in range(6)]
 
 
-def test_a_network_told_nothing_yet_answers_as_the_exported_one(folders):
+def test_a_network_without_a_condition_answers_as_the_exported_one(folders):
     untold = LatentUNet.from_pretrained(folders[1] / "unet", torch_dtype=torch.float32)
-    network = told_network(folders[1])
+    network = conditioned_network(folders[1])
     latents = torch.randn(2, 12, 8, 8)
     text = torch.randn(1, 12, 32)
     noise = NoiseCondition(torch.randn(2, 3, 8, 8), torch.randn(2, BANDS))
@@ -81,22 +81,22 @@ def test_a_network_told_nothing_yet_answers_as_the_exported_one(folders):
 
 
 def test_the_timestep_of_a_ratio_has_that_ratio(folders):
-    network = told_network(folders[1])
+    network = conditioned_network(folders[1])
     ratios = torch.tensor([0.05, 0.3, 2.0])
     assert torch.allclose(network._angle(network.time_of(ratios)).tan(), ratios, rtol=1e-4)
 
 
-def test_both_kinds_of_batches_are_drawn_and_what_is_told_is_learnt(
+def test_both_kinds_of_batches_are_drawn_and_the_condition_is_learnt(
     work, folders, patched, batches
 ):
     # Both kinds are drawn: told, and white noise of any level.
-    assert {batch.told is None for batch in batches} == {True, False}
+    assert {batch.condition is None for batch in batches} == {True, False}
     run = DetailRun(work, patched, folders[1])
-    told_of = next(batch for batch in batches if batch.told is not None)
+    told_of = next(batch for batch in batches if batch.condition is not None)
     losses = [run.step(told_of) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
-    assert run.network.told.map.weight.abs().max() > 0
-    assert run.network.told.bands[-1].weight.abs().max() > 0
+    assert run.network.noise_features.map.weight.abs().max() > 0
+    assert run.network.noise_features.bands[-1].weight.abs().max() > 0
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(
@@ -155,7 +155,7 @@ def test_what_ships_is_what_the_next_run_begins_with(work, folders, patched, bat
     record = json.loads((model / "weights.json").read_text())
     ((name, digest),) = [each for each in record["sha256"].items() if each[0].startswith("unet")]
     assert hashlib.sha256((model / name).read_bytes()).hexdigest() == digest
-    assert record["told"]["photos"] == {"some": 9}
+    assert record["conditioned"]["photos"] == {"some": 9}
     heir = DetailRun(work, patched, model)
     assert heir.progress["step"] == 1
     weights = load_file(tmp_path / "out" / WEIGHTS)
@@ -173,7 +173,7 @@ def test_what_is_missing_is_named(work, folders, patched, tmp_path, capsys):
     with pytest.raises(TrainingError, match="run `train-detail` first"):
         export_detail(work, tmp_path / "out", patched, folders[1])
     with pytest.raises(TrainingError, match="holds no exported model"):
-        told_network(tmp_path)
+        conditioned_network(tmp_path)
     with pytest.raises(TrainingError, match="export-detail"):
         DetailRun(work, patched, folders[1], tmp_path)
     arguments = ["--work", str(tmp_path), "train-detail", "--minutes", "1"]
@@ -195,7 +195,7 @@ def _photo(side=128):
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in _KINDS], ids=lambda kind: kind.__name__)
-def test_what_is_told_of_each_kind_is_what_was_done(kind):
+def test_what_is_reported_of_each_kind_is_what_was_done(kind):
     rng = np.random.default_rng(4)
     made = kind(lambda side: 0.2 + 0.6 * _photo(side), 96, rng)
     assert made.clean.shape == made.noisy.shape == (96, 96, 3)
@@ -205,13 +205,13 @@ def test_what_is_told_of_each_kind_is_what_was_done(kind):
     assert np.sqrt(np.square(made.relative).mean()) == pytest.approx(1, rel=0.15)
 
 
-def test_noise_that_was_reduced_is_told_to_be_coarse():
+def test_noise_that_was_reduced_is_called_coarse():
     rng = np.random.default_rng(4)
     made = resized(np.full((192, 192, 3), 0.5, np.float32), 96, 0.1, rng)
-    crop = told(made, rng, NONE)
+    crop = measured(made, rng, NONE)
     luminance = crop.bands[:4]
     assert luminance[0] > 0.1 > -0.05 > luminance[3]
-    plain = told(white(np.full((96, 96, 3), 0.5, np.float32), 0.1, rng), rng, NONE)
+    plain = measured(white(np.full((96, 96, 3), 0.5, np.float32), 0.1, rng), rng, NONE)
     assert np.abs(plain.bands).max() < 1e-6
     assert plain.sigma == pytest.approx(0.1)
 
@@ -245,7 +245,7 @@ def test_one_evaluation_is_that_of_the_exported_prior(folders):
     signal = prior.alphas[step].sqrt()
     ratio = noise_ratios(prior.alphas)[step : step + 1]
     wanted = prior.denoise(noisy, step, empty, empty, 1.0)
-    network = told_network(folders[1])
+    network = conditioned_network(folders[1])
     with torch.no_grad():
         found = clean_latents(network, noisy / signal, ratio, empty, None)
     # The prior's weights are in bfloat16 where the processor has that.

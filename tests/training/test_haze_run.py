@@ -19,19 +19,19 @@ TOY = HazeTraining(batch=4, warmup=2)
 
 
 @pytest.fixture
-def told():
+def cells():
     rgb = torch.rand(6, 3, 64, 80, generator=torch.Generator().manual_seed(1))
     return statistics(rgb)
 
 
-def test_the_same_seed_draws_the_same_haze(told):
-    first, again, other = Haze(3)(told), Haze(3)(told), Haze(4)(told)
-    assert torch.equal(first.told, again.told)
-    assert not torch.equal(first.told, other.told)
+def test_the_same_seed_draws_the_same_haze(cells):
+    first, again, other = Haze(3)(cells), Haze(3)(cells), Haze(4)(cells)
+    assert torch.equal(first.cells, again.cells)
+    assert not torch.equal(first.cells, other.cells)
 
 
-def test_drawn_haze_has_the_depths_of_a_scene_and_pales_it(told):
-    drawn = Haze(1)(told.repeat(20, 1, 1, 1))
+def test_drawn_haze_has_the_depths_of_a_scene_and_pales_it(cells):
+    drawn = Haze(1)(cells.repeat(20, 1, 1, 1))
     assert drawn.depth.isfinite().all()
     assert drawn.depth.min() >= 0
     means = drawn.depth.mean((1, 2, 3))
@@ -41,12 +41,12 @@ def test_drawn_haze_has_the_depths_of_a_scene_and_pales_it(told):
     spread = drawn.depth.flatten(1).std(1) / means
     assert (spread > 0.2).float().mean() > 0.4
     assert (drawn.air >= 0.5).all()
-    assert drawn.told[:, 9].mean() < told[:, 9].mean()
+    assert drawn.cells[:, 9].mean() < cells[:, 9].mean()
 
 
-def test_what_was_drawn_in_display_values_can_be_undone(told):
-    drawn = Haze(2)(told.repeat(10, 1, 1, 1))
-    error = (undone(drawn.told[:, :3], drawn.depth, drawn.air) - drawn.clean).abs()
+def test_what_was_drawn_in_display_values_can_be_undone(cells):
+    drawn = Haze(2)(cells.repeat(10, 1, 1, 1))
+    error = (undone(drawn.cells[:, :3], drawn.depth, drawn.air) - drawn.clean).abs()
     exact = error.amax((1, 2, 3)) < 1e-4
     assert 0.6 < exact.float().mean() < 0.95
 

@@ -118,8 +118,8 @@ def test_statistics_and_quantiles_of_batches_are_the_engines():
         assert expected.shape == (6, 10, expectation.STATISTICS)
         np.testing.assert_allclose(statistics_of(batch)[k], expected, atol=2e-4)
         channels = np.quantile(scene.reshape(-1, 3), recognition.QUANTILES, axis=0)
-        told = quantiles_of(batch)[k].reshape(3, -1)
-        np.testing.assert_allclose(told, channels.T, atol=1e-5)
+        reported = quantiles_of(batch)[k].reshape(3, -1)
+        np.testing.assert_allclose(reported, channels.T, atol=1e-5)
 
 
 def test_residuals_are_the_engines(looked, picture):
@@ -133,9 +133,9 @@ def test_findings_and_maps_are_the_engines(looked, picture):
     """Features have the same order in training and in use: quantiles channel by channel."""
     model = recogniser_of(SHIPPED["recogniser"])
     residuals = Expectation.load().residuals(looked)
-    told, maps = model.judge(residuals, torch.from_numpy(looked.quantiles))
+    reported, maps = model.judge(residuals, torch.from_numpy(looked.quantiles))
     found = recognition.recognise(picture)
-    shares = told.detach().sigmoid()[0].tolist()
+    shares = reported.detach().sigmoid()[0].tolist()
     for name, share in zip(recogniser_module.JUDGED, shares, strict=True):
         assert found.probabilities[name] == pytest.approx(share, abs=0.01), name
     np.testing.assert_allclose(found.gain, maps[0, ..., 0].detach(), atol=0.02)

@@ -14,10 +14,10 @@ from training.scene_pack import HOLDOUT_EVERY, SIDE, load_pack, pack_scenes
 
 def refusal(capsys, *arguments):
     assert main([str(a) for a in arguments]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("training: ")
-    assert "Traceback" not in told
-    return told
+    reported = capsys.readouterr().err
+    assert reported.startswith("training: ")
+    assert "Traceback" not in reported
+    return reported
 
 
 def test_every_25th_photo_is_held_out_and_the_others_give_two_crops_on_average(scenes):
@@ -72,16 +72,16 @@ def test_photos_of_other_tiers_are_left_out(photos, tmp_path):
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path, capsys):
-    told = refusal(capsys, "--work", tmp_path / "work", "pack-scenes", tmp_path)
-    assert "manifest.tsv cannot be read" in told
+    reported = refusal(capsys, "--work", tmp_path / "work", "pack-scenes", tmp_path)
+    assert "manifest.tsv cannot be read" in reported
     assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("command", ["pack", "pack-scenes"])
 def test_a_manifest_without_a_column_is_refused_by_its_name(tmp_path, capsys, command):
     (tmp_path / "manifest.tsv").write_text("file\tlicence\ttext\npermissive/a.png\tCC0\t\n")
-    told = refusal(capsys, "--work", tmp_path / "work", command, tmp_path)
-    assert "manifest.tsv, row 2: no source" in told
+    reported = refusal(capsys, "--work", tmp_path / "work", command, tmp_path)
+    assert "manifest.tsv, row 2: no source" in reported
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_a_manifest_without_a_column_is_refused_by_its_name(tmp_path, capsys, co
     ],
 )
 def test_without_a_pack_one_sentence_says_what_to_do(tmp_path, capsys, command):
-    told = refusal(capsys, "--work", tmp_path, *command)
-    assert "holds no scenes" in told
-    assert "run `pack-scenes` first" in told
+    reported = refusal(capsys, "--work", tmp_path, *command)
+    assert "holds no scenes" in reported
+    assert "run `pack-scenes` first" in reported
 
 
 @pytest.mark.parametrize("broken", ["[", '[{"strange": 1}]', "[]"])

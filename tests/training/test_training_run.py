@@ -324,6 +324,6 @@ def test_a_fitted_level_follows_that_of_the_photos_it_was_fitted_on(
     assert f"held-out error of {fit.quantity} " in capsys.readouterr().out
     looks = [look for index in pack.training for look in fit.looks(pack, index, rng)]
     levels, shapes = np.array([level for level, _ in looks]), np.stack([s for _, s in looks])
-    told = dataclasses.replace(fit.regression, path=out)
+    reported = dataclasses.replace(fit.regression, path=out)
     # Nine photos are far too few for the penalty, which draws all to 0: the order is what is told.
-    assert np.corrcoef([told.predict(shape) for shape in shapes], levels)[0, 1] > 0.4
+    assert np.corrcoef([reported.predict(shape) for shape in shapes], levels)[0, 1] > 0.4

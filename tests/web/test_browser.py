@@ -55,8 +55,8 @@ def test_a_photo_from_choosing_to_saving(open_page, tmp_path):
     add(page, path)
     expect(page.locator("#name")).to_have_text("beach.png")
     expect(page.locator("#size")).to_have_text("320 × 200, PNG, 8 bit")
-    told = page.web.json("api/photos")[1]["photos"][0]
-    assert page.locator("#found span").all_text_contents() == told["findings"]
+    reported = page.web.json("api/photos")[1]["photos"][0]
+    assert page.locator("#found span").all_text_contents() == reported["findings"]
     expect(page.locator("#split")).to_be_hidden()
     in_list = page.locator("nav img")
     expect(in_list).to_have_attribute("src", re.compile("/small[?]0$"))
@@ -79,11 +79,11 @@ def test_a_photo_that_is_still_being_read_says_so_in_the_panel(open_page, tmp_pa
     from playwright.sync_api import expect
 
     def still_reading(route):
-        told = page.web.json("api/photos")[1]
-        for each in told["photos"]:
+        reported = page.web.json("api/photos")[1]
+        for each in reported["photos"]:
             each["state"] = "reading"
-        told["version"] = -1  # so that the page asks for all of it again
-        route.fulfill(json=told)
+        reported["version"] = -1  # so that the page asks for all of it again
+        route.fulfill(json=reported)
 
     page = open_page()
     page.route(re.compile(r"/api/photos\?since="), still_reading)
@@ -190,8 +190,8 @@ def test_what_is_wrong_is_a_sentence_on_the_page(open_page, start_web, tmp_path)
     alert = page.locator("#alerts")
     expect(alert).to_contain_text("big.tif has more than the 1 MB that this page takes")
     # The same words as the program's own.
-    told = page.web.refused("api/photos?name=big.tif", "POST", bytes(1_000_001))[1]
-    expect(alert.locator("span")).to_have_text(told)
+    reported = page.web.refused("api/photos?name=big.tif", "POST", bytes(1_000_001))[1]
+    expect(alert.locator("span")).to_have_text(reported)
     page.get_by_role("button", name="Dismiss").click()
     expect(alert).to_be_empty()
     add(page, ROOT / "README.md")
@@ -234,9 +234,9 @@ def test_each_finding_has_a_switch_and_an_amount(open_page):
     page = open_page()
     add(page, EXAMPLES / "haze.jpg", EXAMPLES / "grey.jpg")
     page.locator("nav button", has_text="haze.jpg").click()
-    told = next(p for p in page.web.json("api/photos")[1]["photos"] if p["name"] == "haze.jpg")
+    reported = next(p for p in page.web.json("api/photos")[1]["photos"] if p["name"] == "haze.jpg")
     shown = page.locator("#found-amounts .amount")
-    assert shown.count() == sum(amount > 0 for amount in told["amounts"].values())
+    assert shown.count() == sum(amount > 0 for amount in reported["amounts"].values())
     # Nothing is sent that was not touched.
     page.get_by_label("Noise", exact=True).uncheck()
     haze = page.get_by_label("Amount of haze")
@@ -263,11 +263,11 @@ def test_each_finding_has_a_switch_and_an_amount(open_page):
     expect(page.locator("#amounts")).to_be_hidden()
 
 
-def test_recipes_are_told_as_the_documents_have_them(open_page):
+def test_recipes_are_reported_as_the_documents_have_them(open_page):
     page = open_page()
     document = (ROOT / "docs" / "reference" / "settings.md").read_text()
     table = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+?) \|$", document, re.MULTILINE))
-    told = page.web.json("api/about")[1]["recipes"]
-    assert [each["name"] for each in told] == list(table)
-    for each in told:
+    reported = page.web.json("api/about")[1]["recipes"]
+    assert [each["name"] for each in reported] == list(table)
+    for each in reported:
         assert each["words"] == table[each["name"]].replace("`", "")

@@ -138,7 +138,7 @@ def test_settings_that_are_no_json_are_refused(web, png):
         assert web.refused(f"api/photos/{key}/run", "POST", body)[0] == 400
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path, png, monkeypatch):
+def test_a_full_disk_is_reported_in_a_sentence(tmp_path, png, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -158,11 +158,11 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path, png, monkeypatch):
     assert json.loads(answer.body)["error"]["message"].startswith(sentence)
 
 
-def test_what_is_no_photo_is_told_by_its_own_name(web, png):
-    told = web.add("notes.txt", b"<!DOCTYPE html><p>Hello")
-    assert told["state"] == "refused"
-    assert told["trouble"] == "notes.txt: the file is a web page; fetch the photo itself"
-    status, said = web.refused(f"api/photos/{told['id']}/run", "POST", "{}")
+def test_what_is_no_photo_is_called_by_its_own_name(web, png):
+    reported = web.add("notes.txt", b"<!DOCTYPE html><p>Hello")
+    assert reported["state"] == "refused"
+    assert reported["trouble"] == "notes.txt: the file is a web page; fetch the photo itself"
+    status, said = web.refused(f"api/photos/{reported['id']}/run", "POST", "{}")
     assert status == 400
     assert said.startswith("notes.txt cannot be restored: ")
     cut = web.add("cut.png", png[:200])
@@ -305,7 +305,7 @@ def test_a_sidecar_keeps_to_its_photo_in_the_zip(tmp_path):
     assert _numbered(tmp_path / "a.b_restored.jpg.xmp", 3) == "a.b_restored_3.jpg.xmp"
 
 
-def test_a_photo_that_is_gone_is_told(web):
+def test_a_photo_that_is_gone_is_reported(web):
     for path, method in (("nothing/before", "GET"), ("nothing/run", "POST"), ("nothing", "DELETE")):
         body = "{}" if method == "POST" else None
         status, said = web.refused(f"api/photos/{path}", method, body)

@@ -53,9 +53,9 @@ def results(inside):
     """Asks for the results of this test's folder by name."""
 
     def ask(web):
-        told = web.json("api/watched")[1]["results"]
+        reported = web.json("api/watched")[1]["results"]
         here = str(inside) + "/"
-        return {result["name"]: result for result in told if result["source"].startswith(here)}
+        return {result["name"]: result for result in reported if result["source"].startswith(here)}
 
     return ask
 
@@ -68,14 +68,14 @@ def refusal(web, key, verdict):
     return web.refused(f"api/watched/{key}", "POST", json.dumps({"verdict": verdict}))
 
 
-def test_nothing_is_told_where_no_folder_was_watched(start_web):
+def test_nothing_is_reported_where_no_folder_was_watched(start_web):
     answer = start_web().json("api/watched")[1]
     assert (answer["folders"], answer["results"]) == ([], [])
 
 
-def test_results_are_told_with_findings_files_and_counts(watched, inside, out, results):
-    told = watched.json("api/watched")[1]
-    (folder,) = [each for each in told["folders"] if each["root"] == str(inside)]
+def test_results_are_reported_with_findings_files_and_counts(watched, inside, out, results):
+    reported = watched.json("api/watched")[1]
+    (folder,) = [each for each in reported["folders"] if each["root"] == str(inside)]
     assert folder["now"] == "not watched"
     counts = {name: folder[name] for name in ("open", "accepted", "rejected", "failed")}
     assert counts == {"open": 2, "accepted": 0, "rejected": 0, "failed": 1}
@@ -91,10 +91,10 @@ def test_results_are_told_with_findings_files_and_counts(watched, inside, out, r
     assert found["a.png"]["there"]
     assert found["a.png"]["small"]
     assert "not a photo we can read" in found["bad.jpg"]["trouble"]
-    assert watched.json(f"api/watched?since={told['version']}")[0] == 204
+    assert watched.json(f"api/watched?since={reported['version']}")[0] == 204
 
 
-def test_warnings_of_a_photo_are_told(inside, out, client, web, results):
+def test_warnings_of_a_photo_are_reported(inside, out, client, web, results):
     write_photo(inside / "a.png", 1)
     (inside / "a.png.xmp").write_text("no XMP at all")
     run_once(client, inside, out=out)
@@ -147,7 +147,7 @@ def test_verdicts_outlive_the_page(watched, start_web, results):
     assert results(start_web(state=watched.folder / "state"))["a.png"]["state"] == "rejected"
 
 
-def test_a_result_that_was_removed_is_told_and_cannot_be_judged(watched, out, results):
+def test_a_result_that_was_removed_is_reported_and_cannot_be_judged(watched, out, results):
     key = results(watched)["a.png"]["id"]
     (out / "a_restored.png").unlink()
     assert not results(watched)["a.png"]["there"]
@@ -246,14 +246,14 @@ def test_a_ledger_that_is_damaged_keeps_no_other_folder_from_the_page(
     run_once(client, other, out=tmp_path / "other-out")
     ledger = state_folder(other.resolve()).ledger
     ledger.write_bytes(b"no database at all" * 100)
-    told = watched.json("api/watched")[1]
+    reported = watched.json("api/watched")[1]
     ledger.unlink()
-    (trouble,) = [folder["trouble"] for folder in told["folders"] if "trouble" in folder]
+    (trouble,) = [folder["trouble"] for folder in reported["folders"] if "trouble" in folder]
     assert "is damaged" in trouble
-    assert "a.png" in {result["name"] for result in told["results"]}
+    assert "a.png" in {result["name"] for result in reported["results"]}
 
 
-def test_a_ledger_that_is_locked_is_told(watched, inside, monkeypatch, results):
+def test_a_ledger_that_is_locked_is_reported(watched, inside, monkeypatch, results):
     """Another program holds the lock: ours do so for moments."""
     monkeypatch.setattr("ldrps_client.hotfolder.store._ledger._WAIT_SECONDS", 0.1)
     key = results(watched)["a.png"]["id"]

@@ -124,7 +124,7 @@ def test_failures_are_listed_with_their_reason(page):
     expect(page.locator("#view")).to_be_hidden()
 
 
-def test_a_refusal_is_told_and_the_result_stays(page, tmp_path):
+def test_a_refusal_is_reported_and_the_result_stays(page, tmp_path):
     from playwright.sync_api import expect
 
     (tmp_path / "out" / AWAY).write_text("in the way")

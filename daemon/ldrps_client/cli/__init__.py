@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ldrps_client._text import plain, shown
+from ldrps_client._text import cause, plain, shown
 from ldrps_client.cli._batch import TerminatedError
 from ldrps_client.cli._output import output_fails, print_error, silenced, unforeseen
 from ldrps_client.cli._parser import build_parser
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ldrps: stopped", file=sys.stderr)
         return TERMINATED if isinstance(end, TerminatedError) else INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left.
+        # The reader of our output has left.
         silenced()
         return BROKEN_PIPE
     except Exception as error:
         if isinstance(error, OSError) and output_fails(error):
             silenced()
-            words = f"what is to be printed cannot be written ({error.strerror})"
+            words = f"what is to be printed cannot be written ({cause(error)})"
             return print_error(OutputError(f"{words}; make room where it goes"), as_json=False)
         return print_error(unforeseen(error), as_json=as_json)
 
@@ -57,7 +57,7 @@ def _check_text(options: argparse.Namespace) -> None:
     for name in _TEXTS:
         word = getattr(options, name, None)
         if isinstance(word, str) and plain(word) != word:
-            raise SettingsError(f"{name} '{shown(word)}' is no text; give it in UTF-8")
+            raise SettingsError(f"{name} '{shown(word)}' is not text; give it in UTF-8")
 
 
 def _print_any_name() -> None:

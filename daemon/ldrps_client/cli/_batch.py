@@ -49,7 +49,7 @@ def _record(photo: Path, task: T, work: Callable[[Path, T], Record]) -> Record:
     try:
         return work(photo, task)
     except BrokenPipeError:
-        # Nobody reads what is told; that is no photo's trouble.
+        # There is no reader any more, which is no photo's trouble.
         raise
     except LdrpsError as error:
         trouble = error

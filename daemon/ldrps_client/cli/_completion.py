@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_engine.errors import OutputError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -37,7 +38,7 @@ def _write(path: Path, script: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(script, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{path} cannot be written: {cause_and_remedy(error)}") from None
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldrps_client._listening import is_listening
 from ldrps_client._records import DaemonStatus, Job, NodeStatus, ResidentModel, WorkerStatus
+from ldrps_client._text import cause
 from ldrps_client.cli._output import duration, print_json
 from ldrps_client.client import MAX_JOBS, Client
 from ldrps_engine.errors import UnavailableError
@@ -166,7 +167,7 @@ def _stop(pid: int, address: str) -> bool:
         raise UnavailableError(f"the daemon (pid {pid}) is another user's; stop it there") from None
     except OSError as error:
         raise UnavailableError(
-            f"the daemon (pid {pid}) cannot be ended ({error.strerror})"
+            f"the daemon (pid {pid}) cannot be ended ({cause(error)}); end it by hand"
         ) from None
     return True
 
@@ -175,7 +176,7 @@ def _wait(pid: int, address: str) -> None:
     """Return when the process has gone; ProcessLookupError may show that."""
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        # A child that nobody waits for keeps its number; it serves no longer all the same.
+        # A child that is not waited for keeps its number; it serves no longer all the same.
         if _is_gone(pid, address):
             return
         time.sleep(_PAUSE_SECONDS)
@@ -184,7 +185,7 @@ def _wait(pid: int, address: str) -> None:
 
 def _is_gone(pid: int, address: str) -> bool:
     if not TELLS_UNIX_PEERS:
-        # Windows has no signal that only asks, and macOS does not tell of zombies.
+        # Windows has no signal that only asks, and macOS does not report zombies.
         return not is_listening(address)
     os.kill(pid, 0)
     return _is_zombie(pid)

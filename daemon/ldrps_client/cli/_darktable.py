@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli._darktable_folders import (
     COMMAND_FILE,
     LINE,
@@ -21,10 +22,10 @@ from ldrps_client.cli._darktable_folders import (
     source_script,
 )
 from ldrps_client.cli._gimp_doctor import Finding, check_daemon, daemon_warnings, report
-from ldrps_client.cli._gimp_folders import own_command
+from ldrps_client.cli._gimp_folders import add_actions, own_command
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 _ACTIONS = {
     "install": "add restoring to the darktable of this user",
@@ -35,11 +36,7 @@ _AGAIN = "run 'ldrps darktable install'"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of `ldrps darktable`."""
-    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
-    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
-    parser.add_argument(
-        "--folder", metavar="PATH", help="a settings folder of darktable, instead of those found"
-    )
+    add_actions(parser, _ACTIONS, "a settings folder of darktable, instead of those found")
 
 
 def darktable(options: Namespace) -> int:
@@ -81,7 +78,7 @@ def install_into(settings: Path, source: Path) -> None:
             _append(settings / START_FILE, f"{LINE} -- added by 'ldrps darktable install'\n")
     except OSError as error:
         where = error.filename or target
-        raise OutputError(f"{where} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{where} cannot be written: {cause_and_remedy(error)}") from None
 
 
 def _append(path: Path, line: str) -> None:

@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import cause, cause_and_remedy
 from ldrps_client.cli._darktable import installed_faults
 from ldrps_client.cli._output import print_json
 from ldrps_client.client import Client
@@ -113,7 +114,7 @@ def _folder(folder: Path) -> dict[str, str]:
         shown = (path for path in paths if path.suffix != ".lock")
         return {path.name: stat.filemode(path.stat().st_mode) for path in shown}
     except OSError as error:
-        return {folder.name: str(error.strerror)}
+        return {folder.name: cause(error)}
 
 
 def _daemon(address: str | None) -> dict[str, Any]:
@@ -206,14 +207,14 @@ def _write(path: Path, report: dict[str, Any]) -> None:
     except FileExistsError:
         raise OutputError(f"{path} is there already; choose another name") from None
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})") from None
+        raise OutputError(f"{path} cannot be written: {cause_and_remedy(error)}") from None
 
 
 def _print(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name == "problems":
             print("\n".join(f"problem: {words}" for words in value) or "no problems found")
-        else:
+        elif value:
             print(f"\n{name}")
             _print_part(value)
 

@@ -8,6 +8,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.cli import _gimp_doctor
 from ldrps_client.cli._gimp_doctor import daemon_warnings
 from ldrps_client.cli._gimp_folders import (
@@ -15,6 +16,7 @@ from ldrps_client.cli._gimp_folders import (
     NAME,
     OVERRIDE,
     SCRIPT,
+    add_actions,
     has_flatpak,
     missing_gimp,
     own_command,
@@ -23,6 +25,7 @@ from ldrps_client.cli._gimp_folders import (
 )
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import NotFoundError, OutputError
+from ldrps_engine.model_store.atomic import folder_into_place
 
 _ACTIONS = {
     "install": "copy the plug-in to every GIMP 3 of this user",
@@ -32,11 +35,7 @@ _ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of `ldrps gimp`."""
-    words = "; ".join(f"{action}: {what}" for action, what in _ACTIONS.items())
-    parser.add_argument("action", choices=tuple(_ACTIONS), help=words)
-    parser.add_argument(
-        "--folder", metavar="PATH", help="a plug-ins folder, instead of those found"
-    )
+    add_actions(parser, _ACTIONS, "a plug-ins folder, instead of those found")
 
 
 def gimp(options: Namespace) -> int:
@@ -81,6 +80,6 @@ def install_into(folder: Path, source: Path) -> None:
             (made / COMMAND_FILE).write_text(f"{own_command()}\n", encoding="utf-8")
             if target.exists():
                 target.rename(Path(work) / "old")
-            made.rename(target)
+            folder_into_place(made, target)
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{target} cannot be written: {cause_and_remedy(error)}") from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ldrps_engine.errors import NotFoundError
@@ -17,6 +19,13 @@ COMMAND_FILE = "command.txt"
 FLATPAK = "org.gimp.GIMP"
 OVERRIDE = f"flatpak override --user --filesystem=xdg-run/ldrps {FLATPAK}"
 """Command that lets a GIMP from Flatpak through to the daemon's socket."""
+
+
+def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, str], folder: str) -> None:
+    """Add an action, with what each is for, and a `--folder` in place of those that are found."""
+    words = "; ".join(f"{action}: {what}" for action, what in actions.items())
+    parser.add_argument("action", choices=tuple(actions), help=words)
+    parser.add_argument("--folder", metavar="PATH", help=folder)
 
 
 def source_folder() -> Path:

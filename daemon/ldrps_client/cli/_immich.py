@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ACTIONS = {
     "run": "restore an album",
-    "serve": "restore what Immich's workflows tell of, until Ctrl-C",
+    "serve": "restore what Immich's workflows name, until Ctrl-C",
 }
 _LISTEN = "127.0.0.1:2284"
 _HERE = ("localhost", "127.0.0.1", "::1")

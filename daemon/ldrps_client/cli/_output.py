@@ -31,7 +31,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def print_error(error: LdrpsError, *, as_json: bool) -> int:
     """Print an error; returns the exit code that stands for it."""
-    # Where both outputs lead to a full disk, the exit code is all that can be told.
+    # Where both outputs lead to a full disk, the exit code is all that can be given.
     with suppress(OSError):
         say(error)
     if as_json:

@@ -52,13 +52,20 @@ def build_parser() -> argparse.ArgumentParser:
     _add_restore(commands)
     _add_diagnose(commands)
     _add_redo(commands)
-    _add_watch(commands)
-    _add_web(commands)
+    _add_group(commands, "watch", "restore what appears in folders", add_watch_arguments)
+    _add_group(commands, "web", "restore photos in a page of the browser", add_web_arguments)
     _add_serve(commands)
-    _add_models(commands)
-    _add_gimp(commands)
-    _add_darktable(commands)
-    _add_immich(commands)
+    _add_group(commands, "models", "list, fetch and load models", add_models_arguments)
+    _add_group(
+        commands, "gimp", "install the GIMP plug-in, or find out what is wrong", add_gimp_arguments
+    )
+    _add_group(
+        commands,
+        "darktable",
+        "add restoring to darktable, or find out what is wrong",
+        add_darktable_arguments,
+    )
+    _add_group(commands, "immich", "restore photos of an Immich server", add_immich_arguments)
     _add_daemon_commands(commands)
     _add_completion(commands)
     return parser
@@ -76,6 +83,15 @@ def _add(commands: Any, name: str, run: str, summary: str) -> argparse.ArgumentP
     )
     parser.set_defaults(run=_later(run))
     return parser
+
+
+def _add_group(
+    commands: Any, name: str, summary: str, add: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """Add a command with a module of its own, which also adds its arguments."""
+    parser = _add(commands, name, f"_{name}:{name}", summary)
+    add(parser)
+    _add_common(parser)
 
 
 def _later(where: str) -> Command:
@@ -101,7 +117,7 @@ def _add_restore(commands: Any) -> None:
     add("--steps", type=int, metavar="N", help="sampling steps, 1 to 1000")
     add("--seed", type=int, default=0, metavar="N", help="same seed, same result (default: 0)")
     several = "write N results of the seeds from --seed on, as NAME-1 to NAME-N"
-    add("--samples", type=int, metavar="N", help=several)
+    add("--variants", type=int, metavar="N", help=several)
     add("--model", default="bundled", metavar="NAME", help="prior to use (default: bundled)")
     add("--describer", default="auto", metavar="NAME", help="model that describes it, or tagger")
     add("--solver", metavar="NAME", help=f"one of {', '.join(SOLVERS)}")
@@ -130,45 +146,6 @@ def _add_diagnose(commands: Any) -> None:
     parser = _add(commands, "diagnose", "_diagnose:diagnose", "say what is wrong with photos")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     _add_json(parser)
-
-
-def _add_gimp(commands: Any) -> None:
-    parser = _add(
-        commands, "gimp", "_gimp:gimp", "install the GIMP plug-in, or find out what is wrong"
-    )
-    add_gimp_arguments(parser)
-    _add_common(parser)
-
-
-def _add_darktable(commands: Any) -> None:
-    words = "add restoring to darktable, or find out what is wrong"
-    parser = _add(commands, "darktable", "_darktable:darktable", words)
-    add_darktable_arguments(parser)
-    _add_common(parser)
-
-
-def _add_immich(commands: Any) -> None:
-    parser = _add(commands, "immich", "_immich:immich", "restore photos of an Immich server")
-    add_immich_arguments(parser)
-    _add_common(parser)
-
-
-def _add_models(commands: Any) -> None:
-    parser = _add(commands, "models", "_models:models", "list, fetch and load models")
-    add_models_arguments(parser)
-    _add_common(parser)
-
-
-def _add_watch(commands: Any) -> None:
-    parser = _add(commands, "watch", "_watch:watch", "restore what appears in folders")
-    add_watch_arguments(parser)
-    _add_common(parser)
-
-
-def _add_web(commands: Any) -> None:
-    parser = _add(commands, "web", "_web:web", "restore photos in a page of the browser")
-    add_web_arguments(parser)
-    _add_common(parser)
 
 
 def _add_redo(commands: Any) -> None:

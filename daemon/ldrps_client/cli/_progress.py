@@ -89,7 +89,7 @@ class JsonLines(Silent):
         self._photo = photo
 
     def __enter__(self) -> Self:
-        # Whoever reads may want to end us, by a process that its shell does not name.
+        # The reader may want to end us, by a process that its shell does not name.
         self._print("started", {"pid": os.getpid()})
         return self
 

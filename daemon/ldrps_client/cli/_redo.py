@@ -15,7 +15,7 @@ from ldrps_client._text import named, shown
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import warn
 from ldrps_client.cli._progress import progress_for
-from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
+from ldrps_client.cli._targets import Targets, Wish, make_folders, plan_targets
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.provenance import Mark, pixel_digest, read_mark
@@ -26,7 +26,7 @@ def redo(options: Namespace) -> int:
     """Redo every result; the exit code is that of the first that failed."""
     make_folders(options.output)
     results = [Path(name) for name in options.photos]
-    targets = plan(results, Wish(output=options.output, mark="_redone"))
+    targets = plan_targets(results, Wish(output=options.output, mark="_redone"))
     with Client(options.address, autostart=not options.no_start) as client:
 
         def work(restored: Path, to: Targets) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import Any
 from ldrps_client._amounts import amounts_of
 from ldrps_client._damage import WITHOUT_MASK, mask_of, split_damage
 from ldrps_client._result import Result
-from ldrps_client._samples import same_pixels, sample_seeds
 from ldrps_client._text import named, shown
+from ldrps_client._variants import same_pixels, variant_seeds
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import duration, warn
 from ldrps_client.cli._progress import JsonLines, Progress, print_end, progress_for
-from ldrps_client.cli._targets import Targets, Wish, make_folders, plan
+from ldrps_client.cli._targets import Targets, Wish, make_folders, plan_targets
 from ldrps_client.client import Choices, Client
 from ldrps_client.credentials import Credentials
 from ldrps_client.files import LoadedFile, decode, write_comparison
@@ -23,7 +23,7 @@ from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
 from ldrps_engine.settings import Settings
 
 _ALIKE = (
-    "all samples are the same: a seed changes what the model makes up, and here that is nothing; "
+    "all variants are the same: a seed changes what the model makes up, and here that is nothing; "
     "photos without colour get different ones with --recipe colour"
 )
 
@@ -36,17 +36,17 @@ def restore(options: Namespace) -> int:
     layers = Settings(**split_damage(dict(choices))[0]).layers
     credentials = Credentials(*options.c2pa) if options.c2pa else None
     # Checked before anything is done: the last seed is used only after all others.
-    if options.samples is not None:
-        sample_seeds(options.seed, options.samples)
+    if options.variants is not None:
+        variant_seeds(options.seed, options.variants)
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
     wish = Wish(
         output=options.output,
         before_after=options.before_after,
         layers=layers,
-        samples=options.samples,
+        variants=options.variants,
     )
-    tasks = list(zip(photos, plan(photos, wish), strict=True))
+    tasks = list(zip(photos, plan_targets(photos, wish), strict=True))
     with Client(options.address, autostart=not options.no_start) as client:
         work = _Work(client, choices, options, credentials)
         if options.json_lines:
@@ -114,9 +114,9 @@ class _Work:
         # After reading, before restoring: what the result can be written as depends on the photo,
         # and a minute's work should not end at a full disk.
         targets.check(source, force=self._options.force)
-        if targets.samples is None:
+        if targets.variants is None:
             return self._one(photo, source, targets, self._options.seed)[0]
-        return self._samples(photo, source, targets)
+        return self._variants(photo, source, targets)
 
     def _one(
         self, photo: Path, source: LoadedFile, targets: Targets, seed: int
@@ -130,7 +130,7 @@ class _Work:
             _print_result(photo, targets, result)
         return _record(photo, targets, result, time.monotonic() - began), result
 
-    def _samples(self, photo: Path, source: LoadedFile, targets: Targets) -> dict[str, Any]:
+    def _variants(self, photo: Path, source: LoadedFile, targets: Targets) -> dict[str, Any]:
         """Restore a photo with one seed after the other; each is written as soon as it is there."""
         records: list[dict[str, Any]] = []
         first, differ = None, False
@@ -144,7 +144,7 @@ class _Work:
                 record["remarks"].append(_ALIKE)
             if not self._for_programs:
                 print(f"{shown(photo)}: {_ALIKE}")
-        return {**records[0], "samples": records}
+        return {**records[0], "variants": records}
 
     def _read(self, photo: Path) -> LoadedFile:
         if not self._options.sidecars:

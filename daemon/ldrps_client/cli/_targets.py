@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files import LoadedFile, check_folder, check_target, result_suffix
 from ldrps_client.files._names import fitting, longest_name
 from ldrps_engine.errors import OutputError
@@ -24,7 +25,7 @@ class Targets:
     before_after: Path | None
     problem: str = ""
     """Reason why the command line alone rules them out; empty if it does not."""
-    samples: int | None = None
+    variants: int | None = None
     """Number of results, each under these names with its number; None: one, under these names."""
     devices: tuple[tuple[Path, int], ...] = ()
     """Folder and file system of each at the start."""
@@ -36,9 +37,9 @@ class Targets:
 
     def each(self) -> list[Targets]:
         """Return the files of each result: of several, with -1, -2 ... behind the stems."""
-        if self.samples is None:
+        if self.variants is None:
             return [self]
-        return [self._numbered(number) for number in range(1, self.samples + 1)]
+        return [self._numbered(number) for number in range(1, self.variants + 1)]
 
     def _numbered(self, number: int) -> Targets:
         def named(path: Path) -> Path:
@@ -83,7 +84,7 @@ class Targets:
     def check_mounts(self) -> None:
         """Raise OutputError if a disk has gone since the start and left an empty folder.
 
-        A file written there would be in a place where nobody looks for it.
+        A file written there would be in a place where it is not looked for.
         """
         for folder, device in self.devices:
             if _device(folder) not in (device, None):
@@ -105,16 +106,16 @@ class Wish:
     """Options of the command line for the place of results."""
 
     output: str | None
-    """A file or a folder; None: beside the photo."""
+    """A file or a folder; None: next to the photo."""
     before_after: str | None = None
     layers: tuple[str, ...] = ("restored",)
     mark: str = "_restored"
     """Text behind the stem of the first layer's name."""
-    samples: int | None = None
-    """Number of results beside each other; None: one without a number."""
+    variants: int | None = None
+    """Number of results side by side; None: one without a number."""
 
 
-def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
+def plan_targets(photos: Sequence[Path], wish: Wish) -> list[Targets]:
     """Plan the files of each photo, none of them twice: those of one name are numbered.
 
     OutputError if no photo's result could be written.
@@ -132,7 +133,7 @@ def plan(photos: Sequence[Path], wish: Wish) -> list[Targets]:
     for photo in photos:
         targets = _free(photo, wish, taken, tried)
         places = [_place_of(path) for path in targets.all()]
-        # A problem of one photo is told when its turn comes: the others are restored all the same.
+        # A problem of one photo is reported in its turn: the others are restored all the same.
         if _place_of(photo) in done:
             targets = replace(targets, problem=f"{photo} is given twice; leave it out once")
         elif clash := next((p for p in targets.all() if _place_of(p) in originals), None):
@@ -168,7 +169,7 @@ def _device(folder: Path) -> int | None:
     try:
         return os.stat(folder).st_dev
     except OSError:
-        return None  # told where something is written
+        return None  # reported where something is written
 
 
 def _free(
@@ -207,7 +208,7 @@ def _place_of(path: Path) -> tuple[str, str]:
 
 
 def _targets(photo: Path, wish: Wish, number: int) -> Targets:
-    """Return the files for a photo: beside it, in a folder, or where the user says."""
+    """Return the files for a photo: next to it, in a folder, or where the user says."""
     first, *others = wish.layers
     tails = {first: wish.mark, **{name: f"{wish.mark}_{name}" for name in others}}
     extra = f"_{number}" if number > 1 else ""
@@ -217,7 +218,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     # One stem for all files of a photo, or they would not be recognised as belonging together.
     longest = min(longest_name(folder) for folder in folders)
     longest_tail = max([*names, *([both] if wish.before_after is not None else [])], key=len)
-    longest_tail += f"-{wish.samples}" if wish.samples else ""
+    longest_tail += f"-{wish.variants}" if wish.variants else ""
     stem = fitting(photo.stem, lambda stem: f"{stem}{longest_tail}", longest)
     layers = {name: folders[0] / f"{stem}{extra}{tail}{ending}" for name, tail in tails.items()}
     if wish.output is not None and not is_folder(wish.output):
@@ -228,7 +229,7 @@ def _targets(photo: Path, wish: Wish, number: int) -> Targets:
     if wish.before_after is not None:
         in_folder = is_folder(wish.before_after)
         before_after = folders[1] / f"{stem}{both}" if in_folder else Path(wish.before_after)
-    return Targets(layers=layers, before_after=before_after, samples=wish.samples)
+    return Targets(layers=layers, before_after=before_after, variants=wish.variants)
 
 
 def _folder(photo: Path, wanted: str | None) -> Path:
@@ -247,4 +248,5 @@ def make_folders(*wanted: str | None) -> None:
             try:
                 Path(text).mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise OutputError(f"folder {text} cannot be made: {error.strerror}") from None
+                why = cause_and_remedy(error)
+                raise OutputError(f"folder {text} cannot be made: {why}") from None

@@ -11,25 +11,16 @@ from typing import Any
 
 from ldrps_client._amounts import AMOUNT_HELP, amounts_of
 from ldrps_client._text import named, shown
-from ldrps_client.cli._output import print_json
+from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES
 from ldrps_wire.address import default_address
 
 # Options of one folder by their key in a file; None means: not given.
 _FOLDER_OPTIONS = (
-    *(
-        "out",
-        "recipe",
-        "amount",
-        "include",
-        "exclude",
-        "settle",
-        "scan_every",
-        "poll",
-        "poll_every",
-    ),
-    *("pattern", "keyword", "only_if", "link_clean", "recursive", "recipe_by_folder"),
+    *("out", "recipe", "amount", "include", "exclude", "settle", "scan_every", "poll"),
+    *("poll_every", "pattern", "keyword", "filter", "link_clean", "recursive"),
+    "recipe_by_folder",
 )
 _SCHEDULE = ("parallel", "per_hour", "hours", "pause_on_battery", "notify")
 _RUNNING = ("config", "json_lines", "log", "rebind", "no_start", "address")
@@ -63,7 +54,9 @@ def _add_folder_options(add: Any) -> None:
     add("--exclude", action="append", metavar="GLOB", help="not these; may be repeated")
     add("--pattern", metavar="TEXT", help="results' names (default: {stem}_restored{ext})")
     add("--keyword", metavar="WORD", help="add a keyword to results")
-    add("--only-if", action="append", metavar="WHAT", help="needed, grey, or noise>5 and the like")
+    add("--filter", action="append", metavar="WHAT", help="needed, grey, or noise>5 and the like")
+    # The former name, which services that were installed earlier may still have.
+    add("--only-if", action="append", help=argparse.SUPPRESS)
     add("--link-clean", metavar="HOW", help="symlink, hardlink or copy photos that need nothing")
     add("--settle", type=float, metavar="S", help="seconds a file must be still (default: 5)")
     add("--scan-every", type=float, metavar="S", help="seconds between scans (default: 300)")
@@ -76,7 +69,12 @@ def _add_schedule(add: Any) -> None:
     add("--per-hour", type=float, metavar="N", help="at most N photos an hour")
     add("--hours", metavar="SPAN", help="work only then, such as 22:00-06:00")
     add("--pause-on-battery", action="store_const", const=True, help="work only on mains")
-    add("--notify", action="store_const", const=True, help="tell the desktop")
+    add(
+        "--notify",
+        action="store_const",
+        const=True,
+        help="desktop notifications",
+    )
 
 
 def _add_running(add: Any) -> None:
@@ -105,10 +103,15 @@ def watch(options: Namespace) -> int:
 def _config(options: Namespace) -> Any:
     from ldrps_client.hotfolder import config
 
+    if options.only_if:
+        warn(["--only-if is called --filter now; rename it where this command is kept"])
+        options.filter, options.only_if = [*(options.filter or ()), *options.only_if], None
     given = {name: getattr(options, name) for name in _FOLDER_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
     if "amount" in given:
         given["amounts"] = amounts_of(given.pop("amount"))
+    if "filter" in given:
+        given["filters"] = given.pop("filter")
     schedule = {name: getattr(options, name) for name in _SCHEDULE}
     schedule = {name: value for name, value in schedule.items() if value is not None}
     if options.config:
@@ -116,7 +119,9 @@ def _config(options: Namespace) -> Any:
             raise SettingsError(
                 "folders and their options stand in the --config file; leave them out here"
             )
-        return config.load_config(Path(options.config))
+        loaded = config.load_config(Path(options.config))
+        warn(loaded.warnings)
+        return loaded
     return config.WatchConfig(
         folders=tuple(config.folder_from({"in": name, **given}) for name in options.folders),
         schedule=config.schedule_from(schedule),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldrps_client.cli._batch import ending_on_sigterm
 from ldrps_client.cli._output import print_json, warn
-from ldrps_engine.errors import SettingsError, UnavailableError
+from ldrps_engine.errors import SettingsError
 
 if TYPE_CHECKING:
     from ldrps_client.client import Client
@@ -60,12 +60,12 @@ def _end_with_the_terminal() -> None:
 
 
 def _require_extra() -> None:
-    """Raise UnavailableError if the libraries that serve the page are not installed."""
+    """Raise SettingsError if the libraries that serve the page are not installed."""
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise UnavailableError(
+        raise SettingsError(
             f"the page's server is not installed ({error.name} missing); "
             "run pip install 'ldrps[web]'"
         ) from None

@@ -22,7 +22,7 @@ _LONGEST = 1600
 
 
 def write_comparison(path: Path, before: Photo, after: Photo, *, force: bool = False) -> None:
-    """Write both photos beside each other, at screen size, in the format of the name's ending."""
+    """Write both photos side by side, at screen size, in the format of the name's ending."""
     kind = format_for(path)
     if kind not in (Format.JPEG, Format.PNG, Format.WEBP):
         raise OutputError(f"{path}: a before/after picture is written as .jpg, .png or .webp")

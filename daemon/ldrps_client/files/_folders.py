@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ldrps_client._text import cause
 from ldrps_client.files._names import part_path
 from ldrps_engine.errors import OutputError
 from ldrps_wire.system import free_bytes
@@ -18,7 +19,7 @@ _PROBE_BYTES = 4096
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Tell if two paths lead to one file that is there; False where that cannot be told."""
+    """Tell if two paths lead to one file that is there; False where that is not known."""
     try:
         return path.samefile(other)
     except OSError:
@@ -28,7 +29,7 @@ def is_same(path: Path, other: Path) -> bool:
 def check_folder(folder: Path, room: int = 0) -> None:
     """Refuse, before any work is done, a folder that cannot take a file of `room` bytes now.
 
-    A file is tried, because permissions do not tell: the disk may be full or mounted read-only.
+    A file is tried, because permissions say too little: the disk may be full or read-only.
     """
     try:
         with _nameless(folder) as file:
@@ -44,7 +45,7 @@ def check_folder(folder: Path, room: int = 0) -> None:
 def _refusal(folder: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"{folder} may not be written to; choose another folder"
-    why = (error.strerror or str(error)).lower()
+    why = cause(error)
     return f"{folder} cannot be written to: {why}; mend that or choose another folder"
 
 

@@ -103,6 +103,7 @@ def format_for(path: Path) -> Format:
     kind = EXTENSIONS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(
-            f"{path} has no ending that we can write; use one of {', '.join(EXTENSIONS)}"
+            f"{path} does not end in a format that can be written; "
+            f"use one of {', '.join(EXTENSIONS)}"
         )
     return kind

@@ -39,7 +39,7 @@ def fitting(stem: str, name_of: Callable[[str], str], longest: int) -> str:
 
 
 def part_path(path: Path) -> Path:
-    """Return a hidden name beside a file, under which it is written before it gets its own."""
+    """Return a hidden name next to a file, under which it is written before it gets its own."""
     mark = secrets.token_hex(4)
     longest = longest_name(path.parent)
     stem = fitting(path.name, lambda stem: f".{stem}.{mark}.part", longest)

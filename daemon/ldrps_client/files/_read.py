@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files._formats import DAMAGED, HEAD_BYTES, recognise
 from ldrps_client.files.metadata._metadata import Metadata
 from ldrps_engine.colour.colour_space import read_colour_space
@@ -152,7 +153,7 @@ def _reader(kind: Format) -> Callable[[BinaryIO, Format], Parts]:
 def _with_sound_profile(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
     """Remove a broken profile from a photo; returns that and sentences about a useless one.
 
-    A whole profile for such a photo stays even if nobody here can use it: others may.
+    A whole profile for such a photo stays even if it cannot be used here: others may.
     """
     try:
         read_colour_space(photo.icc_profile, grey=photo.is_grey)
@@ -181,16 +182,12 @@ def _open(path: Path) -> BinaryIO:
         raise PhotoError(f"{path} is a folder; give a photo file") from None
     except (OSError, ValueError) as error:
         # The cause tells whether it is this photo's, or any photo's just now.
-        raise PhotoError(f"{path} cannot be opened: {_why(error)}") from error
+        raise PhotoError(f"{path} cannot be opened: {cause_and_remedy(error)}") from error
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open as `open` does, without waiting for ever for a pipe that nobody writes to."""
+    """Open as `open` does, without waiting for ever for a pipe without a writer."""
     return os.open(path, flags | WITHOUT_WAITING)
-
-
-def _why(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _check_kind(path: Path, status: os.stat_result) -> None:
@@ -229,7 +226,7 @@ def _named(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             # The system's own word: a disk that fails, or no descriptors left. Decoders give none.
-            raise PhotoError(f"{path} cannot be read: {_why(error)}") from error
+            raise PhotoError(f"{path} cannot be read: {cause_and_remedy(error)}") from error
         raise PhotoError(f"{path}: {_what_is_wrong(error)}") from error
 
 

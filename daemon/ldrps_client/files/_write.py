@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
@@ -25,8 +26,8 @@ from ldrps_client.files.metadata._metadata import Metadata, with_prefix
 from ldrps_client.files.metadata._packet import with_kind
 from ldrps_engine.colour.colour_space import colour_space, to_srgb
 from ldrps_engine.errors import OutputError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.photo import Depth, Photo, Samples
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.formats import Format
 
 _EXIF_LIMIT = 65_533  # of one JPEG segment
@@ -71,7 +72,7 @@ def _check_place(path: Path, *, force: bool, source: Path | None = None) -> None
     if os.path.lexists(path) and not force:
         raise OutputError(f"{path} exists already; choose another name or use --force")
     if not os.path.isdir(path.parent):
-        raise OutputError(f"{path.parent} is no folder; create it first")
+        raise OutputError(f"{path.parent} is not a folder; create it first")
 
 
 def encode(
@@ -284,5 +285,5 @@ def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     except FileExistsError:
         raise OutputError(f"{path} exists already; choose another name or use --force") from None
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{path} cannot be written: {why}") from error

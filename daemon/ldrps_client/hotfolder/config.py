@@ -10,6 +10,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.detect._rules import DEFAULT_PATTERN, Rules, check_pattern
 from ldrps_client.hotfolder.work._filters import Condition, parse_condition
 from ldrps_engine.errors import SettingsError
@@ -27,9 +28,9 @@ class FolderConfig:
     """One watched folder."""
 
     root: Path
-    """Absolute path. Never written to, unless results go beside the originals."""
+    """Absolute path. Never written to, unless results go next to the originals."""
     out: Path | None = None
-    """Absolute path; the tree below the root is mirrored in it. None: beside the originals."""
+    """Absolute path; the tree below the root is mirrored in it. None: next to the originals."""
     settings: Settings = field(default_factory=Settings)
     recipe_by_folder: bool = True
     """True if a subfolder named after a recipe selects it."""
@@ -46,7 +47,7 @@ class FolderConfig:
     pattern: str = DEFAULT_PATTERN
     keyword: str | None = None
     """Keyword added to those of results."""
-    only_if: tuple[Condition, ...] = ()
+    filters: tuple[Condition, ...] = ()
     """Conditions, one of which a photo must meet to be restored; empty: all photos are."""
     link_clean: LinkClean = "no"
     """Way by which photos that need nothing get into `out`."""
@@ -61,8 +62,8 @@ class FolderConfig:
                 raise SettingsError(
                     f"{name} '{getattr(self, name)}' is not known; use {', '.join(get_args(kind))}"
                 )
-        if self.link_clean != "no" and (self.out is None or not self.only_if):
-            raise SettingsError("link_clean needs an output folder and only_if; give both")
+        if self.link_clean != "no" and (self.out is None or not self.filters):
+            raise SettingsError("link_clean needs an output folder and filters; give both")
         if self.out is not None and self.out == self.root:
             raise SettingsError(f"out is {self.out}, the watched folder itself; leave it out")
 
@@ -84,7 +85,7 @@ class Schedule:
     """Start and end, by the local clock, of the hours when work may begin; may go past midnight."""
     pause_on_battery: bool = False
     notify: bool = False
-    """True if the desktop is told of failures, and of the end of a batch."""
+    """True if the desktop shows failures, and the end of a batch."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.parallel <= 64:
@@ -95,10 +96,12 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """Everything `ldrps watch` can be told."""
+    """Configuration of `ldrps watch`."""
 
     folders: tuple[FolderConfig, ...]
     schedule: Schedule = field(default_factory=Schedule)
+    warnings: tuple[str, ...] = ()
+    """Former names in the file that this was read from, a sentence each."""
 
     def __post_init__(self) -> None:
         if not self.folders:
@@ -131,16 +134,19 @@ def load_config(path: Path) -> WatchConfig:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
+        raise SettingsError(f"{path} cannot be read: {cause_and_remedy(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+        raise SettingsError(f"{path} is not TOML: {error}") from None
     tables = data.pop("folder", [])
     if not isinstance(tables, list) or not tables:
         raise SettingsError(f"{path} names no folder; begin one with [[folder]]")
     try:
         schedule = schedule_from(data)
-        folders = tuple(folder_from(table, path.parent) for table in tables)
-        return WatchConfig(folders=folders, schedule=schedule)
+        named = [_with_current_names(table) for table in tables]
+        folders = tuple(folder_from(table, path.parent) for table in named)
+        former = sorted({name for table in tables for name in _FORMER if name in table})
+        warnings = tuple(f"{path}: {n} is called {_FORMER[n]} now; rename it" for n in former)
+        return WatchConfig(folders=folders, schedule=schedule, warnings=warnings)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
 
@@ -167,12 +173,26 @@ def folder_from(given: dict[str, Any], base: Path = Path()) -> FolderConfig:
     values["rules"] = _made(
         Rules, {name: _texts(name, value) for name, value in _taken(values, _GLOBS).items()}
     )
-    conditions = _texts("only_if", values.pop("only_if", ()))
-    values["only_if"] = tuple(parse_condition(text) for text in conditions)
+    conditions = _texts("filters", values.pop("filters", ()))
+    values["filters"] = tuple(parse_condition(text) for text in conditions)
     return _made(FolderConfig, values)
 
 
 _GLOBS = {"include", "exclude"}
+_FORMER = {"only_if": "filters"}
+"""Keys of a [[folder]] that have another name now."""
+
+
+def _with_current_names(table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError("folder is no list of tables; begin each with [[folder]]")
+    values = dict(table)
+    for former, current in _FORMER.items():
+        if former in values and current in values:
+            raise SettingsError(f"{former} is called {current} now; give {current} alone")
+        if former in values:
+            values[current] = values.pop(former)
+    return values
 
 
 def _taken(values: dict[str, Any], names: set[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Several folders watched in one process, until told to stop."""
+"""Several folders watched in one process, until it is stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsErro
     """Watch until SIGTERM or SIGINT, or with `once` until all is done; returns the first error.
 
     To be called in the main thread. UnavailableError if no daemon is there and none can be started
-    from this installation, BrokenPipeError if whoever read the display's output left.
+    from this installation, BrokenPipeError if the reader of the display's output left.
     """
     if config.schedule.notify:
         display = Desktop(display)
@@ -113,7 +113,7 @@ class _Group:
             try:
                 self._display.show(folder, kind, photo, facts)
             except BrokenPipeError as left:
-                # Nobody reads it any more.
+                # It is not read any more.
                 self.broken = left
                 self.stop()
             except OSError:
@@ -124,10 +124,10 @@ class _Group:
         """Note that one folder is watched no more."""
         self.errors.append(error)
         if isinstance(error, InternalError):
-            # Restarted by systemd, or by whoever reads it.
+            # Restarted by systemd, or by its user.
             self.stop()
         elif len(self._watching) > 1:
-            # The others go on, so that it would be told too late at the end.
+            # The others go on, and at their end it would be too late to report it.
             self.show(folder, "stopped", "", {"message": str(error)})
 
 

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.config import WatchConfig
 from ldrps_client.hotfolder.store._state import state_home
 from ldrps_engine.errors import OutputError, SettingsError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 UNIT_NAME = "ldrps-watch.service"
 # Left out, because a daemon may be started from here: MemoryDenyWriteExecute breaks torch,
@@ -104,7 +105,7 @@ def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) 
     """
     for folder in config.folders:
         if not folder.root.is_dir():
-            raise SettingsError(f"{folder.root} is no folder; create it first")
+            raise SettingsError(f"{folder.root} is not a folder; create it first")
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     path = base / "systemd" / "user" / UNIT_NAME
     try:
@@ -114,7 +115,7 @@ def install(config: WatchConfig, words: Sequence[str], log: Path | None = None) 
         unit = _as_text(unit_text(config, [*_program(), *words], log))
         write_atomically(path, unit.encode())
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{error.filename or path} cannot be written: {why}") from None
     return path
 

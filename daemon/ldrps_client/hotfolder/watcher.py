@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from ldrps_client._text import plain
+from ldrps_client._text import cause_and_remedy, plain
 from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._events import Events, WatchLimitError
@@ -162,7 +162,7 @@ class FolderWatcher:
                 "warning",
                 message=f"the kernel watches no more folders ({error}), so this one is looked "
                 f"through every {self._config.poll_every:g} s; raise fs.inotify.max_user_watches "
-                "with sysctl to be told of changes at once",
+                "with sysctl to hear of changes at once",
             )
 
     def _on_change(self, path: Path, is_folder: bool) -> None:
@@ -207,7 +207,7 @@ class FolderWatcher:
         if not self._recovered:
             self._recover()
         if lost := self._lost:
-            # Before the scan, which makes up for it; one that is told from now on is another.
+            # Before the scan, which makes up for it; one that is reported from now on is another.
             self._lost = False
             self._notify(
                 "overflow", message="the kernel dropped events; looking through everything"
@@ -289,7 +289,7 @@ class FolderWatcher:
     def _on_unreadable(self, folder: Path, error: OSError) -> None:
         if folder not in self._reported_folders:
             self._reported_folders.add(folder)
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             self._notify("warning", message=f"folder {folder} cannot be looked into: {why}")
 
     def _hear(self) -> None:

@@ -121,7 +121,7 @@ class ImmichApi:
             _readable(self.url),
             self._http.stream("GET", f"/assets/{asset.id}/original", headers=accept) as answer,
         ):
-            # The body of a stream has to be read before its message can be told.
+            # The body of a stream has to be read before its message can be shown.
             if answer.is_error or answer.is_redirect:
                 answer.read()
                 self._check(answer)

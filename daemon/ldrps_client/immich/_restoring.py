@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from ldrps_client import events
-from ldrps_client._text import shown
+from ldrps_client._text import cause_and_remedy, shown
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode_bytes, result_suffix
 from ldrps_client.files._names import fitting, longest_name
@@ -28,6 +28,7 @@ from ldrps_client.immich._state import ImmichState
 from ldrps_client.provenance import mark_in
 from ldrps_engine.analysis.inset import diagnose_photo
 from ldrps_engine.errors import LdrpsError, OutputError
+from ldrps_engine.model_store.atomic import folder_into_place
 
 OnEvent = Callable[[events.Event], None]
 _MARK = "_restored"
@@ -102,7 +103,7 @@ class Restorer:
             self._api.check()
             raise
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise OutputError(f"nothing can be kept in {self._state.folder}: {why}") from error
         ended = {"message": outcome.words, "words": outcome.words, "seconds": outcome.seconds}
         if outcome.result:
@@ -164,14 +165,14 @@ class Restorer:
         part.mkdir(mode=0o700, parents=True)
         result.save(part / _result_name(asset.name, part))
         self._state.ledger.change(entry.key, words=result.summary, seconds=result.seconds)
-        part.rename(staged)
+        folder_into_place(part, staged)
         return result.summary, result.seconds
 
     def _place(self, entry: Entry, asset: Asset, staged: Path, album: str) -> str:
         """Upload, stack and tag; each step may be repeated."""
         # The photo first, its sidecar behind it.
         files = sorted(staged.iterdir(), key=lambda path: path.suffix == ".xmp")
-        # Before anybody can be told of the new asset.
+        # Before any client can learn of the new asset.
         self._state.ledger.change(entry.key, state="placing", output_content=_checksum(files[0]))
         result = self._api.upload(files, asset)
         self._api.tag(self._tags.done, result)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ldrps_client._places import state_folder_of
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.store._entry import Entry, Identity
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
@@ -69,9 +70,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return open(path, "wb")
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise OutputError(f"{path} cannot be written: {cause_and_remedy(error)}") from error
 
 
 @contextmanager

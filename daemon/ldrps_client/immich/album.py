@@ -15,7 +15,7 @@ from ldrps_engine.settings import Settings
 __all__ = ["restore_album"]
 
 OnOutcome = Callable[[Asset, Outcome | LdrpsError], None]
-"""Function told the outcome of each photo."""
+"""Callback with the outcome of each photo."""
 
 
 def restore_album(

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ldrps_client._text import shown
+from ldrps_client._text import cause, cause_and_remedy, shown
 from ldrps_client._until_signal import SignalledServer
 from ldrps_client.hotfolder.work._retry import (
     MAX_TRIES,
@@ -32,8 +32,8 @@ from ldrps_client.immich._api import FaultError
 from ldrps_client.immich._restoring import Outcome, Restorer, StoppedError, reaction_to
 from ldrps_client.immich._state import ImmichState
 from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.settings import Settings
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.system import HAS_OWNERS
 
 __all__ = ["HEADER", "Listening", "private_text", "secret_in", "serve"]
@@ -45,7 +45,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDLE_SECONDS = 5.0
 
 OnEvent = Callable[[str, str], None]
-"""Function told what happened, and to which asset."""
+"""Callback with what happened, and to which asset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def secret_in(path: Path) -> str:
             with suppress(FileExistsError):
                 write_atomically(path, made, force=False, mode=0o600)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{path} with the secret cannot be written: {why}") from None
     return private_text(path, "secret")
 
@@ -76,9 +76,11 @@ def private_text(path: Path, what: str) -> str:
     try:
         text = path.read_text("utf-8").strip()
         is_open = HAS_OWNERS and path.stat().st_mode & 0o077
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsError(f"{path} with the {what} cannot be read: {why.lower()}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} with the {what} is not text; write it there anew") from None
+    except OSError as error:
+        why = cause_and_remedy(error)
+        raise SettingsError(f"{path} with the {what} cannot be read: {why}") from None
     if is_open:
         raise SettingsError(f"{path} with the {what} may be read by others; run chmod 600 {path}")
     if not text or len(text.split()) != 1 or not text.isascii():
@@ -234,7 +236,7 @@ def serve(
             listener.bind((where.host, where.port))
             listener.listen(64)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause(error)
             raise SettingsError(
                 f"{where.host}:{where.port} cannot be listened on: {why}; choose another --listen"
             ) from None

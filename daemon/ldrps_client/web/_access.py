@@ -1,7 +1,7 @@
 """Access to the page: for the page that this program served, to the user who started it.
 
 Every user and every web site that a browser shows can reach a port of the loopback. So each path
-begins with a token that nobody can guess; `Host` must name the loopback, against names that turn to
+begins with a token past guessing; `Host` must name the loopback, against names that turn to
 it later (DNS rebinding); and requests by pages of another origin are refused.
 """
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ldrps_client._text import cause
 from ldrps_engine.errors import OutputError
 from ldrps_wire.system import HAS_OWNERS, lock
 
@@ -18,7 +19,7 @@ _LOCK = "lock"
 
 def no_room(error: OSError, folder: Path) -> OutputError:
     """Return the error for files of the page that the disk does not take, or has lost."""
-    why = (error.strerror or str(error)).lower()
+    why = cause(error)
     return OutputError(
         f"the page's files in {folder} cannot be kept: {why}; make room there, or start it again "
         "with TMPDIR set to another folder"
@@ -34,7 +35,7 @@ def private_folder() -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
         (folder / _LOCK).touch(0o600)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause(error)
         raise OutputError(
             f"no folder for the photos can be made in {home}: {why}; set TMPDIR to another"
         ) from error
@@ -52,6 +53,6 @@ def _sweep(home: Path) -> None:
             if HAS_OWNERS and folder.lstat().st_uid != os.geteuid():
                 continue
             with open(folder / _LOCK, "rb+") as file:
-                # Held by whoever still uses it.
+                # Held by those who still use it.
                 lock(file, wait=False)
                 shutil.rmtree(folder, ignore_errors=True)

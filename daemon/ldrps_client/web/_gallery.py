@@ -51,7 +51,7 @@ class Upload:
 
     @property
     def busy(self) -> bool:
-        """True while somebody works with its files."""
+        """True while its files are in use."""
         return self.state in ("reading", "waiting", "running")
 
     def files(self) -> list[Path]:
@@ -122,11 +122,11 @@ class Gallery:
                 setattr(upload, name, value)
             self.version += 1
         if upload.removed and not upload.busy:
-            # Only once nobody has the files open any more.
+            # Only once its files are not open any more.
             shutil.rmtree(upload.folder, ignore_errors=True)
 
     def begin(self, upload: Upload) -> bool:
-        """Mark as waiting unless somebody works with it already."""
+        """Mark as waiting unless it is worked on already."""
         with self._lock:
             if upload.busy or upload.removed:
                 return False
@@ -134,7 +134,7 @@ class Gallery:
             return True
 
     def remove(self, upload: Upload) -> None:
-        """Remove a photo from the page; its files go once nobody works with them."""
+        """Remove a photo from the page; its files go once they are not in use."""
         with self._lock:
             self._uploads.pop(upload.id, None)
             self.change(upload, removed=True, stopped=True)

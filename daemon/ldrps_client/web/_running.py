@@ -94,7 +94,7 @@ class Runs:
         try:
             self._restore(upload, settings)
         except CancelledError as error:
-            # By the user, who knows; or by somebody else, who does not sit here.
+            # By the user, who knows; or by another client, whose user is not here.
             trouble = "" if upload.stopped else shown(str(error))
         except Exception as error:
             trouble = trouble_of(error, upload)
@@ -132,7 +132,7 @@ class Runs:
             self._gallery.change(upload, progress=progress)
 
     def _keep(self, upload: Upload, result: Result) -> None:
-        """Write the result beside the previous one, and only then put it in its place."""
+        """Write the result next to the previous one, and only then put it in its place."""
         self._gallery.change(upload, progress={"words": "writing the result", "share": 1.0})
         folder = Path(tempfile.mkdtemp(prefix="result-", dir=upload.folder))
         target = folder / result_name(upload.name, folder)

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 
-from ldrps_client._text import shown
+from ldrps_client._text import cause_and_remedy, shown
 from ldrps_client.files._names import fitting
 from ldrps_client.web._gallery import Gallery, Upload
 from ldrps_engine.errors import LimitError, OutputError, PhotoError
@@ -41,7 +41,7 @@ async def take(request: Request, gallery: Gallery, most: int) -> Upload:
         if isinstance(error, ClientDisconnect):
             raise GoneError from None
         if isinstance(error, OSError):
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise OutputError(f"{name} cannot be kept in {upload.folder.parent}: {why}") from error
         raise
     return upload

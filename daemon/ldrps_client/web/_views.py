@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ldrps_client.files import to_srgb
 from ldrps_client.hotfolder.report._thumbnails import small_jpeg
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_engine.photo import Photo
-from ldrps_wire.atomic import write_atomically
 
 _ROWS = 512
 # Grey that shows through where a photo is transparent.

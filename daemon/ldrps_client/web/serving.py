@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from ldrps_client._text import cause
 from ldrps_client._until_signal import SignalledServer
 from ldrps_client.client import Client
 from ldrps_client.web._access import HOST, Access, Keys
@@ -90,7 +91,7 @@ def _why(port: int, error: OSError) -> str:
         return f"port {port} is taken by another program; {other}"
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"port {port} may not be used by this user; {other}"
-    return f"port {port} cannot be used: {(error.strerror or str(error)).lower()}; {other}"
+    return f"port {port} cannot be used: {cause(error)}; {other}"
 
 
 def open_browser(url: str) -> bool:

@@ -121,7 +121,7 @@ class WorkerActor:
         elif message[:1] == PIECE and self._receiver:
             self._refusal = await asyncio.to_thread(_refused, self._receiver.take, message)
         elif self._process:
-            # Its end is told by `receive`.
+            # Its end is reported by `receive`.
             with contextlib.suppress(OSError):
                 self._process.send_bytes(self._command(bytes(message[1:])))
 

@@ -1,6 +1,6 @@
 """Number of GPUs that a cluster is asked for, by what waits, within the limits given.
 
-Ray's autoscaler adds nodes for what is asked for, and takes those that nobody has used for a while;
+Ray's autoscaler adds nodes for what is asked for, and takes those that have been idle for a while;
 a cluster without one takes no notice.
 """
 

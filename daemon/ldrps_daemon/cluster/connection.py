@@ -1,6 +1,6 @@
 """Joins a Ray cluster, or says in one sentence why that is impossible.
 
-The head itself is asked before Ray is: Ray waits for minutes where nobody answers or a token is
+The head itself is asked before Ray is: Ray waits for minutes where nothing answers or a token is
 wrong, and says nothing where a cluster accepts everybody.
 """
 
@@ -46,7 +46,7 @@ def check_head(head: str, token: str) -> None:
     """Raise the error that describes a problem with a cluster's head, or with our token for it."""
     if _asked(head, "") is not grpc.StatusCode.UNAUTHENTICATED:
         raise AccessError(
-            f"the Ray cluster at {head} takes commands without a token, from anybody who reaches "
+            f"the Ray cluster at {head} takes commands without a token, from anyone who reaches "
             f"its ports; start all of its nodes with {MODE}=token"
         )
     if _asked(head, token) is grpc.StatusCode.UNAUTHENTICATED:

@@ -22,7 +22,7 @@ from pickle import PickleBuffer
 from typing import BinaryIO
 
 from ldrps_daemon.storage.spool import JobFolder
-from ldrps_wire.atomic import replace
+from ldrps_engine.model_store.atomic import replace
 
 PIECE, BEGIN, COMMAND = b"F", b"B", b"C"
 REPORT, MEMORY, END = b"R", b"M", b"Z"

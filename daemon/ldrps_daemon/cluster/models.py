@@ -203,7 +203,7 @@ async def _asked(ray: Any, node: _Node, request: bytes, on_progress: OnProgress)
                 file = f": {said['file']}" if said["file"] else ""
                 on_progress(f"node {node.name}{file}", said["done"], said["total"])
     except BaseException:
-        # Nobody waits for it any more; what has come stays, and the next one goes on with it.
+        # It is not waited for any more; what has come stays, and the next one goes on with it.
         with contextlib.suppress(Exception):
             ray.cancel(answers, force=True)
         raise

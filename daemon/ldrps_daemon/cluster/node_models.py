@@ -17,7 +17,7 @@ from ldrps_engine.errors import LdrpsError, ModelError
 from ldrps_engine.model_store import hub, store
 
 _PROGRESS_SECONDS = 0.5
-# Longest silence: who asks notices by the next answer that nobody wants it any more.
+# Longest silence: the process asked notices by its next answer that it is not wanted any more.
 _BEAT_SECONDS = 2.0
 _MAX_WORDS = 300
 
@@ -26,7 +26,7 @@ def on_node(request: bytes) -> Iterator[bytes]:
     """Do one thing with one model, {"do", "name", "revision", "hash", "file"}.
 
     Yields {"file", "done", "total"} now and then, and last of all {"why"}, which is empty if all
-    went well. `hash` and `file` tell of the front's copy, see `_check` and `place_of`.
+    went well. `hash` and `file` describe the front's copy, see `_check` and `place_of`.
     """
     given = json.loads(request)
     news: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -55,7 +55,7 @@ def on_node(request: bytes) -> Iterator[bytes]:
 
 
 def place_of(name: str) -> list[int]:
-    """Return numbers that tell a model's copy here from every other: those of its list of files."""
+    """Return numbers of a model's list of files, by which its copy here differs from others."""
     try:
         found = (store.folder_of(name) / store.MANIFEST).stat()
     except OSError:

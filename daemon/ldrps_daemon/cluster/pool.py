@@ -103,7 +103,7 @@ class RayPool:
                     continue
             except Exception as error:
                 # All stay: workers whose line holds go on without a head that is busy or gone.
-                log.warning("the cluster does not tell of its nodes (%s)", error)
+                log.warning("the cluster does not list its nodes (%s)", error)
                 continue
             if found != specs:
                 specs = found

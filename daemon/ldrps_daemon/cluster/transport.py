@@ -255,7 +255,7 @@ class RayTransport:
 
 
 def _of_loop(promise: Any) -> asyncio.Future[Any]:
-    """Return Ray's promise as a future; a failure that nobody waits for any more is no news."""
+    """Return Ray's promise as a future; a failure that is not awaited any more is no news."""
     future = asyncio.wrap_future(promise.future())
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future

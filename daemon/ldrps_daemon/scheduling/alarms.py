@@ -12,7 +12,7 @@ class Alarms:
     """Alarms by their reasons. Each goes off once, unless it is set again or called off."""
 
     def __init__(self, ring: Callable[[str], None]) -> None:
-        """`ring` is told the reason of an alarm that goes off."""
+        """`ring` receives the reason of an alarm that goes off."""
         self._ring = ring
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -59,7 +59,7 @@ class Idleness:
         self._leaving = asyncio.get_running_loop().create_task(self._sleep())
 
     def end(self) -> None:
-        """Call off what was to come, since there is work or nobody to be idle."""
+        """Call off what was to come, since there is work or no worker to be idle."""
         for timer in self._timers:
             timer.cancel()
         self._timers = []

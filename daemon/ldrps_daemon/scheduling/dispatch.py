@@ -56,10 +56,10 @@ class Dispatcher:
         self._slot_set = SlotSet(config, lambda slot: self._attend(slot, self.queue))
         self.slots = self._slot_set.slots
         self.looks = FairQueue(config.batch_wait_seconds)
-        """Looks that need no device, beside `queue`: they do not wait for restorations."""
+        """Looks that need no device, apart from `queue`: they do not wait for restorations."""
         engine = look_engine(config.engine)
         (spec,) = LocalPool(["cpu"], memory_limit(config)).specs
-        self.looker = WorkerSlot(spec, dataclasses.replace(config, engine=engine))
+        self.look_slot = WorkerSlot(spec, dataclasses.replace(config, engine=engine))
         self.stopping = False
         self._config = config
         self._policy = FailurePolicy(config, self.repository)
@@ -76,8 +76,8 @@ class Dispatcher:
             await self._take_up(job)
         self._announcer.announce(*jobs)
         await self.pool.open(self._on_specs)
-        self._spawn(self._attend(self.looker, self.looks))
-        self._spawn(self._keep_house())
+        self._spawn(self._attend(self.look_slot, self.looks))
+        self._spawn(self._sweep_now_and_then())
 
     async def stop(self) -> None:
         """Let running jobs reach a checkpoint, then end all processes. Nothing is lost by it."""
@@ -97,7 +97,7 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._announcer.close()
-        await asyncio.gather(*(slot.stop() for slot in (*self.slots, self.looker)))
+        await asyncio.gather(*(slot.stop() for slot in (*self.slots, self.look_slot)))
         # One whose end is written down already is not to be written down as open again.
         left = [job for job in self.index.open() if not job.ending]
         for job in left:
@@ -142,7 +142,7 @@ class Dispatcher:
             job.folder.drop_rest(with_result=True)
         # A start that hangs must not be what the next job gets.
         spare_starts(self.slots, self.queue)
-        spare_starts([self.looker], self.looks)
+        spare_starts([self.look_slot], self.looks)
         self._announcer.announce()
 
     @asynccontextmanager
@@ -223,7 +223,7 @@ class Dispatcher:
         try:
             if not slot.is_up():
                 async with queue.starting():
-                    await slot.rouse()
+                    await slot.start_worker()
         except StartError:
             return
         if self.stopping or slot.retired or not (job := queue.take()):
@@ -306,17 +306,17 @@ class Dispatcher:
         return {
             name: placement
             for name, placement in self._placed.items()
-            if placement.slot is not self.looker
+            if placement.slot is not self.look_slot
         }
 
     def _why(self) -> str:
         """Return what keeps all jobs from being worked on; empty: nothing."""
-        troubles = [slot.backoff.trouble for slot in self.slots]
-        if not troubles:
+        reasons = [slot.backoff.trouble for slot in self.slots]
+        if not reasons:
             return self.pool.trouble
-        if not all(troubles):
+        if not all(reasons):
             return ""
-        return f"no worker can start ({troubles[0]}); this is tried again and again"
+        return f"no worker can start ({reasons[0]}); this is tried again and again"
 
     def _free(self) -> list[float]:
         """List the seconds until each worker is likely to be free; 0 also if that is not known."""
@@ -326,7 +326,7 @@ class Dispatcher:
     def work_seconds(self, job: Job) -> float:
         """Estimate the seconds of work left on a job; 0 if not known."""
         if job.header.diagnose_only or job.header.HasField("crop"):
-            # A moment, of which those that restore tell nothing.
+            # A moment, of which times of whole restorations say nothing.
             return 0.0
         device = self.slots[0].device if self.slots else "cpu"
         kind = kind_of(job.header.settings, device)
@@ -338,7 +338,7 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _keep_house(self) -> None:
+    async def _sweep_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             await self.repository.sweep()

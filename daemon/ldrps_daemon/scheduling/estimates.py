@@ -124,7 +124,7 @@ def _pools(kind: str) -> list[str]:
     for work in (_SAMPLED, _PLAIN):
         base, known, _count = kind.rpartition(work)
         if known:
-            # Nothing is taken from jobs whose work was another, or was not told.
+            # Nothing is taken from jobs whose work was another, or is not known.
             return [kind, base + work, work]
     return [kind, _ANY]
 

@@ -57,7 +57,7 @@ class FailurePolicy:
         job.crash_step = max(job.crash_step, job.saved_step)
         if device != "cpu":
             # Devices end processes that want too much. On the CPU a worker's memory is limited, so
-            # that it is told instead; and there the pixels of an undisturbed run are promised.
+            # that the client hears so; and there the pixels of an undisturbed run are promised.
             job.memory_saving = max(job.memory_saving, 1)
         said = {"job": job.id, "crashes": job.crashes, "checkpoint": job.saved_step}
         log.warning("the worker died at a job", extra=said)

@@ -101,7 +101,7 @@ class FairQueue:
 
     An interactive job is urgent. A batch job becomes urgent when it has waited for
     `batch_wait` seconds in all; from then on no interactive job overtakes or interrupts it,
-    so that nobody waits for ever.
+    so that no client waits for ever.
     """
 
     def __init__(self, batch_wait: float) -> None:

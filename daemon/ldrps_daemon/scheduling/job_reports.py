@@ -13,7 +13,7 @@ from ldrps_daemon.workers.pipe import Saved, Sized
 
 
 class JobReports:
-    """Sorts what a worker says about one job, and tells the worker whether anybody watches."""
+    """Sorts what a worker says about one job, and tells the worker whether any client watches."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from ldrps_daemon.storage.jobs import Job
 
 # Most jobs predicted one by one; those behind them are assumed to take as long as these.
 _EXACT = 64
-# Most watchers told of each change; more of them are told now and then.
+# Most watchers that hear of each change; more of them hear of some.
 _AT_ONCE = 64
 _PAUSE_SECONDS = 1.0
 
@@ -74,8 +74,8 @@ class Outlook:
 class Announcer:
     """Tells watchers of waiting jobs where those stand, when that has changed.
 
-    Unwatched jobs are told once: every job that comes or goes moves all that wait, and a long queue
-    would fill memory and disk with places that nobody looks at.
+    Unwatched jobs get one event: every job that comes or goes moves all that wait, and a long queue
+    would fill memory and disk with places that no client looks at.
     """
 
     def __init__(

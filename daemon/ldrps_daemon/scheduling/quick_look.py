@@ -23,7 +23,7 @@ def is_quick_look(header: pb.SubmitHeader) -> bool:
         return False
     asks = any(settings.HasField(name) for name in _REMARKED)
     asks = asks or (settings.HasField("strength") and settings.strength == 0)
-    # Whoever knows that there is no noise spares measuring it.
+    # Where there is known to be no noise, measuring it is spared.
     asks = (
         asks
         or settings.noise_sigma != 0

@@ -51,7 +51,7 @@ class SlotSet:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _leave(self, slot: WorkerSlot, *, at_once: bool) -> None:
-        # Whoever works here hears of it, and lets go of the turn.
+        # The task that works here hears of it, and lets go of the turn.
         if at_once:
             await slot.stop()
         else:

@@ -15,5 +15,5 @@ class StartError(Exception):
     """Failure to start a process that takes orders, for which no job is to blame."""
 
 
-class SparedError(StartError):
-    """End of a start that nobody needs any more."""
+class NotNeededError(StartError):
+    """End of a start that is not needed any more."""

@@ -13,7 +13,7 @@ from ldrps_daemon.config import ServeConfig
 from ldrps_daemon.scheduling.alarms import Alarms, Idleness
 from ldrps_daemon.scheduling.start_backoff import StartBackoff
 from ldrps_daemon.scheduling.worker_errors import (
-    SparedError,
+    NotNeededError,
     StartError,
     WorkerDiedError,
     WorkerLostError,
@@ -44,8 +44,8 @@ OnReport = Callable[[pb.Event | Saved | Sized], None]
 class WorkerSlot:
     """Room for a worker as its pool specifies it, and that worker, if there is one.
 
-    Whoever holds `turn` may `rouse` it and let it `work`, for one job at a time; the rest is called
-    at any time, all in the event loop.
+    The holder of `turn` may `start_worker` and let it `work`, for one job at a time; the rest is
+    called at any time, all in the event loop.
     """
 
     def __init__(self, spec: WorkerSpec, config: ServeConfig) -> None:
@@ -58,7 +58,7 @@ class WorkerSlot:
         self.retired = False
         """True once the pool has no such worker any more: nothing is to be done here."""
         self.pausing = False
-        """True once the job has been told to let others go first."""
+        """True once the job has been asked to let others go first."""
         self.turn = asyncio.Lock()
         self.backoff = StartBackoff(config.start_seconds, config.hang_seconds)
         self._config = config
@@ -80,7 +80,7 @@ class WorkerSlot:
         """Count the models for a job that are in memory here; 0 while something else is done."""
         return 0 if self.turn.locked() else len(job.models.intersection(self.models))
 
-    async def rouse(self) -> None:
+    async def start_worker(self) -> None:
         """Start a process that takes orders, if there is none; StartError says why that failed.
 
         One that is not ready in time is killed: nothing tells a slow start from one that hangs.
@@ -90,11 +90,11 @@ class WorkerSlot:
             await self.stop()
             try:
                 await self._start()
-            except SparedError:
+            except NotNeededError:
                 await self.stop()
                 raise
             except asyncio.CancelledError:
-                # Whoever wanted it has left; it may hang, and nobody would look after it.
+                # Its caller has left; it may hang, and would not be looked after.
                 await self.stop()
                 raise
             except StartError as error:
@@ -138,7 +138,7 @@ class WorkerSlot:
         command = ModelCommand(job=f"{action} {model}", action=action, model=model)
         async with self.turn:
             try:
-                await self.rouse()
+                await self.start_worker()
                 end = await self.work(command, _to_nobody, asyncio.Event())
             except StartError as error:
                 words = f"the worker on {self.name} cannot start now ({error}); try again later"
@@ -153,8 +153,8 @@ class WorkerSlot:
         self._idleness.begin()
 
     def spare(self) -> None:
-        """Stop a start that nobody needs any more: it may be one that hangs."""
-        self._fail_start(SparedError("nobody needs it any more"))
+        """Stop a start that is not needed any more: it may be one that hangs."""
+        self._fail_start(NotNeededError("nobody needs it any more"))
 
     def spare_suspect(self) -> None:
         """Stop a start that takes longer than any did before, for the sake of the next job."""
@@ -193,7 +193,7 @@ class WorkerSlot:
                     wire.send_pause(self._worker, job)
 
     def want_previews(self, job: str, wanted: bool) -> None:
-        """Tell the worker whether anybody looks at previews of this job."""
+        """Tell the worker whether any client looks at previews of this job."""
         if self._worker and self.job == job:
             with contextlib.suppress(OSError):
                 wire.send_previews(self._worker, job, wanted)
@@ -201,7 +201,7 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
         self._idleness.end()
-        # One whose end somebody awaited who has been cancelled has to be awaited all the same.
+        # One whose end a task awaited that has been cancelled has to be awaited all the same.
         worker, self._worker = self._worker or self._dying, None
         self._dying = worker
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
@@ -327,7 +327,7 @@ class WorkerSlot:
                 wire.send_rest(self._worker)
 
     async def _sleep(self) -> None:
-        # Whoever has the turn may be about to give it a job, and calls this off then.
+        # The holder of the turn may be about to give it a job, and calls this off then.
         async with self.turn:
             await self.stop()
 

@@ -1,7 +1,7 @@
 """Files that workers write for a job: each attempt has its own folder, from which the front takes.
 
 A worker that was cut off, behind a network that is gone or in a process that will not die, may go
-on writing for as long as it likes: its epoch is over, nobody reads in its folder any more, and
+on writing for as long as it likes: its epoch is over, its folder is not read any more, and
 what its heir has saved stays as it is. The front alone gives a file the name under which it counts.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ldrps_daemon.storage.spool import ATTEMPT, JobFolder
-from ldrps_wire.atomic import replace, sync
+from ldrps_engine.model_store.atomic import replace, sync
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Attempt:
         try:
             replace(self.files.checkpoint, self.job.checkpoint)
         except FileNotFoundError:
-            # What it has just told of may have been kept with what it told of before.
+            # What it has just reported may have been kept with what it reported before.
             return self.job.checkpoint.exists()
         except OSError:
             return False

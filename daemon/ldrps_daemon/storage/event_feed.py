@@ -107,7 +107,7 @@ class EventFeed:
         last, going = self.log.last, not self.log.ended
         if number <= last + going:
             return
-        known = f"has told {last} events and " + ("goes on" if going else "has ended")
+        known = f"has sent {last} events and " + ("goes on" if going else "has ended")
         raise LimitError(
             f"job '{self._job}' {known}, so from_event {number} is past the last one; "
             f"watch from 1 to {last + going}"
@@ -120,7 +120,7 @@ class EventFeed:
             self._published.add(kind)
 
     def _write_soon(self) -> None:
-        """Schedule another try to write what the disk did not take, as nothing more may be told."""
+        """Schedule another try to write what the disk did not take, as nothing more may be sent."""
         if not self.log.held_back or (self._retry and not self._retry.cancelled()):
             return
         loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
 """A job's numbered events: in memory for those who watch, in a file for a daemon yet to come.
 
-An event is in the file before anybody can see it, so that a number that a client has seen never
+An event is in the file before any client can see it, so that a number that a client has seen never
 comes again with another meaning. One that the disk does not take is held back and written later.
 The file is not synced: it outlives the daemon, and where the whole machine fails, so do the clients
 on it.
@@ -24,7 +24,8 @@ from google.protobuf.message import DecodeError
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.storage.spool import StoredLayers
-from ldrps_wire.system import CLOSED_ON_EXEC, write_at
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
+from ldrps_wire.system import write_at
 
 log = logging.getLogger("ldrps.jobs")
 _LENGTH = struct.Struct("<I")
@@ -151,7 +152,7 @@ class EventLog:
         self._kept = len(self._said)
 
     def add(self, event: pb.Event) -> None:
-        """Number an event and keep it; nobody sees it before the disk has taken it."""
+        """Number an event and keep it; no client sees it before the disk has taken it."""
         event.number = len(self._said) + 1
         self._said.append(event.SerializeToString())
         self.flush()

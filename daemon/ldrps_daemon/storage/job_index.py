@@ -75,7 +75,7 @@ class JobIndex:
         oldest = clock.now() - self._config.keep_seconds
         for job in ended:
             over = kept > self._config.max_kept_jobs or kept_bytes > self._config.max_kept_bytes
-            # Nobody can have fetched the newest yet, whose photo was let in with it in mind.
+            # No client can have fetched the newest yet, whose photo was let in with it in mind.
             wanted = self._bytes + spare > self._config.spool_bytes and (spare or kept > 1)
             # Someone who is reading a result may finish.
             if job.feed.watchers or not (over or wanted or job.ended_tick < oldest):

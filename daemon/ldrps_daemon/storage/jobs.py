@@ -66,7 +66,7 @@ class Job:
     checkpoint_bytes = 0
     """Size of its checkpoint."""
     grace: asyncio.TimerHandle | None = None
-    """Timer that runs while nobody watches."""
+    """Timer that runs while no client watches."""
     deadline: asyncio.TimerHandle | None = None
 
     def __init__(
@@ -158,10 +158,10 @@ class Job:
 
     @property
     def spool_bytes(self) -> int:
-        """Bytes counted for it: its end frees those of its photo and of what lay beside it."""
+        """Bytes counted for it: its end frees those of its photo and of what lay next to it."""
         if self.ended:
             return self.result_bytes
-        # The next checkpoint is written beside the last one.
+        # The next checkpoint is written next to the last one.
         return peak_bytes(self.header, self.decoded_bytes) + 2 * self.checkpoint_bytes
 
     def decoded(self, size: int) -> None:

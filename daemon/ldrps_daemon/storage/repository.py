@@ -98,7 +98,7 @@ class JobRepository:
     async def end(self, job: Job, event: pb.Event, layers: StoredLayers | None = None) -> None:
         """Close a job; the first end counts. It is written down before anyone can see it.
 
-        As long as the disk does not take it, nobody is told.
+        As long as the disk does not take it, no client hears of it.
         """
         if job.ending:
             return

@@ -14,8 +14,8 @@ import numpy as np
 
 from ldrps.v1 import restoration_pb2 as pb
 from ldrps_daemon.transport.security import own_folder
+from ldrps_engine.model_store.atomic import UNFINISHED, replacing, sync
 from ldrps_engine.result import Layer
-from ldrps_wire.atomic import UNFINISHED, replacing, sync
 from ldrps_wire.conversion import CHUNK_BYTES, layer_bytes, raster_of
 
 ATTEMPT = "attempt-"
@@ -77,7 +77,7 @@ class JobFolder:
             sync(path)
 
     def drop_input(self) -> None:
-        """Remove header, pixels and checkpoint, which nobody will read any more."""
+        """Remove header, pixels and checkpoint, which are not read any more."""
         for path in (self.header, self.pixels, self.checkpoint):
             path.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 Legitimate clients speak at once, in HTTP/2 as in TLS. Until it is let in, a connection costs
 one descriptor and no task, so that crowds can come as fast as they like: where places run out, the
 largest one loses its oldest, the silent first. Those that have spoken are let in by turns, a few of
-each group, so that a process that calls again and again keeps nobody waiting but itself.
+each group, so that a process that calls again and again keeps only itself waiting.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PendingConnection:
     group: str
     """Name of the group that shares a limit of connections with it."""
     known: bool
-    """True if the kernel has told that it may call."""
+    """True if the kernel has said that it may call."""
     came: float = field(default_factory=time.monotonic)
 
 
@@ -99,7 +99,7 @@ class Acceptor:
             self._listen(listener)
 
     def close(self) -> None:
-        """Stop accepting, and cut off whoever is silent."""
+        """Stop accepting, and cut off silent ones."""
         loop = asyncio.get_running_loop()
         for pause in self._pauses:
             pause.cancel()
@@ -154,7 +154,7 @@ class Acceptor:
         self._pauses.add(pause)
 
     def _receive(self, accepted: socket.socket) -> bool:
-        """Keep a connection until it is let in, and tell the loop to watch it."""
+        """Keep a connection until it is let in, and have the loop watch it."""
         accepted.setblocking(False)
         spoke = _spoke(accepted)
         pending = None if spoke is False else self._identify(accepted)
@@ -220,14 +220,14 @@ class Acceptor:
         late = [pending for pending in waiting if pending.came + SILENT_SECONDS <= now]
         for pending in late:
             self._cut(pending)
-        # Whoever comes from now on is later than all who are here.
+        # Connections from now on are later than all that are here.
         due = min((pending.came for pending in waiting if pending not in late), default=None)
         self._sweep = None
         if due is not None:
             self._sweep = loop.call_later(due + SILENT_SECONDS - now, self._cut_silent)
 
     def _cut_one(self) -> None:
-        """Cut the oldest of the largest queue, so that it cannot push out anybody but its own."""
+        """Cut the oldest of the largest queue, so that it can push out only its own."""
         name = max(self._queues, key=lambda each: len(self._queues[each]))
         self._complain(f"connections of {name} are cut before they are let in: there are too many")
         self._cut(next(iter(self._queues[name])))

@@ -121,7 +121,7 @@ class Admission:
                 f"the photo and what is made of it take up to {room} bytes; the spool takes {limit}"
             )
         if self.used_bytes() + room > limit:
-            # Their bytes are free once they have been told; whoever comes again finds them so.
+            # Their bytes are free once they have their error; a caller who returns finds them so.
             while self._held.displace():
                 pass
             raise _busy("waiting photos and results fill the spool", retry_after)
@@ -163,7 +163,7 @@ def memory_limit(config: ServeConfig) -> int:
 def _machine_bytes() -> int:
     present = memory_bytes()
     if present is None:
-        # Not told: a worker that finds too little says so.
+        # Not reported: a worker that finds too little says so.
         return _UNKNOWN
     try:
         return min(present, int(_CGROUP.read_text()))

@@ -1,6 +1,6 @@
 """The daemon's own certificate on loopback, so that another holder of the port cannot pose as it.
 
-Key and certificate are made once, beside the token. Clients of the same user read the certificate
+Key and certificate are made once, next to the token. Clients of the same user read the certificate
 there and trust nothing else, so that the token only ever goes to the holder of the key.
 """
 
@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
+from ldrps_engine.model_store.atomic import write_atomically
 from ldrps_wire.address import certificate_file
-from ldrps_wire.atomic import write_atomically
 from ldrps_wire.ownership import check_way, own_folder
 from ldrps_wire.system import is_open_to_others
 
@@ -36,7 +36,7 @@ def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["h2"])
     try:
-        # Nobody is there to be asked for a password.
+        # There is no user to be asked for a password.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
         words = getattr(error, "reason", None) or str(error)
@@ -45,7 +45,7 @@ def context_of(certificate: Path, key: Path, damaged: str) -> ssl.SSLContext:
 
 
 def own_pair(token_file: Path) -> Path:
-    """Return the file with key and certificate, made if there is none; the latter lies beside
+    """Return the file with key and certificate, made if there is none; the latter lies next to
     it."""
     own_folder(token_file.parent)
     certificate = certificate_file(token_file)

@@ -1,7 +1,7 @@
 """Limits on connections, for each group and in all, so that no crowd locks others out.
 
 A connection without a call is idle, and one that has shown no right to call is a stranger's.
-Where a limit is reached, such a one makes room for whoever comes. Where none can, a few more are
+Where a limit is reached, such a one makes room for the next. Where none can, a few more are
 let in as long as their calls are short, so that `ldrps status` and `stop` always get through.
 """
 
@@ -114,7 +114,7 @@ class Connections:
         sizes = Counter(each.group for each in present)
         idle = [each for each in present if each.gives_way]
         if idle:
-            # Of the largest crowd, so that it cannot push out anybody but its own.
+            # Of the largest crowd, so that it can push out only its own.
             first = min(idle, key=lambda it: (it.proved, -sizes[it.group], it.idle_since))
             self.leave(first)
             first.cut()

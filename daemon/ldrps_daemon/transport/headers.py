@@ -1,7 +1,7 @@
 """Headers of each call, inspected by the peer proxy: gRPC is given none that would break it.
 
 grpc.aio ends its loop, and with it all calls, at a method that is no UTF-8 (see
-`self_restart.py`), before anybody could ask for a token. So a client's bytes are followed here
+`self_restart.py`), before any token could be asked for. So a client's bytes are followed here
 frame by frame (RFC 9113, 4 and 6.2), headers are unpacked (RFC 7541) and checked, and everything
 else is passed over.
 """

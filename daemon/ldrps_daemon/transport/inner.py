@@ -1,4 +1,4 @@
-"""Way from the peer proxy to gRPC's own server, which nobody else may take.
+"""Way from the peer proxy to gRPC's own server, which no other process may take.
 
 Where the kernel tells who is at a unix socket, it is one in a folder of this user alone. Elsewhere
 it is a port of the loopback interface that any process of the machine could connect to, so each
@@ -39,10 +39,10 @@ class Inner(Protocol):
         """Bind gRPC to it; UnavailableError if that cannot be done. Needs the lock."""
 
     async def connect(self) -> socket.socket:
-        """Connect to gRPC; OSError if nobody is there."""
+        """Connect to gRPC; OSError if it is not there."""
 
     def name(self, connected: socket.socket) -> str:
-        """Return the connection's name, as gRPC has it; nobody else can have one like it."""
+        """Return the connection's name, as gRPC has it; no other can have one like it."""
 
     async def streams(self, connected: socket.socket) -> Streams:
         """Return both directions of a connection, ready for HTTP/2."""

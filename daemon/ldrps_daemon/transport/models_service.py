@@ -28,7 +28,7 @@ log = logging.getLogger("ldrps.models")
 _PROGRESS_SECONDS = 0.2
 Work = Callable[[str, OnProgress], object]
 """Function that does something with the model of a name on this machine, in a thread."""
-# Most machines whose troubles are told in one sentence.
+# Most machines that one sentence names.
 _NAMED = 3
 
 
@@ -159,9 +159,9 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         stream = _ProgressStream(asyncio.get_running_loop())
         task = asyncio.create_task(self._done(action, work, name, stream))
         task.add_done_callback(lambda _: stream.end())
-        # A caller who has left cannot be told, and asyncio would log it as forgotten.
+        # A caller who has left hears of no error, and asyncio would log it as forgotten.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Only now may another caller begin: the thread goes on until it is told to stop.
+        # Only now may another caller begin: the thread goes on until it notices the stop.
         task.add_done_callback(lambda _: self._at_work.discard(name))
         try:
             async for progress in stream.progress():

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ldrps_daemon.config import ServeConfig
 from ldrps_engine.errors import BusyError, PhotoError
 
-# Seconds before which nobody is called slow.
+# Seconds before which no client is called slow.
 _SLOW_SECONDS = 5.0
 _RETRY_SECONDS = 10.0
 T = TypeVar("T")
@@ -26,11 +26,11 @@ class Pace:
         self._received = 0
         self._timeout: asyncio.Timeout | None = None
         self.displaced = False
-        """True once its place was given to somebody else."""
+        """True once its place was given to another client."""
 
     @property
     def is_slow(self) -> bool:
-        """True if it may lose its place to somebody who wants one."""
+        """True if it may lose its place to another client that wants one."""
         enough = min(_SLOW_SECONDS, self._stall)
         return self._waited_now() > enough and self._received < self._least * self._waited_now()
 
@@ -39,7 +39,7 @@ class Pace:
         self._received += size
 
     def displace(self) -> None:
-        """Give its place to somebody else; its sender is told."""
+        """Give its place to another call, with an error for its sender."""
         self.displaced = True
         if self._timeout:
             self._timeout.reschedule(asyncio.get_running_loop().time())

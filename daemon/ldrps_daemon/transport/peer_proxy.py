@@ -1,6 +1,6 @@
 """The daemon's front door: identifies callers, then passes the bytes on to gRPC.
 
-gRPC for Python tells nobody which user or process is at the other end, cannot take a socket from
+gRPC for Python does not say which user or process is at the other end, cannot take a socket from
 systemd, takes as many connections as there are file descriptors, and breaks at calls that it cannot
 read. So connections are accepted by the acceptor, the kernel is asked who made them, and those that
 speak come here: TLS is undone, the heads of calls are read along, and bytes are carried to gRPC's
@@ -62,7 +62,7 @@ class PeerProxy:
 
     @contextmanager
     def calling(self, peer: str, *, proves: bool) -> Iterator[None]:
-        """Mark a connection as in use; `proves`: by somebody who is allowed to call."""
+        """Mark a connection as in use; `proves`: by a client that is allowed to call."""
         connection = self._connection(peer)
         if connection is None:
             yield
@@ -75,7 +75,7 @@ class PeerProxy:
         self._acceptor.open()
 
     async def close(self) -> None:
-        """Let nobody in any more and cut off whoever is inside."""
+        """Let no client in any more and cut off those inside."""
         self._acceptor.close()
         # Those who were let in just now begin, so that they can end what they hold.
         await asyncio.sleep(0)
@@ -111,7 +111,7 @@ class PeerProxy:
         except UnreadableError as error:
             self._connections.complain(f"a connection of {connection.group} was cut: {error}")
         except (OSError, asyncio.CancelledError):
-            # Whoever is still there sees the connection end, which says it all.
+            # A client that is still there sees the connection end, which says it all.
             pass
         finally:
             self._connections.leave(connection)

@@ -47,7 +47,7 @@ def peer_group(peer: socket.socket) -> str:
 def user_of(peer: socket.socket) -> int | None:
     """Find the user of the process at the other end of a TCP connection within this machine.
 
-    None where the kernel does not tell: then all users of the machine are one group.
+    None where the kernel does not say: then all users of the machine are one group.
     """
     if not TELLS_TCP_PEERS:
         return None

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from ldrps_engine.errors import SettingsError, UnavailableError
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
 from ldrps_wire.address import TLS, UNIX, run_folder
 from ldrps_wire.ownership import own_folder as own_folder
-from ldrps_wire.system import CLOSED_ON_EXEC, TELLS_UNIX_PEERS, listening, lock
+from ldrps_wire.system import TELLS_UNIX_PEERS, listening, lock
 
 # sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
 MAX_SOCKET_PATH = 106

@@ -49,7 +49,7 @@ log = logging.getLogger("ldrps.server")
 SERVICE = pb.DESCRIPTOR.services_by_name["Restoration"].full_name
 MODELS = pb.DESCRIPTOR.services_by_name["Models"].full_name
 # A header with the largest profile, a mask, and a little around them; a chunk is smaller. As much
-# is what clients take of an answer unless they are told otherwise.
+# is what clients take of an answer unless they are configured otherwise.
 MAX_MESSAGE = 4 << 20
 _STOP_GRACE = 1.0
 _OPTIONS = [
@@ -99,7 +99,7 @@ async def running(
             with exposed(config, dispatcher, proxy), traced(dispatcher.repository), guard:
                 yield dispatcher
         finally:
-            # Health first, so that nobody is sent here any more.
+            # Health first, so that no client is sent here any more.
             await healthy.enter_graceful_shutdown()
             await dispatcher.stop()
             await server.stop(_STOP_GRACE)

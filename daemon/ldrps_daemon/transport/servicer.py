@@ -32,7 +32,7 @@ log = logging.getLogger("ldrps.server")
 DEFAULT_LIST = 100
 MAX_LIST = 1000
 LIST_BYTES = 4 << 20
-"""Largest message that gRPC's clients take unless they are told otherwise."""
+"""Largest message that gRPC's clients take unless they are configured otherwise."""
 _FRAMING = 8
 
 

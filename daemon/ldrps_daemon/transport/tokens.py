@@ -17,9 +17,10 @@ from ldrps_daemon.transport.certificate import context_of
 from ldrps_daemon.transport.interceptors import HEALTH
 from ldrps_daemon.transport.security import own_folder
 from ldrps_engine.errors import AccessError, SettingsError
+from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
 from ldrps_wire.ownership import check_way
 from ldrps_wire.status import AUTHORIZATION_KEY, REASON_KEY
-from ldrps_wire.system import CLOSED_ON_EXEC, is_open_to_others
+from ldrps_wire.system import is_open_to_others
 
 
 def read_token(path: Path) -> str:

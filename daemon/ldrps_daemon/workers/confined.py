@@ -73,7 +73,7 @@ def _preload() -> None:
     """Import the readers while everything can be read, so that missing ones show at once."""
     load_readers()
     for name in _OPTIONAL:
-        # Who has a file of that kind is told; all others can do without.
+        # Clients with a file of that kind get an error; all others can do without.
         with suppress(ImportError):
             import_module(name)
 
@@ -99,7 +99,7 @@ def code_folders() -> list[Path]:
 def refusing(out: BinaryIO, source: Path = STDIN) -> Iterator[None]:
     """Write any exception raised inside as a refusal, so that the worker hears of it in words.
 
-    The client is not told the name of `source`, the photo's file here.
+    The client does not learn the name of `source`, the photo's file here.
     """
     try:
         yield

@@ -156,7 +156,7 @@ def send_rest(worker: Sender) -> None:
 
 
 def send_previews(worker: Sender, job: str, wanted: bool) -> None:
-    """Tell a worker whether anybody looks at previews."""
+    """Tell a worker whether any client looks at previews."""
     _send(worker, {"do": "previews", "job": job, "wanted": wanted})
 
 

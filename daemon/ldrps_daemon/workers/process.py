@@ -36,7 +36,7 @@ _KEEP_MEMORY = {
 # Environment in which numpy's products of matrices stay in the thread that asks for them. Those of
 # small networks end so soon that its other threads take as much of the processor by waiting for the
 # next one as they help; parts of a large photo are shared out among threads of our own. Threads of
-# torch spin for a fifteenth of the time that is usual (libgomp's default is 300,000 turns): beside
+# torch spin for a fifteenth of the time that is usual (libgomp's default is 300,000 turns): with
 # other work on all cores that halves a restoration's seconds of the processor.
 _NO_SPINNING = {"OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "20000"}
 
@@ -103,7 +103,7 @@ class Process(Generic[Message]):
         return code
 
     def _read(self) -> None:
-        # A thread, so that a worker that stops in the middle of a message blocks nobody else.
+        # A thread, so that a worker that stops in the middle of a message blocks no other.
         message: Message | None
         pipe: Connection | None = None
         while True:
@@ -115,7 +115,7 @@ class Process(Generic[Message]):
             try:
                 self._loop.call_soon_threadsafe(self._deliver, message)
             except RuntimeError:
-                # The loop has been closed, so nobody sends any more.
+                # The loop has been closed, so nothing is sent any more.
                 return self._line.close()
             if message is None:
                 return

@@ -36,7 +36,7 @@ def read_photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None])
 def _photo(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -> Photo:
     if header.HasField("file"):
         return _decoded(order, header, check)
-    # Mapped, so that the raw samples take no memory beside the photo's own.
+    # Mapped, so that the raw samples take no memory in addition to the photo's own.
     pixels = np.memmap(order.folder.pixels, dtype=np.uint8, mode="r")
     photo = photo_from_wire(header.raster, pixels.data)
     check_white(photo)

@@ -23,11 +23,11 @@ PREVIEW_SIDE = 576
 
 
 class Looked(Exception):
-    """End of a job that only looks: everything it wants to know has been told."""
+    """End of a job that only looks: everything it wants to know has been reported."""
 
 
 class PausedError(Exception):
-    """Pause of a job that was told to wait for another; its checkpoint is saved where it can be."""
+    """Pause of a job that is to wait for another; its checkpoint is saved where it can be."""
 
 
 class Reporter:
@@ -78,7 +78,7 @@ class Reporter:
         self._saved_at = time.monotonic()
 
     def want_previews(self, job: str, wanted: bool) -> None:
-        """Note whether anybody looks at previews."""
+        """Note whether any client looks at previews."""
         if job == self._job:
             self._previews = wanted
 
@@ -90,7 +90,7 @@ class Reporter:
     def __call__(self, progress: Progress, /) -> None:
         """Send one event, and a preview when one is due."""
         self.check()
-        # The engine looks in more often than it gets on; nobody wants to hear that twice.
+        # The engine looks in more often than it gets on; and a report twice is no news.
         if progress != self._last:
             wire.send_event(self._pipe, self._event(progress))
         self._last = progress

@@ -1,4 +1,4 @@
-"""Locks the calling process in before it touches bytes that somebody else made.
+"""Locks the calling process in before it touches bytes from others.
 
 Three layers, all of the kernel's own: resource limits; seccomp, under which only the calls listed
 in `_ALLOWED` exist; Landlock, under which no file can be opened but the given ones. A machine
@@ -96,7 +96,7 @@ def _set(limits: Limits) -> None:
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
     ):
-        # Elsewhere a limit may be one that the system takes from nobody, as macOS does with memory.
+        # Elsewhere the system may accept no such limit, as macOS does with memory.
         with contextlib.nullcontext() if CONFINES else contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (most, most))
 

@@ -32,12 +32,13 @@ from ldrps_daemon.workers.process import leave_with
 from ldrps_daemon.workers.reading import read_photo
 from ldrps_daemon.workers.reporter import Looked, PausedError, Reporter
 from ldrps_daemon.workers.writing import write_files
+from ldrps_engine.diffusion.last_photo import LastPhoto
 from ldrps_engine.errors import CancelledError, LdrpsError, LimitError, OutputError
+from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.model_store.store import weights_hash
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Restoration
 from ldrps_engine.settings import Settings
-from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import crop_of, raster_bytes, raster_of, settings_from_proto
 from ldrps_wire.status import sentence
 from ldrps_wire.system import resource
@@ -58,6 +59,7 @@ class Worker:
         self._orders: queue.SimpleQueue[Order | ModelCommand | None] = queue.SimpleQueue()
         self._reporter = Reporter(pipe)
         self._models: Any = None
+        self._last = LastPhoto()
 
     def run(self) -> None:
         """Work until the front goes away, or until this process is not to be trusted."""
@@ -79,13 +81,14 @@ class Worker:
                 wire.send_worker(self._pipe, pb.WORKER_STATE_IDLE, self._loaded())
 
     def _rest(self) -> None:
+        self._last.forget()
         if self._models is not None:
             self._models.rest()
         wire.send_worker(self._pipe, pb.WORKER_STATE_RESTING, self._loaded())
 
     def _load(self) -> ModuleType | ImportError:
-        # What is not installed does not come by waiting: reported with the first job, so that a
-        # client is told. Anything else, such as a library for which there is no memory, may pass.
+        # What is not installed does not come by waiting: it is reported with the first job, so that
+        # a client hears of it. Anything else, such as too little memory for a library, may pass.
         try:
             return importlib.import_module(self._engine)
         except ModuleNotFoundError as error:
@@ -117,6 +120,8 @@ class Worker:
         try:
             models = self._models_of(engine, getattr(order, "memory_saving", 0))
             if isinstance(order, ModelCommand):
+                # It holds a model, perhaps the one that has to go.
+                self._last.forget()
                 done = _run(order, models)
             else:
                 done = self._restore(engine, models, order)
@@ -147,6 +152,7 @@ class Worker:
             return engine.ModelCache("cpu")
         low_memory = memory_saving >= LOW_MEMORY
         if self._models is None or self._models.low_memory != low_memory:
+            self._last.forget()
             self._models = None  # goes before others come
             self._models = engine.ModelCache(self._device, low_memory=low_memory)
         return self._models
@@ -160,9 +166,10 @@ class Worker:
         started = time.monotonic()
         try:
             checkpoint = self._checkpoint_of(order)
-            crop = {"crop": crop_of(header)} if header.HasField("crop") else {}
+            crop = crop_of(header) if header.HasField("crop") else None
+            last = self._last if models is self._models else None
             restoration = engine.restore(
-                photo, settings, models, self._reporter, checkpoint, **crop
+                photo, settings, models, self._reporter, checkpoint, crop, last
             )
         except Looked:
             return _done(settings, time.monotonic() - started)

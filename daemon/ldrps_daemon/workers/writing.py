@@ -18,8 +18,8 @@ from ldrps_daemon.workers.helpers import check_status, run
 from ldrps_daemon.workers.pipe import Order
 from ldrps_daemon.workers.reading import raise_refusal
 from ldrps_engine.errors import InternalError, LdrpsError, OutputError
+from ldrps_engine.model_store.atomic import replacing
 from ldrps_engine.result import Layer, Restoration
-from ldrps_wire.atomic import replacing
 from ldrps_wire.conversion import FILE_FORMATS, raster_of, settings_from_proto
 from ldrps_wire.system import CONFINES
 

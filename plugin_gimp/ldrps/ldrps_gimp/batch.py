@@ -41,7 +41,7 @@ class Result:
     text: str
     """Sentence about what was done, or why not."""
     made: Any = None
-    """Layer of a new image that nobody sees yet."""
+    """Layer of a new image that is not shown yet."""
 
 
 def entries() -> list[Entry]:

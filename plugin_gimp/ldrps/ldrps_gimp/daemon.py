@@ -23,6 +23,8 @@ _CALL_SECONDS = 10.0
 _CANCEL_SECONDS = 2.0
 _PROBE_SECONDS = 2.0
 _TRIES = 6
+# Times that the daemon is started again for one job.
+_REVIVALS = 3
 _FIRST_PAUSE = 0.1
 _TICK_SECONDS = 0.05
 _QUEUE_SECONDS = 5.0
@@ -55,7 +57,7 @@ class Daemon:
         return bool(self.health())
 
     def health(self) -> bool | None:
-        """Tell whether it takes jobs; None where nobody answers."""
+        """Tell whether it takes jobs; None where nothing answers."""
         try:
             with self._call(_HEALTH, _PROBE_SECONDS) as call:
                 call.send(b"", last=True)
@@ -72,9 +74,10 @@ class Daemon:
 
     def _way_back(self) -> str:
         """Return what to do about a daemon that went away."""
-        if self.endpoint.chosen or command() is None:
-            return next_step()
-        return _("Try again; it will be restarted.")
+        return _("Try again; it will be restarted.") if self._can_start() else next_step()
+
+    def _can_start(self) -> bool:
+        return not self.endpoint.chosen and command() is not None
 
     # Jobs.
 
@@ -121,9 +124,10 @@ class Daemon:
     def watch(self, job_id: str) -> Iterator[Message]:
         """Yield the events of a job to its end; a broken connection is resumed where it broke.
 
+        A daemon that died, and was not stopped, is started again, since it finishes the job.
         Raises the error of a failed job; CancelledError if it was cancelled.
         """
-        wanted, failures, again = 1, 0, True
+        wanted, failures, again, revivals = 1, 0, True, _REVIVALS if self._can_start() else 0
         while True:
             try:
                 for event in self._watch_once(job_id, wanted):
@@ -141,6 +145,14 @@ class Daemon:
                     wanted, again = 1, False
                     continue
                 failures += 1
+                if "ldrps-reason" in error.trailers:
+                    # Whoever stopped it does not want it back.
+                    revivals = 0
+                if revivals and failures == _TRIES and _is_loss(error):
+                    revivals, failures = revivals - 1, 1
+                    self.close()
+                    self.ensure_running()
+                    continue
                 self._give_up_or_wait(error, failures)
 
     def cancel(self, job_id: str) -> None:
@@ -148,7 +160,7 @@ class Daemon:
         self._ask("Cancel", "CancelRequest", {"job_id": job_id}, "Job", _CANCEL_SECONDS)
 
     def abandon(self, job_id: str) -> None:
-        """Stop a job that nobody wants any more, now or as soon as the daemon is back."""
+        """Stop a job that is not wanted any more, now or as soon as the daemon is back."""
         idle, self.idle = self.idle, lambda: None
         try:
             self.cancel(job_id)
@@ -196,7 +208,7 @@ class Daemon:
             try:
                 connection = Connection(self._connected(), lambda: self.idle())
             except (OSError, ImportError) as error:
-                raise RpcError("UNAVAILABLE", f"nobody listens ({error})") from None
+                raise RpcError("UNAVAILABLE", f"nothing listens ({error})") from None
             self._connection = connection
         return Call(connection, path, self.endpoint.metadata(), seconds)
 

@@ -171,7 +171,7 @@ class RestoreDialog(Pumping):
         try:
             return repr(choices_of(self._config).to_message())
         except RestoreError:
-            # What cannot be is told when it is tried.
+            # What is impossible is reported when it is tried.
             return ""
 
     def _on_place(self, x: float, y: float) -> None:
@@ -329,7 +329,7 @@ class RestoreDialog(Pumping):
         """Show an event of the daemon."""
         if kind == "preview":
             if self._places.is_ahead:
-                # Nobody has asked yet for a picture that is still coarse.
+                # No picture has been asked for yet that is still coarse.
                 return
             raster, pixels = event["raster"], event["pixels"]
             self._pane.show_coming(raster["width"], raster["height"], pixels)

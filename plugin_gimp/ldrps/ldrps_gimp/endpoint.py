@@ -23,7 +23,7 @@ COMMAND_FILE = "command.txt"
 _UNIX = "unix:"
 # Prefix of an address of another machine, which the plug-in does not speak to.
 _TLS = "tls:"
-# Windows asks a port of its own that nobody holds for two seconds before it tells.
+# Windows tries an unused port of its own for two seconds before it refuses.
 _CONNECT_SECONDS = 2.0 if hasattr(os, "fork") else 5.0
 _FIRST_PORT, _PORTS = 26000, 4000
 # True where a daemon serves on a unix socket, as the kernel tells who is there; else on TCP.
@@ -50,7 +50,7 @@ class Endpoint:
     """True if the user named it; then no daemon is started there."""
 
     def connect(self) -> socket.socket:
-        """Open a connected socket; OSError if nobody listens, RestoreError if a stranger does."""
+        """Open a connected socket; OSError if nothing listens, RestoreError if a stranger does."""
         if not self.address.startswith(_UNIX):
             return self._connect_tcp()
         if not hasattr(socket, "AF_UNIX"):
@@ -69,7 +69,7 @@ class Endpoint:
         return sock
 
     def is_listening(self) -> bool:
-        """Tell whether anything accepts connections there, whoever it is."""
+        """Tell whether anything accepts connections there, of whatever kind."""
         try:
             if self.address.startswith(_UNIX):
                 with socket.socket(socket.AF_UNIX) as probe:
@@ -85,7 +85,7 @@ class Endpoint:
         return True
 
     def _connect_tcp(self) -> socket.socket:
-        """Connect, encrypted, to the holder of the key to the certificate beside the token."""
+        """Connect, encrypted, to the holder of the key to the certificate next to the token."""
         import ssl  # not every GIMP has it, nor needs it for a unix socket
 
         host, _colon, port = self.address.rpartition(":")
@@ -179,7 +179,7 @@ def token_file() -> Path:
 
 
 def certificate_file() -> Path:
-    """Return the certificate of the daemon at a loopback address, beside its token."""
+    """Return the certificate of the daemon at a loopback address, next to its token."""
     return token_file().with_name(f"{token_file().name}.pem")
 
 

@@ -18,14 +18,14 @@ class Form(Gtk.Grid):  # type: ignore[misc]
         self._config = config
         self._row = 0
 
-    def _add_field(self, name: str, field: Any, *beside: Any) -> None:
+    def _add_field(self, name: str, field: Any, *widgets: Any) -> None:
         """Add a row."""
         text = Gtk.Label(label=self._label(name), use_underline=True, xalign=0.0)
         text.set_mnemonic_widget(field)
         field.set_hexpand(True)
         box = Gtk.Box(spacing=6)
         box.pack_start(field, True, True, 0)
-        for widget in beside:
+        for widget in widgets:
             box.pack_start(widget, False, False, 0)
         self.attach(text, 0, self._row, 1, 1)
         self.attach(box, 1, self._row, 1, 1)
@@ -80,7 +80,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
 
         self._bind(name, widget, "value-changed", show, take)
 
-    def entry(self, name: str, *beside: Any) -> Any:
+    def entry(self, name: str, *widgets: Any) -> Any:
         """Add a line of text."""
         line = Gtk.Entry(activates_default=True)
 
@@ -93,7 +93,7 @@ class Form(Gtk.Grid):  # type: ignore[misc]
             self._set(name, line.get_text())
 
         self._bind(name, line, "changed", show, take)
-        self._add_field(name, line, *beside)
+        self._add_field(name, line, *widgets)
         return line
 
     def check(self, name: str) -> None:

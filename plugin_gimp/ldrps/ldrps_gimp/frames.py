@@ -1,4 +1,4 @@
-"""Frames of HTTP/2 (RFC 9113, section 4): their kinds and flags, and how they are told apart."""
+"""Frames of HTTP/2 (RFC 9113, section 4): their kinds and flags, and how they are distinguished."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ldrps_gimp.pixels import SHOWN, SHOWN_ALPHA, Area, Format, beside, check_unchanged, whole
+from ldrps_gimp.pixels import SHOWN, SHOWN_ALPHA, Area, Format, check_unchanged, side_by_side, whole
 from ldrps_gimp.reduced import piece_side, read_reduced
 
 # Pixels from which on a photo is measured for longer than a moment.
@@ -16,7 +16,7 @@ _MOST_PIXELS = 800_000
 
 
 def is_large(area: Area) -> bool:
-    """Tell whether a look at all of an area takes longer than anybody likes to wait."""
+    """Tell whether a look at all of an area takes longer than users like to wait."""
     return area.width * area.height >= _LARGE
 
 
@@ -56,4 +56,4 @@ class SmallCopy:
                 samples = read_reduced(self.layer, piece, self.scale, form.name)
                 parts.append((samples, piece.width * form.pixel_bytes))
                 idle()
-            yield beside(parts, strip.height)
+            yield side_by_side(parts, strip.height)

@@ -1,6 +1,6 @@
 """Client's side of HTTP/2 (RFC 9113), as far as gRPC needs it. Standard library and hpack.
 
-One thread drives everything: whoever waits for a stream reads the socket for all of them. GIMP
+One thread drives everything: a caller that waits for a stream reads the socket for all. GIMP
 breaks when two threads call it, so there is no second one; `idle` is called whenever time passes,
 for a dialog to stay alive, and may raise to break off.
 """
@@ -21,7 +21,7 @@ from ldrps_gimp.sockets import NOT_NOW, read_available
 from ldrps_gimp.vendor.hpack import Decoder, Encoder, HPACKError
 
 STREAM_WINDOW = 4 << 20
-"""Bytes a stream may have on the way to us before somebody has read them."""
+"""Bytes a stream may have on the way to us before they are read."""
 _CONNECTION_WINDOW = 1 << 30
 _DEFAULT_WINDOW = 65535
 _MAX_HEADERS = 1 << 16
@@ -41,7 +41,7 @@ class DeadlineExceeded(Exception):
 
 @dataclass(kw_only=True)
 class Stream:
-    """One request and its answer. `inbox` holds bytes that nobody has read yet."""
+    """One request and its answer. `inbox` holds bytes that are not read yet."""
 
     number: int
     window: int
@@ -71,7 +71,7 @@ class Connection:
         self._socket = sock
         self._socket.setblocking(False)
         if sock.family != getattr(socket, "AF_UNIX", None):
-            # Frames are small beside what waits behind them; Nagle would hold them back.
+            # Frames are small compared with what waits behind them; Nagle would hold them back.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.idle = idle or (lambda: None)
         self._encoder, self._decoder = Encoder(), Decoder(max_header_list_size=_MAX_HEADERS)

@@ -11,7 +11,7 @@ from ldrps_gimp.settings_column import SettingsColumn
 
 
 class Looking:
-    """Has a photo looked at, and shows beside it what is found."""
+    """Has a photo looked at, and shows next to it what is found."""
 
     def __init__(self, photo: Restoration, daemon: Daemon, settings: SettingsColumn) -> None:
         self._photo, self._daemon, self._settings = photo, daemon, settings

@@ -46,7 +46,7 @@ def make_folder(folder: Path) -> None:
     for missing in reversed([each for each in folder.parents if not each.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    # Once more: somebody may have been faster in a folder that is open to all.
+    # Once more: another user may have been faster in a folder that is open to all.
     check_way(folder / "x")
 
 
@@ -62,7 +62,7 @@ def is_private(folder: Path) -> bool:
 
 
 def is_ours(sock: socket.socket) -> bool:
-    """Tell whether this user, or root, listens at a unix socket's other end, where that is told."""
+    """Tell whether this user, or root, listens at a unix socket's other end."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -80,7 +80,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             status = at.lstat()
             target = Path(os.readlink(at)) if stat.S_ISLNK(status.st_mode) else None
         except OSError:
-            return  # whoever opens it meets the same error, and says so
+            return  # opening it meets the same error, and says so
         yield at, status
         links += target is not None
         if target and links <= _MOST_LINKS:
@@ -90,7 +90,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 def _others_write(status: os.stat_result) -> bool:
     if stat.S_ISLNK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-        return False  # what the mode says of these lets nobody exchange them
+        return False  # what the mode says of these lets no other user exchange them
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not _is_private_group(status.st_gid)

@@ -226,11 +226,11 @@ def read_strip(buffer: Any, strip: Area, form: Format, idle: Callable[[], None])
     for piece in strip.pieces():
         parts.append((read(buffer, piece, form.name), piece.width * form.pixel_bytes))
         idle()
-    return beside(parts, strip.height)
+    return side_by_side(parts, strip.height)
 
 
-def beside(parts: list[tuple[bytes, int]], rows: int) -> bytes:
-    """Put parts beside each other, each with the bytes of one of its rows."""
+def side_by_side(parts: list[tuple[bytes, int]], rows: int) -> bytes:
+    """Put parts side by side, each with the bytes of one of its rows."""
     if len(parts) == 1:
         return parts[0][0]
     return b"".join(

@@ -22,10 +22,10 @@ class Places:
         self._last: tuple[float, float] | None = None
         self._timer = 0
         self.is_ahead = False
-        """True while the place that is restored is one that nobody has asked for."""
+        """True while the place that is restored was not asked for."""
 
     def want(self, x: float, y: float, *, ahead: bool = False) -> None:
-        """Have a place restored; `ahead`: unless anybody asks for one before."""
+        """Have a place restored; `ahead`: unless one is asked for before."""
         if ahead and self._last:
             return
         self._wanted, self._last = (x, y, ahead), (x, y)

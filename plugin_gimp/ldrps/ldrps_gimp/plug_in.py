@@ -102,7 +102,7 @@ def _run_all(
 
     try:
         if mode == Gimp.RunMode.INTERACTIVE:
-            # GTK is loaded only where there is somebody to see it.
+            # GTK is loaded only where there is a user to see it.
             from ldrps_gimp.batch_dialog import restore_all_in_dialog
 
             results = restore_all_in_dialog(procedure, config)
@@ -148,7 +148,7 @@ def _ask(caller: Any, layer: Any, settings: dict[str, Any]) -> tuple[Any, dict[s
 
 
 def _run_dialog(procedure: Any, config: Any, _data: Any) -> Any:
-    # GTK is loaded only where there is somebody to see it.
+    # GTK is loaded only where there is a user to see it.
     from ldrps_gimp.dialog import restore_in_dialog
     from ldrps_gimp.unasked import show
 

@@ -39,9 +39,9 @@ class PreviewPane(Gtk.Box):  # type: ignore[misc]
         on_toggle: Callable[[bool], None],
         on_place: Callable[[float, float], None],
     ) -> None:
-        """Take the receivers: `on_toggle` is told whether the photo as it was is to be seen.
+        """Take the receivers: `on_toggle` receives whether the photo as it was is to be seen.
 
-        `on_place` is told of clicks: a place in the area, in the photo's pixels.
+        `on_place` receives clicks: a place in the area, in the photo's pixels.
         """
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._on_place = on_place

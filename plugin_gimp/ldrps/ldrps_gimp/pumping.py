@@ -12,7 +12,7 @@ _SECONDS = 0.02
 
 
 class Pumping:
-    """A dialog that stays alive while it works, and can be told to stop."""
+    """A dialog that stays alive while it works, and can be stopped."""
 
     _stopped = False
 

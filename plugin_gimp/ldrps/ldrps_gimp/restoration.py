@@ -160,8 +160,8 @@ class Restoration:
 
     @property
     def _remarks(self) -> list[str]:
-        told = self._found.get("description", {}).get("remarks", [])
-        said = [remark_text(remark) for remark in told]
+        listed = self._found.get("description", {}).get("remarks", [])
+        said = [remark_text(remark) for remark in listed]
         if self._effects and self.choices.output == NEW_IMAGE:
             said.append(_("The layer's effects are not in the new image."))
         return said

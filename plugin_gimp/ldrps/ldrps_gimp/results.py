@@ -117,7 +117,7 @@ class Twin(NewLayer):
     def _make(self, image: Any) -> None:
         self._mask = selection_over(self.layer, self.area) if self.part else None
         # A copy of a text, a shape or a linked file would be rendered anew over the result.
-        # Effects can only be copied with what they are on; then it is told so when it comes in.
+        # Effects can only be copied with what they are on; then it is reported when it comes in.
         is_plain = type(self.layer) is Gimp.Layer or self.layer.get_filters()
         self._new = self.layer.copy() if is_plain else self._plain_copy()
         for lock in (self._new.set_lock_content, self._new.set_lock_position):
@@ -214,7 +214,7 @@ class NewImage(_Fresh):
         return self._new
 
     def discard(self) -> None:
-        """Delete the image, which nobody has seen."""
+        """Delete the image, which was never shown."""
         super().discard()
         self._let_go()
         self._made.delete()

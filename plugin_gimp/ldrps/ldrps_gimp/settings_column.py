@@ -25,7 +25,7 @@ class SettingsColumn(Gtk.ScrolledWindow):  # type: ignore[misc]
         # Its sliders would have it share what a larger window brings, which is for the picture.
         super().__init__(hscrollbar_policy=Gtk.PolicyType.NEVER, hexpand=False)
         self._diagnosis = Gtk.Label(xalign=0.0, yalign=0.0, wrap=True, max_width_chars=44)
-        # What is below must not move while somebody points at it.
+        # What is below must not move while the pointer is over it.
         _width, two_lines = self._diagnosis.create_pango_layout("X\nX").get_pixel_size()
         self._diagnosis.set_size_request(-1, two_lines)
         self.show_diagnosis(_("Looking at the photo ..."))

@@ -24,6 +24,6 @@ def read_available(sock: socket.socket, size: int) -> bytes:
         except NOT_NOW:
             break
         if not more:
-            break  # told once more by the next call
+            break  # raised once more by the next call
         data += more
     return bytes(data)

@@ -21,9 +21,9 @@ _SILENCE_SECONDS = 20.0
 
 
 def answers_late(daemon: Daemon) -> bool:
-    """Wait for whoever listens there: a starting daemon answers soon, an ending one goes.
+    """Wait for the process that listens there: a starting daemon answers soon, an ending one goes.
 
-    False once nobody listens; RestoreError if it stays silent. Another daemon beside it would
+    False once nothing listens; RestoreError if it stays silent. A second daemon would
     find the address taken.
     """
     deadline = time.monotonic() + _SILENCE_SECONDS
@@ -37,7 +37,7 @@ def answers_late(daemon: Daemon) -> bool:
 
 
 def silence(endpoint: Endpoint) -> str:
-    """Sentence about an address where somebody listens and does not answer."""
+    """Sentence about an address where a process listens and does not answer."""
     text = _(
         "Something listens on {address} but does not answer. Try again in a moment, "
         "or end it by hand."

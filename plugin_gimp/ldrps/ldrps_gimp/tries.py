@@ -67,7 +67,7 @@ class Tries:
         return tries
 
     def _write(self, data: bytes) -> None:
-        """Write the file, whole or not at all; nobody else can read it."""
+        """Write the file, whole or not at all, readable by this user alone."""
         make_folder(self._file.parent)
         handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".tries-")
         try:

@@ -14,6 +14,7 @@ from ldrps_client.files.colour._stated import by_nclx
 from ldrps_client.files.metadata._companions import DEPTH, GAIN_MAP, without_companions
 from ldrps_client.files.metadata._exif import exif_of_tiff, resolution_of
 from ldrps_client.files.metadata._metadata import Metadata, strip_prefix, upright_exif
+from ldrps_engine.colour import srgb
 from ldrps_engine.errors import PhotoError
 from ldrps_engine.photo import Photo, Samples, check_size
 from ldrps_wire.formats import Format
@@ -62,7 +63,7 @@ def read_raw(file: BinaryIO, kind: Format) -> Parts:
                 output_bps=16,
                 use_camera_wb=True,
                 no_auto_bright=True,
-                gamma=(2.4, 12.92),
+                gamma=(srgb.EXPONENT, srgb.SLOPE),
                 output_color=library.ColorSpace.sRGB,
             )
     except library.LibRawFileUnsupportedError:

@@ -45,7 +45,7 @@ _FEW_BYTES = 16
 
 
 def check_kind(file: BinaryIO) -> None:
-    """Raise PhotoError for a JPEG that is not damaged, but of a kind that nobody here decodes."""
+    """Raise PhotoError for a JPEG that is not damaged, but of a kind that is not decoded here."""
     kind, bits, height, channels = _frame(file)
     if kind in _HIERARCHICAL:
         raise PhotoError("it is a JPEG of several sizes in one; save it as PNG or TIFF")

@@ -18,6 +18,7 @@ from ldrps_client.files.colour._profile import (
     sampled,
 )
 from ldrps_client.files.metadata._ifd import EXIF, INTEROPERABILITY, Directory
+from ldrps_engine.colour import srgb
 
 _D65, _C, _EQUAL = (0.3127, 0.3290), (0.310, 0.316), (1 / 3, 1 / 3)
 BT709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
@@ -45,7 +46,7 @@ def _broken(alpha: float, exponent: float, slope: float, corner: float) -> bytes
     return parametric(1 / exponent, 1 / alpha, offset, 1 / slope, slope * corner)
 
 
-SRGB_CURVE = _broken(1.055, 1 / 2.4, 12.92, 0.0031308)
+SRGB_CURVE = _broken(srgb.SCALE, 1 / srgb.EXPONENT, srgb.SLOPE, srgb.STRAIGHT_LIGHT)
 _BT709_CURVE = _broken(1.09929682680944, 0.45, 4.5, 0.018053968510807)
 # H.273, table 3, except logarithms, DCI's, and HDR, which is refused.
 _CURVES = {

@@ -93,7 +93,7 @@ def _looked_up(page: Any) -> Samples:
 def _of_ycbcr(page: Any, file: BinaryIO, profile: bytes) -> Colours:
     """Decode through libtiff, which knows of coefficients, ranges and chroma of half the size."""
     is_usual = page.bitspersample == 8 and page.samplesperpixel == 3
-    # Below another directory, libtiff is not told which one.
+    # Below another directory, libtiff does not know which one.
     if not is_usual or not isinstance(page.index, int):
         raise PhotoError("it is in YCbCr of an unusual form; save it as RGB")
     data = _unturned(page, file)

@@ -1,6 +1,6 @@
-"""References in XMP to videos, gain maps and pictures beside the photo, which no result has.
+"""References in XMP to videos, gain maps and pictures next to the photo, which no result has.
 
-Whoever believed them would look for a video, or apply a gain map, that is not there.
+A program that believed them would look for a video, or apply a gain map, that is not there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SEEN = (b"ns.google.com/photos/", b"hdr-gain-map", b"HDRGainMap", b"xap/1.0/")
 
 
 def is_about_companions(space: str) -> bool:
-    """Tell whether a namespace speaks only of what lies beside the photo in its file."""
+    """Tell whether a namespace speaks only of what lies next to the photo in its file."""
     return any(space.startswith(known) for known, _ in _SPACES)
 
 

@@ -8,17 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.files._formats import HEAD_BYTES, recognise
 from ldrps_client.files._read import opened, without_waiting
 from ldrps_engine.errors import PhotoError
 from ldrps_wire.formats import Format
 
 LARGEST_SIDECAR = 8 << 20
-"""Largest sidecar in bytes; nobody's notes on one photo are longer."""
+"""Largest sidecar in bytes; notes on one photo are never longer."""
 
 
 def sidecar_for(path: Path) -> Path:
-    """Return the path for XMP outside a file: `photo.jpg.xmp` beside `photo.jpg`."""
+    """Return the path for XMP outside a file: `photo.jpg.xmp` next to `photo.jpg`."""
     return path.with_name(f"{path.name}.xmp")
 
 
@@ -35,7 +36,7 @@ def xmp_beside(path: Path) -> bytes:
         with open(sidecar, "rb", opener=without_waiting) as file:
             return file.read(LARGEST_SIDECAR)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise PhotoError(f"{sidecar} cannot be read: {why}") from error
 
 

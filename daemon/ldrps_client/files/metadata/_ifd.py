@@ -1,6 +1,6 @@
 """TIFF directories, the form that EXIF has too, byte for byte (TIFF 6.0, section 2; BigTIFF).
 
-Values are moved and never interpreted, so that what nobody can parse, such as makers' notes and
+Values are moved and never interpreted, so that what cannot be parsed, such as makers' notes and
 private tags, arrives as it left.
 """
 

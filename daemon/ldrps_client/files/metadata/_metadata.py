@@ -58,7 +58,7 @@ def upright_exif(exif: bytes, size: tuple[int, int], *, turned: bool = False) ->
     `size` is the stored width and height, or that of pixels that were `turned` already; the
     upright one replaces what the EXIF says.
     Patched in place, because rewriting the structure would move the makers' notes, whose
-    offsets nobody can mend. Broken EXIF is dropped: other programs stumble over it.
+    offsets that cannot be mended. Broken EXIF is dropped: other programs stumble over it.
     """
     if not exif:
         return b"", 1

@@ -118,7 +118,7 @@ class Events:
                     if folder.inode != _inode(folder.path):
                         self._remove(folder)
         if event.name:
-            # Outside the lock: whoever is told may take its time, and may watch more folders.
+            # Outside the lock: a listener may take its time, and may watch more folders.
             for folder in folders:
                 self._on_change(folder.path / event.name, bool(event.mask & flags.ISDIR))
 

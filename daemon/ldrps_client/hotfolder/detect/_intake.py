@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ldrps_client._text import cause
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._mounts import Presence
 from ldrps_client.hotfolder.detect._rules import settings_for
@@ -124,7 +125,7 @@ class Intake:
         except OSError as error:
             # If its mount went away, the scan after it is back finds the file.
             if not self._presence.missing():
-                why = (error.strerror or str(error)).lower()
+                why = cause(error)
                 what = f"{path} cannot be read: {why}; check its permissions and its disk"
                 if is_common(error):
                     raise PhotoError(what) from error

@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldrps_client._text import plain
+from ldrps_client._text import cause, plain
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_engine.errors import OutputError, SettingsError
 
 _TABLE = Path("/proc/self/mountinfo")
-# Changes made by other machines, or below FUSE, are not told to inotify here.
+# Changes made by other machines, or below FUSE, are not visible to inotify here.
 _NO_EVENTS = re.compile(
     r"(nfs\d?|cifs|smb\d?|smbfs|fuse(\..*)?|fuseblk|9p|virtiofs|vboxsf|vmhgfs|prl_fs|afs|ceph"
     r"|gfs2|ocfs2|glusterfs|lustre|beegfs|davfs|autofs|coda|ncpfs|drvfs)"
@@ -142,7 +142,7 @@ def _make_sure(name: str, folder: Path) -> None:
         with os.scandir(folder):
             pass
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause(error)
         raise SettingsError(
             f"{folder} cannot be used: {why}; give a folder that is there"
         ) from None

@@ -50,7 +50,7 @@ class Rules:
     include: tuple[str, ...] = ()
     """Globs on the name or the path within the folder; empty: everything that can be written.
 
-    Camera raw and HEIF files have to be named here: beside them there often lies a JPEG.
+    Camera raw and HEIF files have to be named here: there is often a JPEG next to them.
     """
     exclude: tuple[str, ...] = ()
 

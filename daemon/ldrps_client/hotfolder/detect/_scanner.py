@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._rules import settings_for
-from ldrps_client.hotfolder.store._entry import Identity, Known, plan_digest
+from ldrps_client.hotfolder.store._entry import Identity, Known, settings_digest
 from ldrps_client.hotfolder.store._ledger import OURS, SIDECAR, Ledger
 
 
@@ -110,7 +110,7 @@ class Scanner:
         inside = self.relative(folder)
         key = os.fsencode(inside)
         known = self._ledger.known(key)
-        plan = self.plan(folder / "any")
+        digest = self.digest_at(folder / "any")
         for entry in entries:
             relative = os.path.join(inside, entry.name) if inside else entry.name
             is_photo = self._config.rules.takes_file(relative)
@@ -118,25 +118,25 @@ class Scanner:
                 continue
             found.files += is_photo
             old = known.pop(os.fsencode(entry.name), None)
-            if old is None or not _same(entry, old, plan):
+            if old is None or not _same(entry, old, digest):
                 found.changed += is_photo
                 yield Path(entry.path)
         if known:
             self._ledger.forget_files(key, known)
 
-    def plan(self, path: Path) -> str:
+    def digest_at(self, path: Path) -> str:
         """Return the digest of the settings that hold where a file lies."""
         settings = self._config.settings
         if self._config.recipe_by_folder:
             settings = settings_for(self.relative(path), settings)
-        return plan_digest(settings)
+        return settings_digest(settings)
 
 
-def _same(entry: os.DirEntry[str], known: Known, plan: str) -> bool:
+def _same(entry: os.DirEntry[str], known: Known, digest: str) -> bool:
     try:
         status = entry.stat()
     except OSError:
-        # A link to nowhere, or gone: whoever looks closer will see.
+        # A link to nowhere, or gone: a closer look will show.
         return False
     identity = Identity(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return identity == known.identity and known.plan in (plan, OURS, SIDECAR)
+    return identity == known.identity and known.digest in (digest, OURS, SIDECAR)

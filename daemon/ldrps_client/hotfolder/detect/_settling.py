@@ -99,7 +99,7 @@ def _regular(status: os.stat_result) -> Identity | None:
 
 
 def is_being_written(path: Path) -> bool:
-    """Tell whether somebody has the file open for writing; False where that cannot be asked."""
+    """Tell whether the file is open for writing; False where that cannot be asked."""
     try:
         descriptor = os.open(path, os.O_RDONLY | WITHOUT_WAITING)
     except OSError:

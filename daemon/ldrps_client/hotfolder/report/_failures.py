@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ldrps_client._text import plain
 from ldrps_client.hotfolder.store._ledger import Ledger
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 _COLUMNS = ("photo", "reason", "message", "tries", "when")
 

@@ -6,7 +6,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from ldrps_client._text import shown
+from ldrps_client._text import cause, shown
 from ldrps_engine.errors import OutputError
 
 _BYTES, _FILES = 5 << 20, 3
@@ -43,7 +43,7 @@ class Log:
                 path, maxBytes=_BYTES, backupCount=_FILES, encoding="utf-8", errors="replace"
             )
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause(error)
             raise OutputError(f"the log {path} cannot be written: {why}; name another") from None
         # A full disk must not print stack traces over the terminal.
         self._handler.handleError = lambda record: None  # type: ignore[method-assign]

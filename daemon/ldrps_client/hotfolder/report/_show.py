@@ -207,7 +207,7 @@ class Terminal:
 
 
 class Desktop:
-    """Another display, with notifications beside it where the desktop shows them."""
+    """Another display, with notifications in addition where the desktop shows them."""
 
     def __init__(self, inner: Display) -> None:
         self._inner = inner

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ldrps_client._text import shown
+from ldrps_client._text import cause_and_remedy, shown
 from ldrps_client.files._names import part_path
 from ldrps_client.hotfolder.report._log import duration
 from ldrps_client.hotfolder.report._page_template import CARD, FAILURE, FOLDER, PAGE, SLIDER
@@ -22,7 +22,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_client.hotfolder.work._review import result_path
 from ldrps_engine.errors import OutputError
-from ldrps_wire.atomic import write_atomically
+from ldrps_engine.model_store.atomic import write_atomically
 
 SHOWN = 60
 """Most photos of a folder, the newest; some 150 kB each."""
@@ -47,7 +47,7 @@ def write_report(path: Path, states: Sequence[tuple[Path, StateFolder]]) -> Path
     try:
         write_atomically(path, page.encode(), part_path(path))
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {(error.strerror or '').lower()}") from error
+        raise OutputError(f"{path} cannot be written: {cause_and_remedy(error)}") from error
     return path
 
 

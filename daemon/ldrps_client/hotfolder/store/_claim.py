@@ -1,7 +1,7 @@
 """Claim to a watched folder that watchers of other users of this machine can see.
 
 A name in Linux's abstract namespace of sockets is held by a process and by nothing on any disk. But
-anybody can take a name that can be guessed, to keep others from watching: so whoever holds it is
+any user can take a name that can be guessed, to keep others from watching: so the holder is
 believed only if the kernel tells that this user may write in the folder.
 """
 
@@ -26,7 +26,7 @@ log = logging.getLogger("ldrps.watch")
 
 @contextmanager
 def claimed(root: Path) -> Iterator[None]:
-    """Hold the claim while the block runs; OSError if somebody has it who may."""
+    """Hold the claim while the block runs; OSError if a process has it that may."""
     name = f"\0ldrps-watch-{hashlib.sha256(os.fsencode(root)).hexdigest()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as ours:
         try:
@@ -38,7 +38,7 @@ def claimed(root: Path) -> Iterator[None]:
             yield
             return
         ours.listen()
-        # Whoever asks who holds the name makes a connection, of which a few may wait.
+        # A process that asks who holds the name makes a connection, of which a few may wait.
         answering = threading.Thread(target=_answer, args=(ours,), daemon=True)
         answering.start()
         try:
@@ -49,7 +49,7 @@ def claimed(root: Path) -> Iterator[None]:
 
 
 def _is_credible(name: str, root: Path) -> bool:
-    """Tell whether whoever holds the name may write in the folder."""
+    """Tell whether the holder of the name may write in the folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as asking:
         asking.settimeout(1)
         try:

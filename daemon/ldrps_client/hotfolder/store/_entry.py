@@ -36,7 +36,7 @@ class Known:
 
     identity: Identity
     key: str
-    plan: str
+    digest: str
     """Digest of the settings that the key was made with."""
 
 
@@ -71,7 +71,7 @@ class Entry:
     """Path of a rejected result, or of one that is being moved there or back."""
 
 
-def plan_digest(settings: Settings) -> str:
+def settings_digest(settings: Settings) -> str:
     """Digest the settings that differ from the defaults: new settings change no old key."""
     given, neutral = settings.as_dict(), Settings().as_dict()
     chosen = {name: value for name, value in given.items() if value != neutral[name]}
@@ -83,7 +83,7 @@ def plan_digest(settings: Settings) -> str:
 
 def photo_key(content: str, settings: Settings) -> str:
     """Return a key that is the same for the same bytes under the same settings."""
-    return hashlib.sha256(f"{content} {plan_digest(settings)}".encode()).hexdigest()
+    return hashlib.sha256(f"{content} {settings_digest(settings)}".encode()).hexdigest()
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

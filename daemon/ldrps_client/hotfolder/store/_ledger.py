@@ -95,7 +95,8 @@ class Ledger:
     def known(self, folder: bytes) -> dict[bytes, Known]:
         """Return the files of one folder, not of those below it."""
         rows = self._rows(
-            "SELECT name, size, mtime, ctime, key, plan FROM files WHERE folder = ?", folder
+            "SELECT name, size, mtime, ctime, key, settings_digest FROM files WHERE folder = ?",
+            folder,
         )
         return {row[0]: Known(Identity(*row[1:4]), row[4], row[5]) for row in rows}
 

@@ -44,5 +44,6 @@ ALTER TABLE photos ADD COLUMN verdict TEXT NOT NULL DEFAULT '';
 ALTER TABLE photos ADD COLUMN place BLOB;
 CREATE INDEX photos_by_verdict ON photos (verdict, state, ended_at);
 """
-STEPS = (_SCHEMA, _JUDGED)
+_RENAMED = "ALTER TABLE files RENAME COLUMN plan TO settings_digest;"
+STEPS = (_SCHEMA, _JUDGED, _RENAMED)
 """Statements that lead from each version of the schema to the next."""

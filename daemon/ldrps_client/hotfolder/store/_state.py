@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client._places import state_folder_of
+from ldrps_client._text import cause, cause_and_remedy
 from ldrps_client.hotfolder.store._claim import claimed
 from ldrps_engine.errors import OutputError, SettingsError
 from ldrps_wire.ownership import check_way
@@ -60,7 +61,7 @@ class StateFolder:
             self.path.chmod(0o700)
         except OSError as error:
             raise OutputError(
-                f"folder {self.path} cannot be made ({(error.strerror or '').lower()}); "
+                f"folder {self.path} cannot be made ({cause(error)}); "
                 "set XDG_STATE_HOME to one of your own"
             ) from None
         except SettingsError as error:
@@ -93,8 +94,8 @@ def results_lock(ledger: Path) -> Iterator[None]:
     try:
         file = ledger.with_name("results.lock").open("ab")
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise OutputError(f"{ledger.parent} cannot be written to: {why}; mend that") from error
+        why = cause_and_remedy(error)
+        raise OutputError(f"{ledger.parent} cannot be written to: {why}") from error
     with file:
         lock(file, wait=True)
         yield

@@ -12,7 +12,7 @@ from ldrps_client.hotfolder.store._entry import (
     Identity,
     entry_of,
     photo_key,
-    plan_digest,
+    settings_digest,
 )
 from ldrps_engine.settings import Settings
 
@@ -26,12 +26,12 @@ def add(
     settings: Settings,
 ) -> Entry:
     """Take in a settled photo; returns the existing entry if the content is known."""
-    key, plan = photo_key(content, settings), plan_digest(settings)
+    key, digest = photo_key(content, settings), settings_digest(settings)
     path = folder + b"/" + name if folder else name
     old = db.execute(
         "SELECT key FROM files WHERE folder = ? AND name = ?", (folder, name)
     ).fetchone()
-    note_file(db, folder, name, identity, key, plan)
+    note_file(db, folder, name, identity, key, digest)
     if old and old[0] != key:
         _supersede(db, old[0], path)
     db.execute(
@@ -55,12 +55,12 @@ def entry(db: sqlite3.Connection, key: str) -> Entry:
 
 
 def note_file(
-    db: sqlite3.Connection, folder: bytes, name: bytes, identity: Identity, key: str, plan: str
+    db: sqlite3.Connection, folder: bytes, name: bytes, identity: Identity, key: str, digest: str
 ) -> None:
     """Remember a file as it is now, and its photo."""
     db.execute(
         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (folder, name, identity.size, identity.mtime, identity.ctime, key, plan),
+        (folder, name, identity.size, identity.mtime, identity.ctime, key, digest),
     )
 
 

@@ -25,7 +25,7 @@ from ldrps_client.hotfolder.work._sidecars import carried, merged, sidecars_of
 from ldrps_client.hotfolder.work._worker import Notify, writing_to
 from ldrps_client.provenance import mark_in, sidecar_for
 from ldrps_engine.errors import InputError, OutputError
-from ldrps_wire.atomic import into_place
+from ldrps_engine.model_store.atomic import into_place
 
 
 class Amender:

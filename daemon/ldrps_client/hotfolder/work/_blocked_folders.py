@@ -26,7 +26,7 @@ def place_trouble(target: Path, inside: str, room: int = 0) -> OutputError | Non
     try:
         if not os.path.isdir(folder):
             raise OutputError(
-                f"{folder} is no folder, so no result can be written to it; move it away"
+                f"{folder} is not a folder, so no result can be written to it; move it away"
             ) from OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         check_folder(folder, room)
     except OutputError as error:

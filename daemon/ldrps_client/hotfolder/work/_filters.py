@@ -46,7 +46,7 @@ def parse_condition(text: str) -> Condition:
     parts = re.fullmatch(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*", text)
     if parts is None or parts[1] not in _FIGURES:
         raise SettingsError(
-            f"only_if '{text}' is not understood; write one of {', '.join(_FIGURES)} with a figure,"
+            f"filter '{text}' is not understood; write one of {', '.join(_FIGURES)} with a figure,"
             f" such as 'noise>5', or {' or '.join(_WORDS)}"
         )
     return Condition(parts[1], float(parts[2]))

@@ -13,7 +13,7 @@ from ldrps_client.files._folders import is_same
 from ldrps_client.files._read import check_size, without_waiting
 from ldrps_client.hotfolder.detect._rules import STAGED
 from ldrps_client.provenance import sidecar_for
-from ldrps_wire.atomic import into_place, sync
+from ldrps_engine.model_store.atomic import into_place, sync
 
 _PART_BYTES = 1 << 20
 _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)

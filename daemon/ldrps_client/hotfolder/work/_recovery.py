@@ -22,7 +22,7 @@ def take_up_all(config: FolderConfig, ledger: Ledger, notify: Notify) -> None:
     # With other conditions than the last time they may be wanted.
     for entry in ledger.entries("skipped"):
         found = diagnosis_from(entry.diagnosis)
-        if found is None or is_wanted(config.only_if, found):
+        if found is None or is_wanted(config.filters, found):
             ledger.change(entry.key, state="queued", message="")
     if left := ledger.counts().get("queued", 0):
         notify("resumed", count=left)

@@ -19,7 +19,7 @@ from ldrps_engine.errors import (
 )
 
 MAX_TRIES = 3
-"""Tries of one photo, for troubles that may be the photo's own."""
+"""Tries of one photo, for errors that the photo itself may cause."""
 GIVE_UP = 6
 """Waits in a row after which a single run ends with the error that it waited for."""
 # Nothing can be opened just now, whatever it is: the process or the machine has no more to give,

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ldrps_client._text import cause
 from ldrps_client.files._folders import is_same
 from ldrps_client.hotfolder.detect._rules import REJECTED
 from ldrps_client.hotfolder.store._entry import Entry, Verdict
@@ -96,7 +97,7 @@ class Review:
     def check(self, entry: Entry) -> None:
         """Raise unless a result is there and is what was made for this photo.
 
-        Whatever else has that name by now is somebody's own.
+        Whatever else has that name by now belongs to the user.
         """
         path = result_path(entry)
         if not os.path.lexists(path):
@@ -208,4 +209,4 @@ def _name(entry: Entry) -> str:
 
 
 def _refusal(what: str, error: OSError) -> OutputError:
-    return OutputError(f"{what}: {(error.strerror or str(error)).lower()}; nothing was changed")
+    return OutputError(f"{what}: {cause(error)}; nothing was changed")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ldrps_client._text import cause
 from ldrps_client.files import LoadedFile
 from ldrps_client.files.metadata._companions import is_about_companions
 from ldrps_client.files.metadata._embedded import LARGEST_SIDECAR
@@ -112,7 +113,7 @@ def _read(sidecar: Path) -> Packet:
             raise _UnusableError(f"is larger than {LARGEST_SIDECAR >> 20} MiB")
         data = sidecar.read_bytes()
     except OSError as error:
-        raise _UnusableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise _UnusableError(f"cannot be read: {cause(error)}") from None
     if not is_packet(data):
         raise _UnusableError("is no XMP that can be read")
     return Packet(data)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 from ldrps_client import events
 from ldrps_client._result import Result
+from ldrps_client._text import cause_and_remedy
 from ldrps_client.client import Choices, Client
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.files._names import longest_name
@@ -22,7 +23,7 @@ from ldrps_client.hotfolder.detect._mounts import Presence
 from ldrps_client.hotfolder.detect._rules import ending_for, result_name
 from ldrps_client.hotfolder.detect._settling import identity_of
 from ldrps_client.hotfolder.report._thumbnails import keep_pictures
-from ldrps_client.hotfolder.store._entry import Entry, plan_digest
+from ldrps_client.hotfolder.store._entry import Entry, settings_digest
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_client.hotfolder.work._filters import is_wanted
@@ -132,17 +133,17 @@ class Worker:
         except FileNotFoundError:
             raise ChangedError from None
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = cause_and_remedy(error)
             raise PhotoError(f"{source} cannot be read: {why}") from error
         if content != entry.content:
             raise ChangedError
 
     def _is_clean(self, entry: Entry, loaded: LoadedFile) -> bool:
-        if not self._config.only_if:
+        if not self._config.filters:
             return False
         found = diagnose_photo(loaded.photo)
         self._ledger.change(entry.key, diagnosis=json.dumps(asdict(found)), words=found.words())
-        return not is_wanted(self._config.only_if, found)
+        return not is_wanted(self._config.filters, found)
 
     def _skip(self, entry: Entry, loaded: LoadedFile) -> None:
         shown, words = os.fsdecode(entry.source), self._ledger.entry(entry.key).words
@@ -178,7 +179,7 @@ class Worker:
         return _made(loaded, entry, lambda number: self._target(entry, loaded, number))
 
     def _rejected_before(self, entry: Entry, loaded: LoadedFile) -> Path | None:
-        """Find an existing result that somebody rejected then."""
+        """Find an existing result that was rejected then."""
 
         def path(number: int) -> Path:
             return rejected_path(entry, self._target(entry, loaded, number))
@@ -235,7 +236,7 @@ class Worker:
         while True:
             target = self._target(entry, loaded, number)
             taken = os.path.lexists(target)
-            # If it is the same result, whoever else watches this folder was faster.
+            # If it is the same result, another process that watches this folder was faster.
             if taken and not _is_made_from(target, loaded, entry):
                 number += 1
                 continue
@@ -294,7 +295,7 @@ def _is_made_from(path: Path, loaded: LoadedFile, entry: Entry) -> bool:
     """Tell whether a file says that it is the result of this photo under these settings."""
     try:
         mark = read_mark(path)
-        if mark is None or plan_digest(mark.settings()) != plan_digest(entry.settings):
+        if mark is None or settings_digest(mark.settings()) != settings_digest(entry.settings):
             return False
     except LdrpsError as error:
         if is_common(error):
@@ -317,5 +318,5 @@ def writing_to(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = cause_and_remedy(error)
         raise OutputError(f"{folder} cannot be written to: {why}") from error

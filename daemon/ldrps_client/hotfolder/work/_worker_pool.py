@@ -197,7 +197,7 @@ class WorkerPool:
     def _place_trouble(self, entry: Entry) -> OutputError | None:
         """Return the error that writing the photo's result would meet; None if there is none."""
         if self._presence.missing():
-            # Which is told, and waited for, by itself.
+            # Which is reported, and waited for, by itself.
             return None
         source = os.fsdecode(entry.source)
         trouble = place_trouble(self._config.target, os.path.dirname(source), self._room(entry))
@@ -234,7 +234,7 @@ class WorkerPool:
         if self._stop.is_set():
             return
         if isinstance(error, OutputError) and (found := self._place_trouble(entry)):
-            # Nobody's result could be written any more.
+            # No result could be written any more.
             return self._wait_for_place(entry, found)
         kind = RetryDecision.WAIT if self._presence.missing() else retry_decision(error)
         if kind is RetryDecision.RETRY and entry.tries + 1 >= MAX_TRIES:

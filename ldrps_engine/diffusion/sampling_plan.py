@@ -30,7 +30,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SamplingPlan:
     """Numbers and choices behind a recipe, resolved once for one photo."""
 
     steps: int

@@ -8,17 +8,17 @@ from ldrps_client._result import Result
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import MAX_SEED
 
-MAX_SAMPLES = 16
-"""Most results of one photo; nobody compares more."""
+MAX_VARIANTS = 16
+"""Most results of one photo; more are never compared."""
 
 
-def sample_seeds(first: int, count: int) -> range:
+def variant_seeds(first: int, count: int) -> range:
     """Return the seeds of so many results; SettingsError if there are no such seeds."""
-    if not 1 <= count <= MAX_SAMPLES:
-        raise SettingsError(f"samples is {count}; use 1 to {MAX_SAMPLES}")
+    if not 1 <= count <= MAX_VARIANTS:
+        raise SettingsError(f"variants is {count}; use 1 to {MAX_VARIANTS}")
     if first + count - 1 > MAX_SEED:
         raise SettingsError(
-            f"seed is {first}, and {count} samples need the seeds up to {first + count - 1}; "
+            f"seed is {first}, and {count} variants need the seeds up to {first + count - 1}; "
             f"use a seed of at most {MAX_SEED - count + 1}"
         )
     return range(first, first + count)

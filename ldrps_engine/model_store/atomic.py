@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ldrps_wire.system import CLOSED_ON_EXEC, REMOVES_OPEN_FILES, SYNCS_FOLDERS
-
+SYNCS_FOLDERS = hasattr(os, "O_DIRECTORY")
+"""True where a folder can be opened, so that the names in it can be made safe. On Windows it
+cannot, and a file can only be made safe through a descriptor that may write."""
+REMOVES_OPEN_FILES = hasattr(os, "fork")
+"""True where a name can be removed or taken over while its file is open."""
+CLOSED_ON_EXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags to open a file with that no other program inherits, and whose bytes stay as they are."""
 UNFINISHED = ".part"
 """End of the names of files that are still being written."""
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
@@ -20,7 +25,7 @@ _PATIENCE_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 def sync(path: Path) -> None:
     """Return once a file, or the names in a folder, are safe from a crash of the machine.
 
-    Windows sees to the names itself, and cannot be told to.
+    Windows sees to the names itself.
     """
     if not SYNCS_FOLDERS and path.is_dir():
         return
@@ -35,7 +40,7 @@ def sync(path: Path) -> None:
 def replace(source: Path, target: Path) -> None:
     """Rename a file, over another one if need be.
 
-    On Windows that fails while anybody has one of them open, as a scanner of viruses may for a
+    On Windows that fails while one of them is open anywhere, as in a virus scanner for a
     moment: it is tried for a second.
     """
     end = time.monotonic() + (0 if REMOVES_OPEN_FILES else _PATIENCE_SECONDS)
@@ -52,7 +57,7 @@ def replace(source: Path, target: Path) -> None:
 def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when it is complete and, if `lasting`, on disk.
 
-    For folders in which nobody else writes. Their names are to be synced when all are written.
+    For folders in which no other process writes. Their names are to be synced when all are written.
     """
     unfinished = path.with_suffix(UNFINISHED)
     try:
@@ -77,7 +82,7 @@ def write_atomically(
     lasting: bool = True,
     mode: int = 0o666,
 ) -> None:
-    """Write a file under the name `part`, by default a hidden one beside it, and rename it.
+    """Write a file under the name `part`, by default a hidden one next to it, and rename it.
 
     `mode` is as for `os.open`. FileExistsError if a name is taken, its own only without `force`.
     """
@@ -92,6 +97,31 @@ def write_atomically(
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Give the name under which to write a file, which takes its own when it is on the disk.
+
+    For writers that want a name. Nothing is left of one that failed.
+    """
+    part = path.with_name(path.name + UNFINISHED)
+    try:
+        yield part
+        sync(part)
+        into_place(part, path, force=True)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def folder_into_place(part: Path, folder: Path) -> None:
+    """Give a finished folder its name once all that is in it is on the disk."""
+    for path in (*part.rglob("*"), part):
+        sync(path)
+    os.rename(part, folder)
+    with contextlib.suppress(OSError):
+        sync(folder.parent)
 
 
 def into_place(part: Path, path: Path, *, force: bool = False, lasting: bool = True) -> None:
@@ -110,7 +140,7 @@ def into_place(part: Path, path: Path, *, force: bool = False, lasting: bool = T
 
 
 def _link_into_place(part: Path, path: Path) -> None:
-    """Link a file into place: a rename that fails when somebody was faster."""
+    """Link a file into place: a rename that fails when another process was faster."""
     try:
         os.link(part, path)
     except FileExistsError:
