@@ -194,7 +194,7 @@ def believed_pieces(
     """
     limits = replace(limits, surely=sure_from(likely, limits.surely))
     found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
-    if found.probability < MENDED_FROM:
+    if found.probability < MENDED_FROM or not found.mask.any():
         return found
     if (bare := bare_paper(rgb, found.mask)) is not None:
         # Nothing else can be damage then, and what is wide needs no more than a little doubt.
