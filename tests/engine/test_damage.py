@@ -325,13 +325,3 @@ def test_where_sure_damage_is_bare_paper_a_wide_doubtful_part_of_it_is_damage_an
     assert found.mask[scratches].all()
     assert found.mask[fold].mean() > 0.95
     assert not found.mask[lamp].any()
-
-
-def test_where_all_that_is_sure_is_too_wide_no_colour_is_asked_for(monkeypatch, recwarn):
-    """Squares of a twenty-fifth of the side fit into the line: nothing of it is left."""
-    likely = np.zeros((300, 300), np.float32)
-    likely[150:164, 2:298] = 0.99
-    monkeypatch.setattr(LIKELY, lambda *_: likely)
-    found = look_for_damage(pictures.natural(300, 300), believed=True, stains=False)
-    assert not recwarn.list
-    assert found.mask.any() == found.is_sure
