@@ -1,23 +1,22 @@
 """The plug-in's side of the daemon, without GIMP: jobs, reconnection, errors."""
 
 import contextlib
-import os
 import signal
 import socket
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from ldrps.v1.restoration_pb2 import JOB_STATE_CANCELLED
-from ldrps_gimp import endpoint, starting
+from ldrps_gimp import endpoint
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.endpoint import Endpoint
 from ldrps_gimp.errors import CancelledError, RestoreError
 from ldrps_gimp.grpc_call import RpcError
-from support.daemon import environment, wait_until
+from plugin import grpc_server
+from support.daemon import wait_until
 
 ROOT = Path(__file__).parents[2]
 SIDE = 20
@@ -190,51 +189,91 @@ def test_another_try_does_not_wait_for_the_one_that_was_lost(start_daemon):
     lost.close()
 
 
-def test_one_that_died_and_can_be_started_is_and_the_job_goes_on(daemon, tmp_path, monkeypatch):
-    program = started_by(tmp_path, daemon)
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
+def test_tcp_wants_the_token(start_daemon, tmp_path, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        unused_port = probe.getsockname()[1]
+    folder = tmp_path / "ldrps"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    ours = Daemon(Endpoint(daemon.address, chosen=False))
-    job = submit(ours, steps=40)
-    kills = []
-
-    def kill():
-        if not kills:
-            kills.append(daemon.stop(signal.SIGKILL))
-
-    try:
-        layers = b""
-        for event in ours.watch(job):
-            if "step" in event:
-                kill()
-            layers += event["layer_chunk"]["data"] if "layer_chunk" in event else b""
-        assert len(kills) == 1
-        assert layers == bytes(255 - value for value in PIXELS)
-    finally:
-        ours.close()
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-
-
-def test_one_that_was_stopped_is_not_started_again(daemon, tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: "/usr/bin/ldrps")
-    monkeypatch.setattr(starting, "start", lambda daemon: pytest.fail("it was started"))
-    ours = Daemon(Endpoint(daemon.address, chosen=False))
-    job = submit(ours, description="forever")
-    with pytest.raises(RestoreError, match="Try again"):
-        at_each_step(ours, job, lambda: daemon.stop(signal.SIGTERM))
+    address = f"127.0.0.1:{unused_port}"
+    start_daemon(address=address, token_file=folder / "token")
+    ours = client(address)
+    assert ours.status()["pid"]
+    (folder / "token").write_text("wrong")
+    with pytest.raises(RestoreError, match="token"):
+        ours.status()
     ours.close()
 
 
-def started_by(folder, daemon):
-    """Write a program that starts a daemon like this one, with its spool, at the address given."""
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={daemon.folder}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = folder / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {folder}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    return program
+def listening(folder, family=socket.AF_UNIX, where=None):
+    """A listener that is not the daemon, and everything sent to it."""
+    listener, heard = socket.socket(family), []
+    listener.bind(where or str(folder / "s"))
+    listener.listen()
+
+    def hear():
+        with contextlib.suppress(OSError):
+            while True:
+                guest, _ = listener.accept()
+                with guest:
+                    guest.settimeout(2)
+                    while data := guest.recv(4096):
+                        heard.append(data)
+
+    threading.Thread(target=hear, daemon=True).start()
+    return listener, heard
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_the_token_goes_to_nobody_but_the_daemon(tmp_path, monkeypatch, certified):
+    """Somebody holds the port while the daemon is down."""
+    from ldrps_daemon.transport.certificate import own_context
+    from ldrps_daemon.transport.tokens import read_token
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    token = read_token(tmp_path / "ldrps" / "token")
+    if certified:
+        own_context(tmp_path / "ldrps" / "token")
+    listener, heard = listening(tmp_path, socket.AF_INET, ("127.0.0.1", 0))
+    ours = client(f"127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(RestoreError):
+        ours.status()
+    ours.close()
+    listener.close()
+    assert bool(heard) == certified
+    assert token.encode() not in b"".join(heard)
+
+
+def test_one_with_another_certificate_is_not_the_daemon(tmp_path, monkeypatch):
+    from ldrps_daemon.transport.certificate import own_context
+    from ldrps_daemon.transport.tokens import read_token
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    read_token(tmp_path / "ldrps" / "token")
+    own_context(tmp_path / "ldrps" / "token")
+    server, port = grpc_server.start(
+        "127.0.0.1:0", grpc_server.credentials(tmp_path / "other" / "token")
+    )
+    ours = client(f"127.0.0.1:{port}")
+    with pytest.raises(RestoreError, match="does not prove to be your daemon"):
+        ours.status()
+    with pytest.raises(RestoreError, match="does not prove to be your daemon"):
+        ours.ensure_running()
+    server.stop(0).wait()
+
+
+def test_a_socket_of_somebody_else_is_not_spoken_to(tmp_path, monkeypatch):
+    listener, heard = listening(tmp_path)
+    monkeypatch.setattr(endpoint, "is_ours", lambda sock: False)
+    with pytest.raises(RestoreError, match="does not prove to be your daemon"):
+        client(f"unix:{tmp_path}/s").status()
+    monkeypatch.undo()
+    tmp_path.chmod(0o777)
+    with pytest.raises(RestoreError, match="not safe from other users"):
+        client(f"unix:{tmp_path}/s").status()
+    tmp_path.chmod(0o700)
+    listener.close()
+    assert not heard
 
 
 def test_a_full_queue_is_waited_for(tmp_path):
