@@ -38,5 +38,5 @@ def test_what_is_filled_in_vain_is_reported():
     wire = case(slice(60, 62), 0.95)
     wire = Case(wire.clean, wire.clean.astype(np.float32), np.zeros_like(wire.mask))
     wire.__dict__["likely"] = case(slice(60, 62), 0.95).likely
-    reported = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
-    assert float(reported[8]) > 1
+    told = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
+    assert float(told[8]) > 1
