@@ -19,6 +19,7 @@ from ldrps_engine.analysis.opinion import Opinion
 from ldrps_engine.analysis.recognition import Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.tone_curve import ToneCurve, has_full_range, without_toning
+from ldrps_engine.colour.srgb import SLOPE
 from ldrps_engine.photo import Depth
 from ldrps_engine.progress import Diagnosed, OnStep
 from ldrps_engine.settings import STAGES, Settings
@@ -27,6 +28,8 @@ Array = NDArray[np.float32]
 
 # Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
+# Light of which eight bits hold hardly a colour: one and a half of their steps near black.
+_UNSURE = 1.5 / 255 / SLOPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,8 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
         rgb, small = grey_of(rgb), grey_of(small)
     curve = _curve(cast, small, settings, diagnosis)
     guess = first_guess(small, diagnosis, settings.recipe, seen, amounts, curve)
+    if guess.least and request.measured.photo.depth is Depth.U8:
+        guess = replace(guess, unsure=_UNSURE)
     if colours and request.prior_knows_scenes:
         guess = replace(guess, grey=True)
     return Analysis(

@@ -24,6 +24,7 @@ from ldrps_engine.analysis.tone_curve import ToneCurve
 from ldrps_engine.colour.srgb import (
     SLOPE,
     luminance,
+    plausible,
     roll_off,
     roll_off_gain,
     to_display,
@@ -36,7 +37,7 @@ Array = NDArray[np.float32]
 LOWEST_GAIN = 1 / 256
 """Light is brought back by eight stops at the most: below that it is noise alone."""
 
-_BRIGHT = 99.9
+_BRIGHT, _WIDE = 99.9, 98.5
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
 # Both judges tell the log of light, and err by as much together: the mean of light lies above.
 _LEVEL_DOUBT = 0.45
@@ -58,6 +59,8 @@ _BLACK_BLOCK = 4
 # One step of eight bits, near black, in light.
 _ONE_STEP = 1 / 255 / SLOPE
 _MOST_WHITE = 4.0
+# Least share of the luminance that a channel has: more saturated are none but cut-off colours.
+_LEAST = 0.2
 _DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
 _HALVINGS = 20
@@ -79,7 +82,11 @@ class Degradation:
     """`light` or `display`: the values in which the equation holds."""
     _: KW_ONLY
     white: float = 1.0
-    """Luminance of the scene that is white in the clean photo, see `colour.roll_off`."""
+    """Light of the scene that is white in the clean photo, see `colour.roll_off`."""
+    least: float = 0.0
+    """Least share of the luminance in each channel of a dark photo, see `colour.plausible`."""
+    unsure: float = 0.0
+    """Light of the dark photo that holds hardly a colour, see `colour.plausible`."""
     grey: bool = False
     """True where the colours were lost as well."""
     curve: ToneCurve | None = None
@@ -119,7 +126,8 @@ class Degradation:
         offset = resize_part(self.offset, size, part, smooth=True)
         if self.space == "display":
             return np.asarray((rgb - offset) / gain)
-        return to_display(roll_off((to_linear(rgb) - offset) / gain, self.white))
+        light = plausible((to_linear(rgb) - offset) / gain, gain, self.least, self.unsure)
+        return to_display(roll_off(light, self.white))
 
     def amplification(self, rgb: Array, level: Array | None = None) -> float:
         """Measure how much undoing it amplifies noise, root mean square over the image.
@@ -206,8 +214,9 @@ def _darkened(
     if seen and weight:
         shade = backlight_gain(rgb, seen.gain) ** np.float32(weight)
     lights = float(np.percentile(luminance(light), _LIGHTS))
+    brightest = float(light.max())
     light = (light - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
-    scene = _Scene.of(light)
+    scene = _Scene.of(light, brightest)
     log_gain = scene.gain_to_level(expected_level(light))
     if seen:
         of_places = scene.gain_to_places(light, seen.expected_light)
@@ -219,14 +228,15 @@ def _darkened(
     if amount != 1:
         shade = shade ** np.float32(amount)
         scene = _Scene.of(
-            (to_linear(rgb) - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
+            (to_linear(rgb) - black) / resize(shade[..., None], rgb.shape[:2], smooth=True),
+            brightest,
         )
         log_gain = min(amount * log_gain, _LOG_GAINS[1])
     gain = float(np.exp(log_gain))
     field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
     offset = np.broadcast_to(black, field.shape).astype(np.float32)
     white = scene.white(gain, _MOST_WHITE * float(np.exp(more)))
-    return Degradation(field, offset, "light", white=white)
+    return Degradation(field, offset, "light", white=white, least=_LEAST)
 
 
 @dataclass(frozen=True)
@@ -236,12 +246,17 @@ class _Scene:
     light: Array
     """(H, W) luminance."""
     bright: float
+    """Luminance of its lights."""
+    wide: float
+    """Luminance of a window or sky, which are wider than lamps and must not burn out."""
     brightest: float
+    """Most light in any channel of the photo as it is."""
 
     @classmethod
-    def of(cls, light: Array) -> _Scene:
+    def of(cls, light: Array, brightest: float) -> _Scene:
         scene = np.maximum(luminance(light), 0)
-        return cls(scene, float(np.percentile(scene, _BRIGHT)), float(scene.max()))
+        wide, bright = np.percentile(scene, (_WIDE, _BRIGHT))
+        return cls(scene, float(bright), float(wide), brightest)
 
     def exposed_for(self, lights: float) -> float:
         """Certainty, 0 to 1, that a photo was exposed for its lights, and all else is too dark.
@@ -256,7 +271,7 @@ class _Scene:
 
     def white(self, gain: float, most: float = _MOST_WHITE) -> float:
         """Luminance that is to be white after a gain, at most `most` but for what was white."""
-        return _white(gain, self.bright, self.brightest, most)
+        return _white(gain, self.bright, self.brightest, max(most, gain * self.wide))
 
     def shown(self, light: Array, log_gain: float) -> Array:
         """Light as the photo shows it once the gain is applied."""

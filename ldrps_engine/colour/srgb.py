@@ -27,6 +27,13 @@ YCC = np.array([LUMA, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
 """Rows that make luma, Cb and Cr of display values (ITU-R BT.601)."""
 
 
+FLARE = 0.003
+"""Light that a well exposed photo has where the scene has none: about nine steps of eight bits."""
+
+TINY = 1e-12
+"""Added to squares of light that may be 0, before they divide."""
+
+
 def decode(values: NDArray[Precision]) -> NDArray[Precision]:
     """Display values to light, in the precision of `values`.
 
@@ -66,16 +73,42 @@ def luminance(light: Array) -> Array:
 def roll_off(light: Array, white: float) -> Array:
     """Light (H, W, 3) of a scene as a photo shows it: what is brighter than white is bent below it.
 
-    Reinhard, Stark, Shirley and Ferwerda, "Photographic tone reproduction for digital images"
-    (SIGGRAPH 2002), equation 4, on luminance, so that colours stay. `white` is the luminance that
-    becomes 1; with a `white` of 1 nothing changes.
+    All three channels by their luminance keeps colours; each by itself, as on film, makes lights
+    pale. The brighter, the more it is the second. `white` is the light that becomes 1; with a
+    `white` of 1 nothing changes.
     """
     if white == 1:
         return light
-    return np.asarray(light * roll_off_gain(luminance(light), white)[..., None], dtype=np.float32)
+    common = roll_off_gain(luminance(light), white)[..., None]
+    own = roll_off_gain(light, white)
+    return np.asarray(light * (common + (1 - common) * (own - common)), dtype=np.float32)
 
 
 def roll_off_gain(scene: Array, white: float) -> Array:
-    """Factor that `roll_off` multiplies light of a luminance by."""
+    """Factor that `roll_off` multiplies light by, in all channels or each.
+
+    Reinhard, Stark, Shirley and Ferwerda, "Photographic tone reproduction for digital images"
+    (SIGGRAPH 2002), equation 4.
+    """
     scene = np.maximum(scene, 0)
     return np.asarray((1 + scene / white**2) / (1 + scene), dtype=np.float32)
+
+
+def plausible(light: Array, share: Array, least: float, unsure: float) -> Array:
+    """Light (H, W, 3) of a scene without colours that a dark photo only seems to have.
+
+    `share` (H, W, 3), at most 1, is how much of the light the photo got. A channel of which it got
+    nothing was cut off at black, by the sensor or the camera's colour matrix: it has at least
+    `least` of the luminance. Where the photo's luminance is about `unsure`, half of the colour is
+    rounding and noise, and fades. What was cut off at black lies, as in other photos, a little
+    above it. All hold as far as light was missing.
+    """
+    if not (least or unsure):
+        return light
+    scene = np.maximum(luminance(light), 0)[..., None]
+    missing = np.maximum(1 - share, 0)
+    there = np.square(share * scene)
+    fading = missing * np.float32(unsure**2) / (there + np.float32(unsure**2 + TINY))
+    faded = light + fading * (scene - light)
+    whole = np.maximum(faded, np.float32(least) * missing * scene)
+    return np.asarray(whole + np.float32(FLARE) * missing, np.float32)

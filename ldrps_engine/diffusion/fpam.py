@@ -16,6 +16,7 @@ from ldrps_engine.analysis.tone_curve import LEAST
 from ldrps_engine.priors.srgb import (
     grey_of,
     linear_to_srgb,
+    plausible,
     rolled_off,
     scene_light,
     srgb_to_linear,
@@ -61,6 +62,7 @@ class PhysicalFpam(nn.Module):
         super().__init__()
         self._linear = guess.space == "light"
         self._white = guess.white
+        self._least, self._unsure = guess.least, guess.unsure
         self._grey = guess.grey
         self._curved = guess.curve is not None
         self._chroma = 1.0
@@ -104,7 +106,9 @@ class PhysicalFpam(nn.Module):
         """
         gain, offset = self._fields(photo)
         photo = self._unfaded(photo)
-        scene = (self._to_working(photo) - offset) / gain.clamp(min=LOWEST_GAIN)
+        gain = gain.clamp(min=LOWEST_GAIN)
+        scene = (self._to_working(photo) - offset) / gain
+        scene = plausible(scene, gain, self._least, self._unsure)
         undone = self._from_working(rolled_off(scene, self._white))
         # Luma is the photo's, which was not lost; only chroma is taken from elsewhere.
         return undone + clean - grey_of(clean) if self._grey else undone

@@ -10,16 +10,20 @@ from torch import Tensor
 
 from ldrps_engine.colour.srgb import (
     EXPONENT,
+    FLARE,
     LUMINANCE,
     OFFSET,
     SCALE,
     SLOPE,
     STRAIGHT_DISPLAY,
     STRAIGHT_LIGHT,
+    TINY,
     YCC,
 )
 
 _LUMINANCE = torch.from_numpy(LUMINANCE)[:, None, None]
+# Rounds after which the inverse of a roll-off is exact to a step of sixteen bits.
+_ROUNDS = 20
 _YCC = torch.from_numpy(YCC)
 
 
@@ -61,15 +65,46 @@ def rolled_off(light: Tensor, white: float) -> Tensor:
     """Bend the light of a scene below white as a photo shows it, see `colour.srgb.roll_off`."""
     if white == 1:
         return light
-    scene = luminance(light).clamp(min=0)
-    return light * ((1 + scene / white**2) / (1 + scene))
+    own, common = (_bent(scene, white) for scene in (light, luminance(light)))
+    return light * (common + (1 - common) * (own - common))
 
 
 def scene_light(light: Tensor, white: float) -> Tensor:
-    """Inverse of `rolled_off`."""
+    """Inverse of `rolled_off`: alternately of each channel, and of what they make together."""
     if white == 1:
         return light
-    shown = luminance(light).clamp(min=0)
+    shown = light.clamp(min=0)
+    scene = shown * _unbent(luminance(shown), white)
+    for _ in range(_ROUNDS):
+        common = _bent(luminance(scene), white).clamp(max=1)
+        # c^2 x + (1 - c) (x + x^2 / white^2) / (1 + x) = shown is quadratic in x.
+        square = common.square() + (1 - common) / white**2
+        linear = common.square() + 1 - common - shown
+        scene = 2 * shown / (linear + (linear.square() + 4 * square * shown).sqrt())
+    return scene + light - shown
+
+
+def plausible(light: Tensor, share: Tensor, least: float, unsure: float) -> Tensor:
+    """Light of a scene without colours that a dark photo only seems to have.
+
+    See `colour.srgb.plausible`.
+    """
+    if not (least or unsure):
+        return light
+    scene = luminance(light).clamp(min=0)
+    missing = (1 - share).clamp(min=0)
+    fading = missing * unsure**2 / ((share * scene).square() + (unsure**2 + TINY))
+    faded = light + fading * (scene - light)
+    return faded.maximum(least * missing * scene) + FLARE * missing
+
+
+def _bent(scene: Tensor, white: float) -> Tensor:
+    """Factor by which light is bent, see `colour.srgb.roll_off_gain`."""
+    scene = scene.clamp(min=0)
+    return (1 + scene / white**2) / (1 + scene)
+
+
+def _unbent(shown: Tensor, white: float) -> Tensor:
+    """Inverse of the factor by which luminance was bent that is shown as this one."""
     # L + L^2 / white^2 = shown (1 + L), in the form that is exact near black.
-    scene = 2 / (1 - shown + ((1 - shown).square() + 4 * shown / white**2).sqrt())
-    return light * scene
+    return 2 / (1 - shown + ((1 - shown).square() + 4 * shown / white**2).sqrt())

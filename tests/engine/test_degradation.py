@@ -1,5 +1,7 @@
 """First guesses of the degradation, and the two ways in which they are undone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -81,8 +83,42 @@ def test_highlights_of_a_dark_photo_are_rolled_off(natural):
     white = [(luminance(to_linear(image[window])) > 1).mean() for image in (burnt, lit)]
     assert white[0] > 0.5
     assert white[1] < 0.05
-    order = np.argsort(luminance(to_linear(dark)), axis=None)
-    assert np.all(np.diff(luminance(to_linear(lit)).ravel()[order]) > -1e-5)
+    dimmer = guess.invert(to_display(0.8 * to_linear(dark)))
+    assert np.all(dimmer <= lit + 1e-5)
+
+
+def test_the_sky_in_a_window_keeps_its_colour(natural):
+    """White was bounded by four times the paper's, whatever lay above it."""
+    dark = pictures.darkened(natural, 0.03)
+    window = np.s_[:24, :24]
+    dark[window] = np.float32([0.45, 0.65, 0.9]) + 0.1 * (natural[window] - 0.5)
+    guess = first_guess(dark, diagnose(dark, "low-light"), "low-light")
+    lit = guess.invert(dark)
+    assert lit[24:].mean() > 2 * dark[24:].mean()
+    assert (lit[window].min(-1) > 0.99).mean() < 0.02
+    red, _, blue = lit[window].mean((0, 1))
+    assert blue > red + 0.05
+
+
+def test_what_eight_bits_hold_no_colour_of_is_neutral_and_real_colour_stays():
+    """Rounding made magenta and olive stains of the blackest walls."""
+    gain = np.full((1, 1, 3), 1 / 40, np.float32)
+    step = 1 / 255 / 12.92
+    guess = Degradation(gain, 0 * gain, "light", white=8.0, least=0.2, unsure=1.5 * step)
+    dark = np.float32([[[1, 0, 1]], [[60, 20, 15]]]) / 255
+    wall, brick = guess.invert(dark)[:, 0]
+    assert np.ptp(wall) < 0.4 * np.ptp(replace(guess, unsure=0.0, least=0.0).invert(dark)[0, 0])
+    assert np.ptp(brick) > 0.25
+
+
+def test_a_channel_that_was_cut_off_has_some_of_the_light(natural):
+    gain = np.full((1, 1, 3), 1 / 20, np.float32)
+    guess = Degradation(gain, 0 * gain, "light", white=4.0, least=0.2)
+    orange = np.float32([[[90, 40, 0]]]) / 255
+    cut = replace(guess, least=0.0).invert(orange)[0, 0]
+    assert guess.invert(orange)[0, 0, 2] > cut[2] + 0.2
+    bright = Degradation(np.ones((1, 1, 3), np.float32), 0 * gain, "light", least=0.2)
+    assert np.allclose(bright.invert(natural), natural, atol=1e-5)
 
 
 @pytest.mark.parametrize(("lamp", "expected"), [(1.0, True), (0.1, False)])
