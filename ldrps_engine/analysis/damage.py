@@ -44,12 +44,6 @@ _GLANCE = 600_000
 _MUCH_LARGER = 4
 # Sides of that place, relative to the copy's.
 _PLACE = 0.4
-# Pixels that tell the strength of noise.
-_ENOUGH_LOOKED_AT = 1_000_000
-# Standard deviation up to which noise does not disturb; a noisier photo is looked at reduced.
-_NOISE = 0.04
-# Short side below which no photo is reduced, pixels.
-_LEAST_SIDE = 48
 # Probability below which damage is neither named nor looked at more closely.
 _TOLD_FROM = MENDED_FROM / 2
 # Share of a pixel of the photo from which it belongs to what was found in a smaller copy.
@@ -292,12 +286,9 @@ class _Copies:
         self._rgb = rgb
 
     def sight(self, most: int, visible: Mask | None) -> _Sight:
-        """Return one of at most so many pixels; smaller still where its noise would disturb."""
+        """Return one of at most so many pixels."""
         height, width = self._rgb.shape[:2]
         scale = min(1.0, math.sqrt(most / (height * width)))
-        if self._noise * scale > _NOISE:
-            # Where noise is strong its grains look like dust, and hide what is finer than they are.
-            scale = max(_NOISE / self._noise, min(scale, _LEAST_SIDE / min(height, width)))
         size = max(1, round(height * scale)), max(1, round(width * scale))
         if scale == 1:
             return _Sight(size, lambda place: display(self._rgb[place]), visible)
@@ -311,22 +302,9 @@ class _Copies:
         return _Sight(size, make, visible)
 
     @cached_property
-    def _noise(self) -> float:
-        return _noise(self._rgb)
-
-    @cached_property
     def _halves(self) -> Array:
         """The image at half its size, of which smaller copies are made sooner."""
         return means_of_squares(self._rgb, 2)
-
-
-def _noise(rgb: Values) -> float:
-    """Standard deviation of white noise, from the differences of neighbours in small squares."""
-    every = max(1, rgb.shape[0] * rgb.shape[1] // _ENOUGH_LOOKED_AT)
-    below = display(rgb[1::every]).mean(2)
-    above = display(rgb[::every][: len(below)]).mean(2)
-    apart = (below - above)[:, 1:] - (below - above)[:, :-1]
-    return float(np.median(np.abs(apart))) / (2 * 0.6745) * math.sqrt(rgb.shape[2])
 
 
 def _reduced(visible: Mask, size: tuple[int, int]) -> Mask:

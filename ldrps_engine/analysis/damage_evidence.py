@@ -24,6 +24,38 @@ _PRIOR = 0.5
 _UNDAMAGED = 0.05
 # Pixels beside the damage that are neither.
 _APART = 3
+# Median distance of sure damage from its usual colour up to which it shows bare paper, and that up
+# to which a pixel does.
+_BARE, _PAPER = 0.06, 0.3
+# Number of pixels that tell how sure the network is of a photo, and the least probability of them
+# from which that counts.
+_SUREST, _SURE = 30, 0.9
+# Log-odds by which pieces may be less sure, the least they may be, and where nothing is sure.
+_LESS, _LEAST, _UNSURE = 1.0, 0.8, 0.95
+
+
+def sure_from(likely: Array, most: float) -> float:
+    """Probability that a piece of damage reaches, in a photo with `likely` (H, W); `most` at most.
+
+    Of a soft or compressed scan the network is less sure everywhere, damage and belongings alike.
+    """
+    count = min(_SUREST, likely.size)
+    top = float(np.partition(likely, likely.size - count, axis=None)[likely.size - count])
+    if top < _SURE:
+        return min(_UNSURE, most)
+    odds = np.log(top / max(1 - top, 1e-6)) - _LESS
+    return float(np.clip(1 / (1 + np.exp(-odds)), _LEAST, most))
+
+
+def bare_paper(rgb: Array, sure: Mask) -> Mask | None:
+    """Mark what of sure damage (H, W) shows bare paper; None if most of it is not of one colour."""
+    apart = rgb[sure] - np.median(rgb[sure], axis=0)
+    distance = np.sqrt((apart * apart).mean(1))
+    if np.median(distance) >= _BARE:
+        return None
+    bare = sure.copy()
+    bare[sure] = distance < _PAPER
+    return bare
 
 
 def like_what_is_sure(rgb: Array, likely: Array, sure: Mask, most: float = 3.0) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldrps_engine.analysis.components import Components
-from ldrps_engine.analysis.damage_evidence import like_what_is_sure
+from ldrps_engine.analysis.damage_evidence import bare_paper, like_what_is_sure, sure_from
 from ldrps_engine.colour.masks import grown, opened
 
 Array = NDArray[np.float32]
@@ -26,7 +26,7 @@ _ENOUGH = 0.012
 # Cells in a row over the photo, and the share of one that counts: glints are in few of them.
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
 # Share of a photo, counted in this way, that is no doubt damage of all of it.
-_ALL_OVER = 0.006
+_ALL_OVER = 0.005
 # Greatest probability of damage that is in a few places.
 _CONCENTRATED = 0.7
 # The same in pixels, where the user says that the photo is damaged.
@@ -73,15 +73,19 @@ class Limits:
     marked: float
     """Least of each of its pixels."""
     surely: float
-    """Least that one of them has to have."""
+    """Least that one of them has to have; less if the network is not sure of anything."""
     mean: float
     """Least mean of all of them."""
     colours: float = 3.0
     """Most that colours like those of sure damage add to the log-odds."""
+    on_paper: float = 0.6
+    """Least of each pixel where all that is sure shows bare paper."""
+    paper: float = 5.0
+    """Most that the colour of bare paper adds to the log-odds."""
 
 
 _UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
-BELIEVED = Limits(marked=0.4, surely=0.95, mean=0.5)
+BELIEVED = Limits(marked=0.5, surely=0.97, mean=0.5)
 """Limits where the user says that the photo is damaged, for which less will do;
 `benchmarks.damage_limits` compares others."""
 
@@ -188,14 +192,21 @@ def believed_pieces(
 
     What is sure of them tells what this damage looks like.
     """
+    limits = replace(limits, surely=sure_from(likely, limits.surely))
     found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
     if found.probability < MENDED_FROM:
         return found
-    alike = like_what_is_sure(rgb, likely, found.mask, limits.colours)
+    if (bare := bare_paper(rgb, found.mask)) is not None:
+        # Nothing else can be damage then, and what is wide needs no more than a little doubt.
+        limits = replace(limits, marked=limits.on_paper)
+        alike = like_what_is_sure(rgb, likely, bare, limits.paper)
+        less = like_what_is_sure(rgb, likely, bare, limits.colours)
+    else:
+        alike, less = like_what_is_sure(rgb, likely, found.mask, limits.colours), likely
+        # What is sure stays so, also where a crack is grey and not white.
+        alike = np.where(found.mask, np.maximum(alike, likely), alike)
     wide = _wide_parts(alike > limits.marked, found.mask)
-    alike = np.where(wide, np.minimum(alike, likely), alike)
-    # What is sure stays so, also where a crack is grey and not white.
-    alike = np.where(found.mask, np.maximum(alike, likely), alike)
+    alike = np.where(wide, np.minimum(alike, less), alike)
     more = Pieces.of(alike, believed=True, stains=stains, spared=spared, limits=limits)
     return more if more.probability >= MENDED_FROM else found
 

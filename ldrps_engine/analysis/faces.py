@@ -69,8 +69,13 @@ def find_faces(view: Array) -> tuple[Face, ...]:
     return tuple(kept)
 
 
-def kept_words(faces: tuple[Face, ...], *, published: bool) -> tuple[str, ...]:
-    """Say in a sentence that faces were kept; with the published method they are not."""
+def kept_words(
+    faces: tuple[Face, ...], *, published: bool, damage_found: bool = False
+) -> tuple[str, ...]:
+    """Say in a sentence that faces were kept; with the published method they are not.
+
+    `damage_found`: what was found of damage is filled, which may leave some of it on a face.
+    """
     if not faces:
         return ()
     if published:
@@ -78,7 +83,8 @@ def kept_words(faces: tuple[Face, ...], *, published: bool) -> tuple[str, ...]:
     which = "a face was kept as it is"
     if len(faces) > 1:
         which = f"{len(faces)} faces were kept as they are"
-    return (f"{which}, apart from light, colour, noise and damage",)
+    left = "; damage there that was too uncertain to be filled can be marked with a mask of damage"
+    return (f"{which}, apart from light, colour, noise and damage{left if damage_found else ''}",)
 
 
 def _seen_at(view: Array, side: int) -> list[Face]:

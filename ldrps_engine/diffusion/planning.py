@@ -235,7 +235,8 @@ def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
         stages=plan.stages,
     )
     said = unmet(plan.settings, analysis.diagnosis, done)
-    faces = kept_words(plan.faces, published=plan.pilot_only)
+    found = analysis.measured.is_repaired and plan.settings.damage != "mask"
+    faces = kept_words(plan.faces, published=plan.pilot_only, damage_found=found)
     return replace(plan.description, remarks=(*plan.description.remarks, *said, *faces))
 
 

@@ -23,20 +23,20 @@ def case(lines, probability):
 
 
 def test_a_limit_below_what_the_network_says_finds_it_and_one_above_does_not():
-    damaged, good = case(slice(40, 43), 0.92), case(slice(0, 0), 0.0)
+    damaged, good = case(slice(40, 43), 0.88), case(slice(0, 0), 0.0)
     found, missed = (
-        row(replace(BELIEVED, surely=surely), [damaged], [good]).split() for surely in (0.9, 0.95)
+        row(replace(BELIEVED, surely=surely), [damaged], [good]).split() for surely in (0.85, 0.9)
     )
-    assert found[:4] == [f"{BELIEVED.marked:.2f}", "0.90", "0.50", "3.0"]
-    assert float(found[4]) > float(missed[4]) + 6
-    assert float(found[5]) > float(missed[5])
-    assert (found[7], missed[7]) == ("1.000", "0.000")
-    assert (found[8], missed[8]) == ("0.000", "0.000")
+    assert found[:4] == [f"{BELIEVED.marked:.2f}", "0.85", "0.50", "3.0"]
+    assert float(found[6]) > float(missed[6]) + 6
+    assert float(found[7]) > float(missed[7])
+    assert (found[9], missed[9]) == ("1.000", "0.000")
+    assert (found[10], missed[10]) == ("0.000", "0.000")
 
 
 def test_what_is_filled_in_vain_is_reported():
     wire = case(slice(60, 62), 0.95)
     wire = Case(wire.clean, wire.clean.astype(np.float32), np.zeros_like(wire.mask))
     wire.__dict__["likely"] = case(slice(60, 62), 0.95).likely
-    told = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
-    assert float(told[8]) > 1
+    reported = row(BELIEVED, [case(slice(40, 43), 0.92)], [wire]).split()
+    assert float(reported[10]) > 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ldrps_engine.analysis.damage import look_for_damage
-from ldrps_engine.analysis.damage_evidence import like_what_is_sure
+from ldrps_engine.analysis.damage_evidence import bare_paper, like_what_is_sure, sure_from
 from ldrps_engine.analysis.damage_views import likely_from_sides, probabilities
 from ldrps_engine.analysis.rims import with_rims
 from support import pictures
@@ -24,6 +24,16 @@ def test_scratches_are_found_where_they_are_and_named(examples):
     assert iou(found.mask, mask) > 0.5
     assert found.is_sure
     assert found.kinds[0] in ("scratches", "cracks")
+
+
+def test_scratches_are_found_in_strong_noise(examples):
+    """A noisy or richly textured photo that is looked at reduced loses its fine scratches."""
+    damaged, mask = scratched(examples("low-light") ** 0.6)
+    noise = np.random.default_rng(1).standard_normal(damaged.shape, np.float32)
+    noisy = np.clip(damaged + np.float32(0.12) * noise, 0, 1)
+    found = look_for_damage(noisy, believed=True)
+    assert found.is_sure
+    assert iou(found.mask, mask) > 0.5
 
 
 def test_the_edge_of_a_round_mount_is_no_damage_and_a_crack_that_ends_there_is(monkeypatch):
@@ -270,3 +280,48 @@ def test_a_mask_is_drawn_at_full_size_on_request(monkeypatch, examples):
     assert found.seen.shape == mask.shape
     with pytest.raises(TypeError):
         found.mask  # noqa: B018
+
+
+def test_of_a_soft_scan_less_is_sure_and_where_nothing_is_that_is_no_reason():
+    likely = np.zeros((64, 64), np.float32)
+    likely[:8, :8] = 0.95
+    assert 0.85 < sure_from(likely, 0.97) < 0.9
+    likely[:8, :8] = 0.999
+    assert sure_from(likely, 0.97) == pytest.approx(0.97)
+    likely[:8, :8] = 0.7
+    assert sure_from(likely, 0.97) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(("spread", "bare"), [(0.03, True), (0.15, False)])
+def test_bare_paper_is_of_one_colour_and_what_shines_through_is_not(spread, bare):
+    noise = np.random.default_rng(0).standard_normal((20, 25, 3), np.float32)
+    shown = np.float32(0.9) + np.float32(spread) * noise
+    sure = np.ones((20, 25), bool)
+    shown[3, 4] = 0.4
+    paper = bare_paper(shown, sure)
+    if bare:
+        assert paper.mean() > 0.99
+        assert not paper[3, 4]
+    else:
+        assert paper is None
+
+
+def test_where_sure_damage_is_bare_paper_a_wide_doubtful_part_of_it_is_damage_and_a_lamp_is_not(
+    monkeypatch,
+):
+    """The fold is as white as the sure scratches, the lamp is as likely, but of another colour."""
+    scratches, fold, lamp = np.zeros((3, 256, 256), bool)
+    scratches[20::50, 10:240] = True
+    fold[100:112, 10:240] = True
+    lamp[200:212, 30:60] = True
+    fold &= ~scratches
+    lamp &= ~scratches
+    likely = np.select([scratches, fold, lamp], [0.99, 0.3, 0.97], 0.001).astype(np.float32)
+    likely[104:106, 10:60] = 0.9
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
+    picture = bare(0.5 * pictures.natural(256, 256), scratches | fold)
+    picture[lamp] = (0.6, 0.3, 0.3)
+    found = look_for_damage(picture, believed=True)
+    assert found.mask[scratches].all()
+    assert found.mask[fold].mean() > 0.95
+    assert not found.mask[lamp].any()

@@ -105,6 +105,21 @@ def test_the_published_method_promises_nothing_for_faces():
     assert kept_words((), published=True) == ()
 
 
+def test_whose_damage_is_filled_learns_that_some_on_a_face_may_be_left_and_what_to_do(
+    models, monkeypatch
+):
+    crack = np.zeros((320, 320), np.float32)
+    crack[::40] = 0.99
+    monkeypatch.setattr("ldrps_engine.analysis.damage.likely_from_sides", lambda *_: crack)
+    monkeypatch.setattr("ldrps_engine.diffusion.planning.find_faces", lambda _: (FACE,))
+    photo = Photo.from_samples(pictures.samples(pictures.natural(320, 320), np.uint8))
+    for wishes, told in (({"damage": "auto"}, True), ({"recipe": "low-light"}, False)):
+        done = restore(photo, Settings(steps=2, **wishes), models)
+        words = [remark for remark in done.remarks if "face" in remark]
+        assert all(("mask of damage" in each) is told for each in words)
+        assert words or not told
+
+
 def test_glints_in_eyes_are_no_damage_but_a_crack_across_a_face_is(monkeypatch, astronaut):
     seen = astronaut.copy()
     (face,) = find_faces(seen)
