@@ -105,14 +105,14 @@ class DegradationModel:
         warm = torch.cat(
             [self._uniform(0.9, 1.1), self._uniform(0.7, 1.0), self._uniform(0.4, 1)], 1
         )
-        shade = torch.ones_like(light[:, :1])
+        shading = torch.ones_like(light[:, :1])
         if backlit:
             bright = self._bright_place(light)
-            shade = exposure + (1 - exposure) * bright
-            lit = light * shade * (1 + bright * self._uniform(0, 0.8))
+            shading = exposure + (1 - exposure) * bright
+            lit = light * shading * (1 + bright * self._uniform(0, 0.8))
         else:
             lit = (scene + lamps * warm * self._uniform(0.3, 3) / exposure) * exposure
-            shade = shade * exposure
+            shading = shading * exposure
         rolled = lit * (1 + lit / 16) / (1 + lit * self._uniform(0.1, 1))
         shown = torch.where(self._uniform(0, 1) < 0.5, lit, rolled).clamp(0, 1)
         noise = (self._uniform(0, 0.004) * shown + self._uniform(0, 0.0015) ** 2).sqrt()
@@ -120,12 +120,12 @@ class DegradationModel:
         cells = functional.avg_pool2d(luminance(light), 9, 1, 4)
         now = functional.avg_pool2d(luminance(shown), 9, 1, 4)
         missing = ((cells + 1e-3) / (now + 1e-3)).log().clamp(0, 6)
-        meant = -shade.log()
+        meant = -shading.log()
         missing = torch.minimum(missing, meant + 0.5)
         target = stops.flatten()
         if backlit:
             # A third of the photo in shadow is what the photo is about.
-            in_shadow = (shade < 0.5 * (1 + exposure)).float().mean((1, 2, 3))
+            in_shadow = (shading < 0.5 * (1 + exposure)).float().mean((1, 2, 3))
             target = target * (in_shadow / _SUBJECT).clamp(max=1)
         return linear_to_srgb(shown), missing, target
 

@@ -48,7 +48,7 @@ _HALF, _LIGHTS = 50, 99.5
 _LIT, _LIGHTS_APART = (0.12, 0.25), (2.5, 3.3)
 # The same log in which the middle is taken for the night, and stays dark.
 _NIGHT = (5.5, 7.0)
-# Natural log of the gain without that, between which a photo is taken to be dark beside them.
+# Natural log of the gain without that, between which a photo is taken to be dark apart from them.
 _NEEDY = (0.8, 1.8)
 # Natural log of what such a photo needs on top, and at most as much as without that.
 _MORE = 1.5
@@ -210,12 +210,12 @@ def _darkened(
     """
     light = to_linear(rgb)
     black = _black(light)
-    shade = np.ones((1, 1), np.float32)
+    shading = np.ones((1, 1), np.float32)
     if seen and weight:
-        shade = backlight_gain(rgb, seen.gain) ** np.float32(weight)
+        shading = backlight_gain(rgb, seen.gain) ** np.float32(weight)
     lights = float(np.percentile(luminance(light), _LIGHTS))
     brightest = float(light.max())
-    light = (light - black) / resize(shade[..., None], rgb.shape[:2], smooth=True)
+    light = (light - black) / resize(shading[..., None], rgb.shape[:2], smooth=True)
     scene = _Scene.of(light, brightest)
     log_gain = scene.gain_to_level(expected_level(light))
     if seen:
@@ -226,14 +226,14 @@ def _darkened(
     more = needy * scene.exposed_for(lights) * min(log_gain, _MORE)
     log_gain = min(log_gain + more, _LOG_GAINS[1])
     if amount != 1:
-        shade = shade ** np.float32(amount)
+        shading = shading ** np.float32(amount)
         scene = _Scene.of(
-            (to_linear(rgb) - black) / resize(shade[..., None], rgb.shape[:2], smooth=True),
+            (to_linear(rgb) - black) / resize(shading[..., None], rgb.shape[:2], smooth=True),
             brightest,
         )
         log_gain = min(amount * log_gain, _LOG_GAINS[1])
     gain = float(np.exp(log_gain))
-    field = np.repeat(shade[..., None] / np.float32(gain), 3, axis=2)
+    field = np.repeat(shading[..., None] / np.float32(gain), 3, axis=2)
     offset = np.broadcast_to(black, field.shape).astype(np.float32)
     white = scene.white(gain, _MOST_WHITE * float(np.exp(more)))
     return Degradation(field, offset, "light", white=white, least=_LEAST)
