@@ -45,7 +45,7 @@ _MUCH_LARGER = 4
 # Sides of that place, relative to the copy's.
 _PLACE = 0.4
 # Probability below which damage is neither named nor looked at more closely.
-_TOLD_FROM = MENDED_FROM / 2
+_REPORTED_FROM = MENDED_FROM / 2
 # Share of a pixel of the photo from which it belongs to what was found in a smaller copy.
 _COVERED = 0.3
 
@@ -103,7 +103,7 @@ def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
         visible,
         believed=settings.mends_damage,
         stains=settings.damage == "auto",
-        told_from=0.0 if settings.details_damage else _TOLD_FROM,
+        reported_from=0.0 if settings.details_damage else _REPORTED_FROM,
         whole=whole,
     )
     asked = settings.mends_damage or settings.amounts.get("damage", 0.0) > 0
@@ -119,7 +119,7 @@ def look_for_damage(
     *,
     believed: bool = False,
     stains: bool = True,
-    told_from: float = _TOLD_FROM,
+    reported_from: float = _REPORTED_FROM,
     whole: Contents | None = None,
 ) -> Damage:
     """Find damage in an image (H, W, 1 or 3); what is not `visible` has none.
@@ -128,14 +128,14 @@ def look_for_damage(
     glanced at first, and most are not looked at closely: of a large one the worst place alone, if
     even that has too little damage for it to be named. Without `stains` none is found that is
     neither a line nor small nor at the edge: a white collar may be taken for one. Features of faces
-    are left alone, for which faces are looked for where the probability is `told_from` or more.
+    are left alone, for which faces are looked for where the probability is `reported_from` or more.
     `whole` has the image's contents, for callers who want to know of them as well.
     """
     copies = _Copies(rgb)
     sight = copies.sight(_MOST_PIXELS if believed else _GLANCE, visible)
-    look = _Look(Contents(sight.rgb), whole or Contents(rgb), believed, stains, told_from)
+    look = _Look(Contents(sight.rgb), whole or Contents(rgb), believed, stains, reported_from)
     pieces = look.chosen(sight)
-    if believed or pieces.probability < _TOLD_FROM:
+    if believed or pieces.probability < _REPORTED_FROM:
         return _damage(rgb, visible, sight, pieces)
     closer = copies.sight(_MOST_PIXELS, visible)
     if closer.size == sight.size:
@@ -157,7 +157,7 @@ class _Look:
     """Contents of the image itself, whose colours tell what it is."""
     believed: bool
     stains: bool
-    told_from: float
+    reported_from: float
 
     def chosen(self, sight: _Sight, place: Part | None = None) -> Pieces:
         """Choose pieces of what is likely, in one place or all over.
@@ -182,7 +182,7 @@ class _Look:
             stains=self.stains,
             spared=spared,
             is_print=lambda: self.whole.is_print,
-            told_from=self.told_from,
+            reported_from=self.reported_from,
         )
         if place is None:
             return found

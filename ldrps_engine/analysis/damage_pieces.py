@@ -109,12 +109,12 @@ class Pieces:
         stains: bool,
         spared: Callable[[], Array | None],
         limits: Limits | None = None,
-        told_from: float = 0.0,
+        reported_from: float = 0.0,
     ) -> Pieces:
         """Choose pieces of what is probably damaged, with `likely` (H, W).
 
         None lies mostly on places that are `spared`, ones in (H, W), which are asked for where the
-        damage is as probable as `told_from`.
+        damage is as probable as `reported_from`.
         """
         least = limits or (BELIEVED if believed else _UNASKED)
         marked = likely > least.marked
@@ -134,7 +134,7 @@ class Pieces:
             kept = kept & (parts.means(wide.astype(np.float32)) < _MOSTLY_WIDE)
             mask = parts.chosen(kept) & ~grown(wide, 2 * half)
         sure = _probability(means, areas, kept, mask, believed=believed)
-        if kept.any() and sure >= told_from and (places := spared()) is not None:
+        if kept.any() and sure >= reported_from and (places := spared()) is not None:
             kept = kept & (parts.means(places) < _MOSTLY)
             mask &= parts.chosen(kept)
             sure = _probability(means, areas, kept, mask, believed=believed)
@@ -243,14 +243,14 @@ def unasked_pieces(
     stains: bool,
     spared: Callable[[], Array | None],
     is_print: Callable[[], bool],
-    told_from: float = 0.0,
+    reported_from: float = 0.0,
 ) -> Pieces:
     """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
 
     Stains speak for a damaged print, also where they themselves are left; its other damage is
     believed sooner, as far as it is likely when it is looked at `closely`. What is no old print,
-    told by `is_print`, has to show the same paper in all places. Strokes on paper are none, and
-    what is `spared` is none; neither is looked for where less is found than `told_from`.
+    by `is_print`, has to show the same paper in all places. Strokes on paper are none, and
+    what is `spared` is none; neither is looked for where less is found than `reported_from`.
     """
 
     @cache
@@ -259,7 +259,9 @@ def unasked_pieces(
         return strokes if places is None else np.maximum(places, strokes)
 
     def pieces(*, stains: bool) -> Pieces:
-        return Pieces.of(likely, believed=False, stains=stains, spared=besides, told_from=told_from)
+        return Pieces.of(
+            likely, believed=False, stains=stains, spared=besides, reported_from=reported_from
+        )
 
     found = pieces(stains=stains)
     whole = found if stains else pieces(stains=True)

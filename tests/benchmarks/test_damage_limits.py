@@ -1,4 +1,4 @@
-"""Comparison of limits: each is told with what it finds, misses and fills in vain."""
+"""Comparison of limits: what each finds, misses and fills in vain."""
 
 from dataclasses import replace
 
