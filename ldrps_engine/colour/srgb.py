@@ -30,6 +30,9 @@ YCC = np.array([LUMA, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
 FLARE = 0.003
 """Light that a well exposed photo has where the scene has none: about nine steps of eight bits."""
 
+SHADOW = 8 / 255 / SLOPE
+"""Light below which a photo of eight bits has no certain colours: eight of its steps near black."""
+
 TINY = 1e-12
 """Added to squares of light that may be 0, before they divide."""
 
@@ -98,10 +101,10 @@ def plausible(light: Array, share: Array, least: float, unsure: float) -> Array:
     """Light (H, W, 3) of a scene without colours that a dark photo only seems to have.
 
     `share` (H, W, 3), at most 1, is how much of the light the photo got. A channel of which it got
-    nothing was cut off at black, by the sensor or the camera's colour matrix: it has at least
-    `least` of the luminance. Where the photo's luminance is about `unsure`, half of the colour is
-    rounding and noise, and fades. What was cut off at black lies, as in other photos, a little
-    above it. All hold as far as light was missing.
+    nothing was cut off at black, by the sensor or the camera's colour matrix: in shadows it has at
+    least `least` of the luminance; lamps keep their colour. Where the photo's luminance is about
+    `unsure`, half of the colour is rounding and noise, and fades. What was cut off at black lies,
+    as in other photos, a little above it. All hold as far as light was missing.
     """
     if not (least or unsure):
         return light
@@ -110,5 +113,6 @@ def plausible(light: Array, share: Array, least: float, unsure: float) -> Array:
     there = np.square(share * scene)
     fading = missing * np.float32(unsure**2) / (there + np.float32(unsure**2 + TINY))
     faded = light + fading * (scene - light)
-    whole = np.maximum(faded, np.float32(least) * missing * scene)
+    shadow = np.float32(SHADOW**2) / (there + np.float32(SHADOW**2))
+    whole = np.maximum(faded, np.float32(least) * shadow * missing * scene)
     return np.asarray(whole + np.float32(FLARE) * missing, np.float32)

@@ -14,6 +14,7 @@ from ldrps_engine.colour.srgb import (
     LUMINANCE,
     OFFSET,
     SCALE,
+    SHADOW,
     SLOPE,
     STRAIGHT_DISPLAY,
     STRAIGHT_LIGHT,
@@ -93,9 +94,11 @@ def plausible(light: Tensor, share: Tensor, least: float, unsure: float) -> Tens
         return light
     scene = luminance(light).clamp(min=0)
     missing = (1 - share).clamp(min=0)
-    fading = missing * unsure**2 / ((share * scene).square() + (unsure**2 + TINY))
+    there = (share * scene).square()
+    fading = missing * unsure**2 / (there + (unsure**2 + TINY))
     faded = light + fading * (scene - light)
-    return faded.maximum(least * missing * scene) + FLARE * missing
+    shadow = SHADOW**2 / (there + SHADOW**2)
+    return faded.maximum(least * shadow * missing * scene) + FLARE * missing
 
 
 def _bent(scene: Tensor, white: float) -> Tensor:

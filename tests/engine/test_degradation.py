@@ -111,12 +111,14 @@ def test_what_eight_bits_hold_no_colour_of_is_neutral_and_real_colour_stays():
     assert np.ptp(brick) > 0.25
 
 
-def test_a_channel_that_was_cut_off_has_some_of_the_light(natural):
+def test_a_channel_that_was_cut_off_has_some_of_the_light_in_shadows(natural):
+    """A lamp that had as much of it, in linear light, was pink and no longer golden."""
     gain = np.full((1, 1, 3), 1 / 20, np.float32)
     guess = Degradation(gain, 0 * gain, "light", white=4.0, least=0.2)
-    orange = np.float32([[[90, 40, 0]]]) / 255
-    cut = replace(guess, least=0.0).invert(orange)[0, 0]
-    assert guess.invert(orange)[0, 0, 2] > cut[2] + 0.2
+    shadow, lamp = np.float32([[[9, 4, 0]]]) / 255, np.float32([[[90, 40, 0]]]) / 255
+    for light, least, most in ((shadow, 0.06, 0.3), (lamp, -1, 0.04)):
+        cut = replace(guess, least=0.0).invert(light)[0, 0]
+        assert least < guess.invert(light)[0, 0, 2] - cut[2] < most
     bright = Degradation(np.ones((1, 1, 3), np.float32), 0 * gain, "light", least=0.2)
     assert np.allclose(bright.invert(natural), natural, atol=1e-5)
 
