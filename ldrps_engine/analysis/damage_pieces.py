@@ -273,7 +273,10 @@ def unasked_pieces(
     if not known and probability < _FILLED_ELSEWHERE:
         return named
     every = believed_pieces(rgb, closely(), stains=False, spared=besides)
-    filled = every if every.probability else found
+    filled = every if every.mask.any() else found
+    # Wide parts that are left may have been all there was.
+    if not filled.mask.any():
+        return named
     if not known and (whole.kept.sum() < _SEVERAL or not _shows_paper(rgb, filled.mask)):
         return named
     return replace(filled, probability=probability)
