@@ -13,6 +13,8 @@ from ldrps_wire.system import TELLS_UNIX_PEERS, UNIX_FAMILY
 ADDRESS_VARIABLE = "LDRPS_ADDRESS"
 TOKEN_VARIABLE = "LDRPS_TOKEN_FILE"
 SOCKET_NAME = "ldrps.sock"
+# sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
+MAX_SOCKET_PATH = 106
 TOKEN_NAME = "token"
 UNIX = "unix:"
 TLS = "tls:"
@@ -82,7 +84,18 @@ def check_address_is_ours(address: str) -> None:
             f"this system has no unix sockets, so there is no {address}; give 127.0.0.1:PORT, or "
             "tls:HOST:PORT for another machine"
         )
+    check_socket_length(socket_path(address), "choose a shorter address")
     check_way(socket_path(address))
+
+
+def check_socket_length(path: Path, remedy: str) -> None:
+    """Refuse a path that no socket can have; SettingsError says so, and the `remedy`."""
+    length = len(os.fsencode(path))
+    if TELLS_UNIX_PEERS and length > MAX_SOCKET_PATH:
+        raise SettingsError(
+            f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
+            f"taken, so {remedy}"
+        )
 
 
 def socket_path(address: str) -> Path:

@@ -19,7 +19,6 @@ from ldrps_engine.analysis.opinion import FAULTS, MOST_WORDS, Opinion, read_answ
 from ldrps_engine.analysis.resampling import resize
 from ldrps_engine.captioning.image_processor import load_processor
 from ldrps_engine.errors import ModelError
-from ldrps_engine.model_store.catalogue import catalogue
 from ldrps_engine.model_store.store import resolve
 from ldrps_engine.priors.components import count_weights, load_network
 from ldrps_engine.priors.placement import network_bytes
@@ -103,9 +102,6 @@ class MultimodalDescriber:
 
 def describer_folder(name: str) -> Path:
     """The folder of a describer named or pathed; ModelError if it is none."""
-    entry = catalogue().get(name)
-    if entry is not None and entry.kind != "describer":
-        raise ModelError(f"model '{name}' is no describer; 'ldrps models list' says what is one")
     folder = resolve(name, "describer")
     if not (folder / "config.json").is_file():
         raise ModelError(f"describer '{name}' in {folder} lacks config.json; pull or copy it again")

@@ -90,6 +90,8 @@ def resolve(name: str, kind: Kind | None = None) -> Path:
             sorted(n for n, entry in catalogue().items() if kind in (None, entry.kind))
         )
         raise ModelError(f"model '{name}' is not known; known are {known}, or a path")
+    if kind not in (None, catalogue()[name].kind):
+        raise ModelError(f"model '{name}' is no {kind}; 'ldrps models list' says what is one")
     if not is_installed(name):
         raise ModelError(f"model '{name}' is not installed; run 'ldrps models pull {name}'")
     return folder_of(name)

@@ -169,6 +169,8 @@ class ModelCache:
 
     def _get(self, name: str, kind: Kind, load: Callable[[], Any], on_step: OnStep) -> Any:
         held = self._held.get(name)
+        if held is not None and held.kind != kind:
+            raise ModelError(f"model '{name}' is no {kind}; 'ldrps models list' says what is one")
         if held is None:
             on_step(Loading(name, 0.0))
             began = time.monotonic()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_engine.errors import ModelError
-from ldrps_engine.model_store.catalogue import catalogue, tiny_of
+from ldrps_engine.model_store.catalogue import tiny_of
 from ldrps_engine.model_store.store import INDEX, folder_of, is_installed, resolve
 from ldrps_engine.priors.base import LatentPrior
 from ldrps_engine.priors.components import class_name, count_weights, read_index
@@ -43,19 +43,11 @@ def load_prior(name: str, placement: Placement) -> LatentPrior:
 def prior_folder(name: str) -> Path:
     """The folder of a prior in diffusers' format; a single file is brought into it first."""
     path = resolve(name, "prior")
-    if not is_prior(name):
-        raise ModelError(f"model '{name}' is no prior; 'ldrps models list' says what is one")
     if path.is_file():
         from ldrps_engine.priors.single_file import converted
 
         return converted(path, name)
     return path
-
-
-def is_prior(name: str) -> bool:
-    """Tell whether a name is a prior's; of paths it is taken for granted."""
-    entry = catalogue().get(name)
-    return entry is None or entry.kind == "prior"
 
 
 def prior_bytes(name: str, placement: Placement) -> int:

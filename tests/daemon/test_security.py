@@ -7,7 +7,7 @@ import pytest
 from ldrps_daemon.transport.security import check_address, own_folder, take_lock
 from ldrps_daemon.transport.tokens import read_token
 from ldrps_engine.errors import SettingsError, UnavailableError
-from ldrps_wire.address import default_address, run_folder
+from ldrps_wire.address import check_address_is_ours, default_address, run_folder
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,8 @@ def test_a_path_too_long_for_a_socket_is_refused():
     with pytest.raises(SettingsError, match="107 bytes; at most 106"):
         check_address("unix:/" + "x" * 106)
     assert check_address("unix:/" + "x" * 105)
+    with pytest.raises(SettingsError, match="107 bytes; at most 106"):
+        check_address_is_ours("unix:/" + "x" * 106)
 
 
 def test_folders_are_made_private(tmp_path):

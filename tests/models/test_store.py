@@ -128,6 +128,21 @@ def test_a_describer_is_no_prior():
         load_prior("smolvlm2-256m", Placement())
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("taesd", "prior"), ("qwen3-vl-2b", "prior"), ("bundled", "describer")]
+)
+def test_a_model_of_another_kind_is_not_offered_for_download(name, kind):
+    with pytest.raises(ModelError, match=f"'{name}' is no {kind}; 'ldrps models list' says"):
+        store.resolve(name, kind)
+
+
+def test_a_prior_that_is_loaded_describes_nothing():
+    models = ModelCache("cpu")
+    models.prior("bundled")
+    with pytest.raises(ModelError, match="'bundled' is no describer"):
+        models.describer("bundled")
+
+
 def test_weights_are_counted_from_headers(tmp_path):
     folder = tiny_models.stable_diffusion(tmp_path / "model", "epsilon")
     expected = sum(

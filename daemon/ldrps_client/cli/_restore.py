@@ -103,7 +103,7 @@ class _Work:
                 raise self._gone
             return self._restore(photo, targets)
         except (AccessError, UnavailableError) as error:
-            self._gone = error
+            self._gone = _for_the_rest(error)
             raise
 
     def _restore(self, photo: Path, targets: Targets) -> dict[str, Any]:
@@ -178,6 +178,16 @@ class _Work:
             write_comparison(targets.before_after, source.photo, result.photo, force=force)
 
 
+def _for_the_rest(error: AccessError | UnavailableError) -> AccessError | UnavailableError:
+    """Return what is said of photos that never had a job; the error may name the first one's."""
+    if isinstance(error, AccessError) or "job" not in str(error):
+        return error
+    return UnavailableError(
+        "the daemon went away before the turn of this photo; start it again with 'ldrps serve' and "
+        "restore the photo then"
+    )
+
+
 def _print_result(photo: Path, targets: Targets, result: Result) -> None:
     found = f"; {result.words}" if result.words else ""
     name = shown(photo)
@@ -186,8 +196,15 @@ def _print_result(photo: Path, targets: Targets, result: Result) -> None:
         print(f"{name} -> {shown(path)}")
     for remark in result.remarks:
         print(f"{name}: {remark}")
-    if result.settings.blind and result.diagnosis and result.diagnosis.grey:
+    if _was_left_grey(result):
         print(f"{name} has no colour and was left so; --recipe colour gives it some")
+
+
+def _was_left_grey(result: Result) -> bool:
+    """Tell whether colours were lacking, could have been given, and were not asked for."""
+    seen, settings = result.diagnosis, result.settings
+    could_be_given = seen is not None and seen.grey and not seen.graphic
+    return could_be_given and settings.blind and not settings.allow_colour
 
 
 def _layer_names(targets: Targets) -> dict[str, dict[str, str]]:

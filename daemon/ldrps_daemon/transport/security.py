@@ -11,12 +11,10 @@ from typing import IO, Any
 
 from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
-from ldrps_wire.address import TLS, UNIX, run_folder
+from ldrps_wire.address import TLS, UNIX, check_socket_length, run_folder
 from ldrps_wire.ownership import own_folder as own_folder
 from ldrps_wire.system import TELLS_UNIX_PEERS, listening, lock
 
-# sockaddr_un holds 108 bytes, the last of which is a NUL; gRPC's own socket has one more letter.
-MAX_SOCKET_PATH = 106
 _BACKLOG = 128
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})")
 _ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
@@ -49,7 +47,7 @@ def check_address(address: str) -> ListenAddress:
     match = (_ANY_HOST if certified else _LOOPBACK).fullmatch(target)
     if match and 0 < int(match[2]) <= 65535:
         lock = run_folder() / f"tcp-{match[2]}.lock"
-        _check_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
+        check_socket_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
         return ListenAddress(target, lock, certified=certified)
     raise SettingsError(
         f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
@@ -66,17 +64,8 @@ def _unix_address(path: Path) -> ListenAddress:
     if not path.name:
         raise SettingsError("the address names no socket; give unix:PATH")
     path = path.absolute()
-    _check_length(path, "give a shorter --address")
+    check_socket_length(path, "give a shorter --address")
     return ListenAddress(f"{UNIX}{path}", path.with_name(path.name + ".lock"), path)
-
-
-def _check_length(path: Path, remedy: str) -> None:
-    length = len(os.fsencode(path))
-    if TELLS_UNIX_PEERS and length > MAX_SOCKET_PATH:
-        raise SettingsError(
-            f"the socket path {path} has {length} bytes; at most {MAX_SOCKET_PATH} can be "
-            f"taken, so {remedy}"
-        )
 
 
 def take_lock(address: ListenAddress) -> IO[str]:
