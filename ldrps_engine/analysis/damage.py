@@ -245,17 +245,17 @@ class _Sight:
 
     @cached_property
     def likely(self) -> Array:
-        """Probability (h, w) of damage, at one look."""
+        """Probability (h, w) of damage, from a single network evaluation."""
         return self._looked(1)
 
     def part(self, place: Part) -> _Sight:
-        """Return one place of the copy as a copy of its own."""
+        """Return part of the copy as a copy of its own."""
         seen, rgb = self._seen, self.make(place)
         size = (rgb.shape[0], rgb.shape[1])
         return _Sight(size, rgb.__getitem__, None if seen is None else seen[place])
 
     def from_sides(self) -> Array:
-        """Return the same of a small copy from several sides, in a large one's time."""
+        """Average over mirrored and rotated copies; costs no more than one large copy."""
         height, width = self.size
         return self._looked(max(1, min(VIEWS, _MOST_PIXELS // (height * width))))
 

@@ -31,15 +31,15 @@ _ALL_OVER = 0.005
 _CONCENTRATED = 0.7
 # The same in pixels, where the user says that the photo is damaged.
 _ENOUGH_BELIEVED = 30
-# Share of a photo from which the marks are the picture itself.
+# Share of a photo from which marks are taken for the picture itself.
 _MOST_SHARE = 0.3
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled for whoever wants that."""
 FILLED_FROM = _CONCENTRATED + 0.005
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
-# The same where nothing else says that the photo is an old print: twigs, spray, drops, snow and
-# masts are bright and thin. Of 734 good photos five are as likely damaged as this; with what
-# follows none is, and of 37 photos that damage was drawn over six in seven still are.
+# The same where nothing else suggests an old print, since twigs, spray, drops, snow and masts are
+# bright and thin too. 5 of 734 good photos reach this; none passes the checks below as well. Of 37
+# photos with drawn damage, six in seven pass both.
 _FILLED_ELSEWHERE = 0.9
 # Share of each side that is the photo's rim, and least share of the damage that lies inside of it:
 # elsewhere it is a line that frames the picture.
@@ -52,11 +52,11 @@ _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
 _PAPER, _STROKE = 0.9, 0.012
 # Share of a piece from which it is taken for what it lies on.
 _MOSTLY = 0.5
-# Half of the width from which part of a line is something that it runs into, such as a collar.
+# Half-width above which part of a line counts as another object, such as a collar.
 _WIDEST = 0.02
-# The same of what is believed for its colour, and the least of it in pixels.
+# The same for damage believed because of its colour, and its lower limit in pixels.
 _WIDEST_ALIKE, _LEAST_WIDE = 0.005, 3
-# Share of such parts from which there is no line.
+# Share of such parts from which a piece is not a line.
 _MOSTLY_WIDE = 0.25
 # Reach of a print's border from the edge, least share of the side that it runs along, and of its
 # bounding box that it fills: a torn edge is ragged. A scratch beside the edge is narrow.

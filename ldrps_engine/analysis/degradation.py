@@ -197,16 +197,16 @@ def _backlight(diagnosis: Diagnosis) -> float:
 def _darkened(
     rgb: Array, seen: Recognition | None, weight: float, amount: float = 1.0
 ) -> Degradation:
-    """Less light, as much less as good photos of such scenes have more.
+    """Degradation by missing light, estimated from good photos of similar scenes.
 
-    `weight` is how surely, 0 to 1, light comes from within the photo; `amount` is the power to
-    which the gain is raised.
+    `weight`, 0 to 1, is the certainty that light comes from within the photo; `amount` is the
+    power to which the gain is raised.
 
-    A good photo does not let all go white that is brighter than white: cameras roll it off. Two
-    judges tell how much light is missing: the shape of the light's distribution, and what such a
-    scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
-    so that the second decides the more, the surer it is that there is one. Both take a photo
-    exposed for its lights, with all else left dark, for a good one with deep shadows: it gets more.
+    Highlights are rolled off, as cameras do, instead of all turning white. Two judges estimate how
+    much light is missing: the shape of the light's distribution, and the light expected in the
+    middle of such a scene's places. In front of a lamp or a window the first sees a night scene, so
+    the second weighs more, the more certain such a light is. Both mistake a photo exposed for its
+    lights, with all else dark, for a good one with deep shadows, so that one is given more light.
     """
     light = to_linear(rgb)
     black = _black(light)

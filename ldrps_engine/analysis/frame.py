@@ -81,7 +81,7 @@ def _is_enough(box: Rectangle, least: int = _LEAST) -> bool:
 
 
 def _looked_at(photo: Photo, box: Rectangle, side: int) -> tuple[Array, int]:
-    """(every so many-th pixel of a part, in display values, so many)."""
+    """Subsampled display values of a part, and the stride."""
     step = max(1, -(-max(box.width, box.height) // side))
     rows, columns = box.part
     part = slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)

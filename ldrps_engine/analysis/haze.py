@@ -130,7 +130,7 @@ def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
 
 
 def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[Array, Array]:
-    """No thicker a haze than leaves the scene's shades above black.
+    """Limit the haze so that removing it turns next to nothing below black.
 
     Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
     (ICCV 2013), on the whole of the photo.

@@ -196,10 +196,10 @@ def _defects(
 def _is_quiet_around(
     rgb: Values, rows: Places, columns: Places, channels: Places, side: int
 ) -> Mask:
-    """Mark defects around which it may be as quiet as `_is_odd` asks, in the channels given.
+    """Cheap prefilter: mark candidates that could pass `_is_odd`, in the channels given.
 
-    A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
-    all around lies within a ninth of the height, times 1.64, of its median.
+    Noise makes candidates by the million, and this bound takes one partial sort: all but a tenth
+    of the surrounding pixels lie within a ninth of the height, times 1.64, of their median.
     """
     y, x = np.nonzero(_zones(side)[2])
     offsets = (y - _REACH) * rgb.shape[1] + x - _REACH
@@ -218,9 +218,9 @@ def _is_quiet_around(
 
 
 def _but_for(tail: int, values: Values) -> tuple[Values, Values]:
-    """Lowest and highest (N,) of each column of values (M, N) but for so many at either end.
+    """Lowest and highest (N,) of each column of values (M, N), ignoring `tail` at either end.
 
-    Whole rows are compared, which is sooner done than sorting each of many short columns.
+    Comparing whole rows is faster than sorting many short columns.
     """
     lowest = list(np.sort(values[: tail + 1], axis=0))
     highest = lowest[::-1]

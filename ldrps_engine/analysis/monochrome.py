@@ -43,9 +43,10 @@ def is_monochrome(rgb: Array, slack: float = 1.0) -> bool:
 
 
 def with_hue_of_the_rest(rgb: Array, mask: Mask) -> Array:
-    """Return (H, W, 3) display values of one hue with that hue where a mask (H, W) is true too.
+    """Give masked pixels the hue of the rest, keeping their luma.
 
-    Masked pixels keep their luma, and get the chroma that unmasked ones of this luma have.
+    `rgb` (H, W, 3) holds display values of one hue. Where `mask` (H, W) is true, a pixel gets the
+    chroma of unmasked pixels of the same luma.
     """
     every = _every(rgb)
     rest = ~mask[::every, ::every]

@@ -223,13 +223,13 @@ def _present(rgb: Values) -> Doubles:
 
 
 def _edges() -> Doubles:
-    """Bins around KNOTS; the outer ones hold what lies beyond as well."""
+    """Bins around KNOTS; the outer ones are open."""
     middle = (KNOTS[1:] + KNOTS[:-1]) / 2
     return np.concatenate([[-np.inf], middle, [np.inf]])
 
 
 def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
-    """(logarithm of the deviation of the flattest patches, how far that is noise) by brightness."""
+    """Log deviation of the flattest patches by brightness, and its reliability."""
     cut = ((patches < _CUT) | (patches > 1 - _CUT)).mean((1, 2))
     usable = cut < 0.02
     if usable.mean() > _LEAST_USABLE:
@@ -248,9 +248,9 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
 
 
 def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
-    """Mark where black or white has cut noise off, which is weaker there than it was.
+    """Mark brightnesses where clipping at black or white has weakened the noise.
 
-    A little further inside it is stronger than the room it had.
+    Slightly further from the limit, the noise exceeds the room that it would have had here.
     """
     middle = len(KNOTS) // 2
     inner = np.concatenate([sigmas[1 : middle + 1], sigmas[middle : middle + 1], sigmas[middle:-1]])
@@ -260,9 +260,10 @@ def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
 
 
 def _bound(one: Array, other: Array) -> tuple[float, float]:
-    """The flattest by one half of the frequencies tell the other half's noise, and its weight.
+    """Log deviation of the patches that are flattest in the other half, and its weight.
 
-    Of noise alone both halves of the chosen patches are independent; texture is in both.
+    If there is only noise, the two halves of the chosen patches are independent; texture affects
+    both.
     """
     count = min(len(one), max(_FEWEST, int(_SHARE * len(one))))
     variances, slopes = [], []

@@ -114,7 +114,7 @@ def _of_colour(settings: Settings, diagnosis: Diagnosis) -> str:
 
 
 def _of_amounts(settings: Settings, diagnosis: Diagnosis, done: Done) -> list[str]:
-    """Tell of amounts above 0 for what was not found, and of any that make no difference."""
+    """Remark on amounts set for findings that are absent or have no effect."""
     asked = {name: amount for name, amount in settings.amounts.items() if amount > 0}
     said = [_of_damage(asked.pop("damage", 0.0), damaged="damage" in diagnosis.amounts)]
     if done.published:

@@ -123,7 +123,7 @@ def decode_bytes(data: bytes, name: str) -> LoadedFile:
 def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
     read = _reader(kind)
     with warnings.catch_warnings():
-        # The libraries warn of sizes and broken tags; both are checked or borne here.
+        # The libraries warn of sizes and broken tags; here, both are checked or tolerated.
         warnings.simplefilter("ignore")
         found = read(file, kind)
     photo, odd = _with_sound_profile(found.photo)

@@ -295,7 +295,7 @@ class Dispatcher:
         yielding = sum(placement.slot.pausing for _, placement in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
         wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
-        # Who has done the least loses the least.
+        # Preempt the jobs that have run for the shortest time: they lose least.
         for job, placement in sorted(placed, key=lambda pair: pair[1].elapsed()):
             if wanted > 0 and not placement.slot.pausing and not self.queue.is_urgent(job):
                 placement.slot.pause(job.id)

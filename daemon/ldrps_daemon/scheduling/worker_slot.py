@@ -201,7 +201,7 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
         self._idleness.end()
-        # One whose end a task awaited that has been cancelled has to be awaited all the same.
+        # If a cancelled task was awaiting the exit of a process, await it here.
         worker, self._worker = self._worker or self._dying, None
         self._dying = worker
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []
