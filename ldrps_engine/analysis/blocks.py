@@ -34,7 +34,7 @@ _MOST_BLOCKS = 20_000
 _LEAST_COUNT = 150
 _PERIODIC = 0.3
 _NEARLY = 0.9
-# Standard deviation of blocks' means, in quantisation steps, above which they reveal that step.
+# Standard deviation of blocks' means, in quantisation steps, from which these tell that step.
 _LEAST_SPREAD_OF_DC = 1.5
 # Height of steps in flat parts over the quantisation step of the mean: two errors, each even.
 _STEP_OF_DC = 0.06
@@ -173,8 +173,8 @@ def _periodic(coefficients: Array, quality: int, kind: str) -> float:
     steps = quantisation(quality, kind).reshape(PATCH, PATCH)[_LOW].astype(np.float32)
     ratio = coefficients / steps
     clear = (np.abs(ratio) > 0.6) & (steps > 1)
-    # In a dark or hazy photo all blocks have nearly the same mean, which is close to a multiple of
-    # some large step by chance.
+    # Means of a dark or hazy photo's blocks are nearly the same, and lie near a multiple of some
+    # large step by chance.
     clear[:, 0] &= ratio[:, 0].std() > _LEAST_SPREAD_OF_DC
     if clear.sum() < _LEAST_COUNT:
         return 0.0

@@ -114,7 +114,7 @@ def _tones_tell(rgb: Array) -> float:
 
 
 def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
-    """Return the excess of depth (h, w) over the limit by each place's darkest part, same shape.
+    """Return by how much depth (h, w) exceeds what the darkest pixels of a place allow, same shape.
 
     Nothing seen through air is darker than the air's own light (Meng et al., ICCV 2013). In a room
     a dark floor in front sets a low limit, which must not hold for the wall behind it.
