@@ -229,8 +229,7 @@ def _channel_spectrum(energy: Array, left: Array) -> Array:
 
 
 def _without_shading(variance: Array) -> Array:
-    """Limit the lowest frequencies to the next ones, since gradual shading looks like noise
-    there."""
+    """Limit the lowest frequencies to the next ones, since shading looks like noise there."""
     order = np.add.outer(np.arange(PATCH), np.arange(PATCH))
     limit = 1.3 * np.median(variance[(order >= 3) & (order <= 4)])
     held = np.where(order < 3, np.minimum(variance, limit), variance)

@@ -1,8 +1,8 @@
 """Recognition of a photo's degradations: probabilities, and maps of light and haze. No torch.
 
-A small network judges the measured values minus the expected ones (`expectation`), so that a lamp,
-a window or a bright sky does not count for the rest. Trained by `python -m training fit-recogniser`
-on open photos with degradations drawn over them by physics.
+A small network judges what is there less what such a scene has (`expectation`): a lamp, a window or
+a bright sky does not speak for the rest. Trained by `python -m training fit-recogniser` on open
+photos with synthetic degradations, drawn in linear light.
 """
 
 from __future__ import annotations
