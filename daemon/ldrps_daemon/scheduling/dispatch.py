@@ -166,7 +166,7 @@ class Dispatcher:
         return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
     def outlook(self) -> Outlook:
-        """Predict the turn of each waiting job, from what is known now."""
+        """Predict the turn of each waiting job from current information."""
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _on_specs(self, specs: Sequence[WorkerSpec]) -> None:
@@ -326,7 +326,7 @@ class Dispatcher:
     def work_seconds(self, job: Job) -> float:
         """Estimate the seconds of work left on a job; 0 if not known."""
         if job.header.diagnose_only or job.header.HasField("crop"):
-            # A moment, of which times of whole restorations say nothing.
+            # Only a moment, which the times of whole restorations do not predict.
             return 0.0
         device = self.slots[0].device if self.slots else "cpu"
         kind = kind_of(job.header.settings, device)
