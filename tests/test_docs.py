@@ -188,6 +188,17 @@ def test_links_lead_somewhere(document):
             assert (document.parent / target).exists(), f"{document.name} -> {target}"
 
 
+def test_the_index_of_decisions_lists_each_with_its_title():
+    listed = [line for line in read("docs/decisions/index.md").splitlines() if line[:2] == "- "]
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    assert len(pages) > 40
+    expected = []
+    for page in pages:
+        number, _, title = page.read_text().partition("\n")[0].removeprefix("# ").partition(": ")
+        expected.append(f"- [{number}]({page.name}): {title}")
+    assert listed == expected
+
+
 def rows(document):
     """Cells of every row of every table."""
     for line in read(document).splitlines():

@@ -221,6 +221,6 @@ def is_cut_off(error: Any) -> bool:
 def is_connection_loss(error: Any) -> bool:
     """Tell whether a call failed because the connection did, so that another may succeed."""
     if error.code() is grpc.StatusCode.CANCELLED:
-        # gRPC's word, not ours: a daemon that ends cuts off so what is under way.
+        # gRPC's word, not ours: this is how a daemon that ends cuts off running calls.
         return not has_reason(error)
     return bool(error.code() is grpc.StatusCode.UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""Distinction between a daemon that does not answer and one that is not there."""
+"""Distinction between a daemon that does not answer and an absent one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_listening(address: str) -> bool:
 def silent(address: str) -> UnavailableError:
     """Return the error for a process that listens at an address and answers nothing.
 
-    A daemon with a crowd before its door, or one that hangs, is no missing daemon.
+    An overcrowded or hanging daemon is not an absent one.
     """
     return UnavailableError(
         f"something listens on {address} but does not answer; try again in a moment, or end it "

@@ -35,7 +35,7 @@ class Job:
     batch: bool = False
     detached: bool = False
     client: str = ""
-    """Client that handed it in, as far as the daemon knows."""
+    """Client that submitted it, if known to the daemon."""
     estimated_seconds: float = 0.0
     """Seconds until it has ended; 0 if not known."""
     crashes: int = 0

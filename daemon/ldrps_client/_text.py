@@ -39,7 +39,7 @@ _ANY_REMEDY = "try again once that is put right"
 
 
 def plain(text: Path | str) -> str:
-    """Replace what is not UTF-8 by U+FFFD; control characters stay as they are."""
+    """Replace invalid UTF-8 by U+FFFD; control characters are kept."""
     return os.fsencode(text).decode("utf-8", "replace")
 
 

@@ -96,7 +96,7 @@ class _Losses:
         self._failures = 0
 
     def wait_or_raise(self, error: Any) -> None:
-        """Wait before the next connection, or raise what is to be told of this one."""
+        """Back off before reconnecting, or raise the error to report."""
         self._failures += 1
         self._since = time.monotonic() if self._failures == 1 else self._since
         if not is_connection_loss(error):

@@ -182,7 +182,7 @@ class Client:
                 yield event
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job; one that has ended stays as it is."""
+        """Stop a job; a job that has ended is not changed."""
         return job_of(self._call(self._stub.Cancel, pb.CancelRequest(job_id=job_id)))
 
     def job(self, job_id: str) -> Job:

@@ -61,7 +61,7 @@ _PREFIXES = Prefixes(
     ldrps=NAMESPACE,
 )
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""Term of IPTC's for a photo of which a model has made a part."""
+"""IPTC's term for a photo partly made by a model."""
 _OURS = (
     "Version",
     "Date",

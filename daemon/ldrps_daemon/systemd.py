@@ -39,7 +39,7 @@ def handed_over(environment: MutableMapping[str, str] = os.environ) -> Listener 
 def hand_on(listener: Listener) -> None:
     """Leave a socket to the program that this process becomes next, as systemd would."""
     os.dup2(listener.socket.fileno(), _FIRST_DESCRIPTOR)
-    # Which it is not by that if it was this descriptor already.
+    # dup2 onto the same descriptor does not clear close-on-exec.
     os.set_inheritable(_FIRST_DESCRIPTOR, True)
     names = _OURS if listener.ours else ""
     os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": names}

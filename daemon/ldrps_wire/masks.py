@@ -50,7 +50,7 @@ def mask_from_wire(message: pb.Mask) -> Mask:
 
 
 def check_mask(header: pb.SubmitHeader, settings: Settings) -> None:
-    """Refuse a mask that does not belong to its settings or its photo, as far as is known."""
+    """Refuse a mask known not to belong to its settings or its photo."""
     if (settings.damage == "mask") != header.HasField("damage"):
         raise SettingsError(
             "damage is 'mask', but the header has none; send the mask with it"

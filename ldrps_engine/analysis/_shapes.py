@@ -1,8 +1,8 @@
-"""Pictures that do not fill a rectangle: ovals, prints that lie askew, torn and rounded ones.
+"""Pictures that do not fill a rectangle: ovals, crooked prints, torn and rounded ones.
 
-What can be reached from the image's outline through the border's colour is outside. An object on a
-white ground is reached around just like that, so the outline of what is left has to be one that
-pictures have: an ellipse, or a rectangle turned by a few degrees. No torch.
+Pixels connected to the image's edge through the border's colour are outside. That is just as true
+of an object on a white ground, so the remaining outline has to be typical of pictures: an ellipse,
+or a rectangle turned by a few degrees. No torch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Shape:
     """The outline of a picture in an image, from 0 to 1 in both directions."""
 
     colour: Array
-    """(3,) of what is around it."""
+    """Colour (3,) of the surroundings."""
     tolerance: float
     ellipse: tuple[float, float, float, float] | None = None
     """Centre across and down, and half axes across and down."""
@@ -73,7 +73,7 @@ class Shape:
 
 
 def find_shape(rgb: Array) -> Shape | None:
-    """The outline of a picture in (H, W, 3) that a border of one colour runs around."""
+    """The outline of a picture in (H, W, 3) surrounded by a border of one colour."""
     outline = np.concatenate([view_from(rgb, side)[0] for side in SIDES])
     colour = np.median(outline, axis=0).astype(np.float32)
     measured = tolerance_of(outline, colour)
@@ -92,9 +92,9 @@ def find_shape(rgb: Array) -> Shape | None:
 
 
 def reached(plain: Mask) -> Mask:
-    """Pixels with nothing but plain ones between them and an edge of the image, straight on.
+    """Pixels with only plain ones between them and an edge of the image, in a straight line.
 
-    Around a convex shape, this is all of it.
+    Around a convex shape, these are the whole outside.
     """
     result: Mask = np.zeros_like(plain)
     for side in SIDES:
@@ -112,7 +112,7 @@ _Found = tuple[tuple[float, float, float, float] | None, tuple[tuple[float, floa
 
 
 def _extent(inside: Mask, axis: int) -> tuple[int, int]:
-    """First and last row (axis 1) or column (axis 0) that is inside, but for dust."""
+    """First and last row (axis 1) or column (axis 0) inside, ignoring dust."""
     counts = inside.sum(axis)
     of = np.flatnonzero(counts > 0.01 * inside.shape[axis])
     return int(of[0]), int(of[-1]) + 1
@@ -126,7 +126,7 @@ def _ellipse(inside: Mask) -> _Found | None:
     half_across, half_down = (right - left) / 2, (bottom - top) / 2
     y, x = np.mgrid[:height, :width] + 0.5
     drawn = ((x - across) / half_across) ** 2 + ((y - down) / half_down) ** 2 <= 1
-    # What of the picture is as black as its mount seems to belong to that; nothing sticks out.
+    # Parts of the picture as black as its mount seem to belong to it; nothing sticks out.
     if (drawn & inside).sum() < _ELLIPSE_FILLED * drawn.sum():
         return None
     if (inside & ~drawn).sum() > _STICKING_OUT * drawn.sum():

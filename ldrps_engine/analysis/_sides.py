@@ -1,8 +1,8 @@
 """Straight borders: rows of one colour that end, all along the side, at the same depth. No torch.
 
-A sky or a studio's backdrop is as plain as a border. But it ends where the scene's things begin,
-each at a depth of its own; a border ends in one straight line. So plain rows are only where the
-search begins, and what decides is the share of the line at which the plain colour really ends.
+A sky or a studio's backdrop is as plain as a border. But it ends where objects begin, each at a
+different depth, while a border ends in one straight line. So the search only begins with plain
+rows; the share of the line at which the plain colour really ends decides.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Values = TypeVar("Values", Array, Mask)
 
-# Share of a border's row that has its colour; the rest is dust and scratches.
+# Share of a border's row with the border's colour; the rest is dust and scratches.
 _PLAIN = 0.97
 _MOST_DEPTH = 0.4
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 1.5 / 255, 22 / 255
-# Tolerances to try: JPEG leaves waves of so much in a border, next to the photo's edge.
+# Tolerances to try: next to the photo's edge, JPEG leaves ripples of this height in a border.
 _RINGING = (0.0, 3 / 255, 6 / 255, 10 / 255, 15 / 255, 22 / 255)
-# Pixels in which a border has to end: an edge that was resized, or turned by a hair.
+# Pixels within which a border has to end: its edge may be resized or slightly turned.
 _STEP = 3
 _FOLLOWED = 0.2
 _SAME_COLOUR = 14 / 255
 _LEAST_SIDE = 16
 # Borders thinner than this are believed only where they run around the whole photo.
 _THIN = 3
-# Share of a side from which on its depth is known.
+# Share of a side that must show the depth for it to count as known.
 _SEEN = 0.3
 _CLEARLY = 0.95
 _MIXED = 0.5
@@ -54,7 +54,7 @@ class Edge:
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether its depth needs no second look: all pixels are one, and all end here."""
+        """Tell whether its depth is certain: all pixels have one colour, and all end here."""
         return self.tolerance <= _LEAST_TOLERANCE and self.share > _CLEARLY
 
 
@@ -68,7 +68,7 @@ class Border:
     """(3,)"""
     tolerance: float
     exact: tuple[str, ...]
-    """SIDES whose depth needs no second look."""
+    """SIDES whose depth is certain."""
 
 
 def view_from(values: Values, side: str) -> Values:
@@ -86,7 +86,7 @@ def straight_border(rgb: Array) -> Border | None:
         if edges is None or not _is_believed(edges):
             continue
         seen = float(np.mean([edge.share for edge in edges.values() if edge.depth]))
-        # A wider tolerance takes more of the photo for border: only where it shows much more.
+        # A wider tolerance mistakes more of the photo for border, so it has to reveal much more.
         if found is None or seen > found[0] + 0.05:
             found = seen, edges
         if seen > _CLEARLY:
@@ -119,10 +119,10 @@ def tolerance_of(strip: Array, colour: Array) -> float:
 
 @dataclass(frozen=True)
 class Strip:
-    """The rows next to one side of an image, as far as they may be border."""
+    """The rows next to one side of an image that may be border."""
 
     away: Array
-    """(rows, length), how far each pixel is from the colour of its row's border."""
+    """(rows, length), distance of each pixel from the colour of its row's border."""
     colour: Array
     """(3,) of the outermost row."""
     tolerance: float
@@ -175,7 +175,7 @@ def _leading(holds: Mask) -> NDArray[np.intp]:
 def _edges(
     size: tuple[int, ...], strips: dict[str, Strip], ringing: float
 ) -> dict[str, Edge] | None:
-    """The border on each side, first along the whole of it, then along what is inside."""
+    """The border on each side: first along the whole side, then inside the other borders."""
     rough = {side: strip.edge(slice(None), ringing) for side, strip in strips.items()}
     if sum(edge.depth > 0 for edge in rough.values()) < 2:
         return None
@@ -203,10 +203,9 @@ def _is_believed(edges: dict[str, Edge]) -> bool:
 
 
 def _surrounds(edges: list[Edge]) -> bool:
-    """Tell whether a border runs all around; the one that is best seen comes first.
+    """Tell whether a border runs all around; the clearest one comes first.
 
-    On one side the photo may be as white or black as its border; on two, where the others are
-    alike.
+    On one side the photo may be as white or black as its border; on two, if the others are alike.
     """
     first, second, third, _ = (edge.share for edge in edges)
     three = third >= 0.5 and (first + second + third) / 3 >= 0.8
@@ -226,7 +225,7 @@ def _border(edges: dict[str, Edge]) -> Border:
     depths = {side: edge.depth for side, edge in edges.items()}
     seen = [edge.depth for edge in found if edge.share >= _SEEN]
     for side, edge in edges.items():
-        # Not seen to end: as deep as on the other sides, as far as it is plain.
+        # No end is visible: as deep as on the other sides, or as the plain rows reach.
         if edge.depth and edge.share < _SEEN:
             facing = edges[_OPPOSITE[side]]
             likely = facing.depth if facing.share >= _SEEN else int(np.median(seen))

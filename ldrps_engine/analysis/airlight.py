@@ -1,9 +1,9 @@
-"""Test of haze that was recognised against the light it would have added. No torch.
+"""Check of recognised haze against the light that it would have added. No torch.
 
-Air between the camera and a thing adds its own light to it (Koschmieder's law), so that nothing
-seen through haze is darker than that light. White walls, snow and high key look like haze to a
-judge of tones; a black shoe in the midst of them shows that there is none. Clear ground before a
-hazy distance contradicts nothing: depth is judged place by place.
+Air between the camera and an object adds its own light (Koschmieder's law), so nothing seen through
+haze is darker than that light. White walls, snow and high key look like haze to a judge of tones,
+but a black shoe among them shows that there is none. Clear ground before a hazy distance is no
+contradiction: depth is judged place by place.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from ldrps_engine.analysis.samples import highest, lowest
 
 Array = NDArray[np.float32]
 
-# Quantile of the brightest channel that is taken for the air, which is seldom brighter.
+# Quantile of the brightest channel taken as the air's light, which is seldom brighter.
 _AIR = 0.99
-# Quantile of a cell's darkest channel, so that neither noise nor ringing speaks for a thing.
+# Quantile of a cell's darkest channel, so that neither noise nor ringing counts as an object.
 _DARKEST = 0.03
-# Least airlight, in display values, that could be missed: rounding and noise hide less.
+# Least airlight, in display values, whose absence is visible: rounding and noise hide less.
 _SEEN = 0.05
-# Share of that airlight that has to be there: depth is known roughly, and air may be dim.
+# Share of that airlight that must be present: depth is known roughly, and air may be dim.
 _SURELY = 0.6
 
 
 def contradiction(view: Array, depth: Array) -> float:
-    """Return the share, 0 to 1, of cells with something darker than their haze leaves possible.
+    """Return the share, 0 to 1, of cells with something darker than their haze allows.
 
-    `view` is (h, w, 3) display values, `depth` (h / 16, w / 16) the optical depth of the haze. Air
-    that is added in light, and not in display values, would have brightened dark things more.
+    `view` is (h, w, 3) display values, `depth` (h / 16, w / 16) the optical depth of the haze.
+    Airlight added in linear light would have brightened dark objects more than in display values.
     """
     air = float(np.quantile(highest(view), _AIR))
     cells = squares(lowest(view), CELL).transpose(0, 2, 1, 3)

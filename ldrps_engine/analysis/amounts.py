@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.settings import Settings
 
-# Amount of fading undone in a print of one hue that is only said to be old: of 16 drawn ones with a
-# curve, 28.5 to 34.5 dB if they have not faded, and 28.7 to 27.4 if they have.
+# Amount of fading undone in a print of one hue that is only said to be old. Compared with the whole
+# curve, 16 drawn ones go from 28.5 to 34.5 dB if not faded, and from 28.7 to 27.4 if faded.
 _DOUBTED = 0.5
 
 
 def proposed_amounts(
     diagnosis: Diagnosis, settings: Settings, *, marked: bool = False
 ) -> dict[str, float]:
-    """Return what is done about each finding unless the user says otherwise.
+    """Return the amount applied to each finding unless the user says otherwise.
 
-    Sent back as `Settings.amounts`, they give the same picture. Damage is among them only where
-    it is `marked` by a mask, or where some was found.
+    Sent back as `Settings.amounts`, they give the same picture. Damage is among them only if it is
+    `marked` by a mask, or if some was found.
     """
     asked = settings.recipe == "old-photo"
     # A print of one hue that does not look faded may have been meant as dark as it is.
@@ -32,7 +32,7 @@ def proposed_amounts(
         diagnosis.grey and settings.blind and settings.allow_colour
     )
     found = {
-        # Light that is brought back brings up noise that was invisible before.
+        # Bringing back light reveals noise that was invisible before.
         "noise": not settings.blind or diagnosis.needs_work or colours,
         "haze": diagnosis.is_hazy and not diagnosis.is_dark,
         "light": diagnosis.is_dark,
@@ -65,7 +65,7 @@ class Amounts:
     def of(cls, diagnosis: Diagnosis, settings: Settings) -> Amounts:
         """Take the user's amounts, and the diagnosis' for the rest.
 
-        The published method knows of none; damage is filled before it begins.
+        The published method has no amounts; damage is filled before it begins.
         """
         given = dict(settings.amounts)
         if settings.recipe == "paper":

@@ -28,7 +28,7 @@ Array = NDArray[np.float32]
 
 # Least noise of a file of 8 bits, in its steps.
 _ROUNDED = 0.5
-# Light of which eight bits hold hardly a colour: one and a half of their steps near black.
+# Light below which eight bits hardly hold a colour: one and a half steps near black.
 _UNSURE = 1.5 / 255 / SLOPE
 
 
@@ -43,7 +43,7 @@ class Request:
     prior_knows_scenes: bool
     """The prior gives colours itself; otherwise the scene expert does."""
     opinion: Opinion | None
-    """The describer's; None where none was asked or none answered."""
+    """The describer's; None if none was asked or none answered."""
     remarks: tuple[str, ...]
     """Sentences for the user, so far."""
 
@@ -70,7 +70,7 @@ class Analysis:
     degradation: Degradation
     """First guess of what light, haze and fading have done."""
     smooths_blocks: bool
-    """JPEG's blocks are seen, or would be once the degradation is undone."""
+    """JPEG's blocks are visible, or would be once the degradation is undone."""
     colours: bool
     """The photo is to get colours, of which it has none."""
     amounts: Amounts
@@ -102,7 +102,7 @@ class Analysis:
 
     @property
     def is_faulty(self) -> bool:
-        """Tell whether there is anything that a model may be needed for."""
+        """Tell whether a model may be needed."""
         # Noise that the diagnosis would leave is filtered on request.
         asked = self.settings.amounts.get("noise", 0.0) > self.diagnosis.amounts["noise"]
         wanted = asked or self.colours or not self.settings.blind
@@ -128,7 +128,7 @@ class Analysis:
 
 
 def analyse(request: Request, on_step: OnStep) -> Analysis:
-    """Find out what is wrong with a photo and how much. Reports the diagnosis once it is made."""
+    """Find a photo's degradations and their amounts. Reports the diagnosis once it is made."""
     settings, rgb = request.settings, request.measured.mended
     small = request.no_larger_than_view(rgb)
     seen = recognise(small)
@@ -138,7 +138,7 @@ def analyse(request: Request, on_step: OnStep) -> Analysis:
     amounts = Amounts.of(diagnosis, settings)
     colours, said = _wants_colours(settings, diagnosis, small)
     if colours and not diagnosis.grey:
-        # A toned print is coloured as what it shows, not as the paper it is on.
+        # A toned print gets the colours of its subject, not of its paper.
         rgb, small = grey_of(rgb), grey_of(small)
     curve = _curve(cast, small, settings, diagnosis)
     guess = first_guess(small, diagnosis, settings.recipe, seen, amounts, curve)
@@ -200,7 +200,7 @@ def _wants_colours(
 
 
 def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -> ToneCurve | None:
-    """Return what casts and fading have done; None where it is not to be undone.
+    """Return the curve of casts and fading; None if it is not to be undone.
 
     A print's toning goes if the user asks for more than the diagnosis proposes.
     """
@@ -218,9 +218,9 @@ def _curve(cast: Cast, small: Array, settings: Settings, diagnosis: Diagnosis) -
 def _smooths_blocks(
     request: Request, diagnosis: Diagnosis, guess: Degradation, small: Array
 ) -> bool:
-    """Tell whether JPEG's blocks are to be smoothed, before light is brought up and they with it.
+    """Tell whether JPEG's blocks are to be smoothed, before added light makes them stronger.
 
-    The published method knows of none.
+    The published method does not smooth them.
     """
     if request.settings.recipe == "paper":
         return False

@@ -1,4 +1,4 @@
-"""Light for what stands before a bright sky, window or lamp: a smooth field of gain. No torch."""
+"""Light for objects in front of a bright sky, window or lamp: a smooth gain field. No torch."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Array = NDArray[np.float32]
 _SIDE = 192
 _RADIUS = 10
 _EPSILON = 0.15
-# Natural log of the most light that is brought back: about four stops.
+# Natural log of the greatest gain: about four stops.
 _MOST = 3.0
-# Share of the missing light that is brought back: a backlit photo stays one.
+# Share of the missing light that is brought back: the photo should still look backlit.
 _SHARE = 0.8
 _CEILING = 0.8
 _FLOOR = 2e-3
 
 
 def backlight_gain(rgb: Array, missing: Array) -> Array:
-    """Return the share of light (h, w), at most 1, that each place of (H, W, 3) display values got.
+    """Return the share of light (h, w), at most 1, at each place of (H, W, 3) display values.
 
     `missing` (h', w') is the natural log of the light that is missing, on a coarse grid. The field
     follows the edges of the log of light (guided filter; He, Sun and Tang, ECCV 2010), and nowhere

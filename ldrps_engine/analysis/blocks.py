@@ -21,8 +21,8 @@ from ldrps_engine.colour.srgb import YCC
 Array = NDArray[np.float32]
 Table = NDArray[np.int64]
 
-# Standard errors by which the grid's places stand out, in rows and in columns: alone, and with
-# coefficients that speak for it.
+# Standard errors by which the grid stands out, in rows and in columns: alone, and supported by
+# coefficients.
 _SURE, _LIKELY = 6.0, 1.0
 _MOST_STEP = 6.0
 _FLAT_SHARE = 0.2
@@ -38,7 +38,7 @@ _NEARLY = 0.9
 _LEAST_SPREAD_OF_DC = 1.5
 # Height of steps in flat parts over the quantisation step of the mean: two errors, each even.
 _STEP_OF_DC = 0.06
-# More than this is the scene's.
+# Anything higher belongs to the scene.
 _MOST_OF_DC = 0.09
 
 _ANNEX_K: dict[str, list[int]] = {
@@ -102,7 +102,7 @@ def find_blocks(rgb: Values) -> Blocks:
 
 
 def _middle(rgb: Values) -> Values:
-    """The middle of a large photo, whose corner is on a multiple of eight; others as they are."""
+    """The middle of a large photo, cut at a multiple of eight; smaller photos unchanged."""
     height, width = rgb.shape[:2]
     if height * width <= _MOST_PIXELS:
         return rgb
@@ -118,7 +118,7 @@ def _weighted(rgb: Values, weights: Array) -> Array:
 
 
 def _phase(luma: Array) -> tuple[int, float]:
-    """(column at which blocks begin, by how many standard errors it stands out)."""
+    """Column at which blocks begin, and the standard errors by which it stands out."""
     steps = np.abs(np.diff(luma, axis=1))
     excess = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
     columns = np.clip(excess, -_MOST_STEP, _MOST_STEP).mean(0)
@@ -132,10 +132,10 @@ def _phase(luma: Array) -> tuple[int, float]:
 
 
 def _step(luma: Array, begin: int) -> float:
-    """Root mean square height of the steps at the grid's columns, where little else is."""
+    """Root mean square height of the steps at the grid's columns, in flat parts."""
     steps = np.square(np.diff(luma, axis=1))
     at = np.arange(begin - 1 if begin > 3 else begin + PATCH - 1, steps.shape[1] - 3, PATCH)
-    # What chooses the flat ones must not be what they are held against.
+    # The values that select flat parts must not be the ones compared with them.
     around = (steps[:, at - 3] + steps[:, at - 2] + steps[:, at + 2] + steps[:, at + 3]) / 4
     beside = (steps[:, at - 1] + steps[:, at + 1]) / 2
     flat = around <= np.quantile(around, _FLAT_SHARE)
@@ -152,7 +152,7 @@ def _coefficients(plane: Array) -> Array:
 
 
 def _quality(luma: Array) -> int | None:
-    """Quality by the steps of which coefficients of the blocks are multiples; None if of none."""
+    """Quality whose steps divide the blocks' coefficients; None if none does."""
     found = _coefficients(luma)
     scores = np.array([_periodic(found, quality, "luma") for quality in _QUALITIES])
     if scores.max() < _PERIODIC:

@@ -30,40 +30,40 @@ MODEL = Path(__file__).parents[1] / "models/semantic/casts.safetensors"
 
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
 BANDS = 8
-"""Bands of luma, of as many pixels each, whose mean colours are looked at."""
+"""Bands of luma with equally many pixels, whose mean colours are features."""
 SIDE = 64
-"""Long side of the picture whose pixels are looked at."""
+"""Long side of the reduced picture that is analysed."""
 ANSWERS = 10
 """Low, log of span and log of power of three channels, log of chroma."""
 MOST = (0.45, 0.9, 1.1, 0.5)
 """Most that low, the logs of span and of power, and that of chroma may be."""
 FOUND_FROM = 0.65
-"""Probability from which a cast or fading is mended: of 430 good photos with colours seven are as
-likely to have one, and five have."""
+"""Probability from which a cast or fading is corrected: of 430 good photos with colours seven reach
+it, and five of these have one."""
 _HELD = 6.0
-# Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale what is
-# least pale is; what is left.
+# Weights of the log-odds of casts and fading, of how far black is lifted, and of how pale the least
+# pale part is; bias.
 _TINTED, _FADED, _LIFTED, _PALE, _NEITHER = 0.35, 0.15, 12.0, 17.0, -1.58
 # Weight of how far the channels' darkest tones lie apart, for each unit of a cast's log-odds that
 # is above one against; the most that they count.
 _COLOURED_BLACK, _MOST_COLOURED = 2.0, 0.3
 # Log-odds that a mount adds: of 24 good photos in round ones, one is called cast then.
 _MOUNTED = 1.0
-# Quantile of the depth that a judge of haze sees over the photo: fading has no near and far.
+# Quantile of the optical depth over the photo: fading does not vary with distance.
 _LEAST_PALE = 0.1
 _MOST_SURE, _MOST_LIFTED = 7.0, 0.2
-# Probability from which haze has lifted black, and not fading.
+# Probability of haze from which haze, not fading, is held to have lifted black.
 _HAZE = 0.6
 _AGED_FROM = 0.5
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Curve that has most likely changed a photo's channels."""
+    """Most likely curve of a photo's channels."""
 
     curve: ToneCurve
     probability: float
-    """Probability of a cast or fading that a person sees, 0 to 1; 0 for a photo of one hue."""
+    """Probability of a visible cast or fading, 0 to 1; 0 for a photo of one hue."""
     one_hue: bool
     """Tell whether the photo is grey or toned; the curve keeps its hue."""
 
@@ -94,10 +94,10 @@ def _probability(
 ) -> float:
     """Weigh what the recogniser sees, how far black is lifted, and prints aged to nearly one hue.
 
-    The curve is that which a photo has if it has one. A good photo is hardly ever found to have
-    lost its black, so how much of it is evidence as well; graded colours and pale things look so
-    to the curve, but to a judge of haze there is something in them that is not pale. Light of
-    another colour, a sunset's or a candle's, leaves black as it is; a dye that has faded does not.
+    The curve is an estimate on the condition that there is one. A good photo is hardly ever found
+    to have lost its black, so how much of it is evidence as well; graded colours and pale objects
+    look faded to the curve, but the judge of haze finds something in them that is not pale. Light
+    of another colour, a sunset's or a candle's, does not change black; a faded dye does.
     """
     tinted = _log(odds["tinted"])
     log_odds = _TINTED * tinted + _FADED * _log(odds["faded"]) + _NEITHER
@@ -113,7 +113,7 @@ def _probability(
 
 
 def _log(probability: float) -> float:
-    """Return log-odds that are held to what a probability can be trusted for."""
+    """Return log-odds, clipped to the range in which the probability can be trusted."""
     share = float(np.clip(probability, 1e-6, 1 - 1e-6))
     return float(np.clip(np.log(share / (1 - share)), -_MOST_SURE, _MOST_SURE))
 
@@ -149,13 +149,13 @@ def curve_of(answers: Array) -> ToneCurve:
 
 
 def expected_colours(found: Residual) -> Array:
-    """Means over a scene's cells of what statistics a good photo of it has."""
+    """Expected statistics of a good photo of the scene, averaged over its cells."""
     expected = found.found - found.change
     return np.asarray(expected.reshape(-1, expected.shape[-1]).mean(0), np.float32)
 
 
 def cast_features(view: Array, expected: Array) -> Array:
-    """Statistics of a view (h, w, 3), and those that such a scene has."""
+    """Statistics of a view (h, w, 3), and those expected of such a scene."""
     scale = SIDE / max(view.shape[:2])
     small = resize(view, (round(view.shape[0] * scale), round(view.shape[1] * scale)), smooth=True)
     return np.concatenate([pixel_features(small), expected]).astype(np.float32)
@@ -193,7 +193,7 @@ def pixel_features(small: Array) -> Array:
 
 def _correlations(flat: Array) -> Array:
     """Correlations (3,) of red with green, red with blue and green with blue, of (N, 3) pixels."""
-    # Flat pictures have none, which a little noise says without a division by 0.
+    # Flat pictures have none; a little noise avoids a division by 0.
     noise = np.random.default_rng(0).standard_normal(flat.T.shape)
     found = np.asarray(np.corrcoef(flat.T + 1e-3 * noise))
     return np.asarray(found[np.triu_indices(3, 1)], np.float32)

@@ -1,8 +1,8 @@
-"""Gaussian noise that black and white have cut off: what is left of it, and where it came from.
+"""Gaussian noise clipped at black and white: its remaining variance, and its true mean.
 
 Moments of a Gaussian clipped at a bound: Tobin, "Estimation of relationships for limited dependent
-variables" (Econometrica 1958). Noise that is clipped at white pulls the mean below white, so that a
-photo freed from it without more ado has grey highlights and raised blacks. No torch.
+variables" (Econometrica 1958). Noise clipped at white pulls the mean below white, so naive
+denoising leaves grey highlights and raised blacks. No torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Array = NDArray[np.float32]
 
 
 def variance_left(room: Array, sigma: float) -> Array:
-    """Share of the variance sigma^2 that is left where the mean lies `room` inside the bound."""
+    """Share of the variance sigma^2 left after clipping, for a mean `room` inside the bound."""
     mean, variance = _clipped_gaussian()
     return np.asarray(np.interp(room / max(sigma, 1e-6), mean, variance), dtype=np.float32)
 

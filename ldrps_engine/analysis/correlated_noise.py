@@ -1,11 +1,11 @@
-"""Decision whether energy that texture could have as well is noise. No torch.
+"""Decision between noise and texture for energy that could be either. No torch.
 
 Noise that was demosaiced, resized, smoothed or saved as JPEG is many times as strong at low
-frequencies as at high ones, as texture is. What tells them apart: noise is equally strong in all
-flat patches, so that the flattest by half of the frequencies are no flatter in the other half; it
-is so at every brightness once it is stabilised, and weaker at half the size. A linear classifier on
-these, fitted by `python -m training fit-correlated-noise` on good photos, in any light, sharpened
-and saved in many ways, and the same taken by a noisy camera or on film.
+frequencies as at high ones, as texture is. They differ in that noise is equally strong in all flat
+patches: the flattest in one half of the frequencies are no flatter in the other half. Once
+stabilised, noise is equal at every brightness, and it is weaker at half the size. A linear
+classifier on these, fitted by `python -m training fit-correlated-noise` on good photos, in any
+light, sharpened and saved in many ways, and the same taken by a noisy camera or on film.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SURE = 30.0
 
 
 def without_texture(rgb: Values, noise: Noise) -> Noise:
-    """The noise of an image (H, W, channels), with all of its slope where that is noise."""
+    """The noise of an image (H, W, channels), including its slope if that is noise."""
     if not is_doubtful(noise):
         return noise
     if all_is_noise(rgb, noise) <= _BELIEVED:
@@ -60,9 +60,9 @@ def without_texture(rgb: Values, noise: Noise) -> Noise:
 
 
 def is_doubtful(noise: Noise) -> bool:
-    """Tell whether it matters how much of what was measured is texture.
+    """Tell whether the share of texture in the measurement matters.
 
-    Where chroma has noise of all frequencies, luminance has the same, and no more.
+    If chroma has noise at all frequencies, luminance has the same, and no more.
     """
     if noise.raw_sigma <= max(_WEAKEST, _MATTERS * noise.sigma):
         return False
@@ -73,7 +73,7 @@ def is_doubtful(noise: Noise) -> bool:
 
 
 def all_is_noise(rgb: Values, noise: Noise) -> float:
-    """Probability that all that was measured of (H, W, channels) is noise."""
+    """Probability that everything measured in (H, W, channels) is noise."""
     model = load_model(MODEL)
     logit = float(
         (linear(correlated_noise_features(rgb, noise)[None], model) @ model["weights"])[0]
@@ -102,10 +102,10 @@ def correlated_noise_features(rgb: Values, noise: Noise) -> Array:
 
 
 def _with_chroma(rgb: Values, noise: Noise) -> Array:
-    """All that was measured, with the chroma that parts without chroma hide.
+    """The whole measurement, with the chroma hidden by parts without chroma.
 
     JPEG and cameras round weak chroma to nothing in most patches, which are then the flattest of
-    all; patches that are flat in luminance show how much of it there is on the mean.
+    all; patches that are flat in luminance show its average.
     """
     if len(noise.raw) == 1:
         return np.asarray(noise.raw)
@@ -114,7 +114,7 @@ def _with_chroma(rgb: Values, noise: Noise) -> Array:
     flat = np.argsort(np.abs(np.log(texture.mean(1) + 1e-6)))[: max(_FEWEST, len(texture) // 8)]
     limit = np.quantile(energy[1:, flat], _COMMON, axis=1, keepdims=True)
     shown = np.sqrt(np.minimum(energy[1:, flat], limit).mean(1))
-    # The mean, and much of what is near it, is the scene's own colour.
+    # The mean and the frequencies near it are largely the scene's own colour.
     most = _STEEPEST * shown[:, ORDER == 2].mean(1, keepdims=True)
     shown[:, ORDER < 2] = np.minimum(shown[:, ORDER < 2], most)
     chroma = np.maximum(noise.raw[1:], np.minimum(shown, noise.raw[:1]))

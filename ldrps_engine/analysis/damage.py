@@ -1,8 +1,8 @@
 """Damage of prints and film: its place, its kinds, and the certainty. No torch.
 
-A network looks at the photo in parts (`damage_views.py`). What it marks is kept in connected
-pieces: a piece has to be surely damaged somewhere and likely so all over, since a hair or a twig
-that is taken for a scratch and filled is worse than a scratch that stays.
+A network looks at the photo in parts (`damage_views.py`). Marked pixels form connected pieces; a
+piece is kept if it is surely damaged somewhere and likely to be all over, since filling a hair or a
+twig by mistake is worse than leaving a scratch.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from ldrps_engine.settings import Settings
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Most pixels of the copy on which damage is looked for.
+# Most pixels of the copy searched for damage.
 _MOST_PIXELS = 3_000_000
-# The same where damage is only named, for which it has to cover more than hairlines do.
+# The same if damage is only to be named: then it has to cover more than hairlines do.
 _GLANCE = 600_000
-# Factor of pixels from which a copy is not looked at closely before its worst place is.
+# Factor of pixels from which a copy's worst place is examined before the whole copy.
 _MUCH_LARGER = 4
 # Sides of that place, relative to the copy's.
 _PLACE = 0.4
-# Probability below which damage is neither named nor looked at more closely.
+# Probability below which damage is neither named nor examined more closely.
 _REPORTED_FROM = MENDED_FROM / 2
-# Share of a pixel of the photo from which it belongs to what was found in a smaller copy.
+# Share of a photo's pixel from which it belongs to damage found in a smaller copy.
 _COVERED = 0.3
 
 
@@ -57,7 +57,7 @@ class Damage:
     seen: Mask
     """Mask (h, w) of the copy in which it was found, true where that is damaged."""
     probability: float
-    """Probability of damage that is seen, 0 to 1."""
+    """Probability of visible damage, 0 to 1."""
     kinds: tuple[str, ...]
     """Names out of KINDS, those with the most pixels first."""
     exactly: Callable[[], Mask] | None = field(default=None, compare=False, repr=False)
@@ -65,7 +65,7 @@ class Damage:
 
     @cached_property
     def mask(self) -> Mask:
-        """Mask (H, W) of the photo itself, rims included; made for whoever asks for it."""
+        """Mask (H, W) of the photo itself, rims included; made on request."""
         return self.exactly() if self.exactly else self.seen
 
     @property
@@ -84,7 +84,7 @@ class Damage:
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether it is filled for whoever wants that."""
+        """Tell whether it is filled on request."""
         return self.probability >= MENDED_FROM
 
     @property
@@ -94,7 +94,7 @@ class Damage:
 
 
 def damage_of(photo: Photo, rgb: Array, settings: Settings) -> Damage | None:
-    """Look for damage in a photo by its working values (H, W, 3); None where nobody is to look."""
+    """Look for damage in a photo by its working values (H, W, 3); None if that is turned off."""
     if not settings.looks_for_damage:
         return None
     visible, whole = None if photo.alpha is None else photo.alpha != 0, Contents(rgb)
@@ -149,21 +149,21 @@ def look_for_damage(
 
 @dataclass(frozen=True)
 class _Look:
-    """Manner of looking for damage in copies of one photo; see `look_for_damage`."""
+    """Search for damage in copies of one photo; see `look_for_damage`."""
 
     contents: Contents
     """Contents of the smallest copy: faces are as good in it."""
     whole: Contents
-    """Contents of the image itself, whose colours tell what it is."""
+    """Contents of the image itself, whose colours reveal its kind."""
     believed: bool
     stains: bool
     reported_from: float
 
     def chosen(self, sight: _Sight, place: Part | None = None) -> Pieces:
-        """Choose pieces of what is likely, in one place or all over.
+        """Choose pieces of likely damage, in one place or all over.
 
-        Faces are looked for where there are any: a glint in an eye and a tooth are bright and
-        small, and are not to be filled.
+        Faces are searched for only if there are pieces: a glint in an eye and a tooth are bright
+        and small, and must not be filled.
         """
         seen = sight if place is None else sight.part(place)
 
@@ -177,7 +177,7 @@ class _Look:
         found = unasked_pieces(
             seen.rgb,
             seen.likely,
-            # A place tells no more than whether the rest is to be looked at.
+            # One place only tells whether the rest needs to be examined.
             sight.from_sides if place is None else lambda: seen.likely,
             stains=self.stains,
             spared=spared,
@@ -192,7 +192,7 @@ class _Look:
 
 
 def _worst_place(likely: Array, size: tuple[int, ...]) -> Part:
-    """Return the place, in a copy of some other size, that has most of what is likely damaged."""
+    """Return the place, in a copy of some other size, with most of the likely damage."""
     sums = np.pad((likely > MENDED_FROM).astype(np.int32).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows, columns = (max(1, int(side * _PLACE)) for side in likely.shape)
     count = sums[rows:, columns:] - sums[:-rows, columns:]
@@ -207,7 +207,7 @@ def _worst_place(likely: Array, size: tuple[int, ...]) -> Part:
 
 
 def _damage(rgb: Values, visible: Mask | None, sight: _Sight, pieces: Pieces) -> Damage:
-    """Return pieces that were found in a copy as damage of the image itself."""
+    """Return pieces found in a copy as damage of the image itself."""
 
     def exactly() -> Mask:
         mask = _at_size(pieces.mask, (rgb.shape[0], rgb.shape[1]))
@@ -218,7 +218,7 @@ def _damage(rgb: Values, visible: Mask | None, sight: _Sight, pieces: Pieces) ->
 
 
 def _at_size(mask: Mask, size: tuple[int, int]) -> Mask:
-    """Return a mask that was found in a smaller copy in another size."""
+    """Return a mask found in a smaller copy at another size."""
     if mask.shape == size:
         return mask
     if not mask.any():
@@ -229,7 +229,7 @@ def _at_size(mask: Mask, size: tuple[int, int]) -> Mask:
 
 @dataclass(frozen=True)
 class _Sight:
-    """A copy of an image, to be looked at."""
+    """A copy of an image, to be searched."""
 
     size: tuple[int, int]
     """Height and width of the copy."""
@@ -245,17 +245,17 @@ class _Sight:
 
     @cached_property
     def likely(self) -> Array:
-        """Probability (h, w) of damage, at one look."""
+        """Probability (h, w) of damage, from a single network evaluation."""
         return self._looked(1)
 
     def part(self, place: Part) -> _Sight:
-        """Return one place of the copy as a copy of its own."""
+        """Return part of the copy as a copy of its own."""
         seen, rgb = self._seen, self.make(place)
         size = (rgb.shape[0], rgb.shape[1])
         return _Sight(size, rgb.__getitem__, None if seen is None else seen[place])
 
     def from_sides(self) -> Array:
-        """Return the same of a small copy from several sides, in a large one's time."""
+        """Average over mirrored and rotated copies; costs no more than one large copy."""
         height, width = self.size
         return self._looked(max(1, min(VIEWS, _MOST_PIXELS // (height * width))))
 
@@ -264,9 +264,9 @@ class _Sight:
         return likely if self._seen is None else likely * self._seen
 
     def spared(self, faces: tuple[Face, ...]) -> Array | None:
-        """Ones (h, w) where lines and specks are no damage; None where there is no such place.
+        """Ones (h, w) where lines and specks are no damage; None if there is no such place.
 
-        They are features of `faces`, and the last of a mount beside what is not seen.
+        These are the features of `faces`, and remains of a mount beside invisible parts.
         """
         features, seen = features_of(faces, self.size), self._seen
         if seen is None:
@@ -286,13 +286,13 @@ class _Copies:
         self._rgb = rgb
 
     def sight(self, most: int, visible: Mask | None) -> _Sight:
-        """Return one of at most so many pixels."""
+        """Return one of at most this many pixels."""
         height, width = self._rgb.shape[:2]
         scale = min(1.0, math.sqrt(most / (height * width)))
         size = max(1, round(height * scale)), max(1, round(width * scale))
         if scale == 1:
             return _Sight(size, lambda place: display(self._rgb[place]), visible)
-        # Large ones alone: halves of halves are a little less sharp.
+        # Only for large ones: halving twice is a little less sharp.
         large = height * width >= 4 * _MOST_PIXELS
 
         def make(place: Part) -> Array:

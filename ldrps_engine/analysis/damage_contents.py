@@ -1,4 +1,4 @@
-"""Contents of a photo, as far as they tell damage from what is no damage. No torch."""
+"""Contents of a photo that help to tell damage from anything else. No torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ldrps_engine.analysis.samples import Values, display
 
 Array = NDArray[np.float32]
 
-# Long side, in pixels, of the copy that is looked at.
+# Long side of the copy that is analysed, in pixels.
 _SIDE = 512
 
 
 class Contents:
-    """A small copy of a photo (H, W, 1 or 3), made once somebody wants to know what is in it."""
+    """A small copy of a photo (H, W, 1 or 3), analysed once its contents are asked for."""
 
     def __init__(self, whole: Values) -> None:
         self._whole = whole

@@ -1,8 +1,8 @@
 """Evidence of a print's own damage: where the picture is gone, the same paper shows. No torch.
 
 The network judges each place by what it learnt from many prints. Once some damage of one print is
-sure, its colours speak for other places that the network doubts, and against those that look
-otherwise, as far as they are rarer in the rest of the photo.
+certain, its colours are evidence for other places that the network doubts, and against those that
+look different, the more so the rarer the colours are in the rest of the photo.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from ldrps_engine.colour.masks import grown
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Steps in which distances to the damage's colour are counted.
+# Bins of the histogram of distances to the damage's colour.
 _BINS = 64
 _SMOOTH = np.exp(-0.5 * (np.arange(-3, 4) / 1.2) ** 2)
-# Pixels that each step is taken to have beforehand.
+# Pixels that each bin holds before counting.
 _PRIOR = 0.5
-# Probability of damage below which a pixel is the picture's.
+# Probability of damage below which a pixel belongs to the picture.
 _UNDAMAGED = 0.05
-# Pixels beside the damage that are neither.
+# Pixels next to the damage that count as neither.
 _APART = 3
-# Median distance of sure damage from its usual colour up to which it shows bare paper, and that up
-# to which a pixel does.
+# Greatest median distance of certain damage from its median colour at which it shows bare paper,
+# and greatest distance at which a pixel does.
 _BARE, _PAPER = 0.06, 0.3
-# Number of pixels that tell how sure the network is of a photo, and the least probability of them
-# from which that counts.
+# Number of pixels that show how certain the network is of a photo, and the least probability that
+# they must reach.
 _SUREST, _SURE = 30, 0.9
-# Log-odds by which pieces may be less sure, the least they may be, and where nothing is sure.
+# Log-odds by which pieces may be less certain, the lower limit, and the limit if nothing is
+# certain.
 _LESS, _LEAST, _UNSURE = 1.0, 0.8, 0.95
 
 
 def sure_from(likely: Array, most: float) -> float:
-    """Probability that a piece of damage reaches, in a photo with `likely` (H, W); `most` at most.
+    """Probability that a piece must reach, in a photo with `likely` (H, W); at most `most`.
 
-    Of a soft or compressed scan the network is less sure everywhere, damage and belongings alike.
+    In a soft or compressed scan the network is less certain everywhere, of damage and of objects.
     """
     count = min(_SUREST, likely.size)
     top = float(np.partition(likely, likely.size - count, axis=None)[likely.size - count])
@@ -48,7 +49,7 @@ def sure_from(likely: Array, most: float) -> float:
 
 
 def bare_paper(rgb: Array, sure: Mask) -> Mask | None:
-    """Mark what of sure damage (H, W) shows bare paper; None if most of it is not of one colour."""
+    """Mark certain damage (H, W) that shows bare paper; None unless most of it has one colour."""
     apart = rgb[sure] - np.median(rgb[sure], axis=0)
     distance = np.sqrt((apart * apart).mean(1))
     if np.median(distance) >= _BARE:
@@ -59,11 +60,11 @@ def bare_paper(rgb: Array, sure: Mask) -> Mask | None:
 
 
 def like_what_is_sure(rgb: Array, likely: Array, sure: Mask, most: float = 3.0) -> Array:
-    """Probability of damage (H, W), given its probability without colours and what is sure.
+    """Probability of damage (H, W), given its probability without colours and the certain part.
 
-    A pixel's colour counts by its distance to the usual one of sure damage: the likelihood ratio
-    of that distance there and in the undamaged rest. It adds no more than `most` to the log-odds,
-    and takes no more away.
+    A pixel's colour counts by its distance to the median colour of certain damage: the likelihood
+    ratio of that distance there and in the undamaged rest. It changes the log-odds by at most
+    `most`, up or down.
     """
     apart = rgb - np.median(rgb[sure], axis=0)
     steps = np.minimum(np.sqrt((apart * apart).mean(2)) * _BINS, _BINS - 1).astype(np.intp)

@@ -1,9 +1,9 @@
 """Network that finds damage: a small U-Net of plain convolutions, on half the photo's size.
 
-A residual block on every scale on the way down, one convolution on the way up, where what was seen
-before is added (Ronneberger, Fischer and Brox, "U-Net", 2015). Two by two pixels go in together and
-come out together. `training/damage.py` trains it and folds its normalisation into the convolutions.
-No torch.
+A residual block on every scale on the way down, one convolution on the way up, where the same
+scale's earlier features are added (Ronneberger, Fischer and Brox, "U-Net", 2015). Two by two pixels
+go in together and come out together. `training/damage.py` trains it and folds its normalisation
+into the convolutions. No torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pieces of damage: which of all that is marked is sure enough, and of what kind. No torch."""
+"""Pieces of damage: a choice of the certain ones among all marks, and their kinds. No torch."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ KINDS = ("scratches", "cracks", "folds", "dust", "stains", "torn edges")
 """Kinds of damage in words for people, by the shape of what is marked."""
 
 _LEAST_AREA = 3
-# Share of a photo that is damage no doubt: lamps and glints that look like it are less.
+# Share of a photo above which marks are damage without doubt: lamps and glints cover less.
 _ENOUGH = 0.012
-# Cells in a row over the photo, and the share of one that counts: glints are in few of them.
+# Cells along each side of the photo, and the largest share of one that counts: glints are in few.
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
-# Share of a photo, counted in this way, that is no doubt damage of all of it.
+# Share of a photo, capped per cell in this way, above which it is surely damaged all over.
 _ALL_OVER = 0.005
-# Greatest probability of damage that is in a few places.
+# Greatest probability of damage in only a few places.
 _CONCENTRATED = 0.7
-# The same in pixels, where the user says that the photo is damaged.
+# The same in pixels, if the user says that the photo is damaged.
 _ENOUGH_BELIEVED = 30
-# Share of a photo from which the marks are the picture itself.
+# Share of a photo from which marks are taken for the picture itself.
 _MOST_SHARE = 0.3
 MENDED_FROM = 0.5
-"""Probability of damage from which it is named, and filled for whoever wants that."""
+"""Probability of damage from which it is named, and filled on request."""
 FILLED_FROM = _CONCENTRATED + 0.005
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
-# The same where nothing else says that the photo is an old print: twigs, spray, drops, snow and
-# masts are bright and thin. Of 734 good photos five are as likely damaged as this; with what
-# follows none is, and of 37 photos that damage was drawn over six in seven still are.
+# The same where nothing else suggests an old print, since twigs, spray, drops, snow and masts are
+# bright and thin too. 5 of 734 good photos reach this; none passes the checks below as well. Of 37
+# photos with drawn damage, six in seven pass both.
 _FILLED_ELSEWHERE = 0.9
-# Share of each side that is the photo's rim, and least share of the damage that lies inside of it:
-# elsewhere it is a line that frames the picture.
+# Share of each side that is the photo's rim, and least share of the damage inside the rim:
+# otherwise it is a line that frames the picture.
 _RIM, _LEAST_INSIDE = 0.1, 0.4
-# Least pieces, greatest median distance of their pixels from the usual one, which is the paper's,
-# least value of that, and greatest share of the photo, for damage to be filled there: words are of
-# one colour, but larger, and a line that frames a picture is grey.
+# Conditions for filling there: least number of pieces, greatest median distance of their pixels
+# from the median colour (the paper's), least value of that colour, and greatest share of the photo.
+# Words have one colour, but are larger, and a line that frames a picture is grey.
 _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
-# Least value of all channels of what may be paper, and half of the width of strokes on it.
+# Least value of paper in every channel, and half-width of strokes on it.
 _PAPER, _STROKE = 0.9, 0.012
-# Share of a piece from which it is taken for what it lies on.
+# Share of a piece on an object above which it is taken for that object.
 _MOSTLY = 0.5
-# Half of the width from which part of a line is something that it runs into, such as a collar.
+# Half-width above which part of a line counts as another object, such as a collar.
 _WIDEST = 0.02
-# The same of what is believed for its colour, and the least of it in pixels.
+# The same for damage believed because of its colour, and its lower limit in pixels.
 _WIDEST_ALIKE, _LEAST_WIDE = 0.005, 3
-# Share of such parts from which there is no line.
+# Share of such parts from which a piece is not a line.
 _MOSTLY_WIDE = 0.25
-# Reach of a print's border from the edge, least share of the side that it runs along, and of its
+# Reach of a print's border from the edge, least share of the side that it covers, and of its
 # bounding box that it fills: a torn edge is ragged. A scratch beside the edge is narrow.
 _BESIDE, _ALONG, _FULL = 0.1, 0.5, 0.8
 _LONG, _STRAIGHT = 9.0, 0.85
@@ -73,30 +73,30 @@ class Limits:
     marked: float
     """Least of each of its pixels."""
     surely: float
-    """Least that one of them has to have; less if the network is not sure of anything."""
+    """Least of its most likely pixel; lower if the network is not certain of anything."""
     mean: float
     """Least mean of all of them."""
     colours: float = 3.0
-    """Most that colours like those of sure damage add to the log-odds."""
+    """Most that colours like those of certain damage add to the log-odds."""
     on_paper: float = 0.6
-    """Least of each pixel where all that is sure shows bare paper."""
+    """Least of each pixel if all certain damage shows bare paper."""
     paper: float = 5.0
     """Most that the colour of bare paper adds to the log-odds."""
 
 
 _UNASKED = Limits(marked=0.5, surely=0.9, mean=0.8)
 BELIEVED = Limits(marked=0.5, surely=0.97, mean=0.5)
-"""Limits where the user says that the photo is damaged, for which less will do;
-`benchmarks.damage_limits` compares others."""
+"""Lower limits, if the user says that the photo is damaged; `benchmarks.damage_limits` compares
+others."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Connected pieces of damage that are sure enough, out of all that were marked."""
+    """Connected pieces of damage, and the choice of those that are certain enough."""
 
     parts: Components
     kept: Mask
-    """Flags (count,) of the pieces that are kept."""
+    """Flags (count,), true for pieces that are kept."""
     mask: Mask
     probability: float
 
@@ -111,10 +111,10 @@ class Pieces:
         limits: Limits | None = None,
         reported_from: float = 0.0,
     ) -> Pieces:
-        """Choose pieces of what is probably damaged, with `likely` (H, W).
+        """Choose pieces of probable damage, given its probability `likely` (H, W).
 
-        None lies mostly on places that are `spared`, ones in (H, W), which are asked for where the
-        damage is as probable as `reported_from`.
+        Pieces mostly on `spared` places, ones in (H, W), are left out; `spared` is only called if
+        damage is at least as probable as `reported_from`.
         """
         least = limits or (BELIEVED if believed else _UNASKED)
         marked = likely > least.marked
@@ -190,20 +190,20 @@ def believed_pieces(
 ) -> Pieces:
     """Choose pieces of an image (H, W, 1 or 3) that is known to be damaged.
 
-    What is sure of them tells what this damage looks like.
+    The certain ones show what this damage looks like.
     """
     limits = replace(limits, surely=sure_from(likely, limits.surely))
     found = Pieces.of(likely, believed=True, stains=stains, spared=spared, limits=limits)
     if found.probability < MENDED_FROM or not found.mask.any():
         return found
     if (bare := bare_paper(rgb, found.mask)) is not None:
-        # Nothing else can be damage then, and what is wide needs no more than a little doubt.
+        # Nothing else can be damage then, and a little doubt is enough to leave wide parts out.
         limits = replace(limits, marked=limits.on_paper)
         alike = like_what_is_sure(rgb, likely, bare, limits.paper)
         less = like_what_is_sure(rgb, likely, bare, limits.colours)
     else:
         alike, less = like_what_is_sure(rgb, likely, found.mask, limits.colours), likely
-        # What is sure stays so, also where a crack is grey and not white.
+        # Certain damage stays certain, even if a crack is grey and not white.
         alike = np.where(found.mask, np.maximum(alike, likely), alike)
     wide = _wide_parts(alike > limits.marked, found.mask)
     alike = np.where(wide, np.minimum(alike, less), alike)
@@ -214,7 +214,7 @@ def believed_pieces(
 def _probability(
     means: NDArray[np.float64], areas: NDArray[np.int64], kept: Mask, mask: Mask, *, believed: bool
 ) -> float:
-    """Probability of damage whose pieces that are `kept` are marked by a `mask`; 0 for none."""
+    """Probability of damage of the pieces `kept`, marked by a `mask`; 0 for none."""
     total = int(areas[kept].sum())
     if not total or mask.mean() > _MOST_SHARE:
         return 0.0
@@ -226,7 +226,7 @@ def _probability(
 
 
 def _wide_parts(marked: Mask, sure: Mask) -> Mask:
-    """Mark parts (H, W) that are neither sure nor lines or specks.
+    """Mark parts (H, W) that are neither certain nor lines or specks.
 
     A bow in the hair may be as white as the paper.
     """
@@ -245,12 +245,13 @@ def unasked_pieces(
     is_print: Callable[[], bool],
     reported_from: float = 0.0,
 ) -> Pieces:
-    """Choose pieces of an image that nobody calls damaged: all of them if it is so all over.
+    """Choose pieces of an image not known to be damaged: all of them if it is damaged all over.
 
-    Stains speak for a damaged print, also where they themselves are left; its other damage is
-    believed sooner, as far as it is likely when it is looked at `closely`. What is no old print,
-    by `is_print`, has to show the same paper in all places. Strokes on paper are none, and
-    what is `spared` is none; neither is looked for where less is found than `reported_from`.
+    Stains are evidence of a damaged print, even if they themselves are left: its other damage then
+    needs less certainty, if it is likely when examined `closely`. Damage of an image that is no old
+    print, by `is_print`, has to show the same paper everywhere. Strokes on paper and `spared`
+    places are no damage; neither is searched for if the damage is less probable than
+    `reported_from`.
     """
 
     @cache
@@ -283,7 +284,7 @@ def unasked_pieces(
 
 
 def _shows_paper(rgb: Array, mask: Mask) -> bool:
-    """Tell whether all that is masked has one bright colour, as where a print has lost emulsion."""
+    """Tell whether all masked pixels have one bright colour, as if a print has lost emulsion."""
     rim = [math.ceil(_RIM * side) for side in mask.shape]
     inside = mask[rim[0] : -rim[0], rim[1] : -rim[1]].sum()
     if mask.mean() > _MOST_PAPER or inside < _LEAST_INSIDE * mask.sum():
@@ -295,14 +296,14 @@ def _shows_paper(rgb: Array, mask: Mask) -> bool:
 
 
 def _strokes(rgb: Array) -> Array:
-    """Ones (H, W) on what is narrow and lies between places as white as paper: ink, wires."""
+    """Ones (H, W) on narrow things between places as white as paper: ink, wires."""
     dark = rgb.min(2) < _PAPER
     wide = opened(dark, max(2, math.ceil(_STROKE * max(dark.shape))))
     return np.asarray(dark & ~grown(wide, 1), np.float32)
 
 
 def _spread(mask: Mask) -> float:
-    """Share of a mask (H, W) that is marked, no part of the photo counting for much."""
+    """Marked share of a mask (H, W), with a cap on what each cell can add."""
     rows, columns = np.nonzero(mask)
     height, width = mask.shape
     cells = rows * _CELLS // height * _CELLS + columns * _CELLS // width
@@ -311,7 +312,7 @@ def _spread(mask: Mask) -> float:
 
 
 def _borders(parts: Components, areas: NDArray[np.int64]) -> Mask:
-    """Flags (count,) of pieces that are the print's own border: straight bands along its sides."""
+    """Flags (count,), true for the print's own border: straight bands along its sides."""
     labels = parts.labels
     rows, columns = np.nonzero(labels >= 0)
     which, found = labels[rows, columns], np.zeros(len(areas), bool)
@@ -336,6 +337,6 @@ def _ends(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> ND
 
 
 def _extent(which: NDArray[np.int32], places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Rows or columns that each piece reaches over."""
+    """Number of rows or columns that each piece spans."""
     first, last = _ends(which, places, count)
     return np.asarray(last - first + 1)

@@ -1,4 +1,4 @@
-"""Looks at an image for damage: in parts that overlap, and from several sides. No torch."""
+"""Evaluations of the damage network: in overlapping parts, mirrored and rotated. No torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ldrps_engine.analysis.damage_network import MULTIPLE, log_odds
 
 Array = NDArray[np.float32]
 
-# Parts that are looked at, and what of their surroundings is seen with them, pixels.
+# Size of the parts and of the surroundings evaluated with them, pixels.
 _SIDE, _OVERLAP = 1024, 64
-# Views of a photo: as it is, in mirrors, and turned by both.
+# Views of a photo: unchanged, mirrored, and rotated by mirroring both ways.
 _SIDES = tuple(np.s_[::down, ::along] for down, along in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
-# Probability below which one view says no less to the others.
+# Lower limit of the probability that one view contributes.
 _LEAST = 1e-4
 VIEWS = len(_SIDES)
-"""Most views that are asked for."""
+"""Greatest number of views."""
 
 
 def probabilities(rgb: Array) -> Array:
-    """Probability (H, W) that each pixel of an image in [0, 1] is damaged, found in parts."""
+    """Probability (H, W) that each pixel of an image in [0, 1] is damaged, evaluated in parts."""
     height, width = rgb.shape[:2]
     colours = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     likely = np.empty((height, width), np.float32)
@@ -41,9 +41,9 @@ def probabilities(rgb: Array) -> Array:
 
 
 def likely_from_sides(rgb: Array, views: int) -> Array:
-    """Probability (H, W) of damage in an image in [0, 1], by the mean of so many views of it.
+    """Probability (H, W) of damage in an image in [0, 1], averaged over this many views.
 
-    What the network takes for damage by mistake is often none in a mirror.
+    The network's false alarms often vanish in a mirrored view.
     """
     if views == 1:
         return probabilities(rgb)
@@ -58,6 +58,6 @@ def _spans(length: int) -> Iterator[tuple[slice, slice]]:
     count = max(1, -(-length // _SIDE))
     for k in range(count):
         start, stop = length * k // count, length * (k + 1) // count
-        # Parts begin where pairs of pixels do: what is found does not depend on how it is cut.
+        # Parts begin at even pixels, so that the result does not depend on how the image is cut.
         outer = max(0, start - _OVERLAP) // MULTIPLE * MULTIPLE
         yield slice(outer, min(length, stop + _OVERLAP)), slice(start, stop)

@@ -1,6 +1,6 @@
 """The first guess at how a photo was degraded: a smooth field of gain and offset. No torch.
 
-It is where F-PAM starts, and so where restoration stands when the prior has nothing to add.
+F-PAM starts from it, so it is the restoration if the prior has nothing to add.
 """
 
 from __future__ import annotations
@@ -35,31 +35,32 @@ from ldrps_engine.photo import Part
 Array = NDArray[np.float32]
 
 LOWEST_GAIN = 1 / 256
-"""Light is brought back by eight stops at the most: below that it is noise alone."""
+"""Light is brought back by eight stops at most: anything darker is noise alone."""
 
 _BRIGHT, _WIDE = 99.9, 98.5
 _BACKLIT_FROM, _BACKLIT_SURELY = 0.2, 0.5
-# Both judges tell the log of light, and err by as much together: the mean of light lies above.
+# Joint error of both judges, who estimate the log of light: the mean of light lies above.
 _LEVEL_DOUBT = 0.45
 # Percentiles of light: the middle of the scene, and its lights.
 _HALF, _LIGHTS = 50, 99.5
-# Light of the lights, and the natural log of how much brighter than the middle they are, between
-# which a photo is taken to be exposed for them.
+# Ranges of the highlights' light, and of the natural log of their ratio to the middle, over which a
+# photo increasingly counts as exposed for them.
 _LIT, _LIGHTS_APART = (0.12, 0.25), (2.5, 3.3)
-# The same log in which the middle is taken for the night, and stays dark.
+# Range of that log over which the middle is increasingly taken for night, and stays dark.
 _NIGHT = (5.5, 7.0)
-# Natural log of the gain without that, between which a photo is taken to be dark apart from them.
+# Range of the natural log of the gain without that, over which the rest of a photo increasingly
+# counts as too dark.
 _NEEDY = (0.8, 1.8)
-# Natural log of what such a photo needs on top, and at most as much as without that.
+# Natural log of the extra gain of such a photo; never more than the gain without it.
 _MORE = 1.5
-# Mean share of light above which bringing it back would hardly be seen.
+# Mean share of light above which bringing it back would hardly be visible.
 _HARDLY = 0.75
 _DARKEST = 2
 _BLACK_BLOCK = 4
 # One step of eight bits, near black, in light.
 _ONE_STEP = 1 / 255 / SLOPE
 _MOST_WHITE = 4.0
-# Least share of the luminance that a channel has: more saturated are none but cut-off colours.
+# Least channel, as a share of luminance: only clipped colours are more saturated.
 _LEAST = 0.2
 _DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
@@ -71,7 +72,7 @@ _NO_OFFSET = 1e-4
 class Degradation:
     """degraded = clean * gain + offset, in light or in display values. Neutral: 1 and 0.
 
-    In light, `clean` is that of the scene; a photo shows it with its highlights rolled off.
+    In light, `clean` is the scene's light; a photo shows it with its highlights rolled off.
     """
 
     gain: Array
@@ -86,11 +87,11 @@ class Degradation:
     least: float = 0.0
     """Least share of the luminance in each channel of a dark photo, see `colour.plausible`."""
     unsure: float = 0.0
-    """Light of the dark photo that holds hardly a colour, see `colour.plausible`."""
+    """Light of the dark photo below which it hardly holds a colour, see `colour.plausible`."""
     grey: bool = False
-    """True where the colours were lost as well."""
+    """True if the colours were lost as well."""
     curve: ToneCurve | None = None
-    """Cast or fading that came over the photo after gain and offset; None: none did."""
+    """Cast or fading on top of gain and offset; None: there is none."""
 
     @property
     def is_neutral(self) -> bool:
@@ -99,10 +100,10 @@ class Degradation:
         return not changed and bool(np.all(self.gain == 1) and np.all(self.offset == 0))
 
     def raised(self, amount: float) -> Degradation:
-        """Return the same to the power of `amount`: 0 is nothing, 2 is it twice.
+        """Return the degradation to the power of `amount`: 0 is none, 2 applies it twice.
 
-        In display values, where gain and offset leave one value as it is: the colour of the air, or
-        that to which dyes fade.
+        For display values, in which gain and offset leave one value unchanged: the colour of the
+        air, or the one to which dyes fade.
         """
         if amount == 1:
             return self
@@ -132,7 +133,7 @@ class Degradation:
     def amplification(self, rgb: Array, level: Array | None = None) -> float:
         """Measure how much undoing it amplifies noise, root mean square over the image.
 
-        `level` (H, W, 3) is how much noise there is, relative to that which is amplified.
+        `level` (H, W, 3) is the relative strength of the noise that is amplified.
         """
         step = np.float32(2 / 255)
         change = np.full_like(rgb, step)
@@ -155,16 +156,16 @@ def first_guess(
     amounts: Amounts | None = None,
     curve: ToneCurve | None = None,
 ) -> Degradation:
-    """The degradation of (H, W, 3) display values that diagnosis and recipe speak of.
+    """The degradation of (H, W, 3) display values found by diagnosis and recipe.
 
-    `seen` says besides where light is missing, `amounts` how much light and haze are to be undone,
-    and `curve` what is to be undone of casts and fading.
+    `seen` shows where light is missing, `amounts` scale the correction of light and haze, and
+    `curve` is the correction of casts and fading.
     """
     amounts = amounts or Amounts()
     if curve is not None:
         curve = curve.within(rgb)
         below = _beneath(curve.undo(rgb), diagnosis, recipe, seen, amounts)
-        # Beneath a curve alone display values stay as they are, also those beyond white.
+        # With a curve alone, all other display values stay unchanged, even those beyond white.
         return replace(below, curve=curve, space="display" if below is NEUTRAL else below.space)
     return _beneath(rgb, diagnosis, recipe, seen, amounts)
 
@@ -179,7 +180,7 @@ def _beneath(
         weight = _backlight(diagnosis)
         guess = _darkened(rgb, seen, weight, amounts.light)
         if recipe == "low-light" and weight < 1 and guess.gain.mean() > _HARDLY:
-            # Who asks for light where the whole has enough means its dark places.
+            # Asking for light in a photo that has enough on the whole means its dark places.
             return _darkened(rgb, seen, 1.0, amounts.light)
         return guess
     if diagnosis.is_hazy and amounts.haze:
@@ -197,16 +198,16 @@ def _backlight(diagnosis: Diagnosis) -> float:
 def _darkened(
     rgb: Array, seen: Recognition | None, weight: float, amount: float = 1.0
 ) -> Degradation:
-    """Less light, as much less as good photos of such scenes have more.
+    """Degradation by missing light, estimated from good photos of similar scenes.
 
-    `weight` is how surely, 0 to 1, light comes from within the photo; `amount` is the power to
-    which the gain is raised.
+    `weight`, 0 to 1, is the certainty that light comes from within the photo; `amount` is the
+    power to which the gain is raised.
 
-    A good photo does not let all go white that is brighter than white: cameras roll it off. Two
-    judges tell how much light is missing: the shape of the light's distribution, and what such a
-    scene has in the middle of its places. Before a lamp or a window the first sees a night scene,
-    so that the second decides the more, the surer it is that there is one. Both take a photo
-    exposed for its lights, with all else left dark, for a good one with deep shadows: it gets more.
+    Highlights are rolled off, as cameras do, instead of all turning white. Two judges estimate how
+    much light is missing: the shape of the light's distribution, and the light expected in the
+    middle of such a scene's places. In front of a lamp or a window the first sees a night scene, so
+    the second weighs more, the more certain such a light is. Both mistake a photo exposed for its
+    lights, with all else dark, for a good one with deep shadows, so that one is given more light.
     """
     light = to_linear(rgb)
     black = _black(light)
@@ -241,7 +242,7 @@ def _darkened(
 
 @dataclass(frozen=True)
 class _Scene:
-    """The light of a dark photo, to be brought back by one gain."""
+    """The light of a dark photo, to be scaled by one gain."""
 
     light: Array
     """(H, W) luminance."""
@@ -259,10 +260,10 @@ class _Scene:
         return cls(scene, float(bright), float(wide), brightest)
 
     def exposed_for(self, lights: float) -> float:
-        """Certainty, 0 to 1, that a photo was exposed for its lights, and all else is too dark.
+        """Certainty, 0 to 1, that a photo was exposed for its lights, and the rest is too dark.
 
-        They are nearly as bright as a photo can be, and far brighter than the middle; where that
-        is darker still, it is night.
+        The lights are nearly as bright as a photo can be, and far brighter than the middle; if the
+        middle is darker still, it is night.
         """
         light = np.maximum(self.light, _DIMMEST)
         middle, bright = np.log(np.percentile(light, (_HALF, _LIGHTS)))
@@ -270,11 +271,11 @@ class _Scene:
         return _rise(lights, _LIT) * _rise(apart, _LIGHTS_APART) * (1 - _rise(apart, _NIGHT))
 
     def white(self, gain: float, most: float = _MOST_WHITE) -> float:
-        """Luminance that is to be white after a gain, at most `most` but for what was white."""
+        """Luminance that becomes white after a gain; at most `most`, unless it was white before."""
         return _white(gain, self.bright, self.brightest, max(most, gain * self.wide))
 
     def shown(self, light: Array, log_gain: float) -> Array:
-        """Light as the photo shows it once the gain is applied."""
+        """Light as the photo shows it after the gain."""
         gain = np.float32(np.exp(log_gain))
         lit = gain * light
         shown = np.minimum(lit * roll_off_gain(lit, self.white(float(gain))), 1)
@@ -296,10 +297,10 @@ class _Scene:
 
 
 def _black(light: Array) -> Array:
-    """Excess of each channel (3,) in the darkest parts, which have no colour.
+    """Excess of each channel (3,) in the darkest parts, which should have no colour.
 
-    It is a black level that is off, by a step of eight bits at the most: with much light brought
-    back that is a cast of all shadows.
+    It is a black level that is wrong, by at most one step of eight bits: with much light brought
+    back, all shadows get a cast from it.
     """
     means = squares(light, _BLACK_BLOCK).mean((1, 3))
     darkest = np.percentile(means, _DARKEST, axis=(0, 1))
@@ -308,10 +309,10 @@ def _black(light: Array) -> Array:
 
 
 def _white(gain: float, bright: float, brightest: float, most: float) -> float:
-    """The more light is brought back, the more of it is above white; what is bright stays below.
+    """White point, which rises with the gain so that bright parts stay below it.
 
-    Nothing becomes darker than it was, not even what was above white: `roll_off` of `gain` times
-    the brightest is at least that.
+    Nothing becomes darker than it was, not even values above white: `roll_off` of `gain` times the
+    brightest is at least that.
     """
     white = max(2 - 1 / gain, min(gain * bright, most))
     room = 1 - (1 - 1 / gain) / max(brightest, 1e-6)
@@ -319,13 +320,13 @@ def _white(gain: float, bright: float, brightest: float, most: float) -> float:
 
 
 def _rise(value: float, bounds: tuple[float, float]) -> float:
-    """Return 0 below the bounds, 1 above them, and what lies between in proportion."""
+    """Return 0 below the bounds, 1 above them, and the proportion between them."""
     low, high = bounds
     return float(np.clip((value - low) / (high - low), 0, 1))
 
 
 def _root(function: Callable[[float], float], bounds: tuple[float, float]) -> float:
-    """Find where a growing function is 0, or return the nearer bound."""
+    """Find the zero of an increasing function, or return the nearer bound."""
     low, high = bounds
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

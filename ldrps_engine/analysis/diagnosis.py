@@ -36,14 +36,15 @@ _DARK_FROM = 0.5
 _LEAST = 0.1
 _DARK_BELOW = 0.30
 _NOISE_FROM = 4.5
-# Sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts double.
+# Least sum of both judges' log-odds. Of 31 noisy photos one has less: a wall whose texture counts
+# double.
 _NOISE_BELIEVED = 0.5
-# Of 150 noisy photos, drawn, one that is found grows by more than 0.24: by 0.32, at 12.4. Nine
-# lawns, reeds and cloths that were called noisy do. A real one whose black is cut off has chroma.
+# Of 150 photos with drawn noise, one that is found grows by more than 0.24: by 0.32, at 12.4. Nine
+# lawns, reeds and cloths that were called noisy do too. A real one with clipped blacks has chroma.
 _GROWS, _GROWS_MUCH = 0.25, 0.4
 _BELIEVED_GROWING, _COLOURED_GROWING = 4.0, 0.5
 BLOCKS_FROM = 1.8
-"""Steps between blocks, in 8-bit steps, that a person sees."""
+"""Height of steps between blocks, in 8-bit steps, from which they are visible."""
 _SURE = 0.6
 _BACKLIT_SURELY = 0.8
 _TINTED_FROM = 0.95
@@ -59,7 +60,7 @@ class Diagnosis:
     """Measured degradations. Neutral: every figure 0, `grey` False, no `inner`."""
 
     noise_sigma: float
-    """Standard deviation of noise in 8-bit steps of the photo as it is."""
+    """Standard deviation of noise in the unchanged photo, in 8-bit steps."""
     haze: float
     """Share of the light that is haze, 0 to 1; 0 where the photo looks neither hazy nor faded."""
     darkness: float
@@ -69,35 +70,35 @@ class Diagnosis:
     grey: bool
     """True for a photo that carries no colour at all."""
     graphic: bool = False
-    """True for what is no photo: a page, a screenshot, a drawing. Such are left alone."""
+    """True for a page, a screenshot or a drawing, which are left alone."""
     toned: bool = False
     """True for a print of one hue, sepia or another, which is kept."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    """Probability of each finding by its name; empty where none was looked for."""
+    """Probability of each finding by its name; empty if there was no search for findings."""
     hot_pixels: int = 0
     """Defects of the sensor, of one or of two by two pixels."""
     blocks: float = 0.0
     """Steps between JPEG's blocks, root mean square in 8-bit steps; 0 without a grid of them."""
     damage: float = 0.0
-    """Share of the pixels that look damaged; 0 where damage was not looked for."""
+    """Share of the pixels that look damaged; 0 if there was no search for damage."""
     damage_kinds: tuple[str, ...] = ()
     """Kinds of damage, the largest first: see `damage_pieces.KINDS`."""
     amounts: Mapping[str, float] = field(default_factory=dict)
-    """Amounts of what is done about the findings unless the user says otherwise, see
-    `amounts.proposed_amounts`; empty where none are proposed."""
+    """Amounts applied to the findings unless the user says otherwise, see
+    `amounts.proposed_amounts`; empty if none are proposed."""
     inner: Rectangle | None = None
-    """The picture inside its border, which alone was measured; None if there is no border."""
+    """The picture inside its border, the only part measured; None if there is no border."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The diagnosis that `dataclasses.asdict` and JSON made of one; TypeError if it is none."""
+        """Diagnosis from its JSON or `dataclasses.asdict` form; TypeError if it is not one."""
         inner = values.get("inner")
         kinds = tuple(values.get("damage_kinds", ()))
         changed = {"inner": Rectangle(**inner) if inner else None, "damage_kinds": kinds}
         return cls(**{**values, **changed})
 
     def with_damage(self, found: Damage) -> Self:
-        """Return the same diagnosis with what was found of damage; pages and drawings have none."""
+        """Return the diagnosis with the damage found added; pages and drawings have none."""
         if self.graphic:
             found = found.without_any
         odds = {**self.probabilities, "damaged": found.probability}
@@ -105,7 +106,7 @@ class Diagnosis:
 
     @property
     def is_damaged(self) -> bool:
-        """Tell whether there is damage that is sure enough to be named."""
+        """Tell whether damage is certain enough to be named."""
         return self.probabilities.get("damaged", 0.0) >= MENDED_FROM and not self.graphic
 
     @property
@@ -120,7 +121,7 @@ class Diagnosis:
 
     @property
     def is_backlit(self) -> bool:
-        """Tell whether it is what stands before the light that is too dark."""
+        """Tell whether the part in front of the light is too dark."""
         return self.is_dark and self.probabilities.get("backlit", 0.0) > _BACKLIT_SURELY
 
     @property
@@ -130,7 +131,7 @@ class Diagnosis:
 
     @property
     def is_cast(self) -> bool:
-        """Tell whether the colours have a cast or have faded, surely enough to be mended."""
+        """Tell whether a cast or fading is certain enough to be corrected."""
         return self.probabilities.get("cast", 0.0) >= CAST_FOUND_FROM and not self.graphic
 
     @property
@@ -140,28 +141,28 @@ class Diagnosis:
 
     @property
     def is_hazy(self) -> bool:
-        """Tell whether haze has to be taken off."""
+        """Tell whether haze is to be removed."""
         return self.haze > 0 and not (self.grey or self.toned)
 
     @property
     def is_faded(self) -> bool:
-        """Tell whether black and white have drawn together; a print's lost black is no haze."""
+        """Tell whether black and white have moved together; a print's lost black is no haze."""
         return self.haze > 0 and (self.grey or self.toned)
 
     @property
     def is_noisy(self) -> bool:
-        """Tell whether there is noise that a person would see."""
+        """Tell whether there is visible noise."""
         return self.noise_sigma > _NOISE_FROM
 
     @property
     def is_printed(self) -> bool:
-        """Tell whether it is a press's print in dots, which are no noise."""
+        """Tell whether it is a halftone print; its dots are no noise."""
         return self.probabilities.get("halftone", 0.0) >= PRINTED_FROM
 
     def near_misses(self) -> list[str]:
-        """Return what is likely, but not likely enough to be mended: 'perhaps dark'.
+        """Return findings that are likely, but not enough to be corrected: 'perhaps dark'.
 
-        Noise as strong as can be seen covers what likelihoods are judged by.
+        Visible noise hides the evidence on which likelihoods are based.
         """
         odds = self.probabilities
         light = odds.get("dark", 0.0) + odds.get("backlit", 0.0)
@@ -173,23 +174,23 @@ class Diagnosis:
 
     @property
     def has_blocks(self) -> bool:
-        """Tell whether there are blocks of JPEG that a person would see."""
+        """Tell whether there are visible JPEG blocks."""
         return self.blocks > BLOCKS_FROM
 
     @property
     def needs_prior(self) -> bool:
-        """Tell whether anything is wrong that takes the model to mend."""
+        """Tell whether there is a fault that only the model can correct."""
         wrong = self.is_dark or self.is_hazy or self.is_faded or self.is_noisy or self.is_cast
         return wrong and not self.graphic
 
     @property
     def needs_work(self) -> bool:
-        """Tell whether anything is wrong that `auto` mends."""
+        """Tell whether there is a fault that `auto` corrects."""
         defects = self.has_blocks or self.hot_pixels > 0 or self.is_damaged_beyond_doubt
         return self.needs_prior or (defects and not self.graphic)
 
     def words(self) -> str:
-        """For people: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
+        """Summary: 'hazy, slightly dark; noise about 8', or 'nothing found; perhaps hazy'."""
         found = [
             _grade(self.darkness, "backlit" if self.is_backlit else "dark"),
             _grade(self.haze if self.is_hazy else 0.0, "hazy"),
@@ -225,11 +226,10 @@ def diagnose(
     """Measure an (H, W, 3) or (H, W, 1) image of display values in [0, 1], or of 8-bit samples.
 
     A `recipe` that names a degradation is believed; `noise` (8-bit steps) replaces the measured
-    sigma, which is held to what no viewer calls noisy where the photo shows texture and no noise.
-    `known` spares measuring again what is known, and `small`, the same image of any smaller size,
-    making it smaller. `mounted`: see `find_cast`.
-    Source of the haze: the dark channel of He, Sun and Tang, "Single image haze removal using dark
-    channel prior" (CVPR 2009).
+    sigma, which is limited to an invisible level if the photo shows texture and no noise. `known`
+    holds measurements that need not be repeated, and `small` the image at any smaller size, so that
+    it need not be reduced. `mounted`: see `find_cast`. Source of the haze: the dark channel of He,
+    Sun and Tang, "Single image haze removal using dark channel prior" (CVPR 2009).
     """
     if known is None:
         known, rgb = Known.of(rgb)
@@ -237,7 +237,7 @@ def diagnose(
     if noise is not None:
         sigma = noise
     elif known.halftone.is_found and not believed:
-        # Dots are not to be smeared, and noise between them cannot be measured.
+        # Dots must not be smeared, and noise between them cannot be measured.
         sigma = 0.0
     else:
         sigma = _noise(rgb, known.noise, believed=believed)
@@ -270,20 +270,20 @@ def diagnose(
     )
     is_print = measured.grey or measured.toned
     if (measured.is_cast or (one_hue and not is_print)) and odds["faded"] > odds["hazy"]:
-        # What lies over the colours of an old print, or over few colours, is no haze.
+        # Pale tones of an old print, or of a photo with few colours, are not haze.
         measured = replace(measured, haze=0.0)
     return _believing(measured, recipe)
 
 
 def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
-    """Sigma of the noise in 8-bit steps, held to what no viewer calls noisy where it is texture.
+    """Sigma of the noise in 8-bit steps, limited to an invisible level if it is texture.
 
-    Only what would be called noisy is judged: noise too weak to be seen is still noise in a photo
-    to which light is brought back, and the judges have learnt from none such. Noise that chroma
-    shows is not doubted either: texture is in luminance. Two judges are heard, that of white noise
-    and that of noise as cameras leave it: heath and gravel deceive either of them. The latter has
-    nothing to say of noise that is white. What grows with light as texture does has to convince
-    both, and much of it to be in chroma.
+    Only noise that would be called noisy is judged: invisible noise still matters in a photo to
+    which light is brought back, and the judges have not learnt from noise so weak. Noise in chroma
+    is not doubted either, since texture is in luminance. There are two judges, one for white noise
+    and one for noise as cameras leave it, because heath and gravel deceive either of them alone.
+    The latter is not asked about white noise. Noise that grows with light as texture does has to
+    convince both, and much of it has to be in chroma.
     """
     sigma = noise.sigma * 255
     chroma = (
@@ -303,7 +303,7 @@ def _noise(rgb: Values, noise: Noise, *, believed: bool) -> float:
 
 
 def _reduced(rgb: Values) -> Array:
-    """Tones are judged on what a person sees of the whole photo at once."""
+    """Small copy, on which tones are judged as a person sees the whole photo at once."""
     scale = _SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return display(rgb)
@@ -325,7 +325,7 @@ def _grade(amount: float, word: str) -> str:
 
 
 def _darkness(rgb: Array) -> float:
-    """From the 90th percentile of the brightest channel: a night scene with lights is dark too."""
+    """Lack of light. By the 90th percentile, a night scene with lights is dark too."""
     bright = float(np.percentile(highest(rgb), 90))
     return float(np.clip(1 - bright / (2 * _DARK_BELOW), 0, 1))
 
@@ -338,7 +338,7 @@ def dark_channel(rgb: Array, patches: int = 40) -> Array:
 
 
 def _cast_of(colour: Array, odds: Mapping[str, float], *, one_hue: bool) -> float:
-    """Strength of a cast, 0 to 1; surely one where the print has aged to nearly one hue."""
+    """Strength of a cast, 0 to 1; certain if the print has aged to nearly one hue."""
     cast = _cast(to_linear(np.clip(colour, 0, 1)))
     aged = not one_hue and odds.get("toned", 0.0) > TONED_FROM
     return max(cast, _AGED) if aged or odds.get("tinted", 0.0) > _TINTED_FROM else cast

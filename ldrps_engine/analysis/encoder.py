@@ -2,8 +2,8 @@
 
 Architecture: Tan and Le, "EfficientNet" (ICML 2019), in its lite form without squeeze-and-excite
 and with ReLU6. Batch normalisation is folded into the convolutions by `training/encoder.py`, which
-converts the published weights. The view is grey and normalised, so that the encoder says what the
-scene is and not how it was degraded.
+converts the published weights. The view is grey and normalised, so that the features describe the
+scene and not its degradation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Expectation of what a good photo of such a scene has in each place. No torch.
+"""Expected statistics of a good photo of the scene, in each place. No torch.
 
-A small network tells from the semantic encoder's features alone, which do not depend on light, haze
-and colour, what statistics each cell of a good photo has, and how sure that is. What is there less
-what is expected says how dark, hazy or tinted each place is *for what it shows*.
+The semantic encoder's features do not depend on light, haze and colour. From them alone, a small
+network predicts the statistics of each cell in a good photo, and their uncertainty. The measured
+values minus the expected ones show how dark, hazy or tinted each place is *for its content*.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DARKEST, FLAT = 1e-3, 0.01
 DARK_RANK = 25
 """Number of a cell's 256 pixels that are darker than its dark channel."""
 LOG_VARIANCE = (-6, 3)
-"""Range of how unsure the expectation may be."""
+"""Range of the expectation's uncertainty."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Residual:
     change: Array
     """(h, w, 6) difference."""
     surprise: Array
-    """(h, w, 6) the same in units of how unsure the expectation is."""
+    """(h, w, 6) difference in units of the expectation's uncertainty."""
     found: Array
-    """(h, w, 6) what is there."""
+    """(h, w, 6) measured values."""
     light: Array
     """(h, w) expected natural log of mean linear light, plus 0.001, of each cell."""
     contrast: Array
@@ -53,7 +53,7 @@ class Residual:
 
 
 def residual(view: Array, seen: Seen) -> Residual:
-    """Compare an image (h, w, 3) at the size of the encoder's view with what it should show."""
+    """Compare an image (h, w, 3) at the size of the encoder's view with the expectation."""
     layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
     statistics = cell_statistics(view)
     contrast = contrast_of(statistics)

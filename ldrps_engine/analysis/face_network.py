@@ -2,8 +2,8 @@
 
 Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann, "BlazeFace: sub-millisecond neural face
 detection on mobile GPUs" (2019), in the form of MediaPipe's "full range": blocks of two depthwise
-convolutions on five scales, then the way back up to a quarter of the image's size, where every
-place says if it is the middle of a face, and where its outline and features are.
+convolutions on five scales, then the way back up to a quarter of the image's size, where each place
+predicts whether it is the middle of a face, and where the outline and features are.
 `training/faces.py` converts the published weights.
 """
 

@@ -1,9 +1,9 @@
 """Faces of people in a photo: where they are, and where their features are. No torch.
 
 A network looks at the photo at two sizes (`face_network.py`): at the smaller one it sees faces that
-fill the photo, at the larger one those of a group. It finds most that are seen from the front or
-from the side and are at least a thirtieth of the photo's long side; of downcast, covered and very
-dark ones it misses some.
+fill the photo, at the larger one those of a group. It finds most faces that are at least a
+thirtieth of the photo's long side, from the front or from the side; it misses some that are
+downcast, covered or very dark.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ldrps_engine.analysis.resampling import reduce
 
 Array = NDArray[np.float32]
 
-# Long sides at which the photo is looked at, pixels.
+# Long sides of the two copies, pixels.
 _SIDES = (192, 320)
-# Certainty from which it is a face: fruit and flowers are less.
+# Certainty from which it is a face: fruit and flowers have less.
 _SURE = 0.55
 # Overlap, of the union, from which two are the same face.
 _SAME = 0.3
@@ -60,7 +60,7 @@ class Face:
 
 
 def find_faces(view: Array) -> tuple[Face, ...]:
-    """Find faces in an image (H, W, 1 or 3) of display values, the surest first."""
+    """Find faces in an image (H, W, 1 or 3) of display values, the most certain first."""
     found = [face for side in _SIDES for face in _seen_at(view, side)]
     kept: list[Face] = []
     for face in sorted(found, key=lambda one: -one.certainty):
@@ -74,7 +74,7 @@ def kept_words(
 ) -> tuple[str, ...]:
     """Say in a sentence that faces were kept; with the published method they are not.
 
-    `damage_found`: what was found of damage is filled, which may leave some of it on a face.
+    `damage_found`: detected damage is filled, which may leave some of it on a face.
     """
     if not faces:
         return ()
@@ -88,7 +88,7 @@ def kept_words(
 
 
 def _seen_at(view: Array, side: int) -> list[Face]:
-    """Every place that takes itself for the middle of a face, at this long side."""
+    """Every place predicted to be the middle of a face, at this long side."""
     scale = side / max(view.shape[:2])
     size = max(1, round(view.shape[0] * scale)), max(1, round(view.shape[1] * scale))
     seen = np.clip(reduce(view, size, smooth=True), 0, 1)
@@ -117,7 +117,7 @@ def _face(odds: float, values: Array, place: NDArray[np.int64], side: int) -> Fa
 
 
 def _overlap(one: Face, other: Face) -> float:
-    """Share that two faces' boxes have in common of what either covers."""
+    """Overlap of two faces' boxes, as a share of their union."""
     common = 1.0
     for axis in (0, 1):
         half = one.size[axis] / 2, other.size[axis] / 2

@@ -1,8 +1,8 @@
 """The picture inside its frame: borders, letterboxes, mounts, transparent margins. No torch.
 
-Found first, since it says nothing about the picture: white around a dark photo makes it look well
-lit, flat paper around a noisy one makes it look clean. What is found counts for nothing in any
-measurement, and what is done inside does not change it.
+The frame is found first, since it is misleading: white around a dark photo makes it look well lit,
+flat paper around a noisy one makes it look clean. It is left out of all measurements, and restoring
+the picture does not change it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ldrps_engine.photo import MAX_ASPECT, MIN_SIDE, Part, Photo
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Long side of what straight borders are searched in, pixels.
+# Long side of the copy in which straight borders are searched, pixels.
 _LOOKED_AT = 1200
 _SHAPES_AT = 512
-# A print on its paper, a line around it: so many borders may lie in each other.
+# A print on its paper, a line around it: this many borders may be nested.
 _WITHIN_EACH_OTHER = 3
 _STRIP = 256
 _LEAST = 32
@@ -46,10 +46,10 @@ class Frame:
     """Place of the picture in an image."""
 
     rectangle: Rectangle
-    """Rectangle to look at and to restore."""
+    """Rectangle to analyse and to restore."""
     mask: Mask | None = None
-    """The picture within the rectangle, where it does not fill that: ovals, rounded or torn
-    edges, prints that lie askew. None: all of it."""
+    """Mask of the picture, if it does not fill the rectangle: ovals, rounded or torn edges, crooked
+    prints. None: all of it."""
 
 
 def find_frame(photo: Photo) -> Frame | None:
@@ -81,7 +81,7 @@ def _is_enough(box: Rectangle, least: int = _LEAST) -> bool:
 
 
 def _looked_at(photo: Photo, box: Rectangle, side: int) -> tuple[Array, int]:
-    """(every so many-th pixel of a part, in display values, so many)."""
+    """Subsampled display values of a part, and the stride."""
     step = max(1, -(-max(box.width, box.height) // side))
     rows, columns = box.part
     part = slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)
@@ -128,7 +128,7 @@ def _exact_depth(photo: Photo, box: Rectangle, side: str, border: Border, step: 
 
 
 def _without_corners(photo: Photo, inner: Rectangle, border: Border) -> Mask | None:
-    """The picture where its corners are rounded or torn off; None where they are not."""
+    """The picture if its corners are rounded or torn off; None if they are not."""
     side = int(_CORNER * min(inner.width, inner.height))
     mask: Mask = np.ones((inner.height, inner.width), bool)
     found = 0
@@ -144,12 +144,12 @@ def _without_corners(photo: Photo, inner: Rectangle, border: Border) -> Mask | N
                 mask[::down, ::across][:side, :side] &= ~cut
     low, high = _NOT_CLIPPED
     own = low < float(border.colour.mean()) < high
-    # White or black may be the photo's own in one corner, hardly in three.
+    # White or black may belong to the photo in one corner, but hardly in three.
     return mask if found >= _CORNERS or (found and own) else None
 
 
 def _cut_off(plain: Mask) -> Mask | None:
-    """Shape that a border takes of the top left corner; None if it ends in no corner."""
+    """Part of the top left corner covered by a border; None if it ends in no corner."""
     reach = [
         int(np.argmin(edge)) if not edge.all() else len(edge) for edge in (plain[0], plain[:, 0])
     ]
@@ -186,7 +186,7 @@ def _mask(photo: Photo, box: Rectangle, shape: Shape, tolerance: float) -> Mask:
         strip = slice(box.top + top, min(box.top + top + _STRIP, box.top + box.height))
         values = _values(photo, (strip, box.columns))
         plain[top : top + len(values)] = distance(values, shape.colour) <= tolerance
-    # The band between them is wide, so that its ends need no full size.
+    # The band between them is wide, so its ends need not be found at full size.
     size = min(box.height, _SHAPES_AT), min(box.width, _SHAPES_AT)
     rows, columns = (
         np.arange(n) * m // n for n, m in zip((box.height, box.width), size, strict=True)

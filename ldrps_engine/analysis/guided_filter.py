@@ -11,7 +11,7 @@ Array = NDArray[np.float32]
 def guided(guide: Array, values: Array, radius: int, epsilon: float | Array) -> Array:
     """Filter values (h, w) along the edges of a grey guide (h, w).
 
-    `epsilon`, one or (h, w), is the variance of the guide of which half is kept.
+    `epsilon`, one number or (h, w), is the variance of the guide at which half of it is kept.
     """
     mean_g, mean_v = box(guide, radius), box(values, radius)
     slope = (box(guide * values, radius) - mean_g * mean_v) / (

@@ -1,8 +1,8 @@
 """Halftone: the dots of a printed picture, found as peaks of its spectrum. No torch.
 
 A screen repeats in two directions at right angles, at one frequency and all over the print. Cloth,
-bricks and blinds repeat as well: in one direction, by two different lengths, in perspective, or in
-one place.
+bricks and blinds repeat as well, but in one direction, with two different periods, in perspective,
+or in one place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ldrps_engine.colour.srgb import YCC
 Array = NDArray[np.float32]
 Places = NDArray[np.int64]
 
-# Pixels on a side of the places whose spectra are looked at.
+# Side, in pixels, of the places whose spectra are analysed.
 _TILE = 128
 # Such places along each side of a photo, at most.
 _MOST_TILES = 6
@@ -30,14 +30,14 @@ _LEAST_SIDE = 160
 _COARSEST, _FINEST = 0.07, 0.42
 # Standard deviation of luma below which a place shows no dots: paper and solid black.
 _FLAT = 1.5 / 255
-# Quantile over the places that have to show the peak at least as high.
+# Quantile over the places at which the peak's height is taken.
 _SHOWING = 0.35
 _FEWEST = 4
 _GRID = 1 / 8
 # Distance, cycles per pixel, from multiples of the frequency of JPEG's blocks.
 _NEAR_GRID = 0.012
-# Natural log of the power over its surroundings at which it is as likely as not, and how much more
-# or less is e times as likely.
+# Natural log of the power over its surroundings at which a screen is as likely as not, and the
+# change that makes the odds e times as high.
 _HALF, _WIDTH = 3.7, 0.35
 FOUND_FROM = 0.8
 """Probability from which it is named, and its dots are left alone."""
@@ -48,13 +48,13 @@ class Halftone:
     """Screen of a printed picture. Neutral: 0 and 0."""
 
     probability: float
-    """Probability that it is printed in dots that can be seen, 0 to 1."""
+    """Probability that it is printed in visible dots, 0 to 1."""
     period: float
     """Distance between its dots, in pixels; 0 if it has none."""
 
     @property
     def is_found(self) -> bool:
-        """Tell whether it is sure enough to be named."""
+        """Tell whether it is certain enough to be named."""
         return self.probability >= FOUND_FROM
 
 
@@ -69,7 +69,7 @@ def find_halftone(rgb: Values) -> Halftone:
     if len(tiles) < _FEWEST:
         return NONE
     (shown,) = quantiles(_excess(np.stack(tiles)), (_SHOWING,), 0)
-    # The screen's other direction: the same peak a quarter of a turn further.
+    # The screen's other direction: the same peak, rotated by a quarter turn.
     across = np.rot90(shown)
     both = np.where(_is_usable(), np.minimum(shown, _highest_near(across)), 0)
     place = np.unravel_index(int(both.argmax()), both.shape)
@@ -101,13 +101,13 @@ def _excess(luma: Array) -> Array:
     waves = (luma - luma.mean((1, 2), keepdims=True)) * window[:, None] * window
     half = np.fft.rfft2(waves)
     logs = np.log(half.real**2 + half.imag**2 + np.float32(1e-9))
-    # The other half is the same, turned by half a turn.
+    # The other half is the same, rotated by half a turn.
     turned = logs[:, -np.arange(_TILE), _TILE // 2 - 1 : 0 : -1]
     logs = np.fft.fftshift(np.concatenate([logs, turned], 2), (1, 2))[:, 1:, 1:]
     rings, order, bounds = _rings()
     flat = logs.reshape(len(logs), -1)[:, order]
     usual = np.zeros((len(logs), len(bounds) - 1), np.float32)
-    # All tiles at once: a median for each would take longer to ask for than to find.
+    # All tiles at once: calling a median for each would take longer than computing it.
     for ring, (first, end) in enumerate(pairwise(bounds)):
         if end > first and ring <= _FINEST * _TILE + 2:
             usual[:, ring] = median(flat[:, first:end])
@@ -132,7 +132,7 @@ def _frequency() -> Array:
 
 
 def _is_usable() -> NDArray[np.bool_]:
-    """Frequencies (n, n) that a screen may have and that JPEG's blocks have not."""
+    """Frequencies (n, n) possible for a screen and not caused by JPEG's blocks."""
     frequency, axes = _frequency(), _axes()
     near = np.abs(axes - _GRID * np.rint(axes / _GRID)) < _NEAR_GRID
     is_blocks = near[:, None] & near

@@ -1,8 +1,8 @@
 """Transmission and airlight of the haze over a photo: where F-PAM's field begins. No torch.
 
-Two judges tell how thick haze is, and their mean is believed: a network that knows what lies far
-away in such a scene (`haze_field`), and what every photo shows, its dark channel and its tones.
-They err otherwise.
+Two judges estimate how thick the haze is, and their mean is used: a network that knows what is far
+away in such a scene (`haze_field`), and the photo's own dark channel and tones. They err in
+different ways.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ Array = NDArray[np.float32]
 # He, Sun and Tang keep a little haze for the eye (omega 0.95); on whole photos the dark channel
 # is never quite black, so more is kept.
 _OMEGA = 0.9
-# Parts as bright as the air itself (sky, snow) cannot tell their transmission.
+# Parts as bright as the air itself (sky, snow) do not show their transmission.
 _TELLING = 0.8
 _TELLING_SHARE = 75
 _FLOOR = (0.25, 0.9)
 _TRANSMISSION = (0.2, 1.0)
-# A bright thing reads as thick haze, so only part of the differences is believed.
+# Bright objects look like thick haze, so only part of the differences is used.
 _DEPTH_SHARE = 0.4
 _DEPTH_SHARE_ALONE = 0.8
 _CLEAR_BELOW, _HAZY_FROM = 0.2, 0.55
 _MIDTONE_SHARE = 0.4
 _BELOW_BLACK = 0.5
-# Haze that both judgements leave, in the logarithm of transmission.
+# Haze that both estimates miss, in the logarithm of transmission.
 _STILL_HAZY = 0.02
 _LEAST_LEFT, _AIR = 0.02, (0.2, 1.05)
-# Addition to the half that the judge of depth counts, in rooms.
+# Addition, in rooms, to the weight 1/2 of the judge of depth.
 _KNOWS_ROOMS = 0.1
-# Factor for the mean of two judges: each hides what it is unsure of, and their mean more so.
+# Factor for the mean of two judges: each shrinks what it is uncertain of, and their mean more so.
 _SPREAD = 1.1
 # Additions to that factor in rooms, for the mean depth and for its differences: a far wall is many
-# times as far away as the chair before it. Landscapes have no such steps.
+# times as far away as the chair in front of it. Landscapes have no such steps.
 _THICKER, _DEEPER = 0.25, 0.5
-# Places along the short side of which each tells how thick haze before it can be at the most, and
-# how far around, in places, that holds.
+# Number of places along the short side, each with an upper bound of its haze, and the radius, in
+# places, over which a bound holds.
 _PLACES, _PLACE_REACH = 80, 3
-# Light that the darkest of a place may keep above black, and least transmission there.
+# Light that a place's darkest part may keep above black, and least transmission there.
 _DARK_SLACK, _THICKEST = 0.02, 0.05
 
 
 def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
     """Return gain and offset (h, w, 3) of the haze over (H, W, 3) display values.
 
-    `indoors` is how surely, 0 to 1, it is the haze of a room.
+    `indoors`, 0 to 1, is the certainty that it is the haze of a room.
     """
     through, shown_air = _by_statistics(rgb)
     field = haze_field(rgb)
@@ -65,7 +65,7 @@ def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
     level = float(judged.mean())
     thicker, deeper = _SPREAD + indoors * _THICKER, _SPREAD + indoors * _DEEPER
     air = (field.air + shown_air) / 2
-    # Nothing in a room is so far away that it has the air's colour, and what is haziest is dimmer.
+    # Nothing in a room is far enough away to have the air's colour; its haziest part is dimmer.
     air = (air + indoors * np.abs(field.air - shown_air) / 2).astype(np.float32)
     depth = np.asarray(thicker * level + deeper * (judged - level), np.float32)
     if indoors:
@@ -77,9 +77,9 @@ def haze_of(rgb: Array, indoors: float = 0.0) -> tuple[Array, Array]:
 def _by_statistics(rgb: Array) -> tuple[Array, Array]:
     """Transmission (h, w) and the colour (3,) of the air, by dark channel and tones.
 
-    Where it is thick, the dark channel tells (He, Sun and Tang, CVPR 2009); how thick on the whole,
-    the dark channel and the haze prior, half and half. White things pass for the air, so how bright
-    its light is has a second judge: the middle tone that good photos have.
+    The dark channel shows where it is thick (He, Sun and Tang, CVPR 2009); its overall thickness is
+    the mean of the dark channel's and the haze prior's. White objects are mistaken for the air, so
+    a second estimate of the air's brightness uses the middle tone of good photos.
     """
     air = _airlight(rgb)
     dark = _minimum(dark_channel(rgb / air, patches=max(1, max(rgb.shape[:2]) // 4)), 2)
@@ -105,8 +105,8 @@ def _by_statistics(rgb: Array) -> tuple[Array, Array]:
 def _tones_tell(rgb: Array) -> float:
     """Weight of the judge of tones in judging haze, 0 to 1.
 
-    Where the judge of tones sees none, as in rooms with bright windows, what tones a photo should
-    have says nothing about how thick it is: the dark channel tells alone.
+    If the judge of tones sees no haze, as in rooms with bright windows, expected tones do not
+    reveal how thick it is, and only the dark channel counts.
     """
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     hazy = judge_tone(colour).hazy
@@ -114,10 +114,10 @@ def _tones_tell(rgb: Array) -> float:
 
 
 def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
-    """Return how much of depth (h, w) is more than the shades of each place allow, same shape.
+    """Return by how much depth (h, w) exceeds what the darkest pixels of a place allow, same shape.
 
-    Nothing is darker than the air before it is bright (Meng et al., ICCV 2013). In a room the floor
-    in front shows that, and would hold the haze before the wall behind it to as little.
+    Nothing seen through air is darker than the air's own light (Meng et al., ICCV 2013). In a room
+    a dark floor in front sets a low limit, which must not hold for the wall behind it.
     """
     side = max(1, min(rgb.shape[:2]) // _PLACES)
     dark = _minimum(dark_channel(rgb / air, patches=max(1, max(rgb.shape[:2]) // side)), 1)
@@ -130,7 +130,7 @@ def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
 
 
 def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[Array, Array]:
-    """No thicker a haze than leaves the scene's shades above black.
+    """Limit the haze so that removing it turns next to nothing below black.
 
     Meng et al., "Efficient image dehazing with boundary constraint and contextual regularization"
     (ICCV 2013), on the whole of the photo.
@@ -148,7 +148,7 @@ def _within_black(gain: Array, offset: Array, rgb: Array, air: Array) -> tuple[A
 
 
 def _floor(dark: Array) -> float:
-    """Least transmission anywhere: that of the haziest parts which can tell theirs."""
+    """Least transmission anywhere: that of the haziest parts in which it can be measured."""
     telling = dark[dark < _TELLING]
     share = np.percentile(telling, _TELLING_SHARE) if telling.size > 50 else 0.5
     return float(np.clip(1 - _OMEGA * share, *_FLOOR))

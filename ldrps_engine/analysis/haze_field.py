@@ -1,10 +1,10 @@
-"""Field of haze over a photo, judged by a network: how thick it is in each place, and its colour.
+"""Haze over a photo, estimated by a network: its optical depth in each place, and its colour.
 
-Depth is what haze goes by, and a photo of a room has depth that no dark channel shows: a white wall
-nearby looks as pale as a dark one far away. A small U-Net (Ronneberger, Fischer and Brox, 2015)
-judges both from cells of four by four pixels, of which it knows the mean, the least and the most of
-each channel and how much they differ. Haze that is even within a cell changes all of these by the
-same line as its pixels, so `training/haze.py` draws it over cells instead of pixels. No torch.
+Haze follows depth, and a room has depth that no dark channel shows: a white wall nearby looks as
+pale as a dark one far away. A small U-Net (Ronneberger, Fischer and Brox, 2015) estimates both from
+cells of four by four pixels, given each channel's mean, minimum and maximum, and the deviation of
+luma. Haze that is even within a cell changes all of these by the same linear law as its pixels, so
+`training/haze.py` draws it over cells instead of pixels. No torch.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Array = NDArray[np.float32]
 MODEL = Path(__file__).parents[1] / "models/haze/haze.safetensors"
 
 SHORT = 128
-"""Pixels on the short side of what the network looks at."""
+"""Short side of the network's input, pixels."""
 CELL = 4
 STATISTICS = 10
-"""Mean, least and most of each channel in a cell, and the standard deviation of its luma."""
+"""Mean, minimum and maximum of each channel in a cell, and the standard deviation of its luma."""
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
-"""Quantiles of each channel's means, and of the dark channel, that it looks at besides."""
+"""Quantiles of each channel's means, and of the dark channel, as further input."""
 FAR = 64
-"""Share of the cells, one in so many, whose darkest channel is brightest: seen through most air."""
+"""One in this many cells, those with the brightest darkest channel, is seen through most air."""
 DIMMEST, BRIGHTEST = 0.3, 0.97
 """Range of those cells' colour from which the air's is judged."""
 
@@ -71,7 +71,7 @@ def cell_statistics(view: Array) -> Array:
 
 
 def _view(rgb: Array) -> Array:
-    """Return the image at the size that is looked at, in [0, 1]."""
+    """Return the image at the network's input size, in [0, 1]."""
     colour = rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2)
     scale = SHORT / min(rgb.shape[:2])
     height, width = (max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in rgb.shape[:2])
@@ -84,7 +84,8 @@ def _judge(cells: Array) -> HazeField:
     seen: list[Array] = []
     for level in range(_LEVELS):
         seen.append(hidden)
-        # Every other place of all: the padding then is the same on both sides, as in training.
+        # Every other place of the full result: the padding is then the same on both sides, as in
+        # training.
         hidden = _relu(layers.convolve(f"down.{level}", hidden)[::2, ::2])
         hidden = _looked(layers, f"look.{level + 1}", hidden)
         if level == 1:

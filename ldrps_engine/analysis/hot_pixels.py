@@ -1,8 +1,8 @@
-"""Hot and dead pixels: found by what no lens can draw, and mended from around. No torch.
+"""Hot and dead pixels: spots sharper than any lens, filled in from their neighbours. No torch.
 
 A sensor's defect is one site of the mosaic, so it is bright (or black) in one colour more than in
-the others, and its neighbours know nothing of it. A star, a lamp or a highlight is spread by the
-lens and shines in all colours; print and texture have more of their kind next to them.
+the others, and does not affect its neighbours. A star, a lamp or a highlight is spread by the lens
+and shines in all colours; print and texture have similar pixels next to them.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Bytes = NDArray[np.uint8]
 _LEAST = 16 / 255
 _DEVIATIONS = 9.0
 _SPILL, _SPILL_OF_WHITE = 0.12, 0.05
-# Largest shares of that distance by which its neighbours, and anything around, may stand out.
+# Largest shares of that distance by which its neighbours, and all pixels around, may stand out.
 _ALONE = 0.3
-# A defect has less than this of its strongest channel in the weakest.
+# A defect's weakest channel has less than this share of its strongest.
 _COLOURED = 0.35
 _DARK = 0.25
-# So many white ones are a sensor's; fewer may be anything.
+# At least this many white ones are defects of the sensor; fewer may be anything.
 _SEVERAL = 5
-# More than this is not a few defects but grain or a drawing.
+# More than this many are not defects but grain or a drawing.
 _MOST_SHARE = 0.002
 _REACH = 4
-# Whole 8-bit steps by which it is beyond what lies next to it.
+# Whole 8-bit steps by which it exceeds its neighbours.
 _STEPS_BESIDE = int(255 * _LEAST * (1 - _ALONE))
-# The same for all around, less what rounding may take.
+# The same for all pixels around, less the error of rounding.
 _STEPS_AROUND = int(255 * _LEAST * (1 - _ALONE - 4 / _DEVIATIONS)) - 1
-# Share of a strip's samples from which those that noise has made are sorted out in place.
+# Share of a strip's samples above which candidates made by noise are sorted out in place.
 _MANY = 0.0005
-# Samples looked at together.
+# Samples processed together.
 _STRIP = 1 << 18
 _BATCH = 20_000
 _WIDENED = 1.4826
@@ -56,7 +56,7 @@ class HotPixels:
     columns: Places
     """Places of their pixels."""
     values: Array
-    """(N, channels), what is likely to be there."""
+    """(N, channels), likely true values."""
 
     def mend(self, rgb: Values) -> Values:
         """The same image (H, W, channels) with the defects filled in; a copy if there are any."""
@@ -97,19 +97,19 @@ def _in_steps(rgb: Values) -> Bytes:
 
 
 def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places, Places]:
-    """Rows, columns and channels in which a square of `side` that begins there stands out from all
-    eight next to it, and lies far enough inside the photo."""
+    """Rows, columns and channels of squares of `side` that stand out from all eight neighbours and
+    lie far enough inside the photo."""
     rows, samples = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
     height, width = len(steps), steps.shape[1] // channels
     last = height - _REACH - side + 1
     inside = max(0, width - 2 * _REACH - side + 1) * channels
-    # So few rows at a time stay in the processor's cache, where this is several times quicker.
+    # This few rows at a time stay in the processor's cache, which makes this several times faster.
     step = max(1, _STRIP // (width * channels))
     for start in range(_REACH, last, step):
         stop = min(start + step, last)
         strip = steps[start - side : stop + 2 * side - 1]
         means = _means(strip, channels) if side == 2 else strip
-        # What is as far below all is, in the negative, as far above.
+        # Values far below all others are, in the negative, far above.
         out = _above_beside(means, side, channels) | _above_beside(~means, side, channels)
         out = out[:, (_REACH - side) * channels :][:, :inside]
         if np.count_nonzero(out) > _MANY * out.size:
@@ -124,7 +124,7 @@ def _candidates(steps: Bytes, channels: int, side: int) -> tuple[Places, Places,
 
 
 def _means(steps: Bytes, channels: int) -> Bytes:
-    """Means of the squares of two by two that begin at each place of (rows, width * channels)."""
+    """Means of the two by two squares beginning at each place of (rows, width * channels)."""
     # Once rounded up and once down, without leaving the bytes: (a + b) / 2 is a & b + (a ^ b) / 2.
     above, below = steps[:-1], steps[1:]
     pairs = (above | below) - ((above ^ below) >> 1)
@@ -133,7 +133,7 @@ def _means(steps: Bytes, channels: int) -> Bytes:
 
 
 def _above_beside(steps: Bytes, side: int, channels: int) -> Mask:
-    """Mark places, so far inside, that are above all eight so far next to them."""
+    """Mark places, at this margin, that exceed all eight at this distance."""
     along = side * channels
     left, middle, right = steps[:, : -2 * along], steps[:, along:-along], steps[:, 2 * along :]
     beside = np.maximum(left, right)
@@ -144,7 +144,7 @@ def _above_beside(steps: Bytes, side: int, channels: int) -> Mask:
 
 
 def _above_around(steps: Bytes, side: int, channels: int) -> Mask:
-    """Mark places, `_REACH` inside, that are above all around them but what they touch.
+    """Mark places, at a margin of `_REACH`, that exceed all around them except those they touch.
 
     Maxima of three by three pixels are taken once, and lie side by side around each place.
     """
@@ -174,13 +174,13 @@ def _exceeds(steps: Bytes, others: Bytes, least: int) -> Mask:
 def _defects(
     rgb: Values, rows: Places, columns: Places, channels: Places, side: int
 ) -> tuple[Places, Places]:
-    """All pixels of those of the candidates, `side` square, that no lens and no scene has made."""
+    """All pixels of the candidates, `side` square, that neither a lens nor a scene can produce."""
     quiet = np.zeros(len(rows), bool)
     for start in range(0, len(rows), _BATCH):
         some = slice(start, start + _BATCH)
         quiet[some] = _is_quiet_around(rgb, rows[some], columns[some], channels[some], side)
     rows, columns = rows[quiet], columns[quiet]
-    # In several channels it is still one.
+    # A defect in several channels is still one.
     new = np.ones(len(rows), bool)
     new[1:] = (np.diff(rows) != 0) | (np.diff(columns) != 0)
     rows, columns = rows[new], columns[new]
@@ -196,10 +196,10 @@ def _defects(
 def _is_quiet_around(
     rgb: Values, rows: Places, columns: Places, channels: Places, side: int
 ) -> Mask:
-    """Mark defects around which it may be as quiet as `_is_odd` asks, in the channels given.
+    """Cheap prefilter: mark candidates that could pass `_is_odd`, in the channels given.
 
-    A bound that takes one partial sort, for what noise has made by the million: but for a tenth,
-    all around lies within a ninth of the height, times 1.64, of its median.
+    Noise makes candidates by the million, and this bound takes one partial sort: all but a tenth
+    of the surrounding pixels lie within a ninth of the height, times 1.64, of their median.
     """
     y, x = np.nonzero(_zones(side)[2])
     offsets = (y - _REACH) * rgb.shape[1] + x - _REACH
@@ -218,9 +218,9 @@ def _is_quiet_around(
 
 
 def _but_for(tail: int, values: Values) -> tuple[Values, Values]:
-    """Lowest and highest (N,) of each column of values (M, N) but for so many at either end.
+    """Lowest and highest (N,) of each column of values (M, N), ignoring `tail` at either end.
 
-    Whole rows are compared, which is sooner done than sorting each of many short columns.
+    Comparing whole rows is faster than sorting many short columns.
     """
     lowest = list(np.sort(values[: tail + 1], axis=0))
     highest = lowest[::-1]
@@ -241,7 +241,7 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
     ring = windows[:, around]
     (middle,) = quantiles(ring, (0.5,), 1)
     excess = windows[:, own] - middle[:, None]
-    # The weakest of the pixels of a defect decides, in the channel that stands out most.
+    # A defect's weakest pixel decides, in the channel that stands out most.
     channel = np.abs(excess).min(1).argmax(-1)
     pick = np.arange(len(rows))
     size = np.abs(excess[pick, :, channel]).min(1)
@@ -249,7 +249,7 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
     spill = sign * (windows[:, beside].mean(1) - middle)[pick, channel]
     far = np.abs(ring[pick, :, channel] - middle[pick, channel, None])
     others = far.max(1)
-    # Noise that black cuts off has a median deviation of nothing.
+    # Noise clipped at black has a median deviation of 0.
     middling, most = quantiles(far, (0.5, 0.9), 1)
     scale = np.maximum(_WIDENED * middling, most / 1.64)
     odd = (size > _LEAST) & (size > _DEVIATIONS * scale)
@@ -264,7 +264,7 @@ def _is_odd(rgb: Values, rows: Places, columns: Places, side: int) -> tuple[Mask
 
 
 def _zones(side: int) -> tuple[Mask, Mask, Mask]:
-    """(the defect, what touches it along an edge, what lies around) in a window."""
+    """Masks of the defect, its edge neighbours, and the surroundings, in a window."""
     count = 2 * _REACH + side
     place = np.arange(count)
     off = np.maximum(np.maximum(_REACH - place, place - (_REACH + side - 1)), 0)
@@ -274,7 +274,7 @@ def _zones(side: int) -> tuple[Mask, Mask, Mask]:
 
 
 def _likely(rgb: Values, rows: Places, columns: Places) -> Array:
-    """Medians of what lies around, other defects left out."""
+    """Medians of the surroundings, other defects left out."""
     defect = np.zeros(rgb.shape[:2], bool)
     defect[rows, columns] = True
     values = np.empty((len(rows), rgb.shape[2]), np.float32)

@@ -42,7 +42,7 @@ def diagnose_photo(photo: Photo, recipe: str = "auto", noise: float | None = Non
 
 
 def _values(picture: Photo) -> Values:
-    """Return what of a picture is measured: its bytes, where floats would tell no more."""
+    """Return a picture's samples for measuring: its bytes, if floats would tell no more."""
     plain = plain_bytes(picture)
     if plain is not None:
         return plain
@@ -52,7 +52,7 @@ def _values(picture: Photo) -> Values:
 
 @dataclass(frozen=True)
 class Inset:
-    """A photo and where in it the picture lies. Without a frame the picture is the photo."""
+    """A photo and the place of the picture in it. Without a frame the picture is the photo."""
 
     whole: Photo
     frame: Frame | None
@@ -64,7 +64,7 @@ class Inset:
 
     @property
     def picture(self) -> Photo:
-        """The picture alone; what of its rectangle belongs to the frame is invisible in it."""
+        """The picture alone; parts of its rectangle that belong to the frame are invisible."""
         if self.frame is None:
             return self.whole
         part = self.whole.part(self.frame.rectangle.part)
@@ -96,7 +96,7 @@ class Inset:
         return place
 
     def cropped(self, crop: Rectangle) -> Inset:
-        """A crop of the photo as a photo of its own, with what of the frame lies in it."""
+        """A crop of the photo as a photo of its own, including the part of the frame in it."""
         part = self.whole.part(crop.part)
         if self.frame is None:
             return Inset(part, None)
@@ -107,7 +107,7 @@ class Inset:
         return Inset(part, Frame(inner, mask))
 
     def restored(self, inside: Restoration, seconds: float) -> Restoration:
-        """The restoration of the photo, from that of the picture, which took so many seconds."""
+        """The restoration of the photo, from that of the picture, which took `seconds`."""
         if self.frame is None:
             return replace(inside, seconds=seconds)
         box = self.frame.rectangle
@@ -130,7 +130,7 @@ class Inset:
         """A layer of the picture with the frame around it; the frame is the photo's to the bit."""
         assert self.frame is not None
         whole = self.whole
-        # A picture that has gained colours is sRGB, and so has to be what is around it.
+        # A picture that has gained colours is sRGB, so its surroundings have to be too.
         if whole.is_grey and not layer.is_grey:
             whole = from_working(to_working(whole), whole, coloured=True)
         samples, colours = whole.to_samples().copy(), 1 if layer.is_grey else 3

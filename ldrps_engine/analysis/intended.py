@@ -1,9 +1,9 @@
-"""Darkness and mist that belong to a photo, and are no fault of it. No torch.
+"""Darkness and mist that belong to a photo, and are not faults. No torch.
 
 A starry sky is dark and full of points of light; low key has nothing in its shadows that more light
-would bring out; in fog most places show nothing that lies behind it, and what is near is seen well,
-or nothing has a colour. An under-exposed photo has lamps here and there, and things in its shadows;
-through haze things are still seen, and where it hides most of them it lies over near and far alike.
+would reveal; fog hides everything behind it in most places, while near objects are clear or nothing
+has a colour. An under-exposed photo has lamps here and there, and objects in its shadows; through
+haze objects are still visible, and where it hides most of them it is equally thick near and far.
 """
 
 from __future__ import annotations
@@ -27,22 +27,21 @@ _POINT = 4
 # values.
 _BRIGHTER, _ROUND, _NIGHT = 0.1, 0.4, 0.35
 _SIDE = 512
-# Fields on a side in which stars are looked for.
+# Number of fields along a side that are searched for stars.
 _FIELDS = 10
-# Share of fields with a star: lamps of a town are in a third of them at the most.
+# Share of fields with a star: lamps of a town are in a third of them at most.
 _STARRY = 0.5
-# Share of the points of light that stand alone: 0.4 to 0.52 in four drawn skies, 0.06 at most in
+# Share of the points of light that are isolated: 0.4 to 0.52 in four drawn skies, 0.06 at most in
 # lamp-lit and large photos, whose many bright details are side by side.
 _ALONE = 0.2
-# Light below which a place lies in shadow, and below which it has been cut off.
+# Light below which a place lies in shadow, and below which it is clipped.
 _DARK, _CLIPPED = 0.05, 1e-3
 _MOSTLY = 0.5
 # Relative contrast of shadows with nothing in them; those of 27 under-exposed photos have 0.17 and
 # more, those of low key 0.06.
 _NOTHING = 0.1
-# Optical depth of the middle place in fog, and contrast (display values) that it would have without
-# the air. Of 22 hazy photos none is thicker than 0.54. Even haze over a photo that is plain in most
-# places leaves as little.
+# Optical depth of the median place in fog, and its contrast (display values) without the air. Of 22
+# hazy photos none is thicker than 0.54. Even haze over a mostly plain photo leaves as little.
 _THICK, _BLANK = 0.62, 0.035
 # Quantiles of the depth, and the far over the near one in fog: dense, even haze over 14 plain ones
 # has 1.95 at the most, fog that is drawn by distance over 19 has 2.1 to 3.1, but for three.
@@ -106,7 +105,7 @@ def is_low_key(rgb: Array) -> bool:
 def is_fog(rgb: Array, depth: Array) -> bool:
     """Tell whether an image (H, W, 3) seen through air of `depth` (h, w) shows fog itself.
 
-    One that is smaller than it is looked at is blank for that reason, and is not judged.
+    An image smaller than the analysed size is blank for that reason, and is not judged.
     """
     if max(rgb.shape[:2]) < max(view_size(*rgb.shape[:2])):
         return False

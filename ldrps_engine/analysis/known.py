@@ -1,4 +1,4 @@
-"""Measurements of a photo at its own size, which are made once. No torch."""
+"""Measurements of a photo at its own size, made once. No torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Known:
     def of(cls, rgb: Values, *, noisy: bool = True) -> tuple[Known, Values]:
         """Measure an (H, W, 3) or (H, W, 1) image; also returns it without hot pixels.
 
-        One that is known not to be `noisy` is not measured for that, which takes longest.
+        Noise, which takes longest, is not measured if the photo is known not to be `noisy`.
         """
         hot = find_hot_pixels(rgb)
         rgb = hot.mend(rgb)

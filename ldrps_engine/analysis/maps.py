@@ -15,7 +15,7 @@ from ldrps_engine.settings import MAPS
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Standard deviation of noise that a map shows white.
+# Standard deviation of noise shown as white in a map.
 _WHITE_NOISE = 32 / 255
 
 
@@ -24,10 +24,10 @@ def finding_maps(
 ) -> dict[str, Array]:
     """Return a map (h, w, 1) from 0 to 1 for each of MAPS, each in a size of its own.
 
-    They show what was judged in each place, also where the photo as a whole shows no such fault:
-    the share of the light that is missing there, the share of haze in the light, and the standard
-    deviation of the noise in 32 eight-bit steps. `rgb` is (h, w, 3), the photo made smaller.
-    `damage` (H, W) is true where it is damaged; None: nowhere, as far as is known.
+    They show the estimate in each place, even if the photo as a whole has no such fault: the share
+    of the light that is missing there, the share of haze in the light, and the standard deviation
+    of the noise in 32 eight-bit steps. `rgb` is (h, w, 3), the photo made smaller. `damage` (H, W)
+    is true where it is damaged; None: no known damage.
     """
     level = noise.sigma / noise.relative_rms * noise.level.relative(rgb).mean(-1) / _WHITE_NOISE
     damaged = np.zeros((1, 1), bool) if damage is None else damage

@@ -1,6 +1,6 @@
 """First stage of a restoration, first half: a photo measured at its own size. No torch.
 
-Damage is filled before. Nothing is judged here.
+Damage is filled first. Nothing is judged here.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Mask = NDArray[np.bool_]
 Fill = Callable[[Array, Mask], Array]
 """Fill an image (H, W, 3) where a mask (H, W) is true; the rest stays to the bit."""
 
-# Slack with which a toned print that has aged unevenly is of one hue still.
+# Slack that lets an unevenly aged toned print still count as one hue.
 _NEARLY = 1.5
 _IN_THE_FRAME = "the mask of damage lies in the photo's frame, which stays as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One photo and what is measured of it at its own size, before anything is judged."""
+    """One photo and its measurements at its own size, before anything is judged."""
 
     photo: Photo
     """The photo inside its frame."""
@@ -43,7 +43,7 @@ class Measured:
     """The same without damage and hot pixels."""
     known: Known
     damage: Damage | None = None
-    """Damage that was found; None: it was not looked for."""
+    """Damage that was found; None: there was no search."""
     mounted: bool = False
     """Tell whether the picture does not fill its rectangle, see `find_cast`."""
     remarks: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Measured:
 
     @property
     def damage_seen(self) -> Mask | None:
-        """Damage that was found, or that the user marked, (H, W); None: not looked for."""
+        """Damage found, or marked by the user, (H, W); None: there was no search."""
         return self.photo.damage if self.damage is None else self.damage.mask
 
     @property
@@ -82,7 +82,7 @@ def measure(
     if fill and mask is not None and marks and share > 0:
         photo = photo.with_damage(mask)
         filled = fill(original, mask)
-        # What a scratch's blur and JPEG have left next to it has a hue that the print has not.
+        # Next to a scratch, blur and JPEG have left a hue that the print does not have.
         if is_monochrome(filled, _NEARLY):
             filled = with_hue_of_the_rest(filled, mask)
         repaired = filled if share == 1 else original + np.float32(share) * (filled - original)
@@ -99,7 +99,7 @@ def measure(
 
 
 def _filled_share(found: Damage | None, settings: Settings) -> float:
-    """Share of the filling in the result, 0 to 1: as the user says, or else as is proposed."""
+    """Share of the filling in the result, 0 to 1: the user's amount, or the proposed one."""
     proposed = (
         found is None
         or (settings.mends_damage and found.is_sure)

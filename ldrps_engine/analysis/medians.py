@@ -1,6 +1,6 @@
 """Medians and quantiles, several times quicker than those of numpy. No torch.
 
-These look for values that are not numbers as well, for which they sort out more than is asked for.
+numpy's also look for values that are not numbers, which takes more sorting than needed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ def median(values: Array) -> Array:
     middle = parted[..., half]
     if count % 2:
         return np.asarray(middle)
-    # All that is not above the middle lies before it.
+    # Values not above the middle lie before it.
     return np.asarray((parted[..., :half].max(-1) + middle) / 2)
 
 
 def quantiles(values: Array, shares: tuple[float, ...], axis: int) -> list[Array]:
     """Return quantiles along an axis of two or more values: of a few, sorted once for all of them.
 
-    As `np.quantile` does by default, what lies between two values is in proportion; `shares` are
-    below 1.
+    Like `np.quantile` by default, it interpolates linearly; `shares` are below 1.
     """
     places = [share * (values.shape[axis] - 1) for share in shares]
     ordered = np.moveaxis(np.sort(values, axis), axis, 0)

@@ -1,8 +1,8 @@
 """A describer's opinion weighed against the measurements. No torch.
 
-The measurement stays in charge: an opinion moves a figure by at most a quarter of the way, so that
-it decides only where the figures do not. Noise and missing colour are measured better than any
-model sees them and are not moved at all. Where the two are far apart, that is said.
+The measurement stays in charge: an opinion moves a figure by at most a quarter of the way, so it
+decides only if the figures do not. Noise and missing colour are measured better than any model sees
+them, and are not moved at all. If the two are far apart, a remark says so.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _DEGREE = 3
-# Pixels that tell as much as all of a larger image.
+# Number of pixels that represent a larger image well enough.
 _ENOUGH = 250_000
-# Chroma that four of five, and nineteen of twenty pixels may have next to what their luma tells.
+# Deviation of chroma from luma's curve allowed for four of five, and nineteen of twenty pixels.
 _USUAL, _MOST = 0.014, 0.027
-# Difference of channels that is none to the eye.
+# Difference of channels invisible to the eye.
 _NO_COLOUR = 0.02
 
 
@@ -31,8 +31,8 @@ def is_grey(rgb: Array) -> bool:
 def is_monochrome(rgb: Array, slack: float = 1.0) -> bool:
     """Tell whether chroma of (H, W, 3) display values follows from luma alone.
 
-    A toned print has one curve from luma to chroma; things that have colours of their own do not
-    lie on any. With more `slack` they may lie that much farther from it.
+    A toned print has one curve from luma to chroma; objects with colours of their own fit no such
+    curve. `slack` scales the allowed distance from it.
     """
     every = _every(rgb)
     luma, chroma = _split(rgb[::every, ::every])
@@ -43,9 +43,10 @@ def is_monochrome(rgb: Array, slack: float = 1.0) -> bool:
 
 
 def with_hue_of_the_rest(rgb: Array, mask: Mask) -> Array:
-    """Return (H, W, 3) display values of one hue with that hue where a mask (H, W) is true too.
+    """Give masked pixels the hue of the rest, keeping their luma.
 
-    Masked pixels keep their luma, and get the chroma that unmasked ones of this luma have.
+    `rgb` (H, W, 3) holds display values of one hue. Where `mask` (H, W) is true, a pixel gets the
+    chroma of unmasked pixels of the same luma.
     """
     every = _every(rgb)
     rest = ~mask[::every, ::every]
@@ -54,7 +55,7 @@ def with_hue_of_the_rest(rgb: Array, mask: Mask) -> Array:
     known, chroma = _split(rgb[::every, ::every][rest])
     _, curve = _chroma_by_luma(known, chroma)
     luma, _ = _split(rgb[mask])
-    # Beyond what is known a polynomial leads anywhere.
+    # Outside the known range a polynomial is unreliable.
     held = np.clip(luma, *np.quantile(known, (0.001, 0.999)))
     result = rgb.copy()
     result[mask] = with_chroma(luma, np.vander(held, _DEGREE + 1) @ curve)
@@ -82,7 +83,7 @@ def _every(rgb: Array) -> int:
 
 
 def _chroma_by_luma(luma: Array, chroma: Array) -> tuple[Array, Array]:
-    """Return powers of luma (N, 4), and the weights (4, 2) by which they tell chroma (N, 2)."""
+    """Return powers of luma (N, 4), and the weights (4, 2) that predict chroma (N, 2) from them."""
     powers = np.vander(luma, _DEGREE + 1)
     curve, *_ = np.linalg.lstsq(powers, chroma, rcond=None)
     return powers, curve

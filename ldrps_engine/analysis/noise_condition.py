@@ -1,4 +1,4 @@
-"""Measured noise in the few numbers that a network is conditioned on. No torch."""
+"""Measured noise as the few numbers that condition a network. No torch."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _EDGES = (0, 3, 6, 9, 15)
 _CHANNELS = 3
 BANDS = _CHANNELS * (len(_EDGES) - 1)
 """Count of bands: four of luminance and four of each chroma, the coarsest first."""
-# Logarithms are held to this; noise that is nowhere in a band would be minus infinity.
+# Limit of logarithms; a band without noise would be minus infinity.
 _MOST = 3.0
-# Root mean square of the bands' logarithms at which noise is hardly white any more. White noise
-# that was measured has 0.06 at most, noise that was reduced to half its size with its photo 0.15.
+# Root mean square of the bands' logarithms at which noise is hardly white any more. Measured white
+# noise has 0.06 at most, noise reduced to half its size with its photo 0.15.
 _SLIGHT = 0.16
 
 
 def spectrum_bands(spectrum: Array) -> Array:
-    """Log of the deviation in each band (BANDS,) of a `noise_spectrum` (3, 8, 8), over its own."""
+    """Log of the relative deviation in each band (BANDS,) of a `noise_spectrum` (3, 8, 8)."""
     sigma = max(noise_sigma(spectrum), 1e-9)
     variance = np.square(spectrum, dtype=np.float64)
     bands = [
@@ -36,9 +36,9 @@ def spectrum_bands(spectrum: Array) -> Array:
 
 
 def whiteness(bands: Array) -> float:
-    """Tell how white noise of such `spectrum_bands` is: 1 where it is, towards 0 where it is not.
+    """Return the whiteness of noise with such `spectrum_bands`: 1 if white, towards 0 if not.
 
-    The coarsest band is left out: what is measured of it is partly shading.
+    The coarsest band is left out, since its measurement is partly shading.
     """
     fine = bands.reshape(_CHANNELS, -1)[:, 1:]
     return float(np.exp(-np.square(fine / _SLIGHT, dtype=np.float64).mean()))

@@ -2,10 +2,10 @@
 
 A quadratic classifier on statistics of a photo and of the same at half the size, where noise is
 weaker and texture is not (Zontak, Mosseri and Irani, CVPR 2013): the measured noise by frequency,
-in luminance and in chroma; how much energy the smoothest patches have, of which noise leaves none
-without; how fine and coarser energy go together, and fine energy with brightness. Fitted by
-`python -m training fit-noise-detection` on good photos, sharpened, saved as JPEG, in less light or
-behind haze, without noise and with it.
+in luminance and in chroma; the energy of the smoothest patches, since noise leaves none without;
+the correlation of fine with coarser energy, and with brightness. Fitted by `python -m training
+fit-noise-detection` on good photos, sharpened, saved as JPEG, in less light or behind haze, without
+noise and with it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BAND = 128
 _NOT_BLACK, _NOT_WHITE = 0.03, 0.97
 _LEAST_USABLE = 0.1
 _LEAST_OF_A_THIRD = 8
-# Of one 8-bit step: below it there is only rounding.
+# In 8-bit steps: below it there is only rounding.
 _LEAST = 0.1
 _SURE = 30.0
 
@@ -69,9 +69,9 @@ def noise_features(rgb: Values, spectrum: Array, stabilise: Stabilise | None = N
 
 
 def halved(rgb: Values, stabilise: Stabilise | None = None) -> Array:
-    """The means of two by two pixels; of a large photo, in bands that are evenly spread.
+    """The means of two by two pixels, after `stabilise`; for a large photo, in evenly spaced bands.
 
-    Of values as `stabilise` has them. An image that would be smaller than two patches stays.
+    An image that would become smaller than two patches stays as it is.
     """
     height, width, channels = rgb.shape
     every = height * width // _MOST_PIXELS
@@ -96,7 +96,7 @@ def by_frequency(spectrum: Array) -> Array:
     if len(spectrum) == 3:
         chroma = np.sqrt((spectrum[1:] ** 2).mean(0))
     else:
-        # As if it had three channels that are all the same.
+        # Treat it as three identical channels.
         luminance = luminance * np.float32(np.sqrt(3))
     return np.stack(
         [log_steps(noise_sigma(of[band])) for of in (luminance, chroma) for band in _BANDS]
@@ -104,7 +104,7 @@ def by_frequency(spectrum: Array) -> Array:
 
 
 def by_patch(rgb: Values, stabilise: Stabilise | None = None) -> Array:
-    """Features of how the energy of luminance is distributed over patches, (13,)."""
+    """Features of the distribution of luminance energy over patches, (13,)."""
     fine, middle, light = _energies(rgb, stabilise)
     fines = np.percentile(fine, (1, 5, 20, 50, 80))
     third, two_thirds = np.quantile(light, (1 / 3, 2 / 3))
@@ -119,9 +119,9 @@ def by_patch(rgb: Values, stabilise: Stabilise | None = None) -> Array:
 
 
 def _energies(rgb: Values, stabilise: Stabilise | None) -> tuple[Array, Array, Array]:
-    """Log deviation of patches in the highest and the middle band, and how bright they are, (N,).
+    """Log deviation of patches in the highest and the middle band, and their brightness, (N,).
 
-    Black and white are left out where there is anything else: they cut noise off.
+    Black and white patches, which clip noise, are left out if there are others.
     """
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     patches = planes_of(rgb, step, stabilise).mean(0)

@@ -1,12 +1,12 @@
-"""Noise as a function of brightness, and the curve that makes it the same everywhere. No torch.
+"""Noise as a function of brightness, and the curve that makes it uniform. No torch.
 
 A sensor's noise is Poisson and Gaussian in light (Foi, Trimeche, Katkovnik and Egiazarian,
 "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP
-2008); the camera's tone curve, which is unknown, makes of it any smooth function of display
-values. So it is measured without a model: for each channel and brightness, the flattest patches
-are an upper bound, which counts as far as they are equally flat. The integral of its inverse
-stabilises the variance, as Anscombe's root does for Poisson noise, and what is then measured,
-judged and filtered is noise of one spectrum.
+2008); the camera's unknown tone curve turns it into an arbitrary smooth function of display values.
+So it is measured without a model: for each channel and brightness, the flattest patches give an
+upper bound, weighted by how equally flat they are. The integral of its inverse stabilises the
+variance, as Anscombe's root does for Poisson noise; the noise that is then measured, judged and
+filtered has one spectrum.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Array = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 KNOTS: Doubles = np.linspace(0, 1, 17)
-"""Display values at which a level is known."""
+"""Display values at which a level is given."""
 _GRID: Doubles = np.linspace(0, 1, 1025)
 # Values interpolated at once: they stay in the processor's cache.
 _AT_ONCE = 1 << 16
@@ -55,10 +55,10 @@ _BEND, _TILT, _APART, _ALIKE = 0.1, 0.02, 1.0, 0.05
 _ABOVE, _BELOW = 0.1, 2.0
 _ROUNDS = 12
 _STEEPEST = 16.0
-# Display value below which black may cut noise off, and so lets it grow.
+# Display value below which noise may be clipped at black, and so grows with brightness.
 _GROWS_FROM = 0.1
-# Root mean square of the logarithm of a level below which noise counts as even: measured on photos
-# with even noise it is less.
+# Root mean square of the logarithm of a level below which noise counts as even; photos with even
+# noise have less.
 _EVEN = 0.16
 
 
@@ -72,7 +72,7 @@ class Level:
     curve: Doubles
     """(channels, 17), relative standard deviation at each of KNOTS, of harmonic mean 1."""
     strength: Doubles
-    """(channels,), how strong the channels' noise is relative to each other, of mean square 1."""
+    """(channels,), strength of the channels' noise relative to each other, of mean square 1."""
 
     @classmethod
     def even(cls, channels: int) -> Level:
@@ -81,18 +81,18 @@ class Level:
 
     @property
     def is_even(self) -> bool:
-        """Tell whether noise is the same at every brightness: nothing is to be stabilised."""
+        """Tell whether noise is the same at every brightness, so that no stabilising is needed."""
         return bool(np.all(self.curve == self.curve[:, :1]))
 
     def stabilise(self, rgb: Array) -> Array:
-        """Display values (..., channels) to values with noise of one deviation."""
+        """Convert display values (..., channels) to values with noise of one deviation."""
         if self.is_even:
             return rgb
         channels = [_on_grid(rgb[..., c], self._stabilised[c]) for c in range(rgb.shape[-1])]
         return np.stack(channels, axis=-1)
 
     def relative(self, rgb: Array) -> Array:
-        """Deviation of noise in display values over the mean in stabilised ones, same shape."""
+        """Deviation of noise at display values, relative to that in stabilised ones, same shape."""
         if self.is_even:
             return np.ones_like(rgb)
         channels = [
@@ -113,12 +113,12 @@ class Level:
 def _on_grid(values: NDArray[np.floating], known: Doubles) -> Array:
     """Interpolate linearly between values at _GRID; beyond it, as steep as at its ends.
 
-    Does what `np.interp` does, to the bit, but knows where the knots are.
+    Within the grid it gives what `np.interp` does, to the bit, but uses its even spacing.
     """
     flat, steps = values.reshape(-1), np.diff(known)
     out = np.empty(flat.shape, np.float32)
     for start in range(0, flat.size, _AT_ONCE):
-        # In steps of the grid, of which there are a power of two: nothing is rounded.
+        # In steps of the grid; their number is a power of two, so nothing is rounded.
         part = flat[start : start + _AT_ONCE].astype(np.float64) * len(steps)
         below = np.clip(part, 0, len(steps) - 1).astype(np.intp)
         part -= below
@@ -134,17 +134,17 @@ EVEN = Level.even(3)
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one photo, as far as it is known."""
+    """Noise of one photo, as measured."""
 
     level: Level
     spectrum: Array
     """(channels, 8, 8), deviation at each frequency in stabilised values, see `noise_spectrum`."""
     raw: Array
-    """The same with what may be texture."""
+    """The same, including possible texture."""
     relative_rms: float
     """Deviation in display values over that in stabilised ones, root mean square of the photo."""
     is_sure: bool = False
-    """True where all of it is known to be noise."""
+    """True if all of it is known to be noise."""
 
     @classmethod
     def none(cls, channels: int) -> Noise:
@@ -159,7 +159,7 @@ class Noise:
 
     @property
     def raw_sigma(self) -> float:
-        """The same with what may be texture."""
+        """The same, including possible texture."""
         return self.relative_rms * noise_sigma(self.raw)
 
     def at(self, rgb: Array) -> Array:
@@ -178,9 +178,9 @@ def measure_noise(rgb: Values) -> Noise:
 
 
 def noise_level(rgb: Values) -> Level:
-    """Measure how noise of (H, W, channels) grows with brightness, channel by channel.
+    """Measure noise of (H, W, channels) as a function of brightness, channel by channel.
 
-    Even where it is not shown to be otherwise.
+    It is taken to be even unless the measurement shows otherwise.
     """
     step = max(2, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PATCHES)))
     found = [_bounds(patches_of(channel, step)) for channel in np.moveaxis(rgb, -1, 0)]
@@ -202,8 +202,8 @@ def noise_level(rgb: Values) -> Level:
 def growth(rgb: Values, level: Level) -> float:
     """Return the power of display values with which noise of (H, W, channels) grows, 0 if even.
 
-    A camera's tone curve takes from its noise in bright places at least what light adds, so that it
-    is 0 or below; texture is a share of the light it is seen in, which is 1.
+    A camera's tone curve takes from its noise in bright places at least what light adds: the power
+    is 0 or below. Texture is a share of the light it is seen in: the power is 1.
     """
     present = _present(rgb) * ((KNOTS > _GROWS_FROM) & (KNOTS < 1 - _GROWS_FROM / 2))
     if level.is_even or not present.any():
@@ -216,20 +216,20 @@ def growth(rgb: Values, level: Level) -> float:
 
 
 def _present(rgb: Values) -> Doubles:
-    """Count the samples near each of KNOTS, (channels, 17), in a large photo every so many-th."""
+    """Count the samples near each of KNOTS, (channels, 17); a large photo is subsampled."""
     every = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_COUNTED)))
     sample = display(rgb[::every, ::every]).reshape(-1, rgb.shape[2])
     return np.stack([np.histogram(channel, _edges())[0] for channel in sample.T]).astype(np.float64)
 
 
 def _edges() -> Doubles:
-    """Bins around KNOTS; the outer ones hold what lies beyond as well."""
+    """Bins around KNOTS; the outer ones are open."""
     middle = (KNOTS[1:] + KNOTS[:-1]) / 2
     return np.concatenate([[-np.inf], middle, [np.inf]])
 
 
 def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
-    """(logarithm of the deviation of the flattest patches, how far that is noise) by brightness."""
+    """Log deviation of the flattest patches by brightness, and its reliability."""
     cut = ((patches < _CUT) | (patches > 1 - _CUT)).mean((1, 2))
     usable = cut < 0.02
     if usable.mean() > _LEAST_USABLE:
@@ -248,9 +248,9 @@ def _bounds(patches: Array) -> tuple[Doubles, Doubles]:
 
 
 def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
-    """Mark where black or white has cut noise off, which is weaker there than it was.
+    """Mark brightnesses where clipping at black or white has weakened the noise.
 
-    A little further inside it is stronger than the room it had.
+    Slightly further from the limit, the noise exceeds the room that it would have had here.
     """
     middle = len(KNOTS) // 2
     inner = np.concatenate([sigmas[1 : middle + 1], sigmas[middle : middle + 1], sigmas[middle:-1]])
@@ -260,9 +260,10 @@ def _is_cut_off(sigmas: Doubles) -> NDArray[np.bool_]:
 
 
 def _bound(one: Array, other: Array) -> tuple[float, float]:
-    """The flattest by one half of the frequencies tell the other half's noise, and its weight.
+    """Log deviation of the patches that are flattest in the other half, and its weight.
 
-    Of noise alone both halves of the chosen patches are independent; texture is in both.
+    If there is only noise, the two halves of the chosen patches are independent; texture affects
+    both.
     """
     count = min(len(one), max(_FEWEST, int(_SHARE * len(one))))
     variances, slopes = [], []
@@ -277,7 +278,7 @@ def _bound(one: Array, other: Array) -> tuple[float, float]:
 
 
 def _fitted(logs: Doubles, weights: Doubles) -> Doubles:
-    """Smooth curves (channels, 17) through upper bounds, of much the same shape in all channels."""
+    """Smooth curves (channels, 17) through upper bounds, with similar shapes in all channels."""
     flat, weight = logs.ravel(), weights.ravel()
     smooth = _roughness(*logs.shape)
     fitted = np.full(len(flat), np.average(flat, weights=weight))
@@ -298,7 +299,8 @@ def _roughness(channels: int, count: int) -> Doubles:
         tilt = np.diff(own, axis=0)
         others = np.mean([np.roll(tilt, count * k, axis=1) for k in range(channels)], axis=0)
         rows += [_BEND * count * np.diff(own, n=2, axis=0), _TILT * count * tilt]
-        # A channel that tells nothing, since black has cut off its noise, is as strong as the rest.
+        # A channel without information, since its noise is clipped at black, is as strong as the
+        # rest.
         mean = own.mean(0, keepdims=True)
         alike = np.mean([np.roll(mean, count * k, axis=1) for k in range(channels)], axis=0)
         rows += [_APART * (tilt - others), _ALIKE * (mean - alike)]

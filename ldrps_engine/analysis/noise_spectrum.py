@@ -1,9 +1,9 @@
 """The noise of a photo, measured blind: its standard deviation at each frequency of a patch.
 
-Real noise is rarely white: resizing, demosaicing and JPEG leave their slope in it. Patches
-that are flat in one half of the frequencies (a checkerboard of the DCT) tell the noise in the
-other half, and the other way round; as white noise is independent between the halves, choosing
-the flattest patches does not bias the estimate. No torch.
+Real noise is rarely white: resizing, demosaicing and JPEG leave their slope in it. Patches that are
+flat in one half of the frequencies (a checkerboard of the DCT) reveal the noise in the other half,
+and vice versa; since white noise is independent between the halves, choosing the flattest patches
+does not bias the estimate. No torch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PATCH = 8
 _MEDIAN_OF_CHI2 = 0.4549
 _SHARE = 0.08
 _MOST_PATCHES, _ENOUGH_PATCHES = 40_000, 3_000
-# Pixels of a photo of which fewer patches are looked at, since more of them are flat.
+# Pixels of a photo above which fewer patches are used, since more of them are flat.
 _LARGE, _MOST_OF_LARGE = 12_000_000, 20_000
 ORDER = np.add.outer(np.arange(PATCH), np.arange(PATCH))
 """Height of each frequency of a patch: 0 for its mean, 14 for a checkerboard."""
-# Noise that was resized with its photo is this much stronger at low frequencies.
+# Noise resized with its photo is up to this much stronger at low frequencies.
 _STEEPEST = 1.7
 _SMOOTHED = 0.45
 _GRAIN = 3.0
@@ -40,7 +40,7 @@ _LEAST_LEFT = 0.1
 _SOME_ROOM = 0.002
 _FINE_FROM = 3
 _FINER = ((11, 15), (5, 8))
-# Share of the middle frequencies' deviation that the finest have of white noise. Of 1,400 good
+# Share of the middle frequencies' deviation above which the finest show white noise. Of 1,400 good
 # photos, half of them made grey, none has more than 0.71.
 _WHITE = 0.85
 # Flat white keeps a third of its variance; more than this may be texture or chance.
@@ -62,7 +62,7 @@ def dct_matrix(size: int) -> Array:
 def energy_of(patches: Array) -> Array:
     """Squares of the DCT of patches (..., 8, 8), same shape.
 
-    One product of large matrices: many of eight by eight take several times as long.
+    A single product of large matrices: many small ones take several times as long.
     """
     both = np.kron(dct_matrix(PATCH), dct_matrix(PATCH))
     flat = patches.reshape(-1, PATCH * PATCH) @ both.T
@@ -79,15 +79,15 @@ def _energy_by_frequency(patches: Array) -> Array:
 def noise_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     """Standard deviation of noise, (channels, 8, 8), in the units of `rgb`.
 
-    `rgb` is (H, W, 3), then the channels are luminance and two chroma, or (H, W, 1).
-    Its mean square over a channel is that channel's noise variance. With `stabilise` it is that of
-    values so changed, which are taken (..., channels) and run from 0 to 1 as well.
+    `rgb` is (H, W, 1), or (H, W, 3), for which the channels are luminance and two chroma. Its mean
+    square over a channel is that channel's noise variance. With `stabilise`, a function of values
+    (..., channels) that also run from 0 to 1, it is the noise of its results.
     """
     return without_texture(raw_spectrum(rgb, stabilise))
 
 
 def raw_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
-    """Measure as `noise_spectrum` does, and leave in what may be texture."""
+    """Measure as `noise_spectrum` does, but leave possible texture in."""
     pixels = rgb.shape[0] * rgb.shape[1]
     most = _MOST_PATCHES if pixels < _LARGE else _MOST_OF_LARGE
     step = max(2, int(np.sqrt(pixels / most)))
@@ -97,8 +97,8 @@ def raw_spectrum(rgb: Values, stabilise: Stabilise | None = None) -> Array:
     if len(patches) == 3:
         patches = (OPPONENT @ patches.reshape(3, -1)).reshape(patches.shape)
     energy = np.stack([_energy_by_frequency(own) for own in patches])
-    # Black and white cut noise off, by how much depends on how much there is: look three times.
-    # How strong it is, some of the patches tell well enough for that.
+    # Clipping at black and white depends on the noise itself: iterate three times. Some of the
+    # patches are enough for that.
     left, some = _not_clipped(room), slice(None, None, max(1, energy.shape[2] // _ENOUGH_PATCHES))
     few = np.ascontiguousarray(energy[:, :, some])
     for _ in range(_LOOKS):
@@ -113,7 +113,7 @@ def noise_sigma(spectrum: Array) -> float:
 
 
 def is_white(raw: Array) -> bool:
-    """Tell whether a `raw_spectrum` (channels, 8, 8) is as strong in luminance's finest details.
+    """Tell whether a `raw_spectrum` (channels, 8, 8) is flat up to luminance's finest details.
 
     Texture is weaker the finer it is.
     """
@@ -122,9 +122,9 @@ def is_white(raw: Array) -> bool:
 
 
 def planes_of(rgb: Values, step: int, stabilise: Stabilise | None = None) -> Array:
-    """Patches (channels, N, 8, 8) of an image (H, W, channels), of values as `stabilise` has them.
+    """Patches (channels, N, 8, 8) of an image (H, W, channels), after `stabilise`.
 
-    Changing the patches alone gives the same as changing all of the image.
+    Stabilising the patches alone gives the same as stabilising the whole image.
     """
     patches = np.stack([patches_of(channel, step) for channel in np.moveaxis(rgb, -1, 0)])
     if stabilise is None:
@@ -142,7 +142,7 @@ def patches_of(channel: Values, step: int) -> Array:
 def _positions(count: int, step: int) -> NDArray[np.intp]:
     """Places where patches begin: about every `step` pixels, and never where a JPEG's blocks do.
 
-    What a JPEG has rounded to nothing is the flattest of a photo, and tells no noise.
+    The blocks that JPEG has rounded to nothing are the flattest of a photo, and show no noise.
     """
     if step >= PATCH and count > PATCH:
         return np.arange(PATCH // 2, count, step // PATCH * PATCH)
@@ -159,7 +159,7 @@ def _not_clipped(room: Array) -> Array:
 
 
 def _left_by_clipping(room: Array, sigma: float) -> Array:
-    """Share of the noise's variance that clipping has left of each patch, (channels, N).
+    """Share of the noise's variance left by clipping in each patch, (channels, N).
 
     `room` is the distance of each patch's mean to black or white in every channel of the photo;
     the answer is for the rotated ones. 0: do not use; patches with little room are left out
@@ -171,20 +171,21 @@ def _left_by_clipping(room: Array, sigma: float) -> Array:
     least = left.min(0)
     wanted = min(_ROOM_LEFT, float(np.quantile(least, 1 - _LEAST_USABLE)))
     usable = least >= max(wanted, _LEAST_LEFT)
-    # A photo that is black or white everywhere has no noise to tell.
+    # A photo that is black or white everywhere shows no noise.
     return np.where(usable, left, 0) if usable.any() else np.ones_like(left)
 
 
 def _spectrum(energy: Array, left: Array) -> Array:
-    """Deviation (channels, 8, 8) by what `_channel_spectrum` takes of each channel."""
+    """Deviation (channels, 8, 8) from the arguments of `_channel_spectrum` for each channel."""
     return np.stack([_channel_spectrum(own, of) for own, of in zip(energy, left, strict=True)])
 
 
 def without_texture(spectrum: Array) -> Array:
-    """Texture without any flat part reads as noise in luminance: hold it to what it can be.
+    """Limit the noise of luminance, in which texture without flat parts looks like noise.
 
-    Sensor noise rotates to the same in all three channels. Where chroma was smoothed, or the
-    noise is grain, the highest frequencies of luminance tell, where texture is weakest.
+    Sensor noise is equally strong in all three rotated channels. If chroma was smoothed, or the
+    noise is grain, the highest frequencies of luminance set the limit, since texture is weakest
+    there.
     """
     luminance = spectrum[0]
     chroma = (
@@ -197,7 +198,7 @@ def without_texture(spectrum: Array) -> Array:
     smoothed = fine_chroma < _SMOOTHED * coarse_chroma
     most = chroma
     if smoothed or fine > _GRAIN * fine_chroma:
-        # How grain grows towards low frequencies shows where texture is still weak.
+        # The growth of grain towards low frequencies is read where texture is still weak.
         middle = noise_sigma(luminance[(ORDER >= 7) & (ORDER < 10)])
         steep = np.clip((middle / max(fine, 1e-9)) ** (10 / 3), 1, _STEEPEST)
         most = fine * np.interp(ORDER, (0, 10), (steep, 1))
@@ -206,7 +207,7 @@ def without_texture(spectrum: Array) -> Array:
 
 
 def _channel_spectrum(energy: Array, left: Array) -> Array:
-    """Deviation (8, 8) by the energy (64, N) of patches, of whose variance so much is left (N,)."""
+    """Deviation (8, 8) from the energy (64, N) of patches and the share (N,) of variance left."""
     usable = np.flatnonzero(left > 0)
     rows = energy.take(usable, axis=1)
     rows /= left[usable]
@@ -216,7 +217,7 @@ def _channel_spectrum(energy: Array, left: Array) -> Array:
         other = parity != half
         other[0, 0] = False
         chosen = rows[other.ravel()]
-        # Each frequency counts the same in the choice, so that steep spectra do not hide texture.
+        # Each frequency counts equally in the choice, so that steep spectra do not hide texture.
         typical = np.maximum(median(chosen), 1e-12)
         texture = (1 / typical) @ chosen
         count = max(64, int(_SHARE * len(usable)))
@@ -228,7 +229,7 @@ def _channel_spectrum(energy: Array, left: Array) -> Array:
 
 
 def _without_shading(variance: Array) -> Array:
-    """Gradual shading reads as noise at the lowest frequencies: hold them to the next ones."""
+    """Limit the lowest frequencies to the next ones, since shading looks like noise there."""
     order = np.add.outer(np.arange(PATCH), np.arange(PATCH))
     limit = 1.3 * np.median(variance[(order >= 3) & (order <= 4)])
     held = np.where(order < 3, np.minimum(variance, limit), variance)

@@ -1,8 +1,8 @@
 """A describer's opinion of a photo, read as data and never as an instruction. No torch.
 
-Its answer is text that may have been copied from the photo. So it is cut to length, stripped of
-everything but words, and its figures are clamped; nothing of it is run, opened or passed on as
-more than a description that the user sees.
+Its answer is text that may have been copied from the photo. So it is truncated, stripped of
+everything but words, and its figures are clamped; none of it is run or opened, and it is passed on
+only as a description that the user sees.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _LINK = re.compile(r"(?:\w+:)?//\S*|www\.\S+|\S+@\S+|<[^>]*>|\{[^}]*\}")
 
 @dataclass(frozen=True)
 class Opinion:
-    """A scene in at most 20 words, and how bad what is wrong looks."""
+    """A scene in at most 20 words, and ratings of its faults."""
 
     scene: str
     source: str
     """Name of the describer."""
     faults: dict[str, float] = field(default_factory=dict)
-    """Ratings of FAULTS, 0 to 1; only those it spoke of."""
+    """Ratings of FAULTS, 0 to 1; only those mentioned."""
 
 
 def read_answer(text: str, source: str) -> Opinion | None:
     """The opinion in a model's answer; None if there is no scene in it.
 
-    Valid JSON is taken whole. From an answer that was cut off, the scene is taken if it had got
-    that far, and no figures.
+    Valid JSON is taken whole. From a truncated answer only the scene is taken, and only if it is
+    complete.
     """
     text = text[:_MOST_ANSWER]
     found = _object_in(text)

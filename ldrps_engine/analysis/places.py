@@ -1,10 +1,10 @@
-"""Place of a thing in a photo, by the semantic encoder's own classes. No torch.
+"""Location of objects in a photo, by the semantic encoder's own classes. No torch.
 
 The encoder's classifier is linear on a mean over places, so it can be asked of each place alone
 (class activation maps; Zhou et al., "Learning deep features for discriminative localization", CVPR
-2016). What it marks are the parts by which a thing is known; a random walk over places that look
-alike fills the thing and stops at its edges (Ahn and Kwak, "Learning pixel-level semantic affinity
-with image-level supervision", CVPR 2018).
+2016). It marks the parts by which an object is recognised; a random walk over similar places fills
+the object and stops at its edges (Ahn and Kwak, "Learning pixel-level semantic affinity with
+image-level supervision", CVPR 2018).
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from ldrps_engine.analysis.view import normalised_luma, view_size
 Array = NDArray[np.float32]
 
 FOUND = 0.4
-"""Least probability that some place shows a thing, where it counts as found."""
+"""Probability, in some place, from which an object counts as found."""
 
-# Times the encoder's usual view on a side: a thing of a fifth of the photo is one place there.
+# Scale of the view, relative to the encoder's usual one: there, an object of a fifth of the photo
+# is one place.
 _LARGER = 2
 # Distances in cells, luma and features (cosines) over which places are alike, one deviation.
 _REACH, _LUMA, _FEATURES = 5.0, 0.07, 0.35
 _WALK, _STEPS = 0.9, 24
-# Edge of a thing, as a share of what its middle gets of the walk, and how soft the edge is.
+# Edge of an object, as a share of the walk's value in its middle, and the edge's softness.
 _MIDDLE, _SOFT = 0.45, 0.07
 _TOP = 0.99
 
@@ -44,11 +45,11 @@ class Places:
         self._seen: Seen = encode(normalised_luma(np.clip(view, 0, 1)))
 
     def probability(self, classes: Sequence[int]) -> float:
-        """Return how likely, 0 to 1, the likeliest place shows one of these classes."""
+        """Return the probability, 0 to 1, of these classes in their likeliest place."""
         return float(self._marked(classes).max())
 
     def map(self, classes: Sequence[int], size: tuple[int, int]) -> Array:
-        """Return how far, 0 to 1, each place of a grid of a `size` (h, w) belongs to the thing."""
+        """Return the degree, 0 to 1, to which each of (h, w) places belongs to the object."""
         marked = resize(self._marked(classes)[..., None], size, smooth=True)[..., 0]
         alike = self._alike(size)
         start = np.clip(marked, 0, 1).ravel()
@@ -63,7 +64,7 @@ class Places:
         return np.asarray(class_shares(self._seen)[..., list(classes)].sum(-1), np.float32)
 
     def _alike(self, size: tuple[int, int]) -> Array:
-        """Chances (N, N) of a step from each place of a grid to each other one."""
+        """Probabilities (N, N) of a step from each place of a grid to each other one."""
         luma = resize(self._luma[..., None], size, smooth=True).reshape(-1, 1)
         fine = resize(self._seen.fine, size, smooth=True).reshape(luma.size, -1)
         fine = (fine - fine.mean(0)) / (fine.std(0) + 1e-3)

@@ -1,8 +1,8 @@
-"""Recognition of what a photo suffers from: how likely, and maps of light and haze. No torch.
+"""Recognition of a photo's degradations: probabilities, and maps of light and haze. No torch.
 
 A small network judges what is there less what such a scene has (`expectation`): a lamp, a window or
 a bright sky does not speak for the rest. Trained by `python -m training fit-recogniser` on open
-photos with degradations drawn over them by physics.
+photos with synthetic degradations, drawn in linear light.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ MODEL = Path(__file__).parents[1] / "models/semantic/recogniser.safetensors"
 FINDINGS = ("dark", "backlit", "hazy", "tinted", "faded", "toned", "graphic")
 """Findings in the order of the network's answers."""
 QUANTILES = (0.005, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.995)
-"""Quantiles of each channel that it looks at besides."""
+"""Quantiles of each channel, as further input."""
 
 _GRAPHIC_FROM = 0.15
 TONED_FROM = 0.5
-"""Probability from which a print of one hue is taken for toned."""
+"""Probability from which a print of one hue counts as toned."""
 
 MAP_QUANTILES = (0.1, 0.5, 0.9)
-"""Quantiles over the cells of what is there, and of the maps."""
+"""Quantiles over the cells of the measured values, and of the maps."""
 MOST, MOST_SUMMARY, MOST_UNIT = 8, 5, 6
 """Most that cells, their summary and the whole view's features count, in deviations."""
 DOUBTED = 40.0
@@ -53,18 +53,18 @@ class Recognition:
     probabilities: Mapping[str, float]
     """0 to 1 by finding."""
     gain: Array
-    """(h, w) natural log of the light that is missing, on a grid over the photo."""
+    """(h, w) natural log of the missing light, on a grid over the photo."""
     depth: Array
     """(h, w) optical depth of the haze, same grid: minus the log of its transmission."""
     expected_light: Array
     """(h, w) natural log of the mean linear light, plus 0.001, that such a scene has, same grid."""
     shortfall: float
-    """Lack of light in the middle of the photo's places against such scenes, in standard
-    deviations of good photos; below 0 where it shows more."""
+    """Median lack of light over the photo's places, relative to such scenes, in standard deviations
+    of good photos; negative if it shows more."""
     seen: Seen
     """Findings of the semantic encoder."""
     haze: HazeField
-    """Haze by a second judge, which knows depth and no scenes."""
+    """Haze by a second judge, which knows depth but not scenes."""
 
     @property
     def light(self) -> float:
@@ -78,17 +78,17 @@ class Recognition:
 
     @property
     def graphic(self) -> float:
-        """Probability, 0 to 1, that this is no photo but a page, a screenshot or a drawing."""
+        """Probability, 0 to 1, that this is a page, a screenshot or a drawing."""
         return self.probabilities.get("graphic", 0.0)
 
     @property
     def is_graphic(self) -> bool:
-        """Tell whether this is taken for no photo."""
+        """Tell whether this counts as a page, a screenshot or a drawing."""
         return self.graphic >= _GRAPHIC_FROM
 
     @property
     def darkness(self) -> float:
-        """Share of the light that is missing in the middle of the photo's places, 0 to 1."""
+        """Median share of missing light over the photo's places, 0 to 1."""
         return float(1 - np.exp(-np.median(self.gain)))
 
 
@@ -137,7 +137,7 @@ def _judge(found: Residual, view: Array) -> tuple[Array, Array, Array]:
 
 
 def _is_graphic(seen: Seen, contrast: Array) -> Array:
-    """Log-odds (1,) that this is no photo: what it shows, and how many places are flat or hard."""
+    """Log-odds (1,) that this is no photo, by content and by flat or hard-edged places."""
     layers, weights = Layers(load_weights(MODEL)), load_weights(MODEL)
     flat = [(contrast < limit).mean() for limit in FLAT_BELOW]
     looked_at = np.concatenate([seen.pooled, flat, [(contrast > HARD_FROM).mean()]])

@@ -22,7 +22,7 @@ class Rectangle:
 
     @classmethod
     def within(cls, height: int, width: int, depths: Mapping[str, int]) -> Rectangle:
-        """Rectangle left of an image whose SIDES are cut off by so much."""
+        """Rectangle that remains of an image after this much is cut off its SIDES."""
         left, top = depths.get("left", 0), depths.get("top", 0)
         across = width - left - depths.get("right", 0)
         return cls(left, top, across, height - top - depths.get("bottom", 0))
@@ -47,7 +47,7 @@ class Rectangle:
         return Rectangle(other.left + self.left, other.top + self.top, self.width, self.height)
 
     def common(self, other: Rectangle) -> Rectangle | None:
-        """Return what lies in both, from the corner of `other`; None where nothing does."""
+        """Return the intersection, from the corner of `other`; None if it is empty."""
         left, top = max(self.left, other.left), max(self.top, other.top)
         right = min(self.left + self.width, other.left + other.width)
         bottom = min(self.top + self.height, other.top + other.height)

@@ -21,17 +21,17 @@ _FORMER = {"spread": "std"}
 
 @dataclass(frozen=True)
 class Regression:
-    """One number predicted from the features of a photo: a model's file, and what it weighs."""
+    """One number predicted from a photo's features: a model's file, and the form of its terms."""
 
     path: Path
     terms: Terms
 
     def predict(self, features: Array) -> float:
-        """Value that the model in the file gives features (F,)."""
+        """Prediction of the model in the file for features (F,)."""
         return float(self.values(features[None], load_model(self.path))[0])
 
     def values(self, features: Array, model: Model) -> NDArray[np.float64]:
-        """Values (N,) that another model of this form gives features (N, F)."""
+        """Predictions (N,) of another model of this form for features (N, F)."""
         values = self.terms(features, model) @ model["weights"]
         return np.asarray(values + model.get("bias", 0.0))
 
@@ -47,7 +47,7 @@ def frame(features: Array, outside: float) -> Model:
 
 
 def held(features: Array, frame: Model) -> NDArray[np.float64]:
-    """Features (N, F) themselves, held to their range; a model of them has a `bias` apart."""
+    """Features (N, F) themselves, clipped to their range; their model has a separate `bias`."""
     return np.clip(features, frame["low"], frame["high"])
 
 

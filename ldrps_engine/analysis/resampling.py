@@ -11,14 +11,14 @@ from ldrps_engine.photo import Part
 Array = NDArray[np.float32]
 
 _SHRINKS_AFTERWARDS = 3
-# Samples that are added at a time.
+# Samples added at a time.
 _STRIP = 1 << 16
 
 
 def squares(values: Array, side: int) -> Array:
     """(H, W, ...) cut into squares of `side` pixels, (rows, side, columns, side, ...).
 
-    What is left over at the right and lower edge is left out; a shorter side is one square's.
+    Remainders at the right and lower edge are left out; a shorter side is one square's.
     """
     height, width = (min(side, count) for count in values.shape[:2])
     rows, columns = values.shape[0] // height, values.shape[1] // width
@@ -37,7 +37,7 @@ def resize(values: Array, size: tuple[int, int], *, smooth: bool = False) -> Arr
 def reduce(values: Values, size: tuple[int, int], *, smooth: bool = False) -> Array:
     """Resample as `resize` does to a size that is many times smaller, several times quicker.
 
-    Means of whole pixels come first, as far as they leave the resampling three times to shrink.
+    Means of whole pixels come first, leaving at least a factor of three to the resampling.
     """
     return reduce_part(values, size, (slice(0, size[0]), slice(0, size[1])), smooth=smooth)
 
@@ -54,14 +54,14 @@ def reduce_part(
 def means_of_squares(values: Values, side: int) -> Array:
     """Mean of each square of `side` pixels, as a product of matrices: the quickest way to add few.
 
-    What is left over at the right and lower edge is left out.
+    Remainders at the right and lower edge are left out.
     """
     rows, columns, channels = values.shape[0] // side, values.shape[1] // side, values.shape[2]
     white = 255 if values.dtype == np.uint8 else 1
     shares = np.tile(np.eye(channels, dtype=np.float32), (side, 1))
     shares /= np.float32(white * side * side)
     means = np.empty((rows, columns, channels), np.float32)
-    # So few rows at a time stay in the processor's cache.
+    # This few rows at a time stay in the processor's cache.
     step = max(1, _STRIP // (columns * side * channels))
     for start in range(0, rows, step):
         stop = min(rows, start + step)
@@ -77,7 +77,7 @@ def means_of_squares(values: Values, side: int) -> Array:
 
 def resize_part(values: Array, size: tuple[int, int], part: Part, *, smooth: bool = False) -> Array:
     """The rows and columns `part` of `resize(values, size)`, without making the rest."""
-    # The daemon's front knows of diagnoses, and loads no image library.
+    # The daemon's front process reads diagnoses without loading an image library.
     from PIL import Image
 
     rows, columns = part

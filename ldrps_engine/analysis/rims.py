@@ -1,4 +1,4 @@
-"""Rims of damage: what a scratch's blur, sharpening and JPEG have left beside it. No torch.
+"""Rims of damage: traces of blur, sharpening and JPEG beside a scratch. No torch.
 
 A mask that ends where a scratch is half as bright leaves a pale line on both sides once it is
 filled, and a sharpened one a dark line beyond. Pixels next to a mask belong to it if they differ
@@ -17,11 +17,11 @@ from ldrps_engine.colour.masks import grown
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Width of a rim, in pixels of the copy on which damage was found.
+# Width of a rim, in pixels of the copy in which damage was found.
 _REACH = 1.0
-# Reach of what tells the damage's colour, and its surroundings', which begin a little apart.
+# Radius for the colour of the damage, and for that of its surroundings, which begin at a distance.
 _INSIDE, _OUTSIDE, _APART = 2, 6, 2
-# Part of the way from the surroundings to the damage from which it is a rim.
+# Fraction of the way from the surroundings to the damage from which a pixel belongs to the rim.
 _SHARE = 0.25
 _DEVIATIONS = 5.0
 
@@ -29,7 +29,7 @@ _DEVIATIONS = 5.0
 def with_rims(rgb: Array, mask: Mask, seen: Array, found: Mask) -> Mask:
     """Return a mask (H, W) of an image with its rims added.
 
-    `seen` and `found` are a smaller copy of both, or the same, on which colours are compared.
+    `seen` and `found` are smaller copies of both, or the same, for comparing colours.
     """
     if not mask.any():
         return mask

@@ -1,7 +1,7 @@
-"""Display values out of what holds them: floats, or a photo's own 8-bit samples. No torch.
+"""Display values, held as floats or as a photo's own 8-bit samples. No torch.
 
-A large photo's floats take four times the memory of its bytes, and longer to make than most of what
-is measured of them. So code that looks at a part of a photo takes either, and makes floats of that.
+A large photo's floats take four times the memory of its bytes, and making them takes longer than
+most measurements. So code that uses part of a photo accepts either, and converts only that part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def display(values: NDArray[np.generic]) -> Array:
 
 
 def in_steps(values: Values) -> Array:
-    """Return 8-bit steps as floats, those of display values held to [0, 1]."""
+    """Return 8-bit steps as floats; display values are clipped to [0, 1]."""
     if values.dtype == np.uint8:
         return values.astype(np.float32)
     steps = np.clip(np.asarray(values, np.float32), 0, 1)
@@ -37,7 +37,7 @@ def in_steps(values: Values) -> Array:
 def highest(values: Array) -> Array:
     """Return the highest of few channels (..., C), in a thirtieth of the time of `values.max(-1)`.
 
-    That looks at one pixel after the other.
+    numpy's reduces one pixel after the other.
     """
     return np.asarray(reduce(np.maximum, np.moveaxis(values, -1, 0)))
 

@@ -5,12 +5,11 @@ level itself, which is what a degradation changes; good photos tell which level 
 shape. The models are fitted by `python -m training fit-exposure`, `fit-haze-prior` and
 `fit-midtone`.
 
-- `EXPOSURE`: mean luminance. Less light scales all luminance alike.
-- `HAZE_PRIOR`: mean contrast to the airlight, which is what a pixel is short of the colour of the
-  air. Haze takes the same share of it everywhere.
-- `MIDTONE`: median display value. A grey haze moves all tones alike and draws them together alike.
-  It knows nothing of the air's colour, which bright things are so easily taken for, and so errs
-  otherwise than the haze prior and the dark channel.
+  - `EXPOSURE`: mean luminance. Less light scales all luminance alike. - `HAZE_PRIOR`: mean contrast
+  to the airlight, which is what a pixel is short of the colour of the air. Haze removes the same
+  share of it everywhere. - `MIDTONE`: median display value. A grey haze moves all tones alike and
+  draws them together alike. It does not depend on the air's colour, for which bright objects are
+  easily mistaken, and so errs differently from the haze prior and the dark channel.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ HAZE_PRIOR = Regression(_MODELS / "haze_prior.json", quadratic)
 MIDTONE = Regression(_MODELS / "midtone.json", linear)
 
 _LIGHT_BLOCKS = _CONTRAST_BLOCKS = 64
-# Squares along the short side whose means are looked at.
+# Number of squares along the short side, whose means are used.
 _TONE_BLOCKS = 48
 _LEVELS, _MIDTONES = (0.03, 0.6), (0.05, 0.95)
 _LEAST_CONTRAST, _LEAST_SPREAD = 2e-2, 1e-3
@@ -48,7 +47,7 @@ def expected_level(light: Array) -> float:
 
 
 def expected_airlight_contrast(rgb: Array, air: Array) -> tuple[float, float]:
-    """Log mean contrast as it is, and as it would be in a good photo of this scene."""
+    """Log mean contrast, as measured and as in a good photo of this scene."""
     level, shape = airlight_contrast(rgb, air)
     return level, HAZE_PRIOR.predict(shape)
 

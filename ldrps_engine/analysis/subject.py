@@ -1,9 +1,9 @@
 """Subjects in the shadow before a bright sky or window. No torch.
 
-Light alone does not show whether the dark is meant: a skyline or a black car is as dark next to
-what is bright. Three more things count. The encoder says what the photo is about: places that
-excite it most. The expectation says how much light such a place has, and whether it is the scene
-that is so bright behind it, as a sky is, or only a white wall on which a dark thing hangs.
+Light alone does not show whether the darkness is intended: a skyline or a black car is as dark next
+to a bright part. Three more things count. The encoder locates the subject: the places that excite
+it most. The expectation predicts how much light such a place has, and whether the scene behind it
+is naturally bright, like a sky, or only a white wall with a dark object on it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ldrps_engine.colour.srgb import luminance, to_linear
 
 Array = NDArray[np.float32]
 
-# Light of a bright place, and share of them before which a subject is dark.
+# Light of a bright place, and the least share of such places behind a dark subject.
 _BRIGHT, _BRIGHTLY = np.log(0.35 + DARKEST), 0.3
-# Share of what the photo is about that lies in its dark part.
+# Least share of the subject in the photo's dark part.
 _IN_SHADOW = 0.4
-# Natural log of the light that what it is about has too little.
+# Natural log of the light that the subject lacks.
 _SHORT = 0.3
-# Light of the middle dark place below which nothing is left to be brought up: silhouettes and black
+# Light of the median dark place below which there is nothing to bring up: silhouettes and black
 # cloth. Real subjects in the shadow have four times as much.
 _SHOWN = np.log(0.005 + DARKEST)
-# Natural log of the light that the bright part should have more than the dark one: of a sky 1.9 and
-# 2.2 in real backlit photos, of a white wall or carpet 0.6 to 1.63.
+# Natural log of the expected ratio of light between bright and dark part: 1.9 and 2.2 for a sky in
+# real backlit photos, 0.6 to 1.63 for a white wall or carpet.
 _BEHIND = 1.75
 
 
@@ -46,7 +46,7 @@ class Subject:
 
     @classmethod
     def of(cls, colour: Array, seen: Recognition) -> Subject:
-        """Look for what an image (H, W, 3) is about."""
+        """Locate the subject of an image (H, W, 3)."""
         view = np.clip(resize(colour, view_size(*colour.shape[:2]), smooth=True), 0, 1)
         light, expected = log_light(np.maximum(luminance(to_linear(view)), 0)), seen.expected_light
         dark = light <= _between(light)
@@ -63,7 +63,7 @@ class Subject:
 
 
 def _importance(coarse: Array, size: tuple[int, int]) -> Array:
-    """Return how much of what the photo is about is in each place (h, w); 1 in all."""
+    """Return the share of the subject in each place (h, w), 1 in total."""
     energy = (np.maximum(coarse, 0) ** 2).mean(-1, keepdims=True)
     smooth = resize(np.ascontiguousarray(energy, np.float32), size, smooth=True)[..., 0]
     about = np.maximum(smooth, 0) ** 2

@@ -1,4 +1,4 @@
-"""Surroundings of what a photo shows, by the semantic encoder's own classes. No torch.
+"""Surroundings of a photo's subject, by the semantic encoder's own classes. No torch.
 
 Haze in a room differs from haze over land, and nothing at arm's length lies in haze.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from ldrps_engine.analysis.encoder import Seen
 
-# ImageNet-1k classes, from 0: rooms and shops, and what stands in a room and nowhere else.
+# ImageNet-1k classes, from 0: rooms and shops, and objects found only in rooms.
 _ROOMS = (406, 415, 424, 454, 467, 509, 582, 598, 624, 743, 762, 788, 854, 860)
 _FURNITURE = (
     *(421, 423, 431, 435, 453, 493, 495, 516, 520, 526, 532, 553, 564, 648, 736, 750, 765, 789),
@@ -19,8 +19,8 @@ _APPLIANCES = (
     *(409, 508, 527, 534, 545, 548, 579, 619, 651, 664, 713, 742, 753, 760, 782, 811, 827, 846),
     *(851, 859, 881, 882, 897),
 )
-# What is photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
-# leaves on the shore; tools and other things that are held in a hand.
+# Objects photographed at arm's length: insects and spiders, clothes, linen, food, what the sea
+# leaves on the shore; tools and other objects held in a hand.
 _INSECTS = tuple(range(300, 327))
 _CLOTHES = (
     *(399, 411, 433, 445, 451, 452, 457, 459, 464, 465, 474, 496, 502, 514, 529, 552, 568, 578),
@@ -38,25 +38,25 @@ _HELD_IN_HAND = (
 
 _ROOM = (*_ROOMS, *_FURNITURE, *_APPLIANCES)
 _REACH = (*_INSECTS, *_CLOTHES, *_LINEN, *_FOOD, *_SHORE)
-# Probabilities of a room's classes together from which on there may be one, and surely is. Of ten
+# Total probability of the rooms' classes from which there may be a room, and surely is one. Of ten
 # hazy landscapes none has more than 0.07.
 _INDOORS = (0.1, 0.4)
-# The same for what lies within reach. Of 86 photos with haze none has more than 0.02.
+# The same for objects within reach. Of 86 photos with haze none has more than 0.02.
 _NEAR = (0.1, 0.5)
 
 
 def indoors(seen: Seen) -> float:
-    """Return how surely, 0 to 1, a photo shows the inside of a building."""
+    """Return the certainty, 0 to 1, that a photo shows the inside of a building."""
     return _certainty(seen, _ROOM, _INDOORS)
 
 
 def within_reach(seen: Seen) -> float:
-    """Return how surely, 0 to 1, a photo is of a thing at arm's length."""
+    """Return the certainty, 0 to 1, that a photo is of an object at arm's length."""
     return _certainty(seen, _REACH, _NEAR)
 
 
 def in_hand(seen: Seen) -> float:
-    """Return how surely, 0 to 1, a photo is of a tool or another thing that is held in a hand."""
+    """Return the certainty, 0 to 1, that a photo is of a tool or another object held in a hand."""
     return _certainty(seen, _HELD_IN_HAND, _NEAR)
 
 

@@ -1,8 +1,8 @@
 """Curves by which casts and fading have changed a photo's channels, and their undoing. No torch.
 
-A dye that has faded, a stained paper and light of another colour change each channel by a curve of
-its own: a black that is lifted, a white that has sunk, and a power for what lies between. Dyes
-that have faded into one another have drawn the colours together besides.
+Faded dyes, stained paper and light of another colour change each channel by a curve of its own: a
+lifted black, a sunken white, and a power in between. Dyes that have faded into one another have
+also drawn the colours together.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ class ToneCurve:
     """
 
     low: Array
-    """(3,) what black has become."""
+    """(3,) value of former black."""
     span: Array
-    """(3,) what is left between black and white."""
+    """(3,) remaining range between black and white."""
     power: Array
-    """(3,) exponent that brings what lies between back."""
+    """(3,) exponent that restores the values in between."""
     chroma: float
-    """Factor that brings the distance from grey back."""
+    """Factor that restores the distance from grey."""
 
     def undo(self, rgb: Array) -> Array:
-        """Bring (..., 3) faded display values back. Values below black go below 0 by a line."""
+        """Restore (..., 3) faded display values. Values below black go below 0 linearly."""
         unit = (rgb - self.low) / self.span
-        # A power has no value below black, where a line goes on.
+        # A power has no value below black, so a line continues it.
         shown = np.maximum(unit, LEAST) ** self.power + np.minimum(unit - LEAST, 0)
         grey = (shown @ YCC[0])[..., None]
         return np.asarray(grey + np.float32(self.chroma) * (shown - grey), np.float32)
 
     def raised(self, amount: float) -> ToneCurve:
-        """Return the same by an amount: 0 is no change, 2 goes twice as far."""
+        """Return the curve scaled by an amount: 0 is no change, 2 goes twice as far."""
         span = np.maximum(self.span ** np.float32(amount), 0.05)
         return ToneCurve(
             np.asarray(np.float32(amount) * self.low, np.float32),
@@ -59,7 +59,7 @@ class ToneCurve:
         )
 
     def redo(self, rgb: Array) -> Array:
-        """Do to (..., 3) display values what `undo` undoes."""
+        """Apply the curve to (..., 3) display values: the inverse of `undo`."""
         grey = (rgb @ YCC[0])[..., None]
         paler = grey + (rgb - grey) / np.float32(self.chroma)
         least = np.float32(LEAST) ** self.power
@@ -67,7 +67,7 @@ class ToneCurve:
         return np.asarray(self.low + self.span * unit, np.float32)
 
     def within(self, rgb: Array) -> ToneCurve:
-        """Return the same, held so that it crushes no shadows and burns no highlights out.
+        """Return the curve, limited so as not to crush shadows or burn out highlights.
 
         All but half a percent of each channel of (H, W, 3) display values stay above black and
         below white.
@@ -86,7 +86,7 @@ class ToneCurve:
         return ToneCurve(mean(self.low), mean(self.span), mean(self.power), 1.0)
 
     def change(self, rgb: Array) -> float:
-        """Mean distance by which (..., 3) display values move when it is undone."""
+        """Mean change of (..., 3) display values when it is undone."""
         before = np.clip(rgb, 0, 1)
         return float(np.abs(np.clip(self.undo(rgb), 0, 1) - before).mean())
 
@@ -111,7 +111,7 @@ def without_toning(rgb: Array, fading: ToneCurve | None = None) -> ToneCurve:
 
 
 def _matched(values: Array, wanted: Array) -> tuple[float, float, float]:
-    """Low, span and power that bring three values to three others, as nearly as can be."""
+    """Low, span and power that map three values to three others, as closely as possible."""
     best = (0.0, 1.0, 1.0)
     least = np.inf
     for power in _POWERS:

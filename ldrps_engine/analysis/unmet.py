@@ -1,6 +1,6 @@
-"""Requests that a photo gave no occasion for, in one sentence each. No torch.
+"""Requests without effect on a photo, in one sentence each. No torch.
 
-Nothing that was asked for is dropped silently: either it is done, or the user learns why not.
+No request is dropped silently: either it is met, or the user learns why not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TONES = {
     "they are",
 }
 
-# Amounts of what recipes are about.
+# Amounts that recipes correspond to.
 _ABOUT = {
     "low-light": "light",
     "haze": "haze",
@@ -43,10 +43,10 @@ _MISSING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """Summary of what is done to a photo. Neutral: nothing is."""
+    """Summary of the changes to a photo. Neutral: none."""
 
     moved: float = 0.0
-    """Mean change of display values by bringing tones back; 0 where they stay."""
+    """Mean change of display values by restoring tones; 0 if they stay."""
     filters_noise: bool = False
     """Noise is filtered."""
     colours: bool = False
@@ -60,7 +60,7 @@ class Done:
 
 
 def unmet(settings: Settings, diagnosis: Diagnosis, done: Done) -> tuple[str, ...]:
-    """Sentences for the user on what was asked for and is not done to this photo."""
+    """Sentences for the user on requests not met for this photo."""
     if settings.strength == 0:
         return ("strength 0 gives the photo back as it came",)
     said = [
@@ -114,7 +114,7 @@ def _of_colour(settings: Settings, diagnosis: Diagnosis) -> str:
 
 
 def _of_amounts(settings: Settings, diagnosis: Diagnosis, done: Done) -> list[str]:
-    """Tell of amounts above 0 for what was not found, and of any that make no difference."""
+    """Remark on amounts set for findings that are absent or have no effect."""
     asked = {name: amount for name, amount in settings.amounts.items() if amount > 0}
     said = [_of_damage(asked.pop("damage", 0.0), damaged="damage" in diagnosis.amounts)]
     if done.published:
@@ -169,7 +169,7 @@ def _of_describer(settings: Settings) -> str:
 
 
 def _of_stages(settings: Settings, done: Done) -> str:
-    """Name the stages that are no layers of the result."""
+    """Name the requested stages that are not layers of the result."""
     asked = [name for name in settings.layers if name in STAGES and name not in done.stages]
     if not asked:
         return ""
@@ -179,7 +179,7 @@ def _of_stages(settings: Settings, done: Done) -> str:
 
 
 def _of_model(settings: Settings, done: Done) -> str:
-    """Name what only the model makes use of, where it has nothing to do."""
+    """Name settings used by the model alone, if it has nothing to do."""
     if done.samples_pilot:
         return ""
     asked = {

@@ -1,4 +1,4 @@
-"""Verdicts on light and haze: what several judges together are sure enough of. No torch."""
+"""Verdicts on light and haze by several judges together. No torch."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Array = NDArray[np.float32]
 # Of 396 good photos one is as likely and as short of light as this; of 12 dark ones all are.
 _LIGHT_FROM = 0.45
 _SHORT_FROM = 1.3
-# Of 396 good photos none: what stands before the light, likely so, with a fifth of it this short.
+# Of 396 good photos none reaches both: probability of backlight, and lack of light in a fifth of
+# the photo.
 _BACKLIT_FROM = 0.5
 _BACKLIT_GAIN_FROM = 2.0
-# Log-odds, for each share of what a photo is about that lies in its dark part less than this one,
-# that count against missing light: a flash lights what is near and leaves the rest. Of 18 dark and
-# backlit photos the least has 0.39, but for one.
+# Log-odds against missing light, for each unit by which the subject's share in the dark part is
+# below this one: a flash lights near objects and leaves the rest dark. Of 18 dark and backlit
+# photos all but one have 0.39 or more.
 _LIT_BY_FLASH, _IN_SHADOW = 5.0, 0.4
-# The same against light that is missing before something bright: who stands there is in the shadow.
-# Five of six backlit photos have 0.41 and more, a spotted dog before a dark room 0.22.
+# The same against backlight, in which the subject is in the shadow. Five of six backlit photos have
+# 0.41 or more, a spotted dog before a dark room 0.22.
 _SUBJECT_LIT = 12.0
-# Log-odds that a thing at arm's length counts against missing light: clothes are black, and shown
-# on black. How surely it is one where what is before something bright is no subject in the shadow.
+# Log-odds of an object at arm's length against missing light: clothes are black, and shown on
+# black. Certainty of such an object from which backlight is ruled out.
 _DARK_THINGS, _SURELY_NEAR = 3.0, 0.5
 # Of 100 good photos that may be backlit none has so large a face that is this short of light, by a
 # factor of 2.7, before something bright.
@@ -39,20 +40,20 @@ _FACE_DARKER = 8.0
 # Light of clothes in the shadow, as a share of what is bright: a white shirt's 0.2; of 20 dark
 # faces drawn into portraits the one that was taken for a backlit one is above clothes of 0.87.
 _WORN = 0.4
-# A print of one hue: likely faded, or both to who sees the scene and to who sees the tones.
+# A print of one hue is faded by the judge of the scene alone, or by both judges.
 _FADED_SEEN_FROM = 0.65
 _FADED_ALSO_FROM = 0.4
 # A photo with colours: log-odds of haze by what is seen and by its tones, and optical depths by a
 # judge of depth. Of 396 good photos six have as much, of 160 others one, of 160 hazed ones 88 %.
 _HAZE_SEEN, _HAZE_TONES, _HAZE_FROM = 0.6, 0.2, 2.15
-# Log-odds that haze needs besides where there are no rooms: pale ground and snow have as much. Of
-# ten hazy landscapes none has less than 3.6 to spare, of rooms with haze one has 0.1.
+# Extra log-odds needed for haze outdoors: pale ground and snow have as much. Of ten hazy landscapes
+# none has less than 3.6 to spare, of rooms with haze one has 0.1.
 _OUTDOORS = 0.6
 # Quantiles of the depth over the photo, and their weights: a sky alone is deep in most places.
 _HAZE_DEPTHS = ((0.1, 14.0), (0.5, 12.0))
-# Log-odds that a thing at arm's length counts against haze.
+# Log-odds of an object at arm's length against haze.
 _WITHIN_REACH = 7.0
-# The same where things of one hue are shown, and no print of one.
+# The same for objects of one hue, as opposed to a print of one hue.
 _PALE_THINGS = 3.0
 # Share of the photo, one in so many, in which a night sky is looked for, how bright it is at the
 # most, and how many times as bright the whole is. Of 108 hazy photos none has such a sky.
@@ -84,16 +85,16 @@ def lacks_light(colour: Array, seen: Recognition) -> bool:
 
 
 def is_high_key(colour: Array) -> bool:
-    """Tell whether a photo is pale for pale things, for white paper, or for being over-exposed."""
+    """Tell whether a photo is pale because of pale objects, white paper, or over-exposure."""
     pale, usual = np.percentile(highest(colour), (25, 50))
     burnt = np.percentile(lowest(colour), 60)
     return bool(pale > _HIGH_KEY or usual > _PAPER or burnt > _BURNT_OUT)
 
 
 def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
-    """Tell whether what has one hue has lost its black, by its tones and what is seen in it.
+    """Tell whether a photo of one hue has lost its black, by its tones and its content.
 
-    If it is no print, grey or toned, it shows things of one hue, which may be pale as well.
+    If it is not a grey or toned print, it shows objects of one hue, which may be pale themselves.
     """
     near = 0.0 if is_print else _held(seen)
     faded = log_odds(seen.hazy_or_faded) - _PALE_THINGS * near
@@ -104,17 +105,17 @@ def is_pale(tones: float, seen: Recognition, *, is_print: bool = True) -> bool:
 def is_hazy_or_faded(
     colour: Array, tones: float, seen: Recognition, *, one_hue: bool, is_print: bool
 ) -> bool:
-    """Tell whether haze lies over a photo or, where there is one hue, its black is lost."""
+    """Tell whether a photo is hazy or, if of one hue, has lost its black."""
     if one_hue:
         return is_pale(tones, seen, is_print=is_print)
     return is_hazy(colour, tones, seen)
 
 
 def is_hazy(colour: Array, tones: float, seen: Recognition) -> bool:
-    """Tell whether haze lies over a photo with colours, by three judges together.
+    """Tell whether a photo with colours is hazy, by three judges together.
 
-    A thing at arm's length may be pale, but it is not in haze; and air through which lights are
-    seen at night is not darkest above them.
+    An object at arm's length may be pale, but is not in haze; and haze lit by lamps at night is not
+    darkest above them.
     """
     if _is_under_night_sky(colour):
         return False
@@ -151,18 +152,18 @@ def _has_faces_in_shadow(colour: Array, gain: Array) -> bool:
         top, left = (np.maximum(np.array(face.middle) - half, 0) * side).astype(int)
         bottom, right = ((np.array(face.middle) + half) * side).astype(int) + 1
         skin = float(np.median(light[top:bottom, left:right]))
-        # Dark skin in full light is above clothes in full light; the shadow covers both.
+        # Dark skin in full light is above clothes in full light; a shadow covers both.
         wide = (right - left) // 2
         below = light[bottom + wide :, max(0, left - wide) : right + wide][: 4 * wide]
         worn = float(np.quantile(below, 0.9)) if below.size else 0.0
         return bool(missing >= _FACE_GAIN_FROM and skin <= dark and worn <= _WORN * bright_light)
 
-    # Where light falls on one face, another is dark for its skin, or stands in the shade of a hat.
+    # If one face is lit, another dark one has dark skin, or is in the shadow of a hat.
     large = [face for face in find_faces(colour) if max(face.size) >= _FACE_FROM]
     return bool(large) and all(map(in_shadow, large))
 
 
 def log_odds(probability: float) -> float:
-    """Return the logarithm of the odds, of nothing nearer to 0 or 1 than can be known."""
+    """Return the log-odds of a probability, which is clipped away from 0 and 1."""
     share = min(max(probability, _UNSURE), 1 - _UNSURE)
     return float(np.log(share / (1 - share)))

@@ -73,7 +73,7 @@ def phrase(logits: Array) -> str:
 
 
 def _sure(shares: Array, kind: str, at_least: float = 0.0) -> Word | None:
-    """Pick the first word of a kind that is sure enough."""
+    """Pick the first word of a kind that is certain enough."""
     for word in vocabulary():
         if word.kind == kind and _total(shares, word) >= max(word.surely, at_least):
             return word
@@ -81,7 +81,7 @@ def _sure(shares: Array, kind: str, at_least: float = 0.0) -> Word | None:
 
 
 def _without(shares: Array, word: Word) -> Array:
-    """Shares of the classes if none of a word's were seen; none where too little is left."""
+    """Class probabilities renormalised without a word's classes; zeros if too little remains."""
     rest = shares.copy()
     rest[list(word.classes)] = 0
     left = float(rest.sum())

@@ -19,15 +19,15 @@ from ldrps_engine.priors.ffdnet import MOST_SIGMA
 
 Array = NDArray[np.float32]
 
-# Pixels that all evaluations of one photo have together, unless one has more.
+# Pixel budget over all evaluations of a photo; a single one may exceed it.
 _MOST_EVALUATED = 24e6
 _MOST_WAYS = 8
 _SIGMAS = (15 / 255, 50 / 255, MOST_SIGMA)
-# Share of FFDNet at these deviations of white noise: files cut strong noise off, and it was trained
-# on noise that nothing cuts off.
+# Share of FFDNet at these deviations of white noise. Strong noise is clipped in files, and FFDNet
+# was trained on noise without clipping.
 _SHARES = (0.7, 0.35, 0.0)
 _LEAST_SHARE = 0.05
-# Whiteness from which FFDNet is worth its time in a hurry, and pixels of a photo up to which.
+# Whiteness from which `fast` runs FFDNet too, and the number of pixels up to which it does.
 _WORTH_A_SECOND, _QUICK_PIXELS = 0.7, 6e6
 # Deviations of the noise between brightness and black or white: so near to them FFDNet has no
 # share, and from so far its whole one.

@@ -101,7 +101,7 @@ def _reporting(
 
 
 def _in_view(guess: Degradation, view: View) -> Degradation:
-    """Lay the same field over the view and its padding, which it must not be stretched over."""
+    """Extend the field over the view's padding without stretching it."""
     gain, offset = (
         view.pad(resize(f, view.scaled, smooth=True)) for f in (guess.gain, guess.offset)
     )

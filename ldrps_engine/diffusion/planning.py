@@ -216,7 +216,7 @@ def _rgb_for(analysis: Analysis, view: View, crop: Part | None) -> Array:
 
 
 def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering:
-    """Look for the things whose colours the user tells, where the expert gives colours."""
+    """Find the objects whose colours the user has described, if the expert gives colours."""
     if not analysis.coloured_by_expert or not analysis.settings.description:
         return Steering(None, ())
     luma = grey_of(np.clip(guess.invert(scaled), 0, 1))[..., 0]
@@ -224,7 +224,7 @@ def _steering(analysis: Analysis, guess: Degradation, scaled: Array) -> Steering
 
 
 def _with_unmet(plan: RestorationPlan, moved: float) -> Described:
-    """Add to the remarks what was asked for and is not done; tones move by `moved` in the mean."""
+    """Add a remark for each unmet request; `moved` is the mean tone change."""
     analysis, filters_noise = plan.analysis, plan.filters_noise and plan.restores
     done = Done(
         moved=moved,

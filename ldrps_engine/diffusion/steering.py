@@ -70,7 +70,7 @@ def _is_found(wish: ColourWish, places: Places) -> bool:
 
 
 def _hint(wishes: list[ColourWish], places: Places, shape: tuple[int, ...]) -> Hint:
-    """Tell each place the colour of the thing that has most of it."""
+    """Assign each cell the colour of the object that covers most of it."""
     size = chroma_size(*shape[:2])
     maps = np.stack([places.map(wish.classes, size) for wish in wishes])
     chroma = np.stack([wish.chroma for wish in wishes])[maps.argmax(0)] / CHROMA_STD

@@ -1,8 +1,8 @@
-"""Fetching models from the Hugging Face hub, by huggingface_hub. No torch.
+"""Downloads of models from the Hugging Face hub, by huggingface_hub. No torch.
 
-Its settings count here too: HF_TOKEN or a stored login, HF_ENDPOINT, HF_HUB_OFFLINE, and the
-proxies of the environment. What broke off is gone on with; nothing counts as installed before
-every sum is right.
+That library's settings apply: HF_TOKEN or a stored login, HF_ENDPOINT, HF_HUB_OFFLINE, and the
+environment's proxies. Interrupted downloads resume; a model is installed once every checksum
+matches.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class ModelCache:
 
     def prior(self, name: str, on_step: OnStep = ignore) -> LatentPrior:
         """The prior of that name or path, loaded on first use."""
-        # Only now: a photo that needs no model is not to wait for torch.
+        # Imported late: photos that need no model should not load torch.
         from ldrps_engine.priors.placement import Placement
         from ldrps_engine.priors.registry import load_prior, prior_bytes
 

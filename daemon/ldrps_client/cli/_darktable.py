@@ -74,7 +74,7 @@ def install_into(settings: Path, source: Path) -> None:
         _write(target / SCRIPT, source.read_bytes())
         _write(target / COMMAND_FILE, os.fsencode(f"{own_command()}\n"))
         if not loads_script(settings):
-            # Last: darktable must not load what is not there yet.
+            # Last: darktable must not load a missing file.
             _append(settings / START_FILE, f"{LINE} -- added by 'ldrps darktable install'\n")
     except OSError as error:
         where = error.filename or target
@@ -89,7 +89,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; one that is there keeps its mode."""
+    """Write a file whole or not at all; an existing one keeps its mode."""
     mode = path.stat().st_mode & 0o777 if path.exists() else None
     write_atomically(path, data)
     if mode is not None:
@@ -111,7 +111,7 @@ def check_program() -> list[Finding]:
 
 
 def check_folders(folders: list[Path]) -> list[Finding]:
-    """Report what is installed for each darktable."""
+    """Report the installed script of each darktable."""
     if not folders:
         return [Finding("darktable", False, f"{missing_darktable()}, then {_AGAIN}")]
     found = [(folder, _fault_of(folder)) for folder in folders]
@@ -119,7 +119,7 @@ def check_folders(folders: list[Path]) -> list[Finding]:
 
 
 def installed_faults() -> list[str]:
-    """Return what is wrong where the script was installed; nothing where it never was."""
+    """Return the faults of installed scripts; none if the script was never installed."""
     folders = [folder for folder in settings_folders() if (folder / "lua" / NAME).exists()]
     if not folders:
         return []
@@ -128,7 +128,7 @@ def installed_faults() -> list[str]:
 
 
 def _fault_of(settings: Path) -> str | None:
-    """Return what is wrong with an installed script, and what to do."""
+    """Return the fault of an installed script, and the remedy."""
     folder = settings / "lua" / NAME
     try:
         script = (folder / SCRIPT).read_bytes()

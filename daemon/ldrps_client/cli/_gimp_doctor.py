@@ -70,7 +70,7 @@ def _check_folder(folder: Path) -> Finding:
 
 
 def _fault_of(folder: Path) -> str | None:
-    """Return what is wrong with an installed plug-in, and what to do."""
+    """Return the fault of an installed plug-in, and the remedy."""
     again = "run 'ldrps gimp install'"
     script = folder / SCRIPT
     if not folder.is_dir():

@@ -55,7 +55,7 @@ class Encoding:
     progressive: bool = False
     """True for a JPEG that loads in passes."""
     coded: bytes = field(default=b"", repr=False)
-    """Picture of a JPEG as it is coded, of which the pixels are the photo's own."""
+    """Coded picture of a JPEG, whose pixels are the photo's own."""
     lossless: bool = False
     """True for a WebP that kept every pixel."""
     compression: str = "zlib"
@@ -85,7 +85,7 @@ class LoadedFile:
     """A photo, and what its file held besides."""
 
     path: Path
-    """Path it was read from; no more than a name unless it was `on_disk`."""
+    """Path it was read from; only a name unless it was `on_disk`."""
     photo: Photo
     """Upright pixels in the file's own depth, alpha and profile."""
     format: Format
@@ -123,7 +123,7 @@ def decode_bytes(data: bytes, name: str) -> LoadedFile:
 def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
     read = _reader(kind)
     with warnings.catch_warnings():
-        # The libraries warn of sizes and broken tags; both are checked or borne here.
+        # The libraries warn of sizes and broken tags; here, both are checked or tolerated.
         warnings.simplefilter("ignore")
         found = read(file, kind)
     photo, odd = _with_sound_profile(found.photo)

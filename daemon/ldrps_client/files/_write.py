@@ -1,4 +1,4 @@
-"""Writing a photo file: whole or not at all, and never over one that is there."""
+"""Writing a photo file: whole or not at all, and never over an existing one."""
 
 from __future__ import annotations
 

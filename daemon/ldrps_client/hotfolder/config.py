@@ -48,9 +48,10 @@ class FolderConfig:
     keyword: str | None = None
     """Keyword added to those of results."""
     filters: tuple[Condition, ...] = ()
-    """Conditions, one of which a photo must meet to be restored; empty: all photos are."""
+    """Conditions for restoring a photo, which must meet one of them; empty: all photos are
+    restored."""
     link_clean: LinkClean = "no"
-    """Way by which photos that need nothing get into `out`."""
+    """Method of bringing photos that need nothing into `out`."""
 
     def __post_init__(self) -> None:
         check_pattern(self.pattern)

@@ -26,7 +26,7 @@ _GRACE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Options of a run, besides what is configured."""
+    """Options of a run, besides the configuration."""
 
     address: str | None = None
     """Address of the daemon; None: the user's own."""

@@ -29,7 +29,7 @@ from ldrps_client.hotfolder.work._worker_pool import WorkerPool
 from ldrps_engine.errors import LdrpsError, OutputError
 
 _AWAY_SECONDS = 2.0
-# For as long a single run waits for a mount, as for a daemon that does not answer.
+# With --once, wait as long for a mount as for a daemon.
 _ONCE_AWAY_SECONDS = 30.0
 _LONGEST_WAIT = 1.0
 _JOIN_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Immich's API, as far as we use it: assets, albums, stacks and tags."""
+"""The part of Immich's API used here: assets, albums, stacks and tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGE = 250
 _MOST_BYTES = 1_000_000_000
 _OLDEST = 3
 _FAULT = 500
-# Immich answers so, and not with 404, about what is not there or belongs to others.
+# Immich's answer, instead of 404, for objects that do not exist or belong to others.
 _GONE = "not found or no "
 
 

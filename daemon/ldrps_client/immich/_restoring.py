@@ -45,7 +45,7 @@ class Tags:
     done: str = "restored"
     """Tag of results, which are never restored."""
     wanted: str = "restore"
-    """Tag by which an asset is restored even if nothing was found wrong."""
+    """Tag that has an asset restored even if no fault was found."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,7 +158,7 @@ class Queue:
                     self._interrupted = False
                 self._turn()
             except LdrpsError as error:
-                # The ledger cannot be written, so nothing can be noted: not even that.
+                # The ledger is not writable, so even this failure cannot be recorded.
                 self._interrupted = True
                 self._wait(error)
 

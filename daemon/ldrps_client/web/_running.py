@@ -48,7 +48,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Parse the settings that the page sends; SettingsError names the one that is wrong."""
+    """Parse the page's settings; SettingsError names the wrong one."""
     for name, value in given.items():
         if name not in _KINDS:
             known = ", ".join(_KINDS)

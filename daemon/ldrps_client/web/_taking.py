@@ -1,4 +1,4 @@
-"""Photos on their way from the browser: into a file of their own, and no more than is allowed."""
+"""Photos received from the browser, each into a file of its own, within the limit."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def _listed(state: StateFolder, root: Path, entry: Entry) -> dict[str, Any]:
 
 
 def _seen(path: Path) -> tuple[int, int] | None:
-    """Return a file's size and time, by which it is recognised wherever it was moved."""
+    """Return a file's size and time, which identify it even after it was moved."""
     now = identity_of(path)
     return (now.size, now.mtime) if now else None
 
@@ -206,7 +206,7 @@ def _facts(loaded: LoadedFile) -> dict[str, Any]:
 def _kept(
     state: StateFolder, entry: Entry, which: str, view: Path, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Take the small picture of the report in place of one that cannot be made."""
+    """Use the report's thumbnail if none can be made."""
     from PIL import Image
 
     view.unlink(missing_ok=True)

@@ -124,7 +124,7 @@ class Receiver:
         self._lasting = lasting
         self._files: dict[str, BinaryIO] = {}
         self._broken: set[str] = set()
-        """Files of which a part could not be written, and whose last part has not come."""
+        """Files with a part that could not be written, and whose last part has not come."""
         self._written = 0
 
     def take(self, piece: Message) -> None:

@@ -52,7 +52,7 @@ class _Node:
         return not is_busy and not self.turn.locked() and clock.now() >= self.again_at
 
     def stop(self) -> asyncio.Task[None] | None:
-        """Stop bringing anything; returns what is to be waited for."""
+        """Stop the transfer to this node; returns the task to wait for."""
         if self.bringing:
             self.bringing.cancel()
         return self.bringing
@@ -115,7 +115,7 @@ class NodeModels:
                 each.cancel()
 
     async def forget(self) -> None:
-        """Stop what is under way, and know no node any more."""
+        """Stop all transfers, and forget all nodes."""
         stopped = [task for node in self._nodes.values() if (task := node.stop())]
         self._nodes = {}
         await asyncio.gather(*stopped, return_exceptions=True)

@@ -64,7 +64,7 @@ class RayPool:
         self._watching = asyncio.get_running_loop().create_task(self._watch(on_specs))
 
     async def close(self) -> None:
-        """Stop looking. Ray ends what is left of ours when this process ends."""
+        """Stop watching. Ray cleans up after us when this process ends."""
         self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching

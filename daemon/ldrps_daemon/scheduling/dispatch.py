@@ -166,7 +166,7 @@ class Dispatcher:
         return 0.0 if job.ended else turn.seconds + self.work_seconds(job)
 
     def outlook(self) -> Outlook:
-        """Predict the turn of each waiting job, from what is known now."""
+        """Predict the turn of each waiting job from current information."""
         return Outlook(self.queue, self._free(), self.work_seconds)
 
     def _on_specs(self, specs: Sequence[WorkerSpec]) -> None:
@@ -295,7 +295,7 @@ class Dispatcher:
         yielding = sum(placement.slot.pausing for _, placement in placed)
         able = sum(not slot.backoff.trouble for slot in self.slots)
         wanted = self.queue.urgent() - yielding - max(0, able - len(placed))
-        # Who has done the least loses the least.
+        # Preempt the jobs that have run for the shortest time: they lose least.
         for job, placement in sorted(placed, key=lambda pair: pair[1].elapsed()):
             if wanted > 0 and not placement.slot.pausing and not self.queue.is_urgent(job):
                 placement.slot.pause(job.id)
@@ -326,7 +326,7 @@ class Dispatcher:
     def work_seconds(self, job: Job) -> float:
         """Estimate the seconds of work left on a job; 0 if not known."""
         if job.header.diagnose_only or job.header.HasField("crop"):
-            # A moment, of which times of whole restorations say nothing.
+            # Only a moment, which the times of whole restorations do not predict.
             return 0.0
         device = self.slots[0].device if self.slots else "cpu"
         kind = kind_of(job.header.settings, device)

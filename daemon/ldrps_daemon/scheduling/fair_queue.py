@@ -181,7 +181,7 @@ class FairQueue:
             return
         finally:
             self._idle.remove(worker)
-            # Who has left it the job looks again: it may go about something else first.
+            # Wake the workers that deferred to this one: it may do something else first.
             self._notify()
 
     @asynccontextmanager

@@ -70,7 +70,7 @@ class JobReports:
         elapsed, pixels = self.elapsed(), self._job.pixels
         share = self.course.step(step, elapsed)
         if self._job.header.HasField("crop"):
-            # Jobs that restore all of a photo say nothing about one that remembers it.
+            # Jobs that restore a whole photo do not predict a crop of a remembered one.
             return 0.0
         kind = self.course.work(self._kind)
         if self.whole:

@@ -83,7 +83,7 @@ class WorkerSlot:
     async def start_worker(self) -> None:
         """Start a process that takes orders, if there is none; StartError says why that failed.
 
-        One that is not ready in time is killed: nothing tells a slow start from one that hangs.
+        A worker not ready in time is killed: a slow start looks just like one that hangs.
         """
         self._idleness.end()
         if not self.is_up():
@@ -153,7 +153,7 @@ class WorkerSlot:
         self._idleness.begin()
 
     def spare(self) -> None:
-        """Stop a start that is not needed any more: it may be one that hangs."""
+        """Stop a start that is no longer needed: it may be hanging."""
         self._fail_start(NotNeededError("nobody needs it any more"))
 
     def spare_suspect(self) -> None:
@@ -177,7 +177,7 @@ class WorkerSlot:
             self.pause(order.job)
 
     def cancel(self, job: str) -> None:
-        """Make the engine stop at its next step; one that does not is killed."""
+        """Make the engine stop at its next step, or kill it."""
         if self._worker and self.job == job:
             with contextlib.suppress(OSError):
                 wire.send_cancel(self._worker, job)
@@ -201,7 +201,7 @@ class WorkerSlot:
     async def stop(self) -> None:
         """Kill the process: its state is only in memory, and it may be stuck."""
         self._idleness.end()
-        # One whose end a task awaited that has been cancelled has to be awaited all the same.
+        # If a cancelled task was awaiting the exit of a process, await it here.
         worker, self._worker = self._worker or self._dying, None
         self._dying = worker
         self.state, self.models, self.residents = pb.WORKER_STATE_ASLEEP, [], []

@@ -34,7 +34,7 @@ class Node:
     name: str
     """Its address, and what tells it from others at that address."""
     models: tuple[str, ...]
-    """Models on its disk, as far as that is known; the bundled one is everywhere."""
+    """Models known to be on its disk; the bundled one is everywhere."""
     trouble: str
     """Reason why it lacks a model, or waits for one; empty: nothing is known."""
 

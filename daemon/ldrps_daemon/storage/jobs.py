@@ -1,4 +1,4 @@
-"""One job: its state, and what is written down of it."""
+"""One job: its state, and its persistent record."""
 
 from __future__ import annotations
 

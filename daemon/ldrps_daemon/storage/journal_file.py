@@ -55,7 +55,7 @@ _READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_P
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
-    """Open the journal, or make it; InternalError says what is to be done where that fails."""
+    """Open or create the journal; if that fails, InternalError says what to do."""
     try:
         db = connect(path, _WAIT_SECONDS)
     except sqlite3.Error as error:

@@ -100,7 +100,7 @@ def _came_in_half(folder: JobFolder) -> bool:
     if not {path.name for path in folder.path.iterdir()} <= {"header", "pixels"}:
         return False
     try:
-        # Nothing of what is not synced yet was accepted.
+        # Anything not synced yet was not accepted.
         header = pb.SubmitHeader.FromString(folder.header.read_bytes())
         return not folder.is_whole(payload_bytes(header))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Keeps index, journal and spool in step: what is known is written down, and the reverse."""
+"""Keeps index, journal and spool in step, so that memory and disk agree."""
 
 from __future__ import annotations
 

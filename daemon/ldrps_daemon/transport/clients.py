@@ -1,4 +1,4 @@
-"""Identity of callers, as far as it is known, for fairness and limits per client."""
+"""Identity of callers, if known, for fairness and limits per client."""
 
 from __future__ import annotations
 

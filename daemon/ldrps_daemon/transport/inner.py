@@ -82,7 +82,7 @@ class UnixInner:
         """Connect from a name that leads back to the client."""
         inner = await _socket(socket.AF_UNIX)
         try:
-            # The kernel chooses the name: one that can be guessed, others could take first.
+            # The kernel chooses the name: others could take a guessable one first.
             inner.bind("")
             await asyncio.get_running_loop().sock_connect(inner, str(self._path))
         except BaseException:
@@ -104,7 +104,7 @@ class UnixInner:
 
 
 class LoopbackInner:
-    """A port that the system chose, with TLS by which both sides prove themselves."""
+    """A port chosen by the system, with mutual TLS."""
 
     # Who connects and proves nothing is gone soon.
     options: tuple[tuple[str, int], ...] = (
@@ -123,7 +123,7 @@ class LoopbackInner:
         self._port = 0
 
     def bind(self, server: Any) -> None:
-        """Bind gRPC to a port that only who has the key can use."""
+        """Bind gRPC to a port that only holders of the key can use."""
         pair = [(self._key_file.read_bytes(), self._certificate)]
         secure = grpc.ssl_server_credentials(
             pair, root_certificates=self._certificate, require_client_auth=True

@@ -47,7 +47,7 @@ _UNREADABLE = _Refused(
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Tells the proxy which connections have calls under way.
 
-    It comes behind the check of tokens, so that what arrives here may call.
+    Runs after token authentication, so every call that it sees is allowed.
     """
 
     def __init__(self, proxy: PeerProxy) -> None:

@@ -159,7 +159,7 @@ class ModelsServicer(pb_grpc.ModelsServicer):
         stream = _ProgressStream(asyncio.get_running_loop())
         task = asyncio.create_task(self._done(action, work, name, stream))
         task.add_done_callback(lambda _: stream.end())
-        # A caller who has left hears of no error, and asyncio would log it as forgotten.
+        # A caller who has left receives no error, and asyncio would log it as never retrieved.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Only now may another caller begin: the thread goes on until it notices the stop.
         task.add_done_callback(lambda _: self._at_work.discard(name))

@@ -30,7 +30,7 @@ class ListenAddress:
     socket: Path | None = None
     """Path of the unix socket; None on TCP."""
     certified: bool = False
-    """True if its certificate is one that the user gives, as for other machines."""
+    """True if the user supplies the certificate, as for other machines."""
 
     @property
     def inner(self) -> Path:

@@ -93,11 +93,11 @@ class _Inherited(Line):
         self._back.close()
 
     def opened(self) -> Connection:
-        """Return what is open from the beginning."""
+        """Return the connection that is open from the beginning."""
         return self._opened
 
     def close(self) -> None:
-        """Close both ends, as far as they are ours."""
+        """Close those of the two ends that are ours."""
         self._back.close()
         super().close()
 

@@ -41,7 +41,7 @@ _FIXED_MEMORY = 2 << 30
 _COPIES = 4
 _SLACK = 1 << 20
 STDIN = Path("/proc/self/fd/0")
-"""Name under which a process that may open no other file reads the one that it was given."""
+"""Name by which a process that may open no other file reads its input."""
 _LIBRARIES = ("/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/local/lib")
 _OPTIONAL = ("pillow_heif", "rawpy")
 

@@ -62,7 +62,7 @@ def _decoded(order: Order, header: pb.SubmitHeader, check: Callable[[], None]) -
 
 
 def _read(decoded: Path) -> Photo:
-    """Read the decoder's output, trusted no more than what a client sends."""
+    """Read the decoder's output, which is trusted no more than a client's data."""
     try:
         data = np.memmap(decoded, dtype=np.uint8, mode="r").data
         raise_refusal(data)

@@ -28,7 +28,7 @@ ONE_THREAD = dict.fromkeys(
 _PR_SET_NO_NEW_PRIVS = 38
 # System calls seen when our formats are decoded, and those that C libraries may use instead.
 _ALLOWED = (
-    # Files that are open, and what is known of others. Nothing here changes any.
+    # Open files, and metadata of others. None of these calls changes a file.
     *("read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "lseek", "close"),
     *("fstat", "stat", "lstat", "newfstatat", "statx", "fstatfs", "statfs", "fadvise64"),
     *("access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64"),
@@ -174,7 +174,7 @@ _Condition = tuple[int, int, int]
 
 
 def _conditions() -> list[tuple[str, *tuple[_Condition, ...]]]:
-    """List the calls of which only some are harmless, distinguished by their arguments."""
+    """List the calls that are harmless with some arguments only."""
     import fcntl
     import termios
 

@@ -120,7 +120,7 @@ class Worker:
         try:
             models = self._models_of(engine, getattr(order, "memory_saving", 0))
             if isinstance(order, ModelCommand):
-                # It holds a model, perhaps the one that has to go.
+                # It holds a model, perhaps the one to be removed.
                 self._last.forget()
                 done = _run(order, models)
             else:

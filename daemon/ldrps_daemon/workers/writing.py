@@ -36,7 +36,7 @@ def write_files(
 ) -> list[pb.LayerHeader]:
     """Write the layers' files one after the other; whole or not at all. `check` stops by raising.
 
-    OutputError if the format cannot hold what is to be in it.
+    OutputError if the format cannot hold the contents.
     """
     work = _Encoding(order, header, restoration, done, check)
     headers = []
@@ -70,7 +70,7 @@ class _Encoding:
         self._check = check
 
     def append(self, layer: Layer, out: BinaryIO) -> None:
-        """Encode one layer, appended to what is in a file already."""
+        """Encode one layer, appended to the file's contents."""
         with self._beside("layer") as request, self._beside("encoded") as made:
             with request.open("wb") as file:
                 _write_request(file, {**self._how, "layer": layer.name}, layer)
@@ -137,7 +137,7 @@ def _write_request(file: BinaryIO, how: dict[str, Any], layer: Layer) -> None:
 
 
 def _check_made(made: Path) -> None:
-    """Check what was written; it is trusted no more than what a client sends."""
+    """Check the written file, which is trusted no more than a client's data."""
     with made.open("rb") as file:
         head = file.read(1)
         if head == FILE and file.read(1):

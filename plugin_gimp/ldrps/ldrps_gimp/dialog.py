@@ -269,11 +269,11 @@ class RestoreDialog(Pumping):
             self._remember(choices, picture_of(box.width, box.height, pixels))
 
     def _remember(self, choices: Choices, picture: Any) -> None:
-        """Keep a try; where its result goes is none of it."""
+        """Save these settings and their picture, without the output choice."""
         self._tries.add(replace(choices, output=NEW_LAYER, generated=False), picture)
 
     def _take_try(self, choices: Choices) -> None:
-        """Take the settings of a try. What is looked at is restored again with them."""
+        """Apply the settings of a try, and restore the place in view with them."""
         if self._busy and not self._yields:
             return
         settings = as_settings(choices)
@@ -329,7 +329,7 @@ class RestoreDialog(Pumping):
         """Show an event of the daemon."""
         if kind == "preview":
             if self._places.is_ahead:
-                # No picture has been asked for yet that is still coarse.
+                # The user has asked for no place yet, so no coarse preview is shown.
                 return
             raster, pixels = event["raster"], event["pixels"]
             self._pane.show_coming(raster["width"], raster["height"], pixels)

@@ -102,7 +102,7 @@ class _Row:
 
     def _on_moved(self, slider: Any) -> None:
         if not self._following:
-            # What is next to nothing is not nothing: that is what the switch is for.
+            # The slider never reaches 0: turning the finding off is what the switch is for.
             self._choose(max(_STEP / 5, round(slider.get_value(), 2)))
 
     def _choose(self, amount: float) -> None:

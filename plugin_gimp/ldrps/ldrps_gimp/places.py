@@ -16,16 +16,16 @@ class Places:
     def __init__(
         self, is_free: Callable[[], bool], restore: Callable[[float, float], None]
     ) -> None:
-        """Take `restore`, called for a place once `is_free` says that there is time for it."""
+        """Store `restore`; it is called for a place once `is_free` returns true."""
         self._is_free, self._restore = is_free, restore
         self._wanted: tuple[float, float, bool] | None = None
         self._last: tuple[float, float] | None = None
         self._timer = 0
         self.is_ahead = False
-        """True while the place that is restored was not asked for."""
+        """True while the place being restored was not requested by the user."""
 
     def want(self, x: float, y: float, *, ahead: bool = False) -> None:
-        """Have a place restored; `ahead`: unless one is asked for before."""
+        """Have a place restored; with `ahead`, only if none has been requested yet."""
         if ahead and self._last:
             return
         self._wanted, self._last = (x, y, ahead), (x, y)

@@ -78,7 +78,7 @@ def _odd_of(image: Any, data: bytes) -> list[str]:
     """List parts of the photo itself that are missing, though a decoder does not mind."""
     odd = [LACKS_PASSES] if lacks_passes(data) else []
     parts = any(segment.startswith(_PROFILE_SEGMENT) for _, segment in image.applist)
-    # A profile of which a part is missing is given as none.
+    # A truncated profile counts as none.
     if parts and not image.info.get("icc_profile"):
         odd.append(_PROFILE_LACKS)
     return odd

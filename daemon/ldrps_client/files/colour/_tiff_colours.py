@@ -102,7 +102,7 @@ def _of_ycbcr(page: Any, file: BinaryIO, profile: bytes) -> Colours:
 
 
 def _unturned(page: Any, file: BinaryIO) -> bytes:
-    """Remove the orientation from the file, by which libtiff turns some and not all."""
+    """Remove the file's orientation, since libtiff applies it to some files only."""
     file.seek(0)
     data = bytearray(file.read())
     tag = page.tags.get(_ORIENTATION)

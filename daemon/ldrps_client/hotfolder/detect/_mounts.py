@@ -113,7 +113,7 @@ class Presence:
             self._points[name] = known
 
     def missing(self) -> str:
-        """Describe what is missing; empty if nothing is."""
+        """Describe the missing mounts; empty if there are none."""
         for name, folder in self._folders.items():
             if not is_there(folder, self._points[name]):
                 return self._words(folder, self._points[name])

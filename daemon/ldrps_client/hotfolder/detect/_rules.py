@@ -76,7 +76,7 @@ class Rules:
 
 
 def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether a name is hidden, or one that temporary and system files have."""
+    """Tell whether a name is hidden, or typical of temporary and system files."""
     return name.startswith(".") or _any(name.casefold(), patterns)
 
 

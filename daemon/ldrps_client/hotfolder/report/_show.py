@@ -226,7 +226,7 @@ class Desktop:
         if kind in ("done", "failed", "skipped", "gone"):
             self._done += kind == "done"
             self._open.discard(task)
-            # Once per batch and not per photo, of which there may be thousands.
+            # Once per batch, not per photo: there may be thousands.
             if not self._open and self._done:
                 self._notify("Photos restored", f"{self._done} in {shown(folder)}")
                 self._done = 0

@@ -22,7 +22,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Size and times by which a file is taken for unchanged without reading it."""
+    """Size and times that show a file to be unchanged without reading it."""
 
     size: int
     mtime: int
@@ -68,7 +68,7 @@ class Entry:
     """Warnings, a sentence each."""
     verdict: Verdict
     place: bytes | None
-    """Path of a rejected result, or of one that is being moved there or back."""
+    """Path of a rejected result, or of a result being moved there or back."""
 
 
 def settings_digest(settings: Settings) -> str:

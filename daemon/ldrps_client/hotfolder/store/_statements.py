@@ -1,4 +1,4 @@
-"""Parts of the ledger's transactions, each within one that is open."""
+"""Parts of the ledger's transactions, each run within an open one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Verdicts of a person on results: accepted, or rejected and moved away, and taken back again.
+"""A person's verdicts on results: accepted, rejected and moved away, or withdrawn.
 
-A rejected result keeps its entry, so that its photo is never restored again under these settings.
-The move is written down before it begins and after it has ended; whatever a crash leaves between
-is finished by `settle`. Originals are in none of this.
+A rejected result keeps its entry, so that its photo is never restored again with these settings.
+The move is recorded before it begins and after it has ended; if a crash interrupts it, `settle`
+finishes it. Originals are never touched.
 """
 
 from __future__ import annotations

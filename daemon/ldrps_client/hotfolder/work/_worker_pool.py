@@ -207,7 +207,7 @@ class WorkerPool:
         return trouble
 
     def _room(self, entry: Entry) -> int:
-        """Estimate the bytes of a photo's result; 0 for one that will be refused."""
+        """Estimate the bytes of a photo's result; 0 for a photo that will be refused."""
         now = identity_of(self._config.root / os.fsdecode(entry.source))
         return now.size if now and now.size <= MOST_BYTES else 0
 
@@ -264,7 +264,7 @@ class WorkerPool:
         )
 
     def _wait(self, error: LdrpsError) -> float:
-        """Let everything wait for what is not a photo's fault; returns the seconds."""
+        """Pause all work because of a fault not caused by a photo; returns the seconds."""
         pause = error.retry_after if isinstance(error, BusyError) else self._backoff.next()
         pause = min(pause, _LONGEST_IDLE * 2)
         self._hold_until = time.monotonic() + pause
