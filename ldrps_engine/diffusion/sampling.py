@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.reverse import Conditions, Moment, Tools
+from ldrps_engine.diffusion.reverse import Conditions, NoiseLevel, SamplingContext
 from ldrps_engine.diffusion.sampling_plan import Decoding, SamplingPlan
 from ldrps_engine.diffusion.solver import Solver
 from ldrps_engine.diffusion.timesteps import timesteps
@@ -93,7 +93,7 @@ class Sampler:
         Returns the clean latent and the next noisy one. `quick` decodes by the tiny autoencoder.
         """
         prior = self._prior
-        at = Moment(
+        at = NoiseLevel(
             t=t,
             alpha_bar=float(prior.alphas[t]),
             alpha_bar_prev=1.0 if following is None else float(prior.alphas[following]),
@@ -101,8 +101,8 @@ class Sampler:
             text_scale=self._text_scale(t),
         )
         decode = prior.decode_quickly if quick else prior.decode
-        tools = Tools(prior, self._aligner, self._conditions, self._solver, decode)
-        return self._plan.reverse_step(z_t, at, tools)
+        context = SamplingContext(prior, self._aligner, self._conditions, self._solver, decode)
+        return self._plan.reverse_step(z_t, at, context)
 
     def may_be_quick(self, left: int, count: int) -> bool:
         """Tell whether a tiny autoencoder will do: not for the last steps of a pass."""
