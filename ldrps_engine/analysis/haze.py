@@ -114,7 +114,7 @@ def _tones_tell(rgb: Array) -> float:
 
 
 def _beyond_dark_channel(depth: Array, rgb: Array, air: Array) -> Array:
-    """Return how much of depth (h, w) is more than the shades of each place allow, same shape.
+    """Return by how much depth (h, w) exceeds what the darkest pixels of a place allow, same shape.
 
     Nothing is darker than the air before it is bright (Meng et al., ICCV 2013). In a room the floor
     in front shows that, and would hold the haze before the wall behind it to as little.

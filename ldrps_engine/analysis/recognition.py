@@ -2,7 +2,7 @@
 
 A small network judges what is there less what such a scene has (`expectation`): a lamp, a window or
 a bright sky does not speak for the rest. Trained by `python -m training fit-recogniser` on open
-photos with degradations drawn over them by physics.
+photos with synthetic degradations, drawn in linear light.
 """
 
 from __future__ import annotations
