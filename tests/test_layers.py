@@ -118,6 +118,13 @@ def everything_of_ours():
     return [path for folder in FOLDERS.values() for path in sources(folder)]
 
 
+def everything_that_runs():
+    """Files of ours, installed or not, but for tests and what the plug-in brings along."""
+    folders = [ROOT / name for name in ("training", "benchmarks", "scripts", "plugin_gimp")]
+    others = [path for folder in folders for path in sources(folder) if "vendor" not in path.parts]
+    return [*everything_of_ours(), *others]
+
+
 def dotted(path):
     """Full name of a module."""
     (base,) = (f.parent for f in FOLDERS.values() if path.is_relative_to(f))
@@ -269,11 +276,13 @@ def calls(path):
 
 
 def test_nothing_of_ours_unpickles():
-    # A `PickleBuffer` only holds memory, which Ray then carries without a copy.
+    # A `PickleBuffer` only holds memory, which Ray then carries without a copy; the error is
+    # what torch raises for a file of tensors that holds anything else.
+    harmless = {"PickleBuffer", "UnpicklingError"}
     forbidden = {"pickle", "cPickle", "shelve", "dill", "cloudpickle", "joblib"}
-    for path in everything_of_ours():
+    for path in everything_that_runs():
         assert not {top(name) for name in imports(path) if name != "pickle"} & forbidden, path
-        assert names_from(path, "pickle") <= {"PickleBuffer"}, path
+        assert names_from(path, "pickle") <= harmless, path
         for name, keywords in calls(path):
             if name in ("torch.load", "np.load", "numpy.load"):
                 assert keywords.get("weights_only") == "True" or name != "torch.load", path
@@ -281,6 +290,6 @@ def test_nothing_of_ours_unpickles():
 
 
 def test_no_code_comes_from_a_hub():
-    for path in everything_of_ours():
+    for path in everything_that_runs():
         for name, keywords in calls(path):
             assert keywords.get("trust_remote_code", "False") == "False", (path, name)
