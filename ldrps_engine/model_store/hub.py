@@ -199,7 +199,7 @@ def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[in
 
 
 def _held(path: Path, file: _Remote) -> int:
-    """Bytes that need not be fetched again. Small files come anew: no name tells them apart."""
+    """Bytes that need not be fetched again. Small files come again: no name tells them apart."""
     if not file.sha256:
         return 0
     if path.is_file() and path.stat().st_size == file.size:
