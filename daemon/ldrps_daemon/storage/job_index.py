@@ -102,7 +102,7 @@ class JobIndex:
         job.folder.remove()
 
     def _count(self, job: Job) -> None:
-        """Update the sums, which would take too long to add up again for each question."""
+        """Update the sums, which would take too long to recompute for each query."""
         known = job.id in self._counted
         self._bytes += job.spool_bytes - self._counted.get(job.id, 0)
         self._counted[job.id] = job.spool_bytes

@@ -122,7 +122,7 @@ class Process(Generic[Message]):
 
     def _deliver(self, message: Message | None) -> None:
         self._on_message(self, message)
-        # Closed here, not in the thread: a send could meet a descriptor that is in use again.
+        # Closed here, not in the thread: a send could hit a reused descriptor.
         if message is None:
             self._line.close()
 
