@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ldrps_engine.priors.ffdnet import SHRINK, FFDNet
 _LEAST_SIGMA = 1e-3
 # Errors that torch.load raises for files that are not its own, or cut short.
 _UNREADABLE = (
-    OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, pickle.UnpicklingError,
+    OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, UnpicklingError,
 )  # fmt: skip
 
 

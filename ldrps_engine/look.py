@@ -5,7 +5,7 @@ Has the names of the main path, so that a worker process can run either.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ldrps_engine.analysis.analyse import Request, analyse
 from ldrps_engine.analysis.inset import Inset
@@ -17,6 +17,9 @@ from ldrps_engine.model_store.catalogue import BUNDLED, catalogue
 from ldrps_engine.photo import Photo
 from ldrps_engine.progress import OnStep, PictureSteps, ignore
 from ldrps_engine.settings import Settings
+
+if TYPE_CHECKING:
+    from ldrps_engine.diffusion.last_photo import LastPhoto
 
 __all__ = ["ModelCache", "restore"]
 
@@ -42,7 +45,7 @@ def restore(
     on_step: OnStep = ignore,
     checkpoint: bytes | None = None,
     crop: Rectangle | None = None,
-    last: object = None,
+    last: LastPhoto | None = None,
 ) -> NoReturn:
     """Report diagnosis and description; `on_step` raises when it has heard enough."""
     inset = Inset.of(photo)

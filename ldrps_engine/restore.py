@@ -1,7 +1,7 @@
 """The main path of a photo: four stages, each with one frozen input and one output.
 
-`analyse` (measured, then judged), `plan`, `sample` (freed from noise, then the pilot) and
-`transfer`: Photo -> Measured -> Analysis -> RestorationPlan -> Denoised -> Sample -> Restoration.
+Analyse (measure, then judge), plan, sample (denoise, then sample the pilot) and transfer:
+Photo -> Measured -> Analysis -> RestorationPlan -> Denoised -> Sample -> Restoration.
 
 What needs torch is imported where a photo first needs it: most photos of an archive need nothing.
 """
@@ -61,25 +61,20 @@ def restore(
     _check(photo, settings, crop)
     known = last.known(photo, settings) if last else None
     inset = known.inset if known else Inset.of(photo)
-    job = _Job(settings, models, PictureSteps(on_step, inset.of_whole), checkpoint)
-    if crop is None:
-        if last:
-            last.forget()
-        measured = known.measured if known else measure(inset, settings, job.fill)
-        return inset.restored(_restored(inset, measured, job), time.monotonic() - start)
-    last, place = last or LastPhoto(), inset.place_of(crop).part
-    if sample := last.sample(known, settings):
-        inside = _transferred(_moved(sample, place, job), job)
-        return _with_border(inset, crop, inside, time.monotonic() - start)
-    # A sample takes as much memory as the one that is made now.
-    last.forget()
-    known = known or KnownPhoto.of(photo, settings, inset, measure(inset, settings, job.fill))
-    # A crop elsewhere that is asked for before this one is done need not wait for it again.
-    last.keep(known)
-    sample = _sampled(_planned(_analysed(known.measured, job), job, place), job)
-    last.keep(known, sample)
-    inside = _transferred(sample, job)
-    return _with_border(inset, crop, inside, time.monotonic() - start)
+    job = _Job(settings, models, PictureSteps(on_step, inset.of_whole), checkpoint, start)
+    if crop is not None:
+        return _restore_crop(inset, crop, known, last or LastPhoto(), job)
+    if last:
+        last.forget()
+    measured = known.measured if known else measure(inset, settings, job.fill)
+    analysis = _analyse(measured, job)
+    if analysis.leaves_photo_alone:
+        return inset.restored(_leave_alone(inset.picture, analysis, job.report), job.seconds)
+    plan = _plan(analysis, job)
+    if plan.changes_nothing:
+        return inset.restored(_leave_unchanged(inset.picture, plan, job.report), job.seconds)
+    sampled = _sample(plan, job)
+    return inset.restored(_transfer(sampled, job), job.seconds)
 
 
 @dataclass(frozen=True)
@@ -91,6 +86,13 @@ class _Job:
     report: PictureSteps
     """The step callback of the picture inside the frame."""
     checkpoint: bytes | None
+    start: float
+    """Time of `time.monotonic` at which the work began."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self.start
 
     def fill(self, rgb: Array, mask: Mask) -> Array:
         """Fill damage in an image (H, W, 3), and report how far it is."""
@@ -99,7 +101,7 @@ class _Job:
         return fill(rgb, mask, self.report.filled)
 
 
-def _analysed(measured: Measured, job: _Job) -> Analysis:
+def _analyse(measured: Measured, job: _Job) -> Analysis:
     """Judge a photo by its measurements and by the describer's opinion, if there is one."""
     settings, models, report = job.settings, job.models, job.report
     # Before the prior is loaded: where both do not fit in memory, each is read only once.
@@ -116,7 +118,7 @@ def _analysed(measured: Measured, job: _Job) -> Analysis:
     return analyse(request, report)
 
 
-def _planned(analysis: Analysis, job: _Job, crop: Part | None = None) -> RestorationPlan:
+def _plan(analysis: Analysis, job: _Job, crop: Part | None = None) -> RestorationPlan:
     """Decide what is done about the findings."""
     from ldrps_engine.diffusion.planning import plan_restoration
 
@@ -124,23 +126,43 @@ def _planned(analysis: Analysis, job: _Job, crop: Part | None = None) -> Restora
     return plan_restoration(analysis, prior, job.report, crop)
 
 
-def _sampled(plan: RestorationPlan, job: _Job) -> Sample:
-    """Free the photo from its noise, and sample its pilot."""
+def _sample(plan: RestorationPlan, job: _Job) -> Sample:
+    """Denoise the photo, and sample its pilot."""
     from ldrps_engine.diffusion.denoising import denoise
     from ldrps_engine.diffusion.pilot import sample
 
     return sample(denoise(plan, job.report), job.report, job.checkpoint)
 
 
-def _transferred(sample: Sample, job: _Job) -> Restoration:
-    """Carry the pilot over to the photo, or to the crop that is wanted of it."""
+def _transfer(sample: Sample, job: _Job) -> Restoration:
+    """Transfer the pilot to the photo, or to the crop that is wanted of it."""
     from ldrps_engine.transfer.full_size import transfer
 
     return transfer(sample, job.report)
 
 
-def _moved(sample: Sample, crop: Part, job: _Job) -> Sample:
-    """Return a sample for another part of its picture, freed from noise there.
+def _restore_crop(
+    inset: Inset, crop: Rectangle, known: KnownPhoto | None, last: LastPhoto, job: _Job
+) -> Restoration:
+    """Restore a crop of the photo from what `last` holds of it, and keep there what is new."""
+    settings, part = job.settings, inset.place_of(crop).part
+    if sampled := last.sample(known, settings):
+        moved = _move(sampled, part, job)
+        return _with_border(inset, crop, _transfer(moved, job), job.seconds)
+    # A sample takes as much memory as the one that is made now.
+    last.forget()
+    known = known or KnownPhoto.of(inset.whole, settings, inset, measure(inset, settings, job.fill))
+    # A crop elsewhere that is asked for before this one is done need not wait for it again.
+    last.keep(known)
+    analysis = _analyse(known.measured, job)
+    plan = _plan(analysis, job, part)
+    sampled = _sample(plan, job)
+    last.keep(known, sampled)
+    return _with_border(inset, crop, _transfer(sampled, job), job.seconds)
+
+
+def _move(sample: Sample, crop: Part, job: _Job) -> Sample:
+    """Return a sample for another part of its picture, denoised there.
 
     Reports what was found when it was sampled.
     """
@@ -152,20 +174,14 @@ def _moved(sample: Sample, crop: Part, job: _Job) -> Sample:
     return replace(sample, denoised=denoise(plan, job.report, sample.denoised.scaled))
 
 
-def _restored(inset: Inset, measured: Measured, job: _Job) -> Restoration:
-    """Restore the whole picture inside the frame, as far as there is anything to restore."""
-    analysis = _analysed(measured, job)
-    if analysis.leaves_photo_alone:
-        return _left_alone(inset.picture, analysis, job.report)
-    plan = _planned(analysis, job)
-    if plan.changes_nothing:
-        from ldrps_engine.transfer.full_size import unchanged
+def _leave_unchanged(picture: Photo, plan: RestorationPlan, on_step: OnStep) -> Restoration:
+    """Return the picture as it is, for which a plan was made that changes nothing."""
+    from ldrps_engine.transfer.full_size import unchanged
 
-        return unchanged(inset.picture, plan, job.report)
-    return _transferred(_sampled(plan, job), job)
+    return unchanged(picture, plan, on_step)
 
 
-def _left_alone(picture: Photo, analysis: Analysis, on_step: OnStep) -> Restoration:
+def _leave_alone(picture: Photo, analysis: Analysis, on_step: OnStep) -> Restoration:
     """Return the picture as it is, and what was found; no model has looked at it."""
     settings, request = analysis.settings, analysis.request
     said = unmet(settings, analysis.diagnosis, Done())

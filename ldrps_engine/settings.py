@@ -18,7 +18,7 @@ SOLVERS = ("ddim", "dpm++", "unipc")
 MAPS = ("missing-light", "haze", "noise", "damage")
 """Maps of what was found in each place."""
 
-STAGES = ("repaired", "denoised", "toned", "coloured")
+STAGES = ("repaired", "denoised", "tone-mapped", "coloured")
 """The photo after each stage: damage filled and hot pixels mended; noise and blocks filtered; cast,
 fading, light and haze undone; colours given. Only stages that change it have a layer."""
 
@@ -26,6 +26,9 @@ LAYERS = ("restored", "pilot", "generated", *STAGES, *MAPS)
 """Pictures of a result: the restored photo, the sampled pilot as it left the model, a map of how
 much of the restored photo comes from the model, the photo after each stage, and maps of what was
 found."""
+
+FORMER_LAYERS = {"invented": "generated", "toned": "tone-mapped"}
+"""Former names of layers, which requests and what was kept may still have."""
 
 GREY_LAYERS = ("generated", *MAPS)
 """Layers of one 8-bit channel, whatever the photo has."""
@@ -116,7 +119,8 @@ class Settings:
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
-            _one_of("layers", layer, (*LAYERS, ALL_STAGES, FINDINGS))
+            if layer not in tuple(FORMER_LAYERS):
+                _one_of("layers", layer, (*LAYERS, ALL_STAGES, FINDINGS))
         object.__setattr__(self, "layers", spelt_out(self.layers))
 
     @property
@@ -151,8 +155,11 @@ class Settings:
 
 
 def spelt_out(layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the layers with stages and maps by their names, each once."""
-    meant = {FINDINGS: MAPS, ALL_STAGES: ("restored", *STAGES)}
+    """Return the layers with stages and maps by their names of today, each once."""
+    meant: dict[str, tuple[str, ...]] = {
+        former: (today,) for former, today in FORMER_LAYERS.items()
+    }
+    meant |= {FINDINGS: MAPS, ALL_STAGES: ("restored", *STAGES)}
     named = [name for layer in layers for name in meant.get(layer, (layer,))]
     return tuple(dict.fromkeys(named))
 

@@ -11,7 +11,7 @@ from ldrps_engine.analysis.correlated_noise import correlated_noise_features, is
 from ldrps_engine.analysis.noise_level import measure_noise
 from ldrps_engine.analysis.regression import linear
 from training.camera import Camera, film
-from training.degradations import Array, darkened, faded, grey, hazed, processed, stored
+from training.degradations import Array, in_some_tones, processed, stored
 from training.logistic import Judge
 from training.photos import PhotoPack
 
@@ -58,14 +58,7 @@ def taken(rgb: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 def _toned(rgb: Array, rng: np.random.Generator) -> Array:
     """Put a photo into some light and colours."""
-    if rng.random() < 0.1:
-        rgb = grey(rgb)
-    how = rng.random()
-    if how < 0.15:
-        return darkened(rgb, rng)
-    if how < 0.25:
-        return hazed(rgb, rng)
-    return faded(rgb, rng) if how < 0.29 else rgb
+    return in_some_tones(rgb, rng, 0.1, (0.15, 0.25, 0.29))
 
 
 CORRELATED_NOISE = Judge(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ldrps_engine.colour.srgb import to_display, to_linear
+from ldrps_engine.colour.srgb import LUMA, to_display, to_linear
 from training import graphics
 from training.belongings import with_belongings
 from training.damage_shapes import SHAPES, Array, Rng, blurred, log_uniform, smooth_noise
@@ -23,7 +23,6 @@ _COVERED = 0.3
 # Difference below which changed pixels count less, and their weight.
 _UNSEEN, _LITTLE = 0.03, 0.3
 _WARM = np.array([-0.8, 0, 1.3], np.float32)
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ def _exposed(rgb: Array, gain: float) -> Array:
 
 
 def _toned(rgb: Array, rng: Rng) -> Array:
-    grey = (rgb @ _LUMA)[..., None]
+    grey = (rgb @ np.array(LUMA, np.float32))[..., None]
     if rng.random() < 0.5:
         return np.repeat(grey, 3, axis=2)
     warmth = np.float32(rng.uniform(0.02, 0.3))

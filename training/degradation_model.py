@@ -1,4 +1,4 @@
-"""Degradations drawn over good photos by physics, in linear light, for the recogniser.
+"""Synthetic degradations of good photos, drawn in linear light, for the recogniser.
 
 Batches (N, 3, h, w) of display values in, the same degraded out, with what was done to each place.
 Under-exposure of scenes with lamps and windows in them, backlight, haze whose depth comes from

@@ -45,6 +45,19 @@ def grey(rgb: Array) -> Array:
     return np.repeat((rgb @ LUMINANCE)[..., None], 3, axis=2)
 
 
+def in_some_tones(
+    rgb: Array, rng: np.random.Generator, greys: float, shares: tuple[float, float, float]
+) -> Array:
+    """Turn a share of `greys` grey; then darken, haze or fade, each up to its cumulative share."""
+    if rng.random() < greys:
+        rgb = grey(rgb)
+    drawn = rng.random()
+    for share, degraded in zip(shares, (darkened, hazed, faded), strict=True):
+        if drawn < share:
+            return degraded(rgb, rng)
+    return rgb
+
+
 def noisy(rgb: Array, rng: np.random.Generator) -> Array:
     """White noise of sigma 0 to 30 on two photos of five."""
     sigma = rng.uniform(0, 30) / 255 if rng.random() < 0.4 else 0.0

@@ -68,9 +68,9 @@ def colourfulness(a: Pixels) -> float:
     """
     red, green, blue = np.moveaxis(a.astype(np.float64) * 255, -1, 0)
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
-    spread = math.hypot(float(red_green.std()), float(yellow_blue.std()))
+    deviation = math.hypot(float(red_green.std()), float(yellow_blue.std()))
     offset = math.hypot(float(red_green.mean()), float(yellow_blue.mean()))
-    return spread + 0.3 * offset
+    return deviation + 0.3 * offset
 
 
 class Lpips:

@@ -9,7 +9,7 @@ import numpy as np
 from ldrps_engine.analysis.noise_detection import noise_features
 from ldrps_engine.analysis.noise_spectrum import noise_spectrum
 from ldrps_engine.analysis.regression import quadratic
-from training.degradations import as_jpeg, darkened, faded, grained, grey, hazed, processed, stored
+from training.degradations import as_jpeg, grained, in_some_tones, processed, stored
 from training.logistic import Judge
 from training.photos import PhotoPack
 
@@ -40,14 +40,7 @@ def _examples(
 def _photo(pack: PhotoPack, index: int, rng: np.random.Generator) -> np.ndarray:
     """One photo at some size, as it may come: sharpened, saved, grey, dark, hazy, or as it is."""
     rgb = processed(pack.small(index, int(rng.choice(_LONG_SIDES))), rng)
-    if rng.random() < 0.12:
-        rgb = grey(rgb)
-    how = rng.random()
-    if how < 0.12:
-        return darkened(rgb, rng)
-    if how < 0.22:
-        return hazed(rgb, rng)
-    return faded(rgb, rng) if how < 0.26 else rgb
+    return in_some_tones(rgb, rng, 0.12, (0.12, 0.22, 0.26))
 
 
 def _strength(noise: int, rng: np.random.Generator) -> float:

@@ -1,7 +1,7 @@
 """Fit the recogniser: from what is there less what should be, to findings and maps.
 
 `ldrps_engine.analysis.recognition` is the same network in numpy. It learns from good photos with
-degradations drawn over them by physics, whose amount in each place is known.
+synthetic degradations in linear light, whose amount in each place is known.
 """
 
 from __future__ import annotations

@@ -155,8 +155,8 @@ class Run(TrainingRun[Batch]):
         noise = torch.randn_like(latents)
         target = signal * noise - sigma * latents
         # Channels that hardly vary would outweigh all others.
-        spread = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
-        weight = 1 / (signal**2 + sigma**2 * spread)
+        variance = self.variance.to(self.device).clamp(min=_FEATURE_FLOOR)[:, None, None]
+        weight = 1 / (signal**2 + sigma**2 * variance)
         with arithmetic(self.device):
             noisy = (signal * latents + sigma * noise).contiguous(memory_format=torch.channels_last)
             predicted = self.predict(noisy, times, tokens)

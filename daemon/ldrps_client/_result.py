@@ -13,6 +13,7 @@ from ldrps_engine.errors import SettingsError
 from ldrps_engine.photo import Photo
 from ldrps_engine.result import Layer
 from ldrps_engine.settings import Settings
+from ldrps_wire.former_names import current_layer
 
 if TYPE_CHECKING:
     from ldrps_client.credentials import Credentials
@@ -99,7 +100,7 @@ class Result:
 
     def _layer(self, name: str) -> Layer:
         for layer in self.layers:
-            if layer.name == name:
+            if layer.name == current_layer(name):
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
         raise SettingsError(f"layer '{name}' is not in this result; it has {names}")

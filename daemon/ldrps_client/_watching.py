@@ -92,7 +92,7 @@ class _Losses:
         self._since = 0.0
 
     def forget(self) -> None:
-        """Begin anew, now that an event came."""
+        """Reset the count of failures, now that an event came."""
         self._failures = 0
 
     def wait_or_raise(self, error: Any) -> None:

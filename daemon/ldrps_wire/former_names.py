@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_LAYERS = {"invented": "generated"}
+from ldrps_engine.settings import FORMER_LAYERS
+
 _FIGURES = {"veil": "haze"}
 PROPERTIES = {"GeneratedMean": "InventedMean", "GeneratedMaximum": "InventedMaximum"}
 """Former names of properties in a result's XMP, by today's."""
@@ -17,7 +18,7 @@ PROPERTIES = {"GeneratedMean": "InventedMean", "GeneratedMaximum": "InventedMaxi
 
 def current_layer(name: str) -> str:
     """Return a layer's name of today."""
-    return _LAYERS.get(name, name)
+    return FORMER_LAYERS.get(name, name)
 
 
 def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def former_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     layers = values.get("layers")
     if layers is None:
         return dict(values)
-    former = {today: before for before, today in _LAYERS.items()}
+    former = {today: before for before, today in FORMER_LAYERS.items()}
     return {**values, "layers": tuple(former.get(name, name) for name in layers)}
 
 

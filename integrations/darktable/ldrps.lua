@@ -420,7 +420,7 @@ local function module_widget()
     orientation = "vertical",
     recipe_box(),
     slider,
-    check("allow_colour", "colour grey photos", "lets auto and fast invent colours"),
+    check("allow_colour", "colour grey photos", "lets auto and fast make up colours"),
     check("leader", "result on top of the group", "instead of the original"),
     dt.new_widget("button"){
       label = "restore", tooltip = "restore the selected photos",

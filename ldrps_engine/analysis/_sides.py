@@ -112,8 +112,8 @@ def distance(values: Array, colour: Array) -> Array:
 
 def tolerance_of(strip: Array, colour: Array) -> float:
     """Distance of a border's pixels from its colour; infinite above what a border may have."""
-    spread = float(np.percentile(distance(strip, colour), 98))
-    allowed = 1.3 * spread + 1 / 255
+    farthest = float(np.percentile(distance(strip, colour), 98))
+    allowed = 1.3 * farthest + 1 / 255
     return max(allowed, _LEAST_TOLERANCE) if allowed <= _MOST_TOLERANCE else np.inf
 
 

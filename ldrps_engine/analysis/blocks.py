@@ -35,7 +35,7 @@ _LEAST_COUNT = 150
 _PERIODIC = 0.3
 _NEARLY = 0.9
 # Standard deviation of blocks' means, in quantisation steps, from which these tell that step.
-_LEAST_SPREAD_OF_DC = 1.5
+_LEAST_DEVIATION_OF_DC = 1.5
 # Height of steps in flat parts over the quantisation step of the mean: two errors, each even.
 _STEP_OF_DC = 0.06
 # Anything higher belongs to the scene.
@@ -175,7 +175,7 @@ def _periodic(coefficients: Array, quality: int, kind: str) -> float:
     clear = (np.abs(ratio) > 0.6) & (steps > 1)
     # Means of a dark or hazy photo's blocks are nearly the same, and lie near a multiple of some
     # large step by chance.
-    clear[:, 0] &= ratio[:, 0].std() > _LEAST_SPREAD_OF_DC
+    clear[:, 0] &= ratio[:, 0].std() > _LEAST_DEVIATION_OF_DC
     if clear.sum() < _LEAST_COUNT:
         return 0.0
     return float(np.cos(2 * np.pi * ratio[clear]).mean())

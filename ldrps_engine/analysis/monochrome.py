@@ -24,8 +24,8 @@ _NO_COLOUR = 0.02
 
 def is_grey(rgb: Array) -> bool:
     """Tell whether (H, W, 3) display values have no colour at all."""
-    spread = highest(rgb) - lowest(rgb)
-    return bool(np.percentile(spread, 99) < _NO_COLOUR)
+    chroma = highest(rgb) - lowest(rgb)
+    return bool(np.percentile(chroma, 99) < _NO_COLOUR)
 
 
 def is_monochrome(rgb: Array, slack: float = 1.0) -> bool:

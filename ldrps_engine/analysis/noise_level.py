@@ -211,8 +211,9 @@ def growth(rgb: Values, level: Level) -> float:
     bright = np.broadcast_to(np.log(np.maximum(KNOTS, _GROWS_FROM)), present.shape)
     total = np.maximum(present.sum(1, keepdims=True), 1)
     apart = bright - (present * bright).sum(1, keepdims=True) / total
-    spread = float((present * apart**2).sum())
-    return float((present * apart * np.log(level.curve)).sum()) / spread if spread else 0.0
+    sum_of_squares = float((present * apart**2).sum())
+    covariance = float((present * apart * np.log(level.curve)).sum())
+    return covariance / sum_of_squares if sum_of_squares else 0.0
 
 
 def _present(rgb: Values) -> Doubles:

@@ -44,11 +44,11 @@ def with_rims(rgb: Array, mask: Mask, seen: Array, found: Mask) -> Mask:
     around = ~grown(found, _APART)
     outside = _means(seen, around, _OUTSIDE, places)
     squares = (seen * seen).mean(2, keepdims=True)
-    spread = _means(squares, around, _OUTSIDE, places)[:, 0] - (outside * outside).mean(1)
+    variance = _means(squares, around, _OUTSIDE, places)[:, 0] - (outside * outside).mean(1)
     way = inside - outside
     length = np.sqrt((way * way).sum(1)) + np.float32(1e-6)
     along = np.abs(((rgb[rows, columns] - outside) * way).sum(1)) / length
-    deviation = np.sqrt(np.maximum(spread, 0))
+    deviation = np.sqrt(np.maximum(variance, 0))
     differs = along > np.maximum(_SHARE * length, _DEVIATIONS * deviation)
     result = mask.copy()
     result[rows[differs], columns[differs]] = True

@@ -36,7 +36,7 @@ _LIGHT_BLOCKS = _CONTRAST_BLOCKS = 64
 # Number of squares along the short side, whose means are used.
 _TONE_BLOCKS = 48
 _LEVELS, _MIDTONES = (0.03, 0.6), (0.05, 0.95)
-_LEAST_CONTRAST, _LEAST_SPREAD = 2e-2, 1e-3
+_LEAST_CONTRAST, _LEAST_DEVIATION = 2e-2, 1e-3
 _DARKEST_BLOCK = 4
 
 
@@ -89,7 +89,7 @@ def shape_of_tones(rgb: Array) -> tuple[float, Array]:
     """Median of (H, W, 3) display values, and features (23,) that a grey haze does not change."""
     means = _block_means(rgb, _TONE_BLOCKS)
     grey, most, least = means.mean(-1), highest(means), lowest(means)
-    median, spread = float(np.median(grey)), float(grey.std()) + _LEAST_SPREAD
+    median, deviation = float(np.median(grey)), float(grey.std()) + _LEAST_DEVIATION
     darkest = squares(least, _DARKEST_BLOCK).min((1, 3))
     tones = np.concatenate(
         [
@@ -99,11 +99,11 @@ def shape_of_tones(rgb: Array) -> tuple[float, Array]:
             np.percentile(darkest, (5, 25, 50, 75)),
         ]
     )
-    colours = np.percentile(most - least, (50, 90, 99)) / spread
-    slope = np.abs(np.diff(grey, axis=1)).mean() / spread if grey.shape[1] > 1 else 0.0
+    colours = np.percentile(most - least, (50, 90, 99)) / deviation
+    slope = np.abs(np.diff(grey, axis=1)).mean() / deviation if grey.shape[1] > 1 else 0.0
     third = max(1, grey.shape[0] // 3)
-    above = (grey[:third].mean() - grey[-third:].mean()) / spread
-    shape = [(tones - median) / spread, np.log(colours + 0.02), [np.log(slope + 0.01), above]]
+    above = (grey[:third].mean() - grey[-third:].mean()) / deviation
+    shape = [(tones - median) / deviation, np.log(colours + 0.02), [np.log(slope + 0.01), above]]
     return median, _joined(*shape)
 
 

@@ -69,7 +69,7 @@ class Canvas:
             own = Photo(np.repeat(own.pixels, 3, axis=2), own.depth, own.alpha)
         values = _mean(rgb) if own.is_grey else rgb
         if self._visible is not None or not isinstance(self._space, Srgb):
-            # Its own values are floats made anew: not for those that do not need them.
+            # Its own values are newly made floats: not for those that do not need them.
             before = own.pixels
             values = from_srgb(values, self._space, before)
             if self._visible is not None:

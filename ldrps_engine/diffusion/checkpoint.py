@@ -20,8 +20,8 @@ _CASE = "case"
 class Checkpoints:
     """Makes and reads the checkpoints of one photo's sampling."""
 
-    def __init__(self, settings: Settings, plan: SamplingPlan, view: View) -> None:
-        words = repr((settings, plan, view, torch.__version__))
+    def __init__(self, settings: Settings, sampling_plan: SamplingPlan, view: View) -> None:
+        words = repr((settings, sampling_plan, view, torch.__version__))
         digest = hashlib.sha256(words.encode()).digest()
         self._case = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
 

@@ -1,6 +1,6 @@
 """F-PAM, the feature-pixel alignment module: maps a clean image into the degraded photo's domain.
 
-LD-RPS (ICCV 2025), section 3.2, trained online on one photo. Two forms: the paper's
+LD-RPS (ICCV 2025), the section on F-PAM, trained online on one photo. Two forms: the paper's
 convolutions alone, and the same behind a physical model (a smooth field of gain and offset, then a
 curve for each channel) that can explain light, haze, cast and fading but not content, so that it
 cannot hide the degradation in the identity. Images are (N, 3, H, W), sRGB in [0, 1].

@@ -3,38 +3,34 @@
 Li et al., "LD-RPS: Zero-shot unified image restoration via latent diffusion recurrent posterior
 sampling" (ICCV 2025, arXiv:2507.00790), section 3. The loop around it is in `sampling`. Its parts:
 
-1. eps with classifier-free guidance (Ho and Salimans, 2021, eq. 6), z_0 from it (DDIM, Song et al.,
-   ICLR 2021, eq. 9), and dynamic thresholding (Imagen, section 2.3);
+1. eps with classifier-free guidance (Ho and Salimans, 2021, eq. 6, with a scale of 1 + w), z_0 from
+   it (DDIM, Song et al., ICLR 2021, eq. 9), and dynamic thresholding (Imagen, section 2.3);
 2. the deterministic step to z_prev (DDIM, eq. 12, with sigma = 0);
-3. x = D(z_0), and the online step of F-PAM and its discriminator (LD-RPS, section 3.2; `fpam`);
+3. x = D(z_0), and the online step of F-PAM and its discriminator (the paper's section on F-PAM;
+   `fpam`);
 4. the posterior's gradient with respect to the clean latent, never through the diffusion network.
+
+z_0 is predicted from z_t, as the paper has it. Its public code guides another estimate, computed
+from z_prev with the eps of t: it is off by a step, and not even the recipe `paper` has it.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
 
-from ldrps_engine.diffusion.reverse import Moment, Tools
+from ldrps_engine.diffusion.reverse import NoiseLevel, SamplingContext
 from ldrps_engine.diffusion.weights import Guidance
-
-
-class Estimate(Enum):
-    """Clean latent that is decoded and guided."""
-
-    CURRENT = "current"
-    """z_0 as predicted from z_t, which is what the paper describes."""
-    PUBLISHED = "published"
-    """As the public code has it, off by a step: z_prev with the noise level of t."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Dynamic thresholding (Saharia et al., Imagen, NeurIPS 2022), not rescaled, as published."""
+    """Dynamic thresholding (Saharia et al., Imagen, NeurIPS 2022).
+
+    Clamped but, unlike Imagen, not divided by the limit, as in LD-RPS's code.
+    """
 
     percentile: float = 0.995
     most: float = 100.0
@@ -57,28 +53,30 @@ class LdrpsStep:
 
     guidance: Guidance
     threshold: Threshold | None = Threshold()
-    estimate: Estimate = Estimate.CURRENT
 
-    def __call__(self, z_t: Tensor, at: Moment, tools: Tools) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, z_t: Tensor, at: NoiseLevel, context: SamplingContext
+    ) -> tuple[Tensor, Tensor]:
         """Return z_0 and z_prev, both less s dL_g/dz_0."""
         # 1. eps, and z_0 = (z_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar), thresholded.
-        z_0, eps = tools.predict(z_t, at)
+        z_0, eps = context.predict(z_t, at)
         if self.threshold:
-            z_0 = self.threshold(z_0, tools.prior.latent_std)
+            z_0 = self.threshold(z_0, context.prior.latent_std)
         # 2. As published, z_prev = sqrt(alpha_bar_prev) z_0 + sqrt(1 - alpha_bar_prev) eps.
-        z_prev = tools.advance(z_0, eps, at)
+        z_prev = context.advance(z_0, eps, at)
         # 3. x = D(z_0), and one Adam step each on f and d. Decoded once for 3 and 4: decoding and
         # its gradient are most of the work.
-        latent = self._guided_latent(z_0, eps, at).detach().requires_grad_(self._guides(at.t))
+        latent = z_0.detach().requires_grad_(self._guides(at.t))
         with torch.set_grad_enabled(latent.requires_grad):
-            x = tools.decode(latent)
-        tools.aligner.learn(x.detach())
+            x = context.decode(latent)
+        context.aligner.learn(x.detach())
         # 4. Once the prior has laid out the scene: z_prev <- z_prev - s dL_g/dz_0.
         if not self._guides(at.t):
             return z_0, z_prev
-        loss = tools.aligner.guidance_loss(x, self.guidance, at.t)
-        (gradient,) = torch.autograd.grad(loss, latent)
-        return z_0 - gradient, z_prev - gradient
+        # The loss is s L_g, so that its gradient holds the s already.
+        s_loss = context.aligner.guidance_loss(x, self.guidance, at.t)
+        (s_gradient,) = torch.autograd.grad(s_loss, latent)
+        return z_0 - s_gradient, z_prev - s_gradient
 
     def work_at(self, t: int) -> tuple[bool, bool]:
         """Tell whether the step at `t` is guided, and whether by terms of tone as well."""
@@ -86,11 +84,3 @@ class LdrpsStep:
 
     def _guides(self, t: int) -> bool:
         return t < self.guidance.below and self.guidance.scale > 0
-
-    def _guided_latent(self, z_0: Tensor, eps: Tensor, at: Moment) -> Tensor:
-        if self.estimate is Estimate.CURRENT:
-            return z_0
-        signal, signal_prev = math.sqrt(at.alpha_bar), math.sqrt(at.alpha_bar_prev)
-        noise, noise_prev = math.sqrt(1 - at.alpha_bar), math.sqrt(1 - at.alpha_bar_prev)
-        z_prev = signal_prev * z_0 + noise_prev * eps
-        return (z_prev - noise * eps) / signal

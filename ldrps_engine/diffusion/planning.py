@@ -139,7 +139,7 @@ class RestorationPlan:
         changing = {
             "repaired": analysis.measured.is_repaired,
             "denoised": analysis.smooths_blocks or (restores and self.filters_noise),
-            "toned": restores and not self.degradation.is_neutral and not self._only_colours,
+            "tone-mapped": restores and not self.degradation.is_neutral and not self._only_colours,
             "coloured": restores and analysis.colours,
         }
         return tuple(name for name in STAGES if changing[name] and self.settings.strength > 0)

@@ -111,7 +111,7 @@ def _as_chosen(plan: SamplingPlan, settings: Settings) -> SamplingPlan:
 
 
 def _paper(diagnosis: Diagnosis) -> SamplingPlan:
-    """Return LD-RPS as published, with the script that the diagnosis calls for."""
+    """Return LD-RPS as the paper describes it, with the script that the diagnosis calls for."""
     script = NOISE_SCRIPT
     if diagnosis.is_hazy:
         script = HAZE_SCRIPT

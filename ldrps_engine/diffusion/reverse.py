@@ -30,8 +30,8 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One place on the schedule."""
+class NoiseLevel:
+    """Noise level of one timestep, and where the step down from it ends."""
 
     t: int
     alpha_bar: float
@@ -44,8 +44,8 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Tools:
-    """Networks and solver of one photo's sampling."""
+class SamplingContext:
+    """Networks, conditioning and solver of one photo's sampling."""
 
     prior: LatentPrior
     aligner: Aligner
@@ -54,13 +54,13 @@ class Tools:
     decode: Callable[[Tensor], Tensor]
     """D: latents to images, differentiable; exact, or quick far from the end."""
 
-    def predict(self, z_t: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
+    def predict(self, z_t: Tensor, at: NoiseLevel) -> tuple[Tensor, Tensor]:
         """Predict z_0 with classifier-free guidance, and the eps that is left (DDIM, eq. 9)."""
         words = self.conditions
         z_0 = self.prior.denoise(z_t, at.t, words.text, words.empty, at.text_scale)
         return z_0, (z_t - math.sqrt(at.alpha_bar) * z_0) / math.sqrt(1 - at.alpha_bar)
 
-    def advance(self, z_0: Tensor, eps: Tensor, at: Moment) -> Tensor:
+    def advance(self, z_0: Tensor, eps: Tensor, at: NoiseLevel) -> Tensor:
         """Return z_prev, by the solver."""
         eps = self.solver.corrected(z_0, eps, at.alpha_bar)
         return self.solver.advance(z_0, eps, at.alpha_bar, at.alpha_bar_prev)
@@ -69,7 +69,9 @@ class Tools:
 class ReverseStep(Protocol):
     """One way to go from z_t to z_prev; a frozen value that is part of the plan."""
 
-    def __call__(self, z_t: Tensor, at: Moment, tools: Tools) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, z_t: Tensor, at: NoiseLevel, context: SamplingContext
+    ) -> tuple[Tensor, Tensor]:
         """Return z_0 and z_prev, both guided."""
         ...
 
@@ -82,10 +84,12 @@ class ReverseStep(Protocol):
 class UnguidedStep:
     """The prior alone: nothing holds the sample to the photo but where it starts."""
 
-    def __call__(self, z_t: Tensor, at: Moment, tools: Tools) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, z_t: Tensor, at: NoiseLevel, context: SamplingContext
+    ) -> tuple[Tensor, Tensor]:
         """Return z_0 and z_prev."""
-        z_0, eps = tools.predict(z_t, at)
-        return z_0, tools.advance(z_0, eps, at)
+        z_0, eps = context.predict(z_t, at)
+        return z_0, context.advance(z_0, eps, at)
 
     def work_at(self, t: int) -> tuple[bool, bool]:
         """Return that no step is guided."""

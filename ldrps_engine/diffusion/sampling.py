@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ldrps_engine.diffusion.alignment import Aligner
-from ldrps_engine.diffusion.reverse import Conditions, Moment, Tools
+from ldrps_engine.diffusion.reverse import Conditions, NoiseLevel, SamplingContext
 from ldrps_engine.diffusion.sampling_plan import Decoding, SamplingPlan
 from ldrps_engine.diffusion.solver import Solver
 from ldrps_engine.diffusion.timesteps import timesteps
@@ -36,15 +36,15 @@ class Sampler:
         prior: LatentPrior,
         aligner: Aligner,
         conditions: Conditions,
-        plan: SamplingPlan,
+        sampling_plan: SamplingPlan,
         generator: torch.Generator,
     ) -> None:
-        self._prior, self._aligner, self._plan = prior, aligner, plan
+        self._prior, self._aligner, self._sampling_plan = prior, aligner, sampling_plan
         self._conditions = conditions
         self._generator = generator
-        self._solver = Solver(plan.solver)
+        self._solver = Solver(sampling_plan.solver)
         self._ratios = noise_ratios(prior.alphas)
-        self._passes = passes_of(prior, plan)
+        self._passes = passes_of(prior, sampling_plan)
         self._state: dict[str, Tensor] = {}
 
     @property
@@ -62,7 +62,7 @@ class Sampler:
 
         Of several latents side by side, the plan's ensemble makes one picture.
         """
-        z_0 = z_t = self._plan.ensemble.encode(self._prior, first)
+        z_0 = z_t = self._sampling_plan.ensemble.encode(self._prior, first)
         resumed, done = 0, 0
         if self._state:
             z_0, z_t = self._state["clean"].to(z_0), self._state["noisy"].to(z_0)
@@ -93,7 +93,7 @@ class Sampler:
         Returns the clean latent and the next noisy one. `quick` decodes by the tiny autoencoder.
         """
         prior = self._prior
-        at = Moment(
+        at = NoiseLevel(
             t=t,
             alpha_bar=float(prior.alphas[t]),
             alpha_bar_prev=1.0 if following is None else float(prior.alphas[following]),
@@ -101,18 +101,18 @@ class Sampler:
             text_scale=self._text_scale(t),
         )
         decode = prior.decode_quickly if quick else prior.decode
-        tools = Tools(prior, self._aligner, self._conditions, self._solver, decode)
-        return self._plan.reverse_step(z_t, at, tools)
+        context = SamplingContext(prior, self._aligner, self._conditions, self._solver, decode)
+        return self._sampling_plan.reverse_step(z_t, at, context)
 
     def may_be_quick(self, left: int, count: int) -> bool:
         """Tell whether a tiny autoencoder will do: not for the last steps of a pass."""
-        tiny = self._plan.decoding is Decoding.TINY_FIRST
+        tiny = self._sampling_plan.decoding is Decoding.TINY_FIRST
         return tiny and left > max(1, round(_EXACT_SHARE * count))
 
     def kind_of(self, t: int) -> tuple[object, ...]:
         """Return a key that is the same for steps which do the same work."""
         # A scale of 1 saves the evaluation without text, so such steps are quicker.
-        return self._text_scale(t) == 1.0, *self._plan.reverse_step.work_at(t)
+        return self._text_scale(t) == 1.0, *self._sampling_plan.reverse_step.work_at(t)
 
     def state(self) -> dict[str, Tensor]:
         """Everything the next step depends on, by name; valid until that step."""
@@ -132,21 +132,21 @@ class Sampler:
 
     @torch.no_grad()
     def _image(self, z_0: Tensor) -> Tensor:
-        return self._plan.ensemble.decode(self._prior, z_0)
+        return self._sampling_plan.ensemble.decode(self._prior, z_0)
 
     def _text_scale(self, t: int) -> float:
         """Scale of the text's guidance at a timestep.
 
         Kynkäänniemi et al., "Applying guidance in a limited interval" (NeurIPS 2024).
         """
-        low, high = self._plan.text_interval
-        return self._plan.text_scale if low <= float(self._ratios[t]) <= high else 1.0
+        low, high = self._sampling_plan.text_interval
+        return self._sampling_plan.text_scale if low <= float(self._ratios[t]) <= high else 1.0
 
     def _begin(self, stage: str, z_0: Tensor, t: int) -> Tensor:
         """Start a pass: a new solver, and the last clean latent noised up to `t`."""
-        self._solver = Solver(self._plan.solver)
+        self._solver = Solver(self._sampling_plan.solver)
         # As published, from noise alone: the photo comes in by guidance, not as a first guess.
-        blank = stage == "sample" and math.isinf(self._plan.start)
+        blank = stage == "sample" and math.isinf(self._sampling_plan.start)
         return self._noised(torch.zeros_like(z_0) if blank else z_0, t)
 
     def _noised(self, z_0: Tensor, t: int) -> Tensor:
@@ -158,12 +158,18 @@ class Sampler:
         return alpha_bar.sqrt() * z_0 + wanted.clamp(min=0).sqrt() * noise
 
 
-def passes_of(prior: LatentPrior, plan: SamplingPlan) -> list[tuple[str, list[int]]]:
+def passes_of(prior: LatentPrior, sampling_plan: SamplingPlan) -> list[tuple[str, list[int]]]:
     """Return stage and timesteps of each pass: the first one, and its recurrences."""
     ratios = noise_ratios(prior.alphas)
     middle = float(ratios[int(len(ratios) * _RECURRENCE_STRENGTH)])
-    first = timesteps(ratios, plan.start, plan.end, plan.steps, plan.spacing)
-    again = timesteps(
-        ratios, min(plan.start, middle), plan.end, max(1, plan.steps // 2), plan.spacing
+    first = timesteps(
+        ratios, sampling_plan.start, sampling_plan.end, sampling_plan.steps, sampling_plan.spacing
     )
-    return [("sample", first)] + [("refine", again)] * plan.recurrences
+    again = timesteps(
+        ratios,
+        min(sampling_plan.start, middle),
+        sampling_plan.end,
+        max(1, sampling_plan.steps // 2),
+        sampling_plan.spacing,
+    )
+    return [("sample", first)] + [("refine", again)] * sampling_plan.recurrences

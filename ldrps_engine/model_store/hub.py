@@ -173,7 +173,7 @@ def _fetch(entry: Entry, revision: str, files: list[_Remote], on_progress: OnPro
 def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[int], None]) -> None:
     """Fetch one file, or what is missing of it; whether it is right is checked afterwards.
 
-    Over plain HTTP: huggingface_hub's own download starts every file anew that was broken off.
+    Over plain HTTP: huggingface_hub's own download starts every file over that was broken off.
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -199,7 +199,7 @@ def _download(entry: Entry, revision: str, file: _Remote, on_bytes: Callable[[in
 
 
 def _held(path: Path, file: _Remote) -> int:
-    """Bytes that need not be fetched again. Small files come anew: no name tells them apart."""
+    """Bytes that need not be fetched again. Small files come again: no name tells them apart."""
     if not file.sha256:
         return 0
     if path.is_file() and path.stat().st_size == file.size:
@@ -210,7 +210,7 @@ def _held(path: Path, file: _Remote) -> int:
 
 
 def _partial(path: Path, file: _Remote) -> Path:
-    """Partial file, named by the sum, so that another revision starts anew."""
+    """Partial file, named by the sum, so that another revision starts over."""
     return path.with_name(f"{path.name}.{file.sha256[:12] or 'small'}.partial")
 
 

@@ -116,6 +116,7 @@ class PublishedPrior(ABC):
             words = torch.cat([empty.expand(count, -1, -1), text.expand(count, -1, -1)])
             both = self._predict_each(inputs, time, words).float()
             without, given = both.chunk(2)
+            # Ho and Salimans (2021), eq. 6, where the scale is 1 + w.
             answer = without + scale * (given - without)
         return self._schedule.clean(noisy, answer.to(noisy), step)
 

@@ -1,1 +1,1 @@
-"""Carry the photo's own pixels over to the pilot, at the photo's own size and detail."""
+"""Transfer the pilot's tones to the photo's own pixels, at the photo's own size and detail."""

@@ -1,4 +1,4 @@
-"""A smooth field of local affine colour maps that carries the photo's tones to the pilot's.
+"""A smooth field of local affine colour maps that transfers the pilot's tones to the photo.
 
 Fitted by regularised least squares in a bilateral grid (Chen, Adams, Wadhwa and Hasinoff,
 "Bilateral guided upsampling", SIGGRAPH Asia 2016; Gharbi et al., HDRNet, SIGGRAPH 2017): cells

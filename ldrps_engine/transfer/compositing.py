@@ -68,8 +68,8 @@ class ToneMapping:
         field = ColourField.fit(source, target, source.mean(0), weight, Smoothness())
         if not faces:
             return cls(size, guess, field)
-        toned = field.apply(source, source.mean(0)).permute(1, 2, 0).numpy()
-        kept = (KeptFace.of(face, undone, toned) for face in faces)
+        mapped = field.apply(source, source.mean(0)).permute(1, 2, 0).numpy()
+        kept = (KeptFace.of(face, undone, mapped) for face in faces)
         return cls(size, guess, field, tuple(filter(None, kept)))
 
     def part(self, rgb: Array, where: Part) -> tuple[Array, Array]:
@@ -78,8 +78,8 @@ class ToneMapping:
             return rgb, rgb
         undone = self.guess.invert_part(rgb, self.size, where)
         full = _channels(undone)
-        toned = self.field.apply_part(full, full.mean(0), self.size, where)
-        restored = toned.permute(1, 2, 0).numpy()
+        mapped = self.field.apply_part(full, full.mean(0), self.size, where)
+        restored = mapped.permute(1, 2, 0).numpy()
         for face in self.faces:
             restored = face.keep(undone, restored, self.size, where)
         return undone, restored
@@ -160,8 +160,8 @@ class Compositor:
         found = {
             name: self._blended(before, pictures[name]) for name in self.stages if name in pictures
         }
-        if "toned" in self.stages:
-            found["toned"] = grey_of(restored) if self.gives_colours else restored
+        if "tone-mapped" in self.stages:
+            found["tone-mapped"] = grey_of(restored) if self.gives_colours else restored
         if "coloured" in self.stages:
             found["coloured"] = restored
         return found

@@ -4,7 +4,7 @@ Each level of a pyramid of means predicts the next finer one. There, the missing
 block are the conditional mean of a Gaussian: its covariance is that of patches around the hole,
 those that look like the block's known pixels counting most, and it is given these known pixels and
 the coarser level. In thin holes the known pixels decide, and lines go on across them; in the
-middle of wide ones the coarser level does. At the photo's own size, grain comes from the most
+middle of wide ones the coarser level does. At the photo's own size, texture comes from the most
 similar patch: what the same prediction leaves of it. Local Gaussian models of patches are those of
 Yu, Sapiro and Mallat, "Solving inverse problems with piecewise linear estimators", 2012.
 """
@@ -45,8 +45,8 @@ _MANY = 8000
 _COARSE_COUNTS = 0.3
 # Patches that detail is taken from, at most.
 _CANDIDATES = 64
-# Share of the surroundings' grain. All of it would cost more of what is likely.
-_GRAIN = 0.7
+# Share of the surroundings' texture. All of it would cost more of what is likely.
+_TEXTURE = 0.7
 # Nothing farther from the mask is looked at, pixels.
 _AROUND = 256
 
@@ -88,9 +88,9 @@ def fill(rgb: Array, mask: Mask, on_part: Callable[[int, int], None] = _nobody) 
         on_part(done, count)
 
     for depth in reversed(range(len(levels))):
-        grain = 0.0 if depth else _GRAIN
+        texture = 0.0 if depth else _TEXTURE
         copies = depth == 0 and count > _MANY
-        _paint(levels[depth], grain, None if copies else effort, on_batch)
+        _paint(levels[depth], texture, None if copies else effort, on_batch)
     result = rgb.copy()
     result[where][mask[where]] = levels[0].painted[mask[where]]
     return result
@@ -106,7 +106,7 @@ def _around(mask: Mask) -> tuple[slice, slice]:
 
 
 def _paint(
-    level: Level, grain: float, effort: _Effort | None, on_batch: Callable[[int], None]
+    level: Level, texture: float, effort: _Effort | None, on_batch: Callable[[int], None]
 ) -> None:
     """Paint what is missing in one level, once the next coarser one is painted.
 
@@ -125,9 +125,9 @@ def _paint(
     for start in range(0, len(level.blocks), _BATCH):
         batch = painter.windows(level.blocks[start : start + _BATCH])
         if effort is None:
-            painter.copy(batch, grain)
+            painter.copy(batch, texture)
         else:
-            painter.paint(batch, grain)
+            painter.paint(batch, texture)
         on_batch(len(batch))
 
 
@@ -176,8 +176,8 @@ class _Painter:
             self._tiles.ensure(top, bottom, left, right)
         return low, high + 1
 
-    def paint(self, places: Places, grain: float) -> None:
-        """Predict blocks whose windows begin at `places` (B, 2), with so much grain."""
+    def paint(self, places: Places, texture: float) -> None:
+        """Predict blocks whose windows begin at `places` (B, 2), with so much texture."""
         sources, enough = self._sources(places)
         self._keep(places[~enough])
         places, sources = places[enough], sources[enough]
@@ -185,7 +185,7 @@ class _Painter:
             return
         target, exemplars = self._windows(places[:, None]), self._windows(sources)
         missing = torch.from_numpy(_gather(self._missing, places[:, None], _SIDE))[:, 0]
-        predicted = _predict(target[:, 0], exemplars, missing.flatten(1), grain, self._effort)
+        predicted = _predict(target[:, 0], exemplars, missing.flatten(1), texture, self._effort)
         self._put(places, predicted.unflatten(2, (_SIDE, _SIDE)), missing)
 
     def copy(self, places: Places, share: float) -> None:
@@ -256,12 +256,12 @@ class _Painter:
 
 
 def _predict(
-    target: Tensor, exemplars: Tensor, missing: Tensor, grain: float, effort: _Effort
+    target: Tensor, exemplars: Tensor, missing: Tensor, texture: float, effort: _Effort
 ) -> Tensor:
     """Conditional means (B, 3, pixels) of windows, given the pixels of `target` not `missing`.
 
-    `target` is (B, 3, P), `exemplars` are (B, N, 3, P). Added to it is a share `grain` of what the
-    same prediction leaves of the most similar sample.
+    `target` is (B, 3, P), `exemplars` are (B, N, 3, P). Added to it is a share `texture` of what
+    the same prediction leaves of the most similar sample.
     """
     fine = missing.shape[1]
     known = torch.ones(len(target), target.shape[2])
@@ -284,9 +284,9 @@ def _predict(
     ridge = _RIDGE + effort.shrinkage * covariance.diagonal(dim1=1, dim2=2).mean(1)
     given = given + torch.diag_embed((1 - known) + ridge[:, None])
     # The prediction is linear: that of the one less that of the other is that of their difference.
-    seen = (target - mean - grain * (alike - mean)) * known[:, None]
+    seen = (target - mean - texture * (alike - mean)) * known[:, None]
     solved = _solved(given, seen.transpose(1, 2)) * known[..., None]
-    left = mean[..., :fine] + grain * (alike - mean)[..., :fine]
+    left = mean[..., :fine] + texture * (alike - mean)[..., :fine]
     predicted: Tensor = left + (covariance[:, :fine] @ solved).transpose(1, 2)
     return predicted
 

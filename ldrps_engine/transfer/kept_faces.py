@@ -1,6 +1,6 @@
 """Faces that keep their features: the model may change the brightness and contrast of a whole one.
 
-The field that carries the pilot's tones over to the photo varies over a face, and with it a model
+The field that transfers the pilot's tones to the photo varies over a face, and with it a model
 that has seen few faces could move a shadow, an eye or a mouth. Each face gets one line instead,
 from the photo's own luma, undone by what was measured, to the pilot's; colours stay the pilot's.
 """

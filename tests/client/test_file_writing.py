@@ -24,11 +24,20 @@ def test_an_existing_file_is_left_alone(tmp_path, pixels):
     assert os.listdir(tmp_path) == ["out.png"]
 
 
-def test_the_original_is_never_written_to(photo, pixels):
-    before = photo.read_bytes()
-    loaded = decode(photo)
+@pytest.mark.parametrize("way", ["itself", "dotted", "symlink", "hard link"])
+def test_the_original_is_not_written_to_by_any_name(photo, way):
+    before, loaded = photo.read_bytes(), decode(photo)
+    path = photo.with_name(f"other{photo.suffix}")
+    if way == "itself":
+        path = photo
+    elif way == "dotted":
+        path = photo.parent / ".." / photo.parent.name / photo.name
+    elif way == "symlink":
+        path.symlink_to(photo)
+    else:
+        path.hardlink_to(photo)
     with pytest.raises(OutputError, match="is the original"):
-        encode(photo, loaded.photo, like=loaded, force=True)
+        encode(path, loaded.photo, like=loaded, force=True)
     assert photo.read_bytes() == before
 
 

@@ -293,7 +293,7 @@ def test_a_front_that_is_killed_takes_up_its_jobs(start, cluster, tmp_path):
 
 
 @long_form
-def test_a_spool_that_nodes_see_carries_nothing(start, tmp_path):
+def test_a_spool_that_nodes_see_gives_the_same_pixels(start, tmp_path):
     daemon = start(job_store="shared")
     events = list(daemon.watch(daemon.submit(noise(2)).job_id))
     assert layer_bytes(events) == (255 - noise(2).to_samples()).tobytes()

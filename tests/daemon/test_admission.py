@@ -126,6 +126,9 @@ def test_paths_do_not_come_over_the_wire(where, path):
         check_header(pb.SubmitHeader(settings=pb.Settings(**{where: path})))
 
 
-def test_names_and_nothing_are_fine():
-    check_header(HEADER)
-    check_header(pb.SubmitHeader(settings=pb.Settings(model="sd21", describer="tagger")))
+@pytest.mark.parametrize("settings", [{}, {"model": "sd21", "describer": "tagger"}])
+def test_a_header_with_names_or_nothing_is_taken_as_it_is(settings):
+    header = pb.SubmitHeader(raster=RASTER, settings=pb.Settings(**settings))
+    before = header.SerializeToString()
+    check_header(header)
+    assert header.SerializeToString() == before

@@ -63,7 +63,7 @@ def test_no_end_is_reported_before_it_is_written(keep, accepted, monkeypatch):
 
 
 def test_jobs_under_former_names_go_on_and_stay_ended(keep, accepted, spool):
-    waiting = accepted(settings=pb.Settings(layers=["restored", "invented"]))
+    waiting = accepted(settings=pb.Settings(layers=["restored", "invented", "toned"]))
     headers = tuple(
         pb.LayerHeader(layer=index, name=name, raster=RASTER)
         for index, name in enumerate(("restored", "invented"))
@@ -80,7 +80,7 @@ def test_jobs_under_former_names_go_on_and_stay_ended(keep, accepted, spool):
     async def look(made, jobs):
         (one,) = jobs
         assert one.id == waiting
-        assert list(one.header.settings.layers) == ["restored", "generated"]
+        assert list(one.header.settings.layers) == ["restored", "generated", "tone-mapped"]
         ended = made.index.get(done)
         assert ended.state == pb.JOB_STATE_DONE
         assert [header.name for header in ended.log.layers.headers] == ["restored", "generated"]

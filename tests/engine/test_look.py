@@ -50,9 +50,30 @@ def test_who_knows_that_there_is_no_noise_gets_the_same_without_measuring_it(mon
     assert wanted[0].diagnosis.is_hazy
 
 
-def test_it_loads_no_torch():
-    code = "import sys; sys.modules['torch'] = None; import ldrps_engine.look"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+LOOK = """
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from PIL import Image
+from ldrps_engine.errors import InternalError
+from ldrps_engine.look import ModelCache, restore
+from ldrps_engine.photo import Photo
+from ldrps_engine.progress import Described, Diagnosed
+from ldrps_engine.settings import Settings
+
+photo = Photo.from_samples(np.asarray(Image.open(sys.argv[1])))
+reported = []
+try:
+    restore(photo, Settings(), ModelCache("cpu"), reported.append)
+except InternalError as error:
+    assert "no further" in str(error)
+assert [type(each) for each in reported] == [Diagnosed, Described], reported
+"""
+
+
+def test_it_diagnoses_and_describes_without_torch():
+    command = [sys.executable, "-c", LOOK, str(EXAMPLES / "low-light.jpg")]
+    subprocess.run(command, check=True, timeout=120)
 
 
 ALONE = """

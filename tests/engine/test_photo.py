@@ -105,6 +105,8 @@ def test_a_raster_is_measured_before_it_is_converted():
         Photo.from_samples(endless)
 
 
-def test_half_floats_never_become_infinite():
-    photo = Photo(np.full((16, 16, 3), 1e6, np.float32), Depth.F16)
-    assert np.isfinite(photo.to_samples()).all()
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("value", "stored"), [(65504, 65504), (65520, 65504), (3e38, 65504)])
+def test_half_floats_beyond_the_largest_become_the_largest(value, stored, sign):
+    photo = Photo(np.full((16, 16, 3), sign * value, np.float32), Depth.F16)
+    assert (photo.to_samples() == sign * stored).all()

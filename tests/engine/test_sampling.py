@@ -23,9 +23,9 @@ from ldrps_engine.diffusion import alignment, losses
 from ldrps_engine.diffusion.alignment import Aligner
 from ldrps_engine.diffusion.ensemble import Combination
 from ldrps_engine.diffusion.fpam import ConvolutionalFpam
-from ldrps_engine.diffusion.ldrps import Estimate, Threshold
+from ldrps_engine.diffusion.ldrps import Threshold
 from ldrps_engine.diffusion.proximal import ProximalStep
-from ldrps_engine.diffusion.recipes import make_sampling_plan
+from ldrps_engine.diffusion.recipes import LOW_LIGHT_SCRIPT, make_sampling_plan
 from ldrps_engine.diffusion.reverse import Conditions
 from ldrps_engine.diffusion.sampling import Sampler
 from ldrps_engine.priors.placement import Parts, Placement
@@ -71,9 +71,6 @@ class Published:
             z_0 = torch.stack([z.clamp(-k, k) for z, k in zip(z_0, limits, strict=True)])
             # 2. DDIM with eta 0.
             z_prev = a_prev.sqrt() * z_0 + (1 - a_prev).sqrt() * eps
-            # The public code decodes what z_prev would be the noisy version of at step t.
-            if self.plan.reverse_step.estimate is Estimate.PUBLISHED:
-                z_0 = (z_prev - (1 - a_t).sqrt() * eps) / a_t.sqrt()
         # 3. One Adam step of f and one of the discriminator.
         self.learn(self.decode(z_0).detach())
         # 4. Guidance, once the prior has laid out the scene.
@@ -208,17 +205,12 @@ LADDER += [90, 60, 30, 10]
 
 
 @pytest.mark.parametrize(
-    ("tiny_folder", "kind", "estimate"),
-    [
-        ("v_prediction", "low-light", Estimate.CURRENT),
-        ("epsilon", "haze", Estimate.CURRENT),
-        ("epsilon", "noise", Estimate.CURRENT),
-        ("epsilon", "low-light", Estimate.PUBLISHED),
-    ],
+    ("tiny_folder", "kind"),
+    [("v_prediction", "low-light"), ("epsilon", "haze"), ("epsilon", "noise")],
     indirect=["tiny_folder"],
 )
-def test_twenty_reverse_steps_are_the_published_ones(exact, kind, estimate):
-    plan = with_step(paper_plan(kind), estimate=estimate)
+def test_twenty_reverse_steps_are_the_published_ones(exact, kind):
+    plan = paper_plan(kind)
     assert plan.ensemble.latents == 2
     sampler, reference = make_sampler(exact, plan, torch.float64)
     ours = theirs = random(2, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
@@ -238,10 +230,10 @@ def test_the_two_latents_of_the_paper_recipe_differ_and_the_first_is_the_pilot(t
     assert torch.equal(last, tiny.decode(clean[:1]))
 
 
-@pytest.mark.parametrize("changes", [{"estimate": Estimate.PUBLISHED}, {"threshold": None}])
+@pytest.mark.parametrize("changes", [{"threshold": None}, {"guidance": LOW_LIGHT_SCRIPT.guidance}])
 def test_the_comparison_sees_a_change_of_method(exact, changes):
-    sampler, _ = make_sampler(exact, with_step(paper_plan(), **changes), torch.float64)
-    _, reference = make_sampler(exact, paper_plan(), torch.float64)
+    sampler, _ = make_sampler(exact, with_step(paper_plan("haze"), **changes), torch.float64)
+    _, reference = make_sampler(exact, paper_plan("haze"), torch.float64)
     noisy = random(2, 4, SIZE // 8, SIZE // 8, dtype=torch.float64)
     _, ours = sampler.reverse_step(noisy, 520, 330)
     theirs = reference.step(noisy, 520, 330)

@@ -81,3 +81,15 @@ def test_as_dict_holds_the_whole_request_and_makes_it_again():
     settings = Settings(recipe="haze", strength=0.5, steps=3, layers=("pilot",))
     assert Settings(**settings.as_dict()) == settings
     assert json.loads(json.dumps(settings.as_dict()))["recipe"] == "haze"
+
+
+@pytest.mark.parametrize("given", [("toned", "invented"), ("tone-mapped", "generated", "toned")])
+def test_a_layer_may_be_asked_for_by_its_former_name(given):
+    assert Settings(layers=given).layers == ("tone-mapped", "generated")
+
+
+def test_former_names_are_not_offered():
+    with pytest.raises(SettingsError) as refused:
+        Settings(layers=("tonal",))
+    assert "tone-mapped" in str(refused.value)
+    assert "toned" not in str(refused.value)

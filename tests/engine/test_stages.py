@@ -26,15 +26,15 @@ def test_each_stage_that_did_something_is_a_layer_and_the_last_is_the_result(mod
     picture[mask] = 1
     photo = photo_of(picture).with_damage(mask)
     layers, remarks = staged(models, photo, damage="mask")
-    assert list(layers) == ["restored", "repaired", "denoised", "toned"]
+    assert list(layers) == ["restored", "repaired", "denoised", "tone-mapped"]
     assert "nothing is changed by coloured, so there is no layer of it" in remarks
-    assert np.array_equal(layers["toned"], layers["restored"])
+    assert np.array_equal(layers["tone-mapped"], layers["restored"])
     samples = photo.to_samples()
     assert np.array_equal(layers["repaired"][~mask], samples[~mask])
     assert layers["repaired"][mask].mean() < 0.5 * samples[mask].mean()
     still = np.abs(np.diff(layers["repaired"].astype(float), axis=1)).mean()
     assert np.abs(np.diff(layers["denoised"].astype(float), axis=1)).mean() < 0.7 * still
-    assert layers["toned"].mean() > 2 * layers["denoised"].mean()
+    assert layers["tone-mapped"].mean() > 2 * layers["denoised"].mean()
 
 
 def test_asking_for_stages_changes_nothing_else(models):
@@ -49,8 +49,8 @@ def test_asking_for_stages_changes_nothing_else(models):
 def test_colours_are_a_stage_of_their_own(models):
     photo = photo_of(pictures.darkened(pictures.grey(pictures.natural(96, 128))))
     layers, _ = staged(models, photo, allow_colour=True, amounts={"noise": 0.0})
-    assert list(layers) == ["restored", "toned", "coloured"]
-    assert np.ptp(layers["toned"].astype(int), axis=2).max() <= 1
+    assert list(layers) == ["restored", "tone-mapped", "coloured"]
+    assert np.ptp(layers["tone-mapped"].astype(int), axis=2).max() <= 1
     assert np.ptp(layers["coloured"].astype(int), axis=2).mean() > 2
     assert np.array_equal(layers["coloured"], layers["restored"])
 
@@ -59,11 +59,11 @@ def test_a_good_photo_has_no_stages_and_that_is_reported(models):
     photo = photo_of(pictures.natural(96, 128))
     layers, remarks = staged(models, photo, steps=None, recurrences=None)
     assert list(layers) == ["restored"]
-    names = "repaired, denoised, toned, coloured"
+    names = "repaired, denoised, tone-mapped, coloured"
     assert remarks == (f"nothing is changed by {names}, so there is no layer of it",)
 
 
-@pytest.mark.parametrize("name", ["repaired", "toned"])
+@pytest.mark.parametrize("name", ["repaired", "tone-mapped"])
 def test_the_first_layer_that_was_asked_for_comes_in_any_case(models, name):
     photo = photo_of(pictures.natural(96, 128))
     layers, remarks = staged(models, photo, layers=(name,), steps=None, recurrences=None)

@@ -10,7 +10,7 @@ def tree(layers):
     return [[each.get_name(), tree(each.get_children()) if each.is_group() else None]
             for each in layers]
 """
-STAGED = [["Toned", None], ["Denoised", None]]
+STAGED = [["Tone-mapped", None], ["Denoised", None]]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ image.delete()
 """)
     group = ["photo (restored: noise 3)", STAGED]
     # GIMP gives no name twice.
-    again = ["photo (restored: noise 3) #1", [["Toned #1", None], ["Denoised #1", None]]]
+    again = ["photo (restored: noise 3) #1", [["Tone-mapped #1", None], ["Denoised #1", None]]]
     assert found[0] == "success"
     assert sorted(map(str, found[1])) == sorted(map(str, [again, group, ["photo", None]]))

@@ -70,6 +70,13 @@ def test_what_was_done_under_former_names_stays_done(tmp_path):
         assert ledger.counts() == {"done": 1}
 
 
+def test_settings_with_a_layer_under_its_former_name_have_the_same_digest():
+    for name in ("toned", "tone-mapped"):
+        settings = Settings(layers=("restored", name))
+        # As a ledger of the time when the layer was called toned has it.
+        assert settings_digest(settings) == "03213b6bb0e7abd94b26f7cd2093b2e0"
+
+
 def test_photos_are_claimed_in_turn_and_once(ledger):
     keys = [add(ledger, b"%d" % n, str(n)).key for n in range(3)]
     assert ledger.claim().key == keys[0]

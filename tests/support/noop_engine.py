@@ -129,7 +129,7 @@ def _stages(photo, restored):
     if np.array_equal(restored.pixels, photo.pixels):
         return {}
     half = photo.with_pixels((photo.pixels + restored.pixels) / 2)
-    stages = {"denoised": half, "toned": restored}
+    stages = {"denoised": half, "tone-mapped": restored}
     return stages if photo.damage is None else {"repaired": restored, **stages}
 
 

@@ -77,7 +77,7 @@ def private_text(path: Path, what: str) -> str:
         text = path.read_text("utf-8").strip()
         is_open = HAS_OWNERS and path.stat().st_mode & 0o077
     except UnicodeDecodeError:
-        raise SettingsError(f"{path} with the {what} is not text; write it there anew") from None
+        raise SettingsError(f"{path} with the {what} is not text; write it there again") from None
     except OSError as error:
         why = cause_and_remedy(error)
         raise SettingsError(f"{path} with the {what} cannot be read: {why}") from None

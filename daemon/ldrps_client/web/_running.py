@@ -34,7 +34,7 @@ _RECIPES = {
     "low-light": "the photo is too dark",
     "haze": "the photo is hazy",
     "noise": "the photo is noisy",
-    "colour": "the photo has no colour; the colours are invented",
+    "colour": "the photo has no colour; the colours are made up",
     "old-photo": "the photo is old and has a cast or has faded; a print in one hue keeps its "
     "tone, and is corrected only half as far unless it looks faded",
     "paper": "the published method with its constants and step counts, for comparison",

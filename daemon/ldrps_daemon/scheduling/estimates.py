@@ -62,7 +62,7 @@ class Estimator:
     """Seconds by kind of work and size of photo: a fixed part, and one per pixel, as the median.
 
     The same for each tenth of a job's steps, as steps are not equally long: those of the sampler
-    are slow, and most of those that carry its result to the photo quick.
+    are slow, and most of those that transfer its result to the photo quick.
     """
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class Course:
     def __init__(self) -> None:
         self._marks: list[float] = []
         self.sampled = False
-        """True once the prior was at work, and not only what carries its result to the photo."""
+        """True once the prior was at work, and not only what transfers its result to the photo."""
         self.count = 0
         """Number of all steps; 0: there were none, so that nothing is known about their times."""
         self.begun: _Begun = (0.0, 0.0)

@@ -35,7 +35,7 @@ class _Refused:
     error: LdrpsError
 
     def raised(self) -> LdrpsError:
-        """Make the error anew: one that is raised again keeps all the frames it went through."""
+        """Make a new error: one that is raised again keeps all the frames it went through."""
         return type(self.error)(str(self.error))
 
 

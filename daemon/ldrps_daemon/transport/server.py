@@ -69,7 +69,7 @@ async def running(
     """Run a daemon for as long as the block runs, in this event loop.
 
     `listener` is bound to the config's address already. If the daemon is `alone` in its process,
-    that may begin anew, see `self_restart.py`.
+    that may restart itself, see `self_restart.py`.
     """
     address = check_address(config.address)
     own_folder(address.lock.parent)

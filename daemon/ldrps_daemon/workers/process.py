@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 _MIB = 1 << 20
 _POLL_SECONDS = 0.01
 # Environment that makes glibc keep what tensors leave for the next ones, instead of asking the
-# kernel for pages anew: it saves a tenth of an evaluation of the bundled model
+# kernel for pages again: it saves a tenth of an evaluation of the bundled model
 # (benchmarks/evaluation.py).
 _KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(64 * _MIB),

@@ -23,7 +23,7 @@ PREVIEW_SIDE = 576
 
 
 class Looked(Exception):
-    """End of a job that only looks: everything it wants to know has been reported."""
+    """End of a diagnose-only job: everything it asks for has been reported."""
 
 
 class PausedError(Exception):

@@ -43,7 +43,7 @@ def stage_names() -> dict[str, str]:
     return {
         "repaired": _("Repaired"),
         "denoised": _("Denoised"),
-        "toned": _("Toned"),
+        "tone-mapped": _("Tone-mapped"),
         "coloured": _("Coloured"),
     }
 

@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     # Once more: another user may have been faster in a folder that is open to all.
     check_way(folder / "x")
+
+
+def replace_file(file: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, readable by this user alone; errors as `make_folder`."""
+    make_folder(file.parent)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")
+    try:
+        with os.fdopen(handle, "wb") as made:
+            made.write(data)
+            made.flush()
+            os.fsync(made.fileno())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def is_private(folder: Path) -> bool:

@@ -77,8 +77,8 @@ def make_all(plug_in: Any, run: Any) -> Any:
         _("Restore the selected layer of every open image"),
         _(
             "Hands the selected layer of each open image to the LD-RPS daemon, one by one. "
-            "Layers that cannot be restored, and results of an earlier run, are left out and told. "
-            "Returns how many were restored, needed nothing and failed, and a summary."
+            "Layers that cannot be restored, and results of an earlier run, are skipped and "
+            "reported. Returns how many were restored, needed nothing and failed, and a summary."
         ),
     )
     procedure.set_image_types("*")

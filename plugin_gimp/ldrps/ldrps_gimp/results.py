@@ -116,7 +116,7 @@ class Twin(NewLayer):
 
     def _make(self, image: Any) -> None:
         self._mask = selection_over(self.layer, self.area) if self.part else None
-        # A copy of a text, a shape or a linked file would be rendered anew over the result.
+        # A copy of a text, a shape or a linked file would be rendered again over the result.
         # Effects can only be copied with what they are on; then it is reported when it comes in.
         is_plain = type(self.layer) is Gimp.Layer or self.layer.get_filters()
         self._new = self.layer.copy() if is_plain else self._plain_copy()

@@ -9,8 +9,6 @@ import base64
 import binascii
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 from ldrps_gimp.choices import Choices
 from ldrps_gimp.endpoint import state_folder
 from ldrps_gimp.errors import RestoreError
-from ldrps_gimp.ownership import make_folder
+from ldrps_gimp.ownership import replace_file
 
 MOST = 5
 SIDE = 64
@@ -63,20 +61,8 @@ class Tries:
         others = [each for each in self.all() if each.choices != new.choices]
         tries = [new, *others][:MOST]
         with contextlib.suppress(OSError, RestoreError):
-            self._write(json.dumps([_as_plain(each) for each in tries]).encode())
+            replace_file(self._file, json.dumps([_as_plain(each) for each in tries]).encode())
         return tries
-
-    def _write(self, data: bytes) -> None:
-        """Write the file, whole or not at all, readable by this user alone."""
-        make_folder(self._file.parent)
-        handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".tries-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(name, self._file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 def state_file() -> Path:

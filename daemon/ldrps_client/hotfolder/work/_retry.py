@@ -1,4 +1,4 @@
-"""Troubles that pass by themselves, and the time to wait for that."""
+"""Failures that pass by themselves, and the time to wait for that."""
 
 from __future__ import annotations
 
