@@ -1,4 +1,4 @@
-"""What the terminal says of photos without colour, and of photos whose turn never came."""
+"""Sentences on the terminal about photos without colour, and about those that never had a job."""
 
 import numpy as np
 import pytest
