@@ -40,6 +40,10 @@ _FIRST_PAUSE = 0.1
 _CROWD_SECONDS = 30.0
 
 
+class LostDaemonError(UnavailableError):
+    """The daemon went away under a job, which the message names."""
+
+
 def messages(
     stub: Any,
     address: str,
@@ -113,7 +117,7 @@ class _Losses:
             self._revive()
             self._failures = 1
         else:
-            raise UnavailableError(
+            raise LostDaemonError(
                 f"the daemon on {self._address} went away before the job was done; start it again "
                 f"with 'ldrps serve', which finishes job {self._job_id} if it was handed in "
                 "detached, and hand the photo in again if not"

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 
 import pytest
 
@@ -11,12 +10,12 @@ from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.endpoint import Endpoint
 from ldrps_gimp.errors import RestoreError
 from plugin.test_daemon import PIXELS, at_each_step, submit
-from support.daemon import environment
+from support.daemon import environment, program
 
 
 def test_one_that_died_and_can_be_started_is_and_the_job_goes_on(daemon, tmp_path, monkeypatch):
-    program = started_by(tmp_path, daemon)
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
+    made = program(tmp_path, daemon.spool)
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(made))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
@@ -49,13 +48,3 @@ def test_one_that_was_stopped_is_not_started_again(daemon, tmp_path, monkeypatch
     with pytest.raises(RestoreError, match="Try again"):
         at_each_step(ours, job, lambda: daemon.stop(signal.SIGTERM))
     ours.close()
-
-
-def started_by(folder, daemon):
-    """Write a program that starts a daemon like this one, with its spool, at the address given."""
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={daemon.folder}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = folder / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {folder}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    return program

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 import threading
 
 import pytest
@@ -12,7 +11,7 @@ from ldrps_gimp import endpoint, starting
 from ldrps_gimp.daemon import Daemon
 from ldrps_gimp.errors import RestoreError
 from plugin.test_daemon import client
-from support.daemon import environment, wait_until
+from support.daemon import environment, program, wait_until
 
 
 @pytest.fixture
@@ -25,12 +24,8 @@ def alone(tmp_path_factory, monkeypatch):
 
 
 def test_the_daemon_is_started_and_outlives_us(alone, monkeypatch):
-    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={alone}/spool"]
-    words.append("--engine=support.noop_engine")
-    program = alone / "program"
-    program.write_text(f'#!/bin/sh\nshift\necho $$ > {alone}/pid\nexec {" ".join(words)} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(program))
+    made = program(alone, alone / "spool")
+    monkeypatch.setattr(endpoint.shutil, "which", lambda name: str(made))
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     ours = Daemon(endpoint.default_endpoint())

@@ -55,6 +55,15 @@ def command(**options):
     return [sys.executable, "-m", "ldrps_daemon", *words]
 
 
+def program(folder, spool):
+    """Write a program that takes `serve` and an address, and notes its pid in the folder."""
+    words = [sys.executable, "-m", "ldrps_daemon", f"--spool={spool}", f"--engine={NOOP}"]
+    made = folder / "program"
+    made.write_text(f'#!/bin/sh\nshift\necho $$ > {folder}/pid\nexec {" ".join(words)} "$@"\n')
+    made.chmod(0o755)
+    return made
+
+
 class Daemon:
     """A daemon's process, and a plain client of it."""
 

@@ -12,6 +12,7 @@ from ldrps_client._damage import WITHOUT_MASK, mask_of, split_damage
 from ldrps_client._result import Result
 from ldrps_client._text import named, shown
 from ldrps_client._variants import same_pixels, variant_seeds
+from ldrps_client._watching import LostDaemonError
 from ldrps_client.cli._batch import run_batch
 from ldrps_client.cli._output import duration, warn
 from ldrps_client.cli._progress import JsonLines, Progress, print_end, progress_for
@@ -179,8 +180,8 @@ class _Work:
 
 
 def _for_the_rest(error: AccessError | UnavailableError) -> AccessError | UnavailableError:
-    """Return what is said of photos that never had a job; the error may name the first one's."""
-    if isinstance(error, AccessError) or "job" not in str(error):
+    """Return what is said of photos that never had a job."""
+    if not isinstance(error, LostDaemonError):
         return error
     return UnavailableError(
         "the daemon went away before the turn of this photo; start it again with 'ldrps serve' and "
