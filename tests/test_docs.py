@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import itertools
 import os
 import re
 import shlex
@@ -39,6 +40,15 @@ def shell_lines():
                 words = shlex.split(line.removeprefix("$ "), comments=True)
                 if words:
                     yield document, words
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_rows_of_tables_stand_in_their_table(document):
+    """A row behind a paragraph is shown as text."""
+    lines = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL).splitlines()
+    for before, line in itertools.pairwise(lines):
+        if line.startswith("|"):
+            assert not before or before.startswith(("|", "<!--")), line
 
 
 def test_documented_make_targets_exist():
