@@ -60,7 +60,7 @@ _BLACK_BLOCK = 4
 # One step of eight bits, near black, in light.
 _ONE_STEP = 1 / 255 / SLOPE
 _MOST_WHITE = 4.0
-# Least channel, as a share of luminance: only clipped colours are more saturated.
+# Least channel of shadows, as a share of luminance: only clipped colours are more saturated.
 _LEAST = 0.2
 _DIMMEST = 1e-5
 _LOG_GAINS = (0.0, -float(np.log(LOWEST_GAIN)))
@@ -85,7 +85,7 @@ class Degradation:
     white: float = 1.0
     """Light of the scene that is white in the clean photo, see `colour.roll_off`."""
     least: float = 0.0
-    """Least share of the luminance in each channel of a dark photo, see `colour.plausible`."""
+    """Least share of luminance in each channel of a dark photo's shadows, see `colour.plausible`."""
     unsure: float = 0.0
     """Light of the dark photo below which it hardly holds a colour, see `colour.plausible`."""
     grey: bool = False

@@ -28,7 +28,7 @@ YCC = np.array([LUMA, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
 
 
 FLARE = 0.003
-"""Light that a well exposed photo has where the scene has none: about nine steps of eight bits."""
+"""Light that a well exposed photo has where the scene has none: about ten steps of eight bits."""
 
 SHADOW = 8 / 255 / SLOPE
 """Light below which a photo of eight bits has no certain colours: eight of its steps near black."""
