@@ -85,7 +85,7 @@ class Degradation:
     white: float = 1.0
     """Light of the scene that is white in the clean photo, see `colour.roll_off`."""
     least: float = 0.0
-    """Least share of luminance in each channel of a dark photo's shadows, see `colour.plausible`."""
+    """Least share of luminance in each channel of dark photos' shadows, see `colour.plausible`."""
     unsure: float = 0.0
     """Light of the dark photo below which it hardly holds a colour, see `colour.plausible`."""
     grey: bool = False
