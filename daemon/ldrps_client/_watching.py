@@ -49,14 +49,15 @@ def messages(
     address: str,
     request: pb.WatchRequest,
     revive: Callable[[], None] | None = None,
-) -> Iterator[pb.Event]:
+) -> Iterator[pb.Event | events.Restarted]:
     """Yield the events of a job until it has ended; reconnects at the last number when cut off.
 
     A daemon that has lost events, since its disk was damaged, does not know that number. It is
     asked once for all that it knows, so that no result is lost: then events come twice.
 
     `revive` starts a daemon again where one went away without being stopped, since the job that it
-    had goes on once it is back; it raises UnavailableError where it cannot.
+    had goes on once it is back; it raises UnavailableError where it cannot. An event says
+    that it did.
     """
     next_event = first = max(1, request.from_event)
     renumbered, losses = False, _Losses(address, request.job_id, revive)
@@ -75,7 +76,8 @@ def messages(
             if next_event > first and not renumbered and _is_past_the_end(error):
                 next_event, renumbered = 1, True
                 continue
-            losses.wait_or_raise(error)
+            if losses.wait_or_raise(error):
+                yield events.Restarted()
         finally:
             stream.cancel()
 
@@ -99,8 +101,11 @@ class _Losses:
         """Reset the count of failures, now that an event came."""
         self._failures = 0
 
-    def wait_or_raise(self, error: Any) -> None:
-        """Back off before reconnecting, or raise the error to report."""
+    def wait_or_raise(self, error: Any) -> bool:
+        """Back off before reconnecting, or raise the error to report.
+
+        True if the daemon was started again.
+        """
         self._failures += 1
         self._since = time.monotonic() if self._failures == 1 else self._since
         if not is_connection_loss(error):
@@ -112,16 +117,17 @@ class _Losses:
             # Doubled each time, so that a daemon that is just starting is not stormed by its old
             # clients.
             time.sleep(_FIRST_PAUSE * 2 ** min(self._failures, TRIES - 1))
-        elif self._revive and self._revivals:
+            return False
+        if self._revive and self._revivals:
             self._revivals -= 1
             self._revive()
             self._failures = 1
-        else:
-            raise LostDaemonError(
-                f"the daemon on {self._address} went away before the job was done; start it again "
-                f"with 'ldrps serve', which finishes job {self._job_id} if it was handed in "
-                "detached, and hand the photo in again if not"
-            ) from None
+            return True
+        raise LostDaemonError(
+            f"the daemon on {self._address} went away before the job was done and is not back; "
+            "start it with 'ldrps serve' and hand the photo in again, since job "
+            f"{self._job_id} goes on without you only if it was handed in detached"
+        ) from None
 
     def _known(self, error: Any) -> LdrpsError:
         known = error_from_rpc(error, self._address)
@@ -145,8 +151,10 @@ class Reader:
         self._data: dict[int, bytearray] = {}
         self._complete: set[int] = set()
 
-    def read(self, message: pb.Event) -> events.Event | None:
+    def read(self, message: pb.Event | events.Restarted) -> events.Event | None:
         """Return the event of a message; None where there is none (yet). Failures are raised."""
+        if isinstance(message, events.Restarted):
+            return message
         kind = message.WhichOneof("kind")
         if kind == "layer_header":
             self._begin(message.layer_header)

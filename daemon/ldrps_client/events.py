@@ -21,6 +21,7 @@ __all__ = [
     "Loading",
     "Preview",
     "Queued",
+    "Restarted",
     "Step",
 ]
 
@@ -34,6 +35,13 @@ class Queued:
     """Seconds until it starts; 0 if not known."""
     why: str = ""
     """Reason that keeps all jobs waiting, such as a worker that cannot start; empty: none."""
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """Restart, by this client, of a daemon that died under the job."""
+
+    words: str = "the daemon had died and was started again; the job goes on"
 
 
 @dataclass(frozen=True)
@@ -89,4 +97,15 @@ class EncodedLayer:
     """The whole file."""
 
 
-Event = Queued | Loading | Diagnosed | Described | Step | Preview | Layer | EncodedLayer | Done
+Event = (
+    Queued
+    | Restarted
+    | Loading
+    | Diagnosed
+    | Described
+    | Step
+    | Preview
+    | Layer
+    | EncodedLayer
+    | Done
+)

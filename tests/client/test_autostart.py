@@ -19,7 +19,7 @@ import pytest
 from ldrps_client import Client, _autostart, _reaching
 from ldrps_client._autostart import ensure_running, is_serving
 from ldrps_client.cli import main
-from ldrps_client.events import Step
+from ldrps_client.events import Restarted, Step
 from ldrps_client.files import decode
 from ldrps_engine.errors import AccessError, UnavailableError
 
@@ -205,22 +205,46 @@ def test_a_daemon_killed_half_way(start_daemon, photo):
 
 
 def test_a_daemon_that_died_is_started_again_and_finishes_the_job(place, photo):
-    pids = []
+    pids, restarts = [], []
 
     def kill(event):
         if isinstance(event, Step) and event.index > 2 and not pids:
             pids.append(client.status().pid)
             os.kill(pids[0], signal.SIGKILL)
+        if isinstance(event, Restarted):
+            restarts.append(event)
 
     with Client() as client:
         killed = client.restore(photo, recipe="low-light", steps=8, on_event=kill)
         assert client.status().pid != pids[0]
+        assert restarts == [Restarted()]
         assert [job.state for job in client.jobs()] == ["done"]
         again = client.restore(photo, recipe="low-light", steps=8)
     assert np.array_equal(killed.photo.pixels, again.photo.pixels)
 
 
-def test_a_daemon_that_was_stopped_is_not_started_again(place, photo, monkeypatch):
+@pytest.mark.parametrize("option", [[], ["--json"], ["--json-lines"]])
+def test_a_restart_of_the_daemon_is_said_once(client, fake, photo, monkeypatch, capsys, option):
+    """By the first client that finds none; the daemon is not stopped, so no reason is given."""
+    monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.0)
+    fake.cut_after = [5] + [0] * 5
+    assert main(["restore", str(photo), "--address", client.address, *option]) == 0
+    out, err = capsys.readouterr()
+    words = "the daemon had died and was started again; the job goes on"
+    if not option:
+        assert err.count(words) == 1
+        return
+    assert words not in err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line for line in lines if line.get("event") == "restarted"] == (
+        [{"event": "restarted", "photo": str(photo), "words": words}] * (len(lines) > 1)
+    )
+    record = lines[-1]["results"][0] if "results" in lines[-1] else lines[-1]
+    assert record["warnings"] == [words]
+
+
+def test_a_daemon_that_was_stopped_is_not_started_again(place, photo, monkeypatch, capsys):
     monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
     monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.2)
     stopped = []
@@ -231,8 +255,22 @@ def test_a_daemon_that_was_stopped_is_not_started_again(place, photo, monkeypatc
 
     with (
         Client() as client,
-        pytest.raises(UnavailableError, match="went away before the job was done"),
+        pytest.raises(UnavailableError, match=r"went away before .* hand the photo in again"),
     ):
         client.restore(photo, recipe="low-light", steps=500, on_event=stop)
     assert stopped == [0]
+    assert "1 job is lost unless it is started again within seconds" in capsys.readouterr().out
     assert not is_serving(place)
+
+
+def test_a_stop_says_which_jobs_go_on(start_daemon, photo, capsys):
+    """What the daemon's next start does with each is held by tests/e2e/test_durability.py."""
+    daemon = start_daemon()
+    with Client(daemon.address, autostart=False) as client:
+        for detached in (True, True, False):
+            client.submit(photo, steps=900, description="forever", detached=detached)
+        assert main(["stop", "--address", daemon.address]) == 0
+    assert capsys.readouterr().out == (
+        "stopped; 2 jobs go on when it is started again; 1 job is lost unless it is started again "
+        "within seconds, while the client waits\n"
+    )

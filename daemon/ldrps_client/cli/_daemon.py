@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -62,14 +63,18 @@ def _picture(client: Client) -> RenderableType:
     from rich.console import Group
 
     answer = client.status()
-    # All that it knows: a batch job that yields may be older than many that have ended.
-    open_jobs = [job for job in client.jobs(MAX_JOBS) if job.state in ("queued", "running")]
+    open_jobs = _open_jobs(client)
     parts: list[RenderableType] = [_head(answer), *answer.remarks, _workers(answer.workers)]
     if answer.nodes:
         parts.append(_nodes(answer.nodes))
     if open_jobs:
         parts.append(_jobs(open_jobs))
     return Group(*parts)
+
+
+def _open_jobs(client: Client) -> list[Job]:
+    # All that it knows: a batch job that yields may be older than many that have ended.
+    return [job for job in client.jobs(MAX_JOBS) if job.state in ("queued", "running")]
 
 
 def _head(answer: DaemonStatus) -> str:
@@ -135,23 +140,39 @@ def _size(count: int) -> str:
 def stop(options: argparse.Namespace) -> int:
     """Ask the daemon to end and wait until it has; having none is fine."""
     with Client(options.address, autostart=False) as client:
-        address, kept, stopped = client.address, 0, False
+        address, stopped = client.address, False
+        unfinished: list[Job] = []
         try:
             answer = client.status()
+            unfinished = _open_jobs(client)
         except UnavailableError:
             if is_listening(address):
                 raise
         else:
-            kept = answer.queued + answer.running
             stopped = _stop(answer.pid, address)
+    detached = sum(job.detached for job in unfinished)
     if options.json:
-        print_json({"stopped": stopped, "address": address, "unfinished": kept})
+        counts = {"unfinished": len(unfinished), "detached": detached}
+        print_json({"stopped": stopped, "address": address, **counts})
     elif stopped:
-        jobs = "1 job goes" if kept == 1 else f"{kept} jobs go"
-        print(f"stopped; {jobs} on when it is started again" if kept else "stopped")
+        print("; ".join(("stopped", *_outlooks(detached, len(unfinished) - detached))))
     else:
         print(f"no daemon answers on {address}; nothing to stop")
     return 0
+
+
+def _outlooks(detached: int, attached: int) -> Iterator[str]:
+    """Say what becomes of jobs that were not done.
+
+    The daemon cancels an attached job whose client does not come back to it after a restart, and a
+    client seeks a daemon that was stopped for a few seconds (`ldrps_client._watching`).
+    """
+    if detached:
+        jobs = "1 job goes" if detached == 1 else f"{detached} jobs go"
+        yield f"{jobs} on when it is started again"
+    if attached:
+        jobs = "1 job is" if attached == 1 else f"{attached} jobs are"
+        yield f"{jobs} lost unless it is started again within seconds, while the client waits"
 
 
 def _stop(pid: int, address: str) -> bool:

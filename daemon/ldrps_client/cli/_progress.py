@@ -48,6 +48,8 @@ def text_of(event: events.Event) -> str:
         case events.Queued(position, seconds):
             place = f"waiting, {position} before it" if position else "next in line"
             return place + (_about(seconds) if seconds else "")
+        case events.Restarted(words):
+            return words
         case events.Loading(model, fraction):
             return f"loading {model}, {fraction:.0%}"
         case events.Diagnosed(_, words):
@@ -98,7 +100,13 @@ class JsonLines(Silent):
         match event:
             case events.Diagnosed(diagnosis, words):
                 self._print("diagnosed", {"diagnosis": asdict(diagnosis), "words": words})
-            case events.Queued() | events.Loading() | events.Described() | events.Step():
+            case (
+                events.Queued()
+                | events.Restarted()
+                | events.Loading()
+                | events.Described()
+                | events.Step()
+            ):
                 self._print(type(event).__name__.lower(), asdict(event))
 
     def _print(self, kind: str, facts: dict[str, Any]) -> None:
@@ -151,7 +159,7 @@ class Bar(Silent):
     def __call__(self, event: events.Event, /) -> None:
         """Move the bar."""
         text = text_of(event)
-        if isinstance(event, events.Diagnosed | events.Described) and text:
+        if isinstance(event, events.Restarted | events.Diagnosed | events.Described) and text:
             self._rich.console.print(f"{self._name}: {text}", markup=False, highlight=False)
         elif isinstance(event, events.Step):
             self._update(text, event.count, event.index)

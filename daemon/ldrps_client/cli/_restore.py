@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from ldrps_client import events
 from ldrps_client._amounts import amounts_of
 from ldrps_client._damage import WITHOUT_MASK, mask_of, split_damage
 from ldrps_client._result import Result
@@ -124,12 +125,21 @@ class _Work:
     ) -> tuple[dict[str, Any], Result]:
         began = time.monotonic()
         choices = Choices(**{**self._choices, "seed": seed})
+        restarts: list[str] = []
         with self._progress(photo) as progress:
-            result = self._client.restore(source, on_event=progress, **choices)
+
+            def on_event(event: events.Event) -> None:
+                if isinstance(event, events.Restarted):
+                    restarts.append(event.words)
+                progress(event)
+
+            result = self._client.restore(source, on_event=on_event, **choices)
         self._write(result, targets)
         if not self._for_programs:
             _print_result(photo, targets, result)
-        return _record(photo, targets, result, time.monotonic() - began), result
+        record = _record(photo, targets, result, time.monotonic() - began)
+        record["warnings"] += restarts
+        return record, result
 
     def _variants(self, photo: Path, source: LoadedFile, targets: Targets) -> dict[str, Any]:
         """Restore a photo with one seed after the other; each is written as soon as it is there."""

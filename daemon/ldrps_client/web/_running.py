@@ -126,7 +126,7 @@ class Runs:
         if isinstance(event, events.Preview):
             write_preview(upload.folder / PREVIEW, event.pixels)
             self._gallery.change(upload, previews=upload.previews + 1)
-        elif isinstance(event, events.Queued | events.Loading | events.Step):
+        elif isinstance(event, events.Queued | events.Restarted | events.Loading | events.Step):
             share = event.index / event.count if isinstance(event, events.Step) else None
             progress = {"words": shown(text_of(event)), "share": share}
             self._gallery.change(upload, progress=progress)

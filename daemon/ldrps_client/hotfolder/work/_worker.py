@@ -204,6 +204,8 @@ class Worker:
                 raise StoppedError
             if isinstance(event, events.Step):
                 self._notify("step", shown, index=event.index, count=event.count)
+            elif isinstance(event, events.Restarted):
+                self._notify("warning", shown, message=event.words)
 
         return self._client.result(job, source=loaded, on_event=on_event)
 
