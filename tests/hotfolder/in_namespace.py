@@ -6,6 +6,7 @@ unshare -Urm python -m hotfolder.in_namespace NAME FOLDER
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from hotfolder.support import (
     InvertingClient,
+    Told,
     Watching,
     is_result_of,
     names,
@@ -88,6 +90,22 @@ def read_only_output(base):
     mount("-o", "remount,rw", out)
     assert wait_until(lambda: "done" in watching.reported.kinds("a.png"))
     watching.stop()
+
+
+def read_only_single_run(base):
+    """Nobody mounts it again while a single run waits: it ends at once, with one sentence."""
+    for beside in (True, False):
+        inside = small_disk(base / f"in-{beside}")
+        write_photo(inside / "a.png", 1)
+        out = None if beside else small_disk(base / "out")
+        mount("-o", "remount,ro", out or inside)
+        client, reported = InvertingClient(), Told()
+        began = time.monotonic()
+        with pytest.raises(OutputError, match=r"cannot be written to: read-only file system"):
+            run_once(client, inside, reported, out=out)
+        assert time.monotonic() - began < 10
+        assert client.submits == []
+        assert "waiting" not in reported.kinds()
 
 
 def hardly_any_room(base):

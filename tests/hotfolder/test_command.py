@@ -201,6 +201,49 @@ def test_status_and_retry(inside, out, client, capsys):
     assert json.loads(capsys.readouterr().out)["folders"][0]["queued"] == 1
 
 
+@pytest.mark.parametrize("out", [[], ["--out", "out"]])
+def test_a_mistyped_folder_is_refused_and_not_remembered(
+    tmp_path, monkeypatch, capsys, state_home, out
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["watch", "mistyped", *out, "--no-start"]) == 2
+    assert capsys.readouterr().err == (
+        f"ldrps: {tmp_path}/mistyped cannot be used: no such file or directory; "
+        "give a folder that is there\n"
+    )
+    assert main(["watch", "--status"]) == 0
+    assert capsys.readouterr().out == "no folder was ever watched\n"
+    assert not any(state_home.rglob("*"))
+
+
+def test_a_folder_that_is_gone_is_shown_so_and_can_be_forgotten(inside, out, client, capsys):
+    write_photo(inside / "a.png", 1)
+    run_once(client, inside, out=out)
+    assert main(["watch", "--forget"]) == 2
+    assert "name each folder" in capsys.readouterr().err
+    inside.rename(inside.with_name("moved"))
+    assert main(["watch", "--status"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{inside.resolve()}: gone\n")
+    assert "bring it back, or forget it with 'ldrps watch --forget FOLDER'" in shown
+    assert main(["watch", "--forget", str(inside)]) == 0
+    assert "is forgotten" in capsys.readouterr().out
+    assert main(["watch", "--forget", str(inside)]) == 9
+    assert "was never watched" in capsys.readouterr().err
+    assert main(["watch", "--status"]) == 0
+    assert capsys.readouterr().out == "no folder was ever watched\n"
+    # What was made is recognised all the same.
+    run_once(client, inside.with_name("moved"), out=out)
+    assert names(out) == ["a_restored.png"]
+
+
+def test_a_folder_that_is_watched_is_not_forgotten(inside, watch, capsys):
+    watching = watch(inside)
+    assert main(["watch", "--forget", str(inside)]) == 5
+    assert "is watched already" in capsys.readouterr().err
+    assert watching.watcher.state.ledger.is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

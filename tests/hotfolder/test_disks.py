@@ -24,6 +24,7 @@ def can_unshare():
     [
         *("full_output", "full_state", "mount_away", "output_away", "mounted_onto_themselves"),
         *("no_more_watches", "read_only_output", "hardly_any_room"),
+        "read_only_single_run",
     ],
 )
 def test_in_a_namespace(name, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps_client._amounts import AMOUNT_HELP, amounts_of
-from ldrps_client._text import named, shown
+from ldrps_client._text import named, plain, shown
 from ldrps_client.cli._output import print_json, warn
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import RECIPES
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     page = f"write a page of what happened (default: {_PAGE})"
     add("--report", nargs="?", const=_PAGE, metavar="FILE", help=page)
     add("--retry-failed", action="store_true", help="queue all failures again")
+    add("--forget", action="store_true", help="forget the folders and what was done there")
     add("--install-service", action="store_true", help="watch from now on, by systemd")
 
 
@@ -92,6 +93,8 @@ def watch(options: Namespace) -> int:
         return _status(options)
     if options.retry_failed:
         return _retry(options)
+    if options.forget:
+        return _forget(options)
     if options.report:
         return _report(options)
     config = _config(options)
@@ -166,7 +169,7 @@ def _roots(options: Namespace) -> list[Path]:
 
 
 def _status(options: Namespace) -> int:
-    from ldrps_client.hotfolder.report.status import states_of, status_of
+    from ldrps_client.hotfolder.report.status import GONE, states_of, status_of
 
     found = [status_of(*pair) for pair in states_of(_roots(options))]
     if options.json:
@@ -174,6 +177,9 @@ def _status(options: Namespace) -> int:
         return 0
     for folder in found:
         print(f"{shown(folder['folder'])}: {shown(folder['now'])}")
+        if folder["now"] == GONE:
+            again = "bring it back, or forget it with 'ldrps watch --forget FOLDER'"
+            print(f"  it is not there any more; {again}")
         print(
             f"  {folder['done']} done, {folder['skipped']} skipped, {folder['working']} working, "
             f"{folder['queued']} queued, {folder['failed']} failed, {folder['gone']} gone"
@@ -199,6 +205,21 @@ def _retry(options: Namespace) -> int:
     for root, count in counts.items():
         if not options.json:
             print(f"{shown(root)}: {count} queued again")
+    return 0
+
+
+def _forget(options: Namespace) -> int:
+    from ldrps_client.hotfolder.report.status import forget, states_of
+
+    roots = _roots(options)
+    if not roots:
+        raise SettingsError("no folder is given; name each folder that is to be forgotten")
+    for root, state in states_of(roots):
+        forget(root, state)
+        if not options.json:
+            print(f"{shown(root)} is forgotten; its photos and results stay as they are")
+    if options.json:
+        print_json({"forgotten": [plain(root) for root in roots]})
     return 0
 
 

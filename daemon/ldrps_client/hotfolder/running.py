@@ -12,6 +12,7 @@ from pathlib import Path
 from ldrps_client._autostart import check_startable
 from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
+from ldrps_client.hotfolder.detect._mounts import prepare
 from ldrps_client.hotfolder.detect._settling import ignore_lease_breaks
 from ldrps_client.hotfolder.report._log import Log
 from ldrps_client.hotfolder.report._show import Desktop, Display, FolderNotifier
@@ -155,7 +156,7 @@ class _Watching:
 
     def _run(self) -> None:
         try:
-            self.watcher.state.make()
+            prepare(self.watcher.state, self._folder.root, self._folder.out)
             with ExitStack() as stack:
                 log = self._group.log or stack.enter_context(
                     closing(Log(self.watcher.state.log, self._folder.root))

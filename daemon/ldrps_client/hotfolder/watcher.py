@@ -15,7 +15,7 @@ from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig
 from ldrps_client.hotfolder.detect._events import Events, WatchLimitError
 from ldrps_client.hotfolder.detect._intake import Intake
-from ldrps_client.hotfolder.detect._mounts import Presence, mount_of
+from ldrps_client.hotfolder.detect._mounts import Presence, mount_of, prepare
 from ldrps_client.hotfolder.detect._scanner import Scanner
 from ldrps_client.hotfolder.detect._settling import Settler
 from ldrps_client.hotfolder.report._failures import write_failures
@@ -23,6 +23,7 @@ from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder, one_watcher, state_folder
 from ldrps_client.hotfolder.work._blocked_folders import place_trouble
 from ldrps_client.hotfolder.work._recovery import take_up_all
+from ldrps_client.hotfolder.work._retry import is_lasting
 from ldrps_client.hotfolder.work._scheduler import Scheduler
 from ldrps_client.hotfolder.work._worker import Notify, Worker
 from ldrps_client.hotfolder.work._worker_pool import WorkerPool
@@ -84,7 +85,7 @@ class FolderWatcher:
         LdrpsError if the folder cannot be watched, or with `once` if something that all wait for
         does not come, such as a daemon.
         """
-        self.state.make()
+        prepare(self.state, self._config.root, self._config.out)
         with ExitStack() as stack:
             stack.enter_context(one_watcher(self.state, self._config.root))
             self._ledger = Ledger(self.state.ledger)
@@ -118,6 +119,7 @@ class FolderWatcher:
                 again=self._note,
                 on_end=self.wake,
                 stop=self._stop,
+                once=once,
             )
             stack.callback(self._end_threads)
             self._intake.start()
@@ -186,7 +188,7 @@ class FolderWatcher:
     def _loop(self, once: bool) -> None:
         while not self._stop.is_set():
             try:
-                self._look()
+                self._look(once)
                 if once and (stuck := self._pool.stuck or self._gone()):
                     raise stuck
             except LdrpsError as error:
@@ -200,10 +202,10 @@ class FolderWatcher:
             self._wake.wait(self._until_due())
             self._wake.clear()
 
-    def _look(self) -> None:
+    def _look(self, once: bool) -> None:
         if self._is_away():
             return self._write_down()
-        self._try_output()
+        self._try_output(once)
         if not self._recovered:
             self._recover()
         if lost := self._lost:
@@ -237,11 +239,13 @@ class FolderWatcher:
             self._there = time.monotonic()
         return bool(missing)
 
-    def _try_output(self) -> None:
+    def _try_output(self, once: bool) -> None:
         """Report at the start, not with the first photo, that no result could be written."""
         if self._config.out is None or time.monotonic() < self._next_try:
             return
         trouble = place_trouble(self._config.out, "")
+        if trouble and once and is_lasting(trouble):
+            raise trouble
         if trouble:
             self._notify("waiting", message=str(trouble), seconds=_AWAY_SECONDS)
         elif self._full:

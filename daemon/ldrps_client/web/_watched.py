@@ -22,7 +22,7 @@ from ldrps_client._text import shown
 from ldrps_client.files import LoadedFile, decode
 from ldrps_client.hotfolder.detect._settling import identity_of
 from ldrps_client.hotfolder.report._thumbnails import picture_path
-from ldrps_client.hotfolder.report.status import state_folders
+from ldrps_client.hotfolder.report.status import activity, state_folders
 from ldrps_client.hotfolder.store._entry import Entry, Verdict
 from ldrps_client.hotfolder.store._ledger import Ledger
 from ldrps_client.hotfolder.store._state import StateFolder, state_home
@@ -130,7 +130,7 @@ def _folder(state: StateFolder, ledger: Ledger) -> dict[str, Any]:
     return {
         "id": state.path.name,
         "root": shown(str(root)),
-        "now": ledger.fact("now") if state.is_watched() else "not watched",
+        "now": activity(root, state, ledger),
         "open": verdicts.get("", 0),
         "accepted": verdicts.get("accepted", 0),
         "rejected": verdicts.get("rejected", 0),

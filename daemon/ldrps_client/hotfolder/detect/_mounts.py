@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ldrps_client._text import cause, plain
 from ldrps_client.hotfolder.store._ledger import Ledger
+from ldrps_client.hotfolder.store._state import StateFolder
 from ldrps_engine.errors import OutputError, SettingsError
 
 _TABLE = Path("/proc/self/mountinfo")
@@ -132,6 +133,18 @@ class Presence:
                 "--rebind if the folder has moved for good"
             )
         return f"{folder} is not there or may not be read; bring it back"
+
+
+def prepare(state: StateFolder, root: Path, out: Path | None) -> None:
+    """Make a watched folder's state; SettingsError, and no state, if it cannot be used.
+
+    A mistyped folder would else be remembered for ever.
+    """
+    if not state.ledger.is_file():
+        _make_sure("in", root)
+        if out:
+            _make_sure("out", out)
+    state.make()
 
 
 def _make_sure(name: str, folder: Path) -> None:

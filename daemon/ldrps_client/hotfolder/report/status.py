@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ldrps_client._text import named, plain
+from ldrps_client._text import cause_and_remedy, named, plain
 from ldrps_client.hotfolder.report._failures import write_failures
 from ldrps_client.hotfolder.store._entry import Entry
 from ldrps_client.hotfolder.store._ledger import Ledger
-from ldrps_client.hotfolder.store._state import StateFolder, state_folder, state_home
-from ldrps_engine.errors import NotFoundError
+from ldrps_client.hotfolder.store._state import (
+    StateFolder,
+    one_watcher,
+    state_folder,
+    state_home,
+)
+from ldrps_engine.errors import NotFoundError, OutputError
 
 _SHOWN = 20
+GONE = "gone"
+"""Activity of a folder that is not where it was watched."""
 
 
 def states_of(roots: list[Path]) -> list[tuple[Path, StateFolder]]:
@@ -57,7 +65,7 @@ def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
         return {
             **named("folder", root),
             "running": running,
-            "now": ledger.fact("now") if running else "not watched",
+            "now": activity(root, state, ledger),
             "done": counts.get("done", 0),
             "skipped": counts.get("skipped", 0),
             # What was begun is gone on with at the next start.
@@ -69,6 +77,28 @@ def status_of(root: Path, state: StateFolder) -> dict[str, Any]:
             "failed_csv": plain(state.failed),
             "log": plain(state.log),
         }
+
+
+def activity(root: Path, state: StateFolder, ledger: Ledger) -> str:
+    """Say in words what goes on with a folder: `not watched`, `gone`, or what its watcher does."""
+    if state.is_watched():
+        return ledger.fact("now")
+    # The ledger knows a name that is no text with U+FFFD in it, by which no folder is found.
+    is_there = root.is_dir() or "\ufffd" in str(root)
+    return "not watched" if is_there else GONE
+
+
+def forget(root: Path, state: StateFolder) -> None:
+    """Remove all that is known of a folder; OutputError if it is being watched.
+
+    Photos and results stay; results are recognised by their marks if it is watched again.
+    """
+    with one_watcher(state, root):
+        try:
+            shutil.rmtree(state.path)
+        except OSError as error:
+            why = cause_and_remedy(error)
+            raise OutputError(f"{state.path} cannot be removed: {why}") from None
 
 
 def _failure(entry: Entry) -> dict[str, Any]:

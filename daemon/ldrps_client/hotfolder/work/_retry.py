@@ -77,6 +77,13 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
+def is_lasting(error: BaseException) -> bool:
+    """Tell whether somebody has to do something first: a single run need not wait for that."""
+    return any(
+        isinstance(cause, OSError) and cause.errno == errno.EROFS for cause in _causes(error)
+    )
+
+
 def is_common(error: BaseException) -> bool:
     """Tell whether the cause would hit any photo now, in reading as in writing."""
     return any(isinstance(cause, OSError) and cause.errno in _SHORT_OF for cause in _causes(error))

@@ -22,6 +22,7 @@ from ldrps_client.hotfolder.work._retry import (
     MAX_TRIES,
     Backoff,
     RetryDecision,
+    is_lasting,
     is_passing,
     retry_decision,
     unforeseen,
@@ -53,10 +54,12 @@ class WorkerPool:
         again: Callable[[Path], None],
         on_end: Callable[[], None],
         stop: threading.Event,
+        once: bool = False,
     ) -> None:
         """Take `worker()`, which makes a worker for one photo; `again(path)` lets a file settle.
 
-        `on_end()` is called after every photo, however it ended.
+        `on_end()` is called after every photo, however it ended. `once`: nothing is waited for
+        that does not pass within a single run.
         """
         self._config = config
         self._ledger = ledger
@@ -68,6 +71,7 @@ class WorkerPool:
         self._again = again
         self._on_end = on_end
         self._stop = stop
+        self._once = once
         self._wake = threading.Condition()
         self._news = 0
         self._lock = threading.Lock()
@@ -268,9 +272,11 @@ class WorkerPool:
         pause = error.retry_after if isinstance(error, BusyError) else self._backoff.next()
         pause = min(pause, _LONGEST_IDLE * 2)
         self._hold_until = time.monotonic() + pause
-        if self._backoff.failures >= GIVE_UP:
+        ends_here = self._once and is_lasting(error)
+        if self._backoff.failures >= GIVE_UP or ends_here:
             self._stuck = error
-        self._notify("waiting", message=str(error), seconds=pause)
+        if not ends_here:
+            self._notify("waiting", message=str(error), seconds=pause)
         return pause
 
     def _changed(self, entry: Entry) -> None:
