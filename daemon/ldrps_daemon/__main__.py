@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from ldrps_daemon.config import CARRIED, LOG_FORMATS, SHARED, ServeConfig
 from ldrps_daemon.event_loop import loop_factory
 from ldrps_daemon.observability.logs import set_up
-from ldrps_engine.errors import LdrpsError, UnavailableError
+from ldrps_engine.errors import LdrpsError, OutputError, SettingsError, UnavailableError
 from ldrps_wire.installed import require_daemon
 
 _NUMBERS = {
@@ -55,9 +57,31 @@ _NUMBERS = {
 }
 
 
+# As of a program that SIGPIPE ends.
+_BROKEN_PIPE = 141
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser that reports errors in one sentence, that of a full disk for its help included."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see '{self.prog} --help'")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        try:
+            print(message, end="", file=file or sys.stderr, flush=True)
+        except OSError as error:
+            # The interpreter must not try again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                sys.exit(_BROKEN_PIPE)
+            why = str(error.strerror).lower()
+            raise OutputError(f"the help cannot be written ({why}); make room there") from None
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the daemon's options; every default is ServeConfig's."""
-    made = argparse.ArgumentParser(prog="ldrps serve", description=__doc__)
+    made = _Parser(prog="ldrps serve", description=__doc__)
     absent = argparse.SUPPRESS
     made.add_argument(
         "--address", default=absent, help="unix:PATH, 127.0.0.1:PORT, or tls:HOST:PORT"

@@ -225,7 +225,7 @@ def test_a_daemon_that_died_is_started_again_and_finishes_the_job(place, photo):
 
 @pytest.mark.parametrize("option", [[], ["--json"], ["--json-lines"]])
 def test_a_restart_of_the_daemon_is_said_once(client, fake, photo, monkeypatch, capsys, option):
-    """By the first client that finds none; the daemon is not stopped, so no reason is given."""
+    """Notice for the user: its cut connections give no reason, so the daemon was not stopped."""
     monkeypatch.setattr("ldrps_client._watching._FIRST_PAUSE", 0.001)
     monkeypatch.setattr("ldrps_client._watching._CROWD_SECONDS", 0.0)
     fake.cut_after = [5] + [0] * 5
@@ -264,7 +264,7 @@ def test_a_daemon_that_was_stopped_is_not_started_again(place, photo, monkeypatc
 
 
 def test_a_stop_says_which_jobs_go_on(start_daemon, photo, capsys):
-    """What the daemon's next start does with each is held by tests/e2e/test_durability.py."""
+    """Promises that tests/e2e/test_durability.py holds the next daemon to."""
     daemon = start_daemon()
     with Client(daemon.address, autostart=False) as client:
         for detached in (True, True, False):

@@ -36,6 +36,34 @@ def test_a_full_disk_at_the_other_end_of_the_output_is_one_sentence(tmp_path, wa
         assert b"Exception ignored" not in each.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--help"], ["--version"], ["restore", "--help"], ["serve", "--help"]),
+        *(["diagnose", "PHOTO"], ["diagnose", "PHOTO", "--json"], ["completion", "fish"]),
+        *(["watch", "--status"], ["watch", "--status", "--json"], ["gimp", "doctor"]),
+    ],
+)
+def test_output_that_is_lost_is_no_success(tmp_path, photo, words, unbuffered):
+    """The interpreter itself passes over it, or ends with a stack trace, by its own buffering."""
+    words = [str(photo) if word == "PHOTO" else word for word in words]
+    surroundings = environment() | {
+        "PYTHONUNBUFFERED": unbuffered,
+        "XDG_STATE_HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "ldrps_client.cli", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, env=surroundings, timeout=120, stdout=full, stderr=subprocess.PIPE
+        )
+    said = done.stderr.decode()
+    # A doctor that found something wrong has a code for that.
+    assert done.returncode in ((5, 9) if words == ["gimp", "doctor"] else (5,)), said
+    (sentence,) = said.splitlines()
+    assert "cannot be written (no space left on device); make room" in sentence
+
+
 def test_where_nothing_can_be_said_there_is_still_the_exit_code(tmp_path):
     with open("/dev/full", "w") as full:
         done = run("stop", "--json", "--address", f"unix:{tmp_path}/s", stdout=full, stderr=full)

@@ -7,12 +7,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ldrps_client._text import cause, plain, shown
+from ldrps_client._text import plain, shown
 from ldrps_client.cli._batch import TerminatedError
-from ldrps_client.cli._output import output_fails, print_error, silenced, unforeseen
+from ldrps_client.cli._output import (
+    output_fails,
+    print_error,
+    silenced,
+    unforeseen,
+    unprinted,
+)
 from ldrps_client.cli._parser import build_parser
 from ldrps_client.cli._serve import serve
-from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
+from ldrps_engine.errors import LdrpsError, SettingsError
 
 __all__ = ["main"]
 
@@ -26,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, see `ldrps --help`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     lines = given[:1] == ["restore"] and "--json-lines" in given
-    as_json = lines or "--json" in given
     _print_any_name()
+    return _surely_printed(_run(given, as_json=lines or "--json" in given))
+
+
+def _run(given: list[str], *, as_json: bool) -> int:
     try:
         if given[:1] == ["serve"]:
             # Behind argparse's back: its options are the daemon's own, --help included.
@@ -47,9 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, OSError) and output_fails(error):
             silenced()
-            words = f"what is to be printed cannot be written ({cause(error)})"
-            return print_error(OutputError(f"{words}; make room where it goes"), as_json=False)
+            return print_error(unprinted(error), as_json=False)
         return print_error(unforeseen(error), as_json=as_json)
+
+
+def _surely_printed(code: int) -> int:
+    """Write what is still to be printed; returns the exit code, which says if that failed."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silenced()
+        return code or BROKEN_PIPE
+    except OSError as error:
+        silenced()
+        lost = print_error(unprinted(error), as_json=False)
+        return code or lost
+    return code
 
 
 def _check_text(options: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from ldrps_client._text import print_json, shown
-from ldrps_engine.errors import BusyError, InternalError, LdrpsError
+from ldrps_client._text import cause, print_json, shown
+from ldrps_engine.errors import BusyError, InternalError, LdrpsError, OutputError
 
 __all__ = [
     "duration",
@@ -22,6 +22,7 @@ __all__ = [
     "say",
     "silenced",
     "unforeseen",
+    "unprinted",
     "warn",
 ]
 
@@ -46,6 +47,12 @@ def output_fails(error: Exception) -> bool:
     Files are written with their name in the error, or in a sentence of their own.
     """
     return isinstance(error, OSError) and error.errno in _FULL and error.filename is None
+
+
+def unprinted(error: OSError) -> OutputError:
+    """Return the error for output that is lost."""
+    words = f"what is to be printed cannot be written ({cause(error)})"
+    return OutputError(f"{words}; make room where it goes")
 
 
 def silenced() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldrps_client._autostart import check_startable
+from ldrps_client._text import cause
 from ldrps_client.client import Client
 from ldrps_client.hotfolder.config import FolderConfig, WatchConfig
 from ldrps_client.hotfolder.detect._mounts import prepare
@@ -19,7 +20,7 @@ from ldrps_client.hotfolder.report._show import Desktop, Display, FolderNotifier
 from ldrps_client.hotfolder.watcher import FolderWatcher
 from ldrps_client.hotfolder.work._retry import unforeseen
 from ldrps_client.hotfolder.work._scheduler import Scheduler
-from ldrps_engine.errors import InternalError, LdrpsError
+from ldrps_engine.errors import InternalError, LdrpsError, OutputError
 
 _PIECE_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
@@ -62,6 +63,9 @@ def run(config: WatchConfig, options: RunOptions, display: Display) -> LdrpsErro
         group.run()
     if group.broken:
         raise group.broken
+    if options.once and group.unwritten and not group.errors:
+        why = cause(group.unwritten)
+        return OutputError(f"what is to be printed cannot be written ({why}); make room there")
     return group.errors[0] if group.errors else None
 
 
@@ -85,6 +89,7 @@ class _Group:
         self.parallel = config.schedule.parallel
         self.errors: list[LdrpsError] = []
         self.broken: BrokenPipeError | None = None
+        self.unwritten: OSError | None = None
         self._stopped = False
         self._watching = [_Watching(folder, self) for folder in config.folders]
 
@@ -117,9 +122,9 @@ class _Group:
                 # It is not read any more.
                 self.broken = left
                 self.stop()
-            except OSError:
-                # A full disk, say.
-                pass
+            except OSError as full:
+                # Photos do not care; a single run says so at its end.
+                self.unwritten = full
 
     def failed(self, folder: Path, error: LdrpsError) -> None:
         """Note that one folder is watched no more."""
