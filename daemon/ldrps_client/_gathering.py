@@ -8,6 +8,7 @@ from ldrps_client import events
 from ldrps_client._result import Result
 from ldrps_client.files import LoadedFile
 from ldrps_engine.errors import InternalError, SettingsError
+from ldrps_engine.photo import Mask
 from ldrps_engine.settings import Settings
 
 
@@ -37,8 +38,17 @@ class Gathered:
             case events.Done():
                 self.done = event
 
-    def result(self, settings: Settings, job_id: str, source: LoadedFile | None) -> Result:
-        """Return the finished result; InternalError if the job ended without one."""
+    def result(
+        self,
+        settings: Settings,
+        job_id: str,
+        source: LoadedFile | None,
+        mask: Mask | None = None,
+    ) -> Result:
+        """Return the finished result; InternalError if the job ended without one.
+
+        `mask`: what was marked as damage, where that is known.
+        """
         if self.encoded:
             raise SettingsError(
                 f"the result of job {job_id} is a {self.encoded} file; take it from Client.watch"
@@ -57,6 +67,13 @@ class Gathered:
             job_id=job_id,
             model_hash=self.done.model_hash,
             generated=self.done.generated,
+            filled=None if mask is None else _filled(settings, mask),
             remarks=self.remarks,
             source=source,
         )
+
+
+def _filled(settings: Settings, mask: Mask) -> float | None:
+    """Return the share of the photo that was filled; None if the settings leave it alone."""
+    left_alone = settings.strength == 0 or settings.amounts.get("damage") == 0
+    return None if left_alone else float(mask.mean())

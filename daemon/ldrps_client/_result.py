@@ -43,15 +43,27 @@ class Result:
     generated: tuple[float, float] | None = None
     """Mean and maximum of the share that came from the model and not from the photo, 0 to 1 per
     pixel; None if the daemon did not say."""
+    filled: float | None = None
+    """Share of the photo, 0 to 1, that a mask marked and that was filled; None if there was none or
+    nothing came of it."""
     remarks: tuple[str, ...] = ()
     """Remarks for the user, a sentence each: requests that were not carried out, and why."""
     source: LoadedFile | None = None
     """File that was restored; None if it was no file."""
 
     @property
+    def outcome(self) -> str:
+        """Return what a mask had filled, of which no diagnosis knows, and the diagnosis in words."""
+        if self.filled is None:
+            return self.words
+        filled = f"filled what the mask marks ({self.filled:.2%} of the photo)"
+        others = self.words.replace("nothing found", "nothing else found", 1)
+        return "; ".join(filter(None, (filled, others)))
+
+    @property
     def summary(self) -> str:
-        """Return the diagnosis in words, and the remarks."""
-        return "; ".join(filter(None, (self.words, *self.remarks)))
+        """Return the outcome, and the remarks."""
+        return "; ".join(filter(None, (self.outcome, *self.remarks)))
 
     @property
     def photo(self) -> Photo:

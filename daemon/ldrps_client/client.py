@@ -95,7 +95,7 @@ class Client:
             self._cancel_quietly(job_id)
             raise
         source = loaded if isinstance(loaded, LoadedFile) else None
-        return gathered.result(settings, job_id, source)
+        return gathered.result(settings, job_id, source, mask)
 
     def variants(
         self,

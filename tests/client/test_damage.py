@@ -1,5 +1,6 @@
 """Masks of damage on their way to the daemon."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -102,6 +103,48 @@ def test_a_bad_mask_is_one_sentence_and_nothing_is_written(
     assert "Traceback" not in err
     assert sorted(photo.parent.iterdir()) == before
     assert not fake.submits
+
+
+@pytest.mark.parametrize("way", [[], ["--json"], ["--json-lines"]])
+def test_a_mask_that_does_not_fit_all_photos_stops_before_the_first(
+    ldrps, photo, fake, written, tmp_path, way
+):
+    other = tmp_path / "other.png"
+    Image.new("RGB", (40, 30), (90, 80, 70)).save(other)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no photo")
+    code, _, err = ldrps("restore", photo, broken, other, "--damage", written, *way)
+    assert code == 2
+    assert err == (
+        f"ldrps: {other}: damage: the mask is 64x48 and the photo 40x30; give a mask of the "
+        f"photo's own size (the mask is {written})\n"
+    )
+    assert not fake.submits
+    assert not photo.with_name("in_restored.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "filled"),
+    [([], 7 / (64 * 48)), (["--strength", "0"], None), (["--amount", "damage=0"], None)],
+)
+def test_the_summary_says_what_was_filled(ldrps, photo, fake, written, options, filled):
+    words = "filled what the mask marks (0.23% of the photo); noise about 3)"
+    out = ldrps("restore", photo, "--damage", written, *options)[1]
+    assert (words in out) is bool(filled)
+    out = ldrps("restore", photo, "--damage", written, *options, "--json", "--force")[1]
+    assert json.loads(out)["results"][0]["filled"] == filled
+    assert json.loads(ldrps("restore", photo, "--json", "--force")[1])["results"][0]["filled"] is (
+        None
+    )
+
+
+def test_what_else_is_found_is_told_from_what_was_marked(client, photo, mask):
+    result = client.restore(photo, damage=mask)
+    clean = dataclasses.replace(result, words="nothing found; perhaps hazy")
+    assert clean.outcome == (
+        "filled what the mask marks (0.23% of the photo); nothing else found; perhaps hazy"
+    )
+    assert dataclasses.replace(clean, filled=None).outcome == clean.words
 
 
 def test_booleans_of_another_shape_are_refused(client, photo):

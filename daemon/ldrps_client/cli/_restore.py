@@ -7,6 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ldrps_client import events
 from ldrps_client._amounts import amounts_of
 from ldrps_client._damage import WITHOUT_MASK, mask_of, split_damage
@@ -21,7 +23,8 @@ from ldrps_client.cli._targets import Targets, Wish, make_folders, plan_targets
 from ldrps_client.client import Choices, Client
 from ldrps_client.credentials import Credentials
 from ldrps_client.files import LoadedFile, decode, write_comparison
-from ldrps_engine.errors import AccessError, SettingsError, UnavailableError
+from ldrps_engine.errors import AccessError, LdrpsError, SettingsError, UnavailableError
+from ldrps_engine.photo import check_damage
 from ldrps_engine.settings import Settings
 
 _ALIKE = (
@@ -42,6 +45,7 @@ def restore(options: Namespace) -> int:
         variant_seeds(options.seed, options.variants)
     make_folders(options.output, options.before_after)
     photos = [Path(name) for name in options.photos]
+    _check_mask(options.damage, choices, photos)
     wish = Wish(
         output=options.output,
         before_after=options.before_after,
@@ -79,6 +83,23 @@ def _choices(options: Namespace) -> Choices:
 def _damage(given: str | None) -> object:
     """Read the mask once for all photos, before anything is done."""
     return given if given is None or given in WITHOUT_MASK else mask_of(given)
+
+
+def _check_mask(given: str | None, choices: Choices, photos: list[Path]) -> None:
+    """Refuse a mask that does not fit one of the photos, before the first is restored."""
+    mask = choices.get("damage")
+    if not isinstance(mask, np.ndarray):
+        return
+    for path in photos:
+        try:
+            photo = decode(path).photo
+        except LdrpsError:
+            # Which is this photo's own trouble, and reported in its turn.
+            continue
+        try:
+            check_damage(mask, photo.width, photo.height)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error} (the mask is {given})") from None
 
 
 class _Work:
@@ -200,7 +221,7 @@ def _for_the_rest(error: AccessError | UnavailableError) -> AccessError | Unavai
 
 
 def _print_result(photo: Path, targets: Targets, result: Result) -> None:
-    found = f"; {result.words}" if result.words else ""
+    found = f"; {result.outcome}" if result.outcome else ""
     name = shown(photo)
     print(f"{name} -> {shown(targets.output)} ({duration(result.seconds)}{found})")
     for path in targets.of(layer.name for layer in result.layers).all()[1:]:
@@ -242,6 +263,7 @@ def _record(photo: Path, targets: Targets, result: Result, elapsed: float) -> di
         "description": result.description,
         "remarks": list(result.remarks),
         "generated": dict(zip(("mean", "maximum"), result.generated or (None, None), strict=True)),
+        "filled": result.filled,
         "model": result.model,
         "seed": result.seed,
         "settings": result.settings.as_dict(),
