@@ -53,7 +53,7 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """Return what a mask had filled, of which no diagnosis knows, and the diagnosis in words."""
+        """Return the diagnosis in words, after what a mask had filled, which it does not know."""
         if self.filled is None:
             return self.words
         filled = f"filled what the mask marks ({self.filled:.2%} of the photo)"
