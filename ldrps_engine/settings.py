@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 from ldrps_engine.errors import SettingsError
 
@@ -94,19 +95,19 @@ class Settings:
     def __post_init__(self) -> None:
         _one_of("recipe", self.recipe, RECIPES)
         _within("strength", self.strength, 0.0, 1.0)
-        _within("seed", self.seed, 0, MAX_SEED)
+        _whole_within("seed", self.seed, 0, MAX_SEED)
         if self.recurrences is not None:
-            _within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
+            _whole_within("recurrences", self.recurrences, 0, MAX_RECURRENCES)
         if self.steps is not None:
-            _within("steps", self.steps, 1, MAX_STEPS)
+            _whole_within("steps", self.steps, 1, MAX_STEPS)
         if self.noise_sigma is not None:
             _within("noise_sigma", self.noise_sigma, 0.0, 100.0)
+        for name in ("description", "model", "describer"):
+            _check_text(name, getattr(self, name))
         if self.description is not None and len(self.description) > MAX_DESCRIPTION:
             raise SettingsError(
                 f"description has {len(self.description)} characters; use at most {MAX_DESCRIPTION}"
             )
-        for name in ("description", "model", "describer"):
-            _check_text(name, getattr(self, name))
         if not self.model:
             raise SettingsError("model is empty; name an installed model, such as 'bundled'")
         if not self.describer:
@@ -116,6 +117,10 @@ class Settings:
         if self.damage is not None:
             _one_of("damage", self.damage, DAMAGE)
         object.__setattr__(self, "amounts", _amounts(self.amounts))
+        if self.allow_colour not in (True, False):
+            raise SettingsError(f"allow_colour is {self.allow_colour!r}; use true or false")
+        if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
+            raise SettingsError(f"layers is {self.layers!r}; give a list of names")
         if not self.layers:
             raise SettingsError(f"layers is empty; ask for some of {', '.join(LAYERS)}")
         for layer in self.layers:
@@ -186,12 +191,23 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
+    # numpy's numbers are such, too; bool is one to Python, but none to people.
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise SettingsError(f"{name} is {value!r}; use a number from {low} to {high}")
     # Written so that NaN fails too.
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value}; use a value from {low} to {high}")
 
 
+def _whole_within(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SettingsError(f"{name} is {value!r}; use a whole number from {low} to {high}")
+    _within(name, value, low, high)
+
+
 def _check_text(name: str, value: str | None) -> None:
+    if not isinstance(value, str | None):
+        raise SettingsError(f"{name} is {value!r}; give a text")
     try:
         (value or "").encode()
     except UnicodeEncodeError:

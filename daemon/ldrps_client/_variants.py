@@ -14,8 +14,8 @@ MAX_VARIANTS = 16
 
 def variant_seeds(first: int, count: int) -> range:
     """Return the seeds of so many results; SettingsError if there are no such seeds."""
-    if not 1 <= count <= MAX_VARIANTS:
-        raise SettingsError(f"variants is {count}; use 1 to {MAX_VARIANTS}")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_VARIANTS:
+        raise SettingsError(f"variants is {count!r}; use 1 to {MAX_VARIANTS}")
     if first + count - 1 > MAX_SEED:
         raise SettingsError(
             f"seed is {first}, and {count} variants need the seeds up to {first + count - 1}; "

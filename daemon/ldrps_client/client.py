@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack
 
 import grpc
 import numpy as np
@@ -19,6 +19,7 @@ from ldrps_client._channel import credentials, is_connection_loss, open_channel,
 from ldrps_client._damage import split_damage
 from ldrps_client._gathering import Gathered
 from ldrps_client._inputs import PhotoLike, take
+from ldrps_client._names import FORMER_KEYWORDS
 from ldrps_client._reaching import persistently
 from ldrps_client._records import DaemonStatus, Job, job_of, status_from_wire
 from ldrps_client._result import Result
@@ -31,6 +32,7 @@ from ldrps_engine.photo import Mask, Photo
 from ldrps_engine.settings import Settings
 from ldrps_wire.address import default_address
 from ldrps_wire.conversion import check_raster, chunks, raster_of, settings_to_proto
+from ldrps_wire.hints import did_you_mean
 from ldrps_wire.masks import mask_to_wire
 
 MAX_JOBS = 1000
@@ -68,6 +70,12 @@ class Client:
         self._stub = _stub(self._channel)
         self.models = ModelManager(self._channel, self.address, self._wake)
         """Models of the daemon's machine."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = "; it is called variants now" if name == "samples" else ""
+            raise AttributeError(f"'Client' object has no attribute '{name}'{hint}")
 
     def restore(
         self,
@@ -270,6 +278,9 @@ def _stub(channel: Any) -> Any:
 
 def _settings(choices: Choices) -> tuple[Settings, Mask | None]:
     """Split choices into settings and the mask of damage among them."""
+    for name in choices.keys() - Choices.__annotations__.keys():
+        hint = did_you_mean(name, Choices.__annotations__, FORMER_KEYWORDS)
+        raise SettingsError(f"'{name}' is no setting{hint or '; see docs/reference/settings.md'}")
     plain, mask = split_damage(dict(choices))
     return Settings(**plain), mask
 

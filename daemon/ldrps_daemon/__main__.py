@@ -15,6 +15,7 @@ from ldrps_daemon.config import CARRIED, LOG_FORMATS, SHARED, ServeConfig
 from ldrps_daemon.event_loop import loop_factory
 from ldrps_daemon.observability.logs import set_up
 from ldrps_engine.errors import LdrpsError, OutputError, SettingsError, UnavailableError
+from ldrps_wire.hints import did_you_mean
 from ldrps_wire.installed import require_daemon
 
 _NUMBERS = {
@@ -63,6 +64,14 @@ _BROKEN_PIPE = 141
 
 class _Parser(argparse.ArgumentParser):
     """Parser that reports errors in one sentence, that of a full disk for its help included."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a whole command line; SettingsError for what is wrong in it."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            hint = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}; see '{self.prog} --help'")

@@ -215,6 +215,24 @@ def test_a_daemon_that_dies_half_way(ldrps, photo, fake, monkeypatch):
     assert not photo.with_name("in_restored.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("restore a.png --samples 3", "did you mean --variants?; see 'ldrps restore --help'"),
+        ("restore a.png --sampels=3", "did you mean --variants?"),
+        ("restore a.png --look-only", "did you mean the command 'ldrps diagnose'?"),
+        ("restore a.png --fource", "did you mean --force?"),
+        ("diagnose a.png --samples 3", "unrecognized arguments: --samples 3; see"),
+        ("status --wach", "did you mean --watch?"),
+        ("immich run --url x --api-key-file y --albun z", "did you mean --album?"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_one_that_is_meant(ldrps, words, hint):
+    code, _, err = ldrps(*words.split())
+    assert code == 2
+    assert hint in one_sentence(err)
+
+
 @pytest.mark.parametrize("command", [["restore", "--no-start"], ["status"], ["jobs"]])
 def test_no_daemon(ldrps, photo, tmp_path, command):
     photos = [photo] if command[0] == "restore" else []

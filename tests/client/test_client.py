@@ -16,6 +16,7 @@ from ldrps_engine.errors import (
     LimitError,
     ModelError,
     NotFoundError,
+    OutputError,
     PhotoError,
     SettingsError,
     UnavailableError,
@@ -199,3 +200,37 @@ def test_no_daemon_is_one_sentence(tmp_path, photo):
 def test_saving_needs_no_source(client, pixels, tmp_path):
     client.restore(pixels).save(tmp_path / "out.tif")
     assert np.array_equal(decode(tmp_path / "out.tif").photo.to_samples(), 255 - pixels)
+
+
+@pytest.mark.parametrize(
+    ("choice", "hint"),
+    [
+        ({"samples": 3}, r"'samples' is no setting; did you mean the method Client\.variants"),
+        ({"look_only": True}, "'look_only' is no setting; did you mean the command 'ldrps diag"),
+        ({"recipie": "haze"}, "did you mean recipe?"),
+        ({"frobnicate": 1}, r"'frobnicate' is no setting; see docs/reference/settings\.md"),
+    ],
+)
+def test_an_unknown_setting_is_answered_with_the_one_that_is_meant(client, fake, choice, hint):
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    for call in (client.restore, client.submit):
+        with pytest.raises(SettingsError, match=hint):
+            call(pixels, **choice)
+    assert not fake.submits
+
+
+def test_a_former_method_names_the_one_of_today(client):
+    with pytest.raises(AttributeError, match="'samples'; it is called variants now"):
+        client.samples  # noqa: B018
+    assert not hasattr(client, "anything")
+    with pytest.raises(SettingsError, match="variants is '3'; use 1 to 16"):
+        client.variants(np.zeros((20, 20, 3), np.uint8), "3")
+
+
+def test_what_to_do_is_said_in_the_callers_language(client, photo, ldrps):
+    result = client.restore(photo)
+    result.save(photo.with_name("in_restored.png"))
+    with pytest.raises(OutputError, match=r"choose another name or give force=True$"):
+        result.save(photo.with_name("in_restored.png"))
+    assert ldrps("restore", photo)[2].endswith("choose another name or use --force\n")
+    assert "use --force" in ldrps("restore", photo, "--json")[1]

@@ -27,6 +27,13 @@ WRONG = [
     ("noise_sigma", math.inf),
     ("description", "x" * 401),
     ("model", ""),
+    *(("strength", value) for value in ("1", None, True)),
+    *(("seed", value) for value in (1.0, None, "7")),
+    *((name, value) for name in ("steps", "recurrences") for value in (2.0, "2", True)),
+    ("noise_sigma", "much"),
+    *((name, value) for name in ("description", "model", "describer") for value in (4, b"x")),
+    *(("allow_colour", value) for value in ("yes", None)),
+    *(("layers", value) for value in ("restored", 5, None)),
     ("layers", ()),
     ("layers", ("restored", "mask")),
 ]

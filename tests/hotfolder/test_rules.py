@@ -79,6 +79,22 @@ def test_a_file_of_settings(tmp_path):
         ('[[folder]]\nin = "a"\namounts = 0.5', "amounts is 0.5; give a number from 0 to 2"),
         ('[[folder]]\nin = "a"\nfilters = ["noise"]', "filter 'noise'"),
         ('[[folder]]\nin = "a"\nonly_if = ["grey"]\nfilters = []', "give filters alone"),
+        (
+            'only_if = ["grey"]\n[[folder]]\nin = "a"',
+            "'only_if' is not known here: it belongs to a folder, below [[folder]] and is called "
+            "filters now",
+        ),
+        (
+            'filters = ["grey"]\n[[folder]]\nin = "a"',
+            "'filters' is not known here: it belongs to a folder, below [[folder]]",
+        ),
+        (
+            '[[folder]]\nin = "a"\nparallel = 2',
+            "'parallel' is not known here: it is for all folders, above the first [[folder]]",
+        ),
+        ('paralel = 2\n[[folder]]\nin = "a"', "did you mean parallel?"),
+        ('[[folder]]\nin = "a"\nfilter = ["grey"]', "did you mean filters?"),
+        ('[[folder]]\nin = "a"\nsteps = "5"', "steps is '5'; use a whole number"),
         ("folder = [1]", "no list of tables"),
         ('[[folder]]\nin = "a"\nsettle = "long"', "wrong kind"),
         ('[[folder]]\nin = "a"\nrecursive = 1', "recursive is 1"),

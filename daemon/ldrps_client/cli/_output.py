@@ -62,7 +62,13 @@ def silenced() -> None:
 
 def say(error: LdrpsError) -> None:
     """Print an error as one sentence for people."""
-    print(f"ldrps: {shown(str(error))}", file=sys.stderr)
+    print(f"ldrps: {shown(_sentence(error))}", file=sys.stderr)
+
+
+def _sentence(error: LdrpsError) -> str:
+    """Return an error's message, with what to do on a command line where that differs."""
+    path = getattr(error, "taken", None)
+    return f"{path} exists already; choose another name or use --force" if path else str(error)
 
 
 def unforeseen(bug: Exception) -> InternalError:
@@ -85,7 +91,7 @@ def error_record(error: LdrpsError) -> dict[str, Any]:
     """Convert an error to a record for programs."""
     record: dict[str, Any] = {
         "reason": error.reason,
-        "message": str(error),
+        "message": _sentence(error),
         "exit_code": error.exit_code,
     }
     if isinstance(error, BusyError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from typing import Any, NoReturn
 
 from ldrps_client._amounts import AMOUNT_HELP
+from ldrps_client._names import FORMER_OPTIONS
 from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
@@ -18,6 +19,7 @@ from ldrps_client.cli._watch import add_arguments as add_watch_arguments
 from ldrps_client.cli._web import add_arguments as add_web_arguments
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import ALL_STAGES, FINDINGS, LAYERS, RECIPES, SOLVERS
+from ldrps_wire.hints import did_you_mean
 
 _EPILOG = """\
 exit codes:
@@ -36,12 +38,32 @@ Command = Callable[[argparse.Namespace], int]
 class _Parser(argparse.ArgumentParser):
     """Parser that reports errors in one sentence, as everything else does."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a whole command line; SettingsError for what is wrong in it."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            inner = _innermost(self, args or ())
+            name = unknown[0].partition("=")[0]
+            known = [word for action in inner._actions for word in action.option_strings]
+            hint = did_you_mean(name, known, FORMER_OPTIONS) if name[:2] == "--" else ""
+            inner.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options
+
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}; see '{self.prog} --help'")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own passes over what cannot be written.
         print(message, end="", file=file or sys.stderr, flush=True)
+
+
+def _innermost(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command that a command line names, or of the command within it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = [action.choices[word] for word in words if word in action.choices]
+            return _innermost(named[0], words) if named else parser
+    return parser
 
 
 def build_parser() -> argparse.ArgumentParser:

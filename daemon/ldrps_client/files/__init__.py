@@ -7,6 +7,7 @@ from ldrps_client.files._folders import check_folder
 from ldrps_client.files._formats import result_suffix
 from ldrps_client.files._read import LoadedFile, decode, decode_bytes, load_readers
 from ldrps_client.files._write import (
+    TakenError,
     check_target,
     encode,
     file_bytes,
@@ -21,6 +22,7 @@ __all__ = [
     "Format",
     "LoadedFile",
     "Metadata",
+    "TakenError",
     "check_folder",
     "check_target",
     "decode",

@@ -47,6 +47,14 @@ _DEPTHS: dict[Format, tuple[Depth, ...]] = {
 }
 
 
+class TakenError(OutputError):
+    """A file is there already, at the path `taken`; the message is for callers of the library."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists already; choose another name or give force=True")
+        self.taken = path
+
+
 def check_target(
     path: Path, *, force: bool = False, source: Path | None = None, photo: Photo | None = None
 ) -> None:
@@ -70,7 +78,7 @@ def _check_place(path: Path, *, force: bool, source: Path | None = None) -> None
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; give a file name")
     if os.path.lexists(path) and not force:
-        raise OutputError(f"{path} exists already; choose another name or use --force")
+        raise TakenError(path)
     if not os.path.isdir(path.parent):
         raise OutputError(f"{path.parent} is not a folder; create it first")
 
@@ -283,7 +291,7 @@ def write_bytes(path: Path, data: bytes, *, force: bool = False) -> None:
     try:
         write_atomically(path, data, part_path(path), force=force)
     except FileExistsError:
-        raise OutputError(f"{path} exists already; choose another name or use --force") from None
+        raise TakenError(path) from None
     except OSError as error:
         why = cause_and_remedy(error)
         raise OutputError(f"{path} cannot be written: {why}") from error

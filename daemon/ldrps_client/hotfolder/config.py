@@ -10,11 +10,13 @@ from datetime import time
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from ldrps_client._names import FORMER_KEYS
 from ldrps_client._text import cause_and_remedy
 from ldrps_client.hotfolder.detect._rules import DEFAULT_PATTERN, Rules, check_pattern
 from ldrps_client.hotfolder.work._filters import Condition, parse_condition
 from ldrps_engine.errors import SettingsError
 from ldrps_engine.settings import Settings
+from ldrps_wire.hints import did_you_mean
 
 T = TypeVar("T")
 LinkClean = Literal["no", "symlink", "hardlink", "copy"]
@@ -145,8 +147,8 @@ def load_config(path: Path) -> WatchConfig:
         schedule = schedule_from(data)
         named = [_with_current_names(table) for table in tables]
         folders = tuple(folder_from(table, path.parent) for table in named)
-        former = sorted({name for table in tables for name in _FORMER if name in table})
-        warnings = tuple(f"{path}: {n} is called {_FORMER[n]} now; rename it" for n in former)
+        former = sorted({name for table in tables for name in FORMER_KEYS if name in table})
+        warnings = tuple(f"{path}: {n} is called {FORMER_KEYS[n]} now; rename it" for n in former)
         return WatchConfig(folders=folders, schedule=schedule, warnings=warnings)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
@@ -180,15 +182,13 @@ def folder_from(given: dict[str, Any], base: Path = Path()) -> FolderConfig:
 
 
 _GLOBS = {"include", "exclude"}
-_FORMER = {"only_if": "filters"}
-"""Keys of a [[folder]] that have another name now."""
 
 
 def _with_current_names(table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise SettingsError("folder is no list of tables; begin each with [[folder]]")
     values = dict(table)
-    for former, current in _FORMER.items():
+    for former, current in FORMER_KEYS.items():
         if former in values and current in values:
             raise SettingsError(f"{former} is called {current} now; give {current} alone")
         if former in values:
@@ -217,7 +217,9 @@ def _absolute(value: Any, base: Path) -> Path:
 def _made(kind: type[T], values: dict[str, Any]) -> T:
     known = {entry.name for entry in dataclasses.fields(cast(Any, kind))}
     if unknown := values.keys() - known:
-        raise SettingsError(f"'{min(unknown)}' is not known here; see docs/guide/hot-folder.md")
+        name = min(unknown)
+        hint = _elsewhere(kind, name) or did_you_mean(name, _keys(kind), FORMER_KEYS)
+        raise SettingsError(f"'{name}' is not known here{hint}; see docs/guide/hot-folder.md")
     for name, value in values.items():
         if name in _BOOLEANS and not isinstance(value, bool):
             raise SettingsError(f"{name} is {value!r}; use true or false")
@@ -227,6 +229,25 @@ def _made(kind: type[T], values: dict[str, Any]) -> T:
         raise SettingsError(
             f"{', '.join(sorted(values))}: one has a value of a wrong kind"
         ) from None
+
+
+def _keys(kind: type) -> set[str]:
+    """Names that a file has for the values of a kind."""
+    own = {entry.name for entry in dataclasses.fields(cast(Any, kind))}
+    if kind is FolderConfig:
+        return (own - {"root", "settings", "rules"}) | {"in"} | _SETTINGS | _GLOBS
+    return own
+
+
+def _elsewhere(kind: type, name: str) -> str:
+    """Say where in a file a name belongs, if that is not where it stands."""
+    today = FORMER_KEYS.get(name, name)
+    called = f" and is called {today} now" if today != name else ""
+    if kind is Schedule and today in _keys(FolderConfig):
+        return f": it belongs to a folder, below [[folder]]{called}"
+    if kind is FolderConfig and today in _keys(Schedule):
+        return ": it is for all folders, above the first [[folder]]"
+    return ""
 
 
 _BOOLEANS = {"recipe_by_folder", "recursive", "pause_on_battery", "notify"}
