@@ -25,6 +25,7 @@ from ldrps_wire.address import (
     UNIX,
     certificate_file,
     check_address_is_ours,
+    check_form,
     default_token_file,
 )
 from ldrps_wire.ownership import check_way
@@ -50,12 +51,15 @@ _NOT_PROVED = ("handshak", "CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "WRONG_VERS
 
 
 def open_channel(address: str) -> Any:
-    """Open a channel that connects when it is first used; SettingsError for unusable certificates.
+    """Open a channel that connects when it is first used.
+
+    SettingsError for what is no address, and for unusable certificates.
 
     On TCP it is encrypted. At a loopback address the daemon must have the key to the certificate
     that lies next to the token. For `tls:HOST:PORT`, `$LDRPS_TLS_CA` names who must have signed the
     daemon's certificate, `$LDRPS_TLS_CERT` and `$LDRPS_TLS_KEY` what this client shows of itself.
     """
+    check_form(address)
     if address.startswith(UNIX):
         check_address_is_ours(address)
         return grpc.insecure_channel(address, options=_OPTIONS)

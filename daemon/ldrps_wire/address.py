@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from ldrps_engine.errors import SettingsError
@@ -20,6 +21,8 @@ UNIX = "unix:"
 TLS = "tls:"
 
 
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):([0-9]{1,5})")
+_ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 # Ports of daemons where there is no socket to serve on: none that systems give to connections.
 _FIRST_PORT, _PORTS = 26000, 4000
 
@@ -73,6 +76,25 @@ def default_token_file() -> Path:
 def certificate_file(token_file: Path) -> Path:
     """Certificate with which the daemon of a loopback address proves itself, next to its token."""
     return token_file.with_name(f"{token_file.name}.pem")
+
+
+def has_tcp_form(address: str) -> bool:
+    """Tell whether an address is `tls:HOST:PORT`, or `HOST:PORT` for a host of the loopback."""
+    host = _ANY_HOST if address.startswith(TLS) else _LOOPBACK
+    match = host.fullmatch(address.removeprefix(TLS))
+    return match is not None and 0 < int(match[2]) <= 65535
+
+
+def check_form(address: str) -> None:
+    """Refuse what is no address of a daemon; SettingsError says which forms there are."""
+    if (address.startswith(UNIX) and Path(address.removeprefix(UNIX)).name) or has_tcp_form(
+        address
+    ):
+        return
+    raise SettingsError(
+        f"address '{address}' is not understood; give unix:PATH, 127.0.0.1:PORT, or tls:HOST:PORT "
+        "for another machine, with a port from 1 to 65535"
+    )
 
 
 def check_address_is_ours(address: str) -> None:

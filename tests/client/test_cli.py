@@ -233,6 +233,17 @@ def test_an_unknown_option_is_answered_with_the_one_that_is_meant(ldrps, words, 
     assert hint in one_sentence(err)
 
 
+@pytest.mark.parametrize("command", ["status", "stop", "restore a.png", "watch .", "web", "doctor"])
+@pytest.mark.parametrize("where", ["foo:bar", "127.0.0.1:99999", "unix:", "8.8.8.8:50", "tls:x"])
+def test_what_is_no_address_is_answered_with_the_forms_there_are(ldrps, command, where):
+    code, _, err = ldrps(*command.split(), "--address", where)
+    assert code == 2
+    assert err == (
+        f"ldrps: address '{where}' is not understood; give unix:PATH, 127.0.0.1:PORT, or "
+        "tls:HOST:PORT for another machine, with a port from 1 to 65535\n"
+    )
+
+
 @pytest.mark.parametrize("command", [["restore", "--no-start"], ["status"], ["jobs"]])
 def test_no_daemon(ldrps, photo, tmp_path, command):
     photos = [photo] if command[0] == "restore" else []

@@ -23,8 +23,8 @@ from ldrps_client._text import cause, cause_and_remedy
 from ldrps_client.cli._darktable import installed_faults
 from ldrps_client.cli._output import print_json
 from ldrps_client.client import Client
-from ldrps_engine.errors import LdrpsError, OutputError
-from ldrps_wire.address import run_folder
+from ldrps_engine.errors import LdrpsError, OutputError, SettingsError
+from ldrps_wire.address import check_form, run_folder
 from ldrps_wire.installed import missing
 from ldrps_wire.remarks import remarks
 from ldrps_wire.system import CONFINES, memory_bytes
@@ -44,6 +44,8 @@ _PATH = re.compile(r"(?<![\w~<.])/(?:[^\s/'\",;:()\\]+/)*[^\s/'\",;:()\\]+")
 
 def doctor(options: Namespace) -> int:
     """Print the findings, or write them to a file."""
+    if options.address:
+        check_form(options.address)
     report = anonymised(_report(options.address))
     if options.output:
         _write(Path(options.output), report)
@@ -123,7 +125,7 @@ def _daemon(address: str | None) -> dict[str, Any]:
         with Client(address, autostart=False) as client:
             status, jobs = client.status(), client.jobs()
     except LdrpsError as error:
-        return {"answers": False, "because": str(error)}
+        return {"answers": False, "reason": error.reason, "because": str(error)}
     failures = Counter(f"{job.reason}: {job.message}" for job in jobs if job.state == "failed")
     states = Counter(job.state for job in jobs)
     return {"answers": True, **asdict(status), "jobs": dict(states), "failures": dict(failures)}
@@ -148,7 +150,9 @@ def _problems(found: dict[str, Any]) -> list[str]:
         ),
         (
             installed and not answers,
-            "no daemon answers; 'ldrps serve' shows why, or that it was only not running",
+            found["daemon"]["because"]
+            if found["daemon"].get("reason") == SettingsError.reason
+            else "no daemon answers; 'ldrps serve' shows why, or that it was only not running",
         ),
         (
             CONFINES and installed and not all(found["sandbox"].values()),

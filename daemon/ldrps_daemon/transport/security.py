@@ -11,13 +11,11 @@ from typing import IO, Any
 
 from ldrps_engine.errors import SettingsError, UnavailableError
 from ldrps_engine.model_store.atomic import CLOSED_ON_EXEC
-from ldrps_wire.address import TLS, UNIX, check_socket_length, run_folder
+from ldrps_wire.address import TLS, UNIX, check_socket_length, has_tcp_form, run_folder
 from ldrps_wire.ownership import own_folder as own_folder
 from ldrps_wire.system import TELLS_UNIX_PEERS, listening, lock
 
 _BACKLOG = 128
-_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})")
-_ANY_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,11 @@ def check_address(address: str) -> ListenAddress:
     """Accept unix sockets, loopback TCP and TLS; SettingsError says why not anything else."""
     if address.startswith(UNIX):
         return _unix_address(Path(re.sub("^//", "", address.removeprefix(UNIX))))
-    certified = address.startswith(TLS)
-    target = address.removeprefix(TLS)
-    match = (_ANY_HOST if certified else _LOOPBACK).fullmatch(target)
-    if match and 0 < int(match[2]) <= 65535:
-        lock = run_folder() / f"tcp-{match[2]}.lock"
+    if has_tcp_form(address):
+        target = address.removeprefix(TLS)
+        lock = run_folder() / f"tcp-{target.rpartition(':')[2]}.lock"
         check_socket_length(lock, "set XDG_RUNTIME_DIR to a folder with a shorter path")
-        return ListenAddress(target, lock, certified=certified)
+        return ListenAddress(target, lock, certified=address.startswith(TLS))
     raise SettingsError(
         f"address '{address}' is refused; serve on unix:PATH, on 127.0.0.1:PORT, or on "
         "tls:HOST:PORT with a certificate, because nothing else would protect photos on a network"
