@@ -55,7 +55,7 @@ class Encoding:
     progressive: bool = False
     """True for a JPEG that loads in passes."""
     coded: bytes = field(default=b"", repr=False)
-    """Coded picture of a JPEG, whose pixels are the photo's own."""
+    """Coded picture of a JPEG or WebP, whose pixels are the photo's own."""
     lossless: bool = False
     """True for a WebP that kept every pixel."""
     compression: str = "zlib"

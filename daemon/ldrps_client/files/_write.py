@@ -16,6 +16,7 @@ from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._read import Encoding, LoadedFile
+from ldrps_client.files.codecs import _coded_webp
 from ldrps_client.files.codecs._coded_jpeg import with_metadata_of
 from ldrps_client.files.codecs._jpeg import comment_segments
 from ldrps_client.files.metadata._comments import as_comments, as_texts, is_comment, texts_into_xmp
@@ -226,18 +227,20 @@ def _through_pillow(
     from PIL import Image
 
     # A picture that nothing has changed is not coded again, which would cost it a little each time.
-    coded = encoding.coded if kind is Format.JPEG else b""
+    coded, size, alpha = encoding.coded, samples.shape[1::-1], samples.shape[2] in (2, 4)
     if coded:
         samples = samples[:8, :8]
     buffer = io.BytesIO()
     squeezed = samples[..., 0] if samples.shape[2] == 1 else samples
     options: dict[str, object] = {
         "icc_profile": profile or None,
-        **_compression(kind, encoding, alpha=samples.shape[2] in (2, 4)),
+        **_compression(kind, encoding, alpha=alpha),
         **_options(kind, metadata),
     }
     Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, kind.value, **options)
     data = buffer.getvalue()
+    if coded and kind is Format.WEBP:
+        return _coded_webp.with_metadata_of(coded, data, size, alpha=alpha)
     if coded:
         return with_metadata_of(coded, data)
     return _with_nclx(data, encoding.nclx) if encoding.nclx and encoding.stated else data

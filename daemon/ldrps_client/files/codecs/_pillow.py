@@ -11,6 +11,7 @@ from PIL import Image, JpegImagePlugin
 from ldrps_client.files._formats import DAMAGED
 from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding, Parts
+from ldrps_client.files.codecs import _coded_webp
 from ldrps_client.files.codecs._coded_jpeg import coded_picture
 from ldrps_client.files.codecs._deep_avif import bits_of, read_deep_avif
 from ldrps_client.files.codecs._jpeg import (
@@ -100,9 +101,10 @@ def read_webp(file: BinaryIO, kind: Format) -> Parts:
     """Read pixels, metadata and encoding of an open WebP."""
     with open_image(file, Format.WEBP) as image:
         check_still(image)
-        encoding = Encoding(lossless=_is_lossless_webp(file))
         samples, profile, odd = _samples(image)
         metadata, orientation, lost = _metadata(image)
+    coded = _coded_webp.coded_picture(_all(file)) if orientation == 1 else b""
+    encoding = Encoding(lossless=_is_lossless_webp(file), coded=coded)
     photo = Photo.from_samples(upright(samples, orientation), profile)
     return Parts(photo, metadata, encoding, (*odd, *lost))
 
