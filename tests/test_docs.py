@@ -327,3 +327,22 @@ def test_links_out_of_the_documentation_become_text_on_the_site(site):
     page = (site / "reference" / "protocol.html").read_text()
     assert "<p>restoration.proto is the contract" in page
     assert "grpcurl -cacert token.pem" in page
+
+
+def test_the_readmes_pictures_are_made_as_it_says():
+    """The text named the recipe of three of them for all four."""
+    made = re.search(
+        r"for name in ([\w -]+); do \\\n\s+"
+        r"recipe=(\w+); \[ \$\$name != (\w+) \] \|\| recipe=(\w+);",
+        read("Makefile"),
+    )
+    names, usual, other, its_own = made.groups()
+    pictures = dict(
+        re.findall(r"^\| (.+?) \| !\[.*?\]\(docs/images/([\w-]+)\.jpg\)", read("README.md"), re.M)
+    )
+    assert sorted(pictures.values()) == sorted(names.split())
+    assert f"with `--recipe {usual}` except for the last" in read("README.md")
+    *others, last = pictures.items()
+    assert last[1] == other
+    assert last[0].endswith(f"`--recipe {its_own}`")
+    assert not any("--recipe" in words for words, _ in others)

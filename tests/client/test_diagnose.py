@@ -1,13 +1,17 @@
 """`ldrps diagnose`: no daemon is needed, and what restore refuses is refused."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from client import bad_photos
 from client.test_cli import one_sentence
 from support import pictures
+from support.daemon import environment
 
 
 def test_diagnose_needs_no_daemon(ldrps, photo, fake):
@@ -38,3 +42,22 @@ def test_diagnose_refuses_what_restore_refuses(ldrps, tmp_path):
     code, _, err = ldrps("diagnose", path)
     assert code == 3
     assert "without greys" in one_sentence(err)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_the_products_of_a_diagnosis_stay_in_one_thread(photo, chosen, used):
+    """Idle threads of OpenBLAS wait by spinning; it reads the variable when numpy is loaded."""
+    code = (
+        "import os, sys; from ldrps_client.cli import main; assert 'numpy' not in sys.modules; "
+        f"main(['diagnose', {str(photo)!r}]); print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    surroundings = {k: v for k, v in environment().items() if k != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=surroundings | chosen,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[-1] == used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     lines = given[:1] == ["restore"] and "--json-lines" in given
     _print_any_name()
+    # For numpy, which is not loaded yet: OpenBLAS's threads wait for each other by spinning, at
+    # many times the cost of the small products of a diagnosis. Workers do the same.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return _surely_printed(_run(given, as_json=lines or "--json" in given))
 
 
