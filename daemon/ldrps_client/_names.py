@@ -4,8 +4,18 @@ from __future__ import annotations
 
 FORMER_OPTIONS = {"--samples": "--variants", "--look-only": "the command 'ldrps diagnose'"}
 """Replacements of options of the command line; `watch` itself takes its --only-if."""
+OTHER_WORDS = {
+    "help": "the option --help",
+    "version": "the option --version",
+    "fetch": "pull",
+    "download": "pull",
+    "delete": "remove",
+}
+"""Words for commands that other programs have."""
 FORMER_KEYS = {"only_if": "filters"}
 """Keys of a [[folder]] that have another name now."""
+FORMER_FIGURES = {"veil": "haze"}
+"""Figures of a diagnosis that have another name now."""
 FORMER_KEYWORDS = {
     "samples": "the method Client.variants(photo, count)",
     "variants": "the method Client.variants(photo, count)",

@@ -12,6 +12,13 @@ import pytest
         ("restore a.png --fource", "did you mean --force?"),
         ("diagnose a.png --samples 3", "unrecognized arguments: --samples 3; see"),
         ("status --wach", "did you mean --watch?"),
+        ("help", "did you mean the option --help?; see 'ldrps --help'"),
+        ("restor a.png", "did you mean restore?"),
+        ("models fetch sd21", "did you mean pull?; see 'ldrps models --help'"),
+        ("models list sd21", "for one of them, run 'ldrps models show sd21'"),
+        ("watch . --filter veil>0.5", "did you mean haze?"),
+        ("restore a.png --layers=", "layers '' is not known"),
+        ("completion tcsh", "'tcsh' is not known; choose from bash, zsh, fish"),
         ("immich run --url x --api-key-file y --albun z", "did you mean --album?"),
     ],
 )

@@ -114,6 +114,13 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, text, named):
     assert named in str(caught.value)
 
 
+def test_a_file_that_is_no_text_is_one_sentence(tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(SettingsError, match=r"photo\.jpg is not text in UTF-8; give a TOML file$"):
+        load_config(path)
+
+
 def test_a_file_with_a_former_name_is_read_as_ever_and_says_so(tmp_path):
     """A service must not end with an update, and what it has done must count as done."""
     text = '[[folder]]\nin = "a"\nfilters = ["noise>5"]\n'

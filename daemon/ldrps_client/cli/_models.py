@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def models(options: Namespace) -> int:
     """Do one action."""
+    if options.action == "list" and options.name:
+        raise SettingsError(
+            f"list shows all models; for one of them, run 'ldrps models show {options.name}'"
+        )
     # Only now: the parser, which knows this module, answers without it.
     from ldrps_client.client import Client
 

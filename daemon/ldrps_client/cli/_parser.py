@@ -9,7 +9,7 @@ from importlib import import_module, metadata
 from typing import Any, NoReturn
 
 from ldrps_client._amounts import AMOUNT_HELP
-from ldrps_client._names import FORMER_OPTIONS
+from ldrps_client._names import FORMER_OPTIONS, OTHER_WORDS
 from ldrps_client.cli._completion import SHELLS
 from ldrps_client.cli._darktable import add_arguments as add_darktable_arguments
 from ldrps_client.cli._gimp import add_arguments as add_gimp_arguments
@@ -51,6 +51,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}; see '{self.prog} --help'")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = [str(choice) for choice in action.choices or ()]
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(str(value), choices, OTHER_WORDS)
+            known = ", ".join(choices)
+            raise argparse.ArgumentError(action, f"'{value}' is not known; choose from {known}{hint}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own passes over what cannot be written.

@@ -61,7 +61,8 @@ def restore(options: Namespace) -> int:
 
 
 def _choices(options: Namespace) -> Choices:
-    layers = tuple((options.layers or "restored").split(","))
+    given = "restored" if options.layers is None else options.layers
+    layers = tuple(name.strip() for name in given.split(","))
     return Choices(
         recipe=options.recipe,
         strength=options.strength,

@@ -138,7 +138,9 @@ def load_config(path: Path) -> WatchConfig:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {cause_and_remedy(error)}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not text in UTF-8; give a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
     tables = data.pop("folder", [])
     if not isinstance(tables, list) or not tables:

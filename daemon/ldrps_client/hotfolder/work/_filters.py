@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ldrps_client._names import FORMER_FIGURES
 from ldrps_engine.analysis.diagnosis import Diagnosis
 from ldrps_engine.errors import SettingsError
+from ldrps_wire.hints import did_you_mean
 
 _FIGURES = {
     "noise": "noise_sigma",
@@ -45,9 +47,10 @@ def parse_condition(text: str) -> Condition:
         return Condition(text.strip())
     parts = re.fullmatch(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*", text)
     if parts is None or parts[1] not in _FIGURES:
+        hint = did_you_mean(parts[1], _FIGURES, FORMER_FIGURES) if parts else ""
         raise SettingsError(
             f"filter '{text}' is not understood; write one of {', '.join(_FIGURES)} with a figure,"
-            f" such as 'noise>5', or {' or '.join(_WORDS)}"
+            f" such as 'noise>5', or {' or '.join(_WORDS)}{hint}"
         )
     return Condition(parts[1], float(parts[2]))
 
