@@ -6,7 +6,7 @@ import numpy as np
 
 from ldrps_client._result import Result
 from ldrps_engine.errors import SettingsError
-from ldrps_engine.settings import MAX_SEED
+from ldrps_engine.settings import MAX_SEED, Settings
 
 MAX_VARIANTS = 16
 """Most results of one photo; more are never compared."""
@@ -16,6 +16,7 @@ def variant_seeds(first: int, count: int) -> range:
     """Return the seeds of so many results; SettingsError if there are no such seeds."""
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_VARIANTS:
         raise SettingsError(f"variants is {count!r}; use 1 to {MAX_VARIANTS}")
+    Settings(seed=first)
     if first + count - 1 > MAX_SEED:
         raise SettingsError(
             f"seed is {first}, and {count} variants need the seeds up to {first + count - 1}; "

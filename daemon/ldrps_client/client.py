@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack
 
 import grpc
@@ -143,6 +144,8 @@ class Client:
         A job that has not ended after `deadline_seconds` is cancelled; 0: never.
         """
         settings, mask = _settings(choices)
+        if not isinstance(deadline_seconds, Real):
+            raise SettingsError(f"deadline_seconds is {deadline_seconds!r}; give a number")
         pixels = _pixels(take(photo), mask)
         return self._submit(
             pixels,
@@ -199,8 +202,8 @@ class Client:
 
     def jobs(self, limit: int = 100) -> list[Job]:
         """Return the jobs, newest first, 1000 at most."""
-        if not 1 <= limit <= MAX_JOBS:
-            raise SettingsError(f"limit is {limit}; use 1 to {MAX_JOBS}")
+        if not isinstance(limit, int) or not 1 <= limit <= MAX_JOBS:
+            raise SettingsError(f"limit is {limit!r}; use 1 to {MAX_JOBS}")
         answer = self._call(self._stub.ListJobs, pb.ListJobsRequest(limit=limit))
         return [job_of(message) for message in answer.jobs]
 

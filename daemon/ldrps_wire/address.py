@@ -87,6 +87,8 @@ def has_tcp_form(address: str) -> bool:
 
 def check_form(address: str) -> None:
     """Refuse what is no address of a daemon; SettingsError says which forms there are."""
+    if not isinstance(address, str):
+        raise SettingsError(f"address is {address!r}; give a text, such as unix:PATH")
     if (address.startswith(UNIX) and Path(address.removeprefix(UNIX)).name) or has_tcp_form(
         address
     ):

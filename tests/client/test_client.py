@@ -234,3 +234,20 @@ def test_what_to_do_is_said_in_the_callers_language(client, photo, ldrps):
         result.save(photo.with_name("in_restored.png"))
     assert ldrps("restore", photo)[2].endswith("choose another name or use --force\n")
     assert "use --force" in ldrps("restore", photo, "--json")[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda client, photo: client.jobs("all"), "limit is 'all'; use 1 to 1000"),
+        (lambda client, photo: client.jobs(1.5), r"limit is 1\.5; use 1 to 1000"),
+        (lambda client, photo: client.variants(photo, 2, seed="x"), "seed is 'x'; use a whole"),
+        (lambda client, photo: client.submit(photo, deadline_seconds="1"), "deadline_seconds is"),
+        (lambda client, photo: Client(5), "address is 5; give a text"),
+        (lambda client, photo: Client("foo:bar"), "'foo:bar' is not understood; give unix:PATH"),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused_in_a_sentence(client, fake, photo, call, words):
+    with pytest.raises(SettingsError, match=words):
+        call(client, photo)
+    assert not fake.submits

@@ -57,7 +57,9 @@ class _Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             hint = did_you_mean(str(value), choices, OTHER_WORDS)
             known = ", ".join(choices)
-            raise argparse.ArgumentError(action, f"'{value}' is not known; choose from {known}{hint}")
+            raise argparse.ArgumentError(
+                action, f"'{value}' is not known; choose from {known}{hint}"
+            )
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own passes over what cannot be written.
