@@ -118,7 +118,7 @@ def test_what_may_be_twigs_or_spray_is_filled_unasked_in_prints_without_colours(
 
 @pytest.mark.parametrize(
     ("toning", "sure", "filled"),
-    [(0.0, 0.97, True), (0.15, 0.97, True), (0.15, 0.7, False)],
+    [(0.0, 0.99, True), (0.15, 0.99, True), (0.15, 0.7, False)],
     ids=["grey", "toned", "doubtful"],
 )
 def test_one_crack_is_enough_in_a_print_of_one_hue(monkeypatch, toning, sure, filled):
