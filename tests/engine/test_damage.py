@@ -6,7 +6,6 @@ import pytest
 from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.damage_evidence import bare_paper, like_what_is_sure, sure_from
 from ldrps_engine.analysis.damage_views import likely_from_sides, probabilities
-from ldrps_engine.analysis.rims import with_rims
 from support import pictures
 from support.damage import iou, scratched
 
@@ -205,17 +204,6 @@ def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypa
     found = look_for_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask[150:152, 20:220].all()
     assert not found.mask[70:90, 110:150].any()
-
-
-def test_rims_of_a_scratch_go_along_and_its_surroundings_do_not():
-    rgb = np.full((64, 64, 3), 0.4, np.float32)
-    rgb[:, 30:32], rgb[:, [29, 32]] = 0.9, 0.6
-    rgb += np.random.default_rng(0).normal(0, 0.004, rgb.shape).astype(np.float32)
-    mask = np.zeros((64, 64), bool)
-    mask[:, 30:32] = True
-    found = with_rims(rgb, mask, rgb, mask)
-    assert found[:, 29:33].all()
-    assert found.sum() == 4 * 64
 
 
 def test_what_looks_like_sure_damage_is_believed_and_what_looks_like_the_picture_is_not():
