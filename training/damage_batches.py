@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,8 @@ from training.belongings import with_belongings
 from training.damage_shapes import SHAPES, Array, Rng, blurred, log_uniform, smooth_noise
 from training.photos import PhotoPack
 
-# Coverage from which a pixel counts as damaged.
-_COVERED = 0.3
+# Coverage from which a pixel counts as damaged, in a scan as soft as it may be.
+_COVERED = 0.25
 # Difference below which changed pixels count less, and their weight.
 _UNSEEN, _LITTLE = 0.03, 0.3
 _WARM = np.array([-0.8, 0, 1.3], np.float32)
@@ -74,12 +75,17 @@ class Batches:
             rgb = with_belongings(rgb, rng)
         # Before the damage, which lies on the print and is as sharp and as bright as it likes.
         rgb = _as_printed(rgb, rng)
-        damaged = np.zeros(rgb.shape[:2], np.float32)
+        cover = np.zeros(rgb.shape[:2], np.float32)
         before = rgb
         if rng.random() < 0.6:
             for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
-                rgb, mask = with_damage(rgb, rng)
-                damaged = np.maximum(damaged, mask)
+                rgb, more = with_damage(rgb, rng)
+                cover = np.maximum(cover, more)
+        if rng.random() < 0.4:
+            soften = _softness(rng)
+            # Softness spreads damage: what it reaches is damaged, too.
+            rgb, before, cover = soften(rgb), soften(before), soften(cover[..., None])[..., 0]
+        damaged = (cover > _COVERED).astype(np.float32)
         # Damage that looks like what it covers cannot be found, and hardly counts.
         seen = np.abs(rgb - before).max(-1) > _UNSEEN
         weight = np.where(seen | (damaged == 0), 1, _LITTLE).astype(np.float32)
@@ -108,7 +114,7 @@ class _Drawer:
 
 
 def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
-    """Draw damage of one kind over a crop (s, s, 3); also returns its mask (s, s)."""
+    """Draw damage of one kind over a crop (s, s, 3); also returns how much it covers (s, s)."""
     side = len(rgb)
     names = list(SHAPES)
     weights = np.array([SHAPES[name][1] for name in names])
@@ -117,14 +123,17 @@ def with_damage(rgb: Array, rng: Rng) -> tuple[Array, Array]:
     if rng.random() < 0.2:
         cover = blurred(cover, log_uniform(0.4, 2, rng))
         cover = np.minimum(1, cover * np.float32(rng.uniform(1, 1.6)))
-    damaged = (cover > _COVERED).astype(np.float32)
     if kind in ("blotches", "loss", "dust") and rng.random() < 0.08:
-        return _stained(rgb, cover, rng), damaged
+        return _stained(rgb, cover, rng), cover
     if kind == "folds" and rng.random() < 0.5:
         rgb = _creased(rgb, cover, rng)
+    whole = cover
+    if kind in ("cracks", "folds", "torn", "loss") and rng.random() < 0.2:
+        rgb, shadow = _in_relief(rgb, cover, rng)
+        whole = np.maximum(cover, shadow)
     strength = 1.0 if rng.random() < 0.75 else rng.uniform(0.5, 1)
     amount = cover[..., None] * np.float32(strength)
-    return np.asarray(rgb + amount * (_ground(side, rng) - rgb), np.float32), damaged
+    return np.asarray(rgb + amount * (_ground(side, rng) - rgb), np.float32), whole
 
 
 def _ground(side: int, rng: Rng) -> Array:
@@ -163,6 +172,44 @@ def _creased(rgb: Array, cover: Array, rng: Rng) -> Array:
     across = np.gradient(soft, axis=int(rng.integers(0, 2)))
     ramp = across / max(float(np.abs(across).max()), 1e-3) * rng.uniform(-0.25, 0.25)
     return np.clip(rgb * (1 + ramp[..., None]), 0, 1).astype(np.float32)
+
+
+def _in_relief(rgb: Array, cover: Array, rng: Rng) -> tuple[Array, Array]:
+    """Draw the shadow of curled edges, as a scanner's lamp casts it; also returns its cover."""
+    shift = rng.choice([-2, -1, 1, 2], 2)
+    moved = np.roll(cover, shift, (0, 1))
+    shadow = blurred(np.clip(moved - cover, 0, 1), log_uniform(0.3, 1.2, rng))
+    dark = np.float32(rng.uniform(0.3, 0.9))
+    return np.asarray(rgb * (1 - dark * shadow[..., None]), np.float32), dark * shadow
+
+
+def _softness(rng: Rng) -> Callable[[Array], Array]:
+    """Draw how a scan softens values (s, s, C): a lens out of focus, or too many pixels."""
+    radius = log_uniform(0.4, 2, rng)
+    if rng.random() < 0.65:
+        sharpening = rng.uniform(0.5, 2) if rng.random() < 0.25 else 0.0
+
+        def soften(values: Array) -> Array:
+            soft = _softened(values, radius)
+            wider = _softened(soft, 1.5 * radius) if sharpening else soft
+            return np.clip(soft + np.float32(sharpening) * (soft - wider), 0, 1)
+
+        return soften
+    smaller = rng.uniform(1.3, 2.5)
+    return lambda values: _enlarged(values, smaller)
+
+
+def _enlarged(values: Array, factor: float) -> Array:
+    """Values (s, s, C) as if a copy smaller by a factor had been enlarged."""
+    side = len(values)
+    low = max(8, round(side / factor))
+
+    def again(channel: Array) -> Array:
+        small = Image.fromarray(channel).resize((low, low), Image.Resampling.BOX)
+        large = small.resize((side, side), Image.Resampling.BICUBIC)
+        return np.asarray(large, np.float32)
+
+    return np.stack([again(channel) for channel in np.moveaxis(values, 2, 0)], 2)
 
 
 def _as_printed(rgb: Array, rng: Rng) -> Array:
@@ -209,17 +256,15 @@ def _grained(rgb: Array, sigma: float, rng: Rng) -> Array:
 
 
 def _as_scanned(rgb: Array, rng: Rng) -> Array:
-    """Apply tone, lens, noise and compression of the scan, over picture and damage alike."""
+    """Apply tone, noise and compression of the scan, over picture and damage alike."""
     if rng.random() < 0.15:
         rgb = _toned(np.clip(rgb, 1e-3, 1), rng)
-    if rng.random() < 0.2:
-        rgb = _softened(rgb, log_uniform(0.3, 1.1, rng))
-    if rng.random() < 0.2:
-        rgb = _grained(rgb, log_uniform(0.004, 0.03, rng), rng)
+    if rng.random() < 0.3:
+        rgb = _grained(rgb, log_uniform(0.004, 0.06, rng), rng)
     pixels: NDArray[np.uint8] = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-    if rng.random() < 0.4:
+    if rng.random() < 0.45:
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(45, 97)))
+        Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(35, 97)))
         with Image.open(file) as opened:
             pixels = np.asarray(opened)
     return pixels.astype(np.float32) / np.float32(255)

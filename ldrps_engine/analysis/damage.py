@@ -22,8 +22,8 @@ from ldrps_engine.analysis.damage_pieces import (
     MENDED_FROM,
     Pieces,
     believed_pieces,
-    unasked_pieces,
 )
+from ldrps_engine.analysis.damage_unasked import unasked_pieces
 from ldrps_engine.analysis.damage_views import VIEWS, likely_from_sides
 from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.resampling import means_of_squares, reduce_part, resize

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.casts import FOUND_FROM as CAST_FROM
 from ldrps_engine.analysis.casts import find_cast
 from ldrps_engine.analysis.faces import Face, find_faces
-from ldrps_engine.analysis.monochrome import is_grey
+from ldrps_engine.analysis.monochrome import is_monochrome
 from ldrps_engine.analysis.recognition import TONED_FROM, Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.samples import Values, display
@@ -39,8 +39,8 @@ class Contents:
 
     @cached_property
     def is_print(self) -> bool:
-        """Tell whether it looks like an old print: without colours, toned, faded or with a cast."""
-        if is_grey(self._small) or self._seen.probabilities["toned"] > TONED_FROM:
+        """Tell whether it looks like an old print: of one hue, toned, faded or with a cast."""
+        if is_monochrome(self._small) or self._seen.probabilities["toned"] > TONED_FROM:
             return True
         return find_cast(self._small, self._seen).probability >= CAST_FROM
 

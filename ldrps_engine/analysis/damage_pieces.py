@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,29 +26,16 @@ _ENOUGH = 0.012
 _CELLS, _MOST_OF_A_CELL = 6, 0.02
 # Share of a photo, capped per cell in this way, above which it is surely damaged all over.
 _ALL_OVER = 0.005
-# Greatest probability of damage in only a few places.
-_CONCENTRATED = 0.7
+CONCENTRATED = 0.7
+"""Greatest probability of damage in only a few places."""
 # The same in pixels, if the user says that the photo is damaged.
 _ENOUGH_BELIEVED = 30
 # Share of a photo from which marks are taken for the picture itself.
 _MOST_SHARE = 0.3
 MENDED_FROM = 0.5
 """Probability of damage from which it is named, and filled on request."""
-FILLED_FROM = _CONCENTRATED + 0.005
+FILLED_FROM = CONCENTRATED + 0.005
 """Probability from which `auto` fills it unasked: it lies all over the photo."""
-# The same where nothing else suggests an old print, since twigs, spray, drops, snow and masts are
-# bright and thin too. 5 of 734 good photos reach this; none passes the checks below as well. Of 37
-# photos with drawn damage, six in seven pass both.
-_FILLED_ELSEWHERE = 0.9
-# Share of each side that is the photo's rim, and least share of the damage inside the rim:
-# otherwise it is a line that frames the picture.
-_RIM, _LEAST_INSIDE = 0.1, 0.4
-# Conditions for filling there: least number of pieces, greatest median distance of their pixels
-# from the median colour (the paper's), least value of that colour, and greatest share of the photo.
-# Words have one colour, but are larger, and a line that frames a picture is grey.
-_SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
-# Least value of paper in every channel, and half-width of strokes on it.
-_PAPER, _STROKE = 0.9, 0.012
 # Share of a piece on an object above which it is taken for that object.
 _MOSTLY = 0.5
 # Half-width above which part of a line counts as another object, such as a collar.
@@ -221,7 +207,7 @@ def _probability(
     sure = float((means[kept] * areas[kept]).sum() / total)
     if believed:
         return sure * min(1.0, total / _ENOUGH_BELIEVED)
-    concentrated = min(_CONCENTRATED, sure * total / (_ENOUGH * mask.size))
+    concentrated = min(CONCENTRATED, sure * total / (_ENOUGH * mask.size))
     return max(concentrated, sure * min(1.0, _spread(mask) / _ALL_OVER))
 
 
@@ -233,73 +219,6 @@ def _wide_parts(marked: Mask, sure: Mask) -> Mask:
     parts = Components.of(marked & ~sure)
     wide = opened(marked, max(_LEAST_WIDE, math.ceil(_WIDEST_ALIKE * max(marked.shape))))
     return parts.chosen(parts.means(wide.astype(np.float32)) >= _MOSTLY_WIDE)
-
-
-def unasked_pieces(
-    rgb: Array,
-    likely: Array,
-    closely: Callable[[], Array],
-    *,
-    stains: bool,
-    spared: Callable[[], Array | None],
-    is_print: Callable[[], bool],
-    reported_from: float = 0.0,
-) -> Pieces:
-    """Choose pieces of an image not known to be damaged: all of them if it is damaged all over.
-
-    Stains are evidence of a damaged print, even if they themselves are left: its other damage then
-    needs less certainty, if it is likely when examined `closely`. Damage of an image that is no old
-    print, by `is_print`, has to show the same paper everywhere. Strokes on paper and `spared`
-    places are no damage; neither is searched for if the damage is less probable than
-    `reported_from`.
-    """
-
-    @cache
-    def besides() -> Array:
-        places, strokes = spared(), _strokes(rgb)
-        return strokes if places is None else np.maximum(places, strokes)
-
-    def pieces(*, stains: bool) -> Pieces:
-        return Pieces.of(
-            likely, believed=False, stains=stains, spared=besides, reported_from=reported_from
-        )
-
-    found = pieces(stains=stains)
-    whole = found if stains else pieces(stains=True)
-    probability = max(whole.probability, found.probability)
-    if probability < FILLED_FROM:
-        return found
-    named = replace(found, probability=min(found.probability, _CONCENTRATED))
-    known = is_print()
-    if not known and probability < _FILLED_ELSEWHERE:
-        return named
-    every = believed_pieces(rgb, closely(), stains=False, spared=besides)
-    filled = every if every.mask.any() else found
-    # Wide parts that are left may have been all there was.
-    if not filled.mask.any():
-        return named
-    if not known and (whole.kept.sum() < _SEVERAL or not _shows_paper(rgb, filled.mask)):
-        return named
-    return replace(filled, probability=probability)
-
-
-def _shows_paper(rgb: Array, mask: Mask) -> bool:
-    """Tell whether all masked pixels have one bright colour, as if a print has lost emulsion."""
-    rim = [math.ceil(_RIM * side) for side in mask.shape]
-    inside = mask[rim[0] : -rim[0], rim[1] : -rim[1]].sum()
-    if mask.mean() > _MOST_PAPER or inside < _LEAST_INSIDE * mask.sum():
-        return False
-    shown = rgb[mask]
-    paper = np.median(shown, axis=0)
-    apart = np.abs(shown - paper).mean(1)
-    return bool(paper.mean() > _BARE and np.median(apart) < _EVEN)
-
-
-def _strokes(rgb: Array) -> Array:
-    """Ones (H, W) on narrow things between places as white as paper: ink, wires."""
-    dark = rgb.min(2) < _PAPER
-    wide = opened(dark, max(2, math.ceil(_STROKE * max(dark.shape))))
-    return np.asarray(dark & ~grown(wide, 1), np.float32)
 
 
 def _spread(mask: Mask) -> float:

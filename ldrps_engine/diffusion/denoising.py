@@ -71,7 +71,8 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
     `scaled` is the photo without noise at the view's size, if that is known.
     """
     if not (plan.restores and plan.filters_noise):
-        return Denoised(plan, plan.rgb, reduce(plan.rgb, plan.view.scaled))
+        rgb = _without_steps(plan, on_step)
+        return Denoised(plan, rgb, reduce(rgb, plan.view.scaled))
     expert = load_detail_expert(str(plan.prior.latent_std.device))
     noise = KnownNoise.of(plan.analysis.measured_noise, _sigma_to_filter(plan) / 255)
     lift = lift_for(plan.rgb, noise.sigma, _brought_up(plan))
@@ -89,6 +90,26 @@ def denoise(plan: RestorationPlan, on_step: OnStep, scaled: Array | None = None)
         whole = plan.crop is None
         scaled = reduce(out, plan.view.scaled) if whole else _denoised_view(plan, expert)
     return Denoised(plan, out, scaled)
+
+
+def _without_steps(plan: RestorationPlan, on_step: OnStep) -> Array:
+    """Smooth the steps of a photo without noise, where light makes them visible."""
+    light_comes_back = plan.restores and not plan.pilot_only
+    debanding = _debanding(plan) if light_comes_back else None
+    if debanding is None:
+        return plan.rgb
+    out, smooth, count = plan.rgb.copy(), debanding.smooth, sum(plan.work_units)
+
+    def one(tile: Tile, _check: Callable[[], None]) -> None:
+        out[tile.inner] = smooth(plan.rgb[tile.outer], tile.outer)[tile.kept]
+
+    # So quick that it is no part of the work that is counted.
+    each(
+        parts_to_denoise(plan.size, plan.crop),
+        one,
+        lambda _: on_step(Step("denoise", 0, count)),
+    )
+    return out
 
 
 def _debanding(plan: RestorationPlan) -> Debanding | None:

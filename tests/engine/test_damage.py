@@ -6,7 +6,6 @@ import pytest
 from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.damage_evidence import bare_paper, like_what_is_sure, sure_from
 from ldrps_engine.analysis.damage_views import likely_from_sides, probabilities
-from ldrps_engine.analysis.rims import with_rims
 from support import pictures
 from support.damage import iou, scratched
 
@@ -117,6 +116,31 @@ def test_what_may_be_twigs_or_spray_is_filled_unasked_in_prints_without_colours(
 
 
 @pytest.mark.parametrize(
+    ("toning", "sure", "filled"),
+    [(0.0, 0.99, True), (0.15, 0.99, True), (0.15, 0.7, False)],
+    ids=["grey", "toned", "doubtful"],
+)
+def test_one_crack_is_enough_in_a_print_of_one_hue(monkeypatch, toning, sure, filled):
+    """A crease lies in a few places alone, and a toned print is as old as a grey one."""
+    picture = pictures.grey(pictures.natural(256, 256)) ** (1 + toning * np.float32([-0.8, 0, 1.3]))
+    crack = np.zeros((256, 256), bool)
+    crack[100:103, 60:200] = True
+    monkeypatch.setattr(LIKELY, lambda *_: np.where(crack, np.float32(sure), np.float32(0)))
+    found = look_for_damage(bare(picture, crack), stains=False)
+    assert found.is_beyond_doubt is filled
+    colour = look_for_damage(bare(pictures.natural(256, 256), crack), stains=False)
+    assert not colour.is_beyond_doubt
+
+
+def test_a_crack_of_less_than_a_few_pixels_is_no_reason_to_take_a_print_for_damaged(monkeypatch):
+    speck = np.zeros((256, 256), bool)
+    speck[100:103, 60:63] = True
+    monkeypatch.setattr(LIKELY, lambda *_: np.where(speck, np.float32(0.97), np.float32(0)))
+    found = look_for_damage(bare(pictures.grey(pictures.natural(256, 256)), speck), stains=False)
+    assert not found.is_sure
+
+
+@pytest.mark.parametrize(
     ("shown", "filled"),
     [("paper", True), ("drops", False), ("words", False), ("a frame", False), ("a rim", False)],
 )
@@ -180,17 +204,6 @@ def test_a_line_that_runs_into_a_sleeve_is_filled_and_the_sleeve_is_not(monkeypa
     found = look_for_damage(pictures.natural(256, 256), believed=True, stains=False)
     assert found.mask[150:152, 20:220].all()
     assert not found.mask[70:90, 110:150].any()
-
-
-def test_rims_of_a_scratch_go_along_and_its_surroundings_do_not():
-    rgb = np.full((64, 64, 3), 0.4, np.float32)
-    rgb[:, 30:32], rgb[:, [29, 32]] = 0.9, 0.6
-    rgb += np.random.default_rng(0).normal(0, 0.004, rgb.shape).astype(np.float32)
-    mask = np.zeros((64, 64), bool)
-    mask[:, 30:32] = True
-    found = with_rims(rgb, mask, rgb, mask)
-    assert found[:, 29:33].all()
-    assert found.sum() == 4 * 64
 
 
 def test_what_looks_like_sure_damage_is_believed_and_what_looks_like_the_picture_is_not():

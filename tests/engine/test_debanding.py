@@ -8,6 +8,7 @@ import pytest
 
 from ldrps_engine.analysis.degradation import Degradation
 from ldrps_engine.diffusion import denoising
+from ldrps_engine.errors import CancelledError
 from ldrps_engine.photo import Depth
 from ldrps_engine.transfer.debanding import Debanding
 from ldrps_engine.transfer.tiles import tiles
@@ -91,15 +92,51 @@ def test_parts_do_not_show(shadow):
     ],
 )
 def test_steps_are_smoothed_where_no_noise_has_dithered_them(shadow, sigma, depth, space, smooths):
+    plan = planned(shadow, sigma=sigma, depth=depth, space=space)
+    assert (denoising._debanding(plan) is not None) is smooths
+
+
+def planned(shadow, *, sigma=0.1, depth=Depth.U8, space="light"):
     analysis = SimpleNamespace(
         measured_noise=SimpleNamespace(sigma=sigma / 255),
         measured=SimpleNamespace(photo=SimpleNamespace(depth=depth)),
     )
-    plan = SimpleNamespace(
+    return SimpleNamespace(
         analysis=analysis,
         degradation=replace(darkened(30), space=space),
         rgb=rounded(shadow),
         size=SIZE,
         view=SimpleNamespace(scaled=(80, 112)),
+        crop=None,
+        restores=True,
+        filters_noise=False,
+        pilot_only=False,
+        work_units=(0, 3, 2),
     )
-    assert (denoising._debanding(plan) is not None) is smooths
+
+
+def test_steps_are_smoothed_in_photos_without_noise_too(shadow):
+    """A black frame that JPEG had left of two values came back in grey blocks."""
+    plan, steps = planned(shadow), []
+    found = denoising.denoise(plan, steps.append)
+    guess = plan.degradation
+    wanted, banded = guess.invert(shadow), guess.invert(plan.rgb)
+    assert psnr(guess.invert(found.rgb), wanted) > psnr(banded, wanted) + 3
+    assert psnr(guess.invert(found.scaled), guess.invert(shadow[::2, ::2])) > 25
+    assert {(step.index, step.count) for step in steps} == {(0, 5)}
+
+
+def test_a_photo_that_is_left_alone_keeps_its_steps(shadow):
+    plan = planned(shadow)
+    plan.restores = False
+    assert denoising.denoise(plan, lambda _: None).rgb is plan.rgb
+    plan.restores, plan.pilot_only = True, True
+    assert denoising.denoise(plan, lambda _: None).rgb is plan.rgb
+
+
+def test_smoothing_can_be_cancelled(shadow):
+    def stop(_):
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        denoising.denoise(planned(shadow), stop)

@@ -6,7 +6,7 @@ from ldrps_engine import errors
 from ldrps_engine.errors import BY_REASON, BusyError, InputError, LdrpsError
 
 KINDS = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, LdrpsError)]
-# Only the tree's own classes: a client may derive kinds that keep their parent's word and exit code.
+# Of the tree alone: a client may derive kinds that keep the word and exit code of their parent.
 LEAVES = [kind for kind in KINDS if not any(k is not kind and issubclass(k, kind) for k in KINDS)]
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from ldrps_engine.analysis import damage_network
+from training import damage_batches
 from training.__main__ import main
 from training.belongings import with_belongings
 from training.config import TrainingError
 from training.damage import STATE, WEIGHTS, DamageRun, DamageTraining
-from training.damage_batches import Batches, with_damage
+from training.damage_batches import Batches, _in_relief, _softened, _softness, with_damage
 from training.damage_network import DamageNetwork
 from training.damage_shapes import SHAPES
 from training.normalisation import folded, normalised
@@ -38,6 +39,44 @@ def test_damage_changes_nothing_far_from_its_mask():
         around = np.lib.stride_tricks.sliding_window_view(np.pad(mask, 15), (31, 31)).max((2, 3))
         changed = np.abs(image - grey).max(-1) > 0.25
         assert not (changed & (around == 0)).any(), seed
+
+
+def test_a_soft_scan_spreads_damage_and_its_mask_alike(packed, config, monkeypatch):
+    """A mask that ends where the damage ended before the blur leaves pale lines once filled."""
+    crops = Batches(PhotoPack(packed, config), [1, 2], 64, 1)
+    line = np.zeros((64, 64), np.float32)
+    line[:, 30:33] = 1
+    white = lambda rgb, rng: (np.maximum(rgb, line[..., None]), line)  # noqa: E731
+    monkeypatch.setattr(damage_batches, "with_damage", white)
+    monkeypatch.setattr(damage_batches, "_softness", lambda rng: lambda v: _softened(v, 1.5))
+    widths = set()
+    for seed in range(24):
+        one = crops.example(random.Random(seed), np.random.default_rng(seed))
+        widths.add(int(one.damaged[20].sum()))
+    assert widths == {0, 3, 5}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_softness_neither_moves_nor_brightens_a_scan(seed):
+    spot = np.zeros((65, 65, 1), np.float32)
+    spot[28:37, 28:37] = 0.8
+    soft = _softness(np.random.default_rng(seed))(spot)
+    assert soft.shape == spot.shape
+    assert soft.sum() == pytest.approx(spot.sum(), rel=0.15)
+    centre = (soft[..., 0] * np.arange(65)).sum() / soft.sum()
+    assert centre == pytest.approx(32, abs=0.7)
+    assert np.abs(soft - spot).max() > 0
+
+
+def test_curled_edges_cast_a_shadow_that_counts_as_damage():
+    grey, cover = np.full((64, 64, 3), 0.5, np.float32), np.zeros((64, 64), np.float32)
+    cover[20:30, 20:30] = 1
+    image, shadow = _in_relief(grey, cover, np.random.default_rng(2))
+    assert (image <= grey + 1e-6).all()
+    dark = image[..., 0] < 0.4
+    assert dark.any()
+    assert (shadow[dark] > 0.15).all()
+    assert not shadow[:10].any()
 
 
 def test_what_belongs_to_the_picture_is_in_no_mask(packed, config):

@@ -1,0 +1,127 @@
+"""Damage that nobody has spoken of: filled only where it can hardly be anything else. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldrps_engine.analysis.damage_pieces import (
+    CONCENTRATED,
+    FILLED_FROM,
+    MENDED_FROM,
+    Pieces,
+    believed_pieces,
+)
+from ldrps_engine.colour.masks import grown, opened
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# The same where nothing else suggests an old print, since twigs, spray, drops, snow and masts are
+# bright and thin too. 5 of 734 good photos reach this; none passes the checks below as well. Of 37
+# photos with drawn damage, six in seven pass both.
+_FILLED_ELSEWHERE = 0.9
+# Share of each side that is the photo's rim, and least share of the damage inside the rim:
+# otherwise it is a line that frames the picture.
+_RIM, _LEAST_INSIDE = 0.1, 0.4
+# Conditions for filling there: least number of pieces, greatest median distance of their pixels
+# from the median colour (the paper's), least value of that colour, and greatest share of the photo.
+# Words have one colour, but are larger, and a line that frames a picture is grey.
+_SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
+# Share of a photo's pixels, the least sure of which tells how sure the network is; log-odds that a
+# print is damaged, for each of that pixel's own and for the log of the damaged share, and bias.
+_SUREST, _ONE = 1.7e-4, 1 - 1e-5
+_SURE_WEIGHT, _SHARE_WEIGHT, _PRINT_BIAS = 1.345, 0.431, -1.87
+# Least value of paper in every channel, and half-width of strokes on it.
+_PAPER, _STROKE = 0.9, 0.012
+
+
+def unasked_pieces(
+    rgb: Array,
+    likely: Array,
+    closely: Callable[[], Array],
+    *,
+    stains: bool,
+    spared: Callable[[], Array | None],
+    is_print: Callable[[], bool],
+    reported_from: float = 0.0,
+) -> Pieces:
+    """Choose pieces of an image not known to be damaged: all of them if it is damaged all over.
+
+    Stains are evidence of a damaged print, even if they themselves are left: its other damage then
+    needs less certainty, if it is likely when examined `closely`. Of an old print, by `is_print`,
+    some damage is no surprise, and little of it is enough; in any other image it has to lie all
+    over and to show the same paper everywhere. Strokes on paper and `spared`
+    places are no damage; neither is searched for if the damage is less probable than
+    `reported_from`.
+    """
+
+    @cache
+    def besides() -> Array:
+        places, strokes = spared(), _strokes(rgb)
+        return strokes if places is None else np.maximum(places, strokes)
+
+    def pieces(least: float, *, stains: bool) -> Pieces:
+        return Pieces.of(likely, believed=False, stains=stains, spared=besides, reported_from=least)
+
+    found = pieces(reported_from, stains=stains)
+    whole = found if stains else pieces(reported_from, stains=True)
+    probability = max(whole.probability, found.probability)
+    if probability < FILLED_FROM and _of_print(likely, whole.mask) >= MENDED_FROM and is_print():
+        # However little it is, objects and features of faces are no damage.
+        found, whole = pieces(0.0, stains=stains), pieces(0.0, stains=True)
+        probability = max(probability, _of_print(likely, whole.mask))
+    if probability < FILLED_FROM:
+        return replace(found, probability=max(found.probability, probability * found.mask.any()))
+    named = replace(found, probability=min(found.probability, CONCENTRATED))
+    known = is_print()
+    if not known and probability < _FILLED_ELSEWHERE:
+        return named
+    every = believed_pieces(rgb, closely(), stains=False, spared=besides)
+    filled = every if every.mask.any() else found
+    # Wide parts that are left may have been all there was.
+    if not filled.mask.any():
+        return named
+    if not known and (whole.kept.sum() < _SEVERAL or not _shows_paper(rgb, filled.mask)):
+        return named
+    return replace(filled, probability=probability)
+
+
+def _of_print(likely: Array, mask: Mask) -> float:
+    """Probability that an old print with so much damage at a `mask` (H, W) is damaged indeed.
+
+    Good prints have a few places that look damaged; fitted to drawn prints, damaged and not.
+    """
+    count = max(1, round(_SUREST * likely.size))
+    inside = likely[mask]
+    if len(inside) < count:
+        return 0.0
+    kth = len(inside) - count
+    surest = min(float(np.partition(inside, kth)[kth]), _ONE)
+    own = math.log(surest / (1 - surest))
+    log_odds = _SURE_WEIGHT * own + _SHARE_WEIGHT * math.log(float(mask.mean()))
+    return 1 / (1 + math.exp(-(log_odds + _PRINT_BIAS)))
+
+
+def _shows_paper(rgb: Array, mask: Mask) -> bool:
+    """Tell whether all masked pixels have one bright colour, as if a print has lost emulsion."""
+    rim = [math.ceil(_RIM * side) for side in mask.shape]
+    inside = mask[rim[0] : -rim[0], rim[1] : -rim[1]].sum()
+    if mask.mean() > _MOST_PAPER or inside < _LEAST_INSIDE * mask.sum():
+        return False
+    shown = rgb[mask]
+    paper = np.median(shown, axis=0)
+    apart = np.abs(shown - paper).mean(1)
+    return bool(paper.mean() > _BARE and np.median(apart) < _EVEN)
+
+
+def _strokes(rgb: Array) -> Array:
+    """Ones (H, W) on narrow things between places as white as paper: ink, wires."""
+    dark = rgb.min(2) < _PAPER
+    wide = opened(dark, max(2, math.ceil(_STROKE * max(dark.shape))))
+    return np.asarray(dark & ~grown(wide, 1), np.float32)
