@@ -55,7 +55,7 @@ class Encoding:
     progressive: bool = False
     """True for a JPEG that loads in passes."""
     coded: bytes = field(default=b"", repr=False)
-    """Coded picture of a JPEG or WebP, whose pixels are the photo's own."""
+    """Coded picture of a JPEG or WebP, or a whole AVIF, whose pixels are the photo's own."""
     lossless: bool = False
     """True for a WebP that kept every pixel."""
     compression: str = "zlib"
@@ -127,12 +127,16 @@ def _decode(where: Path, kind: Format, file: BinaryIO) -> LoadedFile:
         warnings.simplefilter("ignore")
         found = read(file, kind)
     photo, odd = _with_sound_profile(found.photo)
+    encoding = found.encoding
+    if kind is Format.AVIF and photo is not found.photo:
+        # Which holds the broken profile, too.
+        encoding = replace(encoding, coded=b"")
     return LoadedFile(
         path=where,
         photo=photo,
         format=kind,
         metadata=found.metadata,
-        encoding=found.encoding,
+        encoding=encoding,
         warnings=tuple(f"{where}: {sentence}" for sentence in (*found.odd, *odd)),
     )
 

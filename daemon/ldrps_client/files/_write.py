@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ldrps_client.files._folders import check_folder, is_same
 from ldrps_client.files._formats import format_for
 from ldrps_client.files._names import check_name, part_path
 from ldrps_client.files._read import Encoding, LoadedFile
-from ldrps_client.files.codecs import _coded_webp
+from ldrps_client.files.codecs import _coded_avif, _coded_webp
 from ldrps_client.files.codecs._coded_jpeg import with_metadata_of
 from ldrps_client.files.codecs._jpeg import comment_segments
 from ldrps_client.files.metadata._comments import as_comments, as_texts, is_comment, texts_into_xmp
@@ -162,11 +163,12 @@ def _write_both(where: Path, data: bytes, outside: bytes, *, force: bool) -> Non
 def _encoded(
     name: str, kind: Format, photo: Photo, metadata: Metadata, like: LoadedFile | None
 ) -> bytes:
+    is_same = like is not None and _is_same_picture(photo, like.photo)
     photo = _fitting(photo, kind)
     encoding = like.encoding if like else Encoding()
     if not _is_same_space(photo, kind, like):
         encoding = replace(encoding, stated=b"", colour_chunks=(), nclx=None, coded=b"")
-    if encoding.coded and not (like and _is_same_picture(photo, like.photo)):
+    if not is_same:
         encoding = replace(encoding, coded=b"")
     try:
         return _bytes_of(kind, photo, metadata, encoding)
@@ -227,6 +229,11 @@ def _through_pillow(
     from PIL import Image
 
     # A picture that nothing has changed is not coded again, which would cost it a little each time.
+    if kind is Format.AVIF and encoding.coded:
+        written = _options(kind, metadata)
+        return _coded_avif.with_metadata(
+            encoding.coded, *(cast(bytes, written.get(name, b"")) for name in ("exif", "xmp"))
+        )
     coded, size, alpha = encoding.coded, samples.shape[1::-1], samples.shape[2] in (2, 4)
     if coded:
         samples = samples[:8, :8]

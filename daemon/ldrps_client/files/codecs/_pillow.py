@@ -11,7 +11,7 @@ from PIL import Image, JpegImagePlugin
 from ldrps_client.files._formats import DAMAGED
 from ldrps_client.files._orientation import upright
 from ldrps_client.files._read import Encoding, Parts
-from ldrps_client.files.codecs import _coded_webp
+from ldrps_client.files.codecs import _coded_avif, _coded_webp
 from ldrps_client.files.codecs._coded_jpeg import coded_picture
 from ldrps_client.files.codecs._deep_avif import bits_of, read_deep_avif
 from ldrps_client.files.codecs._jpeg import (
@@ -127,7 +127,9 @@ def read_avif(file: BinaryIO, kind: Format) -> Parts:
     photo = Photo.from_samples(upright(samples, orientation), profile or stated.profile)
     gain_map = (GAIN_MAP,) if b"tmap" in pictures(file) else ()
     odd = (*odd, *([stated.odd] if stated.odd else []), *sorted({*lost, *gain_map}))
-    return Parts(photo, metadata, Encoding(nclx=numbers, stated=stated.profile), odd)
+    data = b"" if orientation != 1 or gain_map else _all(file)
+    coded = data if data and _coded_avif.can_be_kept(data) else b""
+    return Parts(photo, metadata, Encoding(nclx=numbers, stated=stated.profile, coded=coded), odd)
 
 
 def open_image(file: BinaryIO, kind: Format) -> Image.Image:

@@ -33,9 +33,9 @@ def pictures(file: BinaryIO) -> set[bytes]:
     where = file.tell()
     file.seek(0)
     try:
-        infos = dict(_boxes(_meta(file)[4:])).get(b"iinf", b"")
+        infos = dict(boxes(_meta(file)[4:])).get(b"iinf", b"")
         start = 6 if infos[:1] == b"\0" else 8
-        entries = (data for name, data in _boxes(infos[start:]) if name == b"infe")
+        entries = (data for name, data in boxes(infos[start:]) if name == b"infe")
         return {data[12 if data[0] > 2 else 8 :][:4] for data in entries if data[:1] >= b"\2"}
     except (struct.error, IndexError):
         return set()
@@ -62,7 +62,8 @@ def _meta(file: BinaryIO) -> bytes:
     return b""
 
 
-def _boxes(data: bytes) -> Iterator[Box]:
+def boxes(data: bytes) -> Iterator[Box]:
+    """Yield type and content of each box; of as many as a photo may have."""
     at = 0
     for _ in range(_MOST_BOXES):
         if at + 8 > len(data):
@@ -76,11 +77,11 @@ def _boxes(data: bytes) -> Iterator[Box]:
 
 
 def _of_main_item(meta: bytes) -> list[Box]:
-    inside = dict(_boxes(meta[4:]))
+    inside = dict(boxes(meta[4:]))
     place = inside.get(b"pitm", b"\0\0\0\0\0\0")
     (item,) = struct.unpack_from(">H" if place[0] == 0 else ">I", place, 4)
-    parts = list(_boxes(inside.get(b"iprp", b"")))
-    held = [box for name, data in parts if name == b"ipco" for box in _boxes(data)]
+    parts = list(boxes(inside.get(b"iprp", b"")))
+    held = [box for name, data in parts if name == b"ipco" for box in boxes(data)]
     numbers = [n for name, data in parts if name == b"ipma" for n in _associated(data, item)]
     return [held[number - 1] for number in numbers if 0 < number <= len(held)]
 
