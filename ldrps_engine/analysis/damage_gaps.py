@@ -39,8 +39,10 @@ _WIDEST, _WIDEST_OF_LINE = 0.5, 1.5
 _ALIKE = 0.2
 # Distance to which a path strays from the straight one, relative to the gap, and least pixels.
 _STRAYS, _LEAST_STRAYS = 0.06, 3
-# Distance from a path to what lies beside it.
-_BESIDE = 3
+# Distances from a path to what lies beside it: the near one tells where it is, the far one if it is.
+_BESIDE = (1, 3)
+# What a step aside costs, in contrast.
+_ASIDE = 0.01
 # Least contrast of a path, and least share of its places with the line's sign. The best path of the
 # opposite sign has less contrast than this one: by this factor, or its share is less by so much.
 _VISIBLE, _MOSTLY = 0.03, 0.8
@@ -79,7 +81,7 @@ def closed_gaps(rgb: Array, lines: Mask, within: Mask) -> Mask:
             drawn = np.zeros_like(lines)
             drawn[path[:, 0], path[:, 1]] = True
             # Two pixels of width need a neighbour on each side of the path.
-            result |= grown(drawn, int(min(first.width, second.width) / 2 + 0.25))
+            result |= grown(drawn, int(min(first.width, second.width) / 2))
     return result & ~lines
 
 
@@ -151,7 +153,7 @@ def _path(luma: Array, lines: Mask, first: _End, second: _End) -> NDArray[np.int
     steps = math.ceil(gap) + 1
     strays = max(_LEAST_STRAYS, round(_STRAYS * gap))
     half = max(first.width, second.width) / 2
-    beside = round(half + _BESIDE)
+    beside = round(half + max(_BESIDE))
     across = np.arange(-strays - beside, strays + beside + 1)
     along = np.linspace(0, 1, steps)[:, None]
     normal = np.array([-apart[1], apart[0]]) / gap
@@ -162,16 +164,12 @@ def _path(luma: Array, lines: Mask, first: _End, second: _End) -> NDArray[np.int
     height, width = luma.shape
     rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     band = luma[rows, columns]
-    middle = band[:, beside:-beside]
-    sides = [band[:, : -2 * beside], band[:, 2 * beside :]]
     bright = _is_bright(luma, lines, first) and _is_bright(luma, lines, second)
     dark = not _is_bright(luma, lines, first) and not _is_bright(luma, lines, second)
     if bright == dark:
         return None
     sign = np.float32(1 if bright else -1)
-    # Both sides: the outline of an object has the line's sign on one of them alone.
-    ridge = np.minimum(sign * (middle - sides[0]), sign * (middle - sides[1]))
-    valley = np.minimum(sign * (sides[0] - middle), sign * (sides[1] - middle))
+    ridge, valley = (_ridge(sign * way * band, beside, half) for way in (1, -1))
     chosen, contrast, share = _best(ridge)
     _, opposite, share_of_opposite = _best(valley)
     clear = opposite < _WEAK * contrast or share > share_of_opposite + _CLEARER
@@ -181,10 +179,23 @@ def _path(luma: Array, lines: Mask, first: _End, second: _End) -> NDArray[np.int
     return np.stack([rows[taken], columns[taken]], 1)
 
 
+def _ridge(band: Array, most: int, half: float) -> Array:
+    """Tell how much lighter the inner columns of a band (N, K) are than both of their sides.
+
+    The outline of an object is lighter than one side alone.
+    """
+    inner = slice(most, band.shape[1] - most)
+    middle, found = band[:, inner], []
+    for distance in (round(half + beside) for beside in _BESIDE):
+        sides = (band[:, inner.start + way : inner.stop + way] for way in (-distance, distance))
+        found.append(middle - np.maximum(*sides))
+    return np.asarray(np.mean(found, axis=0))
+
+
 def _is_bright(luma: Array, lines: Mask, end: _End) -> bool:
     """Tell whether a line is brighter than what lies beside its end."""
     row, column = (int(value) for value in end.place)
-    reach = round(end.width + 2 * _BESIDE)
+    reach = round(end.width + 2 * max(_BESIDE))
     near = np.s_[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     return bool(luma[near][lines[near]].mean() > luma[near][~lines[near]].mean())
 
@@ -200,7 +211,7 @@ def _best(values: Array) -> tuple[NDArray[np.intp], float, float]:
     total[middle + 1] = values[0, middle]
     came = np.zeros((steps, columns), np.intp)
     for step in range(1, steps):
-        before = np.stack([total[:-2], total[1:-1], total[2:]])
+        before = np.stack([total[:-2] - _ASIDE, total[1:-1], total[2:] - _ASIDE])
         came[step] = before.argmax(0) - 1
         total[1:-1] = before.max(0) + values[step]
     chosen = np.empty(steps, np.intp)
