@@ -39,7 +39,7 @@ _WIDEST, _WIDEST_OF_LINE = 0.5, 1.5
 _ALIKE = 0.2
 # Distance to which a path strays from the straight one, relative to the gap, and least pixels.
 _STRAYS, _LEAST_STRAYS = 0.06, 3
-# Distances from a path to what lies beside it: the near one tells where it is, the far one if it is.
+# Distances from a path to what lies beside it: the near one tells where it is, the far one more.
 _BESIDE = (1, 3)
 # What a step aside costs, in contrast.
 _ASIDE = 0.01
@@ -49,7 +49,7 @@ _VISIBLE, _MOSTLY = 0.03, 0.8
 _WEAK, _CLEARER = 0.5, 0.15
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _End:
     """An end of a line."""
 
@@ -62,7 +62,7 @@ class _End:
     """Mean colour (C,) of the line nearby."""
     width: float
     length: float
-    """Of the line as a whole."""
+    """Length of the line as a whole."""
 
 
 def closed_gaps(rgb: Array, lines: Mask, within: Mask) -> Mask:
@@ -108,7 +108,15 @@ def _ends(rgb: Array, lines: Mask) -> list[_End]:
             at = around.astype(np.intp)
             colour = rgb[at[:, 0], at[:, 1]].mean(0)
             width = max(1.0, len(around) / near)
-            found.append(_End(piece, place, back / away, colour, width, length))
+            end = _End(
+                piece=piece,
+                place=place,
+                direction=back / away,
+                colour=colour,
+                width=width,
+                length=length,
+            )
+            found.append(end)
     return found
 
 
