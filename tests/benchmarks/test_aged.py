@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.drawn.damage import KINDS, drawn, scanned
+from ldrps_engine.analysis.faces import Face
 from support import pictures
 
 
@@ -82,3 +83,16 @@ def test_the_finder_is_measured_on_scans_too(tmp_path, capsys):
         tables.append([float(line.split()[-1]) for line in lines[1:]])
     assert all(np.isfinite(score) for table in tables for score in table)
     assert tables[0] != tables[1]
+
+
+def test_a_crack_through_a_face_lies_where_its_mask_says_and_is_faint_on_it():
+    faces = pytest.importorskip("benchmarks.cracked_faces", exc_type=ImportError)
+    clean = np.full((120, 160, 3), 0.3)
+    face = Face(0.9, (60 / 160, 0.5), (0.4, 0.4), ())
+    damaged, crack = faces.cracked(clean, face, np.random.default_rng(1))
+    assert np.abs(damaged - clean)[~crack].max() < 0.2
+    away = crack.copy()
+    away[:, 40:120] = False
+    assert crack[:, 60:100].any()
+    assert damaged[crack & ~away].mean() < damaged[away].mean()
+    assert np.ptp(np.nonzero(crack.any(0))[0]) == 159
