@@ -1,11 +1,13 @@
 """Detection of damage: drawn damage, photos without any, and the gain from filling.
 
     python -m benchmarks.damage PHOTOS [--count N] [--undamaged N] [--every N] [--seed N]
-                                       [--sheet FILE]
+                                       [--scanned] [--sheet FILE]
 
 Damage is drawn as in `aged.py`, over the same photos with the same seed, and looked for as where
 the user asks for it to be filled. IoU is that of found and true mask, the mean over the cases of a
-kind. PSNR is that of pixels under the true mask, once what was found is filled. False alarms are
+kind. PSNR is that of pixels under the true mask, once what was found is filled; with `--scanned`,
+where photos are soft, noisy and compressed, under that mask and what blur has spread of it, against
+the same scan without damage. False alarms are
 marked pixels of undamaged photos, and of undamaged ones with what looks like damage drawn into the
 scene.
 """
@@ -13,6 +15,7 @@ scene.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +30,9 @@ from PIL import Image
 
 from benchmarks.aged import COUNT, METHODS
 from benchmarks.borders import photos
-from benchmarks.drawn.damage import KINDS, Floats, Mask, drawn
+from benchmarks.drawn.damage import BLURS, KINDS, Floats, Mask, drawn, scanned
 from ldrps_engine.analysis.damage import Damage, look_for_damage
+from ldrps_engine.colour.masks import grown
 from training.belongings import with_belongings
 from training.metrics import psnr
 
@@ -54,23 +58,30 @@ class Case:
         return float((self.found.mask & self.mask).sum() / (self.found.mask | self.mask).sum())
 
 
-def cases(folder: Path, count: int, every: int, seed: int) -> list[Case]:
-    """Return the cases of `aged.py`, analysed and filled."""
+def cases(
+    folder: Path, count: int, every: int, seed: int, *, scanned_too: bool = False
+) -> list[Case]:
+    """Return the cases of `aged.py`, analysed and filled; on request, scans of them."""
     rng = np.random.default_rng(seed)
-    made = []
-    for _, pixels in islice(photos(folder, every), count):
+    made: list[Case] = []
+    for _, clean in islice(photos(folder, every), count):
         for kind in KINDS:
-            damaged, mask = drawn(pixels, kind, rng)
+            damaged, mask = drawn(clean, kind, rng)
+            pixels, spread = clean, mask
+            if scanned_too:
+                number, blur = len(made), BLURS[len(made) % len(BLURS)]
+                pixels, damaged = (scanned(each, blur, number) for each in (clean, damaged))
+                spread = grown(mask, math.ceil(blur))
             found = look_for_damage(damaged.astype(np.float32), believed=True)
             sure = found.mask if found.is_sure else np.zeros_like(mask)
             filled = {
                 "none": damaged,
                 "ours, found": METHODS["ours"](damaged, sure),
                 "Telea, found": METHODS["Telea"](damaged, sure),
-                "Telea, true": METHODS["Telea"](damaged, mask),
+                "Telea, true": METHODS["Telea"](damaged, spread),
             }
             scores = {
-                name: psnr(np.clip(image[mask], 0, 1)[None], pixels[mask][None])
+                name: psnr(np.clip(image[spread], 0, 1)[None], pixels[spread][None])
                 for name, image in filled.items()
             }
             made.append(Case(kind, damaged, mask, found, scores))
@@ -158,12 +169,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--undamaged", type=int, default=_UNDAMAGED, metavar="N")
     parser.add_argument("--every", type=int, default=25, metavar="N", help="each Nth photo")
     parser.add_argument("--seed", type=int, default=21, metavar="N")
+    parser.add_argument("--scanned", action="store_true", help="scans: soft, noisy, compressed")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="what was found, as a picture")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     made = (
-        cases(options.folder, options.count, options.every, options.seed) if options.count else []
+        cases(
+            options.folder,
+            options.count,
+            options.every,
+            options.seed,
+            scanned_too=options.scanned,
+        )
+        if options.count
+        else []
     )
     if made:
         print(table(made))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -14,6 +15,10 @@ Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], np.random.Generator], Non
 
 NARROW = 8
 """Holes of at most so many pixels across are narrow."""
+BLURS = (0.5, 0.8, 1.2)
+"""Deviations of the blur of scans, pixels."""
+# Noise of a scan, and its quality as a JPEG.
+_NOISE, _QUALITY = 0.01, 85
 
 
 def drawn(pixels: Floats, kind: str, rng: np.random.Generator) -> tuple[Floats, Mask]:
@@ -24,6 +29,19 @@ def drawn(pixels: Floats, kind: str, rng: np.random.Generator) -> tuple[Floats, 
     mask = np.asarray(picture) > 0
     paper = np.clip(rng.uniform(0.8, 1.0) + rng.normal(0, 0.02, (height, width, 1)), 0, 1)
     return np.where(mask[..., None], paper, pixels), mask
+
+
+def scanned(pixels: Floats, blur: float, seed: int) -> Floats:
+    """Return a photo as a scanner delivers it: blurred, with a little noise, as a JPEG."""
+    soft = _image(pixels).filter(ImageFilter.GaussianBlur(blur))
+    noise = _NOISE * np.random.default_rng(seed).standard_normal(pixels.shape)
+    file = BytesIO()
+    _image(np.asarray(soft) / 255 + noise).save(file, "JPEG", quality=_QUALITY)
+    return np.asarray(Image.open(file)) / 255
+
+
+def _image(pixels: Floats) -> Image.Image:
+    return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
 def _curve(

@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ldrps_engine.analysis.damage_contents import Contents, features_of
+from ldrps_engine.analysis.damage_contents import Contents, features_of, heads_of
+from ldrps_engine.analysis.damage_gaps import closed_gaps
 from ldrps_engine.analysis.damage_network import MULTIPLE
 from ldrps_engine.analysis.damage_pieces import (
     FILLED_FROM,
@@ -173,7 +174,8 @@ class _Look:
 
         if self.believed:
             likely = seen.from_sides()
-            return believed_pieces(seen.rgb, likely, stains=self.stains, spared=spared)
+            found = believed_pieces(seen.rgb, likely, stains=self.stains, spared=spared)
+            return self._through_faces(found, seen.rgb)
         found = unasked_pieces(
             seen.rgb,
             seen.likely,
@@ -185,10 +187,22 @@ class _Look:
             reported_from=self.reported_from,
         )
         if place is None:
-            return found
+            return self._through_faces(found, seen.rgb)
         mask = np.zeros(sight.size, bool)
         mask[place] = found.mask
         return replace(found, mask=mask)
+
+    def _through_faces(self, found: Pieces, rgb: Array) -> Pieces:
+        """Return pieces with what joins those on both sides of a face.
+
+        Nothing else of a face is filled that is not certain.
+        """
+        if found.probability < MENDED_FROM or not found.mask.any():
+            return found
+        heads = heads_of(self.contents.faces, found.mask.shape)
+        if heads is None:
+            return found
+        return replace(found, mask=found.mask | closed_gaps(rgb, found.mask, heads))
 
 
 def _worst_place(likely: Array, size: tuple[int, ...]) -> Part:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ Array = NDArray[np.float32]
 
 # Long side of the copy that is analysed, in pixels.
 _SIDE = 512
+# Distance from a face's middle up to which hair belongs to it, relative to its outline.
+_HEAD = 1.4
 
 
 class Contents:
@@ -58,12 +62,28 @@ class Contents:
         return view if channels == 3 else np.repeat(view, 3, axis=2)
 
 
+def heads_of(faces: tuple[Face, ...], size: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Mask (H, W) of faces with the hair around them; None where there are none."""
+    return _all_of([face.distance for face in faces], size, lambda far: far < _HEAD)
+
+
 def features_of(faces: tuple[Face, ...], size: tuple[int, ...]) -> Array | None:
     """Ones (H, W) on eyes, noses and mouths; None where there are none."""
-    if not faces:
+    on = _all_of([face.has_feature_at for face in faces], size, lambda near: near)
+    return None if on is None else on.astype(np.float32)
+
+
+def _all_of(
+    tests: list[Callable[[Array, Array], NDArray[Any]]],
+    size: tuple[int, ...],
+    passes: Callable[[NDArray[Any]], NDArray[np.bool_]],
+) -> NDArray[np.bool_] | None:
+    """Mask (H, W) of places that pass any test of rows and columns relative to the long side."""
+    if not tests:
         return None
     rows, columns = (
         np.asarray((np.arange(side) + 0.5) / max(size[:2]), np.float32) for side in size[:2]
     )
-    on = [face.has_feature_at(rows[:, None], columns[None]) for face in faces]
-    return np.asarray(np.logical_or.reduce(on), np.float32)
+    return np.asarray(
+        np.logical_or.reduce([passes(test(rows[:, None], columns[None])) for test in tests])
+    )

@@ -29,7 +29,7 @@ _INSIDE, _OUTSIDE, _APART = 2, 8, 4
 _SMOOTH, _VISIBLE, _MISSED = 1 / 6, 0.1, 0.8
 # Least number of such places, and share of the ring, and the greatest share of visible ones that
 # look like the damage: the mask then covers part of an object, whose edge says nothing.
-_FEWEST, _FEWEST_OF_ALL, _MOST_MISSED = 20, 0.3, 0.25
+_FEWEST, _FEWEST_OF_ALL, _MOST_MISSED = 20, 0.4, 0.25
 # Deviations of the surroundings from which a pixel lies beyond them, seen from the damage.
 _BEYOND = 2.5
 # Drop of the median fraction of the way from the surroundings to the damage, from one ring of
@@ -92,7 +92,7 @@ class _Ring:
         if few or (missed & visible).sum() > _MOST_MISSED * visible.sum():
             return cls(mask, 0.0, 0.0, 0.0)
         least, softness = np.percentile((along / length)[telling], (25, 50))
-        halo = (along[telling] < -_BEYOND * deviation[telling]).mean()
+        halo = (telling & (along < -_BEYOND * deviation)).mean()
         return cls(mask, float(softness), float(least), float(halo))
 
 
