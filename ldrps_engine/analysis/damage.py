@@ -30,6 +30,7 @@ from ldrps_engine.analysis.faces import Face
 from ldrps_engine.analysis.resampling import means_of_squares, reduce_part, resize
 from ldrps_engine.analysis.rims import with_rims
 from ldrps_engine.analysis.samples import Values, display
+from ldrps_engine.colour.masks import without_pinholes
 from ldrps_engine.colour.working import beside_hidden
 from ldrps_engine.photo import Part, Photo
 from ldrps_engine.settings import Settings
@@ -226,6 +227,8 @@ def _damage(rgb: Values, visible: Mask | None, sight: _Sight, pieces: Pieces) ->
     def exactly() -> Mask:
         mask = _at_size(pieces.mask, (rgb.shape[0], rgb.shape[1]))
         mask = with_rims(display(rgb), mask, sight.rgb, pieces.mask)
+        # A pixel of damage that is left out is taken for the picture, and the filling follows it.
+        mask = without_pinholes(mask)
         return mask if visible is None else mask & visible
 
     return Damage(pieces.mask, pieces.probability, pieces.kinds(), exactly)

@@ -31,3 +31,14 @@ def any_within(mask: Mask, side: int) -> Mask:
             reached += step
         result = np.moveaxis(along, 0, axis)
     return result
+
+
+def without_pinholes(mask: Mask, least: int = 7) -> Mask:
+    """Return a mask (H, W) with pixels that have `least` marked neighbours or more of eight.
+
+    What lies outside counts as marked.
+    """
+    around = np.pad(mask, 1, constant_values=True).view(np.uint8)
+    rows = around[:-2] + around[1:-1] + around[2:]
+    count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    return mask | (count >= least)

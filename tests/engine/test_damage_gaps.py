@@ -8,6 +8,7 @@ import pytest
 from ldrps_engine.analysis.damage import look_for_damage
 from ldrps_engine.analysis.damage_gaps import closed_gaps
 from ldrps_engine.analysis.faces import Face
+from ldrps_engine.colour.masks import without_pinholes
 
 LIKELY = "ldrps_engine.analysis.damage.likely_from_sides"
 FACES = "ldrps_engine.analysis.damage_contents.find_faces"
@@ -84,3 +85,14 @@ def test_a_glint_in_an_eye_beside_a_crack_is_left(monkeypatch):
     seen = look_for_damage(rgb, believed=True).seen
     assert not seen[glint].any()
     assert seen[mask].all()
+
+
+def test_a_pixel_left_out_of_damage_belongs_to_it_also_at_the_edge():
+    """Filling took it for the picture, and drew black beside it."""
+    mask = np.zeros((20, 20), bool)
+    mask[4:9, 4:9] = mask[10:15, 15:] = True
+    mask[6, 6] = mask[12, 19] = False
+    solid = np.zeros((20, 20), bool)
+    solid[4:9, 4:9] = solid[10:15, 15:] = True
+    assert (without_pinholes(mask) == solid).all()
+    assert (without_pinholes(solid) == solid).all()
