@@ -32,7 +32,7 @@ def test_photos_after_the_one_whose_daemon_went_away_are_not_given_its_job(
     code, _, err = ldrps("restore", *paths, "--no-start")
     first, *rest = [line for line in err.splitlines() if line.startswith("ldrps: ")]
     assert code == 7
-    assert "finishes job" in first
+    assert "job job-1 goes on without you only if" in first
     assert len(rest) == 2
     assert all("before the turn of this photo" in line for line in rest)
     assert len(fake.submits) == 1
