@@ -38,7 +38,7 @@ _LIGHT, _FAINT = 0.92, 0.55
 _FINE = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """One face, in pixels of the face."""
 
