@@ -41,4 +41,4 @@ def without_pinholes(mask: Mask, least: int = 7) -> Mask:
     around = np.pad(mask, 1, constant_values=True).view(np.uint8)
     rows = around[:-2] + around[1:-1] + around[2:]
     count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    return mask | (count >= least)
+    return np.asarray(mask | (count >= least))
