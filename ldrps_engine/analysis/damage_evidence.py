@@ -27,6 +27,9 @@ _APART = 3
 # Greatest median distance of certain damage from its median colour at which it shows bare paper,
 # and greatest distance at which a pixel does.
 _BARE, _PAPER = 0.06, 0.3
+# Least value of paper: dark beams that are taken for damage have one colour, too, and white damage
+# beside them would be dropped for its own.
+_BRIGHT = 0.5
 # Number of pixels that show how certain the network is of a photo, and the least probability that
 # they must reach.
 _SUREST, _SURE = 30, 0.9
@@ -49,10 +52,11 @@ def sure_from(likely: Array, most: float) -> float:
 
 
 def bare_paper(rgb: Array, sure: Mask) -> Mask | None:
-    """Mark certain damage (H, W) that shows bare paper; None unless most of it has one colour."""
-    apart = rgb[sure] - np.median(rgb[sure], axis=0)
+    """Mark certain damage (H, W) that shows bare paper; None unless most has one bright colour."""
+    paper = np.median(rgb[sure], axis=0)
+    apart = rgb[sure] - paper
     distance = np.sqrt((apart * apart).mean(1))
-    if np.median(distance) >= _BARE:
+    if np.median(distance) >= _BARE or paper.mean() < _BRIGHT:
         return None
     bare = sure.copy()
     bare[sure] = distance < _PAPER

@@ -319,6 +319,18 @@ def test_bare_paper_is_of_one_colour_and_what_shines_through_is_not(spread, bare
         assert paper is None
 
 
+def test_dark_beams_that_are_taken_for_damage_are_no_paper_and_white_cracks_stay(monkeypatch):
+    cracks, beams = np.zeros((2, 256, 256), bool)
+    cracks[20::80, 10:240] = True
+    beams[40:52, 10:240] = True
+    likely = np.select([cracks, beams], [0.99, 0.98], 0.001).astype(np.float32)
+    monkeypatch.setattr(LIKELY, lambda *_: likely)
+    picture = 0.3 + 0.5 * pictures.natural(256, 256)
+    picture[cracks], picture[beams] = 0.95, 0.1
+    assert bare_paper(picture, cracks | beams) is None
+    assert look_for_damage(picture, believed=True).mask[cracks].all()
+
+
 def test_where_sure_damage_is_bare_paper_a_wide_doubtful_part_of_it_is_damage_and_a_lamp_is_not(
     monkeypatch,
 ):
