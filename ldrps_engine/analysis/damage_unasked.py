@@ -49,15 +49,16 @@ def unasked_pieces(
     stains: bool,
     spared: Callable[[], Array | None],
     is_print: Callable[[], bool],
+    has_one_hue: Callable[[], bool],
     reported_from: float = 0.0,
 ) -> Pieces:
     """Choose pieces of an image not known to be damaged: all of them if it is damaged all over.
 
     Stains are evidence of a damaged print, even if they themselves are left: its other damage then
-    needs less certainty, if it is likely when examined `closely`. Of an old print, by `is_print`,
-    some damage is no surprise, and little of it is enough; in any other image it has to lie all
-    over and to show the same paper everywhere. Strokes on paper and `spared`
-    places are no damage; neither is searched for if the damage is less probable than
+    needs less certainty, if it is likely when examined `closely`. Of a print that `has_one_hue`
+    some damage is no surprise, and little of it is enough. Elsewhere it has to lie all over, and to
+    show the same paper everywhere in an image that is no old print, by `is_print`. Strokes on paper
+    and `spared` places are no damage; neither is searched for if the damage is less probable than
     `reported_from`.
     """
 
@@ -72,7 +73,7 @@ def unasked_pieces(
     found = pieces(reported_from, stains=stains)
     whole = found if stains else pieces(reported_from, stains=True)
     probability = max(whole.probability, found.probability)
-    if probability < FILLED_FROM and _of_print(likely, whole.mask) >= MENDED_FROM and is_print():
+    if probability < FILLED_FROM and _of_print(likely, whole.mask) >= MENDED_FROM and has_one_hue():
         # However little it is, objects and features of faces are no damage.
         found, whole = pieces(0.0, stains=stains), pieces(0.0, stains=True)
         probability = max(probability, _of_print(likely, whole.mask))
