@@ -36,7 +36,7 @@ _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
 # Share of a photo's pixels, the least sure of which tells how sure the network is; log-odds that a
 # print is damaged, for each of that pixel's own and for the log of the damaged share, and bias.
 _SUREST, _ONE = 1.7e-4, 1 - 1e-5
-_SURE_WEIGHT, _SHARE_WEIGHT, _PRINT_BIAS = 1.345, 0.431, -1.87
+_SURE_WEIGHT, _SHARE_WEIGHT, _PRINT_BIAS = 1.345, 0.431, -2.2
 # Least value of paper in every channel, and half-width of strokes on it.
 _PAPER, _STROKE = 0.9, 0.012
 
