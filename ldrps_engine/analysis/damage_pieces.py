@@ -113,7 +113,7 @@ class Pieces:
             kept = kept & ~_borders(parts, areas)
         mask = parts.chosen(kept)
         if not stains and kept.any():
-            names = cls(parts, kept, mask, 0.0)._names()
+            names = cls(parts, kept, mask, 0.0).names()
             kept = kept & (names != "stains")
             half = math.ceil(_WIDEST * max(mask.shape))
             wide = opened(parts.chosen(kept & (names != "torn edges")), half)
@@ -132,11 +132,11 @@ class Pieces:
         """Kinds of the pieces, those with the most pixels first."""
         if not self.kept.any():
             return ()
-        names, areas = self._names(), self.parts.areas()
+        names, areas = self.names(), self.parts.areas()
         sums = {kind: int(areas[self.kept & (names == kind)].sum()) for kind in KINDS}
         return tuple(sorted((k for k in KINDS if sums[k]), key=lambda kind: -sums[kind]))
 
-    def _names(self) -> NDArray[np.str_]:
+    def names(self) -> NDArray[np.str_]:
         """Kind of every piece, by its length, width and place."""
         labels, long = self.parts.labels, max(self.mask.shape)
         rows, columns = np.nonzero(labels >= 0)

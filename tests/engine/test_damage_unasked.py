@@ -123,3 +123,18 @@ def test_stains_speak_for_a_damaged_print_also_where_they_are_left(monkeypatch):
     assert found["both"].mask[line].mean() > 0.9
     assert not found["both"].mask[blots].any()
     assert not found["line"].is_beyond_doubt
+
+
+@pytest.mark.parametrize("even", [True, False], ids=["dots", "dust"])
+def test_spots_of_one_size_are_a_pattern_and_of_many_sizes_dust(monkeypatch, even):
+    """The dots of an umbrella were erased."""
+    rng, spots = np.random.default_rng(2), np.zeros((320, 320), bool)
+    for row in range(20, 300, 28):
+        for column in range(20, 300, 28):
+            spots[row : row + 5, column : column + 5] = even
+            size = 3 if rng.random() < 0.85 else 6
+            spots[row : row + size, column : column + size] |= not even
+    monkeypatch.setattr(LIKELY, lambda *_: np.where(spots, np.float32(0.99), np.float32(0)))
+    found = look_for_damage(bare(pictures.grey(pictures.natural(320, 320)), spots), stains=False)
+    assert found.is_sure
+    assert found.is_beyond_doubt is not even
