@@ -26,6 +26,7 @@ from benchmarks.drawn.prints import Floats, Mask, Print, drawn_print
 from benchmarks.harm import pool
 from benchmarks.labelled import EVERY
 from ldrps_engine.analysis.damage import look_for_damage
+from ldrps_engine.colour.srgb import LUMA
 from ldrps_engine.transfer.filling import fill
 from training.metrics import psnr
 
@@ -66,8 +67,11 @@ def prints(folder: Path, count: int, seed: int) -> Iterator[Print]:
         yield drawn_print(pixels, np.random.default_rng((seed, number)))
 
 
-def undamaged(folder: Path, count: int, seed: int) -> Iterator[Floats]:
-    """Draw prints without damage."""
+def undamaged(folder: Path, count: int, seed: int, *, drawn: bool) -> Iterator[Floats]:
+    """Make prints without damage: `drawn` as the damaged ones are, or sharp photos made grey.
+
+    Small sharp photos have more that is thin and bright.
+    """
     made = 0
     for name in pool(folder, ("research",), seed):
         if made == count:
@@ -76,8 +80,20 @@ def undamaged(folder: Path, count: int, seed: int) -> Iterator[Floats]:
             pixels = np.asarray(opened.convert("RGB"), np.float64) / 255
         if min(pixels.shape[:2]) < _LEAST_SIDE:
             continue
-        yield drawn_print(pixels, np.random.default_rng((seed, 1, made))).undamaged
+        if drawn:
+            yield drawn_print(pixels, np.random.default_rng((seed, 1, made))).undamaged
+        else:
+            yield np.repeat((pixels @ np.asarray(LUMA))[..., None], 3, axis=2)
         made += 1
+
+
+def _filled(good: Iterator[Floats]) -> str:
+    shares = []
+    for pixels in good:
+        damage = look_for_damage(pixels.astype(np.float32), stains=False)
+        shares.append(float(damage.mask.mean()) if damage.is_beyond_doubt else 0.0)
+    touched = sum(share > 0 for share in shares)
+    return f"{touched} of {len(shares)} filled unasked, {100 * np.mean(shares):.4f} % of pixels"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,15 +118,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{'asked for' if asked else 'unasked':10} {100 * filled:.0f} % filled, recall "
             f"{recall:.3f}, IoU {iou:.3f}, {after:.2f} dB"
         )
-    shares = []
-    for scan in undamaged(options.folder, options.undamaged, options.seed):
-        damage = look_for_damage(scan.astype(np.float32), stains=False)
-        shares.append(float(damage.mask.mean()) if damage.is_beyond_doubt else 0.0)
-    touched = sum(share > 0 for share in shares)
-    print(
-        f"undamaged, unasked: {touched} of {len(shares)} filled, "
-        f"{100 * np.mean(shares):.4f} % of pixels"
-    )
+    for drawn in (True, False):
+        good = undamaged(options.folder, options.undamaged, options.seed, drawn=drawn)
+        print(f"undamaged, {'drawn alike' if drawn else 'sharp and grey'}: {_filled(good)}")
     return 0
 
 

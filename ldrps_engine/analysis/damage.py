@@ -185,7 +185,6 @@ class _Look:
             stains=self.stains,
             spared=spared,
             is_print=lambda: self.whole.is_print,
-            has_one_hue=lambda: self.whole.has_one_hue,
             reported_from=self.reported_from,
         )
         if place is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.casts import FOUND_FROM as CAST_FROM
 from ldrps_engine.analysis.casts import find_cast
 from ldrps_engine.analysis.faces import Face, find_faces
-from ldrps_engine.analysis.monochrome import is_monochrome
+from ldrps_engine.analysis.monochrome import is_grey
 from ldrps_engine.analysis.recognition import TONED_FROM, Recognition, recognise
 from ldrps_engine.analysis.resampling import reduce
 from ldrps_engine.analysis.samples import Values, display
@@ -21,9 +21,6 @@ Array = NDArray[np.float32]
 
 # Long side of the copy that is analysed, in pixels.
 _SIDE = 512
-# Slack for colours that toning does not explain: of 600 good photos with colours one passes, which
-# may be shown on white or in fog, and of drawn prints 19 in 20.
-_ONE_HUE = 0.45
 # Distance from a face's middle up to which hair belongs to it, relative to its outline.
 _HEAD = 1.4
 
@@ -45,14 +42,9 @@ class Contents:
         return self._seen.is_graphic
 
     @cached_property
-    def has_one_hue(self) -> bool:
-        """Tell whether it has no colours but those of toning, even where it is damaged."""
-        return is_monochrome(self._small, _ONE_HUE)
-
-    @cached_property
     def is_print(self) -> bool:
-        """Tell whether it looks like an old print: of one hue, toned, faded or with a cast."""
-        if self.has_one_hue or self._seen.probabilities["toned"] > TONED_FROM:
+        """Tell whether it looks like an old print: without colours, toned, faded or with a cast."""
+        if is_grey(self._small) or self._seen.probabilities["toned"] > TONED_FROM:
             return True
         return find_cast(self._small, self._seen).probability >= CAST_FROM
 

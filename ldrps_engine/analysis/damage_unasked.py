@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ldrps_engine.analysis.damage_pieces import (
     CONCENTRATED,
     FILLED_FROM,
-    MENDED_FROM,
     Pieces,
     believed_pieces,
 )
@@ -33,10 +32,6 @@ _RIM, _LEAST_INSIDE = 0.1, 0.4
 # from the median colour (the paper's), least value of that colour, and greatest share of the photo.
 # Words have one colour, but are larger, and a line that frames a picture is grey.
 _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
-# Share of a photo's pixels, the least sure of which tells how sure the network is; log-odds that a
-# print is damaged, for each of that pixel's own and for the log of the damaged share, and bias.
-_SUREST, _ONE = 1.7e-4, 1 - 1e-5
-_SURE_WEIGHT, _SHARE_WEIGHT, _PRINT_BIAS = 1.345, 0.431, -2.2
 # Dots of cloth: more than so many, of so even a size (deviation over mean), and most of what
 # is marked. Of 146 damaged prints one has such dust; of nine undamaged ones that were taken for
 # damaged three.
@@ -53,17 +48,15 @@ def unasked_pieces(
     stains: bool,
     spared: Callable[[], Array | None],
     is_print: Callable[[], bool],
-    has_one_hue: Callable[[], bool],
     reported_from: float = 0.0,
 ) -> Pieces:
     """Choose pieces of an image not known to be damaged: all of them if it is damaged all over.
 
     Stains are evidence of a damaged print, even if they themselves are left: its other damage then
-    needs less certainty, if it is likely when examined `closely`. Of a print that `has_one_hue`
-    some damage is no surprise, and little of it is enough. Elsewhere it has to lie all over, and to
-    show the same paper everywhere in an image that is no old print, by `is_print`. Strokes on paper
-    and `spared` places are no damage; neither is searched for if the damage is less probable than
-    `reported_from`.
+    needs less certainty, if it is likely when examined `closely`. Damage of an image that is no old
+    print, by `is_print`, has to show the same paper everywhere. Strokes on paper, spots of one size
+    and `spared` places are no damage; the first and the last are not searched for if the damage is
+    less probable than `reported_from`.
     """
 
     @cache
@@ -71,18 +64,16 @@ def unasked_pieces(
         places, strokes = spared(), _strokes(rgb)
         return strokes if places is None else np.maximum(places, strokes)
 
-    def pieces(least: float, *, stains: bool) -> Pieces:
-        return Pieces.of(likely, believed=False, stains=stains, spared=besides, reported_from=least)
+    def pieces(*, stains: bool) -> Pieces:
+        return Pieces.of(
+            likely, believed=False, stains=stains, spared=besides, reported_from=reported_from
+        )
 
-    found = pieces(reported_from, stains=stains)
-    whole = found if stains else pieces(reported_from, stains=True)
+    found = pieces(stains=stains)
+    whole = found if stains else pieces(stains=True)
     probability = max(whole.probability, found.probability)
-    if probability < FILLED_FROM and _of_print(likely, whole.mask) >= MENDED_FROM and has_one_hue():
-        # However little it is, objects and features of faces are no damage.
-        found, whole = pieces(0.0, stains=stains), pieces(0.0, stains=True)
-        probability = max(probability, _of_print(likely, whole.mask))
     if probability < FILLED_FROM:
-        return replace(found, probability=max(found.probability, probability * found.mask.any()))
+        return found
     named = replace(found, probability=min(found.probability, CONCENTRATED))
     known = is_print()
     if not known and probability < _FILLED_ELSEWHERE:
@@ -95,22 +86,6 @@ def unasked_pieces(
     if not known and (whole.kept.sum() < _SEVERAL or not _shows_paper(rgb, filled.mask)):
         return named
     return replace(filled, probability=probability)
-
-
-def _of_print(likely: Array, mask: Mask) -> float:
-    """Probability that an old print with so much damage at a `mask` (H, W) is damaged indeed.
-
-    Good prints have a few places that look damaged; fitted to drawn prints, damaged and not.
-    """
-    count = max(1, round(_SUREST * likely.size))
-    inside = likely[mask]
-    if len(inside) < count:
-        return 0.0
-    kth = len(inside) - count
-    surest = min(float(np.partition(inside, kth)[kth]), _ONE)
-    own = math.log(surest / (1 - surest))
-    log_odds = _SURE_WEIGHT * own + _SHARE_WEIGHT * math.log(float(mask.mean()))
-    return 1 / (1 + math.exp(-(log_odds + _PRINT_BIAS)))
 
 
 def _is_pattern(pieces: Pieces) -> bool:

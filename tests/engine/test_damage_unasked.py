@@ -46,31 +46,6 @@ def test_what_may_be_twigs_or_spray_is_filled_unasked_in_prints_without_colours(
 
 
 @pytest.mark.parametrize(
-    ("toning", "sure", "filled"),
-    [(0.0, 0.99, True), (0.15, 0.99, True), (0.15, 0.7, False)],
-    ids=["grey", "toned", "doubtful"],
-)
-def test_one_crack_is_enough_in_a_print_of_one_hue(monkeypatch, toning, sure, filled):
-    """A crease lies in a few places alone, and a toned print is as old as a grey one."""
-    picture = pictures.grey(pictures.natural(256, 256)) ** (1 + toning * np.float32([-0.8, 0, 1.3]))
-    crack = np.zeros((256, 256), bool)
-    crack[100:103, 60:200] = True
-    monkeypatch.setattr(LIKELY, lambda *_: np.where(crack, np.float32(sure), np.float32(0)))
-    found = look_for_damage(bare(picture, crack), stains=False)
-    assert found.is_beyond_doubt is filled
-    colour = look_for_damage(bare(pictures.natural(256, 256), crack), stains=False)
-    assert not colour.is_beyond_doubt
-
-
-def test_a_crack_of_less_than_a_few_pixels_is_no_reason_to_take_a_print_for_damaged(monkeypatch):
-    speck = np.zeros((256, 256), bool)
-    speck[100:103, 60:63] = True
-    monkeypatch.setattr(LIKELY, lambda *_: np.where(speck, np.float32(0.97), np.float32(0)))
-    found = look_for_damage(bare(pictures.grey(pictures.natural(256, 256)), speck), stains=False)
-    assert not found.is_sure
-
-
-@pytest.mark.parametrize(
     ("shown", "filled"),
     [("paper", True), ("drops", False), ("words", False), ("a frame", False), ("a rim", False)],
 )
