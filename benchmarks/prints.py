@@ -37,7 +37,7 @@ _LEAST_SIDE = 240
 
 @dataclass(frozen=True)
 class Found:
-    """Damage found in one print, once unasked and once asked for."""
+    """Damage found and filled in one print."""
 
     mask: Mask
     """(H, W), what is filled; empty where nothing is."""

@@ -33,8 +33,8 @@ _RIM, _LEAST_INSIDE = 0.1, 0.4
 # Words have one colour, but are larger, and a line that frames a picture is grey.
 _SEVERAL, _EVEN, _BARE, _MOST_PAPER = 2, 0.035, 0.75, 0.1
 # Dots of cloth: more than so many, of so even a size (deviation over mean), and most of what
-# is marked. Of 146 damaged prints one has such dust; of nine undamaged ones that were taken for
-# damaged three.
+# is marked. Of 146 damaged prints one has such dust; of nine undamaged ones that a lower limit took
+# for damaged, three.
 _SPOTS, _EVEN_SIZE, _MOST_SPOTS = 40, 0.6, 0.6
 # Least value of paper in every channel, and half-width of strokes on it.
 _PAPER, _STROKE = 0.9, 0.012

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
+# Marked pixels in a square of nine, the middle one not among them, that enclose it.
+_ENCLOSED = 7
+
 
 def opened(mask: Mask, reach: int) -> Mask:
     """Return the parts of a mask (H, W) in which squares of `reach` around a pixel fit."""
@@ -33,12 +36,12 @@ def any_within(mask: Mask, side: int) -> Mask:
     return result
 
 
-def without_pinholes(mask: Mask, least: int = 7) -> Mask:
-    """Return a mask (H, W) with pixels that have `least` marked neighbours or more of eight.
+def without_pinholes(mask: Mask) -> Mask:
+    """Return a mask (H, W) with all pixels that have seven or more marked neighbours of eight.
 
     What lies outside counts as marked.
     """
     around = np.pad(mask, 1, constant_values=True).view(np.uint8)
     rows = around[:-2] + around[1:-1] + around[2:]
     count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    return np.asarray(mask | (count >= least))
+    return np.asarray(mask | (count >= _ENCLOSED))
